@@ -1,0 +1,1 @@
+"""What can be built: genes, their canonical form, subnets, families, and the spaces that come with it."""

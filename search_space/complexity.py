@@ -1,0 +1,64 @@
+"""Multiply-accumulates and parameters of a subnet by formula.
+
+`tests/supernet` checks both against torch's FLOP counter and against an extracted network.
+"""
+
+from __future__ import annotations
+
+from search_space.subnet import MBConv, PatchMerging, Subnet, ViTBlock, downsampled
+
+
+def macs(subnet: Subnet) -> int:
+    """Multiply-accumulates of one image: convolutions, linear layers and both attention products."""
+    side = downsampled(subnet.resolution, subnet.stem.stride)
+    total = side**2 * subnet.stem.kernel**2 * 3 * subnet.stem.width
+    for part in subnet.sequence():
+        total += _part_macs(part, side)
+        if not isinstance(part, ViTBlock):
+            side = downsampled(side, part.stride)
+    head = subnet.head
+    return total + side**2 * head.in_width * head.width + head.width * head.classes
+
+
+def _part_macs(part: MBConv | PatchMerging | ViTBlock, side: int) -> int:
+    if isinstance(part, ViTBlock):
+        tokens = side**2
+        linear = 4 * part.width * part.attention_width + 2 * part.width * part.mlp_width
+        return tokens * linear + 2 * tokens**2 * part.attention_width
+    positions = downsampled(side, part.stride) ** 2
+    if isinstance(part, PatchMerging):
+        return positions * part.kernel**2 * part.in_width * part.width
+    expand = side**2 * part.in_width * part.hidden_width if part.expansion > 1 else 0
+    return expand + positions * part.hidden_width * (part.kernel**2 + part.width)
+
+
+def params(subnet: Subnet) -> int:
+    """Trained numbers of the deployed network.
+
+    Convolutions carry no bias; batch norm and layer norm two numbers a channel; layer scale one a
+    channel and branch. A stage with transformer blocks holds one position embedding of its own size.
+    """
+    total = subnet.stem.kernel**2 * 3 * subnet.stem.width + 2 * subnet.stem.width
+    for part in subnet.sequence():
+        total += _part_params(part)
+    for stage, side in zip(subnet.stages, subnet.sides[1:], strict=True):
+        if stage.vit_blocks:
+            total += side**2 * stage.width
+    head = subnet.head
+    return total + (head.in_width + 2) * head.width + (head.width + 1) * head.classes
+
+
+def _part_params(part: MBConv | PatchMerging | ViTBlock) -> int:
+    width = part.width
+    match part:
+        case ViTBlock():
+            attention = 3 * part.attention_width * (width + 1) + width * (part.attention_width + 1)
+            mlp = part.mlp_width * (width + 1) + width * (part.mlp_width + 1)
+            norms_and_scales = 2 * 2 * width + 2 * width
+            return attention + mlp + norms_and_scales
+        case PatchMerging():
+            return part.kernel**2 * part.in_width * width + 2 * width
+        case MBConv():
+            hidden = part.hidden_width
+            expand = (part.in_width + 2) * hidden if part.expansion > 1 else 0
+            return expand + (part.kernel**2 + 2) * hidden + hidden * width + 2 * width

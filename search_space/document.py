@@ -1,0 +1,136 @@
+"""YAML documents read into frozen dataclasses: unknown keys, missing keys and wrong types are errors.
+
+`mashumaro` does the reading. Its defaults convert scalars silently (``int("8")``, ``int(8.5)``), so
+`Document` replaces the scalar readers by strict ones.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import yaml
+from mashumaro import DataClassDictMixin
+from mashumaro.config import BaseConfig
+from mashumaro.exceptions import (
+    ExtraKeysError,
+    InvalidFieldValue,
+    MissingField,
+    SuitableVariantNotFoundError,
+)
+from mashumaro.types import SerializationStrategy
+
+from search_space.errors import DocumentError
+
+
+class _Strict(SerializationStrategy):
+    """Takes a value of the accepted types and nothing else."""
+
+    def __init__(self, kind: type, *accepted: type) -> None:
+        self._kind = kind
+        self._accepted = accepted
+
+    def serialize(self, value: Any) -> Any:
+        return value
+
+    def deserialize(self, value: Any) -> Any:
+        # bool is a subclass of int, so `width: true` would pass for 1 without this.
+        if not isinstance(value, self._accepted) or (isinstance(value, bool) and self._kind is not bool):
+            raise TypeError(f"expected {self._kind.__name__}, got {type(value).__name__}")
+        return self._kind(value)
+
+
+class Document(DataClassDictMixin):
+    """Base of every dataclass that is read from YAML."""
+
+    class Config(BaseConfig):
+        """mashumaro's settings."""
+
+        forbid_extra_keys = True
+        serialization_strategy = MappingProxyType(
+            {
+                bool: _Strict(bool, bool),
+                int: _Strict(int, int),
+                float: _Strict(float, int, float),
+                str: _Strict(str, str),
+            }
+        )
+
+
+D = TypeVar("D", bound=Document)
+
+
+def _reason(error: BaseException) -> str:
+    """One line that names the field, down to the innermost one that failed."""
+    path: list[str] = []
+    while True:
+        match error:
+            case InvalidFieldValue():
+                path.append(error.field_name)
+                # mashumaro raises the outer error while handling the inner one.
+                inner = error.__context__
+                if inner is None:
+                    return f"{'.'.join(path)}: invalid value {error.field_value!r}"
+                if not isinstance(
+                    inner,
+                    (InvalidFieldValue, MissingField, ExtraKeysError, SuitableVariantNotFoundError),
+                ):
+                    return f"{'.'.join(path)}: invalid value {error.field_value!r} ({inner})"
+                error = inner
+            case MissingField():
+                return ".".join([*path, error.field_name]) + ": this key is missing"
+            case ExtraKeysError():
+                where = ".".join(path) or "top level"
+                keys = ", ".join(repr(key) for key in sorted(map(str, error.extra_keys)))
+                return f"{where}: unknown key {keys}"
+            case _:
+                return ".".join(path) + f": {error}" if path else str(error)
+
+
+def parse_document(kind: type[D], data: object, *, source: str) -> D:
+    """Builds `kind` from parsed YAML.
+
+    Args:
+        kind: The dataclass to build.
+        data: What the YAML parser returned.
+        source: Where it came from, for messages.
+
+    Raises:
+        DocumentError: `data` is no mapping, or does not fit `kind`.
+    """
+    if not isinstance(data, dict):
+        raise DocumentError(f"{source}: must be a mapping of keys to values, but got {data!r:.60}")
+    try:
+        return kind.from_dict(data)
+    except DocumentError as error:
+        raise DocumentError(f"{source}: {error}") from error
+    except (InvalidFieldValue, MissingField, ExtraKeysError, ValueError, TypeError) as error:
+        known = ", ".join(getattr(kind, "__dataclass_fields__", {}))
+        raise DocumentError(f"{source}: {_reason(error)} (top-level keys: {known})") from error
+
+
+def read_yaml(path: Path) -> object:
+    """What the YAML file at `path` holds, not yet checked against any dataclass.
+
+    Raises:
+        DocumentError: The file cannot be read, or is not YAML.
+    """
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DocumentError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"{path}: is not a text file in UTF-8") from error
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise DocumentError(f"{path}: is not valid YAML ({reason})") from error
+
+
+def read_document(kind: type[D], path: Path) -> D:
+    """Reads a YAML file into `kind`.
+
+    Raises:
+        DocumentError: The file cannot be read, is not YAML, or does not fit `kind`.
+    """
+    return parse_document(kind, read_yaml(path), source=str(path))

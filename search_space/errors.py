@@ -1,0 +1,36 @@
+"""The one base of every error this project raises for bad input.
+
+A message names the argument, the value got, the values allowed and the remedy. Commands print it as
+one line on stderr and exit with 2 (see `command_line` in this package).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class H4HError(Exception):
+    """Base of all errors that a user can cause and can mend."""
+
+
+class UnknownNameError(H4HError):
+    """A name that is not among the known ones.
+
+    Args:
+        what: The noun, e.g. ``"objective"``.
+        got: The name the user gave.
+        known: The names allowed.
+    """
+
+    def __init__(self, what: str, got: str, known: Iterable[str]) -> None:
+        self.what = what
+        self.got = got
+        self.known = tuple(known)
+        close = difflib.get_close_matches(got, self.known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        super().__init__(f"unknown {what} {got!r}: must be one of {', '.join(self.known)}{hint}")
+
+
+class DocumentError(H4HError):
+    """A YAML document that is damaged, or holds an unknown key, a missing key or a wrong type."""

@@ -1,0 +1,43 @@
+"""Families: what pattern of convolution and transformer blocks a subnet shows.
+
+The four patterns are those that the H4H paper says its space contains.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from enum import StrEnum
+
+from search_space.subnet import MBConv, PatchMerging, Subnet
+
+
+class Family(StrEnum):
+    """Pattern of blocks along the depth. Stem, patch merging and head are in every network and no blocks."""
+
+    CNN = "cnn"
+    """No transformer block (MobileNetV2-like)."""
+    VIT = "vit"
+    """Transformer blocks and no MBConv."""
+    CNN_THEN_VIT = "cnn-then-vit"
+    """All MBConv blocks stand before all transformer blocks."""
+    MIXED = "mixed"
+    """Some MBConv block stands behind a transformer block."""
+
+
+def family(subnet: Subnet) -> Family:
+    """The family of `subnet`; each subnet belongs to exactly one."""
+    blocks = [part for part in subnet.sequence() if not isinstance(part, PatchMerging)]
+    is_conv = [isinstance(block, MBConv) for block in blocks]
+    if all(is_conv):
+        return Family.CNN
+    if not any(is_conv):
+        return Family.VIT
+    first_vit = is_conv.index(False)
+    return Family.MIXED if any(is_conv[first_vit:]) else Family.CNN_THEN_VIT
+
+
+def family_counts(subnets: Iterable[Subnet]) -> dict[Family, int]:
+    """How many of `subnets` belong to each family; every family is listed."""
+    counts = Counter(map(family, subnets))
+    return {member: counts[member] for member in Family}

@@ -1,0 +1,437 @@
+"""Search spaces: a YAML file of choices, and the genotypes, networks and counts that follow from it.
+
+The order of the genes is the order in which data meets what they choose: resolution, stem, then stage by
+stage. So networks that agree in their leading genes share the leading part of their computation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from search_space import complexity
+from search_space import genotype as genotypes
+from search_space.document import Document, read_document
+from search_space.errors import DocumentError, UnknownNameError
+from search_space.genotype import Gene, Genotype
+from search_space.subnet import Head, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock
+
+WIDTH_GRANULARITY = 8
+"""Output channels of one Ethos-U55 micro-block; other widths waste part of it."""
+
+MBCONV = "mbconv"
+PATCH_MERGING = "patch_merging"
+
+
+@dataclass(frozen=True)
+class ConvOptions(Document):
+    """Choices of one MBConv block; also those of an MBConv that down-samples."""
+
+    kernel: tuple[int, ...]
+    expansion: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _check_options("kernel", self.kernel, odd=True)
+        _check_options("expansion", self.expansion)
+
+
+@dataclass(frozen=True)
+class ViTOptions(Document):
+    """Choices of one ViT block. Width of q, k and v is heads x head_dim."""
+
+    heads: tuple[int, ...]
+    head_dim: int
+    mlp_ratio: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _check_options("heads", self.heads)
+        _check_options("head_dim", (self.head_dim,), multiple_of=WIDTH_GRANULARITY)
+        _check_options("mlp_ratio", self.mlp_ratio)
+
+
+@dataclass(frozen=True)
+class DownsamplingOptions(Document):
+    """How a stage begins: an MBConv with the stage's stride, or a patch-merging convolution."""
+
+    kind: tuple[str, ...]
+    kernel: tuple[int, ...]
+    expansion: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        for kind in self.kind:
+            if kind not in (MBCONV, PATCH_MERGING):
+                raise UnknownNameError("down-sampling kind", kind, (MBCONV, PATCH_MERGING))
+        if not self.kind or len(set(self.kind)) != len(self.kind):
+            raise DocumentError(f"kind must list different kinds, but got {list(self.kind)}")
+        _check_options("kernel", self.kernel, odd=True)
+        _check_options("expansion", self.expansion)
+
+
+@dataclass(frozen=True)
+class StageOptions(Document):
+    """Choices of one stage. A depth is a number of blocks behind the down-sampling step.
+
+    `conv` and `vit` are the choices of each block; absent where the depth can only be 0.
+    """
+
+    stride: int
+    width: tuple[int, ...]
+    downsampling: DownsamplingOptions
+    conv_depth: tuple[int, ...]
+    vit_depth: tuple[int, ...]
+    conv: ConvOptions | None = None
+    vit: ViTOptions | None = None
+
+    def __post_init__(self) -> None:
+        _check_stride(self.stride)
+        _check_options("width", self.width, multiple_of=WIDTH_GRANULARITY)
+        _check_options("conv_depth", self.conv_depth, least=0)
+        _check_options("vit_depth", self.vit_depth, least=0)
+        for name, depth, block in (("conv", self.conv_depth, self.conv), ("vit", self.vit_depth, self.vit)):
+            if (max(depth) > 0) != (block is not None):
+                raise DocumentError(f"{name} must be given if and only if {name}_depth exceeds 0")
+
+
+@dataclass(frozen=True)
+class StemOptions(Document):
+    """Choices of the first convolution (kernel 3)."""
+
+    stride: int
+    width: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _check_stride(self.stride)
+        _check_options("width", self.width, multiple_of=WIDTH_GRANULARITY)
+
+
+@dataclass(frozen=True)
+class HeadOptions(Document):
+    """Width of the last 1x1 convolution and number of classes; no choices."""
+
+    width: int
+    classes: int
+
+    def __post_init__(self) -> None:
+        _check_options("width", (self.width,), multiple_of=WIDTH_GRANULARITY)
+        _check_options("classes", (self.classes,), least=2)
+
+
+@dataclass(frozen=True)
+class Space(Document):
+    """A search space, as its YAML file states it.
+
+    Options of every choice but the kind of down-sampling stand in ascending order, so index 0 is the
+    smallest of each.
+    """
+
+    name: str
+    resolution: tuple[int, ...]
+    stem: StemOptions
+    stages: tuple[StageOptions, ...]
+    head: HeadOptions
+
+    def __post_init__(self) -> None:
+        _check_options("resolution", self.resolution, multiple_of=4)
+        if not self.stages:
+            raise DocumentError("stages must not be empty")
+
+    # --- genes -----------------------------------------------------------------------------------
+
+    @cached_property
+    def genes(self) -> tuple[Gene, ...]:
+        """All genes, active or not, in the order of the data."""
+        genes = [Gene("resolution", self.resolution), Gene("stem.width", self.stem.width)]
+        for number, stage in enumerate(self.stages, start=1):
+            genes += _stage_genes(f"stage{number}", stage)
+        return tuple(genes)
+
+    @cached_property
+    def _position(self) -> dict[str, int]:
+        return {gene.name: index for index, gene in enumerate(self.genes)}
+
+    def _chosen(self, genotype: Genotype, name: str) -> int | str:
+        index = self._position[name]
+        return self.genes[index].options[genotype[index]]
+
+    def _number(self, genotype: Genotype, name: str) -> int:
+        return int(self._chosen(genotype, name))
+
+    def active(self, genotype: Sequence[int]) -> tuple[bool, ...]:
+        """For every gene whether the network uses it.
+
+        Raises:
+            GenotypeError: `genotype` is none of this space.
+        """
+        checked = genotypes.check(genotype, self.genes)
+        inactive: set[str] = set()
+        for number, stage in enumerate(self.stages, start=1):
+            prefix = f"stage{number}"
+            if self._chosen(checked, f"{prefix}.downsampling") != MBCONV:
+                inactive |= {f"{prefix}.downsampling.kernel", f"{prefix}.downsampling.expansion"}
+            for block in range(self._number(checked, f"{prefix}.conv_depth"), max(stage.conv_depth)):
+                inactive |= {f"{prefix}.conv{block + 1}.{gene}" for gene in ("kernel", "expansion")}
+            for block in range(self._number(checked, f"{prefix}.vit_depth"), max(stage.vit_depth)):
+                inactive |= {f"{prefix}.vit{block + 1}.{gene}" for gene in ("heads", "mlp_ratio")}
+        return tuple(gene.name not in inactive for gene in self.genes)
+
+    def canonical(self, genotype: Sequence[int]) -> Genotype:
+        """`genotype` with every inactive gene set to 0: equal if and only if the networks are equal.
+
+        Raises:
+            GenotypeError: `genotype` is none of this space.
+        """
+        return tuple(
+            int(value) if active else 0 for value, active in zip(genotype, self.active(genotype), strict=True)
+        )
+
+    # --- networks --------------------------------------------------------------------------------
+
+    def decode(self, genotype: Sequence[int]) -> Subnet:
+        """The network that `genotype` stands for.
+
+        Raises:
+            GenotypeError: `genotype` is none of this space.
+        """
+        checked = genotypes.check(genotype, self.genes)
+        stem = Stem(width=self._number(checked, "stem.width"), stride=self.stem.stride)
+        stages: list[Stage] = []
+        width = stem.width
+        for number in range(1, len(self.stages) + 1):
+            stages.append(self._decode_stage(checked, number, width))
+            width = stages[-1].width
+        return Subnet(
+            resolution=self._number(checked, "resolution"),
+            stem=stem,
+            stages=tuple(stages),
+            head=Head(in_width=width, width=self.head.width, classes=self.head.classes),
+        )
+
+    def _decode_stage(self, genotype: Genotype, number: int, in_width: int) -> Stage:
+        options, prefix = self.stages[number - 1], f"stage{number}"
+        width = self._number(genotype, f"{prefix}.width")
+
+        def mbconv(name: str, in_width: int, stride: int) -> MBConv:
+            return MBConv(
+                in_width=in_width,
+                width=width,
+                kernel=self._number(genotype, f"{prefix}.{name}.kernel"),
+                stride=stride,
+                expansion=self._number(genotype, f"{prefix}.{name}.expansion"),
+            )
+
+        downsampling: MBConv | PatchMerging
+        if self._chosen(genotype, f"{prefix}.downsampling") == MBCONV:
+            downsampling = mbconv("downsampling", in_width, options.stride)
+        else:
+            downsampling = PatchMerging(in_width=in_width, width=width, stride=options.stride)
+
+        def vit_block(name: str) -> ViTBlock:
+            assert options.vit is not None
+            return ViTBlock(
+                width=width,
+                heads=self._number(genotype, f"{prefix}.{name}.heads"),
+                head_dim=options.vit.head_dim,
+                mlp_ratio=self._number(genotype, f"{prefix}.{name}.mlp_ratio"),
+            )
+
+        conv_depth = self._number(genotype, f"{prefix}.conv_depth")
+        vit_depth = self._number(genotype, f"{prefix}.vit_depth")
+        return Stage(
+            downsampling=downsampling,
+            conv_blocks=tuple(mbconv(f"conv{block}", width, 1) for block in range(1, conv_depth + 1)),
+            vit_blocks=tuple(vit_block(f"vit{block}") for block in range(1, vit_depth + 1)),
+        )
+
+    def encode(self, subnet: Subnet) -> Genotype:
+        """The canonical genotype of `subnet`; the inverse of `decode`.
+
+        Raises:
+            DocumentError: `subnet` is no member of this space.
+        """
+        wanted: dict[str, int | str] = {"resolution": subnet.resolution, "stem.width": subnet.stem.width}
+        for number, stage in enumerate(subnet.stages, start=1):
+            wanted |= _stage_choices(f"stage{number}", stage)
+        values = [0] * len(self.genes)
+        for name, option in wanted.items():
+            index = self._position.get(name)
+            if index is None or option not in self.genes[index].options:
+                allowed = "absent" if index is None else f"one of {list(self.genes[index].options)}"
+                raise DocumentError(f"space {self.name!r}: {name} must be {allowed}, but got {option!r}")
+            values[index] = self.genes[index].options.index(option)
+        genotype = self.canonical(values)
+        if self.decode(genotype) != subnet:
+            raise DocumentError(f"space {self.name!r} has no member {subnet}")
+        return genotype
+
+    def parse(self, text: str) -> Genotype:
+        """The canonical genotype named by `text`: ``max``, ``min``, or indices joined by commas.
+
+        Raises:
+            GenotypeError: `text` is none of these.
+        """
+        if text == "max":
+            return self.largest()
+        if text == "min":
+            return self.smallest()
+        return self.canonical(genotypes.parse(text))
+
+    # --- sampling, extremes, neighbours, size ----------------------------------------------------
+
+    def sample(self, rng: np.random.Generator) -> Genotype:
+        """A canonical genotype, every gene drawn uniformly from its options before it is made canonical.
+
+        This is uniform over choices, not over networks: nearly all networks of a space have all their
+        depths at the maximum, and a draw uniform over networks would hardly ever show another one.
+        """
+        return self.canonical(genotypes.sample(self.genes, rng))
+
+    def largest(self) -> Genotype:
+        """The network with the most multiply-accumulates."""
+        return self._extreme(largest=True)
+
+    def smallest(self) -> Genotype:
+        """The network with the fewest multiply-accumulates."""
+        return self._extreme(largest=False)
+
+    def _extreme(self, *, largest: bool) -> Genotype:
+        # Cost rises with every gene but the kind of down-sampling. That one changes its own stage
+        # only, so each stage's kind is chosen alone.
+        values = [gene.cardinality - 1 if largest else 0 for gene in self.genes]
+        best = max if largest else min
+        for number in range(1, len(self.stages) + 1):
+            index = self._position[f"stage{number}.downsampling"]
+
+            def cost(kind: int, index: int = index) -> int:
+                return complexity.macs(self.decode([*values[:index], kind, *values[index + 1 :]]))
+
+            values[index] = best(range(self.genes[index].cardinality), key=cost)
+        return self.canonical(values)
+
+    def neighbours(self, genotype: Sequence[int]) -> Iterator[Genotype]:
+        """All networks that differ from this one in one gene, canonical, each once, without itself.
+
+        A gene that becomes active (a block that a greater depth adds) starts at its first option.
+        """
+        origin = self.canonical(genotype)
+        seen = {origin}
+        for index, (gene, active) in enumerate(zip(self.genes, self.active(origin), strict=True)):
+            for value in range(gene.cardinality) if active else ():
+                neighbour = self.canonical([*origin[:index], value, *origin[index + 1 :]])
+                if neighbour not in seen:
+                    seen.add(neighbour)
+                    yield neighbour
+
+    @cached_property
+    def cardinality(self) -> int:
+        """Number of distinct networks, exact."""
+        return len(self.resolution) * len(self.stem.width) * prod(map(_stage_cardinality, self.stages))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of everything in the space that decides what its genotypes mean."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+
+
+def known_spaces() -> tuple[str, ...]:
+    """Names of the spaces that come with the project."""
+    folder = resources.files("search_space") / "spaces"
+    return tuple(
+        sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    )
+
+
+def load_space(name: str) -> Space:
+    """A built-in space by its name, or a user's own by the path of its YAML file.
+
+    Raises:
+        UnknownNameError: No built-in space has this name.
+        DocumentError: The file is damaged.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return read_document(Space, Path(name))
+    if name not in known_spaces():
+        raise UnknownNameError("space", name, (*known_spaces(), "or a path that ends in .yaml"))
+    with resources.as_file(resources.files("search_space") / "spaces" / f"{name}.yaml") as path:
+        return read_document(Space, path)
+
+
+def _stage_genes(prefix: str, stage: StageOptions) -> Iterator[Gene]:
+    yield Gene(f"{prefix}.width", stage.width)
+    yield Gene(f"{prefix}.downsampling", stage.downsampling.kind)
+    yield Gene(f"{prefix}.downsampling.kernel", stage.downsampling.kernel)
+    yield Gene(f"{prefix}.downsampling.expansion", stage.downsampling.expansion)
+    yield Gene(f"{prefix}.conv_depth", stage.conv_depth)
+    if stage.conv is not None:
+        for block in range(1, max(stage.conv_depth) + 1):
+            yield Gene(f"{prefix}.conv{block}.kernel", stage.conv.kernel)
+            yield Gene(f"{prefix}.conv{block}.expansion", stage.conv.expansion)
+    yield Gene(f"{prefix}.vit_depth", stage.vit_depth)
+    if stage.vit is not None:
+        for block in range(1, max(stage.vit_depth) + 1):
+            yield Gene(f"{prefix}.vit{block}.heads", stage.vit.heads)
+            yield Gene(f"{prefix}.vit{block}.mlp_ratio", stage.vit.mlp_ratio)
+
+
+def _stage_choices(prefix: str, stage: Stage) -> dict[str, int | str]:
+    down = stage.downsampling
+    is_mbconv = isinstance(down, MBConv)
+    choices: dict[str, int | str] = {
+        f"{prefix}.width": stage.width,
+        f"{prefix}.downsampling": MBCONV if is_mbconv else PATCH_MERGING,
+        f"{prefix}.conv_depth": len(stage.conv_blocks),
+        f"{prefix}.vit_depth": len(stage.vit_blocks),
+    }
+    convs = [(f"conv{number}", block) for number, block in enumerate(stage.conv_blocks, start=1)]
+    if isinstance(down, MBConv):
+        convs.append(("downsampling", down))
+    for name, block in convs:
+        choices[f"{prefix}.{name}.kernel"] = block.kernel
+        choices[f"{prefix}.{name}.expansion"] = block.expansion
+    for number, vit in enumerate(stage.vit_blocks, start=1):
+        choices[f"{prefix}.vit{number}.heads"] = vit.heads
+        choices[f"{prefix}.vit{number}.mlp_ratio"] = vit.mlp_ratio
+    return choices
+
+
+def _stage_cardinality(stage: StageOptions) -> int:
+    kinds = {
+        MBCONV: len(stage.downsampling.kernel) * len(stage.downsampling.expansion),
+        PATCH_MERGING: 1,
+    }
+    downsampling = sum(kinds[kind] for kind in stage.downsampling.kind)
+    conv = len(stage.conv.kernel) * len(stage.conv.expansion) if stage.conv else 0
+    vit = len(stage.vit.heads) * len(stage.vit.mlp_ratio) if stage.vit else 0
+    count: int = (
+        len(stage.width)
+        * downsampling
+        * sum(conv**depth for depth in stage.conv_depth)
+        * sum(vit**depth for depth in stage.vit_depth)
+    )
+    return count
+
+
+def _check_stride(stride: int) -> None:
+    if stride not in (1, 2):
+        raise DocumentError(f"stride must be 1 or 2, but got {stride}")
+
+
+def _check_options(
+    name: str, options: tuple[int, ...], *, least: int = 1, multiple_of: int = 1, odd: bool = False
+) -> None:
+    if not options or list(options) != sorted(set(options)):
+        raise DocumentError(f"{name} must list different values in ascending order, but got {list(options)}")
+    if options[0] < least:
+        raise DocumentError(f"{name} must be at least {least}, but got {options[0]}")
+    for option in options:
+        if option % multiple_of:
+            raise DocumentError(f"{name} must be a multiple of {multiple_of}, but got {option}")
+        if odd and option % 2 == 0:
+            raise DocumentError(f"{name} must be odd, but got {option}")
