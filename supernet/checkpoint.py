@@ -1,0 +1,105 @@
+"""Supernet checkpoints: float16 safetensors whose header holds the search space. No pickles."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from search_space.document import parse_document
+from search_space.errors import DocumentError, H4HError
+from search_space.space import Space
+from supernet.model import Supernet
+
+FORMAT = "h4h-supernet-1"
+
+
+class CheckpointError(H4HError):
+    """A checkpoint that is absent, damaged, or of another kind than asked for."""
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Writes a safetensors file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    os.close(handle)
+    try:
+        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        save_file(contiguous, temporary, dict(metadata))
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_tensors(path: Path, expected_format: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file.
+
+    Raises:
+        CheckpointError: It is absent, damaged, or its header names another format.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {path} does not exist")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"checkpoint {path} is damaged or no safetensors file ({error})") from error
+    if metadata.get("format") != expected_format:
+        raise CheckpointError(
+            f"checkpoint {path} must be of format {expected_format!r}, "
+            f"but its header says {metadata.get('format')!r}"
+        )
+    return tensors, metadata
+
+
+def save_checkpoint(path: Path, supernet: Supernet) -> None:
+    """Writes the weights in float16, with the search space in the header."""
+    tensors = {name: tensor.to(torch.float16) for name, tensor in supernet.state_dict().items()}
+    write_tensors(path, tensors, {"format": FORMAT, "space": json.dumps(supernet.space.to_dict())})
+
+
+def load_checkpoint(path: Path, space: Space | None = None) -> Supernet:
+    """The supernet of a checkpoint, its weights in float32.
+
+    Args:
+        path: File that `save_checkpoint` wrote.
+        space: The space that it must be of, if one is expected.
+
+    Raises:
+        CheckpointError: The file is absent, damaged, not finite, or of another space.
+    """
+    tensors, metadata = read_tensors(path, FORMAT)
+    try:
+        stored = parse_document(Space, json.loads(metadata["space"]), source=str(path))
+    except (KeyError, ValueError, DocumentError) as error:
+        raise CheckpointError(f"checkpoint {path} holds no readable search space ({error})") from error
+    if space is not None and stored.digest != space.digest:
+        raise CheckpointError(
+            f"checkpoint {path} is of another version of space {stored.name!r}, not of {space.name!r}: "
+            f"train one with `python -m supernet.train --space ...`, or search the space it was trained on"
+        )
+    supernet = Supernet(stored)
+    try:
+        supernet.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    except RuntimeError as error:
+        raise CheckpointError(f"checkpoint {path} does not fit its own search space ({error})") from error
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(f"checkpoint {path}: {name} holds values that are not finite")
+    return supernet
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,140 @@
+"""Elastic layers: each holds the weights of its largest form and computes with the leading part of them.
+
+All compute in the dtype of their input; weights are kept in float32 and cast as they are used.
+Slicing the leading channels is that of slimmable networks and once-for-all (ICLR 2020).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from supernet.depthwise import depthwise
+from supernet.normalisation import Normalisation
+
+
+class ElasticConv2d(nn.Module):
+    """Dense convolution with "same" padding, without bias.
+
+    Args:
+        in_width, width: Channels of the largest form.
+        kernel: Side of the kernel. An even kernel must equal the stride (patches without overlap).
+        stride: Stride.
+    """
+
+    def __init__(self, in_width: int, width: int, *, kernel: int = 1, stride: int = 1) -> None:
+        super().__init__()
+        self.kernel = kernel
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(width, in_width, kernel, kernel))
+        nn.init.kaiming_normal_(self.weight, mode="fan_out")
+
+    def forward(self, x: Tensor, width: int) -> Tensor:
+        """``(n, c, h, w)`` -> ``(n, width, ceil(h / stride), ceil(w / stride))``."""
+        weight = self.weight[:width, : x.shape[1]].to(x.dtype)
+        padding = self.kernel // 2
+        if self.kernel % 2 == 0:
+            padding = 0
+            ragged = [-side % self.stride for side in x.shape[-2:]]
+            if any(ragged):
+                x = F.pad(x, (0, ragged[1], 0, ragged[0]))
+        return F.conv2d(x, weight, stride=self.stride, padding=padding)
+
+
+class ElasticDepthwise(nn.Module):
+    """Depthwise convolution; a smaller kernel is the centre of the largest one."""
+
+    def __init__(self, width: int, *, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.kernel = kernel
+        self.stride = stride
+        self.weight = nn.Parameter(torch.empty(width, 1, kernel, kernel))
+        nn.init.normal_(self.weight, std=math.sqrt(2.0 / kernel**2))
+
+    def forward(self, x: Tensor, kernel: int) -> Tensor:
+        """``(n, c, h, w)`` -> ``(n, c, ceil(h / stride), ceil(w / stride))``."""
+        margin = (self.kernel - kernel) // 2
+        centre = slice(margin, margin + kernel)
+        weight = self.weight[: x.shape[1], :, centre, centre].to(x.dtype)
+        return depthwise(x, weight, self.stride)
+
+
+class ElasticBatchNorm(nn.Module):
+    """Batch norm over the leading channels, without statistics of its own (see `normalisation`)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor, normalise: Normalisation) -> Tensor:
+        """``(n, c, h, w)`` -> the same shape."""
+        width = x.shape[1]
+        return normalise(self, x, self.weight[:width], self.bias[:width])
+
+
+class ElasticLayerNorm(nn.Module):
+    """Layer norm over the leading channels of each token."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(..., c)`` -> the same shape."""
+        width = x.shape[-1]
+        return F.layer_norm(x, (width,), self.weight[:width].to(x.dtype), self.bias[:width].to(x.dtype))
+
+
+class ElasticLinear(nn.Module):
+    """Linear layer with bias over the leading inputs and outputs."""
+
+    def __init__(self, in_width: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(width, in_width))
+        self.bias = nn.Parameter(torch.zeros(width))
+        nn.init.trunc_normal_(self.weight, std=0.02)
+
+    def forward(self, x: Tensor, width: int) -> Tensor:
+        """``(..., c)`` -> ``(..., width)``."""
+        weight = self.weight[:width, : x.shape[-1]].to(x.dtype)
+        return F.linear(x, weight, self.bias[:width].to(x.dtype))
+
+
+class ElasticQKV(nn.Module):
+    """Queries, keys and values of the leading heads from the leading channels."""
+
+    def __init__(self, in_width: int, *, heads: int, head_dim: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(3, heads, head_dim, in_width))
+        self.bias = nn.Parameter(torch.zeros(3, heads, head_dim))
+        nn.init.trunc_normal_(self.weight, std=0.02)
+
+    def forward(self, x: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
+        """``(n, tokens, c)`` -> three of ``(n, heads, tokens, head_dim)``."""
+        images, tokens, width = x.shape
+        weight = self.weight[:, :heads, :, :width].reshape(-1, width).to(x.dtype)
+        bias = self.bias[:, :heads].reshape(-1).to(x.dtype)
+        # (n, tokens, 3 * heads * head_dim) -> (3, n, heads, tokens, head_dim)
+        qkv = F.linear(x, weight, bias).view(images, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv.unbind(0)
+        return q, k, v
+
+
+class ElasticPositions(nn.Module):
+    """Learned position embedding of a square map, resized for smaller maps; starts at zero."""
+
+    def __init__(self, width: int, *, side: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1, width, side, side))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(n, c, h, w)`` -> the same shape."""
+        weight = self.weight[:, : x.shape[1]]
+        if weight.shape[-2:] != x.shape[-2:]:
+            weight = F.interpolate(weight, x.shape[-2:], mode="bilinear", align_corners=False)
+        return x + weight.to(x.dtype).contiguous(memory_format=torch.channels_last)

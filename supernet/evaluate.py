@@ -1,0 +1,137 @@
+"""Final report of a checkpoint: accuracy of the largest, the smallest and random subnets.
+
+    python -m supernet.data cifar10
+    python -m supernet.evaluate --checkpoint runs/cifar32/checkpoint.safetensors
+
+The test split is for such reports alone; a search never sees it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from search_space import complexity
+from search_space.command_line import Parser, run_command
+from search_space.families import family
+from search_space.space import Space
+from search_space.subnet import Subnet
+from supernet import cifar10, oracle
+from supernet.allocator import keep_freed_memory
+from supernet.checkpoint import load_checkpoint
+from supernet.checkpoints import built_in_checkpoint
+from supernet.evaluation_pack import built_in_pack, load_pack
+from supernet.precision import resolve_device, resolve_precision
+
+SPLITS = ("search", "test")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Accuracy of one subnet in %, by split."""
+
+    name: str
+    family: str
+    conv_blocks: int
+    vit_blocks: int
+    macs: int
+    params: int
+    accuracy: dict[str, float]
+
+
+def chosen_subnets(space: Space, random: int, seed: int) -> dict[str, Subnet]:
+    """Largest, smallest and `random` random subnets by name."""
+    rng = np.random.default_rng(seed)
+    genotypes = {"largest": space.largest(), "smallest": space.smallest()}
+    genotypes |= {f"random {number}": space.sample(rng) for number in range(1, random + 1)}
+    return {name: space.decode(genotype) for name, genotype in genotypes.items()}
+
+
+def _print(rows: list[Row], splits: list[str], console: Console) -> None:
+    table = Table("subnet", "family", "conv", "ViT", "MMAC", "parameters", box=box.SIMPLE_HEAD)
+    for split in splits:
+        table.add_column(f"{split} top-1 %", justify="right")
+    for row in rows:
+        cells = (row.name, row.family, str(row.conv_blocks), str(row.vit_blocks), f"{row.macs / 1e6:.2f}")
+        table.add_row(*cells, f"{row.params:,}", *(f"{row.accuracy[split]:.2f}" for split in splits))
+    random = [row for row in rows if row.name.startswith("random")]
+    if random:
+        table.add_section()
+        means = (f"{np.mean([row.accuracy[split] for row in random]):.2f}" for split in splits)
+        table.add_row(f"mean of {len(random)} random", "", "", "", "", "", *means)
+    console.print(table)
+
+
+def main() -> None:
+    parser = Parser(prog="python -m supernet.evaluate", description="Accuracy of a checkpoint's subnets.")
+    parser.add_argument(
+        "--checkpoint", type=Path, default=built_in_checkpoint("cifar32"), help="default: the shipped one"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path("data"), help="folder of data sets (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--split", choices=(*SPLITS, "both"), default="both", help="images to classify (default: %(default)s)"
+    )
+    parser.add_argument("--random", type=int, default=20, help="random subnets (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the random subnets (default: %(default)s)")
+    parser.add_argument("--precision", default="auto", help="bf16, fp32 or auto (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    for name in ("random", "seed"):
+        if getattr(arguments, name) < 0:
+            parser.error(f"--{name} must be at least 0, but got {getattr(arguments, name)}")
+
+    keep_freed_memory()
+    device = resolve_device(arguments.device)
+    precision = resolve_precision(arguments.precision, device)
+    supernet = load_checkpoint(arguments.checkpoint).to(device).eval()
+    pack = load_pack(built_in_pack())
+    splits = list(SPLITS) if arguments.split == "both" else [arguments.split]
+    images = {"search": pack.search} if "search" in splits else {}
+    if "test" in splits:
+        images["test"] = cifar10.load(arguments.data)[1]
+    prepared = {
+        split: oracle.prepare(part, precision=precision, device=device) for split, part in images.items()
+    }
+    calibration = oracle.prepare(pack.calibration, precision=precision, device=device)
+
+    rows = []
+    subnets = chosen_subnets(supernet.space, arguments.random, arguments.seed)
+    progress = Console(stderr=True)
+    for name, subnet in track(subnets.items(), "subnets", console=progress, transient=True):
+        statistics = oracle.calibrate(supernet, subnet, calibration)
+        rows.append(
+            Row(
+                name=name,
+                family=family(subnet).value,
+                conv_blocks=subnet.conv_blocks,
+                vit_blocks=subnet.vit_blocks,
+                macs=complexity.macs(subnet),
+                params=complexity.params(subnet),
+                accuracy={
+                    split: oracle.top1(supernet, subnet, part, statistics) for split, part in prepared.items()
+                },
+            )
+        )
+    if arguments.json:
+        record = {
+            "checkpoint": str(arguments.checkpoint),
+            "precision": precision,
+            "subnets": list(map(asdict, rows)),
+        }
+        print(json.dumps(record, indent=2))
+    else:
+        _print(rows, splits, Console())
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,72 @@
+"""The supernet: one set of weights that every subnet of a search space shares."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from search_space.errors import H4HError
+from search_space.space import Space
+from search_space.subnet import Subnet, downsampled
+from supernet.blocks import ElasticStage
+from supernet.elastic import ElasticBatchNorm, ElasticConv2d, ElasticLinear
+from supernet.normalisation import Normalisation, by_batch
+
+
+class Supernet(nn.Module):
+    """Elastic network over `space`.
+
+    Args:
+        space: The search space whose subnets it computes.
+    """
+
+    def __init__(self, space: Space) -> None:
+        super().__init__()
+        self.space = space
+        width = max(space.stem.width)
+        side = downsampled(max(space.resolution), space.stem.stride)
+        self.stem = ElasticConv2d(3, width, kernel=3, stride=space.stem.stride)
+        self.stem_norm = ElasticBatchNorm(width)
+        self.stages = nn.ModuleList()
+        for options in space.stages:
+            side = downsampled(side, options.stride)
+            self.stages.append(ElasticStage(width, side=side, options=options))
+            width = max(options.width)
+        self.head = ElasticConv2d(width, space.head.width)
+        self.head_norm = ElasticBatchNorm(space.head.width)
+        self.classifier = ElasticLinear(space.head.width, space.head.classes)
+
+    def forward(self, images: Tensor, subnet: Subnet, normalise: Normalisation = by_batch) -> Tensor:
+        """Class scores of `images` by `subnet`, computed in the images' dtype.
+
+        Args:
+            images: ``(n, 3, s, s)``, normalised; resized (bilinear, antialiased) where `s` is not the
+                subnet's resolution.
+            subnet: A member of the supernet's space.
+            normalise: Where batch norm takes its statistics from; the batch, unless told.
+
+        Returns:
+            Logits ``(n, classes)``.
+
+        Raises:
+            H4HError: `images` has another shape.
+        """
+        if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
+            raise H4HError(f"images must be of shape (n, 3, s, s), but got {tuple(images.shape)}")
+        x = F.relu6(
+            self.stem_norm(self.stem(resized(images, subnet.resolution), subnet.stem.width), normalise)
+        )
+        for layer, stage in zip(self.stages, subnet.stages, strict=True):
+            x = layer(x, stage, normalise)
+        x = F.relu6(self.head_norm(self.head(x, subnet.head.width), normalise))
+        logits: Tensor = self.classifier(x.mean((2, 3)), subnet.head.classes)
+        return logits
+
+
+def resized(images: Tensor, side: int) -> Tensor:
+    """``(n, c, s, s)`` -> ``(n, c, side, side)``."""
+    if images.shape[-1] == side:
+        return images
+    return F.interpolate(
+        images.float(), (side, side), mode="bilinear", antialias=True, align_corners=False
+    ).to(images.dtype)

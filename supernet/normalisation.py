@@ -1,0 +1,67 @@
+"""Where batch norm takes its statistics from.
+
+A subnet's statistics are its own: those of another subnet, or averages over many, are wrong for it
+(BigNAS, ECCV 2020; AlphaNet, ICML 2021). So the supernet stores none. Training uses those of the batch;
+evaluation first records a subnet's statistics on calibration images (`Recording`), then applies them
+(`Recorded`).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+EPSILON = 1e-5
+
+
+class Normalisation(Protocol):
+    """Normalises `x`, ``(n, c, h, w)``, for the batch-norm layer `site` with the given scale and shift."""
+
+    def __call__(self, site: nn.Module, x: Tensor, weight: Tensor, bias: Tensor, /) -> Tensor: ...
+
+
+def by_batch(_site: nn.Module, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Statistics of the batch itself."""
+    return F.batch_norm(x, None, None, weight, bias, training=True, eps=EPSILON)
+
+
+class Recording:
+    """Normalises by the batch and records each layer's mean and variance, averaged over all images seen."""
+
+    def __init__(self) -> None:
+        self._images: dict[nn.Module, int] = {}
+        self._means: dict[nn.Module, Tensor] = {}
+        self._variances: dict[nn.Module, Tensor] = {}
+
+    def __call__(self, site: nn.Module, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        # With momentum 1 torch's fused kernel hands out the statistics of this very batch.
+        mean = torch.zeros(x.shape[1], device=x.device)
+        variance = torch.ones(x.shape[1], device=x.device)
+        out = F.batch_norm(x, mean, variance, weight, bias, training=True, momentum=1.0, eps=EPSILON)
+        images = self._images.get(site, 0) + len(x)
+        share = len(x) / images
+        self._images[site] = images
+        self._means[site] = torch.lerp(self._means.get(site, mean), mean, share)
+        self._variances[site] = torch.lerp(self._variances.get(site, variance), variance, share)
+        return out
+
+    def result(self) -> Recorded:
+        return Recorded({site: (self._means[site], self._variances[site]) for site in self._means})
+
+
+class Recorded:
+    """Applies recorded statistics.
+
+    Args:
+        statistics: Mean and variance, each ``(c,)``, of every batch-norm layer the subnet passes.
+    """
+
+    def __init__(self, statistics: dict[nn.Module, tuple[Tensor, Tensor]]) -> None:
+        self.statistics = statistics
+
+    def __call__(self, site: nn.Module, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        mean, variance = self.statistics[site]
+        return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=EPSILON)
