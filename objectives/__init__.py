@@ -1,0 +1,1 @@
+"""What is measured: accuracy, and the cost of a subnet on hardware."""

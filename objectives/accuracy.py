@@ -1,0 +1,92 @@
+"""`acc`: top-1 accuracy of a subnet with the supernet's weights, on images the training never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from objectives.objective import Direction, FloatArray
+from search_space.errors import H4HError
+from search_space.space import Space
+from search_space.subnet import Subnet
+from supernet import oracle
+from supernet.allocator import keep_freed_memory
+from supernet.checkpoint import file_digest, load_checkpoint
+from supernet.evaluation_pack import EvaluationPack
+from supernet.precision import resolve_precision
+
+VERSION = "1"
+"""Changes whenever the same weights and images may give another accuracy than before."""
+
+
+class Accuracy:
+    """Top-1 accuracy after batch-norm recalibration, in %; larger is better.
+
+    Args:
+        checkpoint: The trained supernet.
+        space: The space that is searched; the checkpoint must be of it.
+        pack: Search and calibration images.
+        val_images: Number of search images that score a subnet, from the first.
+        calibration_images: Number of images for its batch-norm statistics, from the first.
+        precision: ``auto``, ``bf16`` or ``fp32``.
+        device: Where to compute.
+
+    Raises:
+        H4HError: More images are asked for than there are, or fewer than 1.
+        CheckpointError: The checkpoint is damaged or of another space.
+    """
+
+    name: ClassVar[str] = "acc"
+    unit: ClassVar[str] = "%"
+    direction: ClassVar[Direction] = "max"
+    is_expensive: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        checkpoint: Path,
+        space: Space,
+        pack: EvaluationPack,
+        val_images: int,
+        calibration_images: int,
+        precision: str = "auto",
+        device: torch.device | None = None,
+    ) -> None:
+        device = device or torch.device("cpu")
+        for name, wanted, available in (
+            ("val-images", val_images, len(pack.search)),
+            ("calibration-images", calibration_images, len(pack.calibration)),
+        ):
+            if not 1 <= wanted <= available:
+                raise H4HError(f"--{name} must be 1 to {available}, but got {wanted}")
+        keep_freed_memory()
+        self._supernet = load_checkpoint(checkpoint, space).to(device).eval()
+        precision = resolve_precision(precision, device)
+        self._search = oracle.prepare(pack.search[:val_images], precision=precision, device=device)
+        self._calibration = oracle.prepare(
+            pack.calibration[:calibration_images], precision=precision, device=device
+        )
+        self._fingerprint = {
+            "checkpoint": file_digest(checkpoint),
+            "images": pack.digest,
+            "val_images": str(val_images),
+            "calibration_images": str(calibration_images),
+            "precision": precision,
+            "oracle": VERSION,
+        }
+
+    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+        """Accuracies in %, ``(n,)``."""
+        return np.array([self._one(subnet) for subnet in subnets], dtype=np.float64)
+
+    def _one(self, subnet: Subnet) -> float:
+        statistics = oracle.calibrate(self._supernet, subnet, self._calibration)
+        return oracle.top1(self._supernet, subnet, self._search, statistics)
+
+    def fingerprint(self) -> dict[str, str]:
+        """Hashes of weights and images, and the oracle's settings."""
+        return dict(self._fingerprint)

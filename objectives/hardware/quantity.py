@@ -1,0 +1,104 @@
+"""A hardware number with its unit, its source and the range in which it is plausible."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import get_type_hints
+
+from search_space.document import Document
+from search_space.errors import DocumentError
+
+
+@dataclass(frozen=True)
+class Quantity(Document):
+    """A number as a SoC file states it.
+
+    Attributes:
+        value: What the model uses.
+        unit: Checked against what the model expects; nothing is converted.
+        source: Publication, measurement or reasoning behind `value`.
+        low: Lower end of the plausible range, for sensitivity studies.
+        high: Upper end.
+
+    Raises:
+        DocumentError: low <= value <= high does not hold, a number is not finite, or `source` is empty.
+    """
+
+    value: float
+    unit: str
+    source: str
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        for name in ("value", "low", "high"):
+            if not math.isfinite(getattr(self, name)):
+                raise DocumentError(f"`{name}` must be finite, but got {getattr(self, name)}")
+        if not self.low <= self.value <= self.high:
+            raise DocumentError(
+                f"must be low <= value <= high, but got low {self.low:g}, value {self.value:g}, "
+                f"high {self.high:g}"
+            )
+        if not self.source.strip():
+            raise DocumentError("`source` must say where the value comes from, but is empty")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What a SoC file must state for a quantity: ``field: Annotated[Quantity, Unit("pJ/MAC")]``.
+
+    Attributes:
+        name: The only unit accepted.
+        zero: Whether 0 is allowed; else the value must be positive.
+        whole: Whether the value must be an integer.
+    """
+
+    name: str
+    zero: bool = False
+    whole: bool = False
+
+
+def _units(section: type[Section]) -> dict[str, Unit]:
+    hints = get_type_hints(section, include_extras=True)
+    return {
+        name: mark
+        for name, hint in hints.items()
+        for mark in getattr(hint, "__metadata__", ())
+        if isinstance(mark, Unit)
+    }
+
+
+class Section(Document):
+    """Base of the sections of a SoC file, whose fields are quantities or plain text."""
+
+    def quantities(self) -> Iterator[tuple[str, Quantity]]:
+        """Names and quantities, in the order of the fields."""
+        for name in _units(type(self)):
+            yield name, getattr(self, name)
+
+    def check(self, name: str) -> None:
+        """Checks units and signs.
+
+        Args:
+            name: What the SoC file calls this section, for messages.
+
+        Raises:
+            DocumentError: A unit is not the expected one, a value is negative, zero or a fraction
+                where that has no meaning.
+        """
+        for entry, unit in _units(type(self)).items():
+            _check(f"{name}.{entry}", getattr(self, entry), unit)
+
+
+def _check(where: str, got: Quantity, unit: Unit) -> None:
+    if got.unit != unit.name:
+        raise DocumentError(f"{where}.unit: must be {unit.name!r}, but got {got.unit!r}")
+    # `low` is checked, not `value`: a sensitivity study sets the value to either end.
+    if got.low < 0 or (got.low == 0 and not unit.zero):
+        raise DocumentError(
+            f"{where}.low: must be {'at least 0' if unit.zero else 'positive'}, but got {got.low:g}"
+        )
+    if unit.whole and got.value != int(got.value):
+        raise DocumentError(f"{where}.value: must be a whole number, but got {got.value:g}")

@@ -1,0 +1,143 @@
+"""SoC files: YAML documents that state every hardware number with unit, source and range.
+
+A file may start from another one by the key `base`; its sections are then laid over those of the base, key
+by key. A quantity is replaced as a whole, so its source always belongs to its value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from objectives.hardware.cim import Cim
+from objectives.hardware.memory import Memory
+from objectives.hardware.noc import Noc
+from objectives.hardware.npu import Npu
+from objectives.hardware.quantity import Quantity, Section
+from search_space.document import Document, parse_document, read_yaml
+from search_space.errors import DocumentError, UnknownNameError
+
+_BASE = "base"
+
+
+@dataclass(frozen=True)
+class SoC(Document):
+    """A chip: an NPU, memories, and optionally CIM macros behind a network-on-chip.
+
+    Attributes:
+        name: What reports call it.
+        description: One line for people.
+        npu: The matrix engine, and the clock: all cycles are its cycles.
+        memory: SRAM for activations and MRAM for the NPU's weights.
+        noc: Path between SRAM and the macros; needed with `cim`.
+        cim: The macros, or None for the NPU alone.
+
+    Raises:
+        DocumentError: A unit or sign is wrong, or macros lack a network-on-chip.
+    """
+
+    name: str
+    description: str
+    npu: Npu
+    memory: Memory
+    noc: Noc | None = None
+    cim: Cim | None = None
+
+    def __post_init__(self) -> None:
+        for name, section in self.sections():
+            section.check(name)
+        if self.cim is not None and self.noc is None:
+            raise DocumentError("noc: this key is missing, and `cim` needs it")
+
+    def sections(self) -> Iterator[tuple[str, Section]]:
+        """Names and sections present, in a fixed order."""
+        for name in ("npu", "memory", "noc", "cim"):
+            section = getattr(self, name)
+            if section is not None:
+                yield name, section
+
+    def quantities(self) -> Iterator[tuple[str, Quantity]]:
+        """Dotted names and quantities, e.g. ``npu.mac_energy``."""
+        for prefix, section in self.sections():
+            for name, value in section.quantities():
+                yield f"{prefix}.{name}", value
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of what decides costs: kinds of models and values. Names, sources and ranges do not."""
+        values: dict[str, Any] = {name: value.value for name, value in self.quantities()}
+        if self.cim is not None:
+            values["cim.model"] = self.cim.model
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def clock_mhz(self) -> float:
+        """NPU cycles per microsecond."""
+        return self.npu.clock.value
+
+    def milliseconds(self, cycles: float) -> float:
+        """Time of `cycles`."""
+        return cycles / (self.clock_mhz * 1e3)
+
+    def picojoules_per_cycle(self, milliwatts: float) -> float:
+        """Energy of one cycle at a constant power."""
+        return milliwatts * 1e3 / self.clock_mhz  # mW / MHz = nJ
+
+
+def known_socs() -> tuple[str, ...]:
+    """Names of the built-in SoCs."""
+    folder = resources.files("objectives.hardware") / "socs"
+    return tuple(
+        sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    )
+
+
+def load_soc(name: str) -> SoC:
+    """A built-in SoC by its name, or a user's own by the path of its YAML file.
+
+    Raises:
+        UnknownNameError: No built-in SoC has this name.
+        DocumentError: The file cannot be read or does not describe a SoC.
+    """
+    return parse_document(SoC, _read(name, folder=Path(), seen=()), source=name)
+
+
+def _read(name: str, *, folder: Path, seen: tuple[Path, ...]) -> object:
+    """The document called `name`, laid over its base."""
+    path = _locate(name, folder)
+    if path in seen:
+        raise DocumentError(f"{name}: `{_BASE}` leads back to {path.name}")
+    data = read_yaml(path)
+    if not isinstance(data, dict) or _BASE not in data:
+        return data
+    base = data[_BASE]
+    if not isinstance(base, str):
+        raise DocumentError(f"{name}: `{_BASE}` must be the name or path of a SoC file, but got {base!r:.60}")
+    below = _read(base, folder=path.parent, seen=(*seen, path))
+    above = {key: value for key, value in data.items() if key != _BASE}
+    return _laid_over(below, above) if isinstance(below, dict) else below
+
+
+def _locate(name: str, folder: Path) -> Path:
+    if name.endswith((".yaml", ".yml")):
+        return (folder / name).resolve()
+    if name not in known_socs():
+        raise UnknownNameError("hardware", name, (*known_socs(), "or a path that ends in .yaml"))
+    with resources.as_file(resources.files("objectives.hardware") / "socs" / f"{name}.yaml") as path:
+        return path
+
+
+def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`below` with the keys of `above`; sections are joined, everything in them is replaced whole."""
+    joined = dict(below)
+    for key, value in above.items():
+        old = joined.get(key)
+        is_section = isinstance(old, dict) and isinstance(value, dict) and "unit" not in old
+        joined[key] = {**old, **value} if is_section else value  # type: ignore[dict-item]
+    return joined

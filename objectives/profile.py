@@ -1,0 +1,136 @@
+"""Where the time and energy of one subnet go, op by op.
+
+    python -m objectives.profile --space cifar32 --subnet max --hardware u55-256-cim8 [--json]
+
+`--subnet` is `max`, `min`, or a genotype: gene indices joined by commas.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from objectives.hardware import CostModel, NetworkCost, Op, OpCost, SoC, load_soc
+from objectives.workload import Step, ops_of, peak_bytes, workload
+from search_space.command_line import Parser, run_command
+from search_space.space import load_space
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints the profile that the command line asks for.
+
+    Raises:
+        H4HError: Unknown space, subnet or hardware.
+    """
+    parser = Parser(prog="python -m objectives.profile", description="Latency and energy op by op.")
+    parser.add_argument("--space", default="cifar32", help="name or YAML file of the search space")
+    parser.add_argument(
+        "--subnet", default="max", help="max, min, or a genotype: gene indices joined by commas"
+    )
+    parser.add_argument("--hardware", default="u55-256-cim8", help="name or YAML file of the SoC")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    options = parser.parse_args(arguments)
+
+    space, soc = load_space(options.space), load_soc(options.hardware)
+    genotype = space.parse(options.subnet)
+    subnet = space.decode(genotype)
+    steps = workload(subnet)
+    cost = CostModel(soc).network(ops_of(steps))
+    if options.json:
+        record = profile_record(steps, cost, soc)
+        print(
+            json.dumps({"space": space.name, "genotype": genotype, "subnet": str(subnet), **record}, indent=2)
+        )
+        return
+    table = profile_table(steps, cost, soc)
+    # A cell cut short says nothing, so the table takes the width it needs, in a pipe and on a terminal.
+    console = Console(highlight=False)
+    console.width = console.measure(table, options=console.options.update(max_width=10_000)).maximum
+    console.print(f"{space.name}: {subnet}", markup=False, soft_wrap=True)
+    console.print(table)
+    console.print(totals_text(steps, cost, soc))
+
+
+def profile_record(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> dict[str, Any]:
+    """Plain data of everything the table shows, and the energy by part."""
+    return {
+        "hardware": soc.name,
+        "latency_ms": cost.latency_ms,
+        "energy_mj": cost.energy_mj,
+        "macs": sum(step.op.macs for step in steps),
+        "sram_bytes": peak_bytes(steps),
+        "cim_weight_bytes": cost.cim_weight_bytes,
+        "cim_capacity_bytes": int(soc.cim.capacity_bytes) if soc.cim is not None else 0,
+        "ops": [
+            {
+                "name": step.name,
+                **asdict(step.op),
+                "macs": step.op.macs,
+                "weight_bytes": step.op.weight_bytes,
+                "split": split_text(step.op, op_cost),
+                **asdict(op_cost),
+                "cycles": op_cost.cycles,
+                "energy_pj": op_cost.energy_pj,
+            }
+            for step, op_cost in zip(steps, cost.ops, strict=True)
+        ],
+    }
+
+
+def profile_table(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Table:
+    """One row per op: cycles in thousands of NPU cycles, energy in nJ."""
+    table = Table(title=f"{soc.name}: {soc.description}", title_justify="left")
+    for column in ("op", "kind", "shape", "schema", "split"):
+        table.add_column(column, no_wrap=True)
+    for column in ("kMAC", "NPU kcyc", "CIM kcyc", "transfer kcyc", "total kcyc", "energy nJ"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for step, op_cost in zip(steps, cost.ops, strict=True):
+        table.add_row(
+            step.name,
+            step.op.kind,
+            step.op.shape,
+            op_cost.schema,
+            split_text(step.op, op_cost),
+            _number(step.op.macs / 1e3),
+            _number((op_cost.npu_cycles + op_cost.tail_cycles) / 1e3),
+            _number(op_cost.cim_cycles / 1e3),
+            _number(op_cost.transfer_cycles / 1e3),
+            f"{op_cost.cycles / 1e3:,.1f}",
+            f"{op_cost.energy_pj / 1e3:,.1f}",
+        )
+    return table
+
+
+def split_text(op: Op, cost: OpCost) -> str:
+    """NPU share | CIM share, in heads for a q/k/v projection, else in output channels; empty if not split."""
+    if cost.schema != "split":
+        return ""
+    if op.heads == 1:
+        return f"{cost.npu_channels}|{cost.cim_channels} ch"
+    channels = op.out_channels // op.heads
+    return f"{cost.npu_channels // channels}|{cost.cim_channels // channels} heads"
+
+
+def totals_text(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> str:
+    """The totals in one or two lines."""
+    text = (
+        f"latency {cost.latency_ms:.3f} ms at {soc.clock_mhz:g} MHz, energy {cost.energy_mj * 1e3:.3f} uJ, "
+        f"{sum(step.op.macs for step in steps) / 1e6:.2f} MMAC, peak SRAM {peak_bytes(steps) / 1024:.1f} KiB"
+    )
+    if soc.cim is None:
+        return text
+    capacity = soc.cim.capacity_bytes
+    return f"{text}\nCIM holds {cost.cim_weight_bytes / 1024:.1f} of {capacity / 1024:.0f} KiB of weights"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.1f}" if value else ""
+
+
+if __name__ == "__main__":
+    run_command(main)

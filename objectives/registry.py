@@ -1,0 +1,72 @@
+"""All objectives by name. A new one is a file of its own and one line in `_FACTORIES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from objectives import size
+from objectives.hardware import CostModel, SoC
+from objectives.hardware_cost import Energy, Latency
+from objectives.objective import Objective
+from search_space.errors import H4HError, UnknownNameError
+
+
+@dataclass(frozen=True)
+class ObjectiveContext:
+    """What objectives are made from.
+
+    Attributes:
+        space_name: The search space of the subnets.
+        hardware: The SoC of `lat` and `energy`.
+        accuracy: Makes the accuracy oracle, which alone needs torch, weights and images; it is called
+            only if `acc` is wanted.
+    """
+
+    space_name: str
+    hardware: SoC
+    accuracy: Callable[[], Objective] | None = None
+
+    @cached_property
+    def costs(self) -> CostModel:
+        """One cost model for all objectives of this context."""
+        return CostModel(self.hardware)
+
+
+def _accuracy(context: ObjectiveContext) -> Objective:
+    if context.accuracy is None:
+        raise H4HError("objective 'acc' needs a trained supernet, but none was given")
+    return context.accuracy()
+
+
+_FACTORIES: dict[str, Callable[[ObjectiveContext], Objective]] = {
+    "acc": _accuracy,
+    "lat": lambda context: Latency(context.costs),
+    "energy": lambda context: Energy(context.costs),
+    "macs": lambda _: size.macs(),
+    "params": lambda _: size.params(),
+    "sram": lambda _: size.sram(),
+}
+
+
+def known_objectives() -> tuple[str, ...]:
+    """Names of all objectives."""
+    return tuple(_FACTORIES)
+
+
+def create_objectives(names: Sequence[str], context: ObjectiveContext) -> tuple[Objective, ...]:
+    """The objectives called `names`, in this order.
+
+    Raises:
+        UnknownNameError: A name is none of `known_objectives()`.
+        H4HError: No name, one name twice, or `acc` without an oracle.
+    """
+    if not names:
+        raise H4HError(f"no objective given: name at least one of {', '.join(_FACTORIES)}")
+    for position, name in enumerate(names):
+        if name not in _FACTORIES:
+            raise UnknownNameError("objective", name, _FACTORIES)
+        if name in names[:position]:
+            raise H4HError(f"objective {name!r} is named twice")
+    return tuple(_FACTORIES[name](context) for name in names)

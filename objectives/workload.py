@@ -1,0 +1,132 @@
+"""The workload of a subnet: all its ops in order, with names and with what must stay in memory meanwhile.
+
+Batch norm, layer scale and ReLU6 fold into the convolution or linear layer before them and cost nothing;
+GELU is fused into the layer before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from objectives.hardware.op import Op
+from search_space.subnet import Head, MBConv, PatchMerging, Stage, Subnet, ViTBlock, downsampled
+
+IMAGE_CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class Step:
+    """One op of a workload.
+
+    Attributes:
+        name: Where it stands, e.g. ``stage2.conv1.depthwise``.
+        op: What is done.
+        held_bytes: Activations alive meanwhile that the op neither reads nor writes: the residual of
+            its block, or V while the attention map is made.
+    """
+
+    name: str
+    op: Op
+    held_bytes: int = 0
+
+    @property
+    def live_bytes(self) -> int:
+        """Activations alive while the op runs: its inputs, its output, and what is held."""
+        return self.op.input_bytes + self.op.output_bytes + self.held_bytes
+
+
+def workload(subnet: Subnet) -> tuple[Step, ...]:
+    """All ops of `subnet`, in the order in which they run."""
+    stem, side = subnet.stem, subnet.resolution
+    steps = [Step("stem", Op("conv2d", side, side, IMAGE_CHANNELS, stem.width, stem.kernel, stem.stride))]
+    side = downsampled(side, stem.stride)
+    for number, stage in enumerate(subnet.stages, start=1):
+        steps += _stage_steps(f"stage{number}", stage, side)
+        side = downsampled(side, stage.stride)
+    steps += _head_steps(subnet.head, side)
+    return tuple(steps)
+
+
+def ops_of(steps: Iterable[Step]) -> tuple[Op, ...]:
+    """The ops alone, for the cost model."""
+    return tuple(step.op for step in steps)
+
+
+@lru_cache(maxsize=1 << 14)
+def _stage_steps(prefix: str, stage: Stage, side: int) -> tuple[Step, ...]:
+    steps = [*_part_steps(f"{prefix}.downsampling", stage.downsampling, side)]
+    side = downsampled(side, stage.stride)
+    for number, conv in enumerate(stage.conv_blocks, start=1):
+        steps += _part_steps(f"{prefix}.conv{number}", conv, side)
+    if stage.vit_blocks:
+        steps.append(Step(f"{prefix}.position_embedding", Op("add", side, side, stage.width, stage.width)))
+    for number, vit in enumerate(stage.vit_blocks, start=1):
+        steps += _part_steps(f"{prefix}.vit{number}", vit, side)
+    return tuple(steps)
+
+
+# Random stages seldom repeat, their blocks do.
+@lru_cache(maxsize=1 << 14)
+def _part_steps(prefix: str, part: MBConv | PatchMerging | ViTBlock, side: int) -> tuple[Step, ...]:
+    match part:
+        case MBConv():
+            return tuple(_mbconv_steps(prefix, part, side))
+        case PatchMerging():
+            return tuple(_patch_merging_steps(prefix, part, side))
+        case ViTBlock():
+            return tuple(_vit_steps(prefix, part, side**2))
+
+
+def _patch_merging_steps(prefix: str, part: PatchMerging, side: int) -> Iterator[Step]:
+    yield Step(prefix, Op("conv2d", side, side, part.in_width, part.width, part.kernel, part.stride))
+
+
+def _mbconv_steps(prefix: str, block: MBConv, side: int) -> Iterator[Step]:
+    hidden, out_side = block.hidden_width, downsampled(side, block.stride)
+    residual = side**2 * block.in_width if block.has_residual else 0
+    if block.expansion > 1:
+        # The first op reads the residual itself, so nothing is held besides.
+        yield Step(f"{prefix}.expand", Op("conv2d", side, side, block.in_width, hidden))
+    yield Step(
+        f"{prefix}.depthwise",
+        Op("depthwise", side, side, hidden, hidden, block.kernel, block.stride),
+        residual if block.expansion > 1 else 0,
+    )
+    yield Step(f"{prefix}.project", Op("conv2d", out_side, out_side, hidden, block.width), residual)
+    if block.has_residual:
+        yield Step(f"{prefix}.add", Op("add", out_side, out_side, block.width, block.width))
+
+
+def _vit_steps(prefix: str, block: ViTBlock, tokens: int) -> Iterator[Step]:
+    width, inner, heads = block.width, block.attention_width, block.heads
+    residual, values = tokens * width, tokens * inner
+
+    def linear(in_channels: int, out_channels: int, heads: int = 1, *, gelu: bool = False) -> Op:
+        return Op("linear", tokens, 1, in_channels, out_channels, heads=heads, fused_gelu=gelu)
+
+    yield Step(f"{prefix}.norm1", Op("norm", tokens, 1, width, width))
+    yield Step(f"{prefix}.qkv", linear(width, 3 * inner, heads), residual)
+    yield Step(
+        f"{prefix}.scores", Op("matmul", tokens, 1, block.head_dim, tokens, heads=heads), residual + values
+    )
+    yield Step(f"{prefix}.softmax", Op("softmax", tokens, 1, tokens, tokens, heads=heads), residual + values)
+    yield Step(f"{prefix}.attend", Op("matmul", tokens, 1, tokens, block.head_dim, heads=heads), residual)
+    yield Step(f"{prefix}.projection", linear(inner, width), residual)
+    yield Step(f"{prefix}.add1", Op("add", tokens, 1, width, width))
+    yield Step(f"{prefix}.norm2", Op("norm", tokens, 1, width, width))
+    yield Step(f"{prefix}.fc1", linear(width, block.mlp_width, gelu=True), residual)
+    yield Step(f"{prefix}.fc2", linear(block.mlp_width, width), residual)
+    yield Step(f"{prefix}.add2", Op("add", tokens, 1, width, width))
+
+
+def _head_steps(head: Head, side: int) -> Iterator[Step]:
+    yield Step("head.conv", Op("conv2d", side, side, head.in_width, head.width))
+    yield Step("head.pool", Op("pool", side, side, head.width, head.width, side, side))
+    yield Step("head.classifier", Op("linear", 1, 1, head.width, head.classes))
+
+
+def peak_bytes(steps: Sequence[Step]) -> int:
+    """Most activation bytes alive at once (int8), the least SRAM that runs the ops one by one."""
+    return max(step.live_bytes for step in steps)

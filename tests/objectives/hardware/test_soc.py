@@ -1,0 +1,208 @@
+"""SoC files: the built-in ones, variants by `base`, and one clear line for every mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from objectives.hardware import SoC, known_socs, load_soc
+from search_space.errors import DocumentError, UnknownNameError
+
+Document = dict[str, Any]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., str]:
+    """Writes a changed copy of the largest built-in SoC and gives its path."""
+
+    def write(change: Callable[[Document], object] = dict, name: str = "mine.yaml") -> str:
+        data = load_soc("u55-256-cim8").to_dict()
+        change(data)
+        path = tmp_path / name
+        path.write_text(yaml.safe_dump(data), encoding="utf-8")
+        return str(path)
+
+    return write
+
+
+def test_built_in_names() -> None:
+    assert known_socs() == ("u55-128", "u55-256", "u55-256-cim8", "u55-256-cim8x4")
+
+
+@pytest.mark.parametrize("name", known_socs())
+def test_built_in_files_are_sound(name: str) -> None:
+    soc = load_soc(name)
+    assert soc.name == name
+    quantities = dict(soc.quantities())
+    assert len(quantities) > 40
+    for number in quantities.values():
+        assert number.low <= number.value <= number.high
+        assert number.source
+
+
+def test_what_the_built_in_files_differ_in() -> None:
+    def values(soc: SoC) -> dict[str, float]:
+        return {name: number.value for name, number in soc.quantities()}
+
+    alone, eight, four_units = map(values, map(load_soc, known_socs()[1:]))
+    assert alone.items() < eight.items()
+    assert {name for name in eight if eight[name] != four_units[name]} == {"cim.compute_units"}
+    assert (eight["cim.macros"], four_units["cim.compute_units"]) == (8, 4)
+
+
+def test_copy_of_a_file_is_the_same_chip(write: Callable[..., str]) -> None:
+    copy, original = load_soc(write()), load_soc("u55-256-cim8")
+    assert copy == original
+    assert copy.digest == original.digest
+
+
+def test_digest_follows_values_only(write: Callable[..., str]) -> None:
+    original = load_soc("u55-256-cim8").digest
+
+    def reworded(data: Document) -> None:
+        data["name"] = "mine"
+        data["npu"]["clock"]["source"] = "a data sheet"
+
+    def faster(data: Document) -> None:
+        data["npu"]["clock"]["value"] = 600
+
+    assert load_soc(write(reworded)).digest == original
+    assert load_soc(write(faster)).digest != original
+
+
+def test_base_by_name_and_by_relative_path(tmp_path: Path) -> None:
+    hops = '{value: 4, unit: hop, low: 1, high: 4, source: "floor plan"}'
+    (tmp_path / "far.yaml").write_text(f"base: u55-256-cim8\nname: far\nnoc:\n  hops: {hops}\n")
+    (tmp_path / "farther.yaml").write_text("base: far.yaml\nname: farther\n")
+    far, farther = (load_soc(str(tmp_path / name)) for name in ("far.yaml", "farther.yaml"))
+    assert far.noc is not None
+    assert far.noc.hops.value == 4
+    assert far.noc.hop_cycles == load_soc("u55-256-cim8").noc.hop_cycles  # type: ignore[union-attr]
+    assert (farther.name, farther.noc) == ("farther", far.noc)
+
+
+def test_base_in_a_circle(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("base: b.yaml\n")
+    (tmp_path / "b.yaml").write_text("base: a.yaml\n")
+    with pytest.raises(DocumentError, match="leads back to"):
+        load_soc(str(tmp_path / "a.yaml"))
+
+
+def test_quantity_is_replaced_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        "base: u55-256\nnpu:\n  clock: {value: 400, unit: MHz, low: 1, high: 500}\n"
+    )
+    with pytest.raises(DocumentError, match=r"npu\.clock\.source: this key is missing"):
+        load_soc(str(tmp_path / "a.yaml"))
+
+
+def test_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(
+        UnknownNameError, match=r"u55-128, u55-256, u55-256-cim8, u55-256-cim8x4.*did you mean"
+    ):
+        load_soc("u55-257")
+
+
+def _set(*path: str, value: object) -> Callable[[Document], None]:
+    def change(data: Document) -> None:
+        for key in path[:-1]:
+            data = data[key]
+        data[path[-1]] = value
+
+    return change
+
+
+def _drop(*path: str) -> Callable[[Document], None]:
+    def change(data: Document) -> None:
+        for key in path[:-1]:
+            data = data[key]
+        del data[path[-1]]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_set("nap", value=1), "unknown key 'nap'"),
+        (_set("npu", "speed", value=1), "npu: unknown key 'speed'"),
+        (_set("npu", "clock", "note", value="x"), r"npu\.clock: unknown key 'note'"),
+        (_drop("npu"), "npu: this key is missing"),
+        (_drop("memory", "sram_energy"), r"memory\.sram_energy: this key is missing"),
+        (_drop("npu", "mac_energy", "source"), r"npu\.mac_energy\.source: this key is missing"),
+        (_drop("noc"), "noc: this key is missing, and `cim` needs it"),
+        (_set("npu", "mac_energy", "source", value="  "), r"npu\.mac_energy.*`source` must say"),
+        (
+            _set("npu", "mac_energy", "unit", value="nJ/MAC"),
+            r"npu\.mac_energy\.unit: must be 'pJ/MAC', but got 'nJ/MAC'",
+        ),
+        (
+            _set("npu", "mac_energy", "low", value=0.3),
+            r"npu\.mac_energy.*low <= value <= high, but got low 0\.3",
+        ),
+        (_set("npu", "mac_energy", "high", value=0.2), r"npu\.mac_energy.*high 0\.2"),
+        (
+            _set("npu", "mac_energy", "value", value="0.25"),
+            r"npu\.mac_energy\.value: .*expected float, got str",
+        ),
+        (
+            _set("npu", "mac_energy", "value", value=True),
+            r"npu\.mac_energy\.value: .*expected float, got bool",
+        ),
+        (_set("npu", "mac_energy", "high", value=float("inf")), r"npu\.mac_energy.*`high` must be finite"),
+        (_set("npu", "mac_energy", value=0.25), r"npu\.mac_energy: invalid value 0\.25"),
+        (_set("npu", "mac_energy", "low", value=0), r"npu\.mac_energy\.low: must be positive, but got 0"),
+        (
+            _set("npu", "static_energy", "low", value=-1),
+            r"npu\.static_energy\.low: must be at least 0, but got -1",
+        ),
+        (
+            _set("cim", "macros", "value", value=7.5),
+            r"cim\.macros\.value: must be a whole number, but got 7\.5",
+        ),
+        (_set("cim", "model", value="analog"), r"unknown cim\.model 'analog': must be one of near_memory"),
+        (_set("npu", value=[1]), "npu: invalid value"),
+        (_set("name", value=5), "name: .*expected str, got int"),
+        (_set("base", value=5), "`base` must be the name or path of a SoC file, but got 5"),
+    ],
+)
+def test_mistakes_are_named_in_one_line(
+    write: Callable[..., str], change: Callable[[Document], None], message: str
+) -> None:
+    with pytest.raises((DocumentError, UnknownNameError), match=message) as caught:
+        load_soc(write(change))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "- 1\n", "a: [\n", "just words"])
+def test_what_is_no_mapping(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(DocumentError, match=r"bad\.yaml"):
+        load_soc(str(path))
+
+
+def test_missing_and_binary_files(tmp_path: Path) -> None:
+    with pytest.raises(DocumentError, match="cannot be read"):
+        load_soc(str(tmp_path / "none.yaml"))
+    path = tmp_path / "binary.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DocumentError, match="UTF-8"):
+        load_soc(str(path))
+
+
+def test_macros_may_be_left_out(write: Callable[..., str]) -> None:
+    def change(data: Document) -> None:
+        del data["cim"], data["noc"]
+
+    assert load_soc(write(change)).cim is None
+
+
+def test_units_of_power_and_time() -> None:
+    soc = load_soc("u55-256")
+    assert soc.milliseconds(500_000) == 1
+    assert soc.picojoules_per_cycle(1.0) == 2  # 1 mW for 2 ns

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from objectives.hardware import CostModel, load_soc
+from objectives.profile import main, profile_record
+from objectives.workload import ops_of, workload
+from search_space.command_line import run_command
+from search_space.complexity import macs
+from search_space.space import load_space
+
+SPACE = load_space("cifar32")
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as left:
+        run_command(lambda: main(arguments))
+    return int(left.value.code or 0)
+
+
+def test_table_shows_every_op_and_the_totals(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--space", "cifar32", "--subnet", "max", "--hardware", "u55-256-cim8"])
+    text = capsys.readouterr().out
+    steps = workload(SPACE.decode(SPACE.largest()))
+    assert all(step.name in text for step in steps)
+    assert all(step.op.shape in text for step in steps)
+    for part in ("heads", "split", "latency", "energy", "1024 KiB"):
+        assert part in text
+    assert "…" not in text
+
+
+def test_json_sums_up(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--subnet", "min", "--json"])
+    record = json.loads(capsys.readouterr().out)
+    subnet = SPACE.decode(SPACE.smallest())
+    assert record["space"] == "cifar32"
+    assert record["hardware"] == "u55-256-cim8"
+    assert tuple(record["genotype"]) == SPACE.smallest()
+    assert record["macs"] == macs(subnet) == sum(op["macs"] for op in record["ops"])
+    assert record["latency_ms"] == pytest.approx(sum(op["cycles"] for op in record["ops"]) / 500e3)
+    assert record["energy_mj"] == pytest.approx(sum(op["energy_pj"] for op in record["ops"]) / 1e9)
+    for op in record["ops"]:
+        busy = max(op["npu_cycles"], op["cim_cycles"] + op["transfer_cycles"])
+        assert op["cycles"] == pytest.approx(busy + op["tail_cycles"])
+        assert (op["split"] == "") == (op["schema"] != "split")
+
+
+def test_genotype_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--subnet", ",".join(map(str, SPACE.largest())), "--json"])
+    by_genes = capsys.readouterr().out
+    main(["--subnet", "max", "--json"])
+    assert capsys.readouterr().out == by_genes
+
+
+def test_without_macros() -> None:
+    soc = load_soc("u55-128")
+    steps = workload(SPACE.decode(SPACE.largest()))
+    record = profile_record(steps, CostModel(soc).network(ops_of(steps)), soc)
+    assert {op["schema"] for op in record["ops"]} == {"npu"}
+    assert record["cim_capacity_bytes"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--space", "cifar33"], "unknown space 'cifar33'"),
+        (["--hardware", "u56"], "unknown hardware 'u56'"),
+        (["--hardware", "none.yaml"], "none.yaml: cannot be read"),
+        (["--subnet", "largest"], "largest"),
+        (["--subnet", "0,1"], "gene"),
+        (["--subnet", "9," * 58 + "9"], ""),
+        (["--jsn"], "unrecognized arguments"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
+    assert message in captured.err
+
+
+def test_damaged_soc_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "soc.yaml"
+    path.write_text("base: u55-256\nnpu: {clock: {value: 1, unit: GHz, low: 1, high: 1, source: none}}\n")
+    assert run("--hardware", str(path)) == 2
+    assert "npu.clock.unit: must be 'MHz', but got 'GHz'" in capsys.readouterr().err

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from objectives.hardware import Op, load_soc
+from objectives.workload import ops_of, peak_bytes, workload
+from search_space.complexity import macs, params
+from search_space.space import known_spaces, load_space
+from search_space.subnet import Head, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock
+
+MIXED = Subnet(
+    resolution=32,
+    stem=Stem(width=16, stride=2),
+    stages=(
+        Stage(
+            downsampling=MBConv(in_width=16, width=24, kernel=3, stride=2, expansion=1),
+            conv_blocks=(MBConv(in_width=24, width=24, kernel=5, stride=1, expansion=3),),
+            vit_blocks=(),
+        ),
+        Stage(
+            downsampling=PatchMerging(in_width=24, width=48, stride=2),
+            conv_blocks=(),
+            vit_blocks=(ViTBlock(width=48, heads=3, head_dim=16, mlp_ratio=2),),
+        ),
+    ),
+    head=Head(in_width=48, width=128, classes=10),
+)
+
+
+def test_ops_and_names_of_a_small_network() -> None:
+    assert [(step.name, step.op) for step in workload(MIXED)] == [
+        ("stem", Op("conv2d", 32, 32, 3, 16, 3, 2)),
+        ("stage1.downsampling.depthwise", Op("depthwise", 16, 16, 16, 16, 3, 2)),
+        ("stage1.downsampling.project", Op("conv2d", 8, 8, 16, 24)),
+        ("stage1.conv1.expand", Op("conv2d", 8, 8, 24, 72)),
+        ("stage1.conv1.depthwise", Op("depthwise", 8, 8, 72, 72, 5)),
+        ("stage1.conv1.project", Op("conv2d", 8, 8, 72, 24)),
+        ("stage1.conv1.add", Op("add", 8, 8, 24, 24)),
+        ("stage2.downsampling", Op("conv2d", 8, 8, 24, 48, 2, 2)),
+        ("stage2.position_embedding", Op("add", 4, 4, 48, 48)),
+        ("stage2.vit1.norm1", Op("norm", 16, 1, 48, 48)),
+        ("stage2.vit1.qkv", Op("linear", 16, 1, 48, 144, heads=3)),
+        ("stage2.vit1.scores", Op("matmul", 16, 1, 16, 16, heads=3)),
+        ("stage2.vit1.softmax", Op("softmax", 16, 1, 16, 16, heads=3)),
+        ("stage2.vit1.attend", Op("matmul", 16, 1, 16, 16, heads=3)),
+        ("stage2.vit1.projection", Op("linear", 16, 1, 48, 48)),
+        ("stage2.vit1.add1", Op("add", 16, 1, 48, 48)),
+        ("stage2.vit1.norm2", Op("norm", 16, 1, 48, 48)),
+        ("stage2.vit1.fc1", Op("linear", 16, 1, 48, 96, fused_gelu=True)),
+        ("stage2.vit1.fc2", Op("linear", 16, 1, 96, 48)),
+        ("stage2.vit1.add2", Op("add", 16, 1, 48, 48)),
+        ("head.conv", Op("conv2d", 4, 4, 48, 128)),
+        ("head.pool", Op("pool", 4, 4, 128, 128, 4, 4)),
+        ("head.classifier", Op("linear", 1, 1, 128, 10)),
+    ]
+
+
+def subnets(name: str) -> list[Subnet]:
+    space = load_space(name)
+    rng = np.random.default_rng(0)
+    genotypes = [space.largest(), space.smallest(), *(space.sample(rng) for _ in range(50))]
+    return [space.decode(genotype) for genotype in genotypes]
+
+
+@pytest.mark.parametrize("space", known_spaces())
+def test_macs_are_those_of_the_subnet(space: str) -> None:
+    for subnet in [MIXED, *subnets(space)]:
+        assert sum(step.op.macs for step in workload(subnet)) == macs(subnet)
+
+
+@pytest.mark.parametrize("space", known_spaces())
+def test_names_are_unique_and_weights_are_parameters(space: str) -> None:
+    for subnet in subnets(space):
+        steps = workload(subnet)
+        assert len({step.name for step in steps}) == len(steps)
+        assert 0.8 * params(subnet) < sum(step.op.weight_bytes for step in steps) < params(subnet)
+
+
+@pytest.mark.parametrize("space", known_spaces())
+def test_each_op_reads_what_is_there(space: str) -> None:
+    for subnet in subnets(space):
+        live = subnet.resolution**2 * 3
+        for step in workload(subnet):
+            # All an op reads was alive after the op before, but for a constant and for what was held.
+            if step.op.kind not in ("add", "matmul"):
+                assert step.op.input_bytes <= live
+            live = step.op.output_bytes + step.held_bytes
+
+
+def test_vit_block_takes_the_time_of_the_formula() -> None:
+    # docs/hardware.md; Q, K and V are one linear layer here.
+    npu = load_soc("u55-256").npu
+    tokens, width, heads, ratio = 64, 128, 4, 2
+    block = ViTBlock(width=width, heads=heads, head_dim=width // heads, mlp_ratio=ratio)
+    stage = Stage(PatchMerging(8, width, 1), (), (block,))
+    subnet = Subnet(8, Stem(8, 1), (stage,), Head(width, 8, 2))
+    steps = [step for step in workload(subnet) if ".vit1." in step.name]
+    assert subnet.sides[-1] ** 2 == tokens
+
+    def linear(a: int, b: int) -> float:
+        return float(npu.cycles([Op("linear", tokens, 1, a, b)])[0])
+
+    expected = (
+        linear(width, 3 * width)
+        + linear(width, width)
+        + max(linear(width, ratio * width), npu.fused_gelu_cycles.value * tokens * ratio * width)
+        + linear(ratio * width, width)
+        + 2 * npu.matmul_cycles.value * tokens**2 * width
+        + npu.softmax_cycles.value * heads * tokens**2
+        + 2 * npu.add_cycles.value * tokens * width
+        + 4 * npu.transpose_cycles.value * tokens * width
+        + 2 * npu.norm_cycles.value * tokens * width
+    )
+    assert npu.cycles(ops_of(steps)).sum() == pytest.approx(expected)
+
+
+def test_peak_memory_in_closed_form() -> None:
+    live = {step.name: step.live_bytes for step in workload(MIXED)}
+    assert live["stem"] == 32 * 32 * 3 + 16 * 16 * 16
+    assert live["stage1.conv1.expand"] == 64 * (24 + 72)
+    assert live["stage1.conv1.depthwise"] == 64 * (24 + 72 + 72)  # the residual waits
+    assert live["stage1.conv1.project"] == 64 * (24 + 72 + 24)
+    assert live["stage1.conv1.add"] == 64 * (24 + 24 + 24)
+    assert live["stage1.downsampling.depthwise"] == 16 * (256 + 64)  # no residual where stride is 2
+    assert live["stage2.vit1.qkv"] == 16 * (48 + 48 + 144)
+    assert live["stage2.vit1.scores"] == 16 * (48 + 144) + 3 * 16 * 16
+    assert live["stage2.vit1.softmax"] == 16 * (48 + 48) + 2 * 3 * 16 * 16
+    assert live["stage2.vit1.attend"] == 16 * (48 + 48 + 48) + 3 * 16 * 16
+    assert peak_bytes(workload(MIXED)) == max(live.values())
+
+
+def test_residual_without_expansion_is_read_by_the_depthwise() -> None:
+    block = MBConv(in_width=16, width=16, kernel=3, stride=1, expansion=1)
+    stage = Stage(downsampling=block, conv_blocks=(), vit_blocks=())
+    subnet = Subnet(8, Stem(16, 1), (stage,), Head(16, 8, 2))
+    live = {step.name: step.live_bytes for step in workload(subnet)}
+    assert live["stage1.downsampling.depthwise"] == 64 * (16 + 16)
+    assert live["stage1.downsampling.project"] == 64 * (16 + 16 + 16)
