@@ -32,7 +32,7 @@ class Accuracy:
         pack: Search and calibration images.
         val_images: Number of search images that score a subnet, from the first.
         calibration_images: Number of images for its batch-norm statistics, from the first.
-        precision: ``auto``, ``bf16`` or ``fp32``.
+        precision: ``fp32``, whose values depend least on the machine, or ``bf16``.
         device: Where to compute.
 
     Raises:
@@ -53,7 +53,7 @@ class Accuracy:
         pack: EvaluationPack,
         val_images: int,
         calibration_images: int,
-        precision: str = "auto",
+        precision: str = "fp32",
         device: torch.device | None = None,
     ) -> None:
         device = device or torch.device("cpu")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,28 +20,30 @@ from search_space.space import Space
 from supernet.model import Supernet
 
 FORMAT = "h4h-supernet-1"
+HEADER = "h4h"
+"""Key of safetensors' own header under which ours stands, as JSON."""
 
 
 class CheckpointError(H4HError):
     """A checkpoint that is absent, damaged, or of another kind than asked for."""
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Writes a safetensors file whole or not at all."""
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Writes a safetensors file whole or not at all; equal content gives equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    os.close(handle)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(contiguous, temporary, dict(metadata))
-        Path(temporary).replace(path)
+        # One entry: safetensors writes several in an order that changes from run to run.
+        save_file(contiguous, temporary, {HEADER: json.dumps(dict(header), sort_keys=True)})
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
-def read_tensors(path: Path, expected_format: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a safetensors file.
+def read_tensors(path: Path, expected_format: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and header of a safetensors file.
 
     Raises:
         CheckpointError: It is absent, damaged, or its header names another format.
@@ -50,22 +52,22 @@ def read_tensors(path: Path, expected_format: str) -> tuple[dict[str, Tensor], d
         raise CheckpointError(f"checkpoint {path} does not exist")
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            header = json.loads((file.metadata() or {}).get(HEADER, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"checkpoint {path} is damaged or no safetensors file ({error})") from error
-    if metadata.get("format") != expected_format:
+    if header.get("format") != expected_format:
         raise CheckpointError(
             f"checkpoint {path} must be of format {expected_format!r}, "
-            f"but its header says {metadata.get('format')!r}"
+            f"but its header says {header.get('format')!r}"
         )
-    return tensors, metadata
+    return tensors, header
 
 
 def save_checkpoint(path: Path, supernet: Supernet) -> None:
     """Writes the weights in float16, with the search space in the header."""
     tensors = {name: tensor.to(torch.float16) for name, tensor in supernet.state_dict().items()}
-    write_tensors(path, tensors, {"format": FORMAT, "space": json.dumps(supernet.space.to_dict())})
+    write_tensors(path, tensors, {"format": FORMAT, "space": supernet.space.to_dict()})
 
 
 def load_checkpoint(path: Path, space: Space | None = None) -> Supernet:
@@ -78,10 +80,10 @@ def load_checkpoint(path: Path, space: Space | None = None) -> Supernet:
     Raises:
         CheckpointError: The file is absent, damaged, not finite, or of another space.
     """
-    tensors, metadata = read_tensors(path, FORMAT)
+    tensors, header = read_tensors(path, FORMAT)
     try:
-        stored = parse_document(Space, json.loads(metadata["space"]), source=str(path))
-    except (KeyError, ValueError, DocumentError) as error:
+        stored = parse_document(Space, header.get("space"), source="header")
+    except DocumentError as error:
         raise CheckpointError(f"checkpoint {path} holds no readable search space ({error})") from error
     if space is not None and stored.digest != space.digest:
         raise CheckpointError(

@@ -71,9 +71,7 @@ def _print(rows: list[Row], splits: list[str], console: Console) -> None:
 
 def main() -> None:
     parser = Parser(prog="python -m supernet.evaluate", description="Accuracy of a checkpoint's subnets.")
-    parser.add_argument(
-        "--checkpoint", type=Path, default=built_in_checkpoint("cifar32"), help="default: the shipped one"
-    )
+    parser.add_argument("--checkpoint", type=Path, help="safetensors file (default: the shipped one)")
     parser.add_argument(
         "--data", type=Path, default=Path("data"), help="folder of data sets (default: %(default)s)"
     )
@@ -82,7 +80,7 @@ def main() -> None:
     )
     parser.add_argument("--random", type=int, default=20, help="random subnets (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the random subnets (default: %(default)s)")
-    parser.add_argument("--precision", default="auto", help="bf16, fp32 or auto (default: %(default)s)")
+    parser.add_argument("--precision", default="fp32", help="bf16, fp32 or auto (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
@@ -90,10 +88,11 @@ def main() -> None:
         if getattr(arguments, name) < 0:
             parser.error(f"--{name} must be at least 0, but got {getattr(arguments, name)}")
 
+    checkpoint = arguments.checkpoint or built_in_checkpoint("cifar32")
     keep_freed_memory()
     device = resolve_device(arguments.device)
     precision = resolve_precision(arguments.precision, device)
-    supernet = load_checkpoint(arguments.checkpoint).to(device).eval()
+    supernet = load_checkpoint(checkpoint).to(device).eval()
     pack = load_pack(built_in_pack())
     splits = list(SPLITS) if arguments.split == "both" else [arguments.split]
     images = {"search": pack.search} if "search" in splits else {}
@@ -124,7 +123,7 @@ def main() -> None:
         )
     if arguments.json:
         record = {
-            "checkpoint": str(arguments.checkpoint),
+            "checkpoint": str(checkpoint),
             "precision": precision,
             "subnets": list(map(asdict, rows)),
         }

@@ -6,7 +6,6 @@ the optimiser's moments and the number of epochs done.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -190,13 +189,13 @@ class Trainer:
         for group_index, index in enumerate(_parameter_order(self.optimizer, self.supernet)):
             for kind, value in moments.get(group_index, {}).items():
                 tensors[f"optimizer.{kind}.{names[index]}"] = torch.as_tensor(value)
-        metadata = {
+        header = {
             "format": STATE_FORMAT,
-            "recipe": json.dumps(asdict(self.recipe)),
+            "recipe": asdict(self.recipe),
             "space": self.space.digest,
-            "epochs_done": str(self.epochs_done),
+            "epochs_done": self.epochs_done,
         }
-        write_tensors(path, tensors, metadata)
+        write_tensors(path, tensors, header)
 
     def load(self, path: Path) -> None:
         """Goes on from a state that `save` wrote.
@@ -204,14 +203,14 @@ class Trainer:
         Raises:
             CheckpointError: It is damaged, or of another recipe or space; names each difference.
         """
-        tensors, metadata = read_tensors(path, STATE_FORMAT)
-        wanted, stored = asdict(self.recipe), json.loads(metadata["recipe"])
+        tensors, header = read_tensors(path, STATE_FORMAT)
+        wanted, stored = asdict(self.recipe), header["recipe"]
         differences = [
             f"{key} {stored.get(key)!r} -> {value!r}"
             for key, value in wanted.items()
             if stored.get(key) != value
         ]
-        if metadata["space"] != self.space.digest:
+        if header["space"] != self.space.digest:
             differences.append("the search space")
         if differences:
             raise CheckpointError(
@@ -231,7 +230,7 @@ class Trainer:
             if entry:
                 state["state"][group_index] = entry
         self.optimizer.load_state_dict(state)
-        self.epochs_done = int(metadata["epochs_done"])
+        self.epochs_done = header["epochs_done"]
 
 
 def make_optimizer(supernet: Supernet, recipe: Recipe) -> torch.optim.AdamW:

@@ -268,7 +268,9 @@ def test_own_file_by_path(tmp_path: Path) -> None:
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(UnknownNameError, match=r"unknown space 'cifar23': must be one of cifar32, imagenet224"):
+    with pytest.raises(
+        UnknownNameError, match=r"unknown space 'cifar23': must be one of cifar32, imagenet224"
+    ):
         load_space("cifar23")
 
 

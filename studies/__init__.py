@@ -1,0 +1,1 @@
+"""The search: studies, their store, the samplers, and the commands that run and show them."""

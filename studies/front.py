@@ -1,0 +1,85 @@
+"""Pareto front of everything a study has evaluated, and its hypervolume.
+
+The front is taken over the whole archive, not over a sampler's current population, so it never loses a
+point and its hypervolume never falls. Functions here see losses: arrays of shape (n, m) with one row per
+subnet and one column per objective, every column minimised (`losses` turns natural values round).
+
+Hypervolume: each loss is scaled so that the study's ideal is 0 and its reference 1, and clipped to that
+range; the result is the share of the unit cube that the front dominates, 0 to 1. Ideal and reference are
+fixed when the study is made (`bounds`), so that values of different moments and of different studies with
+the same bounds compare. Computed exactly by moocore (Fonseca, Paquete & Lopez-Ibanez 2006).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import moocore
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+MARGIN = 0.1
+"""Share of the range between smallest and largest subnet that the bounds lie beyond it, on either side.
+
+Networks exist beyond both (the one with the fewest operations need not be the fastest), and a reference
+beyond the worst value lets extreme points count (Ishibuchi et al. 2018)."""
+
+
+def losses(values: Floats, directions: Sequence[str]) -> Floats:
+    """Natural values of shape (n, m) with every column turned so that less is better."""
+    return values * np.where(np.array(directions) == "max", -1.0, 1.0)
+
+
+def nondominated(points: Floats) -> NDArray[np.intp]:
+    """Rows of `points` (losses, finite) that no other row dominates, in ascending order.
+
+    Equal rows do not dominate each other, so all of them are kept.
+    """
+    if len(points) == 0:
+        return np.empty(0, dtype=np.intp)
+    if points.shape[1] == 1:
+        return np.flatnonzero(points[:, 0] == points[:, 0].min())
+    return np.flatnonzero(moocore.is_nondominated(points, keep_weakly=True))
+
+
+def bounds(extremes: Floats, directions: Sequence[str], units: Sequence[str]) -> tuple[Floats, Floats]:
+    """Ideal and reference point of a study, in natural values, each of shape (m,).
+
+    A percentage spans 0 to 100. Any other objective spans the values of the smallest and the largest
+    subnet, widened by `MARGIN` on either side but not below 0.
+
+    Args:
+        extremes: Natural values of smallest and largest subnet, shape (2, m); percentages may be NaN.
+        directions: ``"max"`` or ``"min"`` of each objective.
+        units: Unit of each objective.
+    """
+    low, high = np.empty(len(units)), np.empty(len(units))
+    for column, unit in enumerate(units):
+        if unit == "%":
+            low[column], high[column] = 0.0, 100.0
+            continue
+        least, most = extremes[:, column].min(), extremes[:, column].max()
+        # Where both subnets agree there is no range to go by; the value itself gives the scale.
+        margin = MARGIN * ((most - least) or abs(most) or 1.0)
+        low[column] = max(least - margin, 0.0) if least >= 0 else least - margin
+        high[column] = most + margin
+    is_max = np.array(directions) == "max"
+    return np.where(is_max, high, low), np.where(is_max, low, high)
+
+
+def hypervolume(points: Floats, ideal: Floats, reference: Floats) -> float:
+    """Share of the box between `ideal` and `reference` that `points` dominate, 0 to 1.
+
+    Points beyond either corner are clipped to it, not dropped.
+
+    Args:
+        points: Losses, shape (n, m); n may be 0.
+        ideal: Best losses, shape (m,).
+        reference: Worst losses, shape (m,), each greater than `ideal`.
+    """
+    if len(points) == 0:
+        return 0.0
+    scaled = np.clip((points - ideal) / (reference - ideal), 0.0, 1.0)
+    return float(moocore.hypervolume(scaled, ref=np.ones(scaled.shape[1])))

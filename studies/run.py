@@ -1,0 +1,429 @@
+"""Searches a space for the networks that trade the objectives best against each other.
+
+    python -m studies.run --objectives acc,lat,energy
+
+A study lives in one SQLite file. The same command again goes on where it stopped, after Ctrl-C, a crash
+or a power cut; with a larger `--generations` it goes on from where it had ended.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from objectives.hardware import SoC, load_soc
+from objectives.objective import Objective
+from objectives.registry import ObjectiveContext, create_objectives, known_objectives
+from search_space.command_line import Parser, run_command
+from search_space.errors import H4HError, UnknownNameError
+from search_space.genotype import to_text
+from search_space.space import Space, load_space
+from studies.constraint import Constraint, parse_constraint
+from studies.display import create_display
+from studies.evaluation import Evaluation, Evaluator, measure
+from studies.fingerprint import check_same, fingerprint
+from studies.front import bounds
+from studies.samplers.registry import check_sampler, create_sampler, known_samplers
+from studies.search import Progress, search
+from studies.store import check_writable, create_store, open_store
+from studies.study import Goal, Study
+from studies.table import front_table, print_table
+from supernet.checkpoints import built_in_checkpoint
+
+DEFAULTS: dict[str, Any] = {
+    "objectives": "acc,lat,energy",
+    "space": "cifar32",
+    "hardware": "u55-256-cim8",
+    "sampler": "nsga2",
+    "population": 16,
+    "generations": 10,
+    "seed": 0,
+    "val_images": 1000,
+    "calibration_images": 256,
+    "checkpoint": None,
+}
+SHOWN_ROWS = 20
+
+
+class ArgumentError(H4HError):
+    """An option with a value that is not allowed."""
+
+
+def parser() -> Parser:
+    """The command line of this module."""
+    result = Parser(
+        prog="python -m studies.run",
+        description="Searches a space for Pareto-optimal networks. The same command again goes on.",
+        epilog="example: python -m studies.run --objectives acc,lat,energy --constraint 'lat<=2ms'",
+    )
+    add = result.add_argument_group("what is searched").add_argument
+    add(
+        "--objectives", metavar="A,B,...", help=f"any of {','.join(known_objectives())}, in the order to show"
+    )
+    add("--space", help="name or YAML file of the search space")
+    add("--hardware", help="name or YAML file of the SoC that lat and energy are of")
+    add(
+        "--constraint",
+        action="append",
+        default=[],
+        metavar="LIMIT",
+        help="a limit with its unit, such as 'lat<=2ms', 'params<=1M', 'vit_blocks>=1'; may be repeated",
+    )
+    add = result.add_argument_group("how it is searched").add_argument
+    add("--sampler", help=f"one of {', '.join(known_samplers())}")
+    add("--population", type=int, metavar="N", help="subnets per generation, at least 2")
+    add("--generations", type=int, metavar="N", help="generations, those already stored included")
+    add("--seed", type=int, metavar="S", help="decides every draw")
+    add = result.add_argument_group("how accuracy is measured").add_argument
+    add("--checkpoint", type=Path, metavar="FILE", help="trained supernet (default: the one shipped)")
+    add("--val-images", type=int, metavar="N", help="held-out images that score a subnet")
+    add("--calibration-images", type=int, metavar="N", help="images for its batch-norm statistics")
+    add = result.add_argument_group("where it is kept").add_argument
+    add(
+        "--db",
+        type=Path,
+        default=Path("studies.db"),
+        metavar="FILE",
+        help="SQLite file (default: %(default)s)",
+    )
+    add("--study", metavar="NAME", help="name of the study (default: SPACE-OBJECTIVES-sSEED)")
+    result.set_defaults(**DEFAULTS)
+    for action in result._actions:
+        if action.dest in DEFAULTS and DEFAULTS[action.dest] is not None:
+            action.help = f"{action.help} (default: %(default)s)"
+    return result
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked command line: everything that can be known without torch.
+
+    Attributes:
+        options: The options as given.
+        names: Names of the objectives, in order.
+        space: What is searched.
+        hardware: The SoC.
+        constraints: The limits.
+        checkpoint: File of the supernet; None if no accuracy is wanted.
+        study: Name of the study.
+        stored: The study as stored already, if it is, with its number of evaluations.
+    """
+
+    options: Namespace
+    names: tuple[str, ...]
+    space: Space
+    hardware: SoC
+    constraints: tuple[Constraint, ...]
+    checkpoint: Path | None
+    study: str
+    stored: tuple[Study, int] | None
+
+    @property
+    def limited(self) -> tuple[str, ...]:
+        """Objectives that only a constraint needs."""
+        quantities = dict.fromkeys(constraint.quantity for constraint in self.constraints)
+        return tuple(name for name in quantities if name in known_objectives() and name not in self.names)
+
+
+def check(options: Namespace) -> Plan:
+    """Checks a command line as far as possible without torch; writes nothing.
+
+    Raises:
+        H4HError: Something in it is wrong.
+    """
+    for name, least in (
+        ("population", 2),
+        ("generations", 1),
+        ("seed", 0),
+        ("val_images", 1),
+        ("calibration_images", 1),
+    ):
+        value = getattr(options, name)
+        if value < least:
+            raise ArgumentError(f"--{name.replace('_', '-')} must be at least {least}, but got {value}")
+    names = check_objectives(options.objectives)
+    constraints = tuple(map(parse_constraint, options.constraint))
+    space, hardware = load_space(options.space), load_soc(options.hardware)
+    check_sampler(options.sampler)
+    study = options.study if options.study is not None else f"{space.name}-{'-'.join(names)}-s{options.seed}"
+    if not study.strip() or not study.isprintable():
+        raise ArgumentError(f"--study must be a printable name that is not empty, but got {study!r}")
+
+    needs_accuracy = "acc" in names or any(constraint.quantity == "acc" for constraint in constraints)
+    checkpoint = _checkpoint(options.checkpoint, space) if needs_accuracy else None
+    stored = None
+    check_writable(options.db)
+    if options.db.exists():
+        with open_store(options.db) as store:
+            found = store.find(study)
+            stored = None if found is None else (found, store.count(study))
+    return Plan(options, names, space, hardware, constraints, checkpoint, study, stored)
+
+
+def check_objectives(text: str) -> tuple[str, ...]:
+    """Names of the objectives in `text`, in order.
+
+    Raises:
+        H4HError: None, an unknown one, or one twice.
+    """
+    names = tuple(name.strip() for name in text.split(","))
+    for position, name in enumerate(names):
+        if not name:
+            raise ArgumentError(
+                f"--objectives must be names joined by commas, any of {', '.join(known_objectives())}, "
+                f"but got {text!r}"
+            )
+        if name not in known_objectives():
+            raise UnknownNameError("objective", name, known_objectives())
+        if name in names[:position]:
+            raise ArgumentError(f"--objectives names {name!r} twice")
+    return names
+
+
+def _checkpoint(given: Path | None, space: Space) -> Path:
+    if given is None:
+        return built_in_checkpoint(space.name)
+    if not given.is_file():
+        raise ArgumentError(f"--checkpoint {given} does not exist")
+    return given
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """The objectives of a plan, ready to measure.
+
+    Attributes:
+        goals: What the study optimises, in order.
+        limited: What only a constraint needs.
+    """
+
+    goals: tuple[Objective, ...]
+    limited: tuple[Objective, ...]
+
+
+def make_objectives(plan: Plan) -> Objectives:
+    """Makes what `plan` measures; takes seconds where accuracy is among it.
+
+    Raises:
+        H4HError: The checkpoint is damaged or of another space, or there are too few images.
+    """
+
+    def accuracy() -> Objective:
+        # torch takes seconds to import; only here, so that bad input fails fast and `macs` needs none.
+        from objectives.accuracy import Accuracy
+        from supernet.evaluation_pack import built_in_pack, load_pack
+
+        assert plan.checkpoint is not None
+        return Accuracy(
+            checkpoint=plan.checkpoint,
+            space=plan.space,
+            pack=load_pack(built_in_pack()),
+            val_images=plan.options.val_images,
+            calibration_images=plan.options.calibration_images,
+        )
+
+    context = ObjectiveContext(plan.space.name, plan.hardware, accuracy)
+    made = create_objectives([*plan.names, *plan.limited], context)
+    return Objectives(made[: len(plan.names)], made[len(plan.names) :])
+
+
+def make_fingerprint(plan: Plan, objectives: Objectives) -> dict[str, str]:
+    """What decides the result of `plan`."""
+    return fingerprint(
+        space=plan.space,
+        objectives=objectives.goals,
+        constraints=plan.constraints,
+        limited=objectives.limited,
+        sampler=plan.options.sampler,
+        population=plan.options.population,
+        seed=plan.options.seed,
+    )
+
+
+def make_study(plan: Plan, objectives: Objectives) -> Study:
+    """The study that `plan` describes, not yet stored.
+
+    Raises:
+        EvaluationError: An objective gives no finite value for the smallest or the largest subnet.
+    """
+    goals = objectives.goals
+    extremes = [plan.space.smallest(), plan.space.largest()]
+    columns = [
+        # A percentage has bounds of its own, which spares two evaluations of the accuracy.
+        [np.nan, np.nan] if goal.unit == "%" else measure(goal, plan.space, extremes)
+        for goal in goals
+    ]
+    directions = [goal.direction for goal in goals]
+    ideal, reference = bounds(np.array(columns).T, directions, [goal.unit for goal in goals])
+    return Study(
+        name=plan.study,
+        space=plan.space.name,
+        space_definition=plan.space.to_dict(),
+        goals=tuple(Goal(goal.name, goal.unit, goal.direction) for goal in goals),
+        constraints=tuple(map(str, plan.constraints)),
+        settings={name: _plain(getattr(plan.options, name)) for name in DEFAULTS},
+        fingerprint=make_fingerprint(plan, objectives),
+        ideal=tuple(map(float, ideal)),
+        reference=tuple(map(float, reference)),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def run(plan: Plan, objectives: Objectives, console: Console) -> None:
+    """Runs the study of `plan` and prints its progress and its front.
+
+    Raises:
+        H4HError: The study was made with other settings, or cannot go on.
+    """
+    options = plan.options
+    if plan.stored is None:
+        study = make_study(plan, objectives)
+    else:
+        study = plan.stored[0]
+        check_same(study.name, study.fingerprint, make_fingerprint(plan, objectives))
+        print(f"going on from {plan.stored[1]} evaluations", flush=True)
+    sampler = create_sampler(
+        options.sampler,
+        plan.space,
+        objectives=len(plan.names),
+        constraints=len(plan.constraints),
+        population=options.population,
+        seed=options.seed,
+    )
+    evaluator = Evaluator(plan.space, objectives.goals, plan.constraints, limited=objectives.limited)
+    total = options.population * options.generations
+    with create_store(options.db) as store:
+        if plan.stored is None:
+            store.add(study)
+        last: Progress | None = None
+        with create_display(console, generations=options.generations, total=total) as display:
+            for progress in search(
+                study=study,
+                sampler=sampler,
+                evaluator=evaluator,
+                store=store,
+                generations=options.generations,
+            ):
+                display.show(progress)
+                last = progress
+        evaluations = store.evaluations(study.name)
+    if last is not None and last.is_exhausted:
+        print(
+            f"all {plan.space.cardinality} networks of space {plan.space.name!r} are evaluated: "
+            f"nothing is left to search"
+        )
+    print_result(plan, study, evaluations)
+
+
+def print_header(plan: Plan) -> None:
+    """What is about to run, in one or two lines, before anything slow."""
+    options = plan.options
+    print(
+        f"study {plan.study!r} in {options.db}: {', '.join(plan.names)} over space {plan.space.name}, "
+        f"{options.sampler}, {options.generations} generations of {options.population}",
+        flush=True,
+    )
+    if plan.checkpoint is not None:
+        print(f"loading the supernet {plan.checkpoint.name} ...", flush=True)
+
+
+def print_result(plan: Plan, study: Study, evaluations: Sequence[Evaluation]) -> None:
+    """The front as a table, and what to type next."""
+    front = study.front(evaluations)
+    infeasible = sum(not evaluation.is_feasible for evaluation in evaluations)
+    print()
+    if front:
+        print(
+            f"Pareto front: {len(front)} of {len(evaluations)} subnets, "
+            f"hypervolume {study.hypervolume(front):.4f}"
+        )
+        print_table(front_table(study, front[:SHOWN_ROWS]))
+    if infeasible:
+        print(f"{infeasible} of {len(evaluations)} subnets break {' or '.join(study.constraints)}")
+    if not front:
+        print("no subnet holds all constraints: relax one of them, or go on with more generations")
+    if len(front) > SHOWN_ROWS:
+        print(f"... {len(front) - SHOWN_ROWS} more: {show_command(plan)}")
+    print()
+    print("next:")
+    more = Namespace(**(vars(plan.options) | {"generations": 2 * plan.options.generations}))
+    print(f"  search on       {run_command_line(more, plan.study)}")
+    print(f"  see it again    {show_command(plan)}")
+    if front:
+        print(f"  look at id {front[0].index:<4} {profile_command(plan, front[0])}", flush=True)
+
+
+def print_interrupted(plan: Plan) -> None:
+    """What is kept after Ctrl-C, and how to go on."""
+    kept = 0
+    if plan.options.db.exists():
+        with open_store(plan.options.db) as store:
+            kept = store.count(plan.study)
+    print(f"\nstopped: {kept} evaluations are kept in {plan.options.db}; to go on:")
+    print(f"  {run_command_line(plan.options, plan.study)}", flush=True)
+
+
+def run_command_line(options: Namespace, study: str) -> str:
+    """The command that runs `study` with these options; those at their default are left out."""
+    words = ["--objectives", options.objectives, "--study", study, "--db", str(options.db)]
+    for name, default in DEFAULTS.items():
+        value = getattr(options, name)
+        if name == "generations" or (name != "objectives" and value != default):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    for constraint in options.constraint:
+        words += ["--constraint", constraint]
+    return _command("studies.run", words)
+
+
+def show_command(plan: Plan) -> str:
+    """The command that shows the study of `plan`."""
+    return _command("studies.show", ["--db", str(plan.options.db), "--study", plan.study])
+
+
+def profile_command(plan: Plan, evaluation: Evaluation) -> str:
+    """The command that shows where the time and energy of one subnet go."""
+    words = ["--space", plan.options.space, "--subnet", to_text(evaluation.genotype)]
+    return _command("objectives.profile", [*words, "--hardware", plan.options.hardware])
+
+
+def _command(module: str, words: Sequence[str]) -> str:
+    # `uv run` names itself in the environment; what it runs is not found without it.
+    python = "uv run python" if "UV" in os.environ else "python"
+    return f"{python} -m {module} {shlex.join(words)}"
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the study that the command line asks for.
+
+    Raises:
+        H4HError: Something in the command line, or in a file it names, is wrong.
+        KeyboardInterrupt: Ctrl-C; what is kept has been printed.
+    """
+    plan = check(parser().parse_args(arguments))
+    try:
+        print_header(plan)
+        run(plan, make_objectives(plan), Console(highlight=False))
+    except KeyboardInterrupt:
+        print_interrupted(plan)
+        raise
+
+
+if __name__ == "__main__":
+    # A script's shell has what it starts in the background ignore SIGINT. Whoever sends that signal to a
+    # study means it, and a study ends well by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    run_command(main)

@@ -1,0 +1,1 @@
+"""Samplers: what decides which subnets a study evaluates next. One file each, behind one protocol."""

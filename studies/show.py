@@ -1,0 +1,165 @@
+"""Shows what a database holds: its studies, the front of one of them, or all its evaluations.
+
+python -m studies.show --db studies.db [--study NAME [--evaluations]] [--json]
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from search_space.command_line import Parser, run_command
+from studies.evaluation import Evaluation
+from studies.store import Store, open_store
+from studies.study import Study
+from studies.table import front_table, print_table
+
+
+def parser() -> Parser:
+    """The command line of this module."""
+    result = Parser(
+        prog="python -m studies.show",
+        description="Lists the studies of a database, or shows the Pareto front of one.",
+    )
+    add = result.add_argument
+    add(
+        "--db",
+        type=Path,
+        default=Path("studies.db"),
+        metavar="FILE",
+        help="SQLite file (default: %(default)s)",
+    )
+    add("--study", metavar="NAME", help="show this study (default: list all)")
+    add("--evaluations", action="store_true", help="with --study: all evaluations in order, not the front")
+    add("--json", action="store_true", help="print JSON instead of a table")
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints what the command line asks for.
+
+    Raises:
+        H4HError: The database cannot be read, or has no such study.
+    """
+    options = parser().parse_args(arguments)
+    if options.evaluations and options.study is None:
+        parser().error("--evaluations needs --study NAME")
+    with open_store(options.db) as store:
+        if options.study is None:
+            rows = [(study, store.evaluations(study.name)) for study in store.studies()]
+            if options.json:
+                _print_json({"studies": [summary_record(study, evaluations) for study, evaluations in rows]})
+            else:
+                _print_studies(rows, options.db)
+            return
+        study, evaluations = _read(store, options.study)
+    if options.json:
+        _print_json(study_record(study, evaluations, is_complete=options.evaluations))
+    else:
+        _print_study(study, evaluations, is_complete=options.evaluations)
+
+
+def summary_record(study: Study, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """A study in a list of studies."""
+    return {
+        "study": study.name,
+        "space": study.space,
+        "objectives": list(study.objectives),
+        "constraints": list(study.constraints),
+        "evaluations": len(evaluations),
+        "front_size": len(study.front(evaluations)),
+        "hypervolume": study.hypervolume(evaluations),
+        "settings": study.settings,
+        "created_at": study.created_at,
+    }
+
+
+def study_record(study: Study, evaluations: Sequence[Evaluation], *, is_complete: bool) -> dict[str, Any]:
+    """A study with its front.
+
+    Args:
+        study: The study.
+        evaluations: Of the study, in order.
+        is_complete: Whether ``"evaluations"`` lists them; else it counts them.
+    """
+    rows = [
+        {**evaluation_record(study, evaluation), "feasible": evaluation.is_feasible}
+        for evaluation in evaluations
+    ]
+    front = study.front(evaluations)
+    return {
+        "study": study.name,
+        "objectives": list(study.objectives),
+        "evaluations": rows if is_complete else len(rows),
+        "hypervolume": study.hypervolume(front),
+        "front": [evaluation_record(study, evaluation) for evaluation in front],
+    }
+
+
+def evaluation_record(study: Study, evaluation: Evaluation) -> dict[str, Any]:
+    """One subnet: each objective under its name; null where it was not measured."""
+    counted = {"macs": evaluation.macs, "params": evaluation.params}
+    values = dict(zip(study.objectives, evaluation.values, strict=True))
+    return {
+        "id": evaluation.index,
+        "genotype": list(evaluation.genotype),
+        **values,
+        **counted,
+        "conv_blocks": evaluation.conv_blocks,
+        "vit_blocks": evaluation.vit_blocks,
+        "family": evaluation.family,
+    }
+
+
+def _read(store: Store, name: str) -> tuple[Study, list[Evaluation]]:
+    study = store.study(name)
+    return study, store.evaluations(name)
+
+
+def _print_json(record: dict[str, Any]) -> None:
+    print(json.dumps(record, allow_nan=False))
+
+
+def _print_studies(rows: Sequence[tuple[Study, Sequence[Evaluation]]], path: Path) -> None:
+    if not rows:
+        print(f"{path} holds no studies yet")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("study", no_wrap=True)
+    table.add_column("objectives", no_wrap=True)
+    for name in ("evaluations", "front", "hypervolume"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("made (UTC)", no_wrap=True)
+    for study, evaluations in rows:
+        table.add_row(
+            study.name,
+            ",".join(study.objectives),
+            str(len(evaluations)),
+            str(len(study.front(evaluations))),
+            f"{study.hypervolume(evaluations):.4f}",
+            study.created_at[:16].replace("T", " "),
+        )
+    print_table(table)
+
+
+def _print_study(study: Study, evaluations: Sequence[Evaluation], *, is_complete: bool) -> None:
+    front = study.front(evaluations)
+    print(
+        f"study {study.name!r}: {len(evaluations)} evaluations, front of {len(front)}, "
+        f"hypervolume {study.hypervolume(front):.4f}"
+    )
+    if study.constraints:
+        feasible = sum(evaluation.is_feasible for evaluation in evaluations)
+        print(f"{feasible} of {len(evaluations)} subnets hold {', '.join(study.constraints)}")
+    shown = evaluations if is_complete else front
+    if shown:
+        print_table(front_table(study, shown))
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,64 @@
+"""Evaluations as a table for a person: the objectives first, then what kind of network it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from studies.evaluation import Evaluation
+from studies.study import Study
+
+_COUNTED = ("macs", "params")
+
+
+def front_table(study: Study, evaluations: Sequence[Evaluation]) -> Table:
+    """One row per evaluation, in the order given."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("id", justify="right", no_wrap=True)
+    for goal in study.goals:
+        unit = "" if goal.name in _COUNTED else f" {goal.unit}"
+        table.add_column(f"{goal.name}{unit}", justify="right", no_wrap=True)
+    counted = [name for name in _COUNTED if name not in study.objectives]
+    for name in (*counted, "conv", "vit"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("family", no_wrap=True)
+    if study.constraints:
+        table.add_column("feasible", no_wrap=True)
+    for one in evaluations:
+        cells = [number_text(value, goal.unit) for value, goal in zip(one.values, study.goals, strict=True)]
+        cells += [count_text(getattr(one, name)) for name in counted]
+        cells += [str(one.conv_blocks), str(one.vit_blocks), one.family]
+        if study.constraints:
+            cells.append("yes" if one.is_feasible else "no")
+        table.add_row(str(one.index), *cells)
+    return table
+
+
+def print_table(table: Table) -> None:
+    """Prints `table` to stdout as wide as it needs to be, in a pipe and on a terminal.
+
+    A cell that is cut or folded cannot be copied, so a narrow terminal folds whole lines instead.
+    """
+    console = Console(highlight=False)
+    console.width = console.measure(table, options=console.options.update(max_width=10_000)).maximum
+    console.print(table, markup=False)
+
+
+def number_text(value: float | None, unit: str) -> str:
+    """`value` with the digits that matter; a dash where it was not measured."""
+    if value is None:
+        return "-"
+    if unit == "%":
+        return f"{value:.2f}"
+    return count_text(value) if value == int(value) and value >= 1000 else f"{value:#.4g}"
+
+
+def count_text(value: float) -> str:
+    """A count with 4 digits and k, M or G."""
+    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= factor:
+            return f"{value / factor:#.4g}{prefix}"
+    return f"{value:g}"

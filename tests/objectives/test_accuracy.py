@@ -1,0 +1,102 @@
+"""The accuracy objective on the shipped checkpoint and pack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from objectives.accuracy import Accuracy
+from objectives.objective import Objective
+from search_space.errors import H4HError
+from search_space.space import load_space
+from supernet.checkpoint import CheckpointError, file_digest, load_checkpoint, save_checkpoint
+from supernet.checkpoints import built_in_checkpoint
+from supernet.evaluation_pack import built_in_pack, load_pack
+from supernet.images import normalised
+from supernet.normalisation import Recording
+
+SPACE = load_space("cifar32")
+CHECKPOINT = built_in_checkpoint("cifar32")
+PACK = load_pack(built_in_pack())
+
+
+def accuracy(**changes: object) -> Accuracy:
+    settings: dict[str, object] = {
+        "checkpoint": CHECKPOINT,
+        "space": SPACE,
+        "pack": PACK,
+        "val_images": 300,
+        "calibration_images": 128,
+    }
+    return Accuracy(**(settings | changes))  # type: ignore[arg-type]
+
+
+def test_it_is_an_objective_to_be_maximised_in_percent() -> None:
+    objective = accuracy()
+    assert isinstance(objective, Objective)
+    assert (objective.name, objective.unit, objective.direction) == ("acc", "%", "max")
+    assert objective.is_expensive
+    assert objective([]).shape == (0,)
+
+
+def test_value_is_the_share_of_right_classes_after_recalibration() -> None:
+    # The same in five lines, from the parts.
+    subnet = SPACE.decode(SPACE.largest())
+    supernet = load_checkpoint(CHECKPOINT)
+    recording = Recording()
+    with torch.no_grad():
+        supernet(normalised(PACK.calibration.pixels[:128], torch.float32), subnet, recording)
+        images = normalised(PACK.search.pixels[:300], torch.float32)
+        logits = supernet(images, subnet, recording.result())
+    right = (logits.argmax(1) == PACK.search.labels[:300]).float().mean()
+    # One image may flip where batches of another size round differently.
+    assert accuracy()([subnet])[0] == pytest.approx(100 * float(right), abs=100 / 300)
+
+
+def test_values_do_not_depend_on_the_batch() -> None:
+    objective = accuracy()
+    rng = np.random.default_rng(0)
+    subnets = [SPACE.decode(SPACE.sample(rng)) for _ in range(4)]
+    together = objective(subnets)
+    assert together.tolist() == [objective([subnet])[0] for subnet in subnets]
+    assert objective(subnets[::-1]).tolist() == together[::-1].tolist()
+
+
+def test_fingerprint_follows_everything_that_decides(tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    supernet = load_checkpoint(CHECKPOINT)
+    with torch.no_grad():
+        supernet.classifier.bias += 1
+    save_checkpoint(other, supernet)
+    base = accuracy().fingerprint()
+    assert base == accuracy().fingerprint()
+    assert base["checkpoint"] == file_digest(CHECKPOINT)
+    for change in (
+        {"checkpoint": other},
+        {"val_images": 301},
+        {"calibration_images": 129},
+        {"precision": "bf16"},
+    ):
+        assert accuracy(**change).fingerprint() != base
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"val_images": 5001}, "--val-images must be 1 to 5000, but got 5001"),
+        ({"val_images": 0}, "--val-images must be 1 to 5000, but got 0"),
+        ({"calibration_images": 1025}, "--calibration-images must be 1 to 1024, but got 1025"),
+        ({"precision": "int4"}, "unknown precision 'int4'"),
+    ],
+)
+def test_settings_out_of_range(change: dict[str, object], message: str) -> None:
+    with pytest.raises(H4HError, match=message):
+        accuracy(**change)
+
+
+def test_another_space_is_refused() -> None:
+    with pytest.raises(CheckpointError, match="not of 'imagenet224'"):
+        accuracy(space=load_space("imagenet224"))

@@ -1,0 +1,18 @@
+"""`python -m studies.run` with one more objective, `quality`, that takes some milliseconds a subnet.
+
+Run by tests that stop it: `python -m tests.studies.slow_run SECONDS [arguments of studies.run]`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from objectives import registry
+from search_space.command_line import run_command
+from studies import run
+from tests.studies.quality import Quality
+
+if __name__ == "__main__":
+    seconds = float(sys.argv[1])
+    registry._FACTORIES["quality"] = lambda context: Quality(seconds=seconds)
+    run_command(lambda: run.main(sys.argv[2:]))

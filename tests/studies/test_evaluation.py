@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from objectives import size
+from objectives.objective import FloatArray
+from search_space import complexity
+from search_space.families import family
+from search_space.genotype import Genotype, to_text
+from search_space.space import Space
+from search_space.subnet import Subnet
+from studies.constraint import parse_constraint
+from studies.evaluation import EvaluationError, Evaluator, measure, violations
+from tests.studies.quality import Quality
+
+
+@pytest.fixture
+def batch(cifar32: Space) -> dict[int, Genotype]:
+    rng = np.random.default_rng(0)
+    return {index: cifar32.sample(rng) for index in range(7, 15)}
+
+
+def test_cheap_objectives_give_the_whole_batch_at_once(cifar32: Space, batch: dict[int, Genotype]) -> None:
+    chunks = list(Evaluator(cifar32, [size.params(), size.macs()]).evaluate(batch))
+    assert len(chunks) == 1
+    for one, (index, genotype) in zip(chunks[0], batch.items(), strict=True):
+        subnet = cifar32.decode(genotype)
+        assert (one.index, one.genotype) == (index, genotype)
+        assert one.values == (complexity.params(subnet), complexity.macs(subnet))
+        assert (one.macs, one.params) == (complexity.macs(subnet), complexity.params(subnet))
+        assert (one.conv_blocks, one.vit_blocks) == (subnet.conv_blocks, subnet.vit_blocks)
+        assert one.family == family(subnet)
+        assert one.is_feasible
+        assert one.limited == ()
+
+
+@pytest.mark.parametrize("group", [1, 3, 100])
+def test_expensive_objectives_come_in_groups_with_the_same_result(
+    cifar32: Space, batch: dict[int, Genotype], group: int
+) -> None:
+    quality = Quality()
+    chunks = list(Evaluator(cifar32, [quality, size.macs()], group=group).evaluate(batch))
+    assert quality.groups == [min(group, 8 - start) for start in range(0, 8, group)]
+    rows = [one for chunk in chunks for one in chunk]
+    assert rows == [
+        one for chunk in Evaluator(cifar32, [Quality(), size.macs()]).evaluate(batch) for one in chunk
+    ]
+
+
+def test_infeasible_subnets_never_cost_an_expensive_evaluation(
+    cifar32: Space, batch: dict[int, Genotype]
+) -> None:
+    quality = Quality()
+    constraints = [parse_constraint("macs<=8M"), parse_constraint("vit_blocks>=1")]
+    evaluator = Evaluator(cifar32, [quality], constraints, limited=[size.macs()])
+    rows = [one for chunk in evaluator.evaluate(batch) for one in chunk]
+    assert [one.index for one in rows] == list(batch)
+    feasible = [one for one in rows if one.macs <= 8e6 and one.vit_blocks >= 1]
+    assert 0 < len(feasible) < len(rows)
+    assert [one for one in rows if one.is_feasible] == feasible
+    assert quality.measured == [cifar32.decode(one.genotype) for one in feasible]
+    for one in rows:
+        assert one.limited == (one.macs, one.vit_blocks)
+        assert (one.values[0] is None) == (not one.is_feasible)
+    broken = violations(rows, constraints)
+    assert broken.shape == (8, 2)
+    assert ((broken <= 0).all(1) == [one.is_feasible for one in rows]).all()
+
+
+def test_limit_on_an_expensive_quantity_is_checked_once_it_is_known(
+    cifar32: Space, batch: dict[int, Genotype]
+) -> None:
+    quality = Quality(name="acc")
+    constraints = [parse_constraint("macs<=12M"), parse_constraint("acc>=90%")]
+    evaluator = Evaluator(cifar32, [size.macs()], constraints, limited=[quality])
+    rows = [one for chunk in evaluator.evaluate(batch) for one in chunk]
+    for one in rows:
+        acc = 100 * one.macs / (one.macs + 1e6)
+        assert one.values == (one.macs,)
+        assert one.limited[1] == (pytest.approx(acc) if one.macs <= 12e6 else None)
+        assert one.is_feasible == (one.macs <= 12e6 and acc >= 90)
+
+
+@dataclass
+class Wrong(Quality):
+    result: Sequence[float] | float = 0.0
+
+    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+        return np.array(self.result, dtype=np.float64)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_value_that_is_not_finite_is_an_error_that_names_the_subnet(tiny: Space, value: float) -> None:
+    genotypes = [tiny.smallest(), tiny.largest()]
+    with pytest.raises(EvaluationError) as error:
+        measure(Wrong(result=[1.0, value]), tiny, genotypes)
+    assert to_text(tiny.largest()) in str(error.value)
+    assert "quality" in str(error.value)
+
+
+def test_wrong_number_of_values_is_an_error(tiny: Space) -> None:
+    with pytest.raises(EvaluationError, match="2 values"):
+        measure(Wrong(result=1.0), tiny, [tiny.smallest(), tiny.largest()])
+
+
+def test_measuring_nothing_gives_nothing(tiny: Space) -> None:
+    assert measure(Wrong(result=1.0), tiny, []) == []
+    assert list(Evaluator(tiny, [size.macs()]).evaluate({})) == []

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from objectives import size
+from objectives.objective import FloatArray
+from search_space.space import Space
+from search_space.subnet import Subnet
+from studies.constraint import parse_constraint
+from studies.evaluation import Evaluation, Evaluator
+from studies.samplers.nsga2 import NSGA2Sampler
+from studies.search import Progress, ReplayError, search
+from studies.store import Store, create_store, open_store
+from studies.study import Goal, Study
+from tests.studies.quality import Quality
+
+CONSTRAINTS = ("macs<=15M", "vit_blocks>=1")
+
+
+@pytest.fixture
+def study(study: Study) -> Study:
+    """Quality against parameters over `cifar32`."""
+    return replace(
+        study,
+        goals=(Goal("quality", "%", "max"), Goal("params", "parameters", "min")),
+        constraints=CONSTRAINTS,
+        ideal=(100.0, 0.0),
+        reference=(0.0, 1e6),
+    )
+
+
+def go(
+    study: Study,
+    space: Space,
+    store: Store,
+    quality: Quality,
+    generations: int,
+    *,
+    seed: int = 0,
+    population: int = 6,
+) -> list[Progress]:
+    """Runs `study` up to `generations` generations."""
+    constraints = [parse_constraint(text) for text in study.constraints]
+    sampler = NSGA2Sampler(
+        space, objectives=2, constraints=len(constraints), population=population, seed=seed
+    )
+    evaluator = Evaluator(space, [quality, size.params()], constraints, limited=[size.macs()])
+    return list(
+        search(study=study, sampler=sampler, evaluator=evaluator, store=store, generations=generations)
+    )
+
+
+def undisturbed(study: Study, space: Space, path: Path, generations: int) -> list[Evaluation]:
+    with create_store(path) as store:
+        store.add(study)
+        go(study, space, store, Quality(), generations)
+        return store.evaluations(study.name)
+
+
+class StopError(Exception):
+    """Stands for a crash."""
+
+
+@dataclass
+class Fragile(Quality):
+    """Crashes after `left` subnets."""
+
+    left: int = 0
+
+    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+        if self.left < len(subnets):
+            raise StopError
+        self.left -= len(subnets)
+        return super().__call__(subnets)
+
+
+def test_progress_counts_what_is_stored(cifar32: Space, study: Study, tmp_path: Path) -> None:
+    with create_store(tmp_path / "s.db") as store:
+        store.add(study)
+        seen = go(study, cifar32, store, Quality(), 4)
+        evaluations = store.evaluations(study.name)
+    assert [one.evaluations for one in seen if one.is_generation_done] == [6, 12, 18, 24]
+    assert [one.evaluations for one in seen] == sorted(one.evaluations for one in seen)
+    assert len(evaluations) == seen[-1].evaluations == seen[-1].measured == 24
+    assert list(seen[-1].front) == study.front(evaluations)
+    assert seen[-1].hypervolume == study.hypervolume(evaluations) > 0
+    volumes = [one.hypervolume for one in seen]
+    assert volumes == sorted(volumes)
+    assert not seen[-1].is_exhausted
+
+
+def test_every_crash_is_resumed_to_the_same_table(cifar32: Space, study: Study, tmp_path: Path) -> None:
+    expected = undisturbed(study, cifar32, tmp_path / "whole.db", 5)
+    costly = sum(one.is_feasible for one in expected)
+    path = tmp_path / "broken.db"
+    with create_store(path) as store:
+        store.add(study)
+    measured: list[Subnet] = []
+    # One more subnet each time: a crash at every point at which there can be one.
+    for _ in range(costly - 1):
+        quality = Fragile(left=1)
+        with create_store(path) as store, pytest.raises(StopError):
+            go(study, cifar32, store, quality, 5)
+        measured += quality.measured
+    last = Quality()
+    with create_store(path) as store:
+        go(study, cifar32, store, last, 5)
+        assert store.evaluations(study.name) == expected
+    measured += last.measured
+    assert len(measured) == len(set(measured)) == costly
+
+
+def test_more_generations_go_on_and_evaluate_nothing_twice(
+    cifar32: Space, study: Study, tmp_path: Path
+) -> None:
+    expected = undisturbed(study, cifar32, tmp_path / "whole.db", 6)
+    first, second, third = Quality(), Quality(), Quality()
+    with create_store(tmp_path / "parts.db") as store:
+        store.add(study)
+        go(study, cifar32, store, first, 2)
+        seen = go(study, cifar32, store, second, 6)
+        assert store.evaluations(study.name) == expected
+        assert [one.measured for one in seen][:2] == [0, 0]
+        again = go(study, cifar32, store, third, 6)
+        assert store.evaluations(study.name) == expected
+    assert not set(first.measured) & set(second.measured)
+    assert third.measured == []
+    assert (again[-1].measured, again[-1].evaluations) == (0, 36)
+
+
+def test_fewer_generations_than_stored_change_nothing(cifar32: Space, study: Study, tmp_path: Path) -> None:
+    expected = undisturbed(study, cifar32, tmp_path / "s.db", 3)
+    with create_store(tmp_path / "s.db") as store:
+        go(study, cifar32, store, Quality(), 1)
+        assert store.evaluations(study.name) == expected
+
+
+def test_gap_in_the_table_is_filled(cifar32: Space, study: Study, tmp_path: Path) -> None:
+    expected = undisturbed(study, cifar32, tmp_path / "whole.db", 3)
+    with create_store(tmp_path / "gap.db") as store:
+        store.add(study)
+        store.append(study.name, [one for one in expected if one.index % 3])
+        go(study, cifar32, store, Quality(), 3)
+        assert store.evaluations(study.name) == expected
+
+
+def test_table_of_another_run_is_refused(cifar32: Space, study: Study, tmp_path: Path) -> None:
+    undisturbed(study, cifar32, tmp_path / "s.db", 2)
+    with open_store(tmp_path / "s.db") as store, pytest.raises(ReplayError, match=r"evaluation 2 .* --study"):
+        go(study, cifar32, store, Quality(), 2, seed=1)
+
+
+def test_exhausted_space_ends_the_search_and_says_so(tiny: Space, study: Study, tmp_path: Path) -> None:
+    free = replace(study, constraints=())
+    with create_store(tmp_path / "s.db") as store:
+        store.add(free)
+        seen = go(free, tiny, store, Quality(), 50, population=30)
+        assert store.count(free.name) == 108
+    assert seen[-1].is_exhausted
+    assert not any(one.is_exhausted for one in seen[:-1])
+    assert seen[-1].generation == 4
+
+
+def test_all_infeasible_study_has_no_front(cifar32: Space, study: Study, tmp_path: Path) -> None:
+    impossible = replace(study, constraints=("macs<=1k",))
+    quality = Quality()
+    with create_store(tmp_path / "s.db") as store:
+        store.add(impossible)
+        seen = go(impossible, cifar32, store, quality, 3)
+    assert seen[-1].front == ()
+    assert seen[-1].hypervolume == 0.0
+    assert quality.measured == []

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search_space.command_line import run_command
+from studies import show
+from studies.evaluation import Evaluation
+from studies.store import create_store
+from studies.study import Goal, Study
+
+ROOT = Path(__file__).parents[2]
+FRONT_KEYS = ["id", "genotype", "acc", "lat", "macs", "params", "conv_blocks", "vit_blocks", "family"]
+
+
+@pytest.fixture
+def database(tmp_path: Path, study: Study, evaluation: Callable[..., Evaluation]) -> Path:
+    """One study with a front of two, a dominated and an infeasible subnet; and an empty study."""
+    path = tmp_path / "studies.db"
+    with create_store(path) as store:
+        store.add(study)
+        store.append(
+            study.name,
+            [
+                evaluation(0, 50.0, 1.0),
+                evaluation(1, 90.0, 7.0),
+                evaluation(2, 40.0, 8.0),
+                evaluation(3, None, 9.0),
+            ],
+        )
+        store.add(replace(study, name="second", goals=(Goal("macs", "MACs", "min"), Goal("acc", "%", "max"))))
+    return path
+
+
+def shown(capsys: pytest.CaptureFixture[str], path: Path, *arguments: str) -> str:
+    show.main(["--db", str(path), *arguments])
+    return capsys.readouterr().out
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit) as exit_:
+        run_command(lambda: show.main(arguments))
+    assert exit_.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    return error
+
+
+def test_json_of_a_study(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record: dict[str, Any] = json.loads(shown(capsys, database, "--study", "first", "--json"))
+    assert list(record) == ["study", "objectives", "evaluations", "hypervolume", "front"]
+    assert record["study"] == "first"
+    assert record["objectives"] == ["acc", "lat"]
+    assert record["evaluations"] == 4
+    assert 0 < record["hypervolume"] < 1
+    assert [list(member) for member in record["front"]] == [FRONT_KEYS] * 2
+    assert record["front"][0] == {
+        "id": 1,
+        "genotype": [1, 0],
+        "acc": 90.0,
+        "lat": 7.0,
+        "macs": 101,
+        "params": 10,
+        "conv_blocks": 3,
+        "vit_blocks": 1,
+        "family": "cnn-then-vit",
+    }
+
+
+def test_json_of_all_evaluations(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = json.loads(shown(capsys, database, "--study", "first", "--evaluations", "--json"))
+    assert [row["id"] for row in record["evaluations"]] == [0, 1, 2, 3]
+    assert [row["feasible"] for row in record["evaluations"]] == [True, True, True, False]
+    assert record["evaluations"][3]["acc"] is None
+    assert len(record["front"]) == 2
+
+
+def test_json_of_the_list(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = json.loads(shown(capsys, database, "--json"))
+    assert [(study["study"], study["evaluations"], study["front_size"]) for study in record["studies"]] == [
+        ("first", 4, 2),
+        ("second", 0, 0),
+    ]
+
+
+def test_tables(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    listed = shown(capsys, database)
+    assert "first" in listed
+    assert "second" in listed
+    front = shown(capsys, database, "--study", "first")
+    assert "3 of 4 subnets hold lat<=8ms" in front
+    assert "90.00" in front
+    assert "40.00" not in front
+    assert "40.00" in shown(capsys, database, "--study", "first", "--evaluations")
+    assert "0 evaluations" in shown(capsys, database, "--study", "second")
+
+
+def test_bad_input_is_one_line(database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "did you mean 'first'" in fails(capsys, "--db", str(database), "--study", "frist")
+    assert "--study" in fails(capsys, "--db", str(database), "--evaluations")
+    assert "does not exist" in fails(capsys, "--db", str(tmp_path / "none.db"))
+    assert [path.name for path in tmp_path.iterdir()] == ["studies.db"]
+
+
+def test_show_is_quick(database: Path) -> None:
+    code = (
+        "import sys\n"
+        "from studies import show\n"
+        f"show.main(['--db', {str(database)!r}])\n"
+        "print('torch' in sys.modules, 'pymoo' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(ROOT)},
+    )
+    assert result.stdout.split()[-2:] == ["False", "False"]

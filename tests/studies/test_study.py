@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from studies.evaluation import Evaluation
+from studies.study import Study
+
+
+def test_front_holds_feasible_nondominated_rows_best_accuracy_first(
+    study: Study, evaluation: Callable[..., Evaluation]
+) -> None:
+    rows = [
+        evaluation(0, 50.0, 1.0),
+        evaluation(1, 90.0, 7.0),
+        evaluation(2, 60.0, 8.0),  # Dominated by 1.
+        evaluation(3, None, 9.0),  # Infeasible.
+        evaluation(4, 70.0, 2.0),
+    ]
+    assert [one.index for one in study.front(rows)] == [1, 4, 0]
+
+
+def test_front_keeps_different_subnets_of_equal_values(
+    study: Study, evaluation: Callable[..., Evaluation]
+) -> None:
+    rows = [evaluation(0, 50.0, 1.0), evaluation(1, 50.0, 1.0)]
+    assert [one.index for one in study.front(rows)] == [0, 1]
+
+
+def test_hypervolume_uses_the_bounds_of_the_study(
+    study: Study, evaluation: Callable[..., Evaluation]
+) -> None:
+    assert study.hypervolume([evaluation(0, 80.0, 2.0)]) == pytest.approx(0.8 * 0.8)
+    assert study.hypervolume([evaluation(0, None, 9.0)]) == 0.0
+    assert study.hypervolume([]) == 0.0
+    assert study.front([]) == []

@@ -1,0 +1,108 @@
+"""`supernet.data`, `supernet.train` and `supernet.evaluate` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from search_space.command_line import run_command
+from supernet import cifar10, evaluate, train
+from supernet.checkpoint import load_checkpoint
+from supernet.images import LabelledImages
+
+
+def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"supernet.{module}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "message"),
+    [
+        ("train", (), "--out"),
+        ("train", ("--out", "o", "--space", "cifar23"), "did you mean 'cifar32'?"),
+        (
+            "train",
+            ("--out", "o", "--data", "nowhere"),
+            "run `python -m supernet.data cifar10 --data nowhere`",
+        ),
+        ("train", ("--out", "o", "--device", "gpu0"), "unknown device 'gpu0'"),
+        ("train", ("--out", "o", "--precision", "fp8"), "unknown precision 'fp8'"),
+        ("train", ("--out", "o", "--batch", "1"), "--batch must be at least 2, but got 1"),
+        ("train", ("--out", "o", "--cnn-rate", "nan"), "--cnn-rate must be at least 0.0, but got nan"),
+        ("train", ("--out", "o", "--cnn-epochs", "0", "--hybrid-epochs", "0"), "must not both be 0"),
+        ("train", ("--out", "o", "--label-smoothing", "1"), "--label-smoothing must be below 1"),
+        ("evaluate", ("--checkpoint", "absent.safetensors"), "absent.safetensors does not exist"),
+        ("evaluate", ("--checkpoint", "x", "--random", "-1"), "--random must be at least 0"),
+        ("evaluate", ("--checkpoint", "x", "--split", "all"), "invalid choice: 'all'"),
+        ("data", ("cifar11",), "invalid choice: 'cifar11'"),
+        ("data", ("pack",), "`pack` needs --out DIR"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(
+    module: str, arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(train.__file__).parents[1]))
+    done = run(module, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_train_then_evaluate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cifar10, "SEARCH_IMAGES", 16)
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (80, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    images = LabelledImages(pixels, torch.arange(80) % 10)
+    monkeypatch.setattr(cifar10, "load", lambda directory: (images, images[:32]))
+
+    def call(module: str, *arguments: str) -> tuple[int | str | None, str]:
+        monkeypatch.setattr(sys, "argv", [module, *arguments])
+        with pytest.raises(SystemExit) as ended:
+            run_command(train.main if module == "train" else evaluate.main)
+        return ended.value.code, capsys.readouterr().out
+
+    out = tmp_path / "run"
+    settings = ("--out", str(out), "--batch", "32", "--cnn-epochs", "1", "--hybrid-epochs", "1")
+    code, text = call("train", *settings)
+    assert code == 0
+    assert "python -m supernet.evaluate --checkpoint" in text
+    log = [json.loads(line) for line in (out / train.LOG).read_text().splitlines()]
+    assert [(entry["epoch"], entry["phase"]) for entry in log] == [(1, "cnn"), (2, "hybrid")]
+    checkpoint = out / train.CHECKPOINT
+    assert load_checkpoint(checkpoint).space.name == "cifar32"
+
+    content = checkpoint.read_bytes()
+    code, text = call("train", *settings)
+    assert code == 0
+    assert "going on after epoch 2 of 2" in text
+    assert checkpoint.read_bytes() == content
+
+    code, text = call("train", *settings, "--seed", "1")
+    assert code == 2
+
+    monkeypatch.setattr(evaluate, "load_pack", lambda folder: _pack(images))
+    code, text = call("evaluate", "--checkpoint", str(checkpoint), "--random", "2", "--json")
+    assert code == 0
+    record = json.loads(text)
+    assert [row["name"] for row in record["subnets"]] == ["largest", "smallest", "random 1", "random 2"]
+    assert all(set(row["accuracy"]) == {"search", "test"} for row in record["subnets"])
+    code, text = call("evaluate", "--checkpoint", str(checkpoint), "--random", "1", "--split", "search")
+    assert code == 0
+    assert "search top-1" in text
+    assert "test top-1" not in text
+
+
+def _pack(images: LabelledImages) -> object:
+    from supernet.evaluation_pack import EvaluationPack
+
+    return EvaluationPack(search=images[-16:], calibration=images[:32], digest="")
