@@ -77,6 +77,7 @@ class Accuracy:
             "calibration_images": str(calibration_images),
             "precision": precision,
             "oracle": VERSION,
+            "torch": torch.__version__,
         }
 
     def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
@@ -88,5 +89,5 @@ class Accuracy:
         return oracle.top1(self._supernet, subnet, self._search, statistics)
 
     def fingerprint(self) -> dict[str, str]:
-        """Hashes of weights and images, and the oracle's settings."""
+        """Hashes of weights and images, the oracle's settings, and torch, whose kernels round."""
         return dict(self._fingerprint)

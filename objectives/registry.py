@@ -55,12 +55,12 @@ def known_objectives() -> tuple[str, ...]:
     return tuple(_FACTORIES)
 
 
-def create_objectives(names: Sequence[str], context: ObjectiveContext) -> tuple[Objective, ...]:
-    """The objectives called `names`, in this order.
+def check_objectives(names: Sequence[str]) -> None:
+    """Checks names without making anything.
 
     Raises:
         UnknownNameError: A name is none of `known_objectives()`.
-        H4HError: No name, one name twice, or `acc` without an oracle.
+        H4HError: No name, or one name twice.
     """
     if not names:
         raise H4HError(f"no objective given: name at least one of {', '.join(_FACTORIES)}")
@@ -69,4 +69,14 @@ def create_objectives(names: Sequence[str], context: ObjectiveContext) -> tuple[
             raise UnknownNameError("objective", name, _FACTORIES)
         if name in names[:position]:
             raise H4HError(f"objective {name!r} is named twice")
+
+
+def create_objectives(names: Sequence[str], context: ObjectiveContext) -> tuple[Objective, ...]:
+    """The objectives called `names`, in this order.
+
+    Raises:
+        UnknownNameError: A name is none of `known_objectives()`.
+        H4HError: No name, one name twice, or `acc` without an oracle.
+    """
+    check_objectives(names)
     return tuple(_FACTORIES[name](context) for name in names)

@@ -6,7 +6,7 @@ a network uses.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +38,7 @@ class Gene:
         return len(self.options)
 
 
-def check(genotype: Sequence[int], genes: Sequence[Gene]) -> Genotype:
+def check(genotype: Iterable[int], genes: Sequence[Gene]) -> Genotype:
     """`genotype` as a tuple of Python integers.
 
     Raises:

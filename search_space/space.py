@@ -171,16 +171,40 @@ class Space(Document):
             GenotypeError: `genotype` is none of this space.
         """
         checked = genotypes.check(genotype, self.genes)
-        inactive: set[str] = set()
+        active = [True] * len(checked)
+        for gene, switched_off in self._switches:
+            for index in switched_off[checked[gene]]:
+                active[index] = False
+        return tuple(active)
+
+    @cached_property
+    def _switches(self) -> tuple[tuple[int, tuple[tuple[int, ...], ...]], ...]:
+        """Genes that make others inactive: index, and for each of its options the genes it switches off."""
+        switches: list[tuple[str, list[tuple[str, ...]]]] = []
         for number, stage in enumerate(self.stages, start=1):
             prefix = f"stage{number}"
-            if self._chosen(checked, f"{prefix}.downsampling") != MBCONV:
-                inactive |= {f"{prefix}.downsampling.kernel", f"{prefix}.downsampling.expansion"}
-            for block in range(self._number(checked, f"{prefix}.conv_depth"), max(stage.conv_depth)):
-                inactive |= {f"{prefix}.conv{block + 1}.{gene}" for gene in ("kernel", "expansion")}
-            for block in range(self._number(checked, f"{prefix}.vit_depth"), max(stage.vit_depth)):
-                inactive |= {f"{prefix}.vit{block + 1}.{gene}" for gene in ("heads", "mlp_ratio")}
-        return tuple(gene.name not in inactive for gene in self.genes)
+            step = (f"{prefix}.downsampling.kernel", f"{prefix}.downsampling.expansion")
+            switches.append(
+                (
+                    f"{prefix}.downsampling",
+                    [() if kind == MBCONV else step for kind in stage.downsampling.kind],
+                )
+            )
+            for block, depths, choices in (
+                ("conv", stage.conv_depth, ("kernel", "expansion")),
+                ("vit", stage.vit_depth, ("heads", "mlp_ratio")),
+            ):
+                absent = [range(depth + 1, max(depths) + 1) for depth in depths]
+                off = [
+                    tuple(f"{prefix}.{block}{which}.{choice}" for which in numbers for choice in choices)
+                    for numbers in absent
+                ]
+                switches.append((f"{prefix}.{block}_depth", off))
+        position = self._position
+        return tuple(
+            (position[gene], tuple(tuple(position[name] for name in names) for names in off))
+            for gene, off in switches
+        )
 
     def canonical(self, genotype: Sequence[int]) -> Genotype:
         """`genotype` with every inactive gene set to 0: equal if and only if the networks are equal.

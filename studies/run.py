@@ -23,9 +23,9 @@ from rich.console import Console
 
 from objectives.hardware import SoC, load_soc
 from objectives.objective import Objective
-from objectives.registry import ObjectiveContext, create_objectives, known_objectives
+from objectives.registry import ObjectiveContext, check_objectives, create_objectives, known_objectives
 from search_space.command_line import Parser, run_command
-from search_space.errors import H4HError, UnknownNameError
+from search_space.errors import H4HError
 from search_space.genotype import to_text
 from search_space.space import Space, load_space
 from studies.constraint import Constraint, parse_constraint
@@ -151,7 +151,7 @@ def check(options: Namespace) -> Plan:
         value = getattr(options, name)
         if value < least:
             raise ArgumentError(f"--{name.replace('_', '-')} must be at least {least}, but got {value}")
-    names = check_objectives(options.objectives)
+    names = objective_names(options.objectives)
     constraints = tuple(map(parse_constraint, options.constraint))
     space, hardware = load_space(options.space), load_soc(options.hardware)
     check_sampler(options.sampler)
@@ -170,23 +170,19 @@ def check(options: Namespace) -> Plan:
     return Plan(options, names, space, hardware, constraints, checkpoint, study, stored)
 
 
-def check_objectives(text: str) -> tuple[str, ...]:
+def objective_names(text: str) -> tuple[str, ...]:
     """Names of the objectives in `text`, in order.
 
     Raises:
         H4HError: None, an unknown one, or one twice.
     """
     names = tuple(name.strip() for name in text.split(","))
-    for position, name in enumerate(names):
-        if not name:
-            raise ArgumentError(
-                f"--objectives must be names joined by commas, any of {', '.join(known_objectives())}, "
-                f"but got {text!r}"
-            )
-        if name not in known_objectives():
-            raise UnknownNameError("objective", name, known_objectives())
-        if name in names[:position]:
-            raise ArgumentError(f"--objectives names {name!r} twice")
+    if "" in names:
+        raise ArgumentError(
+            f"--objectives must be names joined by commas, any of {', '.join(known_objectives())}, "
+            f"but got {text!r}"
+        )
+    check_objectives(names)
     return names
 
 

@@ -69,7 +69,7 @@ def test_fingerprint_follows_everything_that_decides(tmp_path: Path) -> None:
     other = tmp_path / "other.safetensors"
     supernet = load_checkpoint(CHECKPOINT)
     with torch.no_grad():
-        supernet.classifier.bias += 1
+        supernet.classifier.bias.add_(1)
     save_checkpoint(other, supernet)
     base = accuracy().fingerprint()
     assert base == accuracy().fingerprint()

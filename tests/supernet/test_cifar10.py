@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError("no network")
 
     monkeypatch.setattr(cifar10, "_from_torchvision", refuse)
-    monkeypatch.setattr(cifar10.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
 
 
 def write_archive(path: Path, batches: dict[str, bytes]) -> None:
@@ -122,7 +123,7 @@ def test_wrong_batches_are_not_kept(
         yield from [*contents[:-1], contents[-1][:-1] + b"\x00"]
 
     monkeypatch.setattr(cifar10, "_from_torchvision", almost)
-    monkeypatch.setattr(cifar10.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(DatasetError, match="md5 sum differs"):
         prepare(tmp_path, lambda message: None)
     assert list(tmp_path.iterdir()) == []

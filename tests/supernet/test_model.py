@@ -110,6 +110,7 @@ def _load_mobilenet_v2(ours: Supernet, reference: nn.Module) -> None:
         for slot, module in zip(slots, layers, strict=True):
             pair = slot if isinstance(slot, tuple) else (slot,)
             for target, source in zip(pair, (module.weight, module.bias), strict=False):
+                assert isinstance(source, Tensor)
                 target[tuple(slice(0, length) for length in source.shape)] = source
 
 
