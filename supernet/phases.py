@@ -24,12 +24,14 @@ class Phase:
         name: For progress and logs.
         epochs: Number of passes over the training images.
         peak_rate: Learning rate after warm-up.
+        random_subnets: Random subnets per step, beside the largest and the smallest.
         restrict: Maps a subnet of the space to one of the part that is trained.
     """
 
     name: str
     epochs: int
     peak_rate: float
+    random_subnets: int
     restrict: Callable[[Subnet], Subnet]
 
 
@@ -41,17 +43,6 @@ def without_vit(subnet: Subnet) -> Subnet:
 def whole(subnet: Subnet) -> Subnet:
     """The subnet itself."""
     return subnet
-
-
-def two_phase(
-    *, cnn_epochs: int, hybrid_epochs: int, cnn_rate: float, hybrid_rate: float
-) -> tuple[Phase, ...]:
-    """Phases in order; one of no epochs is left out."""
-    phases = (
-        Phase("cnn", cnn_epochs, cnn_rate, without_vit),
-        Phase("hybrid", hybrid_epochs, hybrid_rate, whole),
-    )
-    return tuple(phase for phase in phases if phase.epochs > 0)
 
 
 def phase_at(phases: tuple[Phase, ...], epoch: int) -> tuple[Phase, int]:
@@ -78,8 +69,8 @@ def learning_rate(phase: Phase, progress: float, warm_up_epochs: float) -> float
     return phase.peak_rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def sandwich(space: Space, phase: Phase, random_subnets: int, rng: np.random.Generator) -> list[Subnet]:
+def sandwich(space: Space, phase: Phase, rng: np.random.Generator) -> list[Subnet]:
     """Subnets of one step: the phase's largest first, its smallest, then random ones (BigNAS, ECCV 2020)."""
     genotypes = [space.largest(), space.smallest()]
-    genotypes += [space.sample(rng) for _ in range(random_subnets)]
+    genotypes += [space.sample(rng) for _ in range(phase.random_subnets)]
     return [phase.restrict(space.decode(genotype)) for genotype in genotypes]

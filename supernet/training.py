@@ -23,7 +23,7 @@ from search_space.subnet import Subnet
 from supernet.checkpoint import CheckpointError, read_tensors, write_tensors
 from supernet.images import LabelledImages, normalised
 from supernet.model import Supernet
-from supernet.phases import Phase, learning_rate, phase_at, sandwich, two_phase
+from supernet.phases import Phase, learning_rate, phase_at, sandwich, whole, without_vit
 from supernet.precision import PRECISIONS
 
 STATE_FORMAT = "h4h-training-1"
@@ -39,7 +39,8 @@ class Recipe:
         cnn_rate, hybrid_rate: Peak learning rates of AdamW.
         warm_up_epochs: Length of each phase's warm-up.
         batch: Images per step.
-        random_subnets: Random subnets per step, beside the largest and the smallest.
+        cnn_random_subnets, hybrid_random_subnets: Random subnets per step, beside the largest and the
+            smallest.
         weight_decay: Of matrices and kernels; norms, biases and scales have none.
         label_smoothing: Of the largest subnet's targets.
         clip: Largest norm of a step's gradient.
@@ -48,12 +49,13 @@ class Recipe:
 
     seed: int = 0
     cnn_epochs: int = 25
-    hybrid_epochs: int = 35
+    hybrid_epochs: int = 30
     cnn_rate: float = 2e-3
-    hybrid_rate: float = 1e-3
+    hybrid_rate: float = 2e-3
     warm_up_epochs: float = 1.0
     batch: int = 128
-    random_subnets: int = 1
+    cnn_random_subnets: int = 1
+    hybrid_random_subnets: int = 2
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
     clip: float = 1.0
@@ -61,12 +63,12 @@ class Recipe:
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        return two_phase(
-            cnn_epochs=self.cnn_epochs,
-            hybrid_epochs=self.hybrid_epochs,
-            cnn_rate=self.cnn_rate,
-            hybrid_rate=self.hybrid_rate,
+        """Phases in order; one of no epochs is left out."""
+        phases = (
+            Phase("cnn", self.cnn_epochs, self.cnn_rate, self.cnn_random_subnets, without_vit),
+            Phase("hybrid", self.hybrid_epochs, self.hybrid_rate, self.hybrid_random_subnets, whole),
         )
+        return tuple(phase for phase in phases if phase.epochs > 0)
 
     @property
     def epochs(self) -> int:
@@ -153,7 +155,7 @@ class Trainer:
             rate = learning_rate(phase, epoch + step / self.steps_per_epoch, self.recipe.warm_up_epochs)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-            subnets = sandwich(self.space, phase, self.recipe.random_subnets, rng)
+            subnets = sandwich(self.space, phase, rng)
             images = normalised(pixels.to(self.device), PRECISIONS[self.recipe.precision])
             result = self._step(images, labels.to(self.device), subnets)
             if not np.isfinite(result.loss):

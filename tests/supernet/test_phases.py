@@ -9,9 +9,17 @@ from hypothesis import strategies as st
 
 from search_space.families import Family, family
 from search_space.space import Space, load_space
-from supernet.phases import learning_rate, phase_at, sandwich, two_phase
+from supernet.phases import learning_rate, phase_at, sandwich
+from supernet.training import Recipe
 
-PHASES = two_phase(cnn_epochs=3, hybrid_epochs=5, cnn_rate=2e-3, hybrid_rate=1e-3)
+PHASES = Recipe(
+    cnn_epochs=3,
+    hybrid_epochs=5,
+    cnn_rate=2e-3,
+    hybrid_rate=1e-3,
+    cnn_random_subnets=20,
+    hybrid_random_subnets=3,
+).phases
 
 
 def test_epochs_belong_to_phases_in_order() -> None:
@@ -22,7 +30,7 @@ def test_epochs_belong_to_phases_in_order() -> None:
 
 
 def test_a_phase_of_no_epochs_is_left_out() -> None:
-    phases = two_phase(cnn_epochs=0, hybrid_epochs=5, cnn_rate=1.0, hybrid_rate=1.0)
+    phases = Recipe(cnn_epochs=0, hybrid_epochs=5).phases
     assert [phase.name for phase in phases] == ["hybrid"]
 
 
@@ -47,14 +55,14 @@ def space() -> Space:
 
 
 def test_phase_one_trains_no_transformer_block(space: Space) -> None:
-    subnets = sandwich(space, PHASES[0], 20, np.random.default_rng(0))
+    subnets = sandwich(space, PHASES[0], np.random.default_rng(0))
     assert len(subnets) == 22
     assert {family(subnet) for subnet in subnets} == {Family.CNN}
     assert subnets[0].conv_blocks == space.decode(space.largest()).conv_blocks
 
 
 def test_phase_two_trains_the_whole_space(space: Space) -> None:
-    subnets = sandwich(space, PHASES[1], 3, np.random.default_rng(0))
+    subnets = sandwich(space, PHASES[1], np.random.default_rng(0))
     assert subnets[0] == space.decode(space.largest())
     assert subnets[1] == space.decode(space.smallest())
     assert subnets[2:] == [
