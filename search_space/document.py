@@ -110,6 +110,21 @@ def parse_document(kind: type[D], data: object, *, source: str) -> D:
         raise DocumentError(f"{source}: {_reason(error)} (top-level keys: {known})") from error
 
 
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """The safe loader, which alone would keep the last of two equal keys and say nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"key {key.value!r} stands twice", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> object:
     """What the YAML file at `path` holds, not yet checked against any dataclass.
 
@@ -117,7 +132,7 @@ def read_yaml(path: Path) -> object:
         DocumentError: The file cannot be read, or is not YAML.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
     except OSError as error:
         raise DocumentError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from search_space.document import Document, parse_document
+from search_space.document import Document, parse_document, read_document
 from search_space.errors import DocumentError
 
 
@@ -49,3 +50,16 @@ def test_messages_name_the_place(data: object, message: str) -> None:
         parse_document(Outer, data, source="x")
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_key_that_stands_twice_is_an_error_and_not_the_last_value(tmp_path: Path) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text("inner:\n  rate: 1\n  rate: 2\n")
+    with pytest.raises(DocumentError, match=r"key 'rate' stands twice .*line 3"):
+        read_document(Outer, path)
+
+
+def test_anchors_and_merges_are_plain_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "merged.yaml"
+    path.write_text("inner: &one {rate: 1}\nmany:\n  - {<<: *one, rate: 2}\n")
+    assert read_document(Outer, path) == Outer(Inner(1.0), (Inner(2.0),))
