@@ -179,7 +179,7 @@ def test_other_hardware_is_refused_where_it_matters(capsys: pytest.CaptureFixtur
     ("arguments", "named"),
     [
         (["--objectives", "acc,latency"], "acc, lat, energy"),
-        (["--objectives", "lat,lat"], "'lat' twice"),
+        (["--objectives", "lat,lat"], "'lat' is named twice"),
         (["--objectives", ""], "acc, lat, energy"),
         (["--objectives", "lat,,energy"], "joined by commas"),
         (["--space", "cifar33"], "did you mean 'cifar32'"),
