@@ -36,7 +36,8 @@ class Accuracy:
         device: Where to compute.
 
     Raises:
-        H4HError: More images are asked for than there are, or fewer than 1.
+        H4HError: More images are asked for than there are, or fewer than 1; or `space` has another number
+            of classes than the images.
         CheckpointError: The checkpoint is damaged or of another space.
     """
 
@@ -63,6 +64,7 @@ class Accuracy:
         ):
             if not 1 <= wanted <= available:
                 raise H4HError(f"--{name} must be 1 to {available}, but got {wanted}")
+        pack.search.check_classes(space)
         keep_freed_memory()
         self._supernet = load_checkpoint(checkpoint, space).to(device).eval()
         precision = resolve_precision(precision, device)

@@ -10,14 +10,17 @@ The same command again goes on after the last finished epoch, exactly. The resul
 from __future__ import annotations
 
 import json
+import os
 import time
+from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError
@@ -109,60 +112,92 @@ def make_recipe(values: dict[str, Any], device: torch.device) -> Recipe:
 
 def main() -> None:
     arguments = make_parser().parse_args()
-    console = Console()
+    console = Console(highlight=False)
     keep_freed_memory()
     device = resolve_device(arguments.device)
     recipe = make_recipe(vars(arguments), device)
     space = load_space(arguments.space)
     images = cifar10.training_split(cifar10.load(arguments.data)[0])
+    images.check_classes(space)
     trainer = Trainer(space=space, images=images, recipe=recipe, device=device)
     state = arguments.out / STATE
     if state.exists():
         trainer.load(state)
         console.print(f"going on after epoch {trainer.epochs_done} of {recipe.epochs} ({state})")
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[status]}"),
-        TimeRemainingColumn(),
-        console=console,
-    ) as progress:
-        while not trainer.is_finished:
-            _train_epoch(trainer, progress, arguments.out)
-            trainer.save(state)
+    try:
+        _train(trainer, arguments.out, console)
+    except KeyboardInterrupt:
+        console.print(f"stopped: {trainer.epochs_done} finished epochs are kept; the same command goes on")
+        raise
     save_checkpoint(arguments.out / CHECKPOINT, trainer.supernet)
     console.print(f"checkpoint: {arguments.out / CHECKPOINT}")
     console.print(f"next: python -m supernet.evaluate --checkpoint {arguments.out / CHECKPOINT}")
 
 
-def _train_epoch(trainer: Trainer, progress: Progress, out: Path) -> None:
+def _train(trainer: Trainer, out: Path, console: Console) -> None:
+    """Trains to the end: a bar for the epoch at hand, a line for each finished one."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[status]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        while not trainer.is_finished:
+            name = f"epoch {trainer.epochs_done + 1}/{trainer.recipe.epochs} ({trainer.phase.name})"
+            task = progress.add_task(name, total=trainer.steps_per_epoch, status="")
+            record = _train_epoch(trainer, partial(_advance, progress, task))
+            trainer.save(out / STATE)
+            _log(out / LOG, record)
+            progress.remove_task(task)
+            console.print(
+                f"{name}: loss {record['loss']:.3f}, train top-1 {record['train_accuracy']:.1f} %, "
+                f"{record['seconds']:.0f} s"
+            )
+
+
+def _advance(progress: Progress, task: TaskID, status: str) -> None:
+    progress.update(task, advance=1, status=status)
+
+
+def _train_epoch(trainer: Trainer, show: Callable[[str], None]) -> dict[str, Any]:
+    """Trains one epoch and returns its line of the log; `show` is told after each step."""
     number, phase = trainer.epochs_done + 1, trainer.phase.name
-    steps = trainer.steps_per_epoch
-    task = progress.add_task(f"epoch {number}/{trainer.recipe.epochs} ({phase})", total=steps, status="")
     results: list[StepResult] = []
     start = time.perf_counter()
 
     def on_step(result: StepResult) -> None:
         results.append(result)
         rate = len(results) * trainer.recipe.batch / (time.perf_counter() - start)
-        recent = results[-50:]
-        loss = sum(step.loss for step in recent) / len(recent)
-        accuracy = sum(step.accuracy for step in recent) / len(recent)
-        status = f"loss {loss:.3f}  train top-1 {accuracy:.1f} %  {rate:.0f} images/s"
-        progress.update(task, advance=1, status=status)
+        recent = _mean(results[-50:])
+        show(f"loss {recent.loss:.3f}  train top-1 {recent.accuracy:.1f} %  {rate:.0f} images/s")
 
     trainer.train_epoch(on_step)
-    record = {
+    mean = _mean(results)
+    return {
         "epoch": number,
         "phase": phase,
-        "loss": sum(step.loss for step in results) / steps,
-        "train_accuracy": sum(step.accuracy for step in results) / steps,
+        "loss": mean.loss,
+        "train_accuracy": mean.accuracy,
         "seconds": time.perf_counter() - start,
     }
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / LOG).open("a") as file:
-        file.write(json.dumps(record) + "\n")
+
+
+def _mean(results: list[StepResult]) -> StepResult:
+    return StepResult(
+        loss=sum(result.loss for result in results) / len(results),
+        accuracy=sum(result.accuracy for result in results) / len(results),
+    )
+
+
+def _log(path: Path, record: dict[str, Any]) -> None:
+    """Appends a line, in place of one for the same epoch that a kill left without its state."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    kept = [line for line in lines if json.loads(line)["epoch"] < record["epoch"]]
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text("".join(f"{line}\n" for line in [*kept, json.dumps(record)]))
+    temporary.replace(path)
 
 
 if __name__ == "__main__":

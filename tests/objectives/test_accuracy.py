@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,12 @@ def test_settings_out_of_range(change: dict[str, object], message: str) -> None:
         accuracy(**change)
 
 
-def test_another_space_is_refused() -> None:
-    with pytest.raises(CheckpointError, match="not of 'imagenet224'"):
+def test_a_space_of_other_classes_is_refused() -> None:
+    with pytest.raises(H4HError, match="'imagenet224' has 1000 classes, but the images have 10"):
         accuracy(space=load_space("imagenet224"))
+
+
+def test_another_space_is_refused() -> None:
+    other = replace(SPACE, name="other", resolution=(32,))
+    with pytest.raises(CheckpointError, match="not of 'other'"):
+        accuracy(space=other)

@@ -89,6 +89,11 @@ def test_train_then_evaluate(
 
     code, text = call("train", *settings, "--seed", "1")
     assert code == 2
+    code, text = call("train", *settings, "--space", "imagenet224")
+    assert code == 2
+    # A kill after an epoch's line and before its state: the line is written again, not twice.
+    train._log(out / train.LOG, log[1])
+    assert [json.loads(line) for line in (out / train.LOG).read_text().splitlines()] == log
 
     monkeypatch.setattr(evaluate, "load_pack", lambda folder: _pack(images))
     code, text = call("evaluate", "--checkpoint", str(checkpoint), "--random", "2", "--json")
