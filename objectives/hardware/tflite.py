@@ -41,6 +41,7 @@ from ethosu.vela.tflite import (
     QuantizationParameters,
     ReducerOptions,
     ReshapeOptions,
+    SliceOptions,
     SoftmaxOptions,
     SquaredDifferenceOptions,
     SubGraph,
@@ -222,15 +223,32 @@ class Graph:
         """Sum of two tensors of equal shape."""
         return self._add(_CODE.ADD, [a, b], a.shape, AddOptions, scale=_SUM_SCALE)
 
+    def add_constant(self, x: Node) -> Node:
+        """Sum with a trained tensor of the same shape."""
+        trained = self._constant(np.resize(_gaussian(), x.shape), scale=_SCALE)
+        return self._add(_CODE.ADD, [x, trained], x.shape, AddOptions, scale=_SUM_SCALE)
+
+    def split_heads(self, x: Node, parts: int) -> list[Node]:
+        """(1, parts * heads, n, d) cut along the heads."""
+        _, heads, tokens, width = x.shape
+        size = np.array([1, heads // parts, tokens, width], np.int32)
+        nodes = []
+        for part in range(parts):
+            begin = self._constant(np.array([0, part * heads // parts, 0, 0], np.int32))
+            nodes.append(
+                self._move(_CODE.SLICE, [x, begin, self._constant(size)], size.tolist(), SliceOptions)
+            )
+        return nodes
+
     def reshape(self, x: Node, *shape: int) -> Node:
         """The same elements in another shape."""
         to = self._constant(np.array(shape, np.int32))
-        return self._add(_CODE.RESHAPE, [x, to], shape, ReshapeOptions)
+        return self._move(_CODE.RESHAPE, [x, to], shape, ReshapeOptions)
 
     def transpose(self, x: Node, *axes: int) -> Node:
         """Axes in another order."""
         order = self._constant(np.array(axes, np.int32))
-        return self._add(_CODE.TRANSPOSE, [x, order], [x.shape[axis] for axis in axes], TransposeOptions)
+        return self._move(_CODE.TRANSPOSE, [x, order], [x.shape[axis] for axis in axes], TransposeOptions)
 
     def model(self, outputs: Sequence[Node]) -> bytes:
         """The file, with these outputs."""
@@ -255,6 +273,11 @@ class Graph:
 
     def _bias(self, channels: int) -> Node:
         return self._constant(np.zeros(channels, np.int32), scale=_SCALE * _WEIGHT_SCALE)
+
+    def _move(self, code: int, inputs: Sequence[Node], shape: Sequence[int], options: Any) -> Node:
+        """An operator that only moves data, so that its output has the scale of its first input."""
+        record = self._tensors[inputs[0].index]
+        return self._add(code, inputs, shape, options, scale=record.scale, zero=record.zero_point)
 
     def _add(
         self,

@@ -7,7 +7,7 @@ Vela is a compiler's estimate, not silicon; it validates relative cost. It is ca
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from objectives.hardware.tflite import Graph, Node
 
 PACKAGE = "ethos-u-vela"
+PROBE_VERSION = "1"
+"""Changes whenever `probe` builds another network for an op."""
 MAC_COUNTS = (32, 64, 128, 256)
 _EDGE_CHANNELS = 16
 _BUS_BYTES = 8
@@ -54,7 +56,7 @@ const_mem_area=Axi1
 arena_mem_area=Axi0
 cache_mem_area=Axi0
 """
-_OPTIONS = """\
+OPTIONS = """\
 [compiler]
 enable_db=true
 output_format=TFLite
@@ -125,7 +127,7 @@ def compiled_cycles(graph: Graph, outputs: Sequence[Node], system: str) -> dict[
     """
     try:
         result = _regor().compile(
-            "EthosU55", graph.model(outputs), "TFLITE", system, options=_OPTIONS, verbose=False
+            "EthosU55", graph.model(outputs), "TFLITE", system, options=OPTIONS, verbose=False
         )
     except RuntimeError as error:
         raise VelaError(f"Vela cannot compile this network: {error}") from error
@@ -156,7 +158,7 @@ def _regor() -> Any:
     return ethosu.regor
 
 
-def op_cycles(ops: Iterable[Op], system: str) -> list[int]:
+def op_cycles(ops: Sequence[Op], system: str) -> list[int]:
     """Cycles of each op between two 1x1 convolutions or linear layers, compiled together.
 
     Raises:
@@ -166,12 +168,13 @@ def op_cycles(ops: Iterable[Op], system: str) -> list[int]:
 
     graph = Graph()
     outputs: list[Node] = []
-    count = 0
-    for op in ops:
-        outputs += probe(graph, op, owner=count)
-        count += 1
-    cycles = compiled_cycles(graph, outputs, system)
-    return [cycles[number] for number in range(count)]
+    for number, op in enumerate(ops):
+        outputs += probe(graph, op, owner=number)
+    try:
+        cycles = compiled_cycles(graph, outputs, system)
+    except VelaError as error:
+        raise VelaError(f"{', '.join(f'{op.kind} {op.shape}' for op in ops)}: {error}") from error
+    return [cycles[number] for number in range(len(ops))]
 
 
 def probe(graph: Graph, op: Op, owner: Hashable) -> list[Node]:
