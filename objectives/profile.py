@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from objectives.hardware import CostModel, NetworkCost, Op, OpCost, SoC, load_soc
+from objectives.hardware.npu_model import NPU_MODELS
 from objectives.workload import Step, ops_of, peak_bytes, workload
 from search_space.command_line import Parser, run_command
 from search_space.space import load_space
@@ -33,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--subnet", default="max", help="max, min, or a genotype: gene indices joined by commas"
     )
     parser.add_argument("--hardware", default="u55-256-cim8", help="name or YAML file of the SoC")
+    parser.add_argument(
+        "--npu-model", default="analytic", help=f"what gives NPU cycles: {' or '.join(NPU_MODELS)}"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
 
@@ -40,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     genotype = space.parse(options.subnet)
     subnet = space.decode(genotype)
     steps = workload(subnet)
-    cost = CostModel(soc).network(ops_of(steps))
+    cost = CostModel(soc, npu_model=options.npu_model).network(ops_of(steps))
     if options.json:
         record = profile_record(steps, cost, soc)
         print(

@@ -22,6 +22,7 @@ import numpy as np
 from rich.console import Console
 
 from objectives.hardware import SoC, load_soc
+from objectives.hardware.npu_model import NPU_MODELS, create_npu_model
 from objectives.objective import Objective
 from objectives.registry import ObjectiveContext, check_objectives, create_objectives, known_objectives
 from search_space.command_line import Parser, run_command
@@ -44,6 +45,7 @@ DEFAULTS: dict[str, Any] = {
     "objectives": "acc,lat,energy",
     "space": "cifar32",
     "hardware": "u55-256-cim8",
+    "npu_model": "analytic",
     "sampler": "nsga2",
     "population": 16,
     "generations": 10,
@@ -72,6 +74,7 @@ def parser() -> Parser:
     )
     add("--space", help="name or YAML file of the search space")
     add("--hardware", help="name or YAML file of the SoC that lat and energy are of")
+    add("--npu-model", help=f"what gives NPU cycles: {' or '.join(NPU_MODELS)}")
     add(
         "--constraint",
         action="append",
@@ -154,6 +157,7 @@ def check(options: Namespace) -> Plan:
     names = objective_names(options.objectives)
     constraints = tuple(map(parse_constraint, options.constraint))
     space, hardware = load_space(options.space), load_soc(options.hardware)
+    create_npu_model(options.npu_model, hardware.npu)  # refuses what cannot be had
     check_sampler(options.sampler)
     study = options.study if options.study is not None else f"{space.name}-{'-'.join(names)}-s{options.seed}"
     if not study.strip() or not study.isprintable():
@@ -228,7 +232,7 @@ def make_objectives(plan: Plan) -> Objectives:
             calibration_images=plan.options.calibration_images,
         )
 
-    context = ObjectiveContext(plan.space.name, plan.hardware, accuracy)
+    context = ObjectiveContext(plan.space.name, plan.hardware, accuracy, npu_model=plan.options.npu_model)
     made = create_objectives([*plan.names, *plan.limited], context)
     return Objectives(made[: len(plan.names)], made[len(plan.names) :])
 
@@ -389,7 +393,10 @@ def show_command(plan: Plan) -> str:
 def profile_command(plan: Plan, evaluation: Evaluation) -> str:
     """The command that shows where the time and energy of one subnet go."""
     words = ["--space", plan.options.space, "--subnet", to_text(evaluation.genotype)]
-    return _command("objectives.profile", [*words, "--hardware", plan.options.hardware])
+    words += ["--hardware", plan.options.hardware]
+    if plan.options.npu_model != DEFAULTS["npu_model"]:
+        words += ["--npu-model", plan.options.npu_model]
+    return _command("objectives.profile", words)
 
 
 def _command(module: str, words: Sequence[str]) -> str:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from objectives.hardware.mapping import Candidates, OpCost, candidates
+from objectives.hardware.npu_model import create_npu_model
 from objectives.hardware.op import FloatArray, IntArray, Op
 from objectives.hardware.soc import SoC
 
-VERSION = "1"
+VERSION = "2"
 """Changes whenever equal networks and SoC files may cost something else than before."""
 
 _PJ_PER_MJ = 1e9
@@ -85,15 +86,26 @@ class CostModel:
 
     Args:
         soc: The chip.
+        npu_model: What gives the NPU's cycles: `analytic`, or Arm's compiler `vela`.
+
+    Raises:
+        UnknownNameError: There is no such model.
+        VelaError: `vela` is not installed, or knows no such NPU.
     """
 
-    def __init__(self, soc: SoC) -> None:
+    def __init__(self, soc: SoC, *, npu_model: str = "analytic") -> None:
         self.soc = soc
+        self._npu_model = create_npu_model(npu_model, soc.npu)
         self._schemas: dict[Op, _Schemas] = {}
 
     def fingerprint(self) -> dict[str, str]:
         """What decides the costs of a given network."""
-        return {"hardware": self.soc.name, "hardware_digest": self.soc.digest, "cost_model": VERSION}
+        return {
+            "hardware": self.soc.name,
+            "hardware_digest": self.soc.digest,
+            "cost_model": VERSION,
+            "npu_model": self._npu_model.name,
+        }
 
     def network(self, ops: Sequence[Op]) -> NetworkCost:
         """Cost of one network, op by op.
@@ -138,7 +150,7 @@ class CostModel:
     def _learn(self, ops: Iterable[Op]) -> None:
         """Computes all schemas of the ops not seen before, together."""
         new = [op for op in dict.fromkeys(ops) if op not in self._schemas]
-        for op, table in zip(new, candidates(new, self.soc), strict=True):
+        for op, table in zip(new, candidates(new, self.soc, self._npu_model), strict=True):
             self._schemas[op] = _Schemas.of(table)
 
     @property

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from objectives.hardware import npu as npu_model
+from objectives.hardware import npu as closed_form
 from objectives.hardware.cim import RUNS, cim_cost
+from objectives.hardware.npu_model import AnalyticNpu, NpuModel
 from objectives.hardware.op import FloatArray, IntArray, Op, OpArrays
 from objectives.hardware.soc import SoC
 
@@ -130,12 +131,13 @@ def npu_channel_options(op: Op, soc: SoC) -> FloatArray:
     return np.append(np.arange(0, op.out_channels, step), op.out_channels).astype(np.float64)
 
 
-def candidates(ops: Sequence[Op], soc: SoC) -> list[Candidates]:
+def candidates(ops: Sequence[Op], soc: SoC, npu_model: NpuModel | None = None) -> list[Candidates]:
     """Every schema of every op, in the order of `npu_channel_options`.
 
     Args:
         ops: n ops; all their schemas are computed at once.
         soc: Where they run.
+        npu_model: What gives the NPU's cycles; default: the closed form.
 
     Returns:
         n tables.
@@ -144,18 +146,20 @@ def candidates(ops: Sequence[Op], soc: SoC) -> list[Candidates]:
         return []
     options = [npu_channel_options(op, soc) for op in ops]
     counts = np.array([len(option) for option in options])
-    table = schema_costs(OpArrays.of(ops).repeated(counts), np.concatenate(options), soc)
+    table = schema_costs(OpArrays.of(ops).repeated(counts), np.concatenate(options), soc, npu_model)
     ends = np.cumsum(counts)
     return [table.rows(int(end - count), int(end)) for end, count in zip(ends, counts, strict=True)]
 
 
-def schema_costs(ops: OpArrays, npu_channels: FloatArray, soc: SoC) -> Candidates:
+def schema_costs(
+    ops: OpArrays, npu_channels: FloatArray, soc: SoC, npu_model: NpuModel | None = None
+) -> Candidates:
     """Costs of n ops of which the NPU computes `npu_channels` (n,) output channels and the macros the rest.
 
     The macros' part of an op that cannot leave the NPU must be 0.
     """
     cim_channels = ops.out_channels - npu_channels
-    npu = _npu_part(ops, npu_channels, soc)
+    npu = _npu_part(ops, npu_channels, soc, npu_model or AnalyticNpu(soc.npu))
     if soc.cim is None or soc.noc is None:
         none = np.zeros(len(ops))
         cim = _CimPart(*[none] * 9)
@@ -203,14 +207,16 @@ class _CimPart:
     weight_bytes: FloatArray
 
 
-def _npu_part(ops: OpArrays, channels: FloatArray, soc: SoC) -> _NpuPart:
+def _npu_part(ops: OpArrays, channels: FloatArray, soc: SoC, npu_model: NpuModel) -> _NpuPart:
     runs = channels > 0
     part = ops.with_out_channels(np.maximum(channels, 1.0))
+    cycles = np.zeros(len(ops))
+    cycles[runs] = npu_model.cycles(part.repeated(runs.astype(np.int64)))
     return _NpuPart(
-        cycles=np.where(runs, npu_model.op_cycles(part, soc.npu), 0.0),
+        cycles=cycles,
         macs=np.where(runs, part.macs, 0.0),
-        sram_bytes=np.where(runs, npu_model.sram_bytes(part, soc.npu), 0.0),
-        weight_bytes=np.where(runs & ops.is_kind(*RUNS), npu_model.weight_bytes(part, soc.npu), 0.0),
+        sram_bytes=np.where(runs, closed_form.sram_bytes(part, soc.npu), 0.0),
+        weight_bytes=np.where(runs & ops.is_kind(*RUNS), closed_form.weight_bytes(part, soc.npu), 0.0),
     )
 
 

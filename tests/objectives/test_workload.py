@@ -107,10 +107,14 @@ def test_vit_block_takes_the_time_of_the_formula() -> None:
         + max(linear(width, ratio * width), npu.fused_gelu_cycles.value * tokens * ratio * width)
         + linear(ratio * width, width)
         + 2 * npu.matmul_cycles.value * tokens**2 * width
-        + npu.softmax_cycles.value * heads * tokens**2
+        + npu.matmul_row_cycles.value * tokens * (heads * tokens + width)
+        + npu.matmul_column_cycles.value * (tokens + width // heads)
+        + npu.softmax_fixed_cycles.value
+        + npu.softmax_row_cycles.value * heads * tokens
+        + (npu.softmax_cycles.value + npu.softmax_brick_cycles.value) * heads * tokens**2
         + 2 * npu.add_cycles.value * tokens * width
-        + 4 * npu.transpose_cycles.value * tokens * width
-        + 2 * npu.norm_cycles.value * tokens * width
+        + 2 * npu.norm_fixed_cycles.value
+        + 2 * (npu.norm_cycles.value + npu.norm_brick_cycles.value) * tokens * width
     )
     assert npu.cycles(ops_of(steps)).sum() == pytest.approx(expected)
 

@@ -1,7 +1,8 @@
-"""The closed form against Arm's compiler, on 160 layers that had no part in fitting it.
+"""The closed form against Arm's compiler, on ops that had no part in fitting it.
 
-`vela_layers.csv` holds the cycles that Vela 5.2.0 gives the middle op of a network of three int8 ops (1x1,
-the layer, 1x1; linear layers between linear layers), weights Gaussian and in on-chip MRAM at 4 B/cycle.
+The tables hold the cycles that Vela 5.2.0 gives an op between two 1x1 layers, weights Gaussian and in
+on-chip MRAM at 4 B/cycle: `vela_layers.csv` 160 convolutions, depthwise and linear layers from before the
+model's last terms, `benchmarks/npu_held_out.csv` 300 ops of every kind, drawn with a seed of its own.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from objectives.hardware import Op, load_soc
 from objectives.hardware.op import FloatArray
 
 FIELDS = ("height", "width", "in_channels", "out_channels", "kernel", "stride", "heads")
+LAYERS = Path(__file__).parent / "vela_layers.csv"
+HELD_OUT = Path(__file__).parents[3] / "benchmarks" / "npu_held_out.csv"
 
 
-def table() -> tuple[list[Op], dict[str, FloatArray]]:
-    with (Path(__file__).parent / "vela_layers.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+def table(file: Path) -> tuple[list[Op], dict[str, FloatArray]]:
+    with file.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
     ops = []
     for row in rows:
-        height, width, in_channels, out_channels, kernel, stride, heads = (int(row[name]) for name in FIELDS)
-        ops.append(Op(row["kind"], height, width, in_channels, out_channels, kernel, stride, heads))
+        numbers = [int(row[name]) for name in FIELDS]
+        ops.append(Op(row["kind"], *numbers, fused_gelu=bool(int(row.get("fused_gelu", 0)))))
     cycles = {
         f"u55-{macs}": np.array([float(row[f"u55_{macs}"]) for row in rows], dtype=np.float64)
         for macs in (128, 256)
@@ -38,13 +41,24 @@ def spearman(a: FloatArray, b: FloatArray) -> float:
     return float(np.corrcoef(first, second)[0, 1])
 
 
-@pytest.mark.parametrize(("name", "most_error"), [("u55-128", 0.08), ("u55-256", 0.10)])
-def test_follows_the_compiler(name: str, most_error: float) -> None:
-    ops, cycles = table()
+@pytest.mark.parametrize(
+    ("file", "count", "name", "most_error", "least_correlation"),
+    [
+        (HELD_OUT, 300, "u55-128", 0.05, 0.997),
+        (HELD_OUT, 300, "u55-256", 0.07, 0.995),
+        (LAYERS, 160, "u55-128", 0.05, 0.997),
+        (LAYERS, 160, "u55-256", 0.07, 0.995),
+    ],
+    ids=lambda value: value.stem if isinstance(value, Path) else None,
+)
+def test_follows_the_compiler(
+    file: Path, count: int, name: str, most_error: float, least_correlation: float
+) -> None:
+    ops, cycles = table(file)
     modelled, expected = load_soc(name).npu.cycles(ops), cycles[name]
     error = np.abs(modelled - expected) / expected
-    assert len(ops) == 160
+    assert len(ops) == count
     assert error.mean() <= most_error
-    assert np.median(error) <= 0.05
-    assert spearman(modelled, expected) >= 0.99
+    assert np.median(error) <= 0.03
+    assert spearman(modelled, expected) >= least_correlation
     assert modelled.sum() == pytest.approx(expected.sum(), rel=0.03)

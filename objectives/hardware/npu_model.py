@@ -1,0 +1,57 @@
+"""The two models of the NPU's time, by name: the closed form, and Arm's compiler called op by op.
+
+Only the cycles differ. Bytes and energy come from the closed form in both: the compiler reports no energy.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from objectives.hardware.npu import Npu, op_cycles
+from objectives.hardware.op import FloatArray, OpArrays
+from objectives.hardware.vela_table import VelaTable
+from search_space.errors import UnknownNameError
+
+NPU_MODELS = ("analytic", "vela")
+
+
+class NpuModel(Protocol):
+    """What gives the cycles of ops on an NPU."""
+
+    def cycles(self, ops: OpArrays) -> FloatArray:
+        """NPU cycles (n,) of n ops; lower is better."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Name and version, for fingerprints."""
+        ...
+
+
+class AnalyticNpu:
+    """The closed form.
+
+    Args:
+        npu: Constants of the SoC file.
+    """
+
+    name = "analytic"
+
+    def __init__(self, npu: Npu) -> None:
+        self._npu = npu
+
+    def cycles(self, ops: OpArrays) -> FloatArray:
+        """NPU cycles (n,)."""
+        return op_cycles(ops, self._npu)
+
+
+def create_npu_model(name: str, npu: Npu) -> NpuModel:
+    """The model called `name` for `npu`.
+
+    Raises:
+        UnknownNameError: It is none of `NPU_MODELS`.
+        VelaError: `vela` is not installed, or knows no such NPU.
+    """
+    if name not in NPU_MODELS:
+        raise UnknownNameError("--npu-model", name, NPU_MODELS)
+    return AnalyticNpu(npu) if name == "analytic" else VelaTable(npu)
