@@ -15,7 +15,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from objectives.hardware import CostModel, NetworkCost, Op, OpCost, SoC, load_soc
+from objectives.describe import add_hardware_options
+from objectives.hardware import CostModel, NetworkCost, Op, OpCost, SoC, load_soc, variant
 from objectives.workload import Step, ops_of, peak_bytes, workload
 from search_space.command_line import Parser, run_command
 from search_space.space import load_space
@@ -32,11 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--subnet", default="max", help="max, min, or a genotype: gene indices joined by commas"
     )
-    parser.add_argument("--hardware", default="u55-256-cim8", help="name or YAML file of the SoC")
+    add_hardware_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
 
-    space, soc = load_space(options.space), load_soc(options.hardware)
+    space = load_space(options.space)
+    soc = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
     genotype = space.parse(options.subnet)
     subnet = space.decode(genotype)
     steps = workload(subnet)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from objectives.hardware import SoC, load_soc
+from objectives.hardware import SoC, load_soc, variant
 from objectives.objective import Objective
 from objectives.registry import ObjectiveContext, create_objectives, known_objectives
 from search_space.command_line import Parser, run_command
@@ -44,6 +44,8 @@ DEFAULTS: dict[str, Any] = {
     "objectives": "acc,lat,energy",
     "space": "cifar32",
     "hardware": "u55-256-cim8",
+    "macros": None,
+    "units": None,
     "sampler": "nsga2",
     "population": 16,
     "generations": 10,
@@ -72,6 +74,8 @@ def parser() -> Parser:
     )
     add("--space", help="name or YAML file of the search space")
     add("--hardware", help="name or YAML file of the SoC that lat and energy are of")
+    add("--macros", type=int, metavar="N", help="as many CIM macros instead of the SoC's own")
+    add("--units", type=int, metavar="M", help="as many compute units in each macro")
     add(
         "--constraint",
         action="append",
@@ -153,7 +157,8 @@ def check(options: Namespace) -> Plan:
             raise ArgumentError(f"--{name.replace('_', '-')} must be at least {least}, but got {value}")
     names = check_objectives(options.objectives)
     constraints = tuple(map(parse_constraint, options.constraint))
-    space, hardware = load_space(options.space), load_soc(options.hardware)
+    space = load_space(options.space)
+    hardware = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
     check_sampler(options.sampler)
     study = options.study if options.study is not None else f"{space.name}-{'-'.join(names)}-s{options.seed}"
     if not study.strip() or not study.isprintable():
@@ -393,7 +398,11 @@ def show_command(plan: Plan) -> str:
 def profile_command(plan: Plan, evaluation: Evaluation) -> str:
     """The command that shows where the time and energy of one subnet go."""
     words = ["--space", plan.options.space, "--subnet", to_text(evaluation.genotype)]
-    return _command("objectives.profile", [*words, "--hardware", plan.options.hardware])
+    words += ["--hardware", plan.options.hardware]
+    for name in ("macros", "units"):
+        if getattr(plan.options, name) is not None:
+            words += [f"--{name}", str(getattr(plan.options, name))]
+    return _command("objectives.profile", words)
 
 
 def _command(module: str, words: Sequence[str]) -> str:

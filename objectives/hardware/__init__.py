@@ -11,7 +11,7 @@ CostModel(soc).network(ops).latency_ms  # best mapping over NPU and macros
 from objectives.hardware.cost import CostModel, NetworkCost
 from objectives.hardware.mapping import OpCost
 from objectives.hardware.op import KINDS, InvalidOpError, Op
-from objectives.hardware.soc import SoC, known_socs, load_soc
+from objectives.hardware.soc import SoC, known_socs, load_soc, variant
 
 __all__ = [
     "KINDS",
@@ -23,4 +23,5 @@ __all__ = [
     "SoC",
     "known_socs",
     "load_soc",
+    "variant",
 ]

@@ -33,7 +33,7 @@ class Cim(Section):
     """Constants of the macros (section `cim` of a SoC file)."""
 
     model: str
-    macros: Annotated[Quantity, Unit("macro", whole=True)]
+    macros: Annotated[Quantity, Unit("macro", whole=True, zero=True)]
     compute_units: Annotated[Quantity, Unit("unit/macro", whole=True)]
     unit_rate: Annotated[Quantity, Unit("MAC/cycle/unit", whole=True)]
     positions_per_read: Annotated[Quantity, Unit("position/unit", whole=True)]

@@ -16,7 +16,7 @@ from objectives.hardware.mapping import Candidates, OpCost, candidates
 from objectives.hardware.op import FloatArray, IntArray, Op
 from objectives.hardware.soc import SoC
 
-VERSION = "1"
+VERSION = "2"
 """Changes whenever equal networks and SoC files may cost something else than before."""
 
 _PJ_PER_MJ = 1e9

@@ -223,14 +223,18 @@ def _cim_part(ops: OpArrays, channels: FloatArray, soc: SoC) -> _CimPart:
     received = np.where(runs, part.input_bytes, 0.0)
     returned = np.where(runs, part.output_bytes, 0.0)
     passed_on = np.where(ops.fused_gelu, returned, 0.0)
+    traffic = soc.noc.traffic(soc.macros)
+    alone = ops.is_kind("depthwise")  # a macro needs its own channels only
+    shared, scattered = np.where(alone, 0.0, received), np.where(alone, received, 0.0)
+    ways = ((traffic.multicast, shared), (traffic.scatter, scattered), (traffic.gather, returned))
     return _CimPart(
         cycles=np.where(runs, cost.cycles, 0.0),
-        transfer_cycles=soc.noc.cycles(received) + soc.noc.cycles(returned),
+        transfer_cycles=sum((soc.noc.cycles(way, moved) for way, moved in ways), np.zeros(len(ops))),
         tail_cycles=soc.npu.activation_cycles.value * passed_on,
         mac_pj=np.where(runs, cost.mac_pj, 0.0),
         read_pj=np.where(runs, cost.read_pj, 0.0),
         input_pj=np.where(runs, cost.input_pj, 0.0),
-        noc_pj=soc.noc.energy_pj(received + returned),
+        noc_pj=sum((soc.noc.energy_pj(way, moved) for way, moved in ways), np.zeros(len(ops))),
         # Read from and written to SRAM at the near end of the path; the tail reads and writes once more.
         sram_bytes=received + returned + 2.0 * passed_on,
         weight_bytes=np.where(runs, part.weight_bytes, 0.0),
