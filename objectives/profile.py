@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from objectives.describe import add_hardware_options
-from objectives.hardware import CostModel, NetworkCost, Op, OpCost, SoC, load_soc, variant
-from objectives.workload import Step, ops_of, peak_bytes, workload
+from objectives.hardware import MAPPINGS, CostModel, NetworkCost, SoC, load_soc, variant
+from objectives.workload import Step, ops_of, peak_bytes, read_again, workload
 from search_space.command_line import Parser, run_command
 from search_space.space import load_space
 
@@ -34,6 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--subnet", default="max", help="max, min, or a genotype: gene indices joined by commas"
     )
     add_hardware_options(parser)
+    parser.add_argument(
+        "--mapping",
+        choices=MAPPINGS,
+        default="latency",
+        help="what the mapping minimises, or the only device (default: %(default)s)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
 
@@ -42,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     genotype = space.parse(options.subnet)
     subnet = space.decode(genotype)
     steps = workload(subnet)
-    cost = CostModel(soc).network(ops_of(steps))
+    cost = CostModel(soc, options.mapping).network(ops_of(steps), read_again(steps))
     if options.json:
         record = profile_record(steps, cost, soc)
         print(
@@ -67,6 +73,9 @@ def profile_record(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> dict[s
         "macs": sum(step.op.macs for step in steps),
         "sram_bytes": peak_bytes(steps),
         "cim_weight_bytes": cost.cim_weight_bytes,
+        "macros": cost.macros,
+        "deployment_s": cost.deployment_s,
+        "deployment_mj": cost.deployment_mj,
         "cim_capacity_bytes": int(soc.cim.capacity_bytes) if soc.cim is not None else 0,
         "ops": [
             {
@@ -74,7 +83,6 @@ def profile_record(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> dict[s
                 **asdict(step.op),
                 "macs": step.op.macs,
                 "weight_bytes": step.op.weight_bytes,
-                "split": split_text(step.op, op_cost),
                 **asdict(op_cost),
                 "cycles": op_cost.cycles,
                 "energy_pj": op_cost.energy_pj,
@@ -87,7 +95,7 @@ def profile_record(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> dict[s
 def profile_table(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Table:
     """One row per op: cycles in thousands of NPU cycles, energy in nJ."""
     table = Table(title=f"{soc.name}: {soc.description}", title_justify="left")
-    for column in ("op", "kind", "shape", "schema", "split"):
+    for column in ("op", "kind", "shape", "schema", "split", "output", "bound"):
         table.add_column(column, no_wrap=True)
     for column in ("kMAC", "NPU kcyc", "CIM kcyc", "transfer kcyc", "total kcyc", "energy nJ"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -97,7 +105,9 @@ def profile_table(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Table:
             step.op.kind,
             step.op.shape,
             op_cost.schema,
-            split_text(step.op, op_cost),
+            op_cost.split,
+            op_cost.placement,
+            op_cost.bound,
             _number(step.op.macs / 1e3),
             _number((op_cost.npu_cycles + op_cost.tail_cycles) / 1e3),
             _number(op_cost.cim_cycles / 1e3),
@@ -106,16 +116,6 @@ def profile_table(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Table:
             f"{op_cost.energy_pj / 1e3:,.1f}",
         )
     return table
-
-
-def split_text(op: Op, cost: OpCost) -> str:
-    """NPU share | CIM share, in heads for a q/k/v projection, else in output channels; empty if not split."""
-    if cost.schema != "split":
-        return ""
-    if op.heads == 1:
-        return f"{cost.npu_channels}|{cost.cim_channels} ch"
-    channels = op.out_channels // op.heads
-    return f"{cost.npu_channels // channels}|{cost.cim_channels // channels} heads"
 
 
 def totals_text(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> str:
@@ -127,7 +127,11 @@ def totals_text(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> str:
     if soc.cim is None:
         return text
     capacity = soc.cim.capacity_bytes
-    return f"{text}\nCIM holds {cost.cim_weight_bytes / 1024:.1f} of {capacity / 1024:.0f} KiB of weights"
+    return (
+        f"{text}\n{cost.macros} macros: {cost.cim_weight_bytes / 1024:.1f} of {capacity / 1024:.0f} KiB "
+        f"of weights; writing them once takes {cost.deployment_s * 1e3:.1f} ms "
+        f"and {cost.deployment_mj:.3f} mJ"
+    )
 
 
 def _number(value: float) -> str:

@@ -22,16 +22,18 @@ class ObjectiveContext:
         hardware: The SoC of `lat` and `energy`.
         accuracy: Makes the accuracy oracle, which alone needs torch, weights and images; it is called
             only if `acc` is wanted.
+        mapping: What the mapping of a subnet minimises, see `objectives.hardware.MAPPINGS`.
     """
 
     space_name: str
     hardware: SoC
     accuracy: Callable[[], Objective] | None = None
+    mapping: str = "latency"
 
     @cached_property
     def costs(self) -> CostModel:
         """One cost model for all objectives of this context."""
-        return CostModel(self.hardware)
+        return CostModel(self.hardware, self.mapping)
 
 
 def _accuracy(context: ObjectiveContext) -> Objective:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from objectives.hardware import SoC, load_soc, variant
+from objectives.hardware import MAPPINGS, CostModel, SoC, load_soc, variant
 from objectives.objective import Objective
 from objectives.registry import ObjectiveContext, create_objectives, known_objectives
 from search_space.command_line import Parser, run_command
@@ -46,6 +46,7 @@ DEFAULTS: dict[str, Any] = {
     "hardware": "u55-256-cim8",
     "macros": None,
     "units": None,
+    "mapping": "latency",
     "sampler": "nsga2",
     "population": 16,
     "generations": 10,
@@ -83,6 +84,7 @@ def parser() -> Parser:
         metavar="LIMIT",
         help="a limit with its unit, such as 'lat<=2ms', 'params<=1M', 'vit_blocks>=1'; may be repeated",
     )
+    add("--mapping", choices=MAPPINGS, help="what the mapping of a subnet minimises, or its only device")
     add = result.add_argument_group("how it is searched").add_argument
     add("--sampler", help=f"one of {', '.join(known_samplers())}")
     add("--population", type=int, metavar="N", help="subnets per generation, at least 2")
@@ -159,6 +161,7 @@ def check(options: Namespace) -> Plan:
     constraints = tuple(map(parse_constraint, options.constraint))
     space = load_space(options.space)
     hardware = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
+    CostModel(hardware, options.mapping)  # refuses what cannot be
     check_sampler(options.sampler)
     study = options.study if options.study is not None else f"{space.name}-{'-'.join(names)}-s{options.seed}"
     if not study.strip() or not study.isprintable():
@@ -237,7 +240,7 @@ def make_objectives(plan: Plan) -> Objectives:
             calibration_images=plan.options.calibration_images,
         )
 
-    context = ObjectiveContext(plan.space.name, plan.hardware, accuracy)
+    context = ObjectiveContext(plan.space.name, plan.hardware, accuracy, plan.options.mapping)
     made = create_objectives([*plan.names, *plan.limited], context)
     return Objectives(made[: len(plan.names)], made[len(plan.names) :])
 
@@ -399,8 +402,8 @@ def profile_command(plan: Plan, evaluation: Evaluation) -> str:
     """The command that shows where the time and energy of one subnet go."""
     words = ["--space", plan.options.space, "--subnet", to_text(evaluation.genotype)]
     words += ["--hardware", plan.options.hardware]
-    for name in ("macros", "units"):
-        if getattr(plan.options, name) is not None:
+    for name in ("macros", "units", "mapping"):
+        if getattr(plan.options, name) != DEFAULTS[name]:
             words += [f"--{name}", str(getattr(plan.options, name))]
     return _command("objectives.profile", words)
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from objectives.hardware.cim import Cim
+from mashumaro import field_options
+
+from objectives.hardware.cim import KINDS, Cim, Digital, read_cim
 from objectives.hardware.floor_plan import with_room
 from objectives.hardware.memory import Memory
 from objectives.hardware.noc import Noc
@@ -38,6 +40,7 @@ class SoC(Document):
         memory: SRAM for activations and MRAM for the NPU's weights.
         noc: Path between SRAM and the macros; needed with `cim`.
         cim: The macros, or None for the NPU alone.
+        digital: Engine in each macro for products of two activations, if there is one.
 
     Raises:
         DocumentError: A unit or sign is wrong, or macros lack a network-on-chip.
@@ -48,11 +51,21 @@ class SoC(Document):
     npu: Npu
     memory: Memory
     noc: Noc | None = None
-    cim: Cim | None = None
+    cim: Cim | None = field(default=None, metadata=field_options(deserialize=read_cim))
+    digital: Digital | None = None
+
+    @classmethod
+    def __pre_deserialize__(cls, data: dict[Any, Any]) -> dict[Any, Any]:
+        # mashumaro would wrap this error into one that quotes the whole section.
+        if isinstance(cim := data.get("cim"), dict) and cim.get("model") not in KINDS:
+            raise UnknownNameError("cim.model", str(cim.get("model")), KINDS)
+        return data
 
     def __post_init__(self) -> None:
         for name, section in self.sections():
             section.check(name)
+        if self.cim is None and self.digital is not None:
+            raise DocumentError("digital: sits in the macros of `cim`, which is missing")
         if self.cim is None or self.macros == 0:
             return
         if self.noc is None:
@@ -70,7 +83,7 @@ class SoC(Document):
 
     def sections(self) -> Iterator[tuple[str, Section]]:
         """Names and sections present, in a fixed order."""
-        for name in ("npu", "memory", "noc", "cim"):
+        for name in ("npu", "memory", "noc", "cim", "digital"):
             section = getattr(self, name)
             if section is not None:
                 yield name, section
@@ -130,7 +143,7 @@ def variant(soc: SoC, *, macros: int | None = None, units: int | None = None) ->
     Args:
         soc: The chip to start from.
         macros: How many; 0 gives the NPU alone. More than the floor plan holds take the next free tiles.
-        units: Compute units of each macro.
+        units: Compute units, or parallel tiles, of each macro.
 
     Raises:
         H4HError: A number is too small, or `soc` has no macros to start from.
@@ -152,13 +165,14 @@ def variant(soc: SoC, *, macros: int | None = None, units: int | None = None) ->
         cim = replace(cim, macros=_chosen(cim.macros, macros, "--macros"))
         noc = replace(noc, macros=with_room(noc, macros))
     if units is not None:
-        cim = replace(cim, compute_units=_chosen(cim.compute_units, units, "--units"))
-    count, each = int(cim.macros.value), int(cim.compute_units.value)
+        changed: dict[str, Any] = {cim.UNITS: _chosen(getattr(cim, cim.UNITS), units, "--units")}
+        cim = replace(cim, **changed)
+    count, each = int(cim.macros.value), int(getattr(cim, cim.UNITS).value)
     return _without_idle_parts(
         replace(
             soc,
             name=f"{soc.name}-{count}x{each}",
-            description=f"{soc.name} with {count} macros of {each} compute units",
+            description=f"{soc.name} with {count} macros, {each} units each",
             cim=cim,
             noc=noc,
         )
@@ -172,7 +186,7 @@ def _chosen(number: Quantity, value: int, option: str) -> Quantity:
 
 def _without_idle_parts(soc: SoC) -> SoC:
     """Zero macros are the NPU alone."""
-    return soc if soc.macros else replace(soc, cim=None, noc=None)
+    return soc if soc.macros else replace(soc, cim=None, noc=None, digital=None)
 
 
 def _read(name: str, *, folder: Path, seen: tuple[Path, ...]) -> object:

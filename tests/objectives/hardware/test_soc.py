@@ -31,7 +31,7 @@ def write(tmp_path: Path) -> Callable[..., str]:
 
 def test_built_in_names() -> None:
     macros = [f"u55-256-cim{count}" for count in (1, 2, 4, 8)]
-    assert known_socs() == ("u55-128", "u55-256", *macros, "u55-256-cim8x4")
+    assert known_socs() == ("u55-128", "u55-256", *macros, "u55-256-cim8x4", "u55-256-tiles8")
 
 
 @pytest.mark.parametrize("name", known_socs())
@@ -174,6 +174,9 @@ def _drop(*path: str) -> Callable[[Document], None]:
         (_set("noc", "sram", value=[1, 0]), r"noc: 2 things stand on tile \[1, 0\]"),
         (_set("noc", "macros", value=[[1, 0]]), r"noc\.macros: must list a tile for each of the 8 macros"),
         (_set("noc", "sram", value=[1]), r"noc\.sram"),
+        (_set("cim", value=[1]), "cim: invalid value"),
+        (_set("cim", "rows", value=1), "cim: unknown key 'rows'"),
+        (_drop("cim", "write_rate"), r"cim\.write_rate: this key is missing"),
         (_set("npu", value=[1]), "npu: invalid value"),
         (_set("name", value=5), "name: .*expected str, got int"),
         (_set("base", value=5), "`base` must be the name or path of a SoC file, but got 5"),
