@@ -1,6 +1,6 @@
 """Where the time and energy of one subnet go, op by op.
 
-    python -m objectives.profile --space cifar32 --subnet max --hardware u55-256-cim8 [--json]
+    python -m objectives.profile --space cifar32 --subnet max --hardware u55-256-cim8 [--plot FILE.png]
 
 `--subnet` is `max`, `min`, or a genotype: gene indices joined by commas.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -41,7 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="what the mapping minimises, or the only device (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a Gantt chart, .png or .svg")
     options = parser.parse_args(arguments)
+    if options.plot is not None:
+        from objectives.gantt import check_plot_path, gantt, save  # matplotlib takes a second to import
+
+        check_plot_path(options.plot)
 
     space = load_space(options.space)
     soc = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
@@ -49,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     subnet = space.decode(genotype)
     steps = workload(subnet)
     cost = CostModel(soc, options.mapping).network(ops_of(steps), read_again(steps))
+    if options.plot is not None:
+        save(gantt(steps, cost, soc), options.plot)
     if options.json:
         record = profile_record(steps, cost, soc)
         print(
