@@ -1,15 +1,16 @@
-"""What the built-in macros are worth, on random subnets: `python -m benchmarks.calibration [--json]`.
+"""What macros are worth, on random subnets: `python -m benchmarks.calibration [--space NAME] [--json]`.
 
-Compares u55-256-cim8 and u55-256-cim8x4 with u55-256 alone. Targets from the H4H paper (ASP-DAC 2025), which
-compares searched networks at equal accuracy: 8 macros latency -22 % mean, -56 % most, energy -12 % and -33 %;
-with four compute units energy -19 % and -42 %. From them follow, see docs/hardware.md: a macro is worth 4 to
-16 % of the NPU, and an operation on it takes 0.4 to 0.7 of the NPU's energy.
+Compares 1, 2, 4 and 8 macros, and 8 of four compute units, with u55-256 alone. Targets from the H4H paper
+(ASP-DAC 2025), which compares searched networks at equal accuracy: 8 macros latency -22 % mean, -56 % most,
+energy -12 % and -33 %; with four compute units energy -19 % and -42 %. From them follow, see
+docs/hardware.md: a macro is worth 4 to 16 % of the NPU, and an operation on it takes 0.4 to 0.7 of it.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,64 +18,73 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from objectives.hardware import CostModel, Op, load_soc
+from objectives.hardware import MAPPINGS, CostModel, load_soc
 from objectives.hardware.cim import RUNS
-from objectives.hardware.mapping import schema_costs
-from objectives.hardware.op import OpArrays
+from objectives.hardware.placement import op_costs
+from objectives.hardware.schema import shares
+from objectives.hardware_cost import network_totals
 from objectives.workload import ops_of, workload
 from search_space.command_line import Parser, run_command
 from search_space.space import Space, load_space
+from search_space.subnet import Subnet
 
 REFERENCE = "u55-256"
-CHIPS = ("u55-256-cim8", "u55-256-cim8x4")
+CHIPS = ("u55-256-cim1", "u55-256-cim2", "u55-256-cim4", "u55-256-cim8", "u55-256-cim8x4")
 
 
-def random_networks(space: Space, count: int, seed: int) -> list[tuple[Op, ...]]:
-    """Workloads of `count` subnets, genes drawn uniformly."""
+def random_subnets(space: Space, count: int, seed: int) -> list[Subnet]:
+    """`count` subnets, genes drawn uniformly."""
     rng = np.random.default_rng(seed)
-    return [ops_of(workload(space.decode(space.sample(rng)))) for _ in range(count)]
+    return [space.decode(space.sample(rng)) for _ in range(count)]
 
 
-def compare(chip: str, networks: Sequence[Sequence[Op]]) -> dict[str, Any]:
+def compare(chip: str, subnets: Sequence[Subnet], mapping: str) -> dict[str, Any]:
     """Figures of one chip against the NPU alone; ratios and shares, none in percent."""
     soc = load_soc(chip)
-    alone = CostModel(load_soc(REFERENCE)).totals(networks)
-    model = CostModel(soc)
-    start = time.perf_counter()
-    both = model.totals(networks)
-    cold_s = time.perf_counter() - start
-    start = time.perf_counter()
-    model.totals(networks)
-    warm_s = time.perf_counter() - start
+    reference = load_soc(REFERENCE)
+    alone = network_totals(CostModel(reference), subnets)
+    start = time.process_time()
+    both = network_totals(CostModel(soc, mapping), subnets)
+    seconds = time.process_time() - start
     latency, energy = (1 - both[index] / alone[index] for index in (0, 1))
 
-    movable = OpArrays.of([op for ops in networks for op in ops if op.kind in RUNS])
-    npu = schema_costs(movable, movable.out_channels, soc)
-    cim = schema_costs(movable, np.zeros(len(movable)), soc)
-    npu_cycles = sum(float(soc.npu.cycles(ops).sum()) for ops in networks)
-    assert soc.cim is not None
+    counts = Counter(op for subnet in subnets for op in ops_of(workload(subnet)))
+    npu_cycles = cim_cycles = npu_pj = cim_pj = 0.0
+    every_cycles = sum(count * float(soc.npu.cycles([op])[0]) for op, count in counts.items())
+    movable = [op for op in counts if op.kind in RUNS]
+    for op, table in zip(movable, shares(movable, soc, "cim"), strict=True):
+        cost = op_costs(None, table, soc)
+        on_cim, on_npu = cost.at(-1, 0, 0, 0), cost.at(-1, 0, 1, 0)
+        npu_cycles += counts[op] * on_npu["npu_cycles"]
+        cim_cycles += counts[op] * (on_cim["transfer_cycles"] + on_cim["cim_cycles"] + on_cim["tail_cycles"])
+        npu_pj += counts[op] * _energy(on_npu)
+        cim_pj += counts[op] * _energy(on_cim)
     return {
         "hardware": chip,
         "latency_saved": {"mean": latency.mean(), "max": latency.max(), "min": latency.min()},
         "energy_saved": {"mean": energy.mean(), "max": energy.max(), "min": energy.min()},
-        "movable_share_of_npu_time": npu.cycles.sum() / npu_cycles,
-        "macro_worth": npu.cycles.sum() / cim.cycles.sum() / soc.cim.macros.value,
-        "energy_per_op_ratio": cim.energy_pj.sum() / npu.energy_pj.sum(),
-        "subnets_per_s_cold": len(networks) / cold_s,
-        "subnets_per_s_warm": len(networks) / warm_s,
+        "movable_share_of_npu_time": npu_cycles / every_cycles,
+        "macro_worth": npu_cycles / cim_cycles / soc.macros,
+        "energy_per_op_ratio": cim_pj / npu_pj,
+        "cpu_seconds": seconds,
     }
+
+
+def _energy(numbers: dict[str, float]) -> float:
+    return sum(numbers[f"{part}_pj"] for part in ("mac", "sram", "mram", "noc", "static"))
 
 
 def main() -> None:
     """Prints the comparison."""
     parser = Parser(prog="python -m benchmarks.calibration", description=__doc__.splitlines()[0])
     parser.add_argument("--space", default="cifar32")
-    parser.add_argument("--subnets", type=int, default=200)
+    parser.add_argument("--subnets", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--mapping", choices=MAPPINGS[:3], default="latency")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    networks = random_networks(load_space(options.space), options.subnets, options.seed)
-    records = [compare(chip, networks) for chip in CHIPS]
+    subnets = random_subnets(load_space(options.space), options.subnets, options.seed)
+    records = [compare(chip, subnets, options.mapping) for chip in CHIPS]
     if options.json:
         print(json.dumps({"space": options.space, "subnets": options.subnets, "chips": records}, indent=2))
         return
@@ -87,8 +97,6 @@ def main() -> None:
             table.add_row(f"{name} {part}", *(f"{record[name][part]:.1%}" for record in records))
     for name in ("movable_share_of_npu_time", "macro_worth", "energy_per_op_ratio"):
         table.add_row(name, *(f"{record[name]:.3f}" for record in records))
-    for name in ("subnets_per_s_cold", "subnets_per_s_warm"):
-        table.add_row(name, *(f"{record[name]:,.0f}" for record in records))
     Console().print(table)
 
 

@@ -8,13 +8,19 @@ from typing import ClassVar
 
 from objectives.hardware.cost import CostModel
 from objectives.objective import Direction, FloatArray
-from objectives.workload import ops_of, workload
+from objectives.workload import ops_of, read_again, workload
 from search_space.subnet import Subnet
+
+
+def network_totals(costs: CostModel, subnets: Sequence[Subnet]) -> tuple[FloatArray, FloatArray]:
+    """Latency in ms and energy in mJ of subnets, each (n,)."""
+    workloads = [workload(subnet) for subnet in subnets]
+    return costs.totals([ops_of(steps) for steps in workloads], [read_again(steps) for steps in workloads])
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Time of one inference in ms, batch 1, every op in its fastest schema.
+    """Time of one inference in ms, batch 1, in the mapping that `costs` chooses.
 
     Attributes:
         costs: Model of the SoC; shared with `Energy`, so that an op is costed once.
@@ -28,7 +34,7 @@ class Latency:
 
     def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
         """Latencies in ms (n,)."""
-        return self.costs.totals([ops_of(workload(subnet)) for subnet in subnets])[0]
+        return network_totals(self.costs, subnets)[0]
 
     def fingerprint(self) -> dict[str, str]:
         """SoC and version of the cost model."""
@@ -51,7 +57,7 @@ class Energy:
 
     def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
         """Energies in mJ (n,)."""
-        return self.costs.totals([ops_of(workload(subnet)) for subnet in subnets])[1]
+        return network_totals(self.costs, subnets)[1]
 
     def fingerprint(self) -> dict[str, str]:
         """SoC and version of the cost model."""

@@ -1,6 +1,6 @@
 """Where the time and energy of one subnet go, op by op.
 
-    python -m objectives.profile --space cifar32 --subnet max --hardware u55-256-cim8 [--json]
+    python -m objectives.profile --space cifar32 --subnet max --hardware u55-256-cim8 [--plot FILE.png]
 
 `--subnet` is `max`, `min`, or a genotype: gene indices joined by commas.
 """
@@ -10,14 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from objectives.hardware import CostModel, NetworkCost, Op, OpCost, SoC, load_soc
+from objectives.describe import add_hardware_options
+from objectives.hardware import MAPPINGS, CostModel, NetworkCost, SoC, load_soc, variant
 from objectives.hardware.npu_model import NPU_MODELS
-from objectives.workload import Step, ops_of, peak_bytes, workload
+from objectives.workload import Step, ops_of, peak_bytes, read_again, workload
 from search_space.command_line import Parser, run_command
 from search_space.space import load_space
 
@@ -33,18 +35,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--subnet", default="max", help="max, min, or a genotype: gene indices joined by commas"
     )
-    parser.add_argument("--hardware", default="u55-256-cim8", help="name or YAML file of the SoC")
+    add_hardware_options(parser)
     parser.add_argument(
-        "--npu-model", default="analytic", help=f"what gives NPU cycles: {' or '.join(NPU_MODELS)}"
+        "--npu-model",
+        default="analytic",
+        help=f"what gives NPU cycles: {' or '.join(NPU_MODELS)} (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--mapping",
+        choices=MAPPINGS,
+        default="latency",
+        help="what the mapping minimises, or the only device (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a Gantt chart, .png or .svg")
     options = parser.parse_args(arguments)
+    if options.plot is not None:
+        from objectives.gantt import check_plot_path, gantt, save  # matplotlib takes a second to import
 
-    space, soc = load_space(options.space), load_soc(options.hardware)
+        check_plot_path(options.plot)
+
+    space = load_space(options.space)
+    soc = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
     genotype = space.parse(options.subnet)
     subnet = space.decode(genotype)
     steps = workload(subnet)
-    cost = CostModel(soc, npu_model=options.npu_model).network(ops_of(steps))
+    costs = CostModel(soc, options.mapping, npu_model=options.npu_model)
+    cost = costs.network(ops_of(steps), read_again(steps))
+    if options.plot is not None:
+        save(gantt(steps, cost, soc), options.plot)
     if options.json:
         record = profile_record(steps, cost, soc)
         print(
@@ -69,6 +88,9 @@ def profile_record(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> dict[s
         "macs": sum(step.op.macs for step in steps),
         "sram_bytes": peak_bytes(steps),
         "cim_weight_bytes": cost.cim_weight_bytes,
+        "macros": cost.macros,
+        "deployment_s": cost.deployment_s,
+        "deployment_mj": cost.deployment_mj,
         "cim_capacity_bytes": int(soc.cim.capacity_bytes) if soc.cim is not None else 0,
         "ops": [
             {
@@ -76,7 +98,6 @@ def profile_record(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> dict[s
                 **asdict(step.op),
                 "macs": step.op.macs,
                 "weight_bytes": step.op.weight_bytes,
-                "split": split_text(step.op, op_cost),
                 **asdict(op_cost),
                 "cycles": op_cost.cycles,
                 "energy_pj": op_cost.energy_pj,
@@ -89,7 +110,7 @@ def profile_record(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> dict[s
 def profile_table(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Table:
     """One row per op: cycles in thousands of NPU cycles, energy in nJ."""
     table = Table(title=f"{soc.name}: {soc.description}", title_justify="left")
-    for column in ("op", "kind", "shape", "schema", "split"):
+    for column in ("op", "kind", "shape", "schema", "split", "output", "bound"):
         table.add_column(column, no_wrap=True)
     for column in ("kMAC", "NPU kcyc", "CIM kcyc", "transfer kcyc", "total kcyc", "energy nJ"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -99,7 +120,9 @@ def profile_table(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Table:
             step.op.kind,
             step.op.shape,
             op_cost.schema,
-            split_text(step.op, op_cost),
+            op_cost.split,
+            op_cost.placement,
+            op_cost.bound,
             _number(step.op.macs / 1e3),
             _number((op_cost.npu_cycles + op_cost.tail_cycles) / 1e3),
             _number(op_cost.cim_cycles / 1e3),
@@ -108,16 +131,6 @@ def profile_table(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Table:
             f"{op_cost.energy_pj / 1e3:,.1f}",
         )
     return table
-
-
-def split_text(op: Op, cost: OpCost) -> str:
-    """NPU share | CIM share, in heads for a q/k/v projection, else in output channels; empty if not split."""
-    if cost.schema != "split":
-        return ""
-    if op.heads == 1:
-        return f"{cost.npu_channels}|{cost.cim_channels} ch"
-    channels = op.out_channels // op.heads
-    return f"{cost.npu_channels // channels}|{cost.cim_channels // channels} heads"
 
 
 def totals_text(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> str:
@@ -129,7 +142,11 @@ def totals_text(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> str:
     if soc.cim is None:
         return text
     capacity = soc.cim.capacity_bytes
-    return f"{text}\nCIM holds {cost.cim_weight_bytes / 1024:.1f} of {capacity / 1024:.0f} KiB of weights"
+    return (
+        f"{text}\n{cost.macros} macros: {cost.cim_weight_bytes / 1024:.1f} of {capacity / 1024:.0f} KiB "
+        f"of weights; writing them once takes {cost.deployment_s * 1e3:.1f} ms "
+        f"and {cost.deployment_mj:.3f} mJ"
+    )
 
 
 def _number(value: float) -> str:

@@ -20,20 +20,22 @@ class ObjectiveContext:
     Attributes:
         space_name: The search space of the subnets.
         hardware: The SoC of `lat` and `energy`.
-        npu_model: What gives the NPU's cycles, `analytic` or `vela`.
         accuracy: Makes the accuracy oracle, which alone needs torch, weights and images; it is called
             only if `acc` is wanted.
+        mapping: What the mapping of a subnet minimises, see `objectives.hardware.MAPPINGS`.
+        npu_model: What gives the NPU's cycles, `analytic` or `vela`.
     """
 
     space_name: str
     hardware: SoC
     accuracy: Callable[[], Objective] | None = None
+    mapping: str = "latency"
     npu_model: str = "analytic"
 
     @cached_property
     def costs(self) -> CostModel:
         """One cost model for all objectives of this context."""
-        return CostModel(self.hardware, npu_model=self.npu_model)
+        return CostModel(self.hardware, self.mapping, npu_model=self.npu_model)
 
 
 def _accuracy(context: ObjectiveContext) -> Objective:

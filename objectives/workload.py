@@ -7,7 +7,7 @@ GELU is fused into the layer before it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from objectives.hardware.op import Op
@@ -25,11 +25,13 @@ class Step:
         op: What is done.
         held_bytes: Activations alive meanwhile that the op neither reads nor writes: the residual of
             its block, or V while the attention map is made.
+        is_read_again: Whether the output is a residual, read once more after the next op.
     """
 
     name: str
     op: Op
     held_bytes: int = 0
+    is_read_again: bool = False
 
     @property
     def live_bytes(self) -> int:
@@ -54,15 +56,23 @@ def ops_of(steps: Iterable[Step]) -> tuple[Op, ...]:
     return tuple(step.op for step in steps)
 
 
+def read_again(steps: Sequence[Step]) -> tuple[int, ...]:
+    """Indices of the steps whose output is read again later, for the cost model."""
+    return tuple(index for index, step in enumerate(steps) if step.is_read_again)
+
+
 @lru_cache(maxsize=1 << 14)
 def _stage_steps(prefix: str, stage: Stage, side: int) -> tuple[Step, ...]:
     steps = [*_part_steps(f"{prefix}.downsampling", stage.downsampling, side)]
     side = downsampled(side, stage.stride)
     for number, conv in enumerate(stage.conv_blocks, start=1):
+        if conv.has_residual:
+            steps[-1] = replace(steps[-1], is_read_again=True)
         steps += _part_steps(f"{prefix}.conv{number}", conv, side)
     if stage.vit_blocks:
         steps.append(Step(f"{prefix}.position_embedding", Op("add", side, side, stage.width, stage.width)))
     for number, vit in enumerate(stage.vit_blocks, start=1):
+        steps[-1] = replace(steps[-1], is_read_again=True)
         steps += _part_steps(f"{prefix}.vit{number}", vit, side)
     return tuple(steps)
 

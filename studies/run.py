@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from objectives.hardware import SoC, load_soc
-from objectives.hardware.npu_model import NPU_MODELS, create_npu_model
+from objectives.hardware import MAPPINGS, CostModel, SoC, load_soc, variant
+from objectives.hardware.npu_model import NPU_MODELS
 from objectives.objective import Objective
 from objectives.registry import ObjectiveContext, check_objectives, create_objectives, known_objectives
 from search_space.command_line import Parser, run_command
@@ -45,7 +45,10 @@ DEFAULTS: dict[str, Any] = {
     "objectives": "acc,lat,energy",
     "space": "cifar32",
     "hardware": "u55-256-cim8",
+    "macros": None,
+    "units": None,
     "npu_model": "analytic",
+    "mapping": "latency",
     "sampler": "nsga2",
     "population": 16,
     "generations": 10,
@@ -75,6 +78,8 @@ def parser() -> Parser:
     add("--space", help="name or YAML file of the search space")
     add("--hardware", help="name or YAML file of the SoC that lat and energy are of")
     add("--npu-model", help=f"what gives NPU cycles: {' or '.join(NPU_MODELS)}")
+    add("--macros", type=int, metavar="N", help="as many CIM macros instead of the SoC's own")
+    add("--units", type=int, metavar="M", help="as many compute units in each macro")
     add(
         "--constraint",
         action="append",
@@ -82,6 +87,7 @@ def parser() -> Parser:
         metavar="LIMIT",
         help="a limit with its unit, such as 'lat<=2ms', 'params<=1M', 'vit_blocks>=1'; may be repeated",
     )
+    add("--mapping", choices=MAPPINGS, help="what the mapping of a subnet minimises, or its only device")
     add = result.add_argument_group("how it is searched").add_argument
     add("--sampler", help=f"one of {', '.join(known_samplers())}")
     add("--population", type=int, metavar="N", help="subnets per generation, at least 2")
@@ -156,8 +162,9 @@ def check(options: Namespace) -> Plan:
             raise ArgumentError(f"--{name.replace('_', '-')} must be at least {least}, but got {value}")
     names = objective_names(options.objectives)
     constraints = tuple(map(parse_constraint, options.constraint))
-    space, hardware = load_space(options.space), load_soc(options.hardware)
-    create_npu_model(options.npu_model, hardware.npu)  # refuses what cannot be had
+    space = load_space(options.space)
+    hardware = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
+    CostModel(hardware, options.mapping, npu_model=options.npu_model)  # refuses what cannot be
     check_sampler(options.sampler)
     study = options.study if options.study is not None else f"{space.name}-{'-'.join(names)}-s{options.seed}"
     if not study.strip() or not study.isprintable():
@@ -232,7 +239,13 @@ def make_objectives(plan: Plan) -> Objectives:
             calibration_images=plan.options.calibration_images,
         )
 
-    context = ObjectiveContext(plan.space.name, plan.hardware, accuracy, npu_model=plan.options.npu_model)
+    context = ObjectiveContext(
+        plan.space.name,
+        plan.hardware,
+        accuracy,
+        mapping=plan.options.mapping,
+        npu_model=plan.options.npu_model,
+    )
     made = create_objectives([*plan.names, *plan.limited], context)
     return Objectives(made[: len(plan.names)], made[len(plan.names) :])
 
@@ -394,8 +407,9 @@ def profile_command(plan: Plan, evaluation: Evaluation) -> str:
     """The command that shows where the time and energy of one subnet go."""
     words = ["--space", plan.options.space, "--subnet", to_text(evaluation.genotype)]
     words += ["--hardware", plan.options.hardware]
-    if plan.options.npu_model != DEFAULTS["npu_model"]:
-        words += ["--npu-model", plan.options.npu_model]
+    for name in ("macros", "units", "npu_model", "mapping"):
+        if getattr(plan.options, name) != DEFAULTS[name]:
+            words += [f"--{name.replace('_', '-')}", str(getattr(plan.options, name))]
     return _command("objectives.profile", words)
 
 

@@ -8,13 +8,14 @@ soc.npu.cycles(ops)                    # NPU alone, cycles of each op
 CostModel(soc).network(ops).latency_ms  # best mapping over NPU and macros
 """
 
-from objectives.hardware.cost import CostModel, NetworkCost
-from objectives.hardware.mapping import OpCost
+from objectives.hardware.cost import CostModel, NetworkCost, OpCost
 from objectives.hardware.op import KINDS, InvalidOpError, Op
-from objectives.hardware.soc import SoC, known_socs, load_soc
+from objectives.hardware.schema import MAPPINGS
+from objectives.hardware.soc import SoC, known_socs, load_soc, variant
 
 __all__ = [
     "KINDS",
+    "MAPPINGS",
     "CostModel",
     "InvalidOpError",
     "NetworkCost",
@@ -23,4 +24,5 @@ __all__ = [
     "SoC",
     "known_socs",
     "load_soc",
+    "variant",
 ]

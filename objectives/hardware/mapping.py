@@ -1,243 +1,248 @@
-"""Schemas of one op: on the NPU, on the macros, or split between both, with the best split by full scan.
+"""The best mapping of a whole network: a schema with its split, and a placement of the output, for every op.
 
-A convolution, depthwise convolution or linear layer is split by output channels in steps of the NPU's
-granularity; a joint q/k/v projection by whole heads, so that Q, K and V of a head stay together. Both
-parts run at the same time; the macros' part also waits for its input and output to cross the
-network-on-chip. GELU of the macros' channels follows on the NPU. Everything else runs on the NPU.
-
-Activations start and end in SRAM for every op: what a macro computed is written back, even where the next op
-runs on the macros again.
+A network falls into segments at the maps that have to be in SRAM (`segment.py`), so its optimum is the sum of
+theirs, for each number of macros in use; the best number is taken. Where the weights exceed a macro's
+capacity, `capacity.py` decides which segments give way. The product of energy and latency is no sum; but
+its least value over a set lies on the lower convex hull of (latency, energy), and the hull of a sum is walked
+edge by edge, in order of slope, through the hulls of the segments: exact as well, as long as everything fits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from objectives.hardware import npu as closed_form
-from objectives.hardware.cim import RUNS, cim_cost
-from objectives.hardware.npu_model import AnalyticNpu, NpuModel
-from objectives.hardware.op import FloatArray, IntArray, Op, OpArrays
+from objectives.hardware.capacity import within
+from objectives.hardware.npu_model import NpuModel
+from objectives.hardware.op import Op
+from objectives.hardware.schema import MAPPINGS, Shares, macro_options, shares
+from objectives.hardware.segment import (
+    CAPACITY,
+    ENERGY,
+    LATENCY,
+    Point,
+    Steps,
+    Weights,
+    all_points,
+    segment_costs,
+    solve,
+    split_points,
+    supported,
+)
 from objectives.hardware.soc import SoC
+from search_space.errors import H4HError, UnknownNameError
+
+CRITERIA: dict[str, tuple[Weights, Weights]] = {
+    "latency": (LATENCY, ENERGY),
+    "energy": (ENERGY, LATENCY),
+    "edp": (LATENCY, ENERGY),
+    "npu": (LATENCY, ENERGY),
+    "cim": (LATENCY, ENERGY),
+}
+"""What each mapping minimises, and what decides between equals. For `edp` that of its hull's first end."""
+
+
+class CapacityError(H4HError):
+    """A network whose weights do not fit into the macros it is forced onto."""
+
+
+@dataclass
+class Segment:
+    """A run of ops with its best mappings.
+
+    Attributes:
+        ops: The ops.
+        best: For each number of macros.
+        options: Mappings that trade cost for bytes, by number of macros and weights; made when needed.
+    """
+
+    ops: tuple[Op, ...]
+    best: list[Point]
+    options: dict[tuple[int, Weights], list[Point]] = field(default_factory=dict)
+    hulls: dict[int, list[Point]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class OpCost:
-    """Cost of one op in one schema.
-
-    ``cycles = max(npu_cycles, cim_cycles + transfer_cycles) + tail_cycles`` and ``energy_pj`` is the sum of
-    the five parts.
+class Mapping:
+    """How a network runs.
 
     Attributes:
-        schema: ``npu``, ``cim`` or ``split``.
-        npu_channels: Output channels computed on the NPU.
-        cim_channels: Output channels computed on the macros.
-        npu_cycles: Time of the NPU's part.
-        cim_cycles: Time of the macros' part.
-        transfer_cycles: Its input and output on the network-on-chip.
-        tail_cycles: Activation function of the macros' part, on the NPU.
-        mac_pj: Multiply-accumulates of both.
-        sram_pj: Activations: SRAM and the macros' inputs.
-        mram_pj: Weights read by the NPU and in the macros.
-        noc_pj: Transfers.
-        static_pj: Leakage and idle clocks over the time of the op.
-        cim_weight_bytes: Weights that have to reside in the macros.
+        choice: Index into `macro_options`: how many macros are in use.
+        segments: The segments in order.
+        points: The mapping of each.
     """
 
-    schema: str
-    npu_channels: int
-    cim_channels: int
-    npu_cycles: float
-    cim_cycles: float
-    transfer_cycles: float
-    tail_cycles: float
-    mac_pj: float
-    sram_pj: float
-    mram_pj: float
-    noc_pj: float
-    static_pj: float
-    cim_weight_bytes: int
+    choice: int
+    segments: tuple[Segment, ...]
+    points: tuple[Point, ...]
 
     @property
     def cycles(self) -> float:
-        """Time of the op, in NPU cycles."""
-        return max(self.npu_cycles, self.cim_cycles + self.transfer_cycles) + self.tail_cycles
+        return sum(point.cycles for point in self.points)
 
     @property
     def energy_pj(self) -> float:
-        """Energy of the op, in pJ."""
-        return self.mac_pj + self.sram_pj + self.mram_pj + self.noc_pj + self.static_pj
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """All schemas of some ops, one row each; every array is (rows,). Columns as in `OpCost`."""
-
-    npu_channels: FloatArray
-    cim_channels: FloatArray
-    npu_cycles: FloatArray
-    cim_cycles: FloatArray
-    transfer_cycles: FloatArray
-    tail_cycles: FloatArray
-    mac_pj: FloatArray
-    sram_pj: FloatArray
-    mram_pj: FloatArray
-    noc_pj: FloatArray
-    static_pj: FloatArray
-    cim_weight_bytes: FloatArray
+        return sum(point.energy_pj for point in self.points)
 
     @property
-    def cycles(self) -> FloatArray:
-        """As `OpCost.cycles`."""
-        return np.maximum(self.npu_cycles, self.cim_cycles + self.transfer_cycles) + self.tail_cycles
+    def macro_bytes(self) -> float:
+        return sum(point.macro_bytes for point in self.points)
 
-    @property
-    def energy_pj(self) -> FloatArray:
-        """As `OpCost.energy_pj`."""
-        return self.mac_pj + self.sram_pj + self.mram_pj + self.noc_pj + self.static_pj
-
-    def rows(self, start: int, stop: int) -> Candidates:
-        """Rows `start` to `stop`, without the last."""
-        return Candidates(*(column[start:stop] for column in vars(self).values()))
-
-    def row(self, index: int) -> OpCost:
-        """One row as plain numbers."""
-        values = {name: float(column[index]) for name, column in vars(self).items()}
-        npu_channels, cim_channels = int(values.pop("npu_channels")), int(values.pop("cim_channels"))
-        schema = "npu" if not cim_channels else "split" if npu_channels else "cim"
-        return OpCost(
-            schema=schema,
-            npu_channels=npu_channels,
-            cim_channels=cim_channels,
-            cim_weight_bytes=int(values.pop("cim_weight_bytes")),
-            **values,
-        )
-
-    def ranking(self) -> IntArray:
-        """Rows from best to worst: by latency, then energy, then weights in the macros."""
-        return np.lexsort((self.cim_weight_bytes, self.energy_pj, self.cycles))
+    def key(self, name: str) -> tuple[float, ...]:
+        """What the mapping `name` ranks by; less is better."""
+        pair = (self.cycles, self.energy_pj)
+        match name:
+            case "energy":
+                return (self.energy_pj, self.cycles)
+            case "edp":
+                return (self.cycles * self.energy_pj, *pair)
+        return pair
 
 
-def npu_channel_options(op: Op, soc: SoC) -> FloatArray:
-    """Numbers of output channels that the NPU may take, ascending; the last is all of them.
-
-    0 is all on the macros. Only `out_channels` itself where the op cannot leave the NPU.
-    """
-    if soc.cim is None or op.kind not in RUNS:
-        return np.array([op.out_channels], dtype=np.float64)
-    step = soc.npu.micro_block_depth.value if op.heads == 1 else op.out_channels // op.heads
-    return np.append(np.arange(0, op.out_channels, step), op.out_channels).astype(np.float64)
-
-
-def candidates(ops: Sequence[Op], soc: SoC, npu_model: NpuModel | None = None) -> list[Candidates]:
-    """Every schema of every op, in the order of `npu_channel_options`.
+class Mapper:
+    """Finds mappings on one SoC, and remembers every distinct op and segment.
 
     Args:
-        ops: n ops; all their schemas are computed at once.
-        soc: Where they run.
+        soc: The chip.
+        mapping: One of `MAPPINGS`.
         npu_model: What gives the NPU's cycles; default: the closed form.
 
-    Returns:
-        n tables.
+    Raises:
+        UnknownNameError: There is no such mapping.
+        H4HError: A chip without macros is to be forced onto them.
     """
-    if not ops:
-        return []
-    options = [npu_channel_options(op, soc) for op in ops]
-    counts = np.array([len(option) for option in options])
-    table = schema_costs(OpArrays.of(ops).repeated(counts), np.concatenate(options), soc, npu_model)
-    ends = np.cumsum(counts)
-    return [table.rows(int(end - count), int(end)) for end, count in zip(ends, counts, strict=True)]
+
+    def __init__(self, soc: SoC, mapping: str = "latency", npu_model: NpuModel | None = None) -> None:
+        if mapping not in MAPPINGS:
+            raise UnknownNameError("mapping", mapping, MAPPINGS)
+        if mapping == "cim" and soc.cim is None:
+            raise H4HError(
+                f"mapping 'cim' needs macros, but hardware {soc.name!r} has none: take another mapping"
+            )
+        self.soc = soc
+        self.name = mapping
+        self._npu_model = npu_model
+        self._shares: dict[Op, Shares] = {}
+        self._segments: dict[tuple[Op, ...], Segment] = {}
+
+    def learn(self, ops: Iterable[Op]) -> None:
+        """Computes the splits of the ops not seen before, together."""
+        new = [op for op in dict.fromkeys(ops) if op not in self._shares]
+        self._shares.update(zip(new, shares(new, self.soc, self.name, self._npu_model), strict=True))
+
+    def table(self, op: Op) -> Shares:
+        """The splits of one op."""
+        return self._shares[op]
+
+    def segments(self, ops: Sequence[Op], read_again: Collection[int] = ()) -> tuple[Segment, ...]:
+        """The segments of a network, each with its best mappings."""
+        self.learn(ops)
+        cuts = split_points(ops, frozenset(read_again), self.soc)
+        return tuple(self._segment(tuple(ops[start:stop])) for start, stop in cuts)
+
+    def find(self, ops: Sequence[Op], read_again: Collection[int] = ()) -> Mapping:
+        """The best mapping of a network.
+
+        Args:
+            ops: In order; may be empty.
+            read_again: Indices of ops whose output is read again later, not only by the next op.
+
+        Raises:
+            CapacityError: The network is forced onto macros that cannot hold its weights.
+        """
+        segments = self.segments(ops, read_again)
+        free = [self._free(choice, segments) for choice in range(len(macro_options(self.soc)))]
+        best: Mapping | None = None
+        # What needs no room is a lower bound of what does.
+        for mapping in sorted(free, key=lambda one: one.key(self.name)):
+            if best is not None and mapping.key(self.name) >= best.key(self.name):
+                break
+            if mapping.macro_bytes > self._budget:
+                if self.name == "cim":
+                    continue
+                mapping = self._squeezed(mapping)
+            if best is None or mapping.key(self.name) < best.key(self.name):
+                best = mapping
+        if best is None:
+            most = free[-1].macro_bytes
+            raise CapacityError(
+                f"mapping 'cim' needs {most / 1024:.1f} KiB in each macro of {self.soc.name!r}, which holds "
+                f"{self._budget / 1024:g} KiB: take another mapping, more macros or a smaller network"
+            )
+        return best
+
+    @property
+    def _budget(self) -> float:
+        return self.soc.cim.macro_capacity_bytes if self.soc.cim is not None else 0.0
+
+    def _segment(self, ops: tuple[Op, ...]) -> Segment:
+        known = self._segments.get(ops)
+        if known is None:
+            weights, then = CRITERIA[self.name]
+            known = Segment(ops, solve(self._steps(ops), weights, then))
+            self._segments[ops] = known
+        return known
+
+    def _steps(self, ops: tuple[Op, ...]) -> Steps:
+        return Steps.of(segment_costs([self._shares[op] for op in ops], self.soc))
+
+    def _free(self, choice: int, segments: tuple[Segment, ...]) -> Mapping:
+        """The best mapping with this number of macros, as if they held everything."""
+        if self.name != "edp":
+            return Mapping(choice, segments, tuple(segment.best[choice] for segment in segments))
+        hulls = [self._hull(segment, choice) for segment in segments]
+        return Mapping(choice, segments, least_product(hulls))
+
+    def _hull(self, segment: Segment, choice: int) -> list[Point]:
+        if choice not in segment.hulls:
+            steps = self._steps(segment.ops).of_macros(choice)
+            segment.hulls[choice] = supported(steps, LATENCY, ENERGY)
+        return segment.hulls[choice]
+
+    def _squeezed(self, mapping: Mapping) -> Mapping:
+        """`mapping` changed so that the weights fit."""
+        weights = CRITERIA[self.name][0]
+        if self.name == "edp":
+            weights = (mapping.energy_pj, mapping.cycles, 0.0)  # the gradient of the product
+        options = [self._options(segment, mapping.choice, weights) for segment in mapping.segments]
+        points = within(options, self._budget, weights)
+        return Mapping(mapping.choice, mapping.segments, tuple(points))
+
+    def _options(self, segment: Segment, choice: int, weights: Weights) -> list[Point]:
+        key = (choice, weights)
+        found = segment.options.get(key)
+        if found is None:
+            steps = self._steps(segment.ops).of_macros(choice)
+            found = all_points(steps) if len(segment.ops) == 1 else supported(steps, weights, CAPACITY)
+            if self.name != "edp":  # whose weights hardly ever repeat
+                segment.options[key] = found
+        return found
 
 
-def schema_costs(
-    ops: OpArrays, npu_channels: FloatArray, soc: SoC, npu_model: NpuModel | None = None
-) -> Candidates:
-    """Costs of n ops of which the NPU computes `npu_channels` (n,) output channels and the macros the rest.
+def least_product(hulls: Sequence[Sequence[Point]]) -> tuple[Point, ...]:
+    """One point of each hull, so that total cycles times total energy are least.
 
-    The macros' part of an op that cannot leave the NPU must be 0.
+    Args:
+        hulls: For each segment the points on its lower convex hull, from least cycles to least energy.
     """
-    cim_channels = ops.out_channels - npu_channels
-    npu = _npu_part(ops, npu_channels, soc, npu_model or AnalyticNpu(soc.npu))
-    if soc.cim is None or soc.noc is None:
-        none = np.zeros(len(ops))
-        cim = _CimPart(*[none] * 9)
-    else:
-        cim = _cim_part(ops, cim_channels, soc)
-
-    busy = cim.cycles + cim.transfer_cycles
-    cycles = np.maximum(npu.cycles, busy) + cim.tail_cycles
-    always = soc.npu.static_energy.value + soc.picojoules_per_cycle(soc.memory.leakage_mw)
-    leaking = soc.picojoules_per_cycle(soc.cim.leakage_mw) if soc.cim is not None else 0.0
-    return Candidates(
-        npu_channels=npu_channels,
-        cim_channels=cim_channels,
-        npu_cycles=npu.cycles,
-        cim_cycles=cim.cycles,
-        transfer_cycles=cim.transfer_cycles,
-        tail_cycles=cim.tail_cycles,
-        mac_pj=npu.macs * soc.npu.mac_energy.value + cim.mac_pj,
-        sram_pj=(npu.sram_bytes + cim.sram_bytes) * soc.memory.sram_energy.value + cim.input_pj,
-        mram_pj=npu.weight_bytes * soc.memory.mram_read_energy.value + cim.read_pj,
-        noc_pj=cim.noc_pj,
-        static_pj=always * cycles + leaking * busy,
-        cim_weight_bytes=cim.weight_bytes,
+    places = [0] * len(hulls)
+    edges = sorted(
+        (
+            (points[place + 1].cycles - points[place].cycles)
+            / (points[place].energy_pj - points[place + 1].energy_pj),
+            index,
+            place + 1,
+        )
+        for index, points in enumerate(hulls)
+        for place in range(len(points) - 1)
     )
-
-
-@dataclass(frozen=True)
-class _NpuPart:
-    cycles: FloatArray
-    macs: FloatArray
-    sram_bytes: FloatArray
-    weight_bytes: FloatArray
-
-
-@dataclass(frozen=True)
-class _CimPart:
-    cycles: FloatArray
-    transfer_cycles: FloatArray
-    tail_cycles: FloatArray
-    mac_pj: FloatArray
-    read_pj: FloatArray
-    input_pj: FloatArray
-    noc_pj: FloatArray
-    sram_bytes: FloatArray
-    weight_bytes: FloatArray
-
-
-def _npu_part(ops: OpArrays, channels: FloatArray, soc: SoC, npu_model: NpuModel) -> _NpuPart:
-    runs = channels > 0
-    part = ops.with_out_channels(np.maximum(channels, 1.0))
-    cycles = np.zeros(len(ops))
-    cycles[runs] = npu_model.cycles(part.repeated(runs.astype(np.int64)))
-    return _NpuPart(
-        cycles=cycles,
-        macs=np.where(runs, part.macs, 0.0),
-        sram_bytes=np.where(runs, closed_form.sram_bytes(part, soc.npu), 0.0),
-        weight_bytes=np.where(runs & ops.is_kind(*RUNS), closed_form.weight_bytes(part, soc.npu), 0.0),
-    )
-
-
-def _cim_part(ops: OpArrays, channels: FloatArray, soc: SoC) -> _CimPart:
-    assert soc.cim is not None
-    assert soc.noc is not None
-    runs = channels > 0
-    part = ops.with_out_channels(np.maximum(channels, 1.0))
-    cost = cim_cost(part, soc.cim, soc.clock_mhz)
-    received = np.where(runs, part.input_bytes, 0.0)
-    returned = np.where(runs, part.output_bytes, 0.0)
-    passed_on = np.where(ops.fused_gelu, returned, 0.0)
-    return _CimPart(
-        cycles=np.where(runs, cost.cycles, 0.0),
-        transfer_cycles=soc.noc.cycles(received) + soc.noc.cycles(returned),
-        tail_cycles=soc.npu.activation_cycles.value * passed_on,
-        mac_pj=np.where(runs, cost.mac_pj, 0.0),
-        read_pj=np.where(runs, cost.read_pj, 0.0),
-        input_pj=np.where(runs, cost.input_pj, 0.0),
-        noc_pj=soc.noc.energy_pj(received + returned),
-        # Read from and written to SRAM at the near end of the path; the tail reads and writes once more.
-        sram_bytes=received + returned + 2.0 * passed_on,
-        weight_bytes=np.where(runs, part.weight_bytes, 0.0),
-    )
+    cycles = sum(points[0].cycles for points in hulls)
+    energy = sum(points[0].energy_pj for points in hulls)
+    best, best_places = cycles * energy, list(places)
+    for _, index, place in edges:
+        cycles += hulls[index][place].cycles - hulls[index][place - 1].cycles
+        energy += hulls[index][place].energy_pj - hulls[index][place - 1].energy_pj
+        places[index] = place
+        if cycles * energy < best:
+            best, best_places = cycles * energy, list(places)
+    return tuple(points[place] for points, place in zip(hulls, best_places, strict=True))

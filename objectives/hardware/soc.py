@@ -9,19 +9,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from objectives.hardware.cim import Cim
+from mashumaro import field_options
+
+from objectives.hardware.cim import KINDS, Cim, Digital, read_cim
+from objectives.hardware.floor_plan import with_room
 from objectives.hardware.memory import Memory
 from objectives.hardware.noc import Noc
 from objectives.hardware.npu import Npu
 from objectives.hardware.quantity import Quantity, Section
 from search_space.document import Document, parse_document, read_yaml
-from search_space.errors import DocumentError, UnknownNameError
+from search_space.errors import DocumentError, H4HError, UnknownNameError
 
 _BASE = "base"
 
@@ -37,6 +40,7 @@ class SoC(Document):
         memory: SRAM for activations and MRAM for the NPU's weights.
         noc: Path between SRAM and the macros; needed with `cim`.
         cim: The macros, or None for the NPU alone.
+        digital: Engine in each macro for products of two activations, if there is one.
 
     Raises:
         DocumentError: A unit or sign is wrong, or macros lack a network-on-chip.
@@ -47,17 +51,39 @@ class SoC(Document):
     npu: Npu
     memory: Memory
     noc: Noc | None = None
-    cim: Cim | None = None
+    cim: Cim | None = field(default=None, metadata=field_options(deserialize=read_cim))
+    digital: Digital | None = None
+
+    @classmethod
+    def __pre_deserialize__(cls, data: dict[Any, Any]) -> dict[Any, Any]:
+        # mashumaro would wrap this error into one that quotes the whole section.
+        if isinstance(cim := data.get("cim"), dict) and cim.get("model") not in KINDS:
+            raise UnknownNameError("cim.model", str(cim.get("model")), KINDS)
+        return data
 
     def __post_init__(self) -> None:
         for name, section in self.sections():
             section.check(name)
-        if self.cim is not None and self.noc is None:
+        if self.cim is None and self.digital is not None:
+            raise DocumentError("digital: sits in the macros of `cim`, which is missing")
+        if self.cim is None or self.macros == 0:
+            return
+        if self.noc is None:
             raise DocumentError("noc: this key is missing, and `cim` needs it")
+        if len(self.noc.macros) < self.macros:
+            raise DocumentError(
+                f"noc.macros: must list a tile for each of the {self.macros} macros of `cim`, but lists "
+                f"{len(self.noc.macros)}"
+            )
+
+    @property
+    def macros(self) -> int:
+        """Number of macros; 0 without any."""
+        return int(self.cim.macros.value) if self.cim is not None else 0
 
     def sections(self) -> Iterator[tuple[str, Section]]:
         """Names and sections present, in a fixed order."""
-        for name in ("npu", "memory", "noc", "cim"):
+        for name in ("npu", "memory", "noc", "cim", "digital"):
             section = getattr(self, name)
             if section is not None:
                 yield name, section
@@ -74,6 +100,9 @@ class SoC(Document):
         values: dict[str, Any] = {name: value.value for name, value in self.quantities()}
         if self.cim is not None:
             values["cim.model"] = self.cim.model
+        if self.noc is not None:
+            values["noc.topology"] = self.noc.topology
+            values["noc.tiles"] = [self.noc.sram, *self.noc.macros[: self.macros]]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -105,7 +134,59 @@ def load_soc(name: str) -> SoC:
         UnknownNameError: No built-in SoC has this name.
         DocumentError: The file cannot be read or does not describe a SoC.
     """
-    return parse_document(SoC, _read(name, folder=Path(), seen=()), source=name)
+    return _without_idle_parts(parse_document(SoC, _read(name, folder=Path(), seen=()), source=name))
+
+
+def variant(soc: SoC, *, macros: int | None = None, units: int | None = None) -> SoC:
+    """`soc` with another number of macros or of compute units in each.
+
+    Args:
+        soc: The chip to start from.
+        macros: How many; 0 gives the NPU alone. More than the floor plan holds take the next free tiles.
+        units: Compute units, or parallel tiles, of each macro.
+
+    Raises:
+        H4HError: A number is too small, or `soc` has no macros to start from.
+    """
+    if macros is None and units is None:
+        return soc
+    for name, value, least in (("macros", macros, 0), ("units", units, 1)):
+        if value is not None and value < least:
+            raise H4HError(f"--{name} must be at least {least}, but got {value}")
+    if soc.cim is None or soc.noc is None:
+        if macros == 0 and units is None:
+            return soc
+        raise H4HError(
+            f"hardware {soc.name!r} has no macros to derive others from: start from one that has, such as "
+            f"u55-256-cim8"
+        )
+    cim, noc = soc.cim, soc.noc
+    if macros is not None:
+        cim = replace(cim, macros=_chosen(cim.macros, macros, "--macros"))
+        noc = replace(noc, macros=with_room(noc, macros))
+    if units is not None:
+        changed: dict[str, Any] = {cim.UNITS: _chosen(getattr(cim, cim.UNITS), units, "--units")}
+        cim = replace(cim, **changed)
+    count, each = int(cim.macros.value), int(getattr(cim, cim.UNITS).value)
+    return _without_idle_parts(
+        replace(
+            soc,
+            name=f"{soc.name}-{count}x{each}",
+            description=f"{soc.name} with {count} macros, {each} units each",
+            cim=cim,
+            noc=noc,
+        )
+    )
+
+
+def _chosen(number: Quantity, value: int, option: str) -> Quantity:
+    low, high = min(number.low, value), max(number.high, value)
+    return replace(number, value=float(value), low=low, high=high, source=f"{option}; {number.source}")
+
+
+def _without_idle_parts(soc: SoC) -> SoC:
+    """Zero macros are the NPU alone."""
+    return soc if soc.macros else replace(soc, cim=None, noc=None, digital=None)
 
 
 def _read(name: str, *, folder: Path, seen: tuple[Path, ...]) -> object:

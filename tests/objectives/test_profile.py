@@ -27,7 +27,7 @@ def test_table_shows_every_op_and_the_totals(capsys: pytest.CaptureFixture[str])
     steps = workload(SPACE.decode(SPACE.largest()))
     assert all(step.name in text for step in steps)
     assert all(step.op.shape in text for step in steps)
-    for part in ("heads", "split", "latency", "energy", "1024 KiB"):
+    for part in ("heads", "split", "macros", "compute", "writing them once", "latency", "energy", "1024 KiB"):
         assert part in text
     assert "…" not in text
 
@@ -43,7 +43,7 @@ def test_json_sums_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert record["latency_ms"] == pytest.approx(sum(op["cycles"] for op in record["ops"]) / 500e3)
     assert record["energy_mj"] == pytest.approx(sum(op["energy_pj"] for op in record["ops"]) / 1e9)
     for op in record["ops"]:
-        busy = max(op["npu_cycles"], op["cim_cycles"] + op["transfer_cycles"])
+        busy = max(op["fetch_cycles"] + op["npu_cycles"], op["cim_cycles"] + op["transfer_cycles"])
         assert op["cycles"] == pytest.approx(busy + op["tail_cycles"])
         assert (op["split"] == "") == (op["schema"] != "split")
 
@@ -73,6 +73,11 @@ def test_without_macros() -> None:
         (["--subnet", "0,1"], "gene"),
         (["--subnet", "9," * 58 + "9"], ""),
         (["--jsn"], "unrecognized arguments"),
+        (["--mapping", "fast"], "invalid choice: 'fast'"),
+        (["--mapping", "cim", "--hardware", "u55-128"], "has none"),
+        (["--macros", "-1"], "--macros must be at least 0"),
+        (["--macros", "1", "--hardware", "u55-256"], "no macros to derive"),
+        (["--macros", "1", "--mapping", "cim"], "mapping 'cim' needs"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(

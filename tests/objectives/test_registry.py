@@ -81,6 +81,20 @@ def test_fingerprint_names_the_hardware() -> None:
     assert latency["cost_model"] == other["cost_model"]
 
 
+def test_mapping_decides_values_and_fingerprint() -> None:
+    by_name = {
+        name: ObjectiveContext("cifar32", load_soc("u55-256-cim8"), mapping=name)
+        for name in ("latency", "energy", "edp", "npu")
+    }
+    values = {
+        name: [objective(SUBNETS).tolist() for objective in create_objectives(["lat", "energy"], context)]
+        for name, context in by_name.items()
+    }
+    assert values["latency"][0] <= values["energy"][0] <= values["npu"][0]
+    assert values["energy"][1] < values["latency"][1]
+    assert by_name["edp"].costs.fingerprint()["mapping"] == "edp"
+
+
 def test_accuracy_is_made_only_when_wanted() -> None:
     made: list[int] = []
 

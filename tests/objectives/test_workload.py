@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from objectives.hardware import Op, load_soc
-from objectives.workload import ops_of, peak_bytes, workload
+from objectives.workload import ops_of, peak_bytes, read_again, workload
 from search_space.complexity import macs, params
 from search_space.space import known_spaces, load_space
 from search_space.subnet import Head, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock
@@ -141,3 +141,17 @@ def test_residual_without_expansion_is_read_by_the_depthwise() -> None:
     live = {step.name: step.live_bytes for step in workload(subnet)}
     assert live["stage1.downsampling.depthwise"] == 64 * (16 + 16)
     assert live["stage1.downsampling.project"] == 64 * (16 + 16 + 16)
+
+
+def test_residuals_are_marked_as_read_again() -> None:
+    # What a residual block reads is read again by its add: the map before its first op, unless that is made
+    # by a step marked already. Adds and norms read from SRAM whatever is marked.
+    steps = workload((space := load_space("cifar32")).decode(space.largest()))
+    marked = {steps[index].name for index in read_again(steps)}
+    before = {
+        steps[index - 1].name
+        for index, step in enumerate(steps)
+        if step.name.endswith((".expand", ".norm1")) and "downsampling" not in step.name
+    }
+    assert before <= marked
+    assert "stem" not in marked

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from objectives.hardware import SoC, known_socs, load_soc
-from search_space.errors import DocumentError, UnknownNameError
+from objectives.hardware import SoC, known_socs, load_soc, variant
+from search_space.errors import DocumentError, H4HError, UnknownNameError
 
 Document = dict[str, Any]
 
@@ -30,7 +30,8 @@ def write(tmp_path: Path) -> Callable[..., str]:
 
 
 def test_built_in_names() -> None:
-    assert known_socs() == ("u55-128", "u55-256", "u55-256-cim8", "u55-256-cim8x4")
+    macros = [f"u55-256-cim{count}" for count in (1, 2, 4, 8)]
+    assert known_socs() == ("u55-128", "u55-256", *macros, "u55-256-cim8x4", "u55-256-tiles8")
 
 
 @pytest.mark.parametrize("name", known_socs())
@@ -48,10 +49,14 @@ def test_what_the_built_in_files_differ_in() -> None:
     def values(soc: SoC) -> dict[str, float]:
         return {name: number.value for name, number in soc.quantities()}
 
-    alone, eight, four_units = map(values, map(load_soc, known_socs()[1:]))
+    names = ("u55-256", "u55-256-cim8", "u55-256-cim8x4")
+    alone, eight, four_units = map(values, map(load_soc, names))
     assert alone.items() < eight.items()
     assert {name for name in eight if eight[name] != four_units[name]} == {"cim.compute_units"}
     assert (eight["cim.macros"], four_units["cim.compute_units"]) == (8, 4)
+    for count in (1, 2, 4):
+        few = values(load_soc(f"u55-256-cim{count}"))
+        assert few == {**eight, "cim.macros": count}
 
 
 def test_copy_of_a_file_is_the_same_chip(write: Callable[..., str]) -> None:
@@ -75,13 +80,13 @@ def test_digest_follows_values_only(write: Callable[..., str]) -> None:
 
 
 def test_base_by_name_and_by_relative_path(tmp_path: Path) -> None:
-    hops = '{value: 4, unit: hop, low: 1, high: 4, source: "floor plan"}'
-    (tmp_path / "far.yaml").write_text(f"base: u55-256-cim8\nname: far\nnoc:\n  hops: {hops}\n")
+    link = '{value: 4, unit: cycle/hop, low: 1, high: 4, source: "long wires"}'
+    (tmp_path / "far.yaml").write_text(f"base: u55-256-cim8\nname: far\nnoc:\n  link_cycles: {link}\n")
     (tmp_path / "farther.yaml").write_text("base: far.yaml\nname: farther\n")
     far, farther = (load_soc(str(tmp_path / name)) for name in ("far.yaml", "farther.yaml"))
     assert far.noc is not None
-    assert far.noc.hops.value == 4
-    assert far.noc.hop_cycles == load_soc("u55-256-cim8").noc.hop_cycles  # type: ignore[union-attr]
+    assert far.noc.link_cycles.value == 4
+    assert far.noc.router_cycles == load_soc("u55-256-cim8").noc.router_cycles  # type: ignore[union-attr]
     assert (farther.name, farther.noc) == ("farther", far.noc)
 
 
@@ -102,7 +107,7 @@ def test_quantity_is_replaced_whole(tmp_path: Path) -> None:
 
 def test_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
-        UnknownNameError, match=r"u55-128, u55-256, u55-256-cim8, u55-256-cim8x4.*did you mean"
+        UnknownNameError, match=r"u55-128, u55-256, u55-256-cim1, .*u55-256-cim8x4.*did you mean"
     ):
         load_soc("u55-257")
 
@@ -165,6 +170,13 @@ def _drop(*path: str) -> Callable[[Document], None]:
             r"cim\.macros\.value: must be a whole number, but got 7\.5",
         ),
         (_set("cim", "model", value="analog"), r"unknown cim\.model 'analog': must be one of near_memory"),
+        (_set("noc", "topology", value="ring"), r"unknown noc\.topology 'ring': must be one of mesh, bus"),
+        (_set("noc", "sram", value=[1, 0]), r"noc: 2 things stand on tile \[1, 0\]"),
+        (_set("noc", "macros", value=[[1, 0]]), r"noc\.macros: must list a tile for each of the 8 macros"),
+        (_set("noc", "sram", value=[1]), r"noc\.sram"),
+        (_set("cim", value=[1]), "cim: invalid value"),
+        (_set("cim", "rows", value=1), "cim: unknown key 'rows'"),
+        (_drop("cim", "write_rate"), r"cim\.write_rate: this key is missing"),
         (_set("npu", value=[1]), "npu: invalid value"),
         (_set("name", value=5), "name: .*expected str, got int"),
         (_set("base", value=5), "`base` must be the name or path of a SoC file, but got 5"),
@@ -206,3 +218,36 @@ def test_units_of_power_and_time() -> None:
     soc = load_soc("u55-256")
     assert soc.milliseconds(500_000) == 1
     assert soc.picojoules_per_cycle(1.0) == 2  # 1 mW for 2 ns
+
+
+def test_variants_equal_the_built_in_chips() -> None:
+    eight = load_soc("u55-256-cim8")
+    for count in (1, 2, 4):
+        assert variant(eight, macros=count).digest == load_soc(f"u55-256-cim{count}").digest
+    assert variant(eight, units=4).digest == load_soc("u55-256-cim8x4").digest
+    assert variant(eight, macros=0).digest == load_soc("u55-256").digest
+    assert variant(eight) is eight
+
+
+def test_more_macros_than_the_floor_plan_holds() -> None:
+    soc = variant(load_soc("u55-256-cim8"), macros=20)
+    assert soc.noc is not None
+    assert soc.macros == len(set(soc.noc.macros)) == 20
+    assert not {soc.noc.npu, soc.noc.sram} & set(soc.noc.macros)
+    assert soc.noc.macros[:8] == load_soc("u55-256-cim8").noc.macros  # type: ignore[union-attr]
+
+
+def test_variants_that_cannot_be() -> None:
+    with pytest.raises(H4HError, match="--macros must be at least 0, but got -1"):
+        variant(load_soc("u55-256-cim8"), macros=-1)
+    with pytest.raises(H4HError, match="--units must be at least 1, but got 0"):
+        variant(load_soc("u55-256-cim8"), units=0)
+    with pytest.raises(H4HError, match="'u55-256' has no macros to derive others from"):
+        variant(load_soc("u55-256"), macros=2)
+    assert variant(load_soc("u55-256"), macros=0).cim is None
+
+
+def test_zero_macros_in_a_file_are_the_npu_alone(write: Callable[..., str]) -> None:
+    soc = load_soc(write(_set("cim", "macros", "value", value=0)))
+    assert (soc.cim, soc.noc) == (None, None)
+    assert soc.digest == load_soc("u55-256").digest

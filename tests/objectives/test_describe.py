@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from objectives.describe import main
+from objectives.hardware import known_socs, load_soc
+from search_space.errors import H4HError
+
+
+@pytest.mark.parametrize("name", known_socs())
+def test_every_number_with_unit_and_source(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--hardware", name, "--json"])
+    record = json.loads(capsys.readouterr().out)
+    soc = load_soc(name)
+    assert record["digest"] == soc.digest
+    assert {key: each["value"] for key, each in record["quantities"].items()} == {
+        key: number.value for key, number in soc.quantities()
+    }
+    assert all(each["unit"] and each["source"] for each in record["quantities"].values())
+    assert len(record["floor_plan"].get("macros", [])) == soc.macros
+
+
+def test_floor_plan_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--hardware", "u55-256-cim8", "--macros", "2"])
+    text = capsys.readouterr().out
+    assert "[ M1 ]--[SRAM]--[ M2 ]" in text
+    assert "[NPU ]" in text
+    assert "M3" not in text
+    main(["--hardware", "u55-128"])
+    assert "no macros and no network" in capsys.readouterr().out
+
+
+def test_bus_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bus.yaml"
+    path.write_text("base: u55-256-cim1\nname: bus\nnoc: {topology: bus}\n")
+    main(["--hardware", str(path)])
+    assert "bus" in capsys.readouterr().out
+
+
+def test_variant_that_cannot_be() -> None:
+    with pytest.raises(H4HError, match="no macros"):
+        main(["--hardware", "u55-128", "--macros", "3"])
