@@ -28,8 +28,8 @@ from scipy.stats import spearmanr
 from benchmarks.npu_shapes import CHIPS, compiled, draw, read
 from benchmarks.vela_network import network_cycles
 from objectives.hardware import Op, load_soc
-from objectives.hardware.mapping import candidates
 from objectives.hardware.op import FloatArray
+from objectives.hardware.schema import shares
 from objectives.hardware.vela_table import VelaTable
 from objectives.workload import ops_of, workload
 from search_space.command_line import Parser, run_command
@@ -84,7 +84,7 @@ def table_seconds(subnets: int, seed: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         model = VelaTable(soc.npu, file=Path(folder) / "vela.sqlite")
         start, start_cpu = time.perf_counter(), time.process_time()
-        rows = candidates(list(ops), soc, model)
+        rows = shares(list(ops), soc, npu_model=model)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
     return {
         "ops": len(ops),

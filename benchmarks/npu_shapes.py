@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,7 @@ def draw(rng: np.random.Generator, count: int) -> list[Op]:
 
 
 def _one_of(rng: np.random.Generator, values: Sequence[int]) -> int:
-    return int(values[rng.integers(len(values))])
+    return values[int(rng.integers(len(values)))]
 
 
 def _pointwise(rng: np.random.Generator) -> Op:
@@ -192,8 +193,8 @@ def read(file: Path) -> tuple[list[Op], dict[str, FloatArray]]:
         rows = list(csv.DictReader(stream))
     ops = []
     for row in rows:
-        *numbers, gelu = (int(row[name]) for name in FIELDS)
-        ops.append(Op(row["kind"], *numbers, fused_gelu=bool(gelu)))
+        numbers: dict[str, Any] = {name: int(row[name]) for name in FIELDS}
+        ops.append(Op(row["kind"], **numbers | {"fused_gelu": bool(numbers["fused_gelu"])}))
     cycles = {chip: np.array([float(row[chip.replace("-", "_")]) for row in rows]) for chip in CHIPS}
     return ops, cycles
 

@@ -95,6 +95,7 @@ def scalar_cycles(op: Op, npu: Npu) -> float:
     sram = (height * width * in_bricks * rereads * overlap + n * out_bricks) / 8
 
     b = min(n, 64)
+    z: float
     if n > 63:
         z = min(out_channels, 32)
     elif depthwise:

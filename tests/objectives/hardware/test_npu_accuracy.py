@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,8 +27,8 @@ def table(file: Path) -> tuple[list[Op], dict[str, FloatArray]]:
         rows = list(csv.DictReader(stream))
     ops = []
     for row in rows:
-        numbers = [int(row[name]) for name in FIELDS]
-        ops.append(Op(row["kind"], *numbers, fused_gelu=bool(int(row.get("fused_gelu", 0)))))
+        numbers: dict[str, Any] = {name: int(row[name]) for name in FIELDS}
+        ops.append(Op(row["kind"], **numbers, fused_gelu=bool(int(row.get("fused_gelu", 0)))))
     cycles = {
         f"u55-{macs}": np.array([float(row[f"u55_{macs}"]) for row in rows], dtype=np.float64)
         for macs in (128, 256)

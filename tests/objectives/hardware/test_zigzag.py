@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,8 @@ ROWS = list(csv.DictReader((Path(__file__).parent / "zigzag_beats.csv").open()))
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: "x".join(row.values()))
 def test_ideal_cycles_equal_zigzag(row: dict[str, str]) -> None:
     names = ("height", "width", "in_channels", "out_channels", "kernel")
-    op = OpArrays.of([Op("conv2d", *(int(row[name]) for name in names))])
+    numbers: dict[str, Any] = {name: int(row[name]) for name in names}
+    op = OpArrays.of([Op("conv2d", **numbers)])
     beat = ARRAY.beat_time.value * 500 * 1e-3
     cycles = ARRAY.cost(op, np.array([1.0]), 500).cycles[0]
     assert cycles / beat - 1 == pytest.approx(float(row["beats"]))  # less the beat that fills the pipeline
