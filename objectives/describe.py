@@ -6,14 +6,12 @@ python -m objectives.describe --hardware u55-256-cim8 [--macros N] [--units M] [
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
-
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from objectives.hardware import SoC, load_soc, variant
 from objectives.hardware.floor_plan import drawing
@@ -47,18 +45,17 @@ def describe(soc: SoC) -> dict[str, Any]:
     }
 
 
-def table(soc: SoC) -> Table:
-    """One row per number."""
-    result = Table(box=box.SIMPLE_HEAD, title=f"{soc.name}: {soc.description}", title_justify="left")
-    for column in ("number", "value", "unit", "low", "high"):
-        result.add_column(
-            column, no_wrap=True, justify="right" if column in ("value", "low", "high") else "left"
-        )
-    result.add_column("source", overflow="fold")
+def numbers_text(soc: SoC, width: int) -> str:
+    """Every number with unit and range, its source below it, in lines of `width` characters."""
+    lines = [f"{soc.name}: {soc.description}", ""]
+    names = max((len(name) for name, _ in soc.quantities()), default=0)
     for name, number in soc.quantities():
-        row = (f"{number.value:g}", number.unit, f"{number.low:g}", f"{number.high:g}", number.source)
-        result.add_row(name, *row)
-    return result
+        span = f"{number.low:g} to {number.high:g}"
+        lines.append(f"{name:<{names}}  {number.value:>7g} {number.unit:<18} {span}")
+        lines += textwrap.wrap(
+            number.source, width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
+        )
+    return "\n".join(lines) + "\n"
 
 
 def floor_plan_text(soc: SoC) -> str:
@@ -85,9 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.json:
         print(json.dumps(describe(soc), indent=2))
         return
-    console = Console(highlight=False)
-    console.print(table(soc))
-    console.print(floor_plan_text(soc), markup=False, highlight=False)
+    print(numbers_text(soc, shutil.get_terminal_size((100, 24)).columns))
+    print(floor_plan_text(soc))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from objectives.describe import add_hardware_options
@@ -22,6 +21,7 @@ from objectives.hardware.npu_model import NPU_MODELS
 from objectives.workload import Step, ops_of, peak_bytes, read_again, workload
 from search_space.command_line import Parser, run_command
 from search_space.space import load_space
+from search_space.wide_table import print_wide
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -70,13 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             json.dumps({"space": space.name, "genotype": genotype, "subnet": str(subnet), **record}, indent=2)
         )
         return
-    table = profile_table(steps, cost, soc)
-    # A cell cut short says nothing, so the table takes the width it needs, in a pipe and on a terminal.
-    console = Console(highlight=False)
-    console.width = console.measure(table, options=console.options.update(max_width=10_000)).maximum
-    console.print(f"{space.name}: {subnet}", markup=False, soft_wrap=True)
-    console.print(table)
-    console.print(totals_text(steps, cost, soc))
+    print(f"{space.name}: {subnet}")
+    print_wide(profile_table(steps, cost, soc))
+    print(totals_text(steps, cost, soc))
 
 
 def profile_record(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> dict[str, Any]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -21,7 +22,7 @@ from mashumaro.exceptions import (
 )
 from mashumaro.types import SerializationStrategy
 
-from search_space.errors import DocumentError
+from search_space.errors import DocumentError, UnknownNameError
 
 
 class _Strict(SerializationStrategy):
@@ -140,6 +141,31 @@ def read_yaml(path: Path) -> object:
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
         raise DocumentError(f"{path}: is not valid YAML ({reason})") from error
+
+
+def built_in_names(folder: Traversable) -> tuple[str, ...]:
+    """Names of the YAML files in `folder`, without their ending."""
+    files = (entry.name for entry in folder.iterdir())
+    return tuple(sorted(name.removesuffix(".yaml") for name in files if name.endswith(".yaml")))
+
+
+def locate(what: str, name: str, folder: Traversable, *, beside: Path = Path()) -> Path:
+    """The file that `name` means: one of the built-in ones in `folder`, or a user's own by its path.
+
+    Args:
+        what: The noun for messages, e.g. ``"space"``.
+        name: A built-in name, or a path that ends in .yaml or .yml.
+        folder: Where the built-in files are.
+        beside: What a relative path starts from.
+
+    Raises:
+        UnknownNameError: No built-in file has this name.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return beside / name
+    if name not in built_in_names(folder):
+        raise UnknownNameError(what, name, (*built_in_names(folder), "or a path that ends in .yaml"))
+    return Path(str(folder / f"{name}.yaml"))
 
 
 def read_document(kind: type[D], path: Path) -> D:

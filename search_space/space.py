@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from math import prod
-from pathlib import Path
 
 import numpy as np
 
 from search_space import complexity
 from search_space import genotype as genotypes
-from search_space.document import Document, read_document
+from search_space.document import Document, built_in_names, locate, read_document
 from search_space.errors import DocumentError, UnknownNameError
 from search_space.genotype import Gene, Genotype
 from search_space.subnet import Head, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock
@@ -364,12 +363,12 @@ class Space(Document):
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
 
+_BUILT_IN = resources.files("search_space") / "spaces"
+
+
 def known_spaces() -> tuple[str, ...]:
     """Names of the spaces that come with the project."""
-    folder = resources.files("search_space") / "spaces"
-    return tuple(
-        sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
-    )
+    return built_in_names(_BUILT_IN)
 
 
 def load_space(name: str) -> Space:
@@ -379,12 +378,7 @@ def load_space(name: str) -> Space:
         UnknownNameError: No built-in space has this name.
         DocumentError: The file is damaged.
     """
-    if name.endswith((".yaml", ".yml")):
-        return read_document(Space, Path(name))
-    if name not in known_spaces():
-        raise UnknownNameError("space", name, (*known_spaces(), "or a path that ends in .yaml"))
-    with resources.as_file(resources.files("search_space") / "spaces" / f"{name}.yaml") as path:
-        return read_document(Space, path)
+    return read_document(Space, locate("space", name, _BUILT_IN))
 
 
 def _stage_genes(prefix: str, stage: StageOptions) -> Iterator[Gene]:

@@ -29,6 +29,7 @@ from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.genotype import to_text
 from search_space.space import Space, load_space
+from search_space.wide_table import print_wide
 from studies.constraint import Constraint, parse_constraint
 from studies.display import create_display
 from studies.evaluation import Evaluation, Evaluator, measure
@@ -38,7 +39,7 @@ from studies.samplers.registry import check_sampler, create_sampler, known_sampl
 from studies.search import Progress, search
 from studies.store import check_writable, create_store, open_store
 from studies.study import Goal, Study
-from studies.table import front_table, print_table
+from studies.table import front_table
 from supernet.checkpoints import built_in_checkpoint
 
 DEFAULTS: dict[str, Any] = {
@@ -360,7 +361,7 @@ def print_result(plan: Plan, study: Study, evaluations: Sequence[Evaluation]) ->
             f"Pareto front: {len(front)} of {len(evaluations)} subnets, "
             f"hypervolume {study.hypervolume(front):.4f}"
         )
-        print_table(front_table(study, front[:SHOWN_ROWS]))
+        print_wide(front_table(study, front[:SHOWN_ROWS]))
     if infeasible:
         print(f"{infeasible} of {len(evaluations)} subnets break {' or '.join(study.constraints)}")
     if not front:

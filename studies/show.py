@@ -14,10 +14,11 @@ from rich import box
 from rich.table import Table
 
 from search_space.command_line import Parser, run_command
+from search_space.wide_table import print_wide
 from studies.evaluation import Evaluation
 from studies.store import Store, open_store
 from studies.study import Study
-from studies.table import front_table, print_table
+from studies.table import front_table
 
 
 def parser() -> Parser:
@@ -144,7 +145,7 @@ def _print_studies(rows: Sequence[tuple[Study, Sequence[Evaluation]]], path: Pat
             f"{study.hypervolume(evaluations):.4f}",
             study.created_at[:16].replace("T", " "),
         )
-    print_table(table)
+    print_wide(table)
 
 
 def _print_study(study: Study, evaluations: Sequence[Evaluation], *, is_complete: bool) -> None:
@@ -158,7 +159,7 @@ def _print_study(study: Study, evaluations: Sequence[Evaluation], *, is_complete
         print(f"{feasible} of {len(evaluations)} subnets hold {', '.join(study.constraints)}")
     shown = evaluations if is_complete else front
     if shown:
-        print_table(front_table(study, shown))
+        print_wide(front_table(study, shown))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from studies.evaluation import Evaluation
@@ -35,16 +34,6 @@ def front_table(study: Study, evaluations: Sequence[Evaluation]) -> Table:
             cells.append("yes" if one.is_feasible else "no")
         table.add_row(str(one.index), *cells)
     return table
-
-
-def print_table(table: Table) -> None:
-    """Prints `table` to stdout as wide as it needs to be, in a pipe and on a terminal.
-
-    A cell that is cut or folded cannot be copied, so a narrow terminal folds whole lines instead.
-    """
-    console = Console(highlight=False)
-    console.width = console.measure(table, options=console.options.update(max_width=10_000)).maximum
-    console.print(table, markup=False)
 
 
 def number_text(value: float | None, unit: str) -> str:

@@ -23,7 +23,7 @@ from objectives.hardware.memory import Memory
 from objectives.hardware.noc import Noc
 from objectives.hardware.npu import Npu
 from objectives.hardware.quantity import Quantity, Section
-from search_space.document import Document, parse_document, read_yaml
+from search_space.document import Document, built_in_names, locate, parse_document, read_yaml
 from search_space.errors import DocumentError, H4HError, UnknownNameError
 
 _BASE = "base"
@@ -119,12 +119,12 @@ class SoC(Document):
         return milliwatts * 1e3 / self.clock_mhz  # mW / MHz = nJ
 
 
+_BUILT_IN = resources.files("objectives.hardware") / "socs"
+
+
 def known_socs() -> tuple[str, ...]:
     """Names of the built-in SoCs."""
-    folder = resources.files("objectives.hardware") / "socs"
-    return tuple(
-        sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
-    )
+    return built_in_names(_BUILT_IN)
 
 
 def load_soc(name: str) -> SoC:
@@ -191,7 +191,7 @@ def _without_idle_parts(soc: SoC) -> SoC:
 
 def _read(name: str, *, folder: Path, seen: tuple[Path, ...]) -> object:
     """The document called `name`, laid over its base."""
-    path = _locate(name, folder)
+    path = locate("hardware", name, _BUILT_IN, beside=folder).resolve()
     if path in seen:
         raise DocumentError(f"{name}: `{_BASE}` leads back to {path.name}")
     data = read_yaml(path)
@@ -203,15 +203,6 @@ def _read(name: str, *, folder: Path, seen: tuple[Path, ...]) -> object:
     below = _read(base, folder=path.parent, seen=(*seen, path))
     above = {key: value for key, value in data.items() if key != _BASE}
     return _laid_over(below, above) if isinstance(below, dict) else below
-
-
-def _locate(name: str, folder: Path) -> Path:
-    if name.endswith((".yaml", ".yml")):
-        return (folder / name).resolve()
-    if name not in known_socs():
-        raise UnknownNameError("hardware", name, (*known_socs(), "or a path that ends in .yaml"))
-    with resources.as_file(resources.files("objectives.hardware") / "socs" / f"{name}.yaml") as path:
-        return path
 
 
 def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,14 @@ def test_every_number_with_unit_and_source(name: str, capsys: pytest.CaptureFixt
     assert len(record["floor_plan"].get("macros", [])) == soc.macros
 
 
+def test_text_shows_every_source_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--hardware", "u55-256-cim8"])
+    words = " ".join(capsys.readouterr().out.split())
+    for name, number in load_soc("u55-256-cim8").quantities():
+        assert f"{name} {number.value:g} {number.unit} {number.low:g} to {number.high:g}" in words
+        assert " ".join(number.source.split()) in words
+
+
 def test_floor_plan_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--hardware", "u55-256-cim8", "--macros", "2"])
     text = capsys.readouterr().out

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from search_space.wide_table import print_wide
 from studies.evaluation import Evaluation
 from studies.study import Goal, Study
-from studies.table import count_text, front_table, number_text, print_table
+from studies.table import count_text, front_table, number_text
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_table_of_a_real_study_fits_100_columns(
 ) -> None:
     goals = (Goal("acc", "%", "max"), Goal("lat", "ms", "min"), Goal("energy", "mJ", "min"))
     one = replace(evaluation(1234, 90.0, 12.0), values=(90.0, 12.0, 0.00012), macs=25_000_000)
-    print_table(front_table(replace(study, goals=goals), [one]))
+    print_wide(front_table(replace(study, goals=goals), [one]))
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 100
     header, row = lines[1], lines[3]
