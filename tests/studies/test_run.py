@@ -171,6 +171,12 @@ def test_other_hardware_is_refused_where_it_matters(capsys: pytest.CaptureFixtur
     capsys.readouterr()
     error = fails(capsys, "--objectives", "lat", *command, "--hardware", "u55-128")
     assert "hardware u55-256-cim8 -> u55-128" in error
+    for option, value, named in (
+        ("--mapping", "energy", "mapping latency -> energy"),
+        ("--npu-model", "vela", "npu_model analytic -> vela"),
+        ("--macros", "4", "hardware u55-256-cim8 -> u55-256-cim8-4x1"),
+    ):
+        assert named in fails(capsys, "--objectives", "lat", *command, option, value)
     run.main([*QUICK, *command, "--study", "counts"])
     run.main([*QUICK, *command, "--study", "counts", "--hardware", "u55-128"])
 
@@ -185,6 +191,11 @@ def test_other_hardware_is_refused_where_it_matters(capsys: pytest.CaptureFixtur
         (["--space", "cifar33"], "did you mean 'cifar32'"),
         (["--space", "none.yaml"], "none.yaml"),
         (["--hardware", "u55"], "u55-256-cim8"),
+        (["--npu-model", "guess"], "must be one of analytic, vela"),
+        (["--mapping", "speed"], "'latency', 'energy', 'edp'"),
+        (["--macros", "-1"], "--macros must be at least 0"),
+        (["--units", "0"], "--units must be at least 1"),
+        (["--hardware", "u55-128", "--macros", "2"], "has no macros to derive others from"),
         (["--sampler", "nsga3"], "must be one of nsga2"),
         (["--constraint", "lat<=2mJ"], "ns, us, ms, s"),
         (["--constraint", "speed<=2ms"], "vit_blocks"),
