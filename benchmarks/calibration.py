@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from objectives.hardware import MAPPINGS, CostModel, load_soc
@@ -27,6 +26,7 @@ from objectives.workload import ops_of, workload
 from search_space.command_line import Parser, run_command
 from search_space.space import Space, load_space
 from search_space.subnet import Subnet
+from search_space.wide_table import print_wide
 
 REFERENCE = "u55-256"
 CHIPS = ("u55-256-cim1", "u55-256-cim2", "u55-256-cim4", "u55-256-cim8", "u55-256-cim8x4")
@@ -97,7 +97,7 @@ def main() -> None:
             table.add_row(f"{name} {part}", *(f"{record[name][part]:.1%}" for record in records))
     for name in ("movable_share_of_npu_time", "macro_worth", "energy_per_op_ratio"):
         table.add_row(name, *(f"{record[name]:.3f}" for record in records))
-    Console().print(table)
+    print_wide(table)
 
 
 if __name__ == "__main__":

@@ -51,11 +51,11 @@ DEFAULTS: dict[str, Any] = {
     "npu_model": "analytic",
     "mapping": "latency",
     "sampler": "nsga2",
-    "population": 16,
-    "generations": 10,
+    "population": 24,
+    "generations": 12,
     "seed": 0,
-    "val_images": 1000,
-    "calibration_images": 256,
+    "val_images": 2000,
+    "calibration_images": 512,
     "checkpoint": None,
 }
 SHOWN_ROWS = 20

@@ -272,7 +272,7 @@ def test_commands_are_printed_as_uv_runs_them(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("UV", raising=False)
     line = run.run_command_line(options, "mine")
     assert line == (
-        "python -m studies.run --objectives acc,lat,energy --study mine --db 'a b.db' --generations 10 "
+        "python -m studies.run --objectives acc,lat,energy --study mine --db 'a b.db' --generations 12 "
         "--seed 3 --constraint 'lat<=2ms'"
     )
     monkeypatch.setenv("UV", "/usr/bin/uv")
