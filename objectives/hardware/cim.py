@@ -7,6 +7,7 @@ parallel, each on its share of the weights.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -49,7 +50,7 @@ class CimCost:
 
 
 @dataclass(frozen=True)
-class Cim(Section):
+class Cim(Section, ABC):
     """What the macros of every kind have (section `cim` of a SoC file).
 
     `buffer` holds a macro's share of a feature map that stays at the macros between two ops; there are two,
@@ -80,10 +81,11 @@ class Cim(Section):
         """Bytes for weights in all macros together."""
         return self.macros.value * self.macro_capacity_bytes
 
+    @abstractmethod
     def peak(self, clock_mhz: float) -> float:
         """Multiply-accumulates per cycle with everything in every macro busy."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cost(self, ops: OpArrays, macros: FloatArray, clock_mhz: float) -> CimCost:
         """Cost of whole ops on the macros.
 
@@ -92,7 +94,6 @@ class Cim(Section):
             macros: How many macros work on each, (n,).
             clock_mhz: The clock in which cycles are counted.
         """
-        raise NotImplementedError
 
     def deployment_s(self, weight_bytes: float) -> float:
         """Seconds to write the weights, once."""
