@@ -45,7 +45,7 @@ def create_display(console: Console, *, generations: int, total: int) -> Display
 
 
 class PlainDisplay:
-    """One line per generation, and one whenever nothing was written for `QUIET_S`.
+    """One line for the first subnet, one per generation, and one after `QUIET_S` without any.
 
     Generations that come from the table alone pass in milliseconds and get no line.
     """
@@ -57,7 +57,9 @@ class PlainDisplay:
         self._generations = generations
         self._total = total
         self._clock = clock
-        self._start = self._last = clock()
+        self._start = clock()
+        # Loading was silent already: the first subnet measured gets a line at once.
+        self._last = self._start - QUIET_S
 
     def __enter__(self) -> PlainDisplay:
         return self

@@ -28,7 +28,8 @@ def test_plain_lines_come_with_generations_and_after_silence() -> None:
 
     def steps() -> Iterator[tuple[float, Progress]]:
         yield 1.0, replace(PROGRESS, measured=0, is_generation_done=True)  # From the table: no line.
-        yield 2.0, PROGRESS  # Too soon.
+        yield 2.0, PROGRESS  # The first that this run measured.
+        yield 2.5, PROGRESS  # Too soon.
         yield 3.0, replace(PROGRESS, evaluations=13, is_generation_done=True)
         yield 9.0, replace(PROGRESS, evaluations=14)  # Too soon.
         yield 13.5, replace(PROGRESS, evaluations=15)
@@ -40,7 +41,7 @@ def test_plain_lines_come_with_generations_and_after_silence() -> None:
         for now[0], progress in steps():
             display.show(progress)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
-    assert [line.split("/")[0] for line in lines] == ["13", "15", "16"]
+    assert [line.split("/")[0] for line in lines] == ["12", "13", "15", "16"]
 
 
 @pytest.mark.parametrize(("is_terminal", "kind"), [(True, LiveDisplay), (False, PlainDisplay)])
