@@ -68,15 +68,22 @@ def attention_ratio(heads: int, tokens: int, dtype: torch.dtype) -> float:
     return ratio(step(attention_module.attention), step(F.scaled_dot_product_attention))
 
 
-def step_ratio(dtype: torch.dtype) -> tuple[float, float]:
-    """Training step of cifar32's largest subnet: ratio of both substitutes, and ours in images/s."""
+def largest_step(dtype: torch.dtype) -> Callable[[], None]:
+    """A training step of cifar32's largest subnet, without the optimiser."""
     space = load_space("cifar32")
     supernet = Supernet(space)
     subnet = space.decode(space.largest())
     images = torch.randn(BATCH, 3, 32, 32, dtype=dtype).to(memory_format=torch.channels_last)
 
-    def ours() -> None:
+    def step() -> None:
         supernet(images, subnet).float().logsumexp(1).sum().backward()
+
+    return step
+
+
+def step_ratio(dtype: torch.dtype) -> tuple[float, float]:
+    """That step: ratio of both substitutes, and ours in images/s."""
+    ours = largest_step(dtype)
 
     def theirs() -> None:
         with (
@@ -90,18 +97,10 @@ def step_ratio(dtype: torch.dtype) -> tuple[float, float]:
 
 
 def largest_step_seconds(precision: str, keep: bool) -> float:
-    """Training step of cifar32's largest subnet, with freed memory kept by the C library or not."""
+    """Time of that step, with freed memory kept by the C library or not."""
     if keep:
         keep_freed_memory()
-    space = load_space("cifar32")
-    supernet = Supernet(space)
-    subnet = space.decode(space.largest())
-    images = torch.randn(BATCH, 3, 32, 32, dtype=PRECISIONS[precision])
-    images = images.to(memory_format=torch.channels_last)
-
-    def step() -> None:
-        supernet(images, subnet).float().logsumexp(1).sum().backward()
-
+    step = largest_step(PRECISIONS[precision])
     step()
     return median(_seconds(step) for _ in range(ROUNDS))
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from objectives.hardware import NetworkCost, OpCost, SoC
 from objectives.workload import Step
 from search_space.errors import H4HError
+from search_space.whole_file import whole_file
 
 FORMATS = {".png": FigureCanvasAgg, ".svg": FigureCanvasSVG}
 LANES = ("NPU", "NoC", "macros")
@@ -101,10 +102,8 @@ def save(figure: Figure, path: Path) -> None:
     """
     suffix = path.suffix.lower()
     canvas = FORMATS[suffix](figure)
-    temporary = path.with_name(f".{path.name}.part")
     try:
-        canvas.print_figure(str(temporary), format=suffix[1:], dpi=120)
-        temporary.replace(path)
+        with whole_file(path) as temporary:
+            canvas.print_figure(str(temporary), format=suffix[1:], dpi=120)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise H4HError(f"--plot {path}: cannot be written ({error.strerror})") from error

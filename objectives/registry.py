@@ -18,7 +18,6 @@ class ObjectiveContext:
     """What objectives are made from.
 
     Attributes:
-        space_name: The search space of the subnets.
         hardware: The SoC of `lat` and `energy`.
         accuracy: Makes the accuracy oracle, which alone needs torch, weights and images; it is called
             only if `acc` is wanted.
@@ -26,7 +25,6 @@ class ObjectiveContext:
         npu_model: What gives the NPU's cycles, `analytic` or `vela`.
     """
 
-    space_name: str
     hardware: SoC
     accuracy: Callable[[], Objective] | None = None
     mapping: str = "latency"

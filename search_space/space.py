@@ -318,10 +318,19 @@ class Space(Document):
 
     def largest(self) -> Genotype:
         """The network with the most multiply-accumulates."""
-        return self._extreme(largest=True)
+        return self._largest
 
     def smallest(self) -> Genotype:
         """The network with the fewest multiply-accumulates."""
+        return self._smallest
+
+    # A training step asks for both.
+    @cached_property
+    def _largest(self) -> Genotype:
+        return self._extreme(largest=True)
+
+    @cached_property
+    def _smallest(self) -> Genotype:
         return self._extreme(largest=False)
 
     def _extreme(self, *, largest: bool) -> Genotype:

@@ -241,7 +241,6 @@ def make_objectives(plan: Plan) -> Objectives:
         )
 
     context = ObjectiveContext(
-        plan.space.name,
         plan.hardware,
         accuracy,
         mapping=plan.options.mapping,

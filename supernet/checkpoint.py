@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from torch import Tensor
 from search_space.document import parse_document
 from search_space.errors import DocumentError, H4HError
 from search_space.space import Space
+from search_space.whole_file import whole_file
 from supernet.model import Supernet
 
 FORMAT = "h4h-supernet-1"
@@ -31,15 +31,10 @@ class CheckpointError(H4HError):
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
     """Writes a safetensors file whole or not at all; equal content gives equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with whole_file(path) as temporary:
         # One entry: safetensors writes several in an order that changes from run to run.
         save_file(contiguous, temporary, {HEADER: json.dumps(dict(header), sort_keys=True)})
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def read_tensors(path: Path, expected_format: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -23,6 +23,7 @@ from search_space.command_line import Parser, run_command
 from search_space.families import family
 from search_space.space import Space
 from search_space.subnet import Subnet
+from search_space.wide_table import print_wide
 from supernet import cifar10, oracle
 from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import load_checkpoint
@@ -54,7 +55,7 @@ def chosen_subnets(space: Space, random: int, seed: int) -> dict[str, Subnet]:
     return {name: space.decode(genotype) for name, genotype in genotypes.items()}
 
 
-def _print(rows: list[Row], splits: list[str], console: Console) -> None:
+def _print(rows: list[Row], splits: list[str]) -> None:
     table = Table("subnet", "family", "conv", "ViT", "MMAC", "parameters", box=box.SIMPLE_HEAD)
     for split in splits:
         table.add_column(f"{split} top-1 %", justify="right")
@@ -66,7 +67,7 @@ def _print(rows: list[Row], splits: list[str], console: Console) -> None:
         table.add_section()
         means = (f"{np.mean([row.accuracy[split] for row in random]):.2f}" for split in splits)
         table.add_row(f"mean of {len(random)} random", "", "", "", "", "", *means)
-    console.print(table)
+    print_wide(table)
 
 
 def main() -> None:
@@ -129,7 +130,7 @@ def main() -> None:
         }
         print(json.dumps(record, indent=2))
     else:
-        _print(rows, splits, Console())
+        _print(rows, splits)
 
 
 if __name__ == "__main__":

@@ -36,10 +36,7 @@ class PreparedImages:
 
 
 def prepare(images: LabelledImages, *, precision: str, device: torch.device) -> PreparedImages:
-    """Normalises `images` once, for many evaluations.
-
-    The last batch of a calibration set weighs as much per image as the others.
-    """
+    """Normalises `images` once, for many evaluations."""
     starts = range(0, len(images), BATCH)
     parts = [images[start : start + BATCH] for start in starts]
     return PreparedImages(
@@ -52,7 +49,7 @@ def prepare(images: LabelledImages, *, precision: str, device: torch.device) -> 
 
 @torch.inference_mode()
 def calibrate(supernet: Supernet, subnet: Subnet, images: PreparedImages) -> Recorded:
-    """Batch-norm statistics of `subnet`, averaged over `images`."""
+    """Batch-norm statistics of `subnet`, averaged over `images`; each image weighs the same."""
     recording = Recording()
     for batch, _ in images.batches:
         supernet(batch, subnet, recording)

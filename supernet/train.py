@@ -10,7 +10,6 @@ The same command again goes on after the last finished epoch, exactly. The resul
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import fields
@@ -25,6 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.space import load_space
+from search_space.whole_file import whole_file
 from supernet import cifar10
 from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import save_checkpoint
@@ -195,9 +195,8 @@ def _log(path: Path, record: dict[str, Any]) -> None:
     """Appends a line, in place of one for the same epoch that a kill left without its state."""
     lines = path.read_text().splitlines() if path.exists() else []
     kept = [line for line in lines if json.loads(line)["epoch"] < record["epoch"]]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text("".join(f"{line}\n" for line in [*kept, json.dumps(record)]))
-    temporary.replace(path)
+    with whole_file(path) as temporary:
+        temporary.write_text("".join(f"{line}\n" for line in [*kept, json.dumps(record)]))
 
 
 if __name__ == "__main__":

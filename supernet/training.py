@@ -186,11 +186,10 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Writes the state from which `load` goes on."""
         tensors = {f"weight.{name}": value for name, value in self.supernet.state_dict().items()}
-        names = [name for name, _ in self.supernet.named_parameters()]
         moments = self.optimizer.state_dict()["state"]
-        for group_index, index in enumerate(_parameter_order(self.optimizer, self.supernet)):
-            for kind, value in moments.get(group_index, {}).items():
-                tensors[f"optimizer.{kind}.{names[index]}"] = torch.as_tensor(value)
+        for index, name in enumerate(_parameter_names(self.optimizer, self.supernet)):
+            for kind, value in moments.get(index, {}).items():
+                tensors[f"optimizer.{kind}.{name}"] = torch.as_tensor(value)
         header = {
             "format": STATE_FORMAT,
             "recipe": asdict(self.recipe),
@@ -222,15 +221,14 @@ class Trainer:
         weights = _with_prefix(tensors, "weight.")
         self.supernet.load_state_dict(weights)
         state = self.optimizer.state_dict()
-        names = [name for name, _ in self.supernet.named_parameters()]
-        for group_index, index in enumerate(_parameter_order(self.optimizer, self.supernet)):
+        for index, name in enumerate(_parameter_names(self.optimizer, self.supernet)):
             entry = {
                 kind: tensors[key]
                 for kind in ("step", "exp_avg", "exp_avg_sq")
-                if (key := f"optimizer.{kind}.{names[index]}") in tensors
+                if (key := f"optimizer.{kind}.{name}") in tensors
             }
             if entry:
-                state["state"][group_index] = entry
+                state["state"][index] = entry
         self.optimizer.load_state_dict(state)
         self.epochs_done = header["epochs_done"]
 
@@ -245,10 +243,10 @@ def make_optimizer(supernet: Supernet, recipe: Recipe) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=0.0)
 
 
-def _parameter_order(optimizer: torch.optim.Optimizer, supernet: Supernet) -> list[int]:
-    """For each parameter in the optimiser's order its index among the supernet's."""
-    index = {id(parameter): number for number, parameter in enumerate(supernet.parameters())}
-    return [index[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
+def _parameter_names(optimizer: torch.optim.Optimizer, supernet: Supernet) -> list[str]:
+    """Names of the supernet's parameters in the order in which the optimiser numbers them."""
+    names = {id(parameter): name for name, parameter in supernet.named_parameters()}
+    return [names[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
 
 
 def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

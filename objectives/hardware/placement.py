@@ -7,7 +7,7 @@ SRAM.
 
     next op              from SRAM                        from a split map
     conv2d, linear       multicast to all macros          both sides get what they lack; macros exchange
-    shares depthwise            each macro gets its channels     in place, with the same split
+    depthwise            each macro gets its channels     in place, with the same split
     product, softmax     each macro gets its heads        in place, with the same heads
     anything else        -                                not possible: the map is written back before
 

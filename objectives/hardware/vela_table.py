@@ -54,7 +54,7 @@ class VelaTable:
         self._known: dict[Op, int] = {}
 
     def cycles(self, ops: OpArrays) -> FloatArray:
-        """NPU cycles (n,); ops never seen on this machine are compiled first, in some 3 ms each.
+        """NPU cycles (n,); ops never seen on this machine are compiled first.
 
         Raises:
             VelaError: The compiler refuses an op, or the table cannot be used.

@@ -19,7 +19,7 @@ from search_space.subnet import Subnet
 
 SPACE = load_space("cifar32")
 SUBNETS = [SPACE.decode(SPACE.smallest()), SPACE.decode(SPACE.largest())]
-CONTEXT = ObjectiveContext("cifar32", load_soc("u55-256-cim8"))
+CONTEXT = ObjectiveContext(load_soc("u55-256-cim8"))
 CHEAP = ("lat", "energy", "macs", "params", "sram")
 
 
@@ -73,7 +73,7 @@ def test_counts_are_plain_counts() -> None:
 
 def test_fingerprint_names_the_hardware() -> None:
     latency, other = (
-        create_objectives(["lat"], ObjectiveContext("cifar32", load_soc(name)))[0].fingerprint()
+        create_objectives(["lat"], ObjectiveContext(load_soc(name)))[0].fingerprint()
         for name in ("u55-256", "u55-256-cim8")
     )
     assert latency["hardware"] == "u55-256"
@@ -83,7 +83,7 @@ def test_fingerprint_names_the_hardware() -> None:
 
 def test_mapping_decides_values_and_fingerprint() -> None:
     by_name = {
-        name: ObjectiveContext("cifar32", load_soc("u55-256-cim8"), mapping=name)
+        name: ObjectiveContext(load_soc("u55-256-cim8"), mapping=name)
         for name in ("latency", "energy", "edp", "npu")
     }
     values = {
@@ -102,7 +102,7 @@ def test_accuracy_is_made_only_when_wanted() -> None:
         made.append(1)
         return Constant()
 
-    context = ObjectiveContext("cifar32", load_soc("u55-256"), accuracy=accuracy)
+    context = ObjectiveContext(load_soc("u55-256"), accuracy=accuracy)
     create_objectives(["lat"], context)
     assert not made
     (objective,) = create_objectives(["acc"], context)

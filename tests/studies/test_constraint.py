@@ -100,5 +100,5 @@ def test_every_objective_can_be_limited_in_the_unit_it_is_measured_in() -> None:
     assert set(known_objectives()) <= set(QUANTITIES)
     units = {"ms": "ms", "mJ": "mJ", "bytes": "B", "MACs": "", "parameters": ""}
     names = [name for name in known_objectives() if name != "acc"]
-    for objective in create_objectives(names, ObjectiveContext("tiny", load_soc("u55-256-cim8"))):
+    for objective in create_objectives(names, ObjectiveContext(load_soc("u55-256-cim8"))):
         assert QUANTITIES[objective.name][units[objective.unit]] == 1.0
