@@ -16,6 +16,11 @@ from supernet.depthwise import depthwise
 from supernet.normalisation import Normalisation
 
 
+def leading(weight: Tensor, *lengths: int) -> Tensor:
+    """A view of the leading `lengths` of `weight`'s first dimensions, whole in all others."""
+    return weight[tuple(slice(0, length) for length in lengths)]
+
+
 class ElasticConv2d(nn.Module):
     """Dense convolution with "same" padding, without bias.
 
@@ -34,7 +39,7 @@ class ElasticConv2d(nn.Module):
 
     def forward(self, x: Tensor, width: int) -> Tensor:
         """``(n, c, h, w)`` -> ``(n, width, ceil(h / stride), ceil(w / stride))``."""
-        weight = self.weight[:width, : x.shape[1]].to(x.dtype)
+        weight = leading(self.weight, width, x.shape[1]).to(x.dtype)
         padding = self.kernel // 2
         if self.kernel % 2 == 0:
             padding = 0
@@ -56,10 +61,12 @@ class ElasticDepthwise(nn.Module):
 
     def forward(self, x: Tensor, kernel: int) -> Tensor:
         """``(n, c, h, w)`` -> ``(n, c, ceil(h / stride), ceil(w / stride))``."""
+        return depthwise(x, self.centre(x.shape[1], kernel).to(x.dtype), self.stride)
+
+    def centre(self, width: int, kernel: int) -> Tensor:
+        """``(width, 1, kernel, kernel)``, a view of the weights."""
         margin = (self.kernel - kernel) // 2
-        centre = slice(margin, margin + kernel)
-        weight = self.weight[: x.shape[1], :, centre, centre].to(x.dtype)
-        return depthwise(x, weight, self.stride)
+        return leading(self.weight, width)[..., margin : margin + kernel, margin : margin + kernel]
 
 
 class ElasticBatchNorm(nn.Module):
@@ -73,7 +80,7 @@ class ElasticBatchNorm(nn.Module):
     def forward(self, x: Tensor, normalise: Normalisation) -> Tensor:
         """``(n, c, h, w)`` -> the same shape."""
         width = x.shape[1]
-        return normalise(self, x, self.weight[:width], self.bias[:width])
+        return normalise(self, x, leading(self.weight, width), leading(self.bias, width))
 
 
 class ElasticLayerNorm(nn.Module):
@@ -87,7 +94,8 @@ class ElasticLayerNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(..., c)`` -> the same shape."""
         width = x.shape[-1]
-        return F.layer_norm(x, (width,), self.weight[:width].to(x.dtype), self.bias[:width].to(x.dtype))
+        weight, bias = leading(self.weight, width), leading(self.bias, width)
+        return F.layer_norm(x, (width,), weight.to(x.dtype), bias.to(x.dtype))
 
 
 class ElasticLinear(nn.Module):
@@ -101,8 +109,8 @@ class ElasticLinear(nn.Module):
 
     def forward(self, x: Tensor, width: int) -> Tensor:
         """``(..., c)`` -> ``(..., width)``."""
-        weight = self.weight[:width, : x.shape[-1]].to(x.dtype)
-        return F.linear(x, weight, self.bias[:width].to(x.dtype))
+        weight = leading(self.weight, width, x.shape[-1])
+        return F.linear(x, weight.to(x.dtype), leading(self.bias, width).to(x.dtype))
 
 
 class ElasticQKV(nn.Module):
@@ -117,12 +125,16 @@ class ElasticQKV(nn.Module):
     def forward(self, x: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
         """``(n, tokens, c)`` -> three of ``(n, heads, tokens, head_dim)``."""
         images, tokens, width = x.shape
-        weight = self.weight[:, :heads, :, :width].reshape(-1, width).to(x.dtype)
-        bias = self.bias[:, :heads].reshape(-1).to(x.dtype)
+        weight, bias = self.of_heads(heads, width)
         # (n, tokens, 3 * heads * head_dim) -> (3, n, heads, tokens, head_dim)
-        qkv = F.linear(x, weight, bias).view(images, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4)
-        q, k, v = qkv.unbind(0)
+        qkv = F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
+        q, k, v = qkv.view(images, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
         return q, k, v
+
+    def of_heads(self, heads: int, width: int) -> tuple[Tensor, Tensor]:
+        """Weight ``(3 * heads * head_dim, width)`` and bias; rows of q first, then k, then v."""
+        weight = leading(self.weight, 3, heads, self.weight.shape[2], width)
+        return weight.reshape(-1, width), leading(self.bias, 3, heads).reshape(-1)
 
 
 class ElasticPositions(nn.Module):
@@ -134,7 +146,12 @@ class ElasticPositions(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(n, c, h, w)`` -> the same shape."""
-        weight = self.weight[:, : x.shape[1]]
-        if weight.shape[-2:] != x.shape[-2:]:
-            weight = F.interpolate(weight, x.shape[-2:], mode="bilinear", align_corners=False)
+        weight = self.resized(*x.shape[1:])
         return x + weight.to(x.dtype).contiguous(memory_format=torch.channels_last)
+
+    def resized(self, channels: int, height: int, width: int) -> Tensor:
+        """``(1, channels, height, width)``: the leading channels for a map of that size."""
+        weight = leading(self.weight, 1, channels)
+        if weight.shape[-2:] == (height, width):
+            return weight
+        return F.interpolate(weight, (height, width), mode="bilinear", align_corners=False)

@@ -11,6 +11,7 @@ from search_space.subnet import Subnet, downsampled
 from supernet.blocks import ElasticStage
 from supernet.elastic import ElasticBatchNorm, ElasticConv2d, ElasticLinear
 from supernet.normalisation import Normalisation, by_batch
+from supernet.resizing import resized
 
 
 class Supernet(nn.Module):
@@ -61,12 +62,3 @@ class Supernet(nn.Module):
         x = F.relu6(self.head_norm(self.head(x, subnet.head.width), normalise))
         logits: Tensor = self.classifier(x.mean((2, 3)), subnet.head.classes)
         return logits
-
-
-def resized(images: Tensor, side: int) -> Tensor:
-    """``(n, c, s, s)`` -> ``(n, c, side, side)``."""
-    if images.shape[-1] == side:
-        return images
-    return F.interpolate(
-        images.float(), (side, side), mode="bilinear", antialias=True, align_corners=False
-    ).to(images.dtype)
