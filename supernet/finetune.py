@@ -1,0 +1,169 @@
+"""Takes a subnet out of a supernet and trains it on, as the network that ships.
+
+    python -m supernet.data cifar10
+    python -m supernet.finetune --subnet max --epochs 20 --out runs/largest
+
+`--subnet` is `max`, `min`, or a genotype: gene indices joined by commas. The result is
+`OUT/network.safetensors` (see `extraction`) and `OUT/result.json`. The same command again goes on after
+the last finished epoch, exactly. With `--epochs 0` the subnet is taken out and not trained.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from search_space import complexity
+from search_space.command_line import Parser, run_command
+from search_space.genotype import to_text
+from search_space.whole_file import whole_file
+from supernet import cifar10, oracle
+from supernet.allocator import keep_freed_memory
+from supernet.checkpoint import file_digest, load_checkpoint
+from supernet.checkpoints import built_in_checkpoint
+from supernet.extraction import extract, folded, save_extracted
+from supernet.fine_tuning import FineTuning, FineTuningRecipe, top1
+from supernet.precision import resolve_device, resolve_precision
+from supernet.training import StepResult
+
+STATE = "state.safetensors"
+NETWORK = "network.safetensors"
+RESULT = "result.json"
+
+HELP = {
+    "seed": "seed of order and augmentation",
+    "epochs": "passes over the training images; 0 only takes the subnet out",
+    "rate": "peak learning rate; it falls along a cosine",
+    "warm_up_epochs": "epochs of warm-up",
+    "batch": "images per step",
+    "weight_decay": "AdamW's weight decay of matrices and kernels",
+    "label_smoothing": "of the targets",
+    "clip": "largest norm of a step's gradient",
+    "precision": "bf16, fp32, or auto: bf16 where the device multiplies it natively",
+}
+
+
+def make_parser() -> Parser:
+    parser = Parser(
+        prog="python -m supernet.finetune", description="Take a subnet out of a supernet and train it on."
+    )
+    parser.add_argument("--checkpoint", type=Path, help="safetensors file (default: the shipped one)")
+    parser.add_argument(
+        "--subnet", required=True, help="max, min, or a genotype: gene indices joined by commas"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path("data"), help="folder of data sets (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of the result and of the state to go on from"
+    )
+    parser.add_argument(
+        "--fold-batch-norm", action="store_true", help="write the network with batch norm folded"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    for field in fields(FineTuningRecipe):
+        kind: Any = {"int": int, "float": float, "str": str}[str(field.type)]
+        default = "auto" if field.name == "precision" else field.default
+        parser.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            type=kind,
+            default=default,
+            help=f"{HELP[field.name]} (default: %(default)s)",
+        )
+    return parser
+
+
+def main() -> None:
+    arguments = make_parser().parse_args()
+    console = Console(highlight=False)
+    keep_freed_memory()
+    device = resolve_device(arguments.device)
+    recipe = FineTuningRecipe(
+        **{field.name: getattr(arguments, field.name) for field in fields(FineTuningRecipe)}
+    )
+    recipe = replace(recipe, precision=resolve_precision(recipe.precision, device))
+    checkpoint = arguments.checkpoint or built_in_checkpoint("cifar32")
+    supernet = load_checkpoint(checkpoint).to(device)
+    genotype = supernet.space.parse(arguments.subnet)
+    subnet = supernet.space.decode(genotype)
+
+    train, test = cifar10.load(arguments.data)
+    train.check_classes(supernet.space)
+    splits = {"search": cifar10.search_split(train), "test": test}
+    evaluated = {name: oracle.prepare(part, precision="fp32", device=device) for name, part in splits.items()}
+    calibration = oracle.prepare(cifar10.calibration_images(train), precision="fp32", device=device)
+    network = extract(supernet, subnet, oracle.calibrate(supernet, subnet, calibration))
+    tuning = FineTuning(
+        network=network,
+        images=cifar10.training_split(train),
+        recipe=recipe,
+        device=device,
+        origin=f"checkpoint {file_digest(checkpoint)[:12]}",
+    )
+    before = {name: top1(tuning.network, part) for name, part in evaluated.items()}
+    console.print(f"{subnet}")
+    console.print(f"before: {_text(before)}")
+
+    state = arguments.out / STATE
+    if state.exists():
+        tuning.load(state)
+        console.print(f"going on after epoch {tuning.epochs_done} of {recipe.epochs} ({state})")
+    try:
+        _train(tuning, state, console)
+    except KeyboardInterrupt:
+        console.print(f"stopped: {tuning.epochs_done} finished epochs are kept; the same command goes on")
+        raise
+    after = {name: top1(tuning.network, part) for name, part in evaluated.items()}
+    console.print(f"after:  {_text(after)}")
+    written = folded(tuning.network) if arguments.fold_batch_norm else tuning.network
+    save_extracted(arguments.out / NETWORK, written, space=supernet.space)
+    record = {
+        "checkpoint": str(checkpoint),
+        "genotype": to_text(genotype),
+        "subnet": str(subnet),
+        "macs": complexity.macs(subnet),
+        "params": complexity.params(subnet),
+        "recipe": asdict(recipe),
+        "before": before,
+        "after": after,
+    }
+    with whole_file(arguments.out / RESULT) as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n")
+    console.print(f"network: {arguments.out / NETWORK}")
+
+
+def _text(accuracy: dict[str, float]) -> str:
+    return ", ".join(f"{name} top-1 {value:.2f} %" for name, value in accuracy.items())
+
+
+def _train(tuning: FineTuning, state: Path, console: Console) -> None:
+    """Trains to the end: a bar for the epoch at hand, a line and a state for each finished one."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        while not tuning.is_finished:
+            name = f"epoch {tuning.epochs_done + 1}/{tuning.recipe.epochs}"
+            task = progress.add_task(name, total=tuning.steps_per_epoch)
+            results: list[StepResult] = []
+
+            def on_step(result: StepResult, results: list[StepResult] = results, task: Any = task) -> None:
+                results.append(result)
+                progress.advance(task)
+
+            start = time.perf_counter()
+            tuning.train_epoch(on_step)
+            seconds = time.perf_counter() - start
+            tuning.save(state)
+            progress.remove_task(task)
+            loss = sum(result.loss for result in results) / len(results)
+            accuracy = sum(result.accuracy for result in results) / len(results)
+            console.print(f"{name}: loss {loss:.3f}, train top-1 {accuracy:.1f} %, {seconds:.0f} s")
+
+
+if __name__ == "__main__":
+    run_command(main)

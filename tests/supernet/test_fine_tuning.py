@@ -1,0 +1,142 @@
+"""Training of one plain network: it learns, goes on exactly, and stops where the loss is lost."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from search_space.errors import H4HError
+from search_space.space import Space
+from supernet import oracle
+from supernet.checkpoint import CheckpointError
+from supernet.extraction import extract
+from supernet.fine_tuning import FineTuning, FineTuningRecipe, top1
+from supernet.images import LabelledImages
+from supernet.model import Supernet
+
+CPU = torch.device("cpu")
+RECIPE = FineTuningRecipe(epochs=2, batch=32, rate=5e-3)
+
+
+def tuning(
+    space: Space,
+    images: LabelledImages,
+    recipe: FineTuningRecipe = RECIPE,
+    *,
+    subnet: str = "max",
+    origin: str = "test",
+) -> FineTuning:
+    torch.manual_seed(0)
+    network = extract(Supernet(space), space.decode(space.parse(subnet)))
+    return FineTuning(network=network, images=images, recipe=recipe, device=CPU, origin=origin)
+
+
+def state(of: FineTuning) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in of.network.state_dict().items()}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_it_learns_what_can_be_learned(
+    small_space: Space, four_classes: LabelledImages, precision: str
+) -> None:
+    # Flips swap left and right, so the class is made the row of the bright quadrant.
+    images = LabelledImages(four_classes.pixels, four_classes.labels // 2)
+    training = tuning(small_space, images, replace(RECIPE, epochs=8, precision=precision))
+    prepared = oracle.prepare(images, precision="fp32", device=CPU)
+    assert top1(training.network, prepared) < 90
+    while not training.is_finished:
+        training.train_epoch(lambda result: None)
+    assert top1(training.network, prepared) > 90
+
+
+def test_top1_counts_right_classes(small_space: Space, four_classes: LabelledImages) -> None:
+    network = tuning(small_space, four_classes).network
+    prepared = oracle.prepare(four_classes, precision="fp32", device=CPU)
+    with torch.no_grad():
+        logits = torch.cat([network.eval()(batch) for batch, _ in prepared.batches])
+    right = (logits.argmax(1) == four_classes.labels).sum().item()
+    assert top1(network, prepared) == 100 * right / 256
+
+
+def test_rate_rises_linearly_then_falls_along_a_cosine_to_zero() -> None:
+    recipe = FineTuningRecipe(epochs=10, rate=2.0, warm_up_epochs=2)
+    assert [recipe.rate_at(epochs) for epochs in (0, 1, 2)] == [0, 1, 2]
+    assert recipe.rate_at(6) == pytest.approx(1)  # half of the way
+    assert recipe.rate_at(10) == pytest.approx(0)
+    # A warm-up takes at most half of all epochs.
+    assert replace(recipe, epochs=1).rate_at(0.5) == 2
+
+
+def test_resumed_training_gives_the_same_bits(
+    small_space: Space, four_classes: LabelledImages, tmp_path: Path
+) -> None:
+    path = tmp_path / "state.safetensors"
+    undisturbed = tuning(small_space, four_classes)
+    while not undisturbed.is_finished:
+        undisturbed.train_epoch(lambda result: None)
+    for _ in range(RECIPE.epochs):
+        resumed = tuning(small_space, four_classes)
+        if path.exists():
+            resumed.load(path)
+        resumed.train_epoch(lambda result: None)
+        resumed.save(path)
+    assert resumed.is_finished
+    expected = state(undisturbed)
+    assert all(torch.equal(value, expected[name]) for name, value in state(resumed).items())
+
+
+def test_another_training_is_refused_by_name(
+    small_space: Space, four_classes: LabelledImages, tmp_path: Path
+) -> None:
+    path = tmp_path / "state.safetensors"
+    tuning(small_space, four_classes).save(path)
+    with pytest.raises(CheckpointError, match=r"seed 0 -> 7; rate 0.005 -> 0.1"):
+        tuning(small_space, four_classes, replace(RECIPE, seed=7, rate=0.1)).load(path)
+    with pytest.raises(CheckpointError, match="network "):
+        tuning(small_space, four_classes, subnet="min").load(path)
+    with pytest.raises(CheckpointError, match=r"of test' -> .* of other'"):
+        tuning(small_space, four_classes, origin="other").load(path)
+
+
+@pytest.mark.parametrize("poison", ["weights", "rate"])
+def test_a_loss_that_is_not_finite_names_epoch_and_step(
+    small_space: Space, four_classes: LabelledImages, poison: str
+) -> None:
+    if poison == "rate":
+        training = tuning(small_space, four_classes, replace(RECIPE, rate=1e30, warm_up_epochs=0))
+        match = r"the loss became (nan|inf) in epoch 1, step [2-8] "
+    else:
+        training = tuning(small_space, four_classes)
+        training.train_epoch(lambda result: None)
+        with torch.no_grad():
+            training.network.classifier.bias[0] = math.nan
+        match = r"the loss became nan in epoch 2, step 1 \(what the 1 epochs before it gave is kept\)"
+    with pytest.raises(H4HError, match=match):
+        training.train_epoch(lambda result: None)
+
+
+def test_scores_that_are_not_finite_are_no_accuracy(small_space: Space, four_classes: LabelledImages) -> None:
+    network = tuning(small_space, four_classes).network
+    with torch.no_grad():
+        network.classifier.bias[0] = math.nan
+    with pytest.raises(H4HError, match="class scores that are not finite"):
+        top1(network, oracle.prepare(four_classes, precision="fp32", device=CPU))
+
+
+def test_fewer_images_than_a_batch(small_space: Space, four_classes: LabelledImages) -> None:
+    with pytest.raises(H4HError, match="batch must be at most the 16 training images, but got 32"):
+        tuning(small_space, four_classes[:16])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("epochs", -1), ("batch", 1), ("rate", math.nan), ("rate", math.inf), ("label_smoothing", 1.0)],
+)
+def test_recipe_out_of_range(field: str, value: Any) -> None:
+    with pytest.raises(H4HError, match=f"--{field.replace('_', '-')} must be"):
+        replace(RECIPE, **{field: value})

@@ -1,0 +1,197 @@
+"""`supernet.finetune` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from search_space.command_line import run_command
+from search_space.space import load_space
+from supernet import cifar10, finetune
+from supernet.checkpoint import save_checkpoint
+from supernet.extraction import load_extracted
+from supernet.images import LabelledImages
+from supernet.model import Supernet
+
+ROOT = Path(finetune.__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "--subnet, --out"),
+        (("--subnet", "max", "--out", "o", "--checkpoint", "absent"), "absent does not exist"),
+        (("--subnet", "large", "--out", "o"), "written as integers joined by commas, but got 'large'"),
+        (("--subnet", "1,2", "--out", "o"), "has 58 genes, but got 2"),
+        (("--subnet", "max", "--out", "o", "--data", "nowhere"), "nowhere"),
+        (("--subnet", "max", "--out", "o", "--epochs", "-1"), "--epochs must be at least 0 and finite"),
+        (("--subnet", "max", "--out", "o", "--rate", "nan"), "--rate must be at least 0 and finite"),
+        (("--subnet", "max", "--out", "o", "--epochs", "x"), "invalid int value: 'x'"),
+        (("--subnet", "max", "--out", "o", "--device", "gpu0"), "unknown device 'gpu0'"),
+        (("--subnet", "max", "--out", "o", "--precision", "fp8"), "unknown precision 'fp8'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(
+    arguments: tuple[str, ...],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, error = call(monkeypatch, capsys, *arguments)
+    assert code == 2
+    assert message in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[object, str, str]:
+    monkeypatch.setattr(sys, "argv", ["finetune", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        run_command(finetune.main)
+    captured = capsys.readouterr()
+    return ended.value.code, captured.out, captured.err
+
+
+def few_images(classes: int = 10) -> LabelledImages:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (80, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    return LabelledImages(pixels, torch.arange(80) % classes)
+
+
+@pytest.fixture
+def images(monkeypatch: pytest.MonkeyPatch) -> LabelledImages:
+    images = few_images()
+    monkeypatch.setattr(cifar10, "SEARCH_IMAGES", 16)
+    monkeypatch.setattr(cifar10, "load", lambda directory: (images, images[:32]))
+    return images
+
+
+def test_train_go_on_and_load(
+    images: LabelledImages,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "run"
+    settings = ("--subnet", "min", "--out", str(out), "--batch", "32", "--precision", "fp32")
+    code, text, _ = call(monkeypatch, capsys, *settings, "--epochs", "2")
+    assert code == 0
+    assert "before: search top-1" in text
+    assert "after:  search top-1" in text
+    record = json.loads((out / finetune.RESULT).read_text())
+    assert set(record["before"]) == set(record["after"]) == {"search", "test"}
+    space = load_space("cifar32")
+    assert record["genotype"] == ",".join(map(str, space.smallest()))
+    content = (out / finetune.NETWORK).read_bytes()
+    assert load_extracted(out / finetune.NETWORK).subnet == space.decode(space.smallest())
+
+    code, text, _ = call(monkeypatch, capsys, *settings, "--epochs", "2")
+    assert code == 0
+    assert "going on after epoch 2 of 2" in text
+    assert (out / finetune.NETWORK).read_bytes() == content
+
+    code, _, error = call(monkeypatch, capsys, *settings, "--epochs", "3")
+    assert code == 2
+    assert "epochs 2 -> 3" in error
+    assert (out / finetune.NETWORK).read_bytes() == content
+
+
+def test_no_epochs_only_take_the_subnet_out(
+    images: LabelledImages,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = ("--subnet", "max", "--epochs", "0", "--out", str(tmp_path), "--fold-batch-norm")
+    code, _, _ = call(monkeypatch, capsys, *settings)
+    assert code == 0
+    record = json.loads((tmp_path / finetune.RESULT).read_text())
+    assert record["before"] == record["after"]
+    assert load_extracted(tmp_path / finetune.NETWORK).folded
+
+
+def test_images_of_other_classes_and_too_large_a_batch(
+    images: LabelledImages,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = ("--subnet", "min", "--epochs", "1", "--out", str(tmp_path / "run"))
+    code, _, error = call(monkeypatch, capsys, *settings)
+    assert code == 2
+    assert "batch must be at most the 64 training images, but got 128" in error
+    other = few_images(classes=7)
+    monkeypatch.setattr(cifar10, "load", lambda directory: (other, other[:32]))
+    code, _, error = call(monkeypatch, capsys, *settings)
+    assert code == 2
+    assert "has 10 classes, but the images have 7" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_lost_loss_keeps_the_last_good_state(
+    images: LabelledImages,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = ("--subnet", "min", "--batch", "16", "--epochs", "1", "--out", str(tmp_path), "--rate", "1e30")
+    code, _, error = call(monkeypatch, capsys, *settings, "--warm-up-epochs", "0", "--precision", "fp32")
+    assert code == 2
+    assert "in epoch 1, step" in error
+    assert list(tmp_path.iterdir()) == []
+
+
+SCRIPT = """
+import sys, torch
+from pathlib import Path
+from search_space.command_line import run_command
+from supernet import cifar10, finetune
+from supernet.images import LabelledImages
+
+torch.set_num_threads(1)
+generator = torch.Generator().manual_seed(0)
+pixels = torch.randint(0, 256, (1000, 3, 32, 32), generator=generator, dtype=torch.uint8)
+images = LabelledImages(pixels, torch.arange(1000) % 10)
+cifar10.SEARCH_IMAGES = 16
+cifar10.load = lambda directory: (images, images[:32])
+print("ready", flush=True)
+run_command(finetune.main)
+"""
+
+
+@pytest.mark.slow
+def test_killed_fine_tuning_ends_with_the_bits_of_one_never_disturbed(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(checkpoint, Supernet(load_space("cifar32")))
+
+    def start(out: str) -> subprocess.Popen[str]:
+        settings = ["--checkpoint", str(checkpoint), "--subnet", "min", "--epochs", "4", "--batch", "64"]
+        command = [sys.executable, "-c", SCRIPT, *settings, "--out", str(tmp_path / out)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+    assert "after:" in start("undisturbed").communicate()[0]
+    state = tmp_path / "killed" / finetune.STATE
+    for epochs in (1, 2):  # killed in the midst of the epoch after the first, then after the second state
+        process = start("killed")
+        before = state.stat().st_mtime_ns if state.exists() else None
+        while process.poll() is None and (not state.exists() or state.stat().st_mtime_ns == before):
+            time.sleep(0.01)
+        assert process.poll() is None, epochs
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+    assert "going on after epoch 2 of 4" in start("killed").communicate()[0]
+    for name in (finetune.NETWORK, finetune.STATE):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()
