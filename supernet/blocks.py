@@ -20,6 +20,7 @@ from supernet.elastic import (
     ElasticLinear,
     ElasticPositions,
     ElasticQKV,
+    leading,
 )
 from supernet.normalisation import Normalisation
 
@@ -85,10 +86,10 @@ class ElasticViTBlock(nn.Module):
         q, k, v = self.qkv(self.attention_norm(x), block.heads)
         # (n, heads, tokens, head_dim) -> (n, tokens, heads * head_dim)
         mixed = attention(q, k, v).transpose(1, 2).flatten(2)
-        x = x + self.attention_scale[:width].to(x.dtype) * self.projection(mixed, width)
+        x = x + leading(self.attention_scale, width).to(x.dtype) * self.projection(mixed, width)
         hidden = F.gelu(self.fc1(self.mlp_norm(x), block.mlp_width))
         out: Tensor = self.fc2(hidden, width)
-        return x + self.mlp_scale[:width].to(x.dtype) * out
+        return x + leading(self.mlp_scale, width).to(x.dtype) * out
 
 
 class ElasticStage(nn.Module):
