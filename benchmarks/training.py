@@ -12,8 +12,8 @@ Four ways to compute the same step:
 | copying | the naive elastic network, which copies each slice before it computes |
 
 A step is forward, loss and backward of one batch. That of the sandwich is of the largest subnet (on labels),
-the smallest and two random ones (on the largest's soft labels), then clipping and AdamW: over all shared weights
-on the elastic side, over the largest network alone on the plain side, which favours the plain side.
+the smallest and two random ones (on the largest's soft labels), then clipping and AdamW: over all shared
+weights on the elastic side, over the largest network alone on the plain side, which favours that side.
 All ways run in turn, round by round. A ratio is one of medians; its spread is the middle half of the rounds.
 """
 
@@ -48,6 +48,7 @@ from supernet.precision import PRECISIONS, resolve_device, resolve_precision
 
 ELASTIC, FAST, PLAIN, COPYING = "elastic", "plain, our kernels", "plain torch", "copying"
 RATE, CLIP = 1e-4, 1.0
+ROUNDS, QUICK_ROUNDS = 11, 3
 
 Classify = Callable[[Tensor], Tensor]
 Step = Callable[[], object]
@@ -75,9 +76,9 @@ def subnets_by_kind(space: Space, seed: int) -> dict[str, list[Subnet]]:
     largest, smallest = space.decode(space.largest()), space.decode(space.smallest())
 
     def drawn(wanted: Callable[[Subnet], bool]) -> Subnet:
-        return next(
-            subnet for subnet in iter(lambda: space.decode(space.sample(rng)), None) if wanted(subnet)
-        )
+        while not wanted(subnet := space.decode(space.sample(rng))):
+            pass
+        return subnet
 
     return {
         "largest": [largest],
@@ -200,7 +201,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of subnets and weights (default: %(default)s)")
     parser.add_argument("--precision", default="auto", help="bf16, fp32 or auto (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="3 rounds instead of 21")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} rounds instead of {ROUNDS}")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     if options.batch < 2:
@@ -221,7 +222,9 @@ def main() -> None:
     kinds = subnets_by_kind(space, options.seed)
     for kind, subnets in track(kinds.items(), "kinds", console=Console(stderr=True), transient=True):
         ways = steps(supernet, subnets, images, labels)
-        rows.append(row(kind, measure(ways, 3 if options.quick else 21, device), options.batch))
+        rows.append(
+            row(kind, measure(ways, QUICK_ROUNDS if options.quick else ROUNDS, device), options.batch)
+        )
     setting = {"precision": precision, "batch": options.batch, "threads": torch.get_num_threads()}
     if options.json:
         print(json.dumps({**setting, "device": str(device), "steps": list(map(asdict, rows))}, indent=2))
