@@ -42,7 +42,7 @@ from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import file_digest, load_checkpoint
 from supernet.checkpoints import built_in_checkpoint
 from supernet.extraction import extract
-from supernet.fine_tuning import FineTuning, FineTuningRecipe, top1
+from supernet.fine_tuning import FineTuning, make_recipe, top1
 from supernet.model import Supernet
 from supernet.precision import resolve_device, resolve_precision
 
@@ -157,10 +157,10 @@ def main() -> None:
     budget = BUDGETS[options.budget]
     out = options.out or Path("runs") / f"ranking-{options.budget}-{options.start}"
     device = resolve_device(options.device)
-    recipe = FineTuningRecipe(
-        seed=options.seed,
+    recipe = make_recipe(
         epochs=budget.epochs,
         rate=RATES[options.start],
+        seed=options.seed,
         precision=resolve_precision(options.precision, device),
     )
     keep_freed_memory()
@@ -197,7 +197,7 @@ def main() -> None:
                 training.load(state)
             progress.update(task, completed=(number - 1) * budget.epochs + training.epochs_done)
             while not training.is_finished:
-                training.train_epoch(lambda _: None)
+                training.train_epoch()
                 training.save(state)
                 progress.advance(task)
             update_bn(calibration.batches, training.network)
@@ -214,7 +214,12 @@ def main() -> None:
     found = agreement([each.supernet for each in results], [each.alone for each in results])
     if options.json:
         setting = {"budget": options.budget, "start": options.start, "seed": options.seed}
-        record = {**setting, **asdict(found), "recipe": asdict(recipe), "subnets": list(map(asdict, results))}
+        record = {
+            **setting,
+            **asdict(found),
+            "recipe": recipe.to_dict(),
+            "subnets": list(map(asdict, results)),
+        }
         print(json.dumps(record, indent=2))
         return
     table = Table(title=f"budget {options.budget}, start {options.start}", title_justify="left")

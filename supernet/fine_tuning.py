@@ -8,72 +8,62 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
 
 from search_space.errors import H4HError
+from supernet.augmentation import mixing
+from supernet.batches import Draw, Images, make_batches, torch_seed
 from supernet.checkpoint import CheckpointError, read_tensors, write_tensors
+from supernet.distributed import World
 from supernet.fast_backward import with_fast_backward
-from supernet.images import LabelledImages, normalised
+from supernet.images import normalised
+from supernet.optimizer import make_optimizer, set_rate
 from supernet.oracle import PreparedImages
+from supernet.phases import Phase, learning_rate
 from supernet.plain import PlainNetwork
-from supernet.precision import PRECISIONS
-from supernet.training import AugmentedImages, StepResult
+from supernet.precision import PRECISIONS, resolve_precision
+from supernet.recipe import Recipe
 
 STATE_FORMAT = "h4h-fine-tuning-1"
 
 
+PHASE = "fine-tuning"
+
+NOT_USED = ("accumulate", "distillation", "conflict", "drop_path", "ema")
+"""Settings of a recipe that are about supernets or about scale; fine-tuning does without them."""
+
+
+def make_recipe(*, epochs: int, rate: float, **settings: Any) -> Recipe:
+    """A recipe of one phase.
+
+    Args:
+        epochs: Passes over the images, at least 1.
+        rate: Peak learning rate.
+        settings: Others of `Recipe`, less those in `NOT_USED`.
+
+    Raises:
+        H4HError: A value is out of range.
+    """
+    return Recipe(phases=(Phase(PHASE, epochs, rate, random_subnets=0),), **settings)
+
+
 @dataclass(frozen=True)
-class FineTuningRecipe:
-    """Everything that decides the trained weights, but the network and the images.
+class EpochScore:
+    """An epoch on augmented training batches, as the network changed in it.
 
     Attributes:
-        seed: Of the order of images and of augmentation.
-        epochs: Passes over the training images; 0 leaves the network as it is.
-        rate: Peak learning rate of AdamW, which then falls to zero along a cosine.
-        warm_up_epochs: Length of the linear warm-up, at most half of all epochs.
-        batch: Images per step.
-        weight_decay: Of matrices and kernels; norms, biases and scales have none.
-        label_smoothing: Of the targets.
-        clip: Largest norm of a step's gradient.
-        precision: Number format of activations, ``bf16`` or ``fp32``.
+        loss: Cross-entropy, nats.
+        accuracy: Share of images classified right, %. Of a mixed image the larger part counts.
     """
 
-    seed: int = 0
-    epochs: int = 20
-    rate: float = 1e-3
-    warm_up_epochs: float = 1.0
-    batch: int = 128
-    weight_decay: float = 0.05
-    label_smoothing: float = 0.1
-    clip: float = 1.0
-    precision: str = "fp32"
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name == "precision":
-                continue
-            least = 2 if field.name == "batch" else 0
-            # `not >=` and not `<`, so that NaN is refused as well.
-            if not value >= least or value == math.inf:
-                flag = f"--{field.name.replace('_', '-')}"
-                raise H4HError(f"{flag} must be at least {least} and finite, but got {value}")
-        if self.label_smoothing >= 1:
-            raise H4HError(f"--label-smoothing must be below 1, but got {self.label_smoothing}")
-
-    def rate_at(self, progress: float) -> float:
-        """Learning rate after `progress` epochs, with fraction."""
-        warm_up = min(self.warm_up_epochs, self.epochs / 2)
-        if progress < warm_up:
-            return self.rate * progress / warm_up
-        return self.rate * 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (self.epochs - warm_up)))
+    loss: float
+    accuracy: float
 
 
 class FineTuning:
@@ -82,7 +72,7 @@ class FineTuning:
     Args:
         network: What is trained, in place; on CPUs with the kernels of `fast_backward`.
         images: Training images.
-        recipe: What to do.
+        recipe: What to do, of one phase (`make_recipe`).
         device: Where to compute.
         origin: Names what decided the network's first weights, e.g. a checkpoint's digest; a state of another
             origin is refused.
@@ -95,25 +85,27 @@ class FineTuning:
         self,
         *,
         network: PlainNetwork,
-        images: LabelledImages,
-        recipe: FineTuningRecipe,
+        images: Images,
+        recipe: Recipe,
         device: torch.device,
         origin: str,
     ) -> None:
-        if recipe.epochs and len(images) < recipe.batch:
-            raise H4HError(f"batch must be at most the {len(images)} training images, but got {recipe.batch}")
-        self.network = with_fast_backward(network).to(device)
-        self.recipe = recipe
+        self.recipe = replace(recipe, precision=resolve_precision(recipe.precision, device))
         self.device = device
         self.epochs_done = 0
         self._origin = origin
-        self._images = images
-        parameters = list(self.network.parameters())
-        groups = [
-            {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": recipe.weight_decay},
-            {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-        ]
-        self.optimizer = torch.optim.AdamW(groups, lr=0.0)
+        subnet = network.subnet
+        self._batches = make_batches(
+            images, self.recipe, side=subnet.resolution, device=device, world=World(), workers=0
+        )
+        self._mixing = mixing(recipe, subnet.head.classes)
+        self.network = with_fast_backward(network).to(device)
+        self.optimizer = make_optimizer(
+            recipe.optimizer,
+            self.network.named_parameters(),
+            weight_decay=recipe.weight_decay,
+            momentum=recipe.momentum,
+        )
 
     @property
     def is_finished(self) -> bool:
@@ -121,46 +113,69 @@ class FineTuning:
 
     @property
     def steps_per_epoch(self) -> int:
-        return len(self._images) // self.recipe.batch
+        return self._batches.steps_per_epoch
 
-    def train_epoch(self, on_step: Callable[[StepResult], None]) -> None:
+    def train_epoch(self, on_step: Callable[[], None] | None = None) -> EpochScore:
         """One pass over the training images.
 
+        Args:
+            on_step: Called after each step.
+
         Raises:
-            H4HError: The loss is not finite; names epoch and step.
+            H4HError: The loss or its gradient is not finite; names epoch and step. The weights are those
+                before the step.
         """
-        recipe = self.recipe
-        torch.manual_seed(int(np.random.SeedSequence([recipe.seed, self.epochs_done]).generate_state(1)[0]))
-        loader = DataLoader(
-            AugmentedImages(self._images), batch_size=recipe.batch, shuffle=True, drop_last=True
-        )
-        dtype = PRECISIONS[recipe.precision]
+        (phase,) = self.recipe.phases
         self.network.train()
-        for step, (pixels, labels) in enumerate(loader):
-            for group in self.optimizer.param_groups:
-                group["lr"] = recipe.rate_at(self.epochs_done + step / self.steps_per_epoch)
-            images, targets = normalised(pixels.to(self.device), dtype), labels.to(self.device)
-            with torch.autocast(self.device.type, dtype, enabled=dtype is not torch.float32):
-                logits = self.network(images)
-            logits = logits.float()
-            loss = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
-            if not math.isfinite(loss.item()):
-                raise H4HError(
-                    f"the loss became {loss.item()} in epoch {self.epochs_done + 1}, step {step + 1} "
-                    f"(what the {self.epochs_done} epochs before it gave is kept): lower --rate"
-                )
-            self.optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
-            nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
-            self.optimizer.step()
-            right = (logits.argmax(1) == targets).float().mean()
-            on_step(StepResult(loss=loss.item(), accuracy=100 * right.item()))
+        loss_sum, right, seen = 0.0, 0, 0
+        for step, parts in enumerate(self._batches.epoch(self.epochs_done, 0)):
+            torch.manual_seed(torch_seed(Draw.STEP, self.recipe.seed, self.epochs_done, step))
+            rate = learning_rate(
+                phase,
+                self.epochs_done + step / self.steps_per_epoch,
+                warm_up_epochs=self.recipe.warm_up_epochs,
+                schedule=self.recipe.schedule,
+            )
+            set_rate(self.optimizer, phase, rate)
+            ((pixels, labels),) = parts
+            loss, hits = self._step(pixels, labels, number=step + 1)
+            loss_sum, right, seen = loss_sum + loss * len(labels), right + hits, seen + len(labels)
+            if on_step is not None:
+                on_step()
         self.epochs_done += 1
+        return EpochScore(loss=loss_sum / seen, accuracy=100 * right / seen)
+
+    def _step(self, pixels: Tensor, labels: Tensor, *, number: int) -> tuple[float, int]:
+        """Loss in nats, and how many images were classified right."""
+        dtype = PRECISIONS[self.recipe.precision]
+        images, targets = normalised(pixels, dtype), labels
+        if self._mixing is not None:
+            images, targets = self._mixing(images, targets)
+            images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, dtype, enabled=dtype is not torch.float32):
+            logits = self.network(images)
+        logits = logits.float()
+        loss = F.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip or math.inf)
+        if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
+            raise H4HError(
+                f"the loss or its gradient became infinite or NaN in epoch {self.epochs_done + 1}, "
+                f"step {number} (what the {self.epochs_done} epochs before it gave is kept): lower --rate"
+            )
+        self.optimizer.step()
+        hardest = targets if targets.ndim == 1 else targets.argmax(1)
+        return loss.item(), int((logits.argmax(1) == hardest).sum())
 
     # --- state -----------------------------------------------------------------------------------
 
     def _settings(self) -> dict[str, object]:
-        return {**asdict(self.recipe), "network": f"{self.network.subnet.digest} of {self._origin}"}
+        recipe = self.recipe.to_dict()
+        (phase,) = recipe.pop("phases")
+        settings = {name: value for name, value in recipe.items() if name not in NOT_USED}
+        used = {"epochs": phase["epochs"], "rate": phase["rate"], **settings}
+        return {**used, "network": f"{self.network.subnet.digest} of {self._origin}"}
 
     def save(self, path: Path) -> None:
         """Writes the state from which `load` goes on."""

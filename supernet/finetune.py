@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, fields, replace
+from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,25 +29,17 @@ from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import file_digest, load_checkpoint
 from supernet.checkpoints import built_in_checkpoint
 from supernet.extraction import extract, folded, save_extracted
-from supernet.fine_tuning import FineTuning, FineTuningRecipe, top1
+from supernet.fine_tuning import NOT_USED, FineTuning, make_recipe, top1
 from supernet.precision import resolve_device, resolve_precision
-from supernet.training import StepResult
+from supernet.recipe import NAMES, Recipe
+from supernet.train import HELP
 
 STATE = "state.safetensors"
 NETWORK = "network.safetensors"
 RESULT = "result.json"
 
-HELP = {
-    "seed": "seed of order and augmentation",
-    "epochs": "passes over the training images; 0 only takes the subnet out",
-    "rate": "peak learning rate; it falls along a cosine",
-    "warm_up_epochs": "epochs of warm-up",
-    "batch": "images per step",
-    "weight_decay": "AdamW's weight decay of matrices and kernels",
-    "label_smoothing": "of the targets",
-    "clip": "largest norm of a step's gradient",
-    "precision": "bf16, fp32, or auto: bf16 where the device multiplies it natively",
-}
+SETTINGS = tuple(field for field in fields(Recipe) if field.name not in ("phases", *NOT_USED))
+"""What of a recipe can be set here."""
 
 
 def make_parser() -> Parser:
@@ -67,14 +60,21 @@ def make_parser() -> Parser:
         "--fold-batch-norm", action="store_true", help="write the network with batch norm folded"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
-    for field in fields(FineTuningRecipe):
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=20,
+        help="passes over the training images; 0 only takes the subnet out (default: %(default)s)",
+    )
+    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate (default: %(default)s)")
+    for field in SETTINGS:
         kind: Any = {"int": int, "float": float, "str": str}[str(field.type)]
-        default = "auto" if field.name == "precision" else field.default
+        known = f": {', '.join(NAMES[field.name])}" if field.name in NAMES else ""
         parser.add_argument(
             f"--{field.name.replace('_', '-')}",
             type=kind,
-            default=default,
-            help=f"{HELP[field.name]} (default: %(default)s)",
+            default=field.default,
+            help=f"{HELP[field.name]}{known} (default: %(default)s)",
         )
     return parser
 
@@ -84,10 +84,10 @@ def main() -> None:
     console = Console(highlight=False)
     keep_freed_memory()
     device = resolve_device(arguments.device)
-    recipe = FineTuningRecipe(
-        **{field.name: getattr(arguments, field.name) for field in fields(FineTuningRecipe)}
-    )
-    recipe = replace(recipe, precision=resolve_precision(recipe.precision, device))
+    values = {field.name: getattr(arguments, field.name) for field in SETTINGS}
+    # Without epochs there is no phase to train, but bad values are told all the same.
+    recipe = make_recipe(epochs=arguments.epochs or 1, rate=arguments.rate, **values)
+    resolve_precision(recipe.precision, device)
     checkpoint = arguments.checkpoint or built_in_checkpoint("cifar32")
     supernet = load_checkpoint(checkpoint).to(device)
     genotype = supernet.space.parse(arguments.subnet)
@@ -99,29 +99,22 @@ def main() -> None:
     evaluated = {name: oracle.prepare(part, precision="fp32", device=device) for name, part in splits.items()}
     calibration = oracle.prepare(cifar10.calibration_images(train), precision="fp32", device=device)
     network = extract(supernet, subnet, oracle.calibrate(supernet, subnet, calibration))
-    tuning = FineTuning(
-        network=network,
-        images=cifar10.training_split(train),
-        recipe=recipe,
-        device=device,
-        origin=f"checkpoint {file_digest(checkpoint)[:12]}",
-    )
-    before = {name: top1(tuning.network, part) for name, part in evaluated.items()}
+    before = {name: top1(network, part) for name, part in evaluated.items()}
     console.print(f"{subnet}")
     console.print(f"before: {_text(before)}")
-
-    state = arguments.out / STATE
-    if state.exists():
-        tuning.load(state)
-        console.print(f"going on after epoch {tuning.epochs_done} of {recipe.epochs} ({state})")
-    try:
-        _train(tuning, state, console)
-    except KeyboardInterrupt:
-        console.print(f"stopped: {tuning.epochs_done} finished epochs are kept; the same command goes on")
-        raise
-    after = {name: top1(tuning.network, part) for name, part in evaluated.items()}
-    console.print(f"after:  {_text(after)}")
-    written = folded(tuning.network) if arguments.fold_batch_norm else tuning.network
+    after = before
+    if arguments.epochs:
+        tuning = FineTuning(
+            network=network,
+            images=cifar10.training_split(train),
+            recipe=recipe,
+            device=device,
+            origin=f"checkpoint {file_digest(checkpoint)[:12]}",
+        )
+        _train(tuning, arguments.out / STATE, console)
+        after = {name: top1(network, part) for name, part in evaluated.items()}
+        console.print(f"after:  {_text(after)}")
+    written = folded(network) if arguments.fold_batch_norm else network
     save_extracted(arguments.out / NETWORK, written, space=supernet.space)
     record = {
         "checkpoint": str(checkpoint),
@@ -129,7 +122,7 @@ def main() -> None:
         "subnet": str(subnet),
         "macs": complexity.macs(subnet),
         "params": complexity.params(subnet),
-        "recipe": asdict(recipe),
+        "recipe": recipe.to_dict() if arguments.epochs else None,
         "before": before,
         "after": after,
     }
@@ -144,25 +137,27 @@ def _text(accuracy: dict[str, float]) -> str:
 
 def _train(tuning: FineTuning, state: Path, console: Console) -> None:
     """Trains to the end: a bar for the epoch at hand, a line and a state for each finished one."""
+    epochs = tuning.recipe.epochs
+    if state.exists():
+        tuning.load(state)
+        console.print(f"going on after epoch {tuning.epochs_done} of {epochs} ({state})")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        while not tuning.is_finished:
-            name = f"epoch {tuning.epochs_done + 1}/{tuning.recipe.epochs}"
-            task = progress.add_task(name, total=tuning.steps_per_epoch)
-            results: list[StepResult] = []
-
-            def on_step(result: StepResult, results: list[StepResult] = results, task: Any = task) -> None:
-                results.append(result)
-                progress.advance(task)
-
-            start = time.perf_counter()
-            tuning.train_epoch(on_step)
-            seconds = time.perf_counter() - start
-            tuning.save(state)
-            progress.remove_task(task)
-            loss = sum(result.loss for result in results) / len(results)
-            accuracy = sum(result.accuracy for result in results) / len(results)
-            console.print(f"{name}: loss {loss:.3f}, train top-1 {accuracy:.1f} %, {seconds:.0f} s")
+    try:
+        with Progress(*columns, console=console, transient=True) as progress:
+            while not tuning.is_finished:
+                name = f"epoch {tuning.epochs_done + 1}/{epochs}"
+                task = progress.add_task(name, total=tuning.steps_per_epoch)
+                start = time.perf_counter()
+                score = tuning.train_epoch(partial(progress.advance, task))
+                seconds = time.perf_counter() - start
+                tuning.save(state)
+                progress.remove_task(task)
+                console.print(
+                    f"{name}: loss {score.loss:.3f}, train top-1 {score.accuracy:.1f} %, {seconds:.0f} s"
+                )
+    except KeyboardInterrupt:
+        console.print(f"stopped: {tuning.epochs_done} finished epochs are kept; the same command goes on")
+        raise
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,19 @@ from search_space.space import Space
 from supernet import oracle
 from supernet.checkpoint import CheckpointError
 from supernet.extraction import extract
-from supernet.fine_tuning import FineTuning, FineTuningRecipe, top1
+from supernet.fine_tuning import NOT_USED, FineTuning, make_recipe, top1
 from supernet.images import LabelledImages
 from supernet.model import Supernet
+from supernet.recipe import Recipe
 
 CPU = torch.device("cpu")
-RECIPE = FineTuningRecipe(epochs=2, batch=32, rate=5e-3)
+RECIPE = make_recipe(epochs=2, rate=5e-3, batch=32)
 
 
 def tuning(
     space: Space,
     images: LabelledImages,
-    recipe: FineTuningRecipe = RECIPE,
+    recipe: Recipe = RECIPE,
     *,
     subnet: str = "max",
     origin: str = "test",
@@ -46,11 +46,11 @@ def test_it_learns_what_can_be_learned(
 ) -> None:
     # Flips swap left and right, so the class is made the row of the bright quadrant.
     images = LabelledImages(four_classes.pixels, four_classes.labels // 2)
-    training = tuning(small_space, images, replace(RECIPE, epochs=8, precision=precision))
+    training = tuning(small_space, images, make_recipe(epochs=8, rate=5e-3, batch=32, precision=precision))
     prepared = oracle.prepare(images, precision="fp32", device=CPU)
     assert top1(training.network, prepared) < 90
     while not training.is_finished:
-        training.train_epoch(lambda result: None)
+        training.train_epoch()
     assert top1(training.network, prepared) > 90
 
 
@@ -63,27 +63,18 @@ def test_top1_counts_right_classes(small_space: Space, four_classes: LabelledIma
     assert top1(network, prepared) == 100 * right / 256
 
 
-def test_rate_rises_linearly_then_falls_along_a_cosine_to_zero() -> None:
-    recipe = FineTuningRecipe(epochs=10, rate=2.0, warm_up_epochs=2)
-    assert [recipe.rate_at(epochs) for epochs in (0, 1, 2)] == [0, 1, 2]
-    assert recipe.rate_at(6) == pytest.approx(1)  # half of the way
-    assert recipe.rate_at(10) == pytest.approx(0)
-    # A warm-up takes at most half of all epochs.
-    assert replace(recipe, epochs=1).rate_at(0.5) == 2
-
-
 def test_resumed_training_gives_the_same_bits(
     small_space: Space, four_classes: LabelledImages, tmp_path: Path
 ) -> None:
     path = tmp_path / "state.safetensors"
     undisturbed = tuning(small_space, four_classes)
     while not undisturbed.is_finished:
-        undisturbed.train_epoch(lambda result: None)
+        undisturbed.train_epoch()
     for _ in range(RECIPE.epochs):
         resumed = tuning(small_space, four_classes)
         if path.exists():
             resumed.load(path)
-        resumed.train_epoch(lambda result: None)
+        resumed.train_epoch()
         resumed.save(path)
     assert resumed.is_finished
     expected = state(undisturbed)
@@ -95,8 +86,8 @@ def test_another_training_is_refused_by_name(
 ) -> None:
     path = tmp_path / "state.safetensors"
     tuning(small_space, four_classes).save(path)
-    with pytest.raises(CheckpointError, match=r"seed 0 -> 7; rate 0.005 -> 0.1"):
-        tuning(small_space, four_classes, replace(RECIPE, seed=7, rate=0.1)).load(path)
+    with pytest.raises(CheckpointError, match=r"rate 0.005 -> 0.1; seed 0 -> 7"):
+        tuning(small_space, four_classes, make_recipe(epochs=2, rate=0.1, batch=32, seed=7)).load(path)
     with pytest.raises(CheckpointError, match="network "):
         tuning(small_space, four_classes, subnet="min").load(path)
     with pytest.raises(CheckpointError, match=r"of test' -> .* of other'"):
@@ -108,16 +99,18 @@ def test_a_loss_that_is_not_finite_names_epoch_and_step(
     small_space: Space, four_classes: LabelledImages, poison: str
 ) -> None:
     if poison == "rate":
-        training = tuning(small_space, four_classes, replace(RECIPE, rate=1e30, warm_up_epochs=0))
-        match = r"the loss became (nan|inf) in epoch 1, step [2-8] "
+        training = tuning(
+            small_space, four_classes, make_recipe(epochs=2, rate=1e30, batch=32, warm_up_epochs=0)
+        )
+        match = r"became infinite or NaN in epoch 1, step [2-8] "
     else:
         training = tuning(small_space, four_classes)
-        training.train_epoch(lambda result: None)
+        training.train_epoch()
         with torch.no_grad():
             training.network.classifier.bias[0] = math.nan
-        match = r"the loss became nan in epoch 2, step 1 \(what the 1 epochs before it gave is kept\)"
+        match = r"became infinite or NaN in epoch 2, step 1 \(what the 1 epochs before it gave is kept\)"
     with pytest.raises(H4HError, match=match):
-        training.train_epoch(lambda result: None)
+        training.train_epoch()
 
 
 def test_scores_that_are_not_finite_are_no_accuracy(small_space: Space, four_classes: LabelledImages) -> None:
@@ -134,9 +127,23 @@ def test_fewer_images_than_a_batch(small_space: Space, four_classes: LabelledIma
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [("epochs", -1), ("batch", 1), ("rate", math.nan), ("rate", math.inf), ("label_smoothing", 1.0)],
+    ("change", "message"),
+    [({"epochs": 0}, "epochs must be at least 1"), ({"rate": math.nan}, "rate must be above 0 and finite")],
 )
-def test_recipe_out_of_range(field: str, value: Any) -> None:
-    with pytest.raises(H4HError, match=f"--{field.replace('_', '-')} must be"):
-        replace(RECIPE, **{field: value})
+def test_recipe_out_of_range(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(H4HError, match=message):
+        make_recipe(**{"epochs": 1, "rate": 0.1, **change})
+
+
+def test_mixed_images_and_sgd(small_space: Space, four_classes: LabelledImages) -> None:
+    recipe = make_recipe(epochs=1, rate=0.05, batch=32, optimizer="sgd", mixup=0.2, cutmix=1.0)
+    training = tuning(small_space, four_classes, recipe)
+    before = state(training)
+    score = training.train_epoch()
+    assert 0 < score.loss < 10
+    assert 0 <= score.accuracy <= 100
+    assert not torch.equal(before["stem.conv.weight"], state(training)["stem.conv.weight"])
+
+
+def test_settings_without_use_are_settings() -> None:
+    assert set(NOT_USED) < RECIPE.to_dict().keys()
