@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objectives.hardware.capacity import hull, within
+from objectives.hardware.capacity import Options, hull, within
 from objectives.hardware.segment import LATENCY, Point
 
 
@@ -37,7 +37,7 @@ def exact(options: list[list[Point]], budget: int) -> float:
 
 @given(options=segments, budget=st.integers(0, 40))
 def test_against_an_exact_knapsack(options: list[list[Point]], budget: int) -> None:
-    taken = within(options, budget, LATENCY)
+    taken = within([Options.of(points, LATENCY) for points in options], budget)
     assert all(one in points for one, points in zip(taken, options, strict=True))
     assert sum(one.macro_bytes for one in taken) <= budget
     got, best = sum(one.cycles for one in taken), exact(options, budget)
@@ -50,10 +50,10 @@ def test_against_an_exact_knapsack(options: list[list[Point]], budget: int) -> N
 
 @given(options=segments)
 def test_more_room_never_costs_anything_at_the_ends(options: list[list[Point]]) -> None:
-    nothing = within(options, 0, LATENCY)
+    nothing = within([Options.of(points, LATENCY) for points in options], 0)
     assert sum(one.cycles for one in nothing) == sum(points[0].cycles for points in options)
 
 
 def test_hull_leaves_out_what_a_mixture_beats() -> None:
     points = [point(100, 0), point(90, 5), point(40, 10), point(40, 12), point(39, 11)]
-    assert [one.macro_bytes for one in hull(points, LATENCY)] == [11, 10, 0]
+    assert [points[index].macro_bytes for index in hull(points, LATENCY)] == [11, 10, 0]
