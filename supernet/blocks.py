@@ -21,6 +21,7 @@ from supernet.elastic import (
     ElasticPositions,
     ElasticQKV,
     leading,
+    normalised,
 )
 from supernet.normalisation import Normalisation
 from supernet.residual import Residual, add
@@ -47,9 +48,11 @@ class ElasticMBConv(nn.Module):
         """``(n, in_width, h, w)`` -> ``(n, width, ceil(h / stride), ceil(w / stride))``."""
         out = x
         if block.expansion > 1:
-            out = F.relu6(self.expand_norm(self.expand(out, block.hidden_width), normalise), inplace=True)
-        out = F.relu6(self.depthwise_norm(self.depthwise(out, block.kernel), normalise), inplace=True)
-        projected: Tensor = self.project_norm(self.project(out, block.width), normalise)
+            out = normalised(self.expand, self.expand_norm, out, block.hidden_width, normalise)
+            out = F.relu6(out, inplace=True)
+        out = normalised(self.depthwise, self.depthwise_norm, out, block.kernel, normalise)
+        out = F.relu6(out, inplace=True)
+        projected = normalised(self.project, self.project_norm, out, block.width, normalise)
         return residual(x, projected) if block.has_residual else projected
 
 
@@ -63,8 +66,7 @@ class ElasticPatchMerging(nn.Module):
 
     def forward(self, x: Tensor, block: PatchMerging, normalise: Normalisation) -> Tensor:
         """``(n, in_width, h, w)`` -> ``(n, width, ceil(h / stride), ceil(w / stride))``."""
-        merged: Tensor = self.norm(self.merge(x, block.width), normalise)
-        return merged
+        return normalised(self.merge, self.norm, x, block.width, normalise)
 
 
 class ElasticViTBlock(nn.Module):
@@ -138,21 +140,31 @@ class ElasticStage(nn.Module):
 
     def forward(self, x: Tensor, stage: Stage, normalise: Normalisation, residual: Residual = add) -> Tensor:
         """``(n, in_width, h, w)`` -> ``(n, width, ceil(h / stride), ceil(w / stride))``."""
-        if isinstance(stage.downsampling, MBConv):
-            assert self.mbconv is not None
-            x = self.mbconv(x, stage.downsampling, normalise)
-        else:
-            assert self.patch_merging is not None
-            x = self.patch_merging(x, stage.downsampling, normalise)
+        x = self.downsample(x, stage.downsampling, normalise)
         for layer, block in zip(self.conv_blocks, stage.conv_blocks, strict=False):
             x = layer(x, block, normalise, residual)
         if stage.vit_blocks:
-            assert self.positions is not None
-            x = self.positions(x)
             height, width = x.shape[-2:]
-            # (n, c, h, w) -> (n, h * w, c); no copy where x is channels_last
-            tokens = x.permute(0, 2, 3, 1).flatten(1, 2)
+            tokens = self.tokens(x)
             for layer, vit_block in zip(self.vit_blocks, stage.vit_blocks, strict=False):
                 tokens = layer(tokens, vit_block, residual)
-            x = tokens.view(len(x), height, width, -1).permute(0, 3, 1, 2)
+            x = as_map(tokens, height, width)
         return x
+
+    def downsample(self, x: Tensor, step: MBConv | PatchMerging, normalise: Normalisation) -> Tensor:
+        """``(n, in_width, h, w)`` -> ``(n, width, ceil(h / stride), ceil(w / stride))``."""
+        layer = self.mbconv if isinstance(step, MBConv) else self.patch_merging
+        assert layer is not None
+        out: Tensor = layer(x, step, normalise)
+        return out
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """``(n, c, h, w)`` -> ``(n, h * w, c)`` with position embedding; no copy where x is channels_last."""
+        assert self.positions is not None
+        tokens: Tensor = self.positions(x).permute(0, 2, 3, 1).flatten(1, 2)
+        return tokens
+
+
+def as_map(tokens: Tensor, height: int, width: int) -> Tensor:
+    """``(n, h * w, c)`` -> ``(n, c, h, w)``, channels_last."""
+    return tokens.view(len(tokens), height, width, -1).permute(0, 3, 1, 2)

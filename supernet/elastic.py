@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from supernet.depthwise import depthwise
-from supernet.normalisation import Normalisation
+from supernet.normalisation import Folded, Normalisation
 
 
 def leading(weight: Tensor, *lengths: int) -> Tensor:
@@ -39,14 +39,21 @@ class ElasticConv2d(nn.Module):
 
     def forward(self, x: Tensor, width: int) -> Tensor:
         """``(n, c, h, w)`` -> ``(n, width, ceil(h / stride), ceil(w / stride))``."""
-        weight = leading(self.weight, width, x.shape[1]).to(x.dtype)
+        return self.convolve(x, self.form(x.shape[1], width).to(x.dtype))
+
+    def form(self, in_width: int, width: int) -> Tensor:
+        """``(width, in_width, kernel, kernel)``, a view of the weights."""
+        return leading(self.weight, width, in_width)
+
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Convolves with a form of the weights, or one made of it."""
         padding = self.kernel // 2
         if self.kernel % 2 == 0:
             padding = 0
             ragged = [-side % self.stride for side in x.shape[-2:]]
             if any(ragged):
                 x = F.pad(x, (0, ragged[1], 0, ragged[0]))
-        return F.conv2d(x, weight, stride=self.stride, padding=padding)
+        return F.conv2d(x, weight, bias, stride=self.stride, padding=padding)
 
 
 class ElasticDepthwise(nn.Module):
@@ -61,12 +68,16 @@ class ElasticDepthwise(nn.Module):
 
     def forward(self, x: Tensor, kernel: int) -> Tensor:
         """``(n, c, h, w)`` -> ``(n, c, ceil(h / stride), ceil(w / stride))``."""
-        return depthwise(x, self.centre(x.shape[1], kernel).to(x.dtype), self.stride)
+        return self.convolve(x, self.form(x.shape[1], kernel).to(x.dtype))
 
-    def centre(self, width: int, kernel: int) -> Tensor:
+    def form(self, width: int, kernel: int) -> Tensor:
         """``(width, 1, kernel, kernel)``, a view of the weights."""
         margin = (self.kernel - kernel) // 2
         return leading(self.weight, width)[..., margin : margin + kernel, margin : margin + kernel]
+
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Convolves with a form of the weights, or one made of it."""
+        return depthwise(x, weight, self.stride, bias)
 
 
 class ElasticBatchNorm(nn.Module):
@@ -79,8 +90,26 @@ class ElasticBatchNorm(nn.Module):
 
     def forward(self, x: Tensor, normalise: Normalisation) -> Tensor:
         """``(n, c, h, w)`` -> the same shape."""
-        width = x.shape[1]
-        return normalise(self, x, leading(self.weight, width), leading(self.bias, width))
+        return normalise(self, x, *self.form(x.shape[1]))
+
+    def form(self, width: int) -> tuple[Tensor, Tensor]:
+        """Scale and shift, each ``(width,)``, views of the weights."""
+        return leading(self.weight, width), leading(self.bias, width)
+
+
+def normalised(
+    convolution: ElasticConv2d | ElasticDepthwise,
+    norm: ElasticBatchNorm,
+    x: Tensor,
+    form: int,
+    normalise: Normalisation,
+) -> Tensor:
+    """Convolution, in the form with `form` output channels or that kernel, then batch norm."""
+    if not isinstance(normalise, Folded):
+        out: Tensor = norm(convolution(x, form), normalise)
+        return out
+    weight = convolution.form(x.shape[1], form)
+    return convolution.convolve(x, *normalise.folded(norm, weight, *norm.form(len(weight)), x.dtype))
 
 
 class ElasticLayerNorm(nn.Module):

@@ -165,7 +165,7 @@ def _mbconv(layer: ElasticMBConv, block: MBConv, norms: _Norms) -> Tensors:
     if block.expansion > 1:
         yield "expand.conv.weight", leading(layer.expand.weight, hidden, block.in_width)
         yield from norms.of(layer.expand_norm, hidden, "expand.norm")
-    yield "depthwise.conv.weight", layer.depthwise.centre(hidden, block.kernel)
+    yield "depthwise.conv.weight", layer.depthwise.form(hidden, block.kernel)
     yield from norms.of(layer.depthwise_norm, hidden, "depthwise.norm")
     yield "project.conv.weight", leading(layer.project.weight, block.width, hidden)
     yield from norms.of(layer.project_norm, block.width, "project.norm")

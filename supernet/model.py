@@ -7,9 +7,9 @@ from torch.nn import functional as F
 
 from search_space.errors import H4HError
 from search_space.space import Space
-from search_space.subnet import Subnet, downsampled
+from search_space.subnet import Head, Stem, Subnet, downsampled
 from supernet.blocks import ElasticStage
-from supernet.elastic import ElasticBatchNorm, ElasticConv2d, ElasticLinear
+from supernet.elastic import ElasticBatchNorm, ElasticConv2d, ElasticLinear, normalised
 from supernet.normalisation import Normalisation, by_batch
 from supernet.residual import Residual, add
 from supernet.resizing import resized
@@ -62,11 +62,17 @@ class Supernet(nn.Module):
         """
         if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
             raise H4HError(f"images must be of shape (n, 3, s, s), but got {tuple(images.shape)}")
-        x = F.relu6(
-            self.stem_norm(self.stem(resized(images, subnet.resolution), subnet.stem.width), normalise)
-        )
+        x = self.begin(resized(images, subnet.resolution), subnet.stem, normalise)
         for layer, stage in zip(self.stages, subnet.stages, strict=True):
             x = layer(x, stage, normalise, residual)
-        x = F.relu6(self.head_norm(self.head(x, subnet.head.width), normalise))
-        logits: Tensor = self.classifier(x.mean((2, 3)), subnet.head.classes)
+        return self.classify(x, subnet.head, normalise)
+
+    def begin(self, images: Tensor, stem: Stem, normalise: Normalisation) -> Tensor:
+        """``(n, 3, s, s)`` -> ``(n, width, ceil(s / stride), ceil(s / stride))``."""
+        return F.relu6(normalised(self.stem, self.stem_norm, images, stem.width, normalise))
+
+    def classify(self, x: Tensor, head: Head, normalise: Normalisation) -> Tensor:
+        """``(n, in_width, h, w)`` -> ``(n, classes)``."""
+        x = F.relu6(normalised(self.head, self.head_norm, x, head.width, normalise))
+        logits: Tensor = self.classifier(x.mean((2, 3)), head.classes)
         return logits
