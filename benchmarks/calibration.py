@@ -1,7 +1,7 @@
 """What macros are worth, on random subnets: `python -m benchmarks.calibration [--space NAME] [--json]`.
 
-With `--explain`: which number decides the gains of 8 macros, with one unit and with four. Every assumed number
-(low < high in the SoC file), or those named, is set to its low and its high, in the NPU alone as well where
+With `--explain`: which number decides the gains of 8 macros, with one unit and with four. Every number with
+low < high in the SoC file, or those named, is set to its low and its high, in the NPU alone as well where
 that has it. Besides: all of them at once, each at the end that saves more energy, the other mappings, and the
 quarter of the subnets with the largest share of time that can move.
 

@@ -189,7 +189,7 @@ def report(found: Sequence[Influence], title: str) -> Table:
 
 
 def save_plot(found: Sequence[Influence], title: str, path: Path) -> None:
-    """Draws the 20 most influential numbers: change of latency and energy, front lost and hypervolume lost.
+    """Draws the 20 most influential numbers: changes, then ranks, front and hypervolume lost.
 
     Raises:
         H4HError: The file cannot be written.
@@ -199,24 +199,26 @@ def save_plot(found: Sequence[Influence], title: str, path: Path) -> None:
     from objectives.gantt import save
 
     names = list(dict.fromkeys(one.name for one in found))[:20]
-    figure = Figure(figsize=(14, 0.32 * len(names) + 1.8), layout="constrained")
-    panels = (
-        ("latency, mean change in %", "latency_change", 1.0, 0.0),
-        ("energy, mean change in %", "energy_change", 1.0, 0.0),
-        ("front lost in %", "front_kept", -1.0, 1.0),
-        ("hypervolume lost in %", "hypervolume_lost", 1.0, 0.0),
-    )
-    for axis, (label, attribute, sign, offset) in zip(
-        figure.subplots(1, len(panels), sharey=True), panels, strict=True
-    ):
+    figure = Figure(figsize=(15, 0.32 * len(names) + 1.8), layout="constrained")
+    panels: dict[str, Callable[[Influence], float]] = {
+        "latency, mean change in %": lambda one: 100 * one.latency_change,
+        "energy, mean change in %": lambda one: 100 * one.energy_change,
+        "1 - tau, the worse of both": lambda one: 1 - min(one.latency_tau, one.energy_tau),
+        "front lost in %": lambda one: 100 * (1 - one.front_kept),
+        "hypervolume lost in %": lambda one: 100 * one.hypervolume_lost,
+    }
+    axes = figure.subplots(1, len(panels), sharey=True)
+    for axis, (label, length) in zip(axes, panels.items(), strict=True):
         for end, colour, shift in (("low", "#4477aa", -0.2), ("high", "#ee6677", 0.2)):
             rows = [one for one in found if one.end == end and one.name in names]
-            lengths = [100 * (offset + sign * getattr(one, attribute)) for one in rows]
+            lengths = [length(one) for one in rows]
             places = [names.index(one.name) + shift for one in rows]
             axis.barh(places, lengths, 0.4, color=colour, label=f"at its {end}")
         axis.set_xlabel(label)
         axis.grid(axis="x", alpha=0.3)
         axis.axvline(0, color="black", linewidth=0.8)
+    for axis in axes[:2]:
+        axis.set_xscale("symlog", linthresh=10)  # a leakage may be off by a factor of 20, a cycle by 1 %
     figure.axes[0].set_yticks(range(len(names)), names)
     figure.axes[0].invert_yaxis()
     figure.suptitle(title)
