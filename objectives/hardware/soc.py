@@ -26,6 +26,9 @@ from objectives.hardware.quantity import Quantity, Section, Unit
 from search_space.document import Document, built_in_names, locate, parse_document, read_yaml
 from search_space.errors import DocumentError, H4HError, UnknownNameError
 
+MOST_PARTS = 1000
+"""Most macros, and most units of a macro, that `variant` gives: costing a network on more takes minutes."""
+
 _BASE = "base"
 _CLOCK = Unit("MHz")
 
@@ -179,13 +182,15 @@ def variant(soc: SoC, *, macros: int | None = None, units: int | None = None) ->
         units: Compute units, or parallel tiles, of each macro.
 
     Raises:
-        H4HError: A number is too small, or `soc` has no macros to start from.
+        H4HError: A number is too small or too large, or `soc` has no macros to start from.
     """
     if macros is None and units is None:
         return soc
     for name, value, least in (("macros", macros, 0), ("units", units, 1)):
         if value is not None and value < least:
             raise H4HError(f"--{name} must be at least {least}, but got {value}")
+        if value is not None and value > MOST_PARTS:
+            raise H4HError(f"--{name} must be at most {MOST_PARTS}, but got {value}")
     if soc.cim is None or soc.noc is None:
         if macros == 0 and units is None:
             return soc

@@ -262,6 +262,8 @@ def test_more_macros_than_the_floor_plan_holds() -> None:
 def test_variants_that_cannot_be() -> None:
     with pytest.raises(H4HError, match="--macros must be at least 0, but got -1"):
         variant(load_soc("u55-256-cim8"), macros=-1)
+    with pytest.raises(H4HError, match="--macros must be at most 1000, but got 1001"):
+        variant(load_soc("u55-256-cim8"), macros=1001)
     with pytest.raises(H4HError, match="--units must be at least 1, but got 0"):
         variant(load_soc("u55-256-cim8"), units=0)
     with pytest.raises(H4HError, match="'u55-256' has no macros to derive others from"):
