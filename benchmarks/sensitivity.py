@@ -219,6 +219,9 @@ def save_plot(found: Sequence[Influence], title: str, path: Path) -> None:
         axis.axvline(0, color="black", linewidth=0.8)
     for axis in axes[:2]:
         axis.set_xscale("symlog", linthresh=10)  # a leakage may be off by a factor of 20, a cycle by 1 %
+        low, high = axis.get_xlim()
+        ticks = [tick for tick in (-100, -10, 0, 10, 100, 1000) if low <= tick <= high]
+        axis.set_xticks(ticks, [str(tick) for tick in ticks], fontsize=8)
     figure.axes[0].set_yticks(range(len(names)), names)
     figure.axes[0].invert_yaxis()
     figure.suptitle(title)
