@@ -6,16 +6,11 @@ Sets, none of which had part in the fit, each on U55-128 and U55-256, weights in
 |---|---|---|
 | ops | random ops of every kind, each between two 1x1 layers: `npu_held_out.csv` | 5, 0.997 and 7, 0.995 |
 | networks | random subnets of cifar32 and imagenet224, each compiled whole | 3, 0.998 and 6, 0.998 |
-
-`table_s_vela`, with --table, is the time to compile into an empty table all ops that occur in 3,000 random
-subnets of cifar32 on u55-256-cim8, in all their splits.
 """
 
 from __future__ import annotations
 
 import json
-import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,8 +24,6 @@ from benchmarks.npu_shapes import CHIPS, compiled, draw, read
 from benchmarks.vela_network import network_cycles
 from objectives.hardware import Op, load_soc
 from objectives.hardware.op import FloatArray
-from objectives.hardware.schema import shares
-from objectives.hardware.vela_table import VelaTable
 from objectives.workload import ops_of, workload
 from search_space.command_line import Parser, run_command
 from search_space.space import load_space
@@ -77,23 +70,6 @@ def judge_networks(subnets: Sequence[Subnet]) -> dict[str, dict[str, float]]:
     return result
 
 
-def table_seconds(subnets: int, seed: int) -> dict[str, float]:
-    """Time to compile the ops of random cifar32 subnets in all their splits, and how many there are."""
-    soc = load_soc("u55-256-cim8")
-    ops = {op: None for net in random_subnets(subnets, seed, ("cifar32",)) for op in ops_of(workload(net))}
-    with tempfile.TemporaryDirectory() as folder:
-        model = VelaTable(soc.npu, file=Path(folder) / "vela.sqlite")
-        start, start_cpu = time.perf_counter(), time.process_time()
-        rows = shares(list(ops), soc, npu_model=model)
-        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
-    return {
-        "ops": len(ops),
-        "ops_and_splits": sum(len(table.npu_cycles) for table in rows),
-        "table_s_vela": seconds,
-        "table_cpu_s_vela": cpu_seconds,
-    }
-
-
 def report(sets: dict[str, dict[str, dict[str, float]]]) -> Table:
     """One row per set and chip."""
     table = Table(title="NPU closed form against Vela")
@@ -114,7 +90,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--ops", type=int, default=0, help="draw and compile so many ops anew")
     parser.add_argument("--networks", type=int, default=25, help="subnets of each space")
-    parser.add_argument("--table", action="store_true", help="also time the table of cifar32")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.ops:
@@ -126,18 +101,15 @@ def main() -> None:
     if options.networks:
         subnets = random_subnets(options.networks, options.seed)
         sets["networks"] = judge_networks(subnets)
-    timing = table_seconds(3000, options.seed) if options.table else {}
     if options.json:
         record: dict[str, Any] = {
             key: {chip: {name: chips[chip][key] for name, chips in sets.items()} for chip in CHIPS}
             for key in ("mape", "spearman", "median", "worst", "bias")
         }
         counts = {"ops": len(ops), "networks_per_space": options.networks}
-        print(json.dumps({**record, "counts": counts, **timing}, indent=2))
+        print(json.dumps({**record, "counts": counts}, indent=2))
         return
     Console().print(report(sets))
-    for name, value in timing.items():
-        print(f"{name} {value:.1f}")
 
 
 if __name__ == "__main__":

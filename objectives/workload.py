@@ -45,6 +45,8 @@ def workload(subnet: Subnet) -> tuple[Step, ...]:
     steps = [Step("stem", Op("conv2d", side, side, IMAGE_CHANNELS, stem.width, stem.kernel, stem.stride))]
     side = downsampled(side, stem.stride)
     for number, stage in enumerate(subnet.stages, start=1):
+        if isinstance(stage.downsampling, MBConv) and stage.downsampling.has_residual:
+            steps[-1] = replace(steps[-1], is_read_again=True)
         steps += _stage_steps(f"stage{number}", stage, side)
         side = downsampled(side, stage.stride)
     steps += _head_steps(subnet.head, side)

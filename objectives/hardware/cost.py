@@ -19,10 +19,10 @@ from objectives.hardware.schema import Shares, channels_of, macro_options
 from objectives.hardware.segment import Point, Way, npu_heads, segment_costs
 from objectives.hardware.soc import SoC
 
-VERSION = "4"
+VERSION = "5"
 """Changes whenever equal networks and SoC files may cost something else than before."""
 
-_PJ_PER_MJ = 1e9
+PJ_PER_MJ = 1e9
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class CostModel:
         return table[:, 0], table[:, 1]
 
     def _totals(self, mapping: Mapping) -> tuple[float, float]:
-        return self.soc.milliseconds(mapping.cycles), mapping.energy_pj / _PJ_PER_MJ
+        return mapping.cycles / self.soc.cycles_per_ms, mapping.energy_pj / PJ_PER_MJ
 
     def _breakdown(self, segment: Segment, point: Point, choice: int, macros: int) -> list[OpCost]:
         tables = [self.mapper.table(op) for op in segment.ops]

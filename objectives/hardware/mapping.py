@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from objectives.hardware.capacity import within
+from objectives.hardware.capacity import Options, within
 from objectives.hardware.npu_model import NpuModel
 from objectives.hardware.op import Op
 from objectives.hardware.schema import MAPPINGS, Shares, macro_options, shares
@@ -58,7 +58,7 @@ class Segment:
 
     ops: tuple[Op, ...]
     best: list[Point]
-    options: dict[tuple[int, Weights], list[Point]] = field(default_factory=dict)
+    options: dict[tuple[int, Weights], Options] = field(default_factory=dict)
     hulls: dict[int, list[Point]] = field(default_factory=dict)
 
 
@@ -205,15 +205,16 @@ class Mapper:
         if self.name == "edp":
             weights = (mapping.energy_pj, mapping.cycles, 0.0)  # the gradient of the product
         options = [self._options(segment, mapping.choice, weights) for segment in mapping.segments]
-        points = within(options, self._budget, weights)
+        points = within(options, self._budget)
         return Mapping(mapping.choice, mapping.segments, tuple(points))
 
-    def _options(self, segment: Segment, choice: int, weights: Weights) -> list[Point]:
+    def _options(self, segment: Segment, choice: int, weights: Weights) -> Options:
         key = (choice, weights)
         found = segment.options.get(key)
         if found is None:
             steps = self._steps(segment.ops).of_macros(choice)
-            found = all_points(steps) if len(segment.ops) == 1 else supported(steps, weights, CAPACITY)
+            points = all_points(steps) if len(segment.ops) == 1 else supported(steps, weights, CAPACITY)
+            found = Options.of(points, weights)
             if self.name != "edp":  # whose weights hardly ever repeat
                 segment.options[key] = found
         return found

@@ -76,11 +76,17 @@ def split_points(ops: Sequence[Op], read_again: frozenset[int], soc: SoC) -> Ite
             start = index
 
 
-def segment_costs(tables: Sequence[Shares], soc: SoC) -> list[OpCosts]:
-    """Costs of all ways of each op of a segment, in order."""
+def segment_costs(tables: Sequence[Shares], soc: SoC, *, before: Shares | None = None) -> list[OpCosts]:
+    """Costs of all ways of each op of a segment, in order.
+
+    Args:
+        tables: The ops.
+        soc: Where they run.
+        before: The op that made the input, if that may lie elsewhere than in SRAM.
+    """
     costs = []
     for index, table in enumerate(tables):
-        previous = tables[index - 1] if index else None
+        previous = tables[index - 1] if index else before
         costs.append(op_costs(previous, table, soc, later_bytes=_later_bytes(tables, index)))
     return costs
 

@@ -146,9 +146,10 @@ class SoC(Document):
         """Cycles per microsecond."""
         return self.npu.clock.value if self.clock is None else self.clock.value
 
-    def milliseconds(self, cycles: float) -> float:
-        """Time of `cycles`."""
-        return cycles / (self.clock_mhz * 1e3)
+    @property
+    def cycles_per_ms(self) -> float:
+        """Cycles of the NPU's clock in a millisecond."""
+        return self.clock_mhz * 1e3
 
     def picojoules_per_cycle(self, milliwatts: float) -> float:
         """Energy of one cycle at a constant power."""

@@ -155,3 +155,12 @@ def test_residuals_are_marked_as_read_again() -> None:
     }
     assert before <= marked
     assert "stem" not in marked
+
+
+def test_what_a_residual_down_sampling_step_reads_is_read_again() -> None:
+    step = MBConv(in_width=16, width=16, kernel=3, stride=1, expansion=2)
+    merging = PatchMerging(in_width=16, width=16, stride=1)
+    for downsampling, marked in ((step, ["stage1.downsampling"]), (merging, [])):
+        stages = (Stage(merging, (), ()), Stage(downsampling, (), ()))
+        steps = workload(Subnet(8, Stem(16, 1), stages, Head(16, 8, 2)))
+        assert [steps[index].name for index in read_again(steps)] == marked

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from objectives.hardware import CostModel, load_soc
-from objectives.hardware.capacity import hull, within
-from objectives.hardware.segment import LATENCY, Point, Weights
+from objectives.hardware.capacity import Options, hull, within
+from objectives.hardware.segment import LATENCY, Point
 from objectives.hardware_cost import network_totals
 from search_space.space import load_space
 
@@ -46,7 +46,7 @@ def exact(options: Sequence[Sequence[Point]], budget: float) -> float:
 
 @given(options=segments, budget=st.integers(0, 40))
 def test_against_an_exact_knapsack(options: list[list[Point]], budget: int) -> None:
-    taken = within(options, budget, LATENCY)
+    taken = within([Options.of(points, LATENCY) for points in options], budget)
     assert all(one in points for one, points in zip(taken, options, strict=True))
     assert sum(one.macro_bytes for one in taken) <= budget
     got, best = sum(one.cycles for one in taken), exact(options, budget)
@@ -69,7 +69,7 @@ def test_how_far_from_the_exact_knapsack() -> None:
             options.append([slowest, *(point(int(cycles), int(size)) for cycles, size in faster)])
         most = sum(min(points, key=lambda one: one.key).macro_bytes for points in options)
         budget = int(rng.uniform(0.1, 0.9) * most)  # binding, and never nothing at all
-        got = sum(one.cycles for one in within(options, budget, LATENCY))
+        got = sum(one.cycles for one in within([Options.of(points, LATENCY) for points in options], budget))
         gaps.append(got / exact(options, budget) - 1)
     share = sum(gap == 0 for gap in gaps) / len(gaps)
     print(f"equal {share:.1%}, mean gap {np.mean(gaps):.2%}, worst {max(gaps):.0%}")
@@ -83,9 +83,10 @@ def test_how_far_from_the_exact_knapsack_in_real_networks(monkeypatch: pytest.Mo
     """Networks have dozens of segments, so that the one which does not fit whole weighs little."""
     seen: list[float] = []
 
-    def watched(options: Sequence[Sequence[Point]], budget: float, weights: Weights) -> list[Point]:
-        taken = within(options, budget, weights)
-        seen.append(sum(one.cycles for one in taken) / exact(options, budget) - 1)
+    def watched(options: Sequence[Options], budget: float) -> list[Point]:
+        taken = within(options, budget)
+        best = exact([one.points for one in options], budget)
+        seen.append(sum(one.cycles for one in taken) / best - 1)
         return taken
 
     monkeypatch.setattr("objectives.hardware.mapping.within", watched)
@@ -100,10 +101,10 @@ def test_how_far_from_the_exact_knapsack_in_real_networks(monkeypatch: pytest.Mo
 
 @given(options=segments)
 def test_more_room_never_costs_anything_at_the_ends(options: list[list[Point]]) -> None:
-    nothing = within(options, 0, LATENCY)
+    nothing = within([Options.of(points, LATENCY) for points in options], 0)
     assert sum(one.cycles for one in nothing) == sum(points[0].cycles for points in options)
 
 
 def test_hull_leaves_out_what_a_mixture_beats() -> None:
     points = [point(100, 0), point(90, 5), point(40, 10), point(40, 12), point(39, 11)]
-    assert [one.macro_bytes for one in hull(points, LATENCY)] == [11, 10, 0]
+    assert [points[index].macro_bytes for index in hull(points, LATENCY)] == [11, 10, 0]
