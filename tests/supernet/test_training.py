@@ -308,13 +308,15 @@ def test_results_tell_the_kinds_apart(small_space: Space, four_classes: Labelled
 def test_compiled_training_is_the_same_but_for_rounding(
     small_space: Space, four_classes: LabelledImages
 ) -> None:
-    recipe = RECIPE.with_phases(rate=[1e-3])
+    # The largest network alone: each other one would take the compiler as long again.
+    (phase,) = load_recipe("joint").phases
+    recipe = replace(RECIPE, phases=(replace(phase, epochs=2, random_subnets=0, elastic=()),))
     plain = trainer(small_space, four_classes[:64], recipe)
     compiled = trainer(small_space, four_classes[:64], recipe, compiled=True)
     for _ in range(2):
         expected, result = plain.train_epoch(), compiled.train_epoch()
-        for kind, score in expected.scores.items():
-            assert result.scores[kind].loss == pytest.approx(score.loss, rel=1e-3)
+        assert result.scores["largest"].loss == pytest.approx(expected.scores["largest"].loss, rel=1e-3)
+    assert not torch.equal(plain.supernet.stem.weight, compiled.supernet.stem.weight)
 
 
 SCRIPT = """
