@@ -25,9 +25,10 @@ from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.space import load_space
 from search_space.whole_file import whole_file
-from supernet import cifar10
 from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import save_checkpoint
+from supernet.datasets import open_data
+from supernet.layouts import add_data
 from supernet.precision import resolve_device, resolve_precision
 from supernet.training import Recipe, StepResult, Trainer
 
@@ -57,8 +58,12 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--space", default="cifar32", help="search space: a name or a YAML file (default: %(default)s)"
     )
+    add_data(parser, default=Path("data"))
     parser.add_argument(
-        "--data", type=Path, default=Path("data"), help="folder of data sets (default: %(default)s)"
+        "--split-seed",
+        type=int,
+        metavar="S",
+        help="draws the images held out for the search (default: 0; CIFAR-10 holds out its last 5,000)",
     )
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the result and of the state to go on from"
@@ -116,10 +121,12 @@ def main() -> None:
     keep_freed_memory()
     device = resolve_device(arguments.device)
     recipe = make_recipe(vars(arguments), device)
+    if arguments.split_seed is not None and arguments.split_seed < 0:
+        raise H4HError(f"--split-seed must be at least 0, but got {arguments.split_seed}")
     space = load_space(arguments.space)
-    images = cifar10.training_split(cifar10.load(arguments.data)[0])
-    images.check_classes(space)
-    trainer = Trainer(space=space, images=images, recipe=recipe, device=device)
+    data = open_data(arguments.data, arguments.dataset, space)
+    split = data.split(arguments.split_seed)
+    trainer = Trainer(space=space, images=data.train.subset(split.train), recipe=recipe, device=device)
     state = arguments.out / STATE
     if state.exists():
         trainer.load(state)
@@ -129,9 +136,11 @@ def main() -> None:
     except KeyboardInterrupt:
         console.print(f"stopped: {trainer.epochs_done} finished epochs are kept; the same command goes on")
         raise
-    save_checkpoint(arguments.out / CHECKPOINT, trainer.supernet)
+    save_checkpoint(arguments.out / CHECKPOINT, trainer.supernet, data.recorded(split))
     console.print(f"checkpoint: {arguments.out / CHECKPOINT}")
-    console.print(f"next: python -m supernet.evaluate --checkpoint {arguments.out / CHECKPOINT}")
+    given = f"--checkpoint {arguments.out / CHECKPOINT} --data {arguments.data}"
+    given += f" --dataset {arguments.dataset}" if arguments.dataset else ""
+    console.print(f"next: python -m supernet.evaluate {given}\n      python -m studies.run {given}")
 
 
 def _train(trainer: Trainer, out: Path, console: Console) -> None:

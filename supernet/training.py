@@ -21,7 +21,7 @@ from search_space.errors import H4HError
 from search_space.space import Space
 from search_space.subnet import Subnet
 from supernet.checkpoint import CheckpointError, read_tensors, write_tensors
-from supernet.images import LabelledImages, normalised
+from supernet.images import Images, normalised
 from supernet.model import Supernet
 from supernet.phases import Phase, learning_rate, phase_at, sandwich, whole, without_vit
 from supernet.precision import PRECISIONS
@@ -76,18 +76,27 @@ class Recipe:
 
 
 class AugmentedImages(Dataset[tuple[Tensor, int]]):
-    """Training images with random crop (4 pixels of padding) and horizontal flip."""
+    """Training images with random crop and horizontal flip.
 
-    def __init__(self, images: LabelledImages) -> None:
+    Squares are padded by 4 pixels first; of images that show more than a network sees, a random part of 8 to
+    100 % of the area is resized, as is usual for ImageNet.
+    """
+
+    def __init__(self, images: Images) -> None:
         self._images = images
-        side = images.pixels.shape[-1]
-        self._augment = v2.Compose([v2.RandomCrop(side, padding=4), v2.RandomHorizontalFlip()])
+        crop: v2.Transform
+        if images.crop is None:
+            crop = v2.RandomCrop(images[0][0].shape[-1], padding=4)
+        else:
+            crop = v2.RandomResizedCrop(images.crop, antialias=True)
+        self._augment = v2.Compose([crop, v2.RandomHorizontalFlip()])
 
     def __len__(self) -> int:
         return len(self._images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self._augment(self._images.pixels[index]), int(self._images.labels[index])
+        pixels, label = self._images[index]
+        return self._augment(pixels), label
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,7 @@ class Trainer:
         device: Where to compute.
     """
 
-    def __init__(self, *, space: Space, images: LabelledImages, recipe: Recipe, device: torch.device) -> None:
+    def __init__(self, *, space: Space, images: Images, recipe: Recipe, device: torch.device) -> None:
         if len(images) < recipe.batch:
             raise H4HError(f"batch must be at most the {len(images)} training images, but got {recipe.batch}")
         torch.manual_seed(recipe.seed)
