@@ -40,7 +40,7 @@ from studies.search import Progress, search
 from studies.store import check_writable, create_store, open_store
 from studies.study import Goal, Study
 from studies.table import front_table
-from supernet.checkpoint_header import stored_space
+from supernet.checkpoint_header import check_space, stored_space
 from supernet.checkpoints import built_in_checkpoint
 from supernet.layouts import add_data, recognised
 
@@ -231,13 +231,20 @@ def objective_names(text: str) -> tuple[str, ...]:
 
 
 def _space(given: str | None, checkpoint: Path | None) -> tuple[Space, str | None]:
-    """The space to search and what --space calls it, if it has a name there."""
-    if given is not None or checkpoint is None:
+    """The space to search and what --space calls it, if it has a name there.
+
+    Raises:
+        H4HError: There is no such space, or the checkpoint is damaged or of another one.
+    """
+    stored = None if checkpoint is None else stored_space(checkpoint)
+    if given is not None or stored is None:
         name = given or DEFAULT_SPACE
-        return load_space(name), name
-    space = stored_space(checkpoint)
-    is_built_in = space.name in known_spaces() and load_space(space.name).digest == space.digest
-    return space, space.name if is_built_in else None
+        space = load_space(name)
+        if checkpoint is not None and stored is not None:
+            check_space(checkpoint, stored, space)
+        return space, name
+    is_built_in = stored.name in known_spaces() and load_space(stored.name).digest == stored.digest
+    return stored, stored.name if is_built_in else None
 
 
 @dataclass(frozen=True)
@@ -279,9 +286,9 @@ def make_objectives(plan: Plan) -> Objectives:
                 options.data, options.dataset, space=plan.space, checkpoint=plan.checkpoint, **counts
             )
             print(
-                f"{len(pack.search)} search images score a subnet, {len(pack.calibration)} training images "
-                f"calibrate it ({pack.record['data_set']}, split {pack.record['split_seed']}: "
-                f"{pack.record['split_counts']})",
+                f"{pack.record['data_set']}: {len(pack.search)} images score a subnet, "
+                f"{len(pack.calibration)} calibrate it (of {pack.record['split_counts']}; split seed "
+                f"{pack.record['split_seed']})",
                 flush=True,
             )
         return Accuracy(checkpoint=plan.checkpoint, space=plan.space, pack=pack, device=device, **counts)

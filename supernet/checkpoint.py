@@ -16,7 +16,7 @@ from torch import Tensor
 from search_space.space import Space
 from search_space.whole_file import whole_file
 from supernet.checkpoint_header import FORMAT as FORMAT
-from supernet.checkpoint_header import HEADER, damaged, read_header, stored_space
+from supernet.checkpoint_header import HEADER, check_space, damaged, read_header, stored_space
 from supernet.checkpoint_header import CheckpointError as CheckpointError
 from supernet.model import Supernet
 
@@ -73,8 +73,8 @@ def load_checkpoint(path: Path, space: Space | None = None) -> Supernet:
     """
     tensors, _ = read_tensors(path, FORMAT)
     stored = stored_space(path)
-    if space is not None and stored.digest != space.digest:
-        raise CheckpointError(f"checkpoint {path} is of {_difference(stored, space)}")
+    if space is not None:
+        check_space(path, stored, space)
     supernet = Supernet(stored)
     try:
         supernet.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
@@ -84,18 +84,6 @@ def load_checkpoint(path: Path, space: Space | None = None) -> Supernet:
         if not torch.isfinite(tensor).all():
             raise CheckpointError(f"checkpoint {path}: {name} holds values that are not finite")
     return supernet
-
-
-def _difference(stored: Space, wanted: Space) -> str:
-    remedy = "leave --space out to search the space it was trained on, or train one with this space"
-    if stored.head.classes != wanted.head.classes:
-        return (
-            f"space {stored.name!r} with {stored.head.classes} classes, not of {wanted.name!r} with "
-            f"{wanted.head.classes}: {remedy}"
-        )
-    if stored.name != wanted.name:
-        return f"space {stored.name!r}, not of {wanted.name!r}: {remedy}"
-    return f"another version of space {stored.name!r}: {remedy}"
 
 
 def file_digest(path: Path) -> str:

@@ -57,3 +57,22 @@ def stored_space(path: Path) -> Space:
         return parse_document(Space, read_header(path).get("space"), source="header")
     except DocumentError as error:
         raise CheckpointError(f"checkpoint {path} holds no readable search space ({error})") from error
+
+
+def check_space(path: Path, stored: Space, wanted: Space) -> None:
+    """Raises `CheckpointError` unless the checkpoint at `path`, of space `stored`, is of space `wanted`."""
+    if stored.digest == wanted.digest:
+        return
+    if stored.head.classes != wanted.head.classes:
+        difference = (
+            f"space {stored.name!r} with {stored.head.classes} classes, not of {wanted.name!r} with "
+            f"{wanted.head.classes}"
+        )
+    elif stored.name != wanted.name:
+        difference = f"space {stored.name!r}, not of {wanted.name!r}"
+    else:
+        difference = f"another version of space {stored.name!r}"
+    raise CheckpointError(
+        f"checkpoint {path} is of {difference}: leave --space out to search the space it was trained on, or "
+        f"train one with this space"
+    )

@@ -135,7 +135,8 @@ def main() -> None:
     calibration = oracle.prepare(parts.calibration, precision=precision, device=device)
 
     subnets = chosen_subnets(supernet.space, arguments.random, arguments.seed)
-    progress = partial(track, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    progress = partial(track, console=console, transient=True, disable=not console.is_terminal)
     statistics = {
         name: oracle.calibrate(supernet, subnet, calibration)
         for name, subnet in progress(subnets.items(), "batch-norm statistics")

@@ -231,9 +231,13 @@ def _kept(files: ImageFiles, listing: Listing, side: int) -> LabelledImages:
     except (CheckpointError, KeyError):
         pass  # absent, or damaged: it is made again
     console = Console(stderr=True, highlight=False)
-    batches = -(-len(files) // BATCH)
     squares = track(
-        decoded(files, side), f"decoding {len(files):,} images", batches, console=console, transient=True
+        decoded(files, side),
+        f"decoding {len(files):,} images",
+        -(-len(files) // BATCH),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
     )
     pixels = torch.empty((len(files), 3, side, side), dtype=torch.uint8)
     for number, batch in enumerate(squares):

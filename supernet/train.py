@@ -10,6 +10,7 @@ The same command again goes on after the last finished epoch, exactly. The resul
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import fields
@@ -138,9 +139,9 @@ def main() -> None:
         raise
     save_checkpoint(arguments.out / CHECKPOINT, trainer.supernet, data.recorded(split))
     console.print(f"checkpoint: {arguments.out / CHECKPOINT}")
-    given = f"--checkpoint {arguments.out / CHECKPOINT} --data {arguments.data}"
-    given += f" --dataset {arguments.dataset}" if arguments.dataset else ""
-    console.print(f"next: python -m supernet.evaluate {given}\n      python -m studies.run {given}")
+    words = ["--checkpoint", str(arguments.out / CHECKPOINT), "--data", str(arguments.data)]
+    given = shlex.join([*words, *(["--dataset", arguments.dataset] if arguments.dataset else [])])
+    print(f"next: python -m supernet.evaluate {given}\n      python -m studies.run {given}")
 
 
 def _train(trainer: Trainer, out: Path, console: Console) -> None:
