@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from search_space.errors import H4HError
-from supernet.batches import Batches, Images, Part, make_batches
+from supernet.batches import Batches, Part, make_batches
 from supernet.distributed import World
-from supernet.images import LabelledImages
+from supernet.images import Images, LabelledImages
 from supernet.recipe import Recipe, load_recipe
 
 CPU = torch.device("cpu")
 RECIPE = replace(load_recipe("two_phase"), batch=16)
 
 
-class Files(Dataset[tuple[Tensor, int]]):
+class Files(Images):
     """Images of different sizes; the label is the number."""
 
-    def __len__(self) -> int:
-        return 50
+    labels = torch.arange(50)
+    crop = 12
+
+    def subset(self, indices: Tensor) -> Images:
+        raise NotImplementedError
+
+    def evaluated(self) -> Iterator[LabelledImages]:
+        raise NotImplementedError
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         return torch.full((3, 20 + index % 7, 30 - index % 5), index, dtype=torch.uint8), index
@@ -36,7 +42,7 @@ def memory() -> LabelledImages:
 
 
 def batches(images: Images, recipe: Recipe = RECIPE, world: World = World(), workers: int = 0) -> Batches:  # noqa: B008
-    return make_batches(images, recipe, side=12, device=CPU, world=world, workers=workers)
+    return make_batches(images, recipe, device=CPU, world=world, workers=workers)
 
 
 def joined(parts: list[Part]) -> tuple[Tensor, Tensor]:
@@ -90,6 +96,13 @@ def test_images_in_memory_keep_their_size_and_files_are_cut() -> None:
     pixels, labels = joined(next(iter(batches(Files()).epoch(0, 0))))
     assert (pixels.shape, pixels.dtype) == ((16, 3, 12, 12), torch.uint8)
     assert torch.equal(pixels[:, 0, 0, 0].long(), labels)
+
+
+def test_images_in_memory_that_show_more_than_networks_see_are_cut() -> None:
+    images = replace(memory(), crop=6)
+    pixels, labels = joined(next(iter(batches(images).epoch(0, 0))))
+    assert pixels.shape == (16, 3, 6, 6)
+    assert len(labels) == 16
 
 
 def test_a_batch_that_cannot_be_had() -> None:
