@@ -1,0 +1,206 @@
+"""Gradient conflict: what is measured, and that measuring changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from search_space.document import parse_document
+from search_space.errors import H4HError
+from search_space.space import Space
+from search_space.subnet import Subnet
+from supernet import conflict
+from supernet.conflict import (
+    ConflictReport,
+    PairKind,
+    draw_cnns,
+    draw_hybrids,
+    measure,
+    summarise,
+)
+from supernet.gradients import ParameterGroup, cosines_by_group, gradient, parameter_groups
+from supernet.images import LabelledImages, normalised
+from supernet.model import Supernet
+
+Batches = list[tuple[Tensor, Tensor]]
+
+
+@pytest.fixture(scope="module")
+def batches(four_classes: LabelledImages) -> Batches:
+    parts = [four_classes[start : start + 32] for start in (0, 32, 64)]
+    return [(normalised(part.pixels, torch.float32), part.labels) for part in parts]
+
+
+@pytest.fixture(scope="module")
+def supernet(small_space: Space) -> Supernet:
+    torch.manual_seed(0)
+    return Supernet(small_space)
+
+
+def without_transformers(space: Space) -> Space:
+    return replace(space, stages=tuple(replace(stage, vit_depth=(0,), vit=None) for stage in space.stages))
+
+
+def test_report(supernet: Supernet, batches: Batches) -> None:
+    report = measure(supernet, batches, rng=np.random.default_rng(0), subnets=3)
+    assert (report.subnets, report.batches, report.images) == (3, 3, 96)
+    assert set(report.cosines) == set(PairKind)
+    pairs = {kind: by_group[ParameterGroup.ALL].pairs for kind, by_group in report.cosines.items()}
+    # Of 3 CNNs and 3 hybrids in each of 3 batches.
+    assert pairs == {PairKind.CNN_CNN: 9, PairKind.HYBRID_HYBRID: 9, PairKind.CNN_HYBRID: 27}
+    of_both = {ParameterGroup.ALL, ParameterGroup.CONV, ParameterGroup.NORM, ParameterGroup.CLASSIFIER}
+    assert set(report.cosines[PairKind.CNN_CNN]) == of_both
+    assert set(report.cosines[PairKind.CNN_HYBRID]) == of_both
+    assert set(report.cosines[PairKind.HYBRID_HYBRID]) == set(ParameterGroup)
+    for by_group in report.cosines.values():
+        for cosines in by_group.values():
+            assert -1 <= cosines.mean <= 1
+            assert 0 <= cosines.negative <= 1
+            assert cosines.standard_error is not None
+            assert cosines.standard_error >= 0
+
+
+def test_report_survives_json(supernet: Supernet, batches: Batches) -> None:
+    report = measure(supernet, batches[:1], rng=np.random.default_rng(0), subnets=2)
+    text = json.dumps(report.to_dict())
+    assert parse_document(ConflictReport, json.loads(text), source="log") == report
+
+
+def test_the_generator_decides_everything(supernet: Supernet, batches: Batches) -> None:
+    first, again, other = (
+        measure(supernet, batches, rng=np.random.default_rng(seed), subnets=2) for seed in (0, 0, 1)
+    )
+    assert first == again
+    assert first != other
+
+
+def test_one_batch_by_a_second_way(supernet: Supernet, batches: Batches) -> None:
+    report = measure(supernet, batches[:1], rng=np.random.default_rng(5), subnets=2)
+    rng = np.random.default_rng(5)
+    chosen = draw_cnns(supernet.space, 2, rng) + draw_hybrids(supernet.space, 2, rng)
+    gradients = [gradient(supernet, subnet, *batches[0]) for subnet in chosen]
+    matrix = cosines_by_group(gradients, parameter_groups(supernet))[ParameterGroup.CONV]
+    mixed = [matrix[cnn, hybrid].item() for cnn in (0, 1) for hybrid in (2, 3)]
+    expected = {
+        PairKind.CNN_CNN: [matrix[0, 1].item()],
+        PairKind.HYBRID_HYBRID: [matrix[2, 3].item()],
+        PairKind.CNN_HYBRID: mixed,
+    }
+    for kind, values in expected.items():
+        found = report.cosines[kind][ParameterGroup.CONV]
+        assert found.mean == pytest.approx(np.mean(values))
+        assert found.negative == np.mean([value < 0 for value in values])
+        assert (found.pairs, found.standard_error) == (len(values), None)
+
+
+def test_opposite_families(supernet: Supernet, batches: Batches, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opposite(net: Supernet, subnet: Subnet, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        sign = -1 if subnet.vit_blocks else 1
+        return {"stem.weight": sign * torch.ones_like(net.stem.weight)}
+
+    monkeypatch.setattr(conflict, "gradient", opposite)
+    report = measure(supernet, batches, rng=np.random.default_rng(0))
+    for kind, sign in ((PairKind.CNN_CNN, 1), (PairKind.HYBRID_HYBRID, 1), (PairKind.CNN_HYBRID, -1)):
+        assert set(report.cosines[kind]) == {ParameterGroup.ALL, ParameterGroup.CONV}
+        found = report.cosines[kind][ParameterGroup.CONV]
+        assert (found.mean, found.negative, found.standard_error) == (sign, sign < 0, 0)
+
+
+def test_summary_by_hand() -> None:
+    # Means of the batches 0.2, 0.4 and 0.9: mean 0.5, variance (0.09 + 0.01 + 0.16) / 2 = 0.13.
+    found = summarise([[-0.1, 0.5], [0.4], [0.9, 0.9, 0.9]])
+    assert found.mean == pytest.approx(0.5)
+    assert found.standard_error == pytest.approx((0.13 / 3) ** 0.5)
+    assert found.negative == pytest.approx(1 / 6)
+    assert found.pairs == 6
+
+
+def test_measuring_changes_nothing(small_space: Space, batches: Batches) -> None:
+    torch.manual_seed(1)
+    supernet = Supernet(small_space)
+    supernet.train()
+    supernet.stages[0].eval()
+    supernet.head.weight.requires_grad_(False)
+    for index, parameter in enumerate(supernet.parameters()):
+        if index % 2:
+            parameter.grad = torch.full_like(parameter, index)
+    weights = {name: value.clone() for name, value in supernet.state_dict().items()}
+    identities = [id(parameter) for parameter in supernet.parameters()]
+    grads = [None if p.grad is None else p.grad.clone() for p in supernet.parameters()]
+    asked = [parameter.requires_grad for parameter in supernet.parameters()]
+    modes = [module.training for module in supernet.modules()]
+    torch_state = torch.random.get_rng_state()
+    numpy_state = repr(np.random.get_state())
+
+    def check() -> None:
+        assert all(torch.equal(value, weights[name]) for name, value in supernet.state_dict().items())
+        assert [id(parameter) for parameter in supernet.parameters()] == identities
+        assert [parameter.requires_grad for parameter in supernet.parameters()] == asked
+        for parameter, grad in zip(supernet.parameters(), grads, strict=True):
+            if grad is None or parameter.grad is None:
+                assert grad is parameter.grad
+            else:
+                assert torch.equal(parameter.grad, grad)
+        assert [module.training for module in supernet.modules()] == modes
+        assert torch.equal(torch.random.get_rng_state(), torch_state)
+        assert repr(np.random.get_state()) == numpy_state
+
+    measure(supernet, batches[:1], rng=np.random.default_rng(0), subnets=2)
+    check()
+
+    def failing() -> Iterator[tuple[Tensor, Tensor]]:
+        yield batches[0]
+        torch.rand(3)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure(supernet, failing(), rng=np.random.default_rng(0), subnets=2)
+    check()
+
+
+def test_kinds_of_subnets(small_space: Space) -> None:
+    rng = np.random.default_rng(0)
+    cnns, hybrids = draw_cnns(small_space, 40, rng), draw_hybrids(small_space, 40, rng)
+    assert {subnet.vit_blocks for subnet in cnns} == {0}
+    assert {subnet.vit_blocks for subnet in hybrids} == {1, 2, 3}
+    assert len(set(cnns)) == len(set(hybrids)) == 40
+
+
+def test_a_space_without_transformers_has_one_kind_of_pair(small_space: Space, batches: Batches) -> None:
+    supernet = Supernet(without_transformers(small_space))
+    report = measure(supernet, batches[:2], rng=np.random.default_rng(0), subnets=2)
+    assert set(report.cosines) == {PairKind.CNN_CNN}
+
+
+def test_bad_input(small_space: Space, supernet: Supernet, batches: Batches) -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(H4HError, match="subnets must be at least 2, since pairs are compared, but got 1"):
+        measure(supernet, batches, rng=rng, subnets=1)
+    with pytest.raises(H4HError, match="at least one batch"):
+        measure(supernet, [], rng=rng)
+    tiny = replace(
+        without_transformers(small_space),
+        stages=tuple(
+            replace(
+                stage,
+                vit_depth=(0,),
+                vit=None,
+                conv_depth=(0,),
+                conv=None,
+                width=stage.width[:1],
+                downsampling=replace(stage.downsampling, kind=("patch_merging",)),
+            )
+            for stage in small_space.stages
+        ),
+    )
+    # Two resolutions and two widths of the stem are all that is left.
+    assert tiny.cardinality == 4
+    assert len(draw_cnns(tiny, 4, rng)) == 4
+    with pytest.raises(H4HError, match="subnets must be at most 4, since space 'small'"):
+        measure(Supernet(tiny), batches, rng=rng, subnets=5)
