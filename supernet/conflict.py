@@ -10,72 +10,44 @@ images, with labels as the only teacher, so that it means the same for every rec
 
 from __future__ import annotations
 
-import math
+import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
-from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
 from torch import Tensor
 
-from search_space.document import Document
+from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError
+from search_space.figure_file import check_figure_path, save_figure
 from search_space.space import Space
 from search_space.subnet import Subnet
+from search_space.wide_table import print_wide
+from supernet import cifar10
+from supernet.allocator import keep_freed_memory
+from supernet.checkpoint import load_checkpoint
+from supernet.checkpoints import locate_checkpoint
+from supernet.conflict_plot import report_figure
+from supernet.conflict_report import ConflictReport, Cosines, PairKind, summarise
+from supernet.evaluation_pack import built_in_pack, load_pack
 from supernet.gradients import ParameterGroup, cosines_by_group, gradient, parameter_groups
+from supernet.images import LabelledImages, normalised
 from supernet.model import Supernet
 from supernet.phases import without_vit
+from supernet.precision import resolve_device
+
+FloatArray = NDArray[np.float64]
 
 ATTEMPTS = 1000
 """Draws for one more subnet before a space is said to hold too few."""
-
-
-class PairKind(StrEnum):
-    """Which two kinds of subnet are compared. A CNN has no transformer block, a hybrid at least one."""
-
-    CNN_CNN = "cnn-cnn"
-    HYBRID_HYBRID = "hybrid-hybrid"
-    CNN_HYBRID = "cnn-hybrid"
-
-
-@dataclass(frozen=True)
-class Cosines(Document):
-    """Cosines between gradients of many pairs of subnets.
-
-    Attributes:
-        mean: Mean over batches of the mean over a batch's pairs.
-        standard_error: Of the mean, from the spread of the batches' means: pairs of one batch share images
-            and subnets and are not independent, batches are. None if there was one batch.
-        negative: Share of pairs with a cosine below 0, from 0 to 1.
-        pairs: Number of pairs.
-    """
-
-    mean: float
-    standard_error: float | None
-    negative: float
-    pairs: int
-
-
-@dataclass(frozen=True)
-class ConflictReport(Document):
-    """What `measure` found. `to_dict` and `from_dict` turn it into plain JSON and back.
-
-    Attributes:
-        subnets: CNNs, and as many hybrids, drawn for each batch.
-        batches: Number of batches.
-        images: Number of images in all batches together.
-        cosines: By kind of pair and group of parameters. Kinds that the space does not have are left out,
-            and so are groups that no pair of the kind has in common.
-    """
-
-    subnets: int
-    batches: int
-    images: int
-    cosines: dict[PairKind, dict[ParameterGroup, Cosines]]
 
 
 def measure(
@@ -88,8 +60,8 @@ def measure(
     """Cosines between gradients of random subnets, before any clipping, with batch norm as in training.
 
     For each batch new subnets are drawn, the gradient of each is taken on that batch, and all pairs are
-    compared. Weights, ``.grad``, ``requires_grad``, train or eval mode and torch's random state are left as
-    they were. Frozen weights are measured like all others.
+    compared on each tensor. Weights, ``.grad``, ``requires_grad``, train or eval mode and torch's random
+    state are left as they were. Frozen weights are measured like all others.
 
     Args:
         supernet: The weights; not wrapped (of DistributedDataParallel pass ``.module``).
@@ -108,7 +80,7 @@ def measure(
     has_hybrids = any(max(stage.vit_depth) > 0 for stage in space.stages)
     groups = parameter_groups(supernet)
     # Per kind and group: one array of cosines for each batch.
-    found: dict[PairKind, dict[ParameterGroup, list[list[float]]]] = {
+    found: dict[PairKind, dict[ParameterGroup, list[FloatArray]]] = {
         kind: defaultdict(list) for kind in PairKind
     }
     counts: list[int] = []
@@ -119,8 +91,8 @@ def measure(
                 chosen += draw_hybrids(space, subnets, rng)
             gradients = [gradient(supernet, subnet, images, labels) for subnet in chosen]
             for group, cosines in cosines_by_group(gradients, groups).items():
-                for kind, values in _by_kind(cosines, subnets).items():
-                    if values:
+                for kind, values in _by_kind(cosines.numpy(), subnets).items():
+                    if len(values):
                         found[kind][group].append(values)
             counts.append(len(labels))
     if not counts:
@@ -173,31 +145,21 @@ def _draw(space: Space, count: int, draw: Callable[[], Subnet | None], noun: str
     )
 
 
-def _by_kind(cosines: Tensor, cnns: int) -> dict[PairKind, list[float]]:
-    """Cosines of all pairs that share a coordinate; the first `cnns` rows of `cosines` are CNNs."""
-    values: dict[PairKind, list[float]] = {kind: [] for kind in PairKind}
-    for first, second in combinations(range(len(cosines)), 2):
-        cosine = cosines[first, second].item()
-        if first >= cnns:
-            kind = PairKind.HYBRID_HYBRID
-        else:
-            kind = PairKind.CNN_CNN if second < cnns else PairKind.CNN_HYBRID
-        if not math.isnan(cosine):
-            values[kind].append(cosine)
-    return values
+def _by_kind(cosines: FloatArray, cnns: int) -> dict[PairKind, FloatArray]:
+    """Cosines of all pairs on all tensors that both of a pair use.
 
-
-def summarise(batches: Sequence[Sequence[float]]) -> Cosines:
-    """Of the cosines of each batch's pairs; no batch may be empty."""
-    means = [float(np.mean(batch)) for batch in batches]
-    error = float(np.std(means, ddof=1)) / math.sqrt(len(means)) if len(means) > 1 else None
-    pooled = np.concatenate(batches)
-    return Cosines(
-        mean=float(np.mean(means)),
-        standard_error=error,
-        negative=float(np.mean(pooled < 0)),
-        pairs=len(pooled),
-    )
+    Args:
+        cosines: ``(tensors, n, n)``, NaN where a pair shares nothing.
+        cnns: How many of the `n` subnets are CNNs; they come first.
+    """
+    first, second = np.triu_indices(cosines.shape[-1], k=1)
+    of_pairs = {
+        PairKind.CNN_CNN: second < cnns,
+        PairKind.HYBRID_HYBRID: first >= cnns,
+        PairKind.CNN_HYBRID: (first < cnns) & (second >= cnns),
+    }
+    values = {kind: cosines[:, first[pairs], second[pairs]] for kind, pairs in of_pairs.items()}
+    return {kind: each[~np.isnan(each)] for kind, each in values.items()}
 
 
 @contextmanager
@@ -212,3 +174,104 @@ def _undisturbed(supernet: Supernet) -> Iterator[None]:
         finally:
             for module, mode in modes.items():
                 module.training = mode
+
+
+def report_table(report: ConflictReport) -> Table:
+    """A row per group; for each kind of pair mean and standard error, share below 0, and number."""
+    kinds = [kind for kind in PairKind if kind in report.cosines]
+    table = Table("parameters", box=box.SIMPLE_HEAD)
+    for kind in kinds:
+        for column in (kind.value, "below 0", "cosines"):
+            table.add_column(column, justify="right", no_wrap=True)
+    for group in ParameterGroup:
+        cells = [cell for kind in kinds for cell in _cells(report.cosines[kind].get(group))]
+        if any(cells):
+            table.add_row(group.value, *cells)
+    return table
+
+
+def _cells(found: Cosines | None) -> tuple[str, str, str]:
+    if found is None:
+        return "", "", ""
+    error = "" if found.standard_error is None else f" ± {found.standard_error:.3f}"
+    return f"{found.mean:.3f}{error}", f"{100 * found.negative:.1f} %", f"{found.count:,}"
+
+
+def training_images(data: Path | None) -> tuple[LabelledImages, str]:
+    """Training images of the data sets in the folder `data`, or those in the evaluation pack; their name."""
+    if data is not None:
+        return cifar10.training_split(cifar10.load(data)[0]), f"CIFAR-10's training split in {data}"
+    images = load_pack(built_in_pack()).calibration
+    return images, f"the {len(images):,} training images of CIFAR-10 that come with the project"
+
+
+def main() -> None:
+    parser = Parser(
+        prog="python -m supernet.conflict",
+        description="Conflict between gradients of a checkpoint's subnets.",
+    )
+    parser.add_argument(
+        "--checkpoint", default="cifar32", help="shipped one by name, or a file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--data", type=Path, help="folder of data sets (default: the images that come with the project)"
+    )
+    for name, default, text in (
+        ("batches", 8, "batches, each with subnets of its own"),
+        ("images", 128, "images per batch"),
+        ("subnets", 8, "CNNs per batch, and as many hybrids"),
+        ("seed", 0, "of images and subnets"),
+    ):
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"{text} (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw bars: .png, .svg or .pdf")
+    arguments = parser.parse_args()
+    for name, least in (("batches", 1), ("images", 2), ("subnets", 2), ("seed", 0)):
+        if (value := getattr(arguments, name)) < least:
+            parser.error(f"--{name} must be at least {least}, but got {value}")
+    if arguments.plot is not None:
+        check_figure_path(arguments.plot)
+
+    keep_freed_memory()
+    device = resolve_device(arguments.device)
+    supernet = load_checkpoint(locate_checkpoint(arguments.checkpoint)).to(device)
+    images, source = training_images(arguments.data)
+    images.check_classes(supernet.space)
+    wanted = arguments.batches * arguments.images
+    if wanted > len(images):
+        raise H4HError(
+            f"--batches times --images must be at most {len(images)}, the number of images in {source}, "
+            f"but got {wanted}: choose smaller ones"
+            + ("" if arguments.data else ", or give the folder of a data set as --data")
+        )
+    rng = np.random.default_rng(arguments.seed)
+    order = torch.from_numpy(rng.permutation(len(images))[:wanted])
+    batches = (
+        (normalised(images.pixels[part].to(device), torch.float32), images.labels[part].to(device))
+        for part in torch.split(order, arguments.images)
+    )
+    shown = track(batches, "batches", total=arguments.batches, console=Console(stderr=True), transient=True)
+    report = measure(supernet, shown, rng=rng, subnets=arguments.subnets)
+    if arguments.plot is not None:
+        title = f"{supernet.space.name}: {report.batches} batches of {arguments.images} images"
+        save_figure(report_figure(report, title), arguments.plot)
+    if arguments.json:
+        record = {
+            "checkpoint": arguments.checkpoint,
+            "images": source,
+            "seed": arguments.seed,
+            "conflict": report.to_dict(),
+        }
+        print(json.dumps(record, indent=2))
+        return
+    print(
+        f"Cosine between gradients of two subnets, tensor by tensor: {report.batches} batches of "
+        f"{arguments.images} images from {source}, without augmentation; {report.subnets} subnets of each "
+        f"kind per batch; ± one standard error over batches"
+    )
+    print_wide(report_table(report))
+
+
+if __name__ == "__main__":
+    run_command(main)

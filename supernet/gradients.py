@@ -1,18 +1,21 @@
 """Gradients of subnets with respect to the weights they share, and how far two of them agree.
 
-A subnet uses a slice of each shared weight; outside of it its gradient is exactly zero. The inner product
-of two gradients is the same with those zeros or without, so whether two subnets pull in opposite directions
-(a negative cosine, NASViT, ICLR 2022) does not depend on how zeros are counted. Its size does. Here the
-cosine is taken over the *coordinates that both use*, those where both gradients are other than zero. Over all
-coordinates, as in a summed update, two subnets that agree wherever they meet would come out near 0 for no
-other reason than that they hardly meet, and a CNN and a hybrid meet in fewer places than two of one kind.
-A unit that a subnet uses, but that is dead for the whole batch, counts as not used.
+Two subnets are compared tensor by tensor, as NASViT (ICLR 2022) does, and not by one cosine over all
+parameters of a group: in front of batch norm the size of a gradient is inverse to that of its weight and says
+nothing about its importance, and one tensor hides the others (in the shipped checkpoint for `cifar32` the
+stem's kernel has some 95 % of the squared norm of the whole gradient).
+
+A subnet uses a slice of each shared tensor; outside of it its gradient is exactly zero. The inner product of
+two gradients is the same with those zeros or without, so whether two subnets pull in opposite directions (a
+negative cosine) does not depend on how zeros are counted. Its size does. Here the cosine is taken over the
+*coordinates that both use*, those where both gradients are other than zero. Over all coordinates, as in a
+summed update, two subnets that agree wherever they meet would come out near 0 for no other reason than that
+they hardly meet. A unit that a subnet uses, but that is dead for the whole batch, counts as not used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 import torch
@@ -49,8 +52,7 @@ class ParameterGroup(StrEnum):
     NORM = "norm"
     """Scale and shift of batch norm and layer norm."""
     LAYER_SCALE = "layer scale"
-    """Scale of the transformer blocks' residual branches. Apart from the branches' weights: near its start of
-    1e-4 its gradient is thousands of times theirs and would hide them."""
+    """Scale of the transformer blocks' residual branches."""
     POSITIONS = "positions"
     """Position embeddings."""
     CLASSIFIER = "classifier"
@@ -115,53 +117,41 @@ def gradient(supernet: Supernet, subnet: Subnet, images: Tensor, labels: Tensor)
     return gradients
 
 
-@dataclass(frozen=True)
-class Products:
-    """Inner products of `n` gradients over one set of coordinates; those of two disjoint sets add up.
+def cosines(gradients: Tensor) -> Tensor:
+    """Cosine between each two gradients of one tensor, over the coordinates that both use.
 
-    Attributes:
-        inner: ``(n, n)``, float64; ``<g_i, g_j>``.
-        squares: ``(n, n)``, float64; squared norm of ``g_i`` over the coordinates where ``g_j`` is not zero.
+    Args:
+        gradients: ``(n, coordinates)``, one gradient a row.
+
+    Returns:
+        ``(n, n)``, float64; NaN where two gradients share no coordinate.
     """
-
-    inner: Tensor
-    squares: Tensor
-
-    def __add__(self, other: Products) -> Products:
-        return Products(self.inner + other.inner, self.squares + other.squares)
-
-    def cosines(self) -> Tensor:
-        """``(n, n)``, float64, over the coordinates that both use; NaN where there are none."""
-        return self.inner / (self.squares * self.squares.T).sqrt()
-
-
-def products(gradients: Tensor) -> Products:
-    """Of ``(n, coordinates)``, one gradient a row."""
     rows = gradients.double()
-    return Products(rows @ rows.T, rows.square() @ (rows != 0).double().T)
+    # Row i, column j: squared norm of gradient i over the coordinates of gradient j.
+    squares = rows.square() @ (rows != 0).double().T
+    return rows @ rows.T / (squares * squares.T).sqrt()
 
 
 def cosines_by_group(
     gradients: Sequence[Mapping[str, Tensor]], groups: Mapping[str, ParameterGroup]
 ) -> dict[ParameterGroup, Tensor]:
-    """Cosines between all pairs of gradients, group by group.
+    """Cosines between all pairs of gradients on each tensor of each group.
 
     Args:
         gradients: What `gradient` returned for `n` subnets.
         groups: What `parameter_groups` returned.
 
     Returns:
-        ``(n, n)`` for each group that any of the subnets uses, float64, on the CPU; NaN where two subnets
-        share no coordinate.
+        ``(tensors, n, n)`` for each group that any of the subnets uses, float64, on the CPU; NaN where two
+        subnets share no coordinate of a tensor.
     """
-    sums: dict[ParameterGroup, Products] = {}
-    # Tensor by tensor, so that no second copy of all gradients is ever held.
+    found: dict[ParameterGroup, list[Tensor]] = {}
     for name, group in groups.items():
         present = [each[name] for each in gradients if name in each]
         if not present:
             continue
         absent = torch.zeros_like(present[0])
-        found = products(torch.stack([each.get(name, absent).flatten() for each in gradients]))
+        matrix = cosines(torch.stack([each.get(name, absent).flatten() for each in gradients])).cpu()
         for key in (ParameterGroup.ALL, group):
-            sums[key] = sums[key] + found if key in sums else found
-    return {group: sums[group].cosines().cpu() for group in ParameterGroup if group in sums}
+            found.setdefault(key, []).append(matrix)
+    return {group: torch.stack(found[group]) for group in ParameterGroup if group in found}
