@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +59,8 @@ def measure(
     """Cosines between gradients of random subnets, before any clipping, with batch norm as in training.
 
     For each batch new subnets are drawn, the gradient of each is taken on that batch, and all pairs are
-    compared on each tensor. Weights, ``.grad``, ``requires_grad``, train or eval mode and torch's random
-    state are left as they were. Frozen weights are measured like all others.
+    compared on each tensor. Nothing of the supernet is changed, not even ``.grad``; no random numbers but
+    those of `rng` are drawn. Frozen weights are measured like all others.
 
     Args:
         supernet: The weights; not wrapped (of DistributedDataParallel pass ``.module``).
@@ -84,17 +83,16 @@ def measure(
         kind: defaultdict(list) for kind in PairKind
     }
     counts: list[int] = []
-    with _undisturbed(supernet):
-        for images, labels in batches:
-            chosen = draw_cnns(space, subnets, rng)
-            if has_hybrids:
-                chosen += draw_hybrids(space, subnets, rng)
-            gradients = [gradient(supernet, subnet, images, labels) for subnet in chosen]
-            for group, cosines in cosines_by_group(gradients, groups).items():
-                for kind, values in _by_kind(cosines.numpy(), subnets).items():
-                    if len(values):
-                        found[kind][group].append(values)
-            counts.append(len(labels))
+    for images, labels in batches:
+        chosen = draw_cnns(space, subnets, rng)
+        if has_hybrids:
+            chosen += draw_hybrids(space, subnets, rng)
+        gradients = [gradient(supernet, subnet, images, labels) for subnet in chosen]
+        for group, cosines in cosines_by_group(gradients, groups).items():
+            for kind, values in _by_kind(cosines.numpy(), subnets).items():
+                if len(values):
+                    found[kind][group].append(values)
+        counts.append(len(labels))
     if not counts:
         raise H4HError("batches must hold at least one batch, but got none")
     return ConflictReport(
@@ -160,20 +158,6 @@ def _by_kind(cosines: FloatArray, cnns: int) -> dict[PairKind, FloatArray]:
     }
     values = {kind: cosines[:, first[pairs], second[pairs]] for kind, pairs in of_pairs.items()}
     return {kind: each[~np.isnan(each)] for kind, each in values.items()}
-
-
-@contextmanager
-def _undisturbed(supernet: Supernet) -> Iterator[None]:
-    """Evaluation mode (no drop path) within; then each module's mode and torch's random state are back."""
-    modes = {module: module.training for module in supernet.modules()}
-    devices = {weight.device for weight in supernet.parameters() if weight.device.type == "cuda"}
-    with torch.random.fork_rng([device.index or 0 for device in devices]):
-        supernet.eval()
-        try:
-            yield
-        finally:
-            for module, mode in modes.items():
-                module.training = mode
 
 
 def report_table(report: ConflictReport) -> Table:

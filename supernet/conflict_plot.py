@@ -81,7 +81,8 @@ def read_measurements(path: Path) -> list[Measurement]:
             raise H4HError(f"{source}: is no record of an epoch ({error})") from error
     if not measurements:
         raise H4HError(
-            f"training log {path} holds no measurement of conflict: train with --conflict-interval above 0"
+            f"training log {path} holds no measurement of conflict: "
+            f"`python -m supernet.train --help` says how to switch it on"
         )
     return measurements
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from search_space.command_line import run_command
 from search_space.document import parse_document
 from search_space.errors import H4HError
 from search_space.space import Space
 from search_space.subnet import Subnet
-from supernet import conflict
+from supernet import cifar10, conflict
+from supernet.checkpoint import save_checkpoint
 from supernet.conflict import draw_cnns, draw_hybrids, measure
 from supernet.conflict_report import ConflictReport, PairKind
 from supernet.gradients import ParameterGroup, cosines_by_group, gradient, parameter_groups
@@ -126,30 +128,18 @@ def test_measuring_changes_nothing(small_space: Space, batches: Batches) -> None
     torch_state = torch.random.get_rng_state()
     numpy_state = repr(np.random.get_state())
 
-    def check() -> None:
-        assert all(torch.equal(value, weights[name]) for name, value in supernet.state_dict().items())
-        assert [id(parameter) for parameter in supernet.parameters()] == identities
-        assert [parameter.requires_grad for parameter in supernet.parameters()] == asked
-        for parameter, grad in zip(supernet.parameters(), grads, strict=True):
-            if grad is None or parameter.grad is None:
-                assert grad is parameter.grad
-            else:
-                assert torch.equal(parameter.grad, grad)
-        assert [module.training for module in supernet.modules()] == modes
-        assert torch.equal(torch.random.get_rng_state(), torch_state)
-        assert repr(np.random.get_state()) == numpy_state
-
     measure(supernet, batches[:1], rng=np.random.default_rng(0), subnets=2)
-    check()
-
-    def failing() -> Iterator[tuple[Tensor, Tensor]]:
-        yield batches[0]
-        torch.rand(3)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        measure(supernet, failing(), rng=np.random.default_rng(0), subnets=2)
-    check()
+    assert all(torch.equal(value, weights[name]) for name, value in supernet.state_dict().items())
+    assert [id(parameter) for parameter in supernet.parameters()] == identities
+    assert [parameter.requires_grad for parameter in supernet.parameters()] == asked
+    for parameter, grad in zip(supernet.parameters(), grads, strict=True):
+        if grad is None or parameter.grad is None:
+            assert grad is parameter.grad
+        else:
+            assert torch.equal(parameter.grad, grad)
+    assert [module.training for module in supernet.modules()] == modes
+    assert torch.equal(torch.random.get_rng_state(), torch_state)
+    assert repr(np.random.get_state()) == numpy_state
 
 
 def test_kinds_of_subnets(small_space: Space) -> None:
@@ -192,3 +182,101 @@ def test_bad_input(small_space: Space, supernet: Supernet, batches: Batches) -> 
     assert len(draw_cnns(tiny, 4, rng)) == 4
     with pytest.raises(H4HError, match="subnets must be at most 4, since space 'small'"):
         measure(Supernet(tiny), batches, rng=rng, subnets=5)
+
+
+def call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[object, str, str]:
+    monkeypatch.setattr("sys.argv", ["conflict", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        run_command(conflict.main)
+    written = capsys.readouterr()
+    return ended.value.code, written.out, written.err
+
+
+QUICK = ("--batches", "2", "--images", "8", "--subnets", "2")
+
+
+def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    figure = tmp_path / "conflict.png"
+    code, text, _ = call(monkeypatch, capsys, *QUICK, "--plot", str(figure))
+    assert code == 0
+    assert "1,024 training images of CIFAR-10 that come with the project" in text
+    assert "cnn-hybrid" in text
+    assert "layer scale" in text
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    code, text, _ = call(monkeypatch, capsys, *QUICK, "--json", "--checkpoint", "cifar32")
+    assert code == 0
+    record = json.loads(text)
+    report = parse_document(ConflictReport, record["conflict"], source="stdout")
+    assert (report.batches, report.images, report.subnets) == (2, 16, 2)
+    again = call(monkeypatch, capsys, *QUICK, "--json")[1]
+    assert again == text
+    assert call(monkeypatch, capsys, *QUICK, "--json", "--seed", "1")[1] != text
+
+
+def test_command_takes_training_images(
+    small_space: Space,
+    four_classes: LabelledImages,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(cifar10, "SEARCH_IMAGES", 200)
+    monkeypatch.setattr(cifar10, "load", lambda directory: (four_classes, four_classes))
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(checkpoint, Supernet(small_space))
+    arguments = ("--checkpoint", str(checkpoint), "--data", "folder", "--json", "--batches", "7")
+    code, text, _ = call(monkeypatch, capsys, *arguments, "--images", "8", "--subnets", "2")
+    assert code == 0
+    assert json.loads(text)["images"] == "CIFAR-10's training split in folder"
+    code, _, error = call(monkeypatch, capsys, *arguments, "--images", "9")
+    assert code == 2
+    assert "--batches times --images must be at most 56" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--batches", "0"), "--batches must be at least 1, but got 0"),
+        (("--images", "1"), "--images must be at least 2, but got 1"),
+        (("--subnets", "1"), "--subnets must be at least 2, but got 1"),
+        (("--seed", "-1"), "--seed must be at least 0, but got -1"),
+        (("--batches", "9"), "must be at most 1024, the number of images in the 1,024 training images"),
+        (("--checkpoint", "cifar23"), "unknown checkpoint 'cifar23'"),
+        (("--checkpoint", "none.safetensors"), "none.safetensors does not exist"),
+        (("--checkpoint", "text.safetensors"), "is damaged or no safetensors file"),
+        (("--device", "gpu0"), "unknown device 'gpu0'"),
+        (("--data", "nowhere"), "python -m supernet.data cifar10 --data nowhere"),
+        (("--plot", "figure.jpg"), "--plot must end in .png, .svg or .pdf"),
+        (("--plot", "none/figure.png"), "the folder none does not exist"),
+        (("--images", "many"), "invalid int value: 'many'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(
+    arguments: tuple[str, ...],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.safetensors").write_text("no weights")
+    code, text, error = call(monkeypatch, capsys, *arguments)
+    assert (code, text) == (2, "")
+    assert message in error
+    assert error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["text.safetensors"]
+
+
+def test_checkpoint_of_other_classes(
+    small_space: Space,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(checkpoint, Supernet(small_space))
+    code, _, error = call(monkeypatch, capsys, *QUICK, "--checkpoint", str(checkpoint))
+    assert code == 2
+    assert "space 'small' has 4 classes, but the images have 10" in error
