@@ -151,7 +151,7 @@ def history_figure(runs: Mapping[str, Sequence[Sequence[Measurement]]]) -> Figur
         for panel in axes.flat
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=5)
+    figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=5)
     return figure
 
 
