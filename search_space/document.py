@@ -22,7 +22,7 @@ from mashumaro.exceptions import (
 )
 from mashumaro.types import SerializationStrategy
 
-from search_space.errors import DocumentError, UnknownNameError
+from search_space.errors import DocumentError, H4HError, UnknownNameError
 
 
 class _Strict(SerializationStrategy):
@@ -104,7 +104,7 @@ def parse_document(kind: type[D], data: object, *, source: str) -> D:
         raise DocumentError(f"{source}: must be a mapping of keys to values, but got {data!r:.60}")
     try:
         return kind.from_dict(data)
-    except DocumentError as error:
+    except H4HError as error:
         raise DocumentError(f"{source}: {error}") from error
     except (InvalidFieldValue, MissingField, ExtraKeysError, ValueError, TypeError) as error:
         known = ", ".join(getattr(kind, "__dataclass_fields__", {}))

@@ -11,6 +11,7 @@ from search_space.subnet import Subnet, downsampled
 from supernet.blocks import ElasticStage
 from supernet.elastic import ElasticBatchNorm, ElasticConv2d, ElasticLinear
 from supernet.normalisation import Normalisation, by_batch
+from supernet.residual import Residual, add
 
 
 class Supernet(nn.Module):
@@ -36,7 +37,13 @@ class Supernet(nn.Module):
         self.head_norm = ElasticBatchNorm(space.head.width)
         self.classifier = ElasticLinear(space.head.width, space.head.classes)
 
-    def forward(self, images: Tensor, subnet: Subnet, normalise: Normalisation = by_batch) -> Tensor:
+    def forward(
+        self,
+        images: Tensor,
+        subnet: Subnet,
+        normalise: Normalisation = by_batch,
+        residual: Residual = add,
+    ) -> Tensor:
         """Class scores of `images` by `subnet`, computed in the images' dtype.
 
         Args:
@@ -44,6 +51,7 @@ class Supernet(nn.Module):
                 subnet's resolution.
             subnet: A member of the supernet's space.
             normalise: Where batch norm takes its statistics from; the batch, unless told.
+            residual: How a block's branch joins what it started from; their sum, unless told.
 
         Returns:
             Logits ``(n, classes)``.
@@ -57,7 +65,7 @@ class Supernet(nn.Module):
             self.stem_norm(self.stem(resized(images, subnet.resolution), subnet.stem.width), normalise)
         )
         for layer, stage in zip(self.stages, subnet.stages, strict=True):
-            x = layer(x, stage, normalise)
+            x = layer(x, stage, normalise, residual)
         x = F.relu6(self.head_norm(self.head(x, subnet.head.width), normalise))
         logits: Tensor = self.classifier(x.mean((2, 3)), subnet.head.classes)
         return logits
