@@ -202,9 +202,7 @@ def check(options: Namespace) -> Plan:
     if options.data is not None:
         recognised(options.data, options.dataset)
     elif options.dataset is not None:
-        raise ArgumentError(
-            f"--dataset {options.dataset} names a data set in the folder --data, which is missing"
-        )
+        raise ArgumentError(f"--dataset {options.dataset} needs --data, the folder that it lies in")
     stored = None
     check_writable(options.db)
     if options.db.exists():
