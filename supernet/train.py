@@ -59,7 +59,7 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--space", default="cifar32", help="search space: a name or a YAML file (default: %(default)s)"
     )
-    add_data(parser, default=Path("data"))
+    add_data(parser.add_argument, default=Path("data"))
     parser.add_argument(
         "--split-seed",
         type=int,

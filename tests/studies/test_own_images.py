@@ -16,7 +16,7 @@ from studies import run
 from studies.store import open_store
 from supernet import evaluate, train
 from supernet.checkpoint import load_checkpoint, save_checkpoint
-from supernet.checkpoint_header import read_header
+from supernet.checkpoint_header import CheckpointError, read_header
 from supernet.model import Supernet
 from tests.studies.conftest import TINY
 from tests.supernet.image_files import write_folder
@@ -86,6 +86,13 @@ def test_from_images_to_a_front(
     }.items():
         assert study.fingerprint[name] == value
     assert len(study.fingerprint["split"]) == 64
+
+    with pytest.raises(
+        CheckpointError, match=r"on other images \(folder, split seed 5\).* by --data"
+    ):
+        run.main([*QUICK, *own[:2]])
+    with pytest.raises(CheckpointError, match="trained on other images"):
+        call(evaluate.main, monkeypatch, *own[:2])
 
     # The folder may move; the study goes on where it was.
     shutil.move("pets", "elsewhere")
