@@ -25,11 +25,11 @@ from search_space.errors import H4HError
 from search_space.space import Space
 from search_space.subnet import Subnet
 from supernet.augmentation import mixing
-from supernet.batches import Draw, Images, Part, make_batches, seed_sequence, torch_seed
+from supernet.batches import Draw, Part, make_batches, seed_sequence, torch_seed
 from supernet.checkpoint import CheckpointError, file_digest, load_checkpoint, read_tensors, write_tensors
 from supernet.distillation import distil
 from supernet.distributed import World, by_global_batch
-from supernet.images import normalised
+from supernet.images import Images, normalised
 from supernet.model import Supernet
 from supernet.normalisation import Normalisation, by_batch
 from supernet.optimizer import enter_phase, make_optimizer, rates, set_rate
@@ -112,10 +112,8 @@ class Trainer:
         self.epochs_done = 0
         self.steps_done = 0
         """Of the epoch at hand."""
-        self._batches = make_batches(
-            images, self.recipe, side=max(space.resolution), device=device, world=world, workers=workers
-        )
-        self._images_in_all = len(images)  # type: ignore[arg-type]
+        self._batches = make_batches(images, self.recipe, device=device, world=world, workers=workers)
+        self._images_in_all = len(images)
         self._teacher = None if teacher is None else _load_teacher(teacher, space).to(device)
         self._sources = {
             "start": None if start is None else file_digest(start),

@@ -32,7 +32,7 @@ def test_the_batch_is_what_torchvision_makes_of_each_image(
 
 
 def test_images_of_any_size_are_cut_to_one() -> None:
-    transform = image_transform(replace(RECIPE, rand_augment=2), side=24)
+    transform = image_transform(replace(RECIPE, rand_augment=2), crop=24)
     for size in ((40, 31), (24, 24), (13, 200)):
         image = torch.randint(0, 256, (3, *size), dtype=torch.uint8)
         result = transform(image)
@@ -42,9 +42,9 @@ def test_images_of_any_size_are_cut_to_one() -> None:
 def test_rand_augment_changes_more_than_crops_do() -> None:
     image = torch.full((3, 8, 8), 100, dtype=torch.uint8)
     torch.manual_seed(0)
-    plain = image_transform(replace(RECIPE, crop_padding=0), side=None)
+    plain = image_transform(replace(RECIPE, crop_padding=0), crop=None)
     assert all(torch.equal(plain(image), image) for _ in range(5))
-    changed = image_transform(replace(RECIPE, crop_padding=0, rand_augment=2), side=None)
+    changed = image_transform(replace(RECIPE, crop_padding=0, rand_augment=2), crop=None)
     assert any(not torch.equal(changed(image), image) for _ in range(5))
 
 
