@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from search_space.command_line import run_command
-from search_space.space import load_space
+from search_space.space import Space, load_space
 from supernet import cifar10, finetune
 from supernet.checkpoint import save_checkpoint
 from supernet.extraction import load_extracted
@@ -71,8 +71,10 @@ def few_images(classes: int = 10) -> LabelledImages:
 
 
 @pytest.fixture
-def images(monkeypatch: pytest.MonkeyPatch) -> LabelledImages:
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabelledImages:
     images = few_images()
+    (tmp_path / "data" / cifar10.FOLDER).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cifar10, "SEARCH_IMAGES", 16)
     monkeypatch.setattr(cifar10, "load", lambda directory: (images, images[:32]))
     return images
@@ -124,6 +126,7 @@ def test_no_epochs_only_take_the_subnet_out(
 
 def test_images_of_other_classes_and_too_large_a_batch(
     images: LabelledImages,
+    small_space: Space,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -132,11 +135,25 @@ def test_images_of_other_classes_and_too_large_a_batch(
     code, _, error = call(monkeypatch, capsys, *settings)
     assert code == 2
     assert "batch must be at most the 64 training images, but got 128" in error
-    other = few_images(classes=7)
-    monkeypatch.setattr(cifar10, "load", lambda directory: (other, other[:32]))
+    save_checkpoint(tmp_path / "small", Supernet(small_space))
+    code, _, error = call(monkeypatch, capsys, *settings, "--checkpoint", str(tmp_path / "small"))
+    assert code == 2
+    assert "has 4 classes, but the images have 10" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_of_other_images_is_refused(
+    images: LabelledImages,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    other = {"data_set": "cifar100", "split": "0", "split_seed": "0", "split_counts": "1 for training"}
+    save_checkpoint(tmp_path / "other", Supernet(load_space("cifar32")), other)
+    settings = ("--subnet", "min", "--out", str(tmp_path / "run"), "--checkpoint", str(tmp_path / "other"))
     code, _, error = call(monkeypatch, capsys, *settings)
     assert code == 2
-    assert "has 10 classes, but the images have 7" in error
+    assert "the checkpoint was trained on other images (cifar100" in error
     assert not (tmp_path / "run").exists()
 
 
@@ -146,11 +163,11 @@ def test_a_lost_loss_keeps_the_last_good_state(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    settings = ("--subnet", "min", "--batch", "16", "--epochs", "1", "--out", str(tmp_path), "--rate", "1e30")
+    settings = ("--subnet", "min", "--batch", "16", "--epochs", "1", "--out", "run", "--rate", "1e30")
     code, _, error = call(monkeypatch, capsys, *settings, "--warm-up-epochs", "0", "--precision", "fp32")
     assert code == 2
     assert "in epoch 1, step" in error
-    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path / "run").exists()
 
 
 SCRIPT = """
@@ -164,6 +181,7 @@ torch.set_num_threads(1)
 generator = torch.Generator().manual_seed(0)
 pixels = torch.randint(0, 256, (1000, 3, 32, 32), generator=generator, dtype=torch.uint8)
 images = LabelledImages(pixels, torch.arange(1000) % 10)
+Path("data", cifar10.FOLDER).mkdir(parents=True, exist_ok=True)
 cifar10.SEARCH_IMAGES = 16
 cifar10.load = lambda directory: (images, images[:32])
 print("ready", flush=True)
@@ -177,10 +195,12 @@ def test_killed_fine_tuning_ends_with_the_bits_of_one_never_disturbed(tmp_path: 
     checkpoint = tmp_path / "checkpoint.safetensors"
     save_checkpoint(checkpoint, Supernet(load_space("cifar32")))
 
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
     def start(out: str) -> subprocess.Popen[str]:
         settings = ["--checkpoint", str(checkpoint), "--subnet", "min", "--epochs", "4", "--batch", "64"]
         command = [sys.executable, "-c", SCRIPT, *settings, "--out", str(tmp_path / out)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment)
 
     assert "after:" in start("undisturbed").communicate()[0]
     state = tmp_path / "killed" / finetune.STATE
