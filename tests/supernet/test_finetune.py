@@ -16,10 +16,11 @@ import torch
 from search_space.command_line import run_command
 from search_space.space import Space, load_space
 from supernet import cifar10, finetune
-from supernet.checkpoint import save_checkpoint
-from supernet.extraction import load_extracted
+from supernet.checkpoint import read_tensors, save_checkpoint
+from supernet.extraction import FORMAT, load_extracted
 from supernet.images import LabelledImages
 from supernet.model import Supernet
+from tests.supernet.image_files import write_folder
 
 ROOT = Path(finetune.__file__).parents[1]
 
@@ -168,6 +169,38 @@ def test_a_lost_loss_keeps_the_last_good_state(
     assert code == 2
     assert "in epoch 1, step" in error
     assert not (tmp_path / "run").exists()
+
+
+def test_images_of_ones_own(
+    small_space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_folder(Path("pets/train"), classes=("cat", "cow", "dog", "fox"))
+    save_checkpoint(Path("small"), Supernet(small_space))
+    settings = (
+        "--checkpoint",
+        "small",
+        "--subnet",
+        "max",
+        "--data",
+        "pets",
+        "--out",
+        "run",
+        "--workers",
+        "0",
+    )
+    code, _, error = call(monkeypatch, capsys, *settings, "--epochs", "1", "--batch", "8")
+    assert code == 2
+    assert "holds no test images" in error
+    assert not Path("run").exists()
+    code, text, _ = call(monkeypatch, capsys, *settings, "--epochs", "1", "--batch", "8", "--split", "search")
+    assert code == 0
+    assert "test top-1" not in text
+    _, header = read_tensors(Path("run", finetune.NETWORK), FORMAT)
+    assert header["data"]["data_set"] == "folder"
+    code, _, error = call(monkeypatch, capsys, *settings, "--split", "search", "--workers", "-1")
+    assert code == 2
+    assert "--workers must be at least 0, but got -1" in error
 
 
 SCRIPT = """
