@@ -17,6 +17,7 @@ recorded on the same calibration images. The same command again goes on after th
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -49,6 +50,7 @@ from supernet.fine_tuning import FineTuning, make_recipe, top1
 from supernet.layouts import add_data
 from supernet.model import Supernet
 from supernet.precision import resolve_device, resolve_precision
+from supernet.train import MOST_WORKERS
 
 SUBNETS = 12
 POOL = 8_192
@@ -193,6 +195,7 @@ def main() -> None:
                 images=images,
                 recipe=recipe,
                 device=device,
+                workers=min(MOST_WORKERS, os.cpu_count() or 1),
                 origin=f"{origin}, {len(images)} images of {data.recorded(split)['split'][:12]}",
             )
             state = out / f"subnet{number:02}.safetensors"

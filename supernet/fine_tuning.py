@@ -160,7 +160,8 @@ class FineTuning:
         if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
             raise H4HError(
                 f"the loss or its gradient became infinite or NaN in epoch {self.epochs_done + 1}, "
-                f"step {number} (what the {self.epochs_done} epochs before it gave is kept): lower --rate"
+                f"step {number} (what the {self.epochs_done} epochs before it gave is kept): "
+                f"lower the learning rate"
             )
         self.optimizer.step()
         hardest = targets if targets.ndim == 1 else targets.argmax(1)

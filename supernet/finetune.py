@@ -4,8 +4,9 @@
     python -m supernet.finetune --subnet max --epochs 20 --out runs/largest --data data
 
 `--subnet` is `max`, `min`, or a genotype: gene indices joined by commas. The result is
-`OUT/network.safetensors` (see `extraction`) and `OUT/result.json`. The same command again goes on after
-the last finished epoch, exactly. With `--epochs 0` the subnet is taken out and not trained.
+`OUT/network.safetensors` (see `extraction`), written after every epoch, and `OUT/result.json`. The same
+command again goes on after the last finished epoch, exactly. With `--epochs 0` the subnet is taken out and
+not trained.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -39,7 +41,8 @@ from supernet.images import Images
 from supernet.layouts import add_data
 from supernet.precision import resolve_device, resolve_precision
 from supernet.recipe import NAMES, Recipe
-from supernet.train import HELP, MOST_WORKERS
+from supernet.train import HELP as TRAINING_HELP
+from supernet.train import MOST_WORKERS
 
 STATE = "state.safetensors"
 NETWORK = "network.safetensors"
@@ -47,6 +50,13 @@ RESULT = "result.json"
 
 SETTINGS = tuple(field for field in fields(Recipe) if field.name not in ("phases", *NOT_USED))
 """What of a recipe can be set here."""
+
+HELP = TRAINING_HELP | {
+    "seed": "of order and augmentation",
+    "batch": "images per step",
+    "warm_up_epochs": "epochs of warm-up",
+    "label_smoothing": "of the targets",
+}
 
 
 def make_parser() -> Parser:
@@ -98,6 +108,13 @@ def main() -> None:
     workers: int | None = arguments.workers
     if workers is not None and workers < 0:
         raise H4HError(f"--workers must be at least 0, but got {workers}")
+    state = arguments.out / STATE
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise H4HError(f"--out must be a folder, but {arguments.out} is a file")
+    if arguments.epochs == 0 and state.exists():
+        raise H4HError(
+            f"--epochs 0 would replace the network that was trained in {arguments.out}: choose another --out"
+        )
     keep_freed_memory()
     device = resolve_device(arguments.device)
     values = {field.name: getattr(arguments, field.name) for field in SETTINGS}
@@ -143,12 +160,16 @@ def main() -> None:
     # Not by rich, which would break a long line.
     print(subnet)
     print(f"before: {_text(before)}", flush=True)
+
+    def save_network() -> None:
+        written = folded(network) if arguments.fold_batch_norm else network
+        save_extracted(arguments.out / NETWORK, written, space=supernet.space, data=recorded)
+
     if tuning is not None:
-        _train(tuning, arguments.out / STATE, Console(highlight=False))
+        _train(tuning, state, save_network, Console(highlight=False))
         after = accuracy()
         print(f"after:  {_text(after)}")
-    written = folded(network) if arguments.fold_batch_norm else network
-    save_extracted(arguments.out / NETWORK, written, space=supernet.space, data=recorded)
+    save_network()
     record = {
         "checkpoint": str(checkpoint),
         "genotype": to_text(genotype),
@@ -168,8 +189,8 @@ def _text(accuracy: dict[str, float]) -> str:
     return ", ".join(f"{name} top-1 {value:.2f} %" for name, value in accuracy.items())
 
 
-def _train(tuning: FineTuning, state: Path, console: Console) -> None:
-    """Trains to the end: a bar for the epoch at hand, a line and a state for each finished one."""
+def _train(tuning: FineTuning, state: Path, save_network: Callable[[], None], console: Console) -> None:
+    """Trains to the end: a bar for the epoch at hand; a line, network and state for each finished one."""
     epochs = tuning.recipe.epochs
     if state.exists():
         tuning.load(state)
@@ -183,6 +204,8 @@ def _train(tuning: FineTuning, state: Path, console: Console) -> None:
                 start = time.perf_counter()
                 score = tuning.train_epoch(partial(progress.advance, task))
                 seconds = time.perf_counter() - start
+                # The state last: a kill before it repeats the epoch and writes the same again.
+                save_network()
                 tuning.save(state)
                 progress.remove_task(task)
                 console.print(

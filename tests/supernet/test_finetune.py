@@ -15,10 +15,10 @@ import torch
 
 from search_space.command_line import run_command
 from search_space.space import Space, load_space
-from supernet import cifar10, finetune
+from supernet import cifar10, fine_tuning, finetune
 from supernet.checkpoint import read_tensors, save_checkpoint
 from supernet.extraction import FORMAT, load_extracted
-from supernet.images import LabelledImages
+from supernet.images import LabelledImages, normalised
 from supernet.model import Supernet
 from tests.supernet.image_files import write_folder
 
@@ -105,9 +105,10 @@ def test_train_go_on_and_load(
     assert "going on after epoch 2 of 2" in text
     assert (out / finetune.NETWORK).read_bytes() == content
 
-    code, _, error = call(monkeypatch, capsys, *settings, "--epochs", "3")
-    assert code == 2
-    assert "epochs 2 -> 3" in error
+    for epochs, message in (("3", "epochs 2 -> 3"), ("0", "--epochs 0 would replace the network")):
+        code, _, error = call(monkeypatch, capsys, *settings, "--epochs", epochs)
+        assert code == 2
+        assert message in error
     assert (out / finetune.NETWORK).read_bytes() == content
 
 
@@ -158,17 +159,34 @@ def test_a_checkpoint_of_other_images_is_refused(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_lost_loss_keeps_the_last_good_state(
-    images: LabelledImages,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_a_lost_loss_keeps_the_last_good_network(
+    images: LabelledImages, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = ("--subnet", "min", "--batch", "16", "--epochs", "1", "--out", "run", "--rate", "1e30")
-    code, _, error = call(monkeypatch, capsys, *settings, "--warm-up-epochs", "0", "--precision", "fp32")
+    batches = 0
+
+    def spoiled(pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        nonlocal batches
+        batches += 1
+        return normalised(pixels, dtype) * (torch.nan if batches > 5 else 1)  # 4 batches an epoch
+
+    monkeypatch.setattr(fine_tuning, "normalised", spoiled)
+    settings = ("--subnet", "min", "--batch", "16", "--out", "run", "--precision", "fp32")
+    code, _, error = call(monkeypatch, capsys, *settings, "--epochs", "3")
     assert code == 2
-    assert "in epoch 1, step" in error
-    assert not (tmp_path / "run").exists()
+    assert "infinite or NaN in epoch 2, step 2 (what the 1 epochs before it gave is kept)" in error
+    kept = load_extracted(Path("run", finetune.NETWORK))
+    assert all(value.isfinite().all() for value in kept.state_dict().values())
+    assert {path.name for path in Path("run").iterdir()} == {finetune.NETWORK, finetune.STATE}
+
+
+def test_out_must_be_a_folder(
+    images: LabelledImages, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("file").write_text("mine")
+    code, _, error = call(monkeypatch, capsys, "--subnet", "min", "--out", "file")
+    assert code == 2
+    assert "--out must be a folder, but file is a file" in error
+    assert Path("file").read_text() == "mine"
 
 
 def test_images_of_ones_own(
