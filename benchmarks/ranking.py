@@ -10,13 +10,14 @@ recorded on the same calibration images. The same command again goes on after th
 | budget | images | epochs | on |
 |---|---|---|---|
 | smoke | 2,048 | 1 | any machine, minutes: shows that the command works, says nothing about the ranking |
-| small | 45,000 | 8 | two CPU cores, within 40 minutes |
-| full | 45,000 | 100 | a GPU |
+| small | all | 8 | two CPU cores, CIFAR-10 within 40 minutes |
+| full | all | 100 | a GPU |
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -40,11 +41,16 @@ from search_space.wide_table import print_wide
 from supernet import cifar10, oracle
 from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import file_digest, load_checkpoint
+from supernet.checkpoint_header import read_header
 from supernet.checkpoints import built_in_checkpoint
+from supernet.datasets import open_data
+from supernet.evaluate import DEFAULT_DATA
 from supernet.extraction import extract
 from supernet.fine_tuning import FineTuning, make_recipe, top1
+from supernet.layouts import add_data
 from supernet.model import Supernet
 from supernet.precision import resolve_device, resolve_precision
+from supernet.train import MOST_WORKERS
 
 SUBNETS = 12
 POOL = 8_192
@@ -57,17 +63,17 @@ RESAMPLES = 2_000
 
 @dataclass(frozen=True)
 class Budget:
-    """How long each subnet is trained, and on how many search images all are scored."""
+    """How long each subnet is trained, and how many search images score it; None for all there are."""
 
-    images: int
+    images: int | None
     epochs: int
     search_images: int
 
 
 BUDGETS = {
     "smoke": Budget(images=2_048, epochs=1, search_images=500),
-    "small": Budget(images=45_000, epochs=8, search_images=5_000),
-    "full": Budget(images=45_000, epochs=100, search_images=5_000),
+    "small": Budget(images=None, epochs=8, search_images=5_000),
+    "full": Budget(images=None, epochs=100, search_images=5_000),
 }
 
 
@@ -143,9 +149,7 @@ def main() -> None:
         "--start", choices=RATES, default=SCRATCH, help="where each starts (default: %(default)s)"
     )
     parser.add_argument("--checkpoint", type=Path, help="safetensors file (default: the shipped one)")
-    parser.add_argument(
-        "--data", type=Path, default=Path("data"), help="folder of data sets (default: %(default)s)"
-    )
+    add_data(parser.add_argument, DEFAULT_DATA)
     parser.add_argument("--out", type=Path, help="folder of the states (default: runs/ranking-BUDGET-START)")
     parser.add_argument("--seed", type=int, default=0, help="of subnets and training (default: %(default)s)")
     parser.add_argument(
@@ -167,16 +171,17 @@ def main() -> None:
     checkpoint = options.checkpoint or built_in_checkpoint("cifar32")
     supernet = load_checkpoint(checkpoint).to(device).eval()
     space = supernet.space
-    train = cifar10.load(options.data)[0]
-    train.check_classes(space)
-    search = oracle.prepare(
-        cifar10.search_split(train)[: budget.search_images], precision="fp32", device=device
+    data = open_data(options.data, options.dataset, space)
+    split = data.split_like(read_header(checkpoint).get("data"))
+    images = data.train.subset(split.train[: budget.images])
+    search, calibration = (
+        oracle.prepare(data.train.subset(indices), precision="fp32", device=device)
+        for indices in (split.search[: budget.search_images], split.train[: cifar10.CALIBRATION_IMAGES])
     )
-    calibration = oracle.prepare(cifar10.calibration_images(train), precision="fp32", device=device)
     torch.manual_seed(options.seed)
     # A fresh supernet's slices are a random start like that of the supernet's own training.
     start = supernet if options.start == SUPERNET else Supernet(space).to(device)
-    digest = f"checkpoint {file_digest(checkpoint)[:12]}" if options.start == SUPERNET else "a random start"
+    origin = f"checkpoint {file_digest(checkpoint)[:12]}" if options.start == SUPERNET else "a random start"
 
     results = []
     subnets = spread(space, SUBNETS, options.seed)
@@ -187,10 +192,11 @@ def main() -> None:
             shared = oracle.top1(supernet, subnet, search, statistics)
             training = FineTuning(
                 network=extract(start, subnet, statistics if options.start == SUPERNET else None),
-                images=cifar10.training_split(train)[: budget.images],
+                images=images,
                 recipe=recipe,
                 device=device,
-                origin=f"{digest}, {budget.images} images",
+                workers=min(MOST_WORKERS, os.cpu_count() or 1),
+                origin=f"{origin}, {len(images)} images of {data.recorded(split)['split'][:12]}",
             )
             state = out / f"subnet{number:02}.safetensors"
             if state.exists():
@@ -208,7 +214,7 @@ def main() -> None:
                     family=family(subnet).value,
                     macs=complexity.macs(subnet),
                     supernet=shared,
-                    alone=top1(training.network, search),
+                    alone=top1(training.network, search.batches),
                 )
             )
     found = agreement([each.supernet for each in results], [each.alone for each in results])

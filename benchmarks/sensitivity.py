@@ -196,7 +196,7 @@ def save_plot(found: Sequence[Influence], title: str, path: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    from objectives.gantt import save
+    from search_space.figure_file import save_figure
 
     names = list(dict.fromkeys(one.name for one in found))[:20]
     figure = Figure(figsize=(15, 0.32 * len(names) + 1.8), layout="constrained")
@@ -226,7 +226,7 @@ def save_plot(found: Sequence[Influence], title: str, path: Path) -> None:
     figure.axes[0].invert_yaxis()
     figure.suptitle(title)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    save(figure, path)
+    save_figure(figure, path)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -252,9 +252,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.subnets < 2:
         raise H4HError(f"--subnets must be at least 2, since ranks are compared, but got {options.subnets}")
     if options.plot is not None:
-        from objectives.gantt import check_plot_path
+        from search_space.figure_file import check_figure_path
 
-        check_plot_path(options.plot)
+        check_figure_path(options.plot)
 
     space = load_space(options.space)
     soc = variant(load_soc(options.hardware), macros=options.macros, units=options.units)

@@ -9,7 +9,7 @@ The file is safetensors, float32; its header says what the network is and how im
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +203,9 @@ def _linear(layer: ElasticLinear, in_width: int, width: int, name: str) -> Tenso
 # --- files ---------------------------------------------------------------------------------------
 
 
-def save_extracted(path: Path, network: PlainNetwork, *, space: Space) -> None:
+def save_extracted(
+    path: Path, network: PlainNetwork, *, space: Space, data: Mapping[str, str] | None = None
+) -> None:
     """Writes `network` in float32, whole or not at all.
 
     The header tells `format`, `space` (name and digest), `subnet`, `classes`, `batch_norm` (``separate`` or
@@ -214,6 +216,7 @@ def save_extracted(path: Path, network: PlainNetwork, *, space: Space) -> None:
         path: Where to.
         network: What `extract` or `folded` gave, trained on or not.
         space: The space that its subnet is a member of.
+        data: What it was trained on, as `supernet.datasets.ImageData.recorded` says it.
     """
     header: dict[str, Any] = {
         "format": FORMAT,
@@ -223,6 +226,8 @@ def save_extracted(path: Path, network: PlainNetwork, *, space: Space) -> None:
         "batch_norm": "folded" if network.folded else "separate",
         "normalisation": {"mean": MEAN, "deviation": DEVIATION},
     }
+    if data is not None:
+        header["data"] = dict(data)
     tensors = {
         name: value.float() if value.is_floating_point() else value
         for name, value in network.state_dict().items()

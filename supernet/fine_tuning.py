@@ -7,7 +7,7 @@ the weights, the running statistics, the optimiser's moments and the number of e
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,12 @@ from torch.nn import functional as F
 
 from search_space.errors import H4HError
 from supernet.augmentation import mixing
-from supernet.batches import Draw, Images, make_batches, torch_seed
+from supernet.batches import Draw, make_batches, torch_seed
 from supernet.checkpoint import CheckpointError, read_tensors, write_tensors
 from supernet.distributed import World
 from supernet.fast_backward import with_fast_backward
-from supernet.images import normalised
+from supernet.images import Images, normalised
 from supernet.optimizer import make_optimizer, set_rate
-from supernet.oracle import PreparedImages
 from supernet.phases import Phase, learning_rate
 from supernet.plain import PlainNetwork
 from supernet.precision import PRECISIONS, resolve_precision
@@ -76,6 +75,7 @@ class FineTuning:
         device: Where to compute.
         origin: Names what decided the network's first weights, e.g. a checkpoint's digest; a state of another
             origin is refused.
+        workers: Processes that read images, where they are not in memory.
 
     Raises:
         H4HError: There are fewer images than a batch has.
@@ -89,16 +89,14 @@ class FineTuning:
         recipe: Recipe,
         device: torch.device,
         origin: str,
+        workers: int = 0,
     ) -> None:
         self.recipe = replace(recipe, precision=resolve_precision(recipe.precision, device))
         self.device = device
         self.epochs_done = 0
         self._origin = origin
-        subnet = network.subnet
-        self._batches = make_batches(
-            images, self.recipe, side=subnet.resolution, device=device, world=World(), workers=0
-        )
-        self._mixing = mixing(recipe, subnet.head.classes)
+        self._batches = make_batches(images, self.recipe, device=device, world=World(), workers=workers)
+        self._mixing = mixing(recipe, network.subnet.head.classes)
         self.network = with_fast_backward(network).to(device)
         self.optimizer = make_optimizer(
             recipe.optimizer,
@@ -162,7 +160,8 @@ class FineTuning:
         if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
             raise H4HError(
                 f"the loss or its gradient became infinite or NaN in epoch {self.epochs_done + 1}, "
-                f"step {number} (what the {self.epochs_done} epochs before it gave is kept): lower --rate"
+                f"step {number} (what the {self.epochs_done} epochs before it gave is kept): "
+                f"lower the learning rate"
             )
         self.optimizer.step()
         hardest = targets if targets.ndim == 1 else targets.argmax(1)
@@ -219,17 +218,22 @@ class FineTuning:
 
 
 @torch.inference_mode()
-def top1(network: PlainNetwork, images: PreparedImages) -> float:
-    """Share of `images` that `network` classifies right with its running statistics, in %.
+def top1(network: PlainNetwork, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+    """Share of images that `network` classifies right with its running statistics, in %.
+
+    Args:
+        network: Is in evaluation mode afterwards.
+        batches: Normalised images ``(n, 3, s, s)`` with their labels ``(n,)``.
 
     Raises:
         H4HError: A class score is not finite.
     """
     network.eval()
-    right = 0
-    for batch, labels in images.batches:
+    right = seen = 0
+    for batch, labels in batches:
         logits = network(batch)
         if not torch.isfinite(logits).all():
             raise H4HError(f"network {network.subnet} gives class scores that are not finite")
         right += int((logits.argmax(1) == labels).sum())
-    return 100 * right / len(images)
+        seen += len(labels)
+    return 100 * right / seen

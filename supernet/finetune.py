@@ -1,17 +1,20 @@
 """Takes a subnet out of a supernet and trains it on, as the network that ships.
 
     python -m supernet.data cifar10
-    python -m supernet.finetune --subnet max --epochs 20 --out runs/largest
+    python -m supernet.finetune --subnet max --epochs 20 --out runs/largest --data data
 
 `--subnet` is `max`, `min`, or a genotype: gene indices joined by commas. The result is
-`OUT/network.safetensors` (see `extraction`) and `OUT/result.json`. The same command again goes on after
-the last finished epoch, exactly. With `--epochs 0` the subnet is taken out and not trained.
+`OUT/network.safetensors` (see `extraction`), written after every epoch, and `OUT/result.json`. The same
+command again goes on after the last finished epoch, exactly. With `--epochs 0` the subnet is taken out and
+not trained.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import time
+from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -22,17 +25,24 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from search_space import complexity
 from search_space.command_line import Parser, run_command
+from search_space.errors import H4HError
 from search_space.genotype import to_text
 from search_space.whole_file import whole_file
 from supernet import cifar10, oracle
 from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import file_digest, load_checkpoint
+from supernet.checkpoint_header import read_header
 from supernet.checkpoints import built_in_checkpoint
+from supernet.datasets import open_data
+from supernet.evaluate import DEFAULT_DATA, SPLITS
 from supernet.extraction import extract, folded, save_extracted
 from supernet.fine_tuning import NOT_USED, FineTuning, make_recipe, top1
+from supernet.images import Images
+from supernet.layouts import add_data
 from supernet.precision import resolve_device, resolve_precision
 from supernet.recipe import NAMES, Recipe
-from supernet.train import HELP
+from supernet.train import HELP as TRAINING_HELP
+from supernet.train import MOST_WORKERS
 
 STATE = "state.safetensors"
 NETWORK = "network.safetensors"
@@ -40,6 +50,13 @@ RESULT = "result.json"
 
 SETTINGS = tuple(field for field in fields(Recipe) if field.name not in ("phases", *NOT_USED))
 """What of a recipe can be set here."""
+
+HELP = TRAINING_HELP | {
+    "seed": "of order and augmentation",
+    "batch": "images per step",
+    "warm_up_epochs": "epochs of warm-up",
+    "label_smoothing": "of the targets",
+}
 
 
 def make_parser() -> Parser:
@@ -50,8 +67,15 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--subnet", required=True, help="max, min, or a genotype: gene indices joined by commas"
     )
+    add_data(parser.add_argument, DEFAULT_DATA)
     parser.add_argument(
-        "--data", type=Path, default=Path("data"), help="folder of data sets (default: %(default)s)"
+        "--split",
+        choices=(*SPLITS, "both"),
+        default="both",
+        help="images to report on (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--workers", type=int, help="processes that read image files (default: as many as cores, 16 at most)"
     )
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the result and of the state to go on from"
@@ -81,7 +105,16 @@ def make_parser() -> Parser:
 
 def main() -> None:
     arguments = make_parser().parse_args()
-    console = Console(highlight=False)
+    workers: int | None = arguments.workers
+    if workers is not None and workers < 0:
+        raise H4HError(f"--workers must be at least 0, but got {workers}")
+    state = arguments.out / STATE
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise H4HError(f"--out must be a folder, but {arguments.out} is a file")
+    if arguments.epochs == 0 and state.exists():
+        raise H4HError(
+            f"--epochs 0 would replace the network that was trained in {arguments.out}: choose another --out"
+        )
     keep_freed_memory()
     device = resolve_device(arguments.device)
     values = {field.name: getattr(arguments, field.name) for field in SETTINGS}
@@ -93,29 +126,50 @@ def main() -> None:
     genotype = supernet.space.parse(arguments.subnet)
     subnet = supernet.space.decode(genotype)
 
-    train, test = cifar10.load(arguments.data)
-    train.check_classes(supernet.space)
-    splits = {"search": cifar10.search_split(train), "test": test}
-    evaluated = {name: oracle.prepare(part, precision="fp32", device=device) for name, part in splits.items()}
-    calibration = oracle.prepare(cifar10.calibration_images(train), precision="fp32", device=device)
+    data = open_data(arguments.data, arguments.dataset, supernet.space)
+    split = data.split_like(read_header(checkpoint).get("data"))
+    images = data.train.subset(split.train)
+    evaluated: dict[str, Images] = {}
+    if arguments.split != "test":
+        evaluated["search"] = data.train.subset(split.search)
+    if arguments.split != "search":
+        evaluated["test"] = data.read_test()
+    calibration = oracle.prepare(
+        data.train.subset(split.train[: cifar10.CALIBRATION_IMAGES]), precision="fp32", device=device
+    )
     network = extract(supernet, subnet, oracle.calibrate(supernet, subnet, calibration))
-    before = {name: top1(network, part) for name, part in evaluated.items()}
-    console.print(f"{subnet}")
-    console.print(f"before: {_text(before)}")
-    after = before
+
+    def accuracy() -> dict[str, float]:
+        return {
+            name: top1(network, oracle.stream(part, precision="fp32", device=device))
+            for name, part in evaluated.items()
+        }
+
+    recorded = data.recorded(split)
+    tuning = None
     if arguments.epochs:
         tuning = FineTuning(
             network=network,
-            images=cifar10.training_split(train),
+            images=images,
             recipe=recipe,
             device=device,
-            origin=f"checkpoint {file_digest(checkpoint)[:12]}",
+            origin=f"checkpoint {file_digest(checkpoint)[:12]} on images {recorded['split'][:12]}",
+            workers=min(MOST_WORKERS, os.cpu_count() or 1) if workers is None else workers,
         )
-        _train(tuning, arguments.out / STATE, console)
-        after = {name: top1(network, part) for name, part in evaluated.items()}
-        console.print(f"after:  {_text(after)}")
-    written = folded(network) if arguments.fold_batch_norm else network
-    save_extracted(arguments.out / NETWORK, written, space=supernet.space)
+    before = after = accuracy()
+    # Not by rich, which would break a long line.
+    print(subnet)
+    print(f"before: {_text(before)}", flush=True)
+
+    def save_network() -> None:
+        written = folded(network) if arguments.fold_batch_norm else network
+        save_extracted(arguments.out / NETWORK, written, space=supernet.space, data=recorded)
+
+    if tuning is not None:
+        _train(tuning, state, save_network, Console(highlight=False))
+        after = accuracy()
+        print(f"after:  {_text(after)}")
+    save_network()
     record = {
         "checkpoint": str(checkpoint),
         "genotype": to_text(genotype),
@@ -128,15 +182,15 @@ def main() -> None:
     }
     with whole_file(arguments.out / RESULT) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n")
-    console.print(f"network: {arguments.out / NETWORK}")
+    print(f"network: {arguments.out / NETWORK}")
 
 
 def _text(accuracy: dict[str, float]) -> str:
     return ", ".join(f"{name} top-1 {value:.2f} %" for name, value in accuracy.items())
 
 
-def _train(tuning: FineTuning, state: Path, console: Console) -> None:
-    """Trains to the end: a bar for the epoch at hand, a line and a state for each finished one."""
+def _train(tuning: FineTuning, state: Path, save_network: Callable[[], None], console: Console) -> None:
+    """Trains to the end: a bar for the epoch at hand; a line, network and state for each finished one."""
     epochs = tuning.recipe.epochs
     if state.exists():
         tuning.load(state)
@@ -150,6 +204,8 @@ def _train(tuning: FineTuning, state: Path, console: Console) -> None:
                 start = time.perf_counter()
                 score = tuning.train_epoch(partial(progress.advance, task))
                 seconds = time.perf_counter() - start
+                # The state last: a kill before it repeats the epoch and writes the same again.
+                save_network()
                 tuning.save(state)
                 progress.remove_task(task)
                 console.print(

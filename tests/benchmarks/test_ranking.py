@@ -55,7 +55,9 @@ def test_no_order_no_tau() -> None:
 
 
 @pytest.fixture
-def images(monkeypatch: pytest.MonkeyPatch) -> None:
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data" / cifar10.FOLDER).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (228, 3, 32, 32), generator=generator, dtype=torch.uint8)
     images = LabelledImages(pixels, torch.arange(228) % 10)
@@ -84,13 +86,14 @@ def test_it_goes_on_where_it_was_stopped(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    settings = ("--start", start, "--out", str(tmp_path), "--json")
+    out = tmp_path / "out"
+    settings = ("--start", start, "--out", str(out), "--json")
     code, whole, _ = call(monkeypatch, capsys, *settings)
     assert code == 0
     record = json.loads(whole)
     assert len(record["subnets"]) == 3
     assert -1 <= record["tau"] <= 1
-    states = sorted(tmp_path.iterdir())
+    states = sorted(out.iterdir())
     assert len(states) == 3
     kept = states[0].stat().st_mtime_ns
     for state in states[1:]:

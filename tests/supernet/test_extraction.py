@@ -19,7 +19,8 @@ from search_space.errors import DocumentError, H4HError
 from search_space.space import Space, load_space
 from search_space.subnet import Subnet
 from supernet import oracle
-from supernet.checkpoint import HEADER, CheckpointError, read_tensors, write_tensors
+from supernet.checkpoint import CheckpointError, read_tensors, write_tensors
+from supernet.checkpoint_header import HEADER
 from supernet.extraction import FORMAT, extract, folded, load_extracted, save_extracted
 from supernet.images import DEVIATION, MEAN
 from supernet.model import Supernet

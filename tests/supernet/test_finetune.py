@@ -14,12 +14,13 @@ import pytest
 import torch
 
 from search_space.command_line import run_command
-from search_space.space import load_space
-from supernet import cifar10, finetune
-from supernet.checkpoint import save_checkpoint
-from supernet.extraction import load_extracted
-from supernet.images import LabelledImages
+from search_space.space import Space, load_space
+from supernet import cifar10, fine_tuning, finetune
+from supernet.checkpoint import read_tensors, save_checkpoint
+from supernet.extraction import FORMAT, load_extracted
+from supernet.images import LabelledImages, normalised
 from supernet.model import Supernet
+from tests.supernet.image_files import write_folder
 
 ROOT = Path(finetune.__file__).parents[1]
 
@@ -71,8 +72,10 @@ def few_images(classes: int = 10) -> LabelledImages:
 
 
 @pytest.fixture
-def images(monkeypatch: pytest.MonkeyPatch) -> LabelledImages:
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabelledImages:
     images = few_images()
+    (tmp_path / "data" / cifar10.FOLDER).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cifar10, "SEARCH_IMAGES", 16)
     monkeypatch.setattr(cifar10, "load", lambda directory: (images, images[:32]))
     return images
@@ -102,9 +105,10 @@ def test_train_go_on_and_load(
     assert "going on after epoch 2 of 2" in text
     assert (out / finetune.NETWORK).read_bytes() == content
 
-    code, _, error = call(monkeypatch, capsys, *settings, "--epochs", "3")
-    assert code == 2
-    assert "epochs 2 -> 3" in error
+    for epochs, message in (("3", "epochs 2 -> 3"), ("0", "--epochs 0 would replace the network")):
+        code, _, error = call(monkeypatch, capsys, *settings, "--epochs", epochs)
+        assert code == 2
+        assert message in error
     assert (out / finetune.NETWORK).read_bytes() == content
 
 
@@ -124,6 +128,7 @@ def test_no_epochs_only_take_the_subnet_out(
 
 def test_images_of_other_classes_and_too_large_a_batch(
     images: LabelledImages,
+    small_space: Space,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -132,25 +137,88 @@ def test_images_of_other_classes_and_too_large_a_batch(
     code, _, error = call(monkeypatch, capsys, *settings)
     assert code == 2
     assert "batch must be at most the 64 training images, but got 128" in error
-    other = few_images(classes=7)
-    monkeypatch.setattr(cifar10, "load", lambda directory: (other, other[:32]))
-    code, _, error = call(monkeypatch, capsys, *settings)
+    save_checkpoint(tmp_path / "small", Supernet(small_space))
+    code, _, error = call(monkeypatch, capsys, *settings, "--checkpoint", str(tmp_path / "small"))
     assert code == 2
-    assert "has 10 classes, but the images have 7" in error
+    assert "has 4 classes, but the images have 10" in error
     assert not (tmp_path / "run").exists()
 
 
-def test_a_lost_loss_keeps_the_last_good_state(
+def test_a_checkpoint_of_other_images_is_refused(
     images: LabelledImages,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    settings = ("--subnet", "min", "--batch", "16", "--epochs", "1", "--out", str(tmp_path), "--rate", "1e30")
-    code, _, error = call(monkeypatch, capsys, *settings, "--warm-up-epochs", "0", "--precision", "fp32")
+    other = {"data_set": "cifar100", "split": "0", "split_seed": "0", "split_counts": "1 for training"}
+    save_checkpoint(tmp_path / "other", Supernet(load_space("cifar32")), other)
+    settings = ("--subnet", "min", "--out", str(tmp_path / "run"), "--checkpoint", str(tmp_path / "other"))
+    code, _, error = call(monkeypatch, capsys, *settings)
     assert code == 2
-    assert "in epoch 1, step" in error
-    assert list(tmp_path.iterdir()) == []
+    assert "the checkpoint was trained on other images (cifar100" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_lost_loss_keeps_the_last_good_network(
+    images: LabelledImages, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batches = 0
+
+    def spoiled(pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        nonlocal batches
+        batches += 1
+        return normalised(pixels, dtype) * (torch.nan if batches > 5 else 1)  # 4 batches an epoch
+
+    monkeypatch.setattr(fine_tuning, "normalised", spoiled)
+    settings = ("--subnet", "min", "--batch", "16", "--out", "run", "--precision", "fp32")
+    code, _, error = call(monkeypatch, capsys, *settings, "--epochs", "3")
+    assert code == 2
+    assert "infinite or NaN in epoch 2, step 2 (what the 1 epochs before it gave is kept)" in error
+    kept = load_extracted(Path("run", finetune.NETWORK))
+    assert all(value.isfinite().all() for value in kept.state_dict().values())
+    assert {path.name for path in Path("run").iterdir()} == {finetune.NETWORK, finetune.STATE}
+
+
+def test_out_must_be_a_folder(
+    images: LabelledImages, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("file").write_text("mine")
+    code, _, error = call(monkeypatch, capsys, "--subnet", "min", "--out", "file")
+    assert code == 2
+    assert "--out must be a folder, but file is a file" in error
+    assert Path("file").read_text() == "mine"
+
+
+def test_images_of_ones_own(
+    small_space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_folder(Path("pets/train"), classes=("cat", "cow", "dog", "fox"))
+    save_checkpoint(Path("small"), Supernet(small_space))
+    settings = (
+        "--checkpoint",
+        "small",
+        "--subnet",
+        "max",
+        "--data",
+        "pets",
+        "--out",
+        "run",
+        "--workers",
+        "0",
+    )
+    code, _, error = call(monkeypatch, capsys, *settings, "--epochs", "1", "--batch", "8")
+    assert code == 2
+    assert "holds no test images" in error
+    assert not Path("run").exists()
+    code, text, _ = call(monkeypatch, capsys, *settings, "--epochs", "1", "--batch", "8", "--split", "search")
+    assert code == 0
+    assert "test top-1" not in text
+    _, header = read_tensors(Path("run", finetune.NETWORK), FORMAT)
+    assert header["data"]["data_set"] == "folder"
+    code, _, error = call(monkeypatch, capsys, *settings, "--split", "search", "--workers", "-1")
+    assert code == 2
+    assert "--workers must be at least 0, but got -1" in error
 
 
 SCRIPT = """
@@ -164,6 +232,7 @@ torch.set_num_threads(1)
 generator = torch.Generator().manual_seed(0)
 pixels = torch.randint(0, 256, (1000, 3, 32, 32), generator=generator, dtype=torch.uint8)
 images = LabelledImages(pixels, torch.arange(1000) % 10)
+Path("data", cifar10.FOLDER).mkdir(parents=True, exist_ok=True)
 cifar10.SEARCH_IMAGES = 16
 cifar10.load = lambda directory: (images, images[:32])
 print("ready", flush=True)
@@ -177,10 +246,12 @@ def test_killed_fine_tuning_ends_with_the_bits_of_one_never_disturbed(tmp_path: 
     checkpoint = tmp_path / "checkpoint.safetensors"
     save_checkpoint(checkpoint, Supernet(load_space("cifar32")))
 
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
     def start(out: str) -> subprocess.Popen[str]:
         settings = ["--checkpoint", str(checkpoint), "--subnet", "min", "--epochs", "4", "--batch", "64"]
         command = [sys.executable, "-c", SCRIPT, *settings, "--out", str(tmp_path / out)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment)
 
     assert "after:" in start("undisturbed").communicate()[0]
     state = tmp_path / "killed" / finetune.STATE
