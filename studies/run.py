@@ -25,9 +25,10 @@ from objectives.hardware import MAPPINGS, CostModel, SoC, load_soc, variant
 from objectives.hardware.npu_model import NPU_MODELS
 from objectives.objective import Objective
 from objectives.registry import ObjectiveContext, check_objectives, create_objectives, known_objectives
+from search_space.byte_count import parse_bytes
 from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError
-from search_space.genotype import to_text
+from search_space.genotype import Genotype, to_text
 from search_space.space import Space, known_spaces, load_space
 from search_space.wide_table import print_wide
 from studies.constraint import Constraint, parse_constraint
@@ -37,7 +38,7 @@ from studies.fingerprint import check_same, fingerprint
 from studies.front import bounds
 from studies.samplers.registry import check_sampler, create_sampler, known_samplers
 from studies.search import Progress, search
-from studies.store import check_writable, create_store, open_store
+from studies.store import Store, check_writable, create_store, open_store
 from studies.study import Goal, Study
 from studies.table import front_table
 from supernet.checkpoint_header import check_space, check_trained_on_pack, stored_space
@@ -62,6 +63,8 @@ DEFAULTS: dict[str, Any] = {
     "val_images": None,
     "calibration_images": None,
     "device": "cpu",
+    "precision": "fp32",
+    "memory": "4GB",
 }
 DEFAULT_SPACE = "cifar32"
 SHOWN_ROWS = 20
@@ -119,6 +122,8 @@ def parser() -> Parser:
         help="training images for its batch-norm statistics (default: 512, or all there are)",
     )
     add("--device", help="auto, cpu or cuda")
+    add("--precision", choices=("fp32", "bf16"), help="number format of weights and activations")
+    add("--memory", metavar="SIZE", help="most that activations may take, such as 512MB; changes no value")
     add = result.add_argument_group("where it is kept").add_argument
     add(
         "--db",
@@ -184,6 +189,7 @@ def check(options: Namespace) -> Plan:
         value = getattr(options, name)
         if value is not None and value < least:
             raise ArgumentError(f"--{name.replace('_', '-')} must be at least {least}, but got {value}")
+    parse_bytes(options.memory, option="--memory")
     names = objective_names(options.objectives)
     constraints = tuple(map(parse_constraint, options.constraint))
     if options.checkpoint is not None and not options.checkpoint.is_file():
@@ -290,7 +296,18 @@ def make_objectives(plan: Plan) -> Objectives:
                 f"{pack.record['split_seed']})",
                 flush=True,
             )
-        return Accuracy(checkpoint=plan.checkpoint, space=plan.space, pack=pack, device=device, **counts)
+        made = Accuracy(
+            checkpoint=plan.checkpoint,
+            space=plan.space,
+            pack=pack,
+            device=device,
+            precision=options.precision,
+            memory=parse_bytes(options.memory, option="--memory"),
+            **counts,
+        )
+        if made.notice:
+            print(made.notice, flush=True)
+        return made
 
     context = ObjectiveContext(
         plan.hardware,
@@ -365,9 +382,12 @@ def run(plan: Plan, objectives: Objectives, console: Console) -> None:
         population=options.population,
         seed=options.seed,
     )
-    evaluator = Evaluator(plan.space, objectives.goals, plan.constraints, limited=objectives.limited)
     total = options.population * options.generations
     with create_store(options.db) as store:
+        known = known_values(store, plan.space, objectives)
+        evaluator = Evaluator(
+            plan.space, objectives.goals, plan.constraints, limited=objectives.limited, known=known
+        )
         if plan.stored is None:
             store.add(study)
         last: Progress | None = None
@@ -388,6 +408,12 @@ def run(plan: Plan, objectives: Objectives, console: Console) -> None:
             f"nothing is left to search"
         )
     print_result(plan, study, evaluations)
+
+
+def known_values(store: Store, space: Space, objectives: Objectives) -> dict[str, dict[Genotype, float]]:
+    """Values of the expensive objectives that studies of the database hold already, by name and genotype."""
+    expensive = [one for one in (*objectives.goals, *objectives.limited) if one.is_expensive]
+    return {one.name: store.measured(one.name, space.digest, one.fingerprint()) for one in expensive}
 
 
 def print_header(plan: Plan) -> None:
