@@ -52,7 +52,7 @@ def call(command: Callable[[], None], monkeypatch: pytest.MonkeyPatch, *argument
 def test_from_images_to_a_front(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = ("--batch", "16", "--cnn-epochs", "3", "--hybrid-epochs", "3", "--split-seed", "5")
+    settings = ("--batch", "16", "--epochs", "3", "--split-seed", "5")
     given = ("--space", "pets.yaml", "--data", "pets", "--out", "out")
     call(train.main, monkeypatch, *given, *settings)
     own = ("--checkpoint", "out/checkpoint.safetensors", "--data", "pets")

@@ -29,7 +29,7 @@ SUPERNET = Supernet(SPACE).eval()
 with torch.no_grad():
     torch.manual_seed(0)
     for weight in SUPERNET.parameters():
-        weight += 0.1 * torch.randn_like(weight)  # so that no block does nothing
+        weight.add_(0.1 * torch.randn_like(weight))  # so that no block does nothing
 
 PLENTY = 1e12
 
