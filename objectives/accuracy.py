@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from objectives.objective import Direction, FloatArray
-from search_space.errors import H4HError
 from search_space.space import Space
 from search_space.subnet import Subnet
 from supernet import oracle
 from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import file_digest, load_checkpoint
-from supernet.evaluation_pack import EvaluationPack
+from supernet.evaluation_pack import CALIBRATED_ON, VAL_IMAGES, EvaluationPack, chosen_count
+from supernet.images import check_classes
 from supernet.precision import resolve_precision
 
 VERSION = "1"
@@ -30,10 +30,11 @@ class Accuracy:
         checkpoint: The trained supernet.
         space: The space that is searched; the checkpoint must be of it.
         pack: Search and calibration images.
-        val_images: Number of search images that score a subnet, from the first.
-        calibration_images: Number of images for its batch-norm statistics, from the first.
+        val_images: Number of search images that score a subnet, from the first; 2,000 unless told, or all
+            where there are fewer.
+        calibration_images: Number of images for its batch-norm statistics, from the first; likewise 512.
         precision: ``fp32``, whose values depend least on the machine, or ``bf16``.
-        device: Where to compute.
+        device: Where to compute; the CPU unless told.
 
     Raises:
         H4HError: More images are asked for than there are, or fewer than 1; or `space` has another number
@@ -52,19 +53,17 @@ class Accuracy:
         checkpoint: Path,
         space: Space,
         pack: EvaluationPack,
-        val_images: int,
-        calibration_images: int,
+        val_images: int | None = None,
+        calibration_images: int | None = None,
         precision: str = "fp32",
         device: torch.device | None = None,
     ) -> None:
         device = device or torch.device("cpu")
-        for name, wanted, available in (
-            ("val-images", val_images, len(pack.search)),
-            ("calibration-images", calibration_images, len(pack.calibration)),
-        ):
-            if not 1 <= wanted <= available:
-                raise H4HError(f"--{name} must be 1 to {available}, but got {wanted}")
-        pack.search.check_classes(space)
+        val_images = chosen_count("--val-images", val_images, VAL_IMAGES, len(pack.search))
+        calibration_images = chosen_count(
+            "--calibration-images", calibration_images, CALIBRATED_ON, len(pack.calibration)
+        )
+        check_classes(space, pack.classes)
         keep_freed_memory()
         self._supernet = load_checkpoint(checkpoint, space).to(device).eval()
         precision = resolve_precision(precision, device)
@@ -80,7 +79,11 @@ class Accuracy:
             "precision": precision,
             "oracle": VERSION,
             "torch": torch.__version__,
+            **pack.record,
         }
+        if device.type != "cpu":
+            # Its kernels round in other ways. Absent for the CPU, where most studies run.
+            self._fingerprint["device"] = device.type
 
     def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
         """Accuracies in %, ``(n,)``."""

@@ -40,20 +40,20 @@ def crop_and_flip(pixels: Tensor, offsets: Tensor, flips: Tensor, *, padding: in
     ]
 
 
-def image_transform(recipe: Recipe, *, side: int | None) -> v2.Transform:
+def image_transform(recipe: Recipe, *, crop: int | None) -> v2.Transform:
     """What happens to one image, uint8 ``(c, h, w)``, in a data loader.
 
     Args:
         recipe: Padding or scale of crops, and RandAugment.
-        side: Side of the crop of a random part, in pixels; None for a crop of the image's own size out of
-            itself with a margin.
+        crop: Side to which a random part is resized; None for a crop of the image's own size out of itself
+            with a black margin.
     """
-    crop: v2.Transform | _PaddedCrop = (
+    first: v2.Transform | _PaddedCrop = (
         _PaddedCrop(recipe.crop_padding)
-        if side is None
-        else v2.RandomResizedCrop(side, scale=(recipe.crop_scale, 1.0), antialias=True)
+        if crop is None
+        else v2.RandomResizedCrop(crop, scale=(recipe.crop_scale, 1.0), antialias=True)
     )
-    steps = [crop, v2.RandomHorizontalFlip()]
+    steps = [first, v2.RandomHorizontalFlip()]
     if recipe.rand_augment:
         steps.append(v2.RandAugment(recipe.rand_augment, magnitude=recipe.magnitude))
     return v2.Compose(steps)

@@ -17,12 +17,8 @@ from torch.utils.data import DataLoader, Dataset
 from search_space.errors import H4HError
 from supernet.augmentation import crop_and_flip, image_transform
 from supernet.distributed import World
-from supernet.images import LabelledImages
+from supernet.images import Images, LabelledImages
 from supernet.recipe import Recipe
-
-Images = LabelledImages | Dataset[tuple[Tensor, int]]
-"""Images in memory, all of one size; or a map-style data set of uint8 ``(3, h, w)`` and class number, of any
-size, which are cut to one size."""
 
 Part = tuple[Tensor, Tensor]
 """uint8 ``(n, 3, s, s)`` and class numbers ``(n,)``, on the device."""
@@ -64,36 +60,35 @@ class Batches(Protocol):
 
 
 def make_batches(
-    images: Images, recipe: Recipe, *, side: int, device: torch.device, world: World, workers: int
+    images: Images, recipe: Recipe, *, device: torch.device, world: World, workers: int
 ) -> Batches:
     """Batches of `images`.
+
+    Squares in memory that a network sees whole are moved to the device and changed there, a batch at once,
+    unless the recipe has RandAugment. All others go one by one through torch's data loader.
 
     Args:
         images: The training images.
         recipe: Batch size, seed, augmentation.
-        side: Side of images that are not in memory, in pixels.
         device: Where batches are wanted.
         world: Whose share of each batch.
-        workers: Processes that read and change images that are not in memory; 0 for this one.
+        workers: Processes of the data loader; 0 for this one.
 
     Raises:
         H4HError: Fewer images than a batch, or a batch that cannot be cut as asked.
     """
-    count = len(images)  # type: ignore[arg-type]
-    if count < recipe.batch:
+    if len(images) < recipe.batch:
         raise H4HError(
-            f"batch must be at most the {count} training images, but got {recipe.batch}: lower --batch"
+            f"batch must be at most the {len(images)} training images, but got {recipe.batch}: lower --batch"
         )
     if recipe.batch % (world.size * recipe.accumulate):
         raise H4HError(
             f"batch must be a multiple of accumulate x processes = {recipe.accumulate} x {world.size}, "
             f"but got {recipe.batch}"
         )
-    if isinstance(images, LabelledImages) and not recipe.rand_augment:
+    if isinstance(images, LabelledImages) and images.crop is None and not recipe.rand_augment:
         return _MemoryBatches(images, recipe, device, world)
-    if isinstance(images, LabelledImages):
-        return _LoaderBatches(_Memory(images), recipe, None, device, world, workers)
-    return _LoaderBatches(images, recipe, side, device, world, workers)
+    return _LoaderBatches(images, recipe, device, world, workers)
 
 
 def shares(count: int, recipe: Recipe, epoch: int, world: World) -> Tensor:
@@ -143,28 +138,20 @@ class _LoaderBatches:
     """torch's DataLoader, which reads and changes images in worker processes."""
 
     def __init__(
-        self,
-        images: Dataset[tuple[Tensor, int]],
-        recipe: Recipe,
-        side: int | None,
-        device: torch.device,
-        world: World,
-        workers: int,
+        self, images: Images, recipe: Recipe, device: torch.device, world: World, workers: int
     ) -> None:
         self._images = images
         self._recipe = recipe
-        self._side = side
         self._device = device
         self._world = world
         self._workers = workers
-        self._count: int = len(images)  # type: ignore[arg-type]
-        self.steps_per_epoch = self._count // recipe.batch
+        self.steps_per_epoch = len(images) // recipe.batch
 
     def epoch(self, number: int, first_step: int) -> Iterator[list[Part]]:
         recipe = self._recipe
-        chosen = shares(self._count, recipe, number, self._world)[first_step:]
+        chosen = shares(len(self._images), recipe, number, self._world)[first_step:]
         loader = DataLoader(
-            _Changed(self._images, recipe, self._side, number),
+            _Changed(self._images, recipe, number),
             batch_size=chosen.shape[-1],
             sampler=chosen.flatten().tolist(),
             num_workers=self._workers,
@@ -181,32 +168,17 @@ class _LoaderBatches:
             ]
 
 
-class _Memory(Dataset[tuple[Tensor, int]]):
-    """Images in memory, one by one."""
-
-    def __init__(self, images: LabelledImages) -> None:
-        self._images = images
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self._images.pixels[index], int(self._images.labels[index])
-
-
 class _Changed(Dataset[tuple[Tensor, int]]):
     """Images as epoch `epoch` changes them; how depends on the image's number alone."""
 
-    def __init__(
-        self, images: Dataset[tuple[Tensor, int]], recipe: Recipe, side: int | None, epoch: int
-    ) -> None:
+    def __init__(self, images: Images, recipe: Recipe, epoch: int) -> None:
         self._images = images
-        self._transform = image_transform(recipe, side=side)
+        self._transform = image_transform(recipe, crop=images.crop)
         self._seed = recipe.seed
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._images)  # type: ignore[arg-type]
+        return len(self._images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         pixels, label = self._images[index]

@@ -30,15 +30,17 @@ from search_space.figure_file import check_figure_path, save_figure
 from search_space.space import Space
 from search_space.subnet import Subnet
 from search_space.wide_table import print_wide
-from supernet import cifar10
 from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import load_checkpoint
+from supernet.checkpoint_header import read_header, stored_space
 from supernet.checkpoints import locate_checkpoint
 from supernet.conflict_plot import report_figure
 from supernet.conflict_report import ConflictReport, Cosines, PairKind, summarise
+from supernet.datasets import open_data
 from supernet.evaluation_pack import built_in_pack, load_pack
 from supernet.gradients import ParameterGroup, cosines_by_group, gradient, parameter_groups
-from supernet.images import LabelledImages, normalised
+from supernet.images import Images, check_classes, loaded, normalised
+from supernet.layouts import add_data
 from supernet.model import Supernet
 from supernet.phases import without_vit
 from supernet.precision import resolve_device
@@ -181,11 +183,20 @@ def _cells(found: Cosines | None) -> tuple[str, str, str]:
     return f"{found.mean:.3f}{error}", f"{100 * found.negative:.1f} %", f"{found.count:,}"
 
 
-def training_images(data: Path | None) -> tuple[LabelledImages, str]:
-    """Training images of the data sets in the folder `data`, or those in the evaluation pack; their name."""
-    if data is not None:
-        return cifar10.training_split(cifar10.load(data)[0]), f"CIFAR-10's training split in {data}"
+def training_images(directory: Path | None, name: str | None, checkpoint: Path) -> tuple[Images, str]:
+    """Images that the supernet of `checkpoint` was trained on, and what they are called.
+
+    Args:
+        directory: What the user gave as --data; None takes those in the evaluation pack.
+        name: What the user gave as --dataset, if anything.
+        checkpoint: The supernet.
+    """
+    if directory is not None:
+        data = open_data(directory, name, stored_space(checkpoint))
+        split = data.split_like(read_header(checkpoint).get("data"))
+        return data.train.subset(split.train), f"the training split of {data.name} in {directory}"
     images = load_pack(built_in_pack()).calibration
+    check_classes(stored_space(checkpoint), int(images.labels.max()) + 1)
     return images, f"the {len(images):,} training images of CIFAR-10 that come with the project"
 
 
@@ -197,9 +208,7 @@ def main() -> None:
     parser.add_argument(
         "--checkpoint", default="cifar32", help="shipped one by name, or a file (default: %(default)s)"
     )
-    parser.add_argument(
-        "--data", type=Path, help="folder of data sets (default: the images that come with the project)"
-    )
+    add_data(parser.add_argument)
     for name, default, text in (
         ("batches", 8, "batches, each with subnets of its own"),
         ("images", 128, "images per batch"),
@@ -219,9 +228,9 @@ def main() -> None:
 
     keep_freed_memory()
     device = resolve_device(arguments.device)
-    supernet = load_checkpoint(locate_checkpoint(arguments.checkpoint)).to(device)
-    images, source = training_images(arguments.data)
-    images.check_classes(supernet.space)
+    checkpoint = locate_checkpoint(arguments.checkpoint)
+    supernet = load_checkpoint(checkpoint).to(device)
+    images, source = training_images(arguments.data, arguments.dataset, checkpoint)
     wanted = arguments.batches * arguments.images
     if wanted > len(images):
         raise H4HError(
@@ -231,10 +240,8 @@ def main() -> None:
         )
     rng = np.random.default_rng(arguments.seed)
     order = torch.from_numpy(rng.permutation(len(images))[:wanted])
-    batches = (
-        (normalised(images.pixels[part].to(device), torch.float32), images.labels[part].to(device))
-        for part in torch.split(order, arguments.images)
-    )
+    parts = (loaded(images.subset(part)) for part in torch.split(order, arguments.images))
+    batches = ((normalised(part.pixels.to(device), torch.float32), part.labels.to(device)) for part in parts)
     shown = track(batches, "batches", total=arguments.batches, console=Console(stderr=True), transient=True)
     report = measure(supernet, shown, rng=rng, subnets=arguments.subnets)
     if arguments.plot is not None:

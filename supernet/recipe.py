@@ -44,8 +44,9 @@ class Recipe(Document):
         drop_path: Chance that the largest subnet's last residual branch is dropped; it rises linearly from
             the first.
         ema: Decay per step of the running average of the weights that is saved; 0 to save the weights.
-        crop_padding: Pixels around an image in memory before the random crop.
-        crop_scale: Smallest share of an image file's area that a random crop takes.
+        crop_padding: Black pixels around an image that networks see whole, before the random crop.
+        crop_scale: Smallest share of its area that a random crop takes of an image that shows more than
+            networks see.
         rand_augment: Operations of RandAugment per image; 0 for none.
         magnitude: Of RandAugment, 0 to 30.
         mixup, cutmix: Parameter alpha of each; 0 for none. With both, each batch gets one of them.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import time
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
@@ -28,10 +29,11 @@ from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.space import load_space
 from search_space.whole_file import whole_file
-from supernet import cifar10
 from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import save_checkpoint
+from supernet.datasets import open_data
 from supernet.distributed import World, joined_world
+from supernet.layouts import add_data
 from supernet.phases import CNN_MODES, TRAIN
 from supernet.precision import resolve_device, resolve_precision
 from supernet.recipe import NAMES, Recipe, known_recipes, load_recipe
@@ -58,8 +60,8 @@ HELP = {
     "conflict": "how the largest subnet's gradient joins the others'; project is NASViT's",
     "drop_path": "chance that the largest subnet's last residual branch is dropped",
     "ema": "decay per step of the running average of the weights that is saved; 0 for none",
-    "crop_padding": "pixels around images in memory before the random crop",
-    "crop_scale": "smallest share of an image file's area that a random crop takes",
+    "crop_padding": "pixels around images of small data sets before the random crop",
+    "crop_scale": "smallest share of its area that a random crop takes of an image of a folder",
     "rand_augment": "operations of RandAugment per image",
     "magnitude": "of RandAugment, 0 to 30",
     "mixup": "alpha of mixup; 0 for none",
@@ -89,8 +91,12 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--space", default="cifar32", help="search space: a name or a YAML file (default: %(default)s)"
     )
+    add_data(parser.add_argument, default=Path("data"))
     parser.add_argument(
-        "--data", type=Path, default=Path("data"), help="folder of data sets (default: %(default)s)"
+        "--split-seed",
+        type=int,
+        metavar="S",
+        help="draws the images held out for the search (default: 0; CIFAR-10 holds out its last 5,000)",
     )
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the result and of the state to go on from"
@@ -114,7 +120,7 @@ def make_parser() -> Parser:
         help="supernet whose largest subnet teaches the largest subnet, in place of the labels",
     )
 
-    machine = parser.add_argument_group("machine (does not change what is trained, but for rounding)")
+    machine = parser.add_argument_group("machine and log (nothing that changes the result, but for rounding)")
     machine.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     machine.add_argument(
         "--compile", action="store_true", help="torch.compile for the largest and the smallest subnet"
@@ -128,6 +134,14 @@ def make_parser() -> Parser:
         default=10.0,
         metavar="MINUTES",
         help="how often the state is written within an epoch (default: %(default)s)",
+    )
+
+    machine.add_argument(
+        "--conflict-every",
+        type=int,
+        default=0,
+        metavar="EPOCHS",
+        help="how often gradient conflict between subnets is measured and logged; 0: never (default)",
     )
 
     phases = parser.add_argument_group("phases of the recipe (one value, or one for each phase: 25,30)")
@@ -182,6 +196,10 @@ def main() -> None:
     arguments = make_parser().parse_args()
     if not arguments.save_every >= 0:
         raise H4HError(f"--save-every must be at least 0, but got {arguments.save_every}")
+    if arguments.split_seed is not None and arguments.split_seed < 0:
+        raise H4HError(f"--split-seed must be at least 0, but got {arguments.split_seed}")
+    if arguments.conflict_every < 0:
+        raise H4HError(f"--conflict-every must be at least 0, but got {arguments.conflict_every}")
     if arguments.workers is not None and arguments.workers < 0:
         raise H4HError(f"--workers must be at least 0, but got {arguments.workers}")
     keep_freed_memory()
@@ -200,11 +218,11 @@ def _run(arguments: Namespace, world: World, device: torch.device) -> None:
     recipe = make_recipe(arguments)
     resolve_precision(recipe.precision, device)
     space = load_space(arguments.space)
-    images = cifar10.training_split(cifar10.load(arguments.data)[0])
-    images.check_classes(space)
+    data = open_data(arguments.data, arguments.dataset, space)
+    split = data.split(arguments.split_seed)
     trainer = Trainer(
         space=space,
-        images=images,
+        images=data.train.subset(split.train),
         recipe=recipe,
         device=device,
         world=world,
@@ -221,12 +239,16 @@ def _run(arguments: Namespace, world: World, device: torch.device) -> None:
             where += f" and {trainer.steps_done} of {trainer.steps_per_epoch} steps"
         console.print(f"going on after {where} ({state})")
     try:
-        _train(trainer, arguments, console)
+        _train(trainer, arguments, data.recorded(split), console)
     except KeyboardInterrupt:
         console.print(f"stopped: what {state} holds is kept; the same command goes on from there")
         raise
     console.print(f"checkpoint: {arguments.out / CHECKPOINT}")
-    console.print(f"next: python -m supernet.evaluate --checkpoint {arguments.out / CHECKPOINT}")
+    words = ["--checkpoint", str(arguments.out / CHECKPOINT), "--data", str(arguments.data)]
+    given = shlex.join([*words, *(["--dataset", arguments.dataset] if arguments.dataset else [])])
+    if world.rank == 0:
+        # Not by rich, which would break a long line.
+        print(f"next: python -m supernet.evaluate {given}\n      python -m studies.run {given}")
 
 
 def _workers(wanted: int | None) -> int:
@@ -235,8 +257,15 @@ def _workers(wanted: int | None) -> int:
     return min(MOST_WORKERS, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
-def _train(trainer: Trainer, arguments: Namespace, console: Console) -> None:
-    """Trains to the end: a bar for the epoch at hand, a line for each finished one."""
+def _train(trainer: Trainer, arguments: Namespace, data: dict[str, str], console: Console) -> None:
+    """Trains to the end: a bar for the epoch at hand, a line for each finished one.
+
+    Args:
+        trainer: Who trains.
+        arguments: The command's.
+        data: What the checkpoint says of the images.
+        console: Where progress goes.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -251,9 +280,11 @@ def _train(trainer: Trainer, arguments: Namespace, console: Console) -> None:
             task = progress.add_task(name, total=trainer.steps_per_epoch, status="")
             record = _train_epoch(trainer, out / STATE, arguments.save_every, partial(_show, progress, task))
             if trainer.world.rank == 0:
+                if arguments.conflict_every and record["epoch"] % arguments.conflict_every == 0:
+                    record["conflict"] = trainer.measure_conflict().to_dict()
                 # The state last: a kill before it repeats the epoch and writes the same again.
                 _log(out / LOG, record)
-                save_checkpoint(out / CHECKPOINT, trainer.result)
+                save_checkpoint(out / CHECKPOINT, trainer.result, data)
                 trainer.save(out / STATE)
             progress.remove_task(task)
             accuracy = ", ".join(f"{kind} {value:.1f} %" for kind, value in record["train_accuracy"].items())

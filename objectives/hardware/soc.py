@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from mashumaro import field_options
@@ -23,10 +22,8 @@ from objectives.hardware.memory import Memory
 from objectives.hardware.noc import Noc
 from objectives.hardware.npu import Npu
 from objectives.hardware.quantity import Quantity, Section
-from search_space.document import Document, built_in_names, locate, parse_document, read_yaml
+from search_space.document import Document, built_in_names, parse_document, read_laid_over
 from search_space.errors import DocumentError, H4HError, UnknownNameError
-
-_BASE = "base"
 
 
 @dataclass(frozen=True)
@@ -134,7 +131,7 @@ def load_soc(name: str) -> SoC:
         UnknownNameError: No built-in SoC has this name.
         DocumentError: The file cannot be read or does not describe a SoC.
     """
-    return _without_idle_parts(parse_document(SoC, _read(name, folder=Path(), seen=()), source=name))
+    return _without_idle_parts(parse_document(SoC, read_laid_over("hardware", name, _BUILT_IN), source=name))
 
 
 def variant(soc: SoC, *, macros: int | None = None, units: int | None = None) -> SoC:
@@ -187,29 +184,3 @@ def _chosen(number: Quantity, value: int, option: str) -> Quantity:
 def _without_idle_parts(soc: SoC) -> SoC:
     """Zero macros are the NPU alone."""
     return soc if soc.macros else replace(soc, cim=None, noc=None, digital=None)
-
-
-def _read(name: str, *, folder: Path, seen: tuple[Path, ...]) -> object:
-    """The document called `name`, laid over its base."""
-    path = locate("hardware", name, _BUILT_IN, beside=folder).resolve()
-    if path in seen:
-        raise DocumentError(f"{name}: `{_BASE}` leads back to {path.name}")
-    data = read_yaml(path)
-    if not isinstance(data, dict) or _BASE not in data:
-        return data
-    base = data[_BASE]
-    if not isinstance(base, str):
-        raise DocumentError(f"{name}: `{_BASE}` must be the name or path of a SoC file, but got {base!r:.60}")
-    below = _read(base, folder=path.parent, seen=(*seen, path))
-    above = {key: value for key, value in data.items() if key != _BASE}
-    return _laid_over(below, above) if isinstance(below, dict) else below
-
-
-def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """`below` with the keys of `above`; sections are joined, everything in them is replaced whole."""
-    joined = dict(below)
-    for key, value in above.items():
-        old = joined.get(key)
-        is_section = isinstance(old, dict) and isinstance(value, dict) and "unit" not in old
-        joined[key] = {**old, **value} if is_section else value  # type: ignore[dict-item]
-    return joined

@@ -32,7 +32,7 @@ def test_the_batch_is_what_torchvision_makes_of_each_image(
 
 
 def test_images_of_any_size_are_cut_to_one() -> None:
-    transform = image_transform(replace(RECIPE, rand_augment=2), side=24)
+    transform = image_transform(replace(RECIPE, rand_augment=2), crop=24)
     for size in ((40, 31), (24, 24), (13, 200)):
         image = torch.randint(0, 256, (3, *size), dtype=torch.uint8)
         result = transform(image)
@@ -42,17 +42,17 @@ def test_images_of_any_size_are_cut_to_one() -> None:
 def test_rand_augment_changes_more_than_crops_do() -> None:
     image = torch.full((3, 8, 8), 100, dtype=torch.uint8)
     torch.manual_seed(0)
-    plain = image_transform(replace(RECIPE, crop_padding=0), side=None)
+    plain = image_transform(replace(RECIPE, crop_padding=0), crop=None)
     assert all(torch.equal(plain(image), image) for _ in range(5))
-    changed = image_transform(replace(RECIPE, crop_padding=0, rand_augment=2), side=None)
+    changed = image_transform(replace(RECIPE, crop_padding=0, rand_augment=2), crop=None)
     assert any(not torch.equal(changed(image), image) for _ in range(5))
 
 
 def test_mixed_labels_are_the_shares_of_the_images() -> None:
     assert mixing(RECIPE, 4) is None
     images = torch.stack([torch.full((3, 8, 8), float(value)) for value in range(4)])
-    for settings in ({"mixup": 1.0}, {"cutmix": 1.0}, {"mixup": 1.0, "cutmix": 1.0}):
-        mix = mixing(replace(RECIPE, **settings), 4)
+    for mixup, cutmix in ((1.0, 0.0), (0.0, 1.0), (1.0, 1.0)):
+        mix = mixing(replace(RECIPE, mixup=mixup, cutmix=cutmix), 4)
         assert mix is not None
         for _ in range(4):
             mixed, labels = mix(images, torch.arange(4))

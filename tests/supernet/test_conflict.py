@@ -226,10 +226,12 @@ def test_command_takes_training_images(
     monkeypatch.setattr(cifar10, "load", lambda directory: (four_classes, four_classes))
     checkpoint = tmp_path / "checkpoint.safetensors"
     save_checkpoint(checkpoint, Supernet(small_space))
-    arguments = ("--checkpoint", str(checkpoint), "--data", "folder", "--json", "--batches", "7")
+    folder = tmp_path / "data"
+    (folder / cifar10.FOLDER).mkdir(parents=True)
+    arguments = ("--checkpoint", str(checkpoint), "--data", str(folder), "--json", "--batches", "7")
     code, text, _ = call(monkeypatch, capsys, *arguments, "--images", "8", "--subnets", "2")
     assert code == 0
-    assert json.loads(text)["images"] == "CIFAR-10's training split in folder"
+    assert json.loads(text)["images"] == f"the training split of cifar10 in {folder}"
     code, _, error = call(monkeypatch, capsys, *arguments, "--images", "9")
     assert code == 2
     assert "--batches times --images must be at most 56" in error

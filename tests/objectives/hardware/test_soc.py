@@ -179,7 +179,7 @@ def _drop(*path: str) -> Callable[[Document], None]:
         (_drop("cim", "write_rate"), r"cim\.write_rate: this key is missing"),
         (_set("npu", value=[1]), "npu: invalid value"),
         (_set("name", value=5), "name: .*expected str, got int"),
-        (_set("base", value=5), "`base` must be the name or path of a SoC file, but got 5"),
+        (_set("base", value=5), "`base` must be the name or path of a hardware file, but got 5"),
     ],
 )
 def test_mistakes_are_named_in_one_line(
