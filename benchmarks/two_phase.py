@@ -26,8 +26,9 @@ from search_space.errors import H4HError
 from search_space.figure_file import save_figure
 from search_space.space import load_space
 from search_space.whole_file import whole_file
-from supernet import cifar10
 from supernet.allocator import keep_freed_memory
+from supernet.datasets import open_data
+from supernet.layouts import add_data
 from supernet.precision import resolve_device
 from supernet.train import LOG
 
@@ -37,9 +38,7 @@ def main() -> None:
         prog="python -m benchmarks.two_phase", description="Joint against two-phase training of a supernet."
     )
     parser.add_argument("--budget", choices=tuple(BUDGETS), required=True, help="how much is trained")
-    parser.add_argument(
-        "--data", type=Path, default=Path("data"), help="folder of data sets (default: %(default)s)"
-    )
+    add_data(parser.add_argument, default=Path("data"))
     parser.add_argument(
         "--runs",
         type=Path,
@@ -59,11 +58,13 @@ def main() -> None:
         raise H4HError(f"--out {arguments.out}: this folder does not exist; make it first")
     budget = BUDGETS[arguments.budget]
     device = resolve_device(arguments.device)
-    cifar10.load(arguments.data)[0].check_classes(load_space(budget.space))
+    data = open_data(arguments.data, arguments.dataset, load_space(budget.space))
     keep_freed_memory()
     runs = plan(
         budget,
         data=arguments.data,
+        dataset=arguments.dataset,
+        content=data.content,
         runs=arguments.runs / arguments.budget,
         device=arguments.device,
         threads=max(1, (os.cpu_count() or 1) // arguments.jobs),
@@ -83,8 +84,7 @@ def main() -> None:
             tables,
             command=f"python -m benchmarks.two_phase --budget {arguments.budget}",
             about=f"{budget.about} Space `{runs[0].space.name}`; {budget.epochs} passes over the training "
-            f"images of CIFAR-10; {budget.seeds} seeds; top-1 on {budget.search_images:,} held-out training "
-            f"images",
+            f"images of {data.name}; {budget.seeds} seeds; top-1 on {budget.search_images:,} held-out images",
             machine=machine(device),
             figures=list(drawn),
         )

@@ -22,10 +22,12 @@ from search_space.families import Family, family
 from search_space.space import PATCH_MERGING, Space, load_space
 from search_space.subnet import Subnet
 from search_space.whole_file import whole_file
-from supernet import cifar10, oracle
+from supernet import oracle
 from supernet.checkpoint import load_checkpoint
 from supernet.conflict import measure
 from supernet.conflict_report import ConflictReport
+from supernet.datasets import evaluation_images
+from supernet.evaluation_pack import EvaluationPack
 from supernet.images import LabelledImages, normalised
 from supernet.model import Supernet
 from supernet.phases import CNN_MODES, without_vit
@@ -50,10 +52,10 @@ class Budget:
         seeds: Number of seeds, from 0; each trains every setting once.
         epochs: Of each training, over all its phases: what makes the number of images seen equal.
         subnets: Random subnets scored per family.
-        search_images, calibration_images: Held-out images that score a subnet, and images that record its
-            batch-norm statistics.
+        search_images: Images that score a subnet, held out of training.
+        calibration_images: Training images that record its batch-norm statistics; conflict after training is
+            measured on them, too.
         conflict_epochs: Epochs between two measurements of conflict during training.
-        conflict_batches: Batches of the measurement at the end.
         about: What to say beside the figures.
     """
 
@@ -64,7 +66,6 @@ class Budget:
     search_images: int
     calibration_images: int
     conflict_epochs: int
-    conflict_batches: int
     about: str
 
 
@@ -76,10 +77,9 @@ BUDGETS = {
         seeds=2,
         epochs=4,
         subnets=2,
-        search_images=100,
+        search_images=20,
         calibration_images=64,
         conflict_epochs=2,
-        conflict_batches=2,
         about="A trial of the command. Its figures say nothing.",
     ),
     "small": Budget(
@@ -87,10 +87,9 @@ BUDGETS = {
         seeds=3,
         epochs=8,
         subnets=50,
-        search_images=1000,
+        search_images=200,
         calibration_images=512,
         conflict_epochs=1,
-        conflict_batches=8,
         about="A small space at low resolution and a short training, chosen so that two CPU cores finish all "
         "of it within about an hour: differences here need not be those of a full training.",
     ),
@@ -102,7 +101,6 @@ BUDGETS = {
         search_images=5000,
         calibration_images=1024,
         conflict_epochs=5,
-        conflict_batches=8,
         about="The whole space `cifar32`, twice as long as the recipes.",
     ),
 }
@@ -139,7 +137,9 @@ class Run:
         setting: Name of the way to train.
         seed: Of the training.
         budget: How much.
-        data: Folder of data sets.
+        data: Folder of the data set.
+        dataset: Its name as the user gave it, if at all.
+        content: Digest of its training images.
         folder: Where everything of this run is kept.
         device: As the user named it.
         threads: Of torch.
@@ -149,6 +149,8 @@ class Run:
     seed: int
     budget: Budget
     data: Path
+    dataset: str | None
+    content: str
     folder: Path
     device: str
     threads: int
@@ -163,6 +165,7 @@ class Run:
             "recipe": self.recipe.to_dict(),
             **budget,
             "space": self.space.digest,
+            "images": self.content,
         }
 
     @property
@@ -208,7 +211,8 @@ class Run:
         ]
         command += ["--space", self.budget.space, "--data", str(self.data), "--out", str(self.folder)]
         command += ["--seed", str(self.seed), "--device", self.device]
-        command += ["--measure-conflict", str(self.budget.conflict_epochs)]
+        command += ["--conflict-every", str(self.budget.conflict_epochs)]
+        command += ["--dataset", self.dataset] if self.dataset else []
         command += ["--cnn", setting.cnn] if setting.cnn else []
         train(command, self.threads)
 
@@ -284,16 +288,11 @@ def scored_subnets(space: Space, count: int) -> dict[str, list[Subnet]]:
 
 
 def accuracies(
-    supernet: Supernet,
-    groups: Mapping[str, Iterable[Subnet]],
-    *,
-    calibration: LabelledImages,
-    search: LabelledImages,
-    device: torch.device,
+    supernet: Supernet, groups: Mapping[str, Iterable[Subnet]], images: EvaluationPack, device: torch.device
 ) -> dict[str, list[float]]:
     """Top-1 in % of every subnet, in the order of `groups`."""
-    recorded = oracle.prepare(calibration, precision="fp32", device=device)
-    scored = oracle.prepare(search, precision="fp32", device=device)
+    recorded = oracle.prepare(images.calibration, precision="fp32", device=device)
+    scored = oracle.prepare(images.search, precision="fp32", device=device)
     return {
         name: [
             oracle.top1(supernet, subnet, scored, oracle.calibrate(supernet, subnet, recorded))
@@ -303,12 +302,9 @@ def accuracies(
     }
 
 
-def final_conflict(
-    supernet: Supernet, images: LabelledImages, batches: int, device: torch.device
-) -> ConflictReport:
-    """Conflict on the first training images, the same for every run."""
-    size = min(CONFLICT_IMAGES, len(images) // batches)
-    parts = [images[start : start + size] for start in range(0, batches * size, size)]
+def final_conflict(supernet: Supernet, images: LabelledImages, device: torch.device) -> ConflictReport:
+    """Conflict on `images`, in batches; images and subnets are the same for every run."""
+    parts = [images[start : start + CONFLICT_IMAGES] for start in range(0, len(images), CONFLICT_IMAGES)]
     return measure(
         supernet,
         [(normalised(part.pixels.to(device), torch.float32), part.labels.to(device)) for part in parts],
@@ -324,23 +320,24 @@ def execute(run: Run) -> RunResult:
     start = time.perf_counter()
     run.train()
     device = resolve_device(run.device)
-    supernet = load_checkpoint(run.folder / CHECKPOINT, run.space).to(device)
-    images = cifar10.load(run.data)[0]
-    train_images = cifar10.training_split(images)
+    checkpoint = run.folder / CHECKPOINT
+    supernet = load_checkpoint(checkpoint, run.space).to(device)
+    images = evaluation_images(
+        run.data,
+        run.dataset,
+        space=run.space,
+        checkpoint=checkpoint,
+        val_images=run.budget.search_images,
+        calibration_images=run.budget.calibration_images,
+    )
     groups = scored_subnets(supernet.space, run.budget.subnets)
     if not SETTINGS[run.setting].has_hybrids:
         groups = {name: group for name, group in groups.items() if not any(s.vit_blocks for s in group)}
     result = RunResult(
         setting=run.setting,
         seed=run.seed,
-        accuracy=accuracies(
-            supernet,
-            groups,
-            calibration=train_images[: run.budget.calibration_images],
-            search=cifar10.search_split(images)[: run.budget.search_images],
-            device=device,
-        ),
-        conflict=final_conflict(supernet, train_images, run.budget.conflict_batches, device),
+        accuracy=accuracies(supernet, groups, images, device),
+        conflict=final_conflict(supernet, images.calibration, device),
         seconds=time.perf_counter() - start,
     )
     with whole_file(run.folder / RESULT) as temporary:
@@ -373,10 +370,12 @@ def execute_all(runs: Sequence[Run], jobs: int, say: Callable[[str], None]) -> l
     return [result for result in results.values() if result is not None]
 
 
-def plan(budget: Budget, *, data: Path, runs: Path, device: str, threads: int) -> list[Run]:
+def plan(
+    budget: Budget, *, data: Path, dataset: str | None, content: str, runs: Path, device: str, threads: int
+) -> list[Run]:
     """All runs of a budget, seed by seed, so that what a stop leaves can be compared."""
     return [
-        Run(setting, seed, budget, data, runs / f"{setting}-{seed}", device, threads)
+        Run(setting, seed, budget, data, dataset, content, runs / f"{setting}-{seed}", device, threads)
         for seed in range(budget.seeds)
         for setting in SETTINGS
     ]

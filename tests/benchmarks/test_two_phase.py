@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from benchmarks import two_phase, two_phase_runs
 from benchmarks.two_phase_report import (
@@ -23,6 +24,7 @@ from benchmarks.two_phase_runs import (
     BUDGETS,
     RESULT,
     SETTINGS,
+    execute,
     family_subnets,
     plan,
     scaled_epochs,
@@ -32,11 +34,9 @@ from search_space.command_line import run_command
 from search_space.errors import H4HError
 from search_space.families import Family, family
 from search_space.space import load_space
-from supernet import cifar10
 from supernet.checkpoint import save_checkpoint
 from supernet.conflict_report import ConflictReport, Cosines, PairKind
 from supernet.gradients import ParameterGroup
-from supernet.images import LabelledImages
 from supernet.model import Supernet
 from supernet.recipe import known_recipes, load_recipe
 from supernet.train import CHECKPOINT, LOG
@@ -62,14 +62,18 @@ def test_scaled_epochs_by_hand() -> None:
 
 def test_budgets_are_sound(tmp_path: Path) -> None:
     for budget in BUDGETS.values():
-        for run in plan(budget, data=tmp_path, runs=tmp_path, device="cpu", threads=1):
+        for run in plan(
+            budget, data=tmp_path, dataset=None, content="", runs=tmp_path, device="cpu", threads=1
+        ):
             assert run.recipe.epochs == budget.epochs
     assert all(BUDGETS[name].seeds >= 3 for name in ("small", "full"))
     assert all(BUDGETS[name].subnets == 50 for name in ("small", "full"))
 
 
 def test_settings_differ_in_what_they_train(tmp_path: Path) -> None:
-    runs = plan(BUDGETS["smoke"], data=tmp_path, runs=tmp_path, device="cpu", threads=1)
+    runs = plan(
+        BUDGETS["smoke"], data=tmp_path, dataset=None, content="", runs=tmp_path, device="cpu", threads=1
+    )
     last = {run.setting: run.recipe.phases[-1] for run in runs}
     assert [last[f"two_phase-{mode}"].cnn for mode in ("train", "low_lr", "freeze")] == [
         "train",
@@ -170,16 +174,22 @@ def test_tables_say_what_the_runs_found() -> None:
 # --- the command ---------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 200 noisy images in 10 classes."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for label in range(10):
+        (folder / "train" / f"class{label}").mkdir(parents=True)
+        for number in range(20):
+            pixels = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / "train" / f"class{label}" / f"{number}.png")
+    return folder
+
+
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Untrained weights and a made-up log in place of training; lists the folders that were trained."""
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (90, 3, 32, 32), generator=generator, dtype=torch.uint8)
-    images = LabelledImages(pixels, torch.arange(90) % 10)
-    monkeypatch.setattr(cifar10, "SEARCH_IMAGES", 20)
-    monkeypatch.setattr(cifar10, "load", lambda directory: (images, images))
-    monkeypatch.setattr(cifar10, "training_split", lambda train: train[:70])
-    monkeypatch.setattr(cifar10, "search_split", lambda train: train[70:])
     folders: list[str] = []
 
     def train(arguments: list[str], threads: int) -> None:
@@ -217,14 +227,16 @@ def call(
 @pytest.mark.slow
 def test_command_writes_its_page_and_repeats_nothing(
     trainings: list[str],
+    data: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     docs, runs = tmp_path / "docs", tmp_path / "runs"
     docs.mkdir()
-    arguments = ("--budget", "smoke", "--runs", str(runs), "--device", "cpu", "--jobs", "2")
-    code, text, error = call(monkeypatch, capsys, *arguments, "--out", str(docs))
+    settings = ("--budget", "smoke", "--runs", str(runs), "--device", "cpu", "--jobs", "2")
+    given = (*settings, "--data", str(data))
+    code, text, error = call(monkeypatch, capsys, *given, "--out", str(docs))
     assert code == 0, error
     names = [f"{setting}-{seed}" for seed in (0, 1) for setting in SETTINGS]
     assert sorted(trainings) == sorted(names)
@@ -243,13 +255,13 @@ def test_command_writes_its_page_and_repeats_nothing(
     # One run is lost, all others are read.
     trainings.clear()
     (runs / "smoke" / "joint-1" / RESULT).unlink()
-    code, again, error = call(monkeypatch, capsys, *arguments)
+    code, again, error = call(monkeypatch, capsys, *given)
     assert code == 0
     assert trainings == ["joint-1"]
     assert "11 of 12 runs are finished already" in error
     assert again == text
 
-    record = json.loads(call(monkeypatch, capsys, *arguments, "--json")[1])
+    record = json.loads(call(monkeypatch, capsys, *given, "--json")[1])
     assert [f"{each['setting']}-{each['seed']}" for each in record] == names
     pure = next(each for each in record if each["setting"] == "cnn")
     assert set(pure["accuracy"]) == {"smallest", "largest cnn", "cnn"}
@@ -257,11 +269,11 @@ def test_command_writes_its_page_and_repeats_nothing(
     path = runs / "smoke" / "joint-0" / RESULT
     kept = path.read_text()
     path.write_text(kept.replace('"epochs": 4', '"epochs": 5'))
-    code, _, error = call(monkeypatch, capsys, *arguments)
+    code, _, error = call(monkeypatch, capsys, *given)
     assert (code, error.count("\n")) == (2, 1)
     assert "is of other settings: delete it, or choose another --runs" in error
     path.write_text(kept[:100])
-    code, _, error = call(monkeypatch, capsys, *arguments)
+    code, _, error = call(monkeypatch, capsys, *given)
     assert (code, error.count("\n")) == (2, 1)
     assert "is damaged" in error
 
@@ -274,7 +286,7 @@ def test_command_writes_its_page_and_repeats_nothing(
         (("--budget", "smoke", "--jobs", "0"), "--jobs must be at least 1, but got 0"),
         (("--budget", "smoke", "--out", "none"), "--out none: this folder does not exist"),
         (("--budget", "smoke", "--device", "gpu0"), "unknown device 'gpu0'"),
-        (("--budget", "smoke", "--data", "nowhere"), "python -m supernet.data cifar10 --data nowhere"),
+        (("--budget", "smoke", "--data", "nowhere"), "nowhere"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(
@@ -295,3 +307,18 @@ def test_bad_input_is_one_line_and_exit_2(
 def test_a_training_that_fails_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(H4HError, match=r"training failed with exit code 2: .*--out"):
         two_phase_runs.train([], 1)
+
+
+@pytest.mark.slow
+def test_a_run_is_trained_scored_and_kept(data: Path, tmp_path: Path) -> None:
+    settings = {"data": data, "dataset": "folder", "content": "", "runs": tmp_path, "device": "cpu"}
+    runs = plan(BUDGETS["smoke"], **settings, threads=1)  # type: ignore[arg-type]
+    run = next(run for run in runs if run.setting == "two_phase-freeze")
+    assert run.finished() is None
+    found = execute(run)
+    assert run.finished() == found
+    assert list(found.accuracy) == ["largest", "smallest", "largest cnn", *Family]
+    assert set(found.conflict.cosines) == set(PairKind)
+    log = [json.loads(line) for line in (run.folder / LOG).read_text().splitlines()]
+    assert [record["epoch"] for record in log if "conflict" in record] == [2, 4]
+    assert [record["phase"] for record in log] == ["cnn", "cnn", "hybrid", "hybrid"]
