@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,7 @@ from supernet.recipe import Recipe, load_recipe
 from supernet.train import CHECKPOINT
 
 RESULT = "result.json"
+LOCK = "lock"
 SUBNETS_SEED = 0
 """Of the subnets that are scored: the same in all runs, so that runs are compared subnet by subnet."""
 CONFLICT_IMAGES = 128
@@ -196,8 +199,11 @@ class Run:
         except (ValueError, KeyError, TypeError) as error:
             raise H4HError(f"{path} is damaged ({error}): delete it, and it is made anew") from error
 
-    def train(self) -> None:
+    def train(self, lock: int) -> None:
         """Trains in a process of its own, or goes on with a training that was killed.
+
+        Args:
+            lock: File descriptor that `locked` gave.
 
         Raises:
             H4HError: The training failed; says why.
@@ -214,18 +220,47 @@ class Run:
         command += ["--conflict-every", str(self.budget.conflict_epochs)]
         command += ["--dataset", self.dataset] if self.dataset else []
         command += ["--cnn", setting.cnn] if setting.cnn else []
-        train(command, self.threads)
+        train(command, self.threads, lock)
 
 
-def train(arguments: list[str], threads: int) -> None:
+@contextmanager
+def locked(folder: Path) -> Iterator[int]:
+    """Makes a run's folder and holds it against other processes; gives the lock's file descriptor.
+
+    A process that inherits the descriptor holds the folder, too: if this command is killed, its training may
+    live on for a while, and a second one must not write into the same folder.
+
+    Raises:
+        H4HError: Another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise H4HError(
+                f"{folder} is in use, perhaps by a training that an earlier command has left behind: "
+                f"wait until it has ended, or end it"
+            ) from error
+        yield file.fileno()
+
+
+def train(arguments: list[str], threads: int, lock: int) -> None:
     """`python -m supernet.train` with `arguments`.
+
+    Args:
+        arguments: Of that command.
+        threads: Of torch.
+        lock: File descriptor that the process inherits.
 
     Raises:
         H4HError: It failed; says why.
     """
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, "-m", "supernet.train", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, pass_fds=(lock,)
+    )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("error: ")
         raise H4HError(f"training failed with exit code {done.returncode}: {last}")
@@ -314,11 +349,26 @@ def final_conflict(supernet: Supernet, images: LabelledImages, device: torch.dev
 
 
 def execute(run: Run) -> RunResult:
-    """Trains, scores, measures and writes the result."""
+    """Trains, scores, measures and writes the result.
+
+    Raises:
+        H4HError: The training failed, another process works on the run, or there are too few images.
+    """
     # Of this thread alone, which is why it stands here.
     torch.set_num_threads(run.threads)
     start = time.perf_counter()
-    run.train()
+    with locked(run.folder) as lock:
+        run.train(lock)
+        accuracy, conflict = evaluate(run)
+        result = RunResult(run.setting, run.seed, accuracy, conflict, time.perf_counter() - start)
+        record = {"run": run.identity, "result": result.to_dict()}
+        with whole_file(run.folder / RESULT) as temporary:
+            temporary.write_text(json.dumps(record, indent=1) + "\n")
+    return result
+
+
+def evaluate(run: Run) -> tuple[dict[str, list[float]], ConflictReport]:
+    """Accuracy by group of subnets, and conflict, of a trained run."""
     device = resolve_device(run.device)
     checkpoint = run.folder / CHECKPOINT
     supernet = load_checkpoint(checkpoint, run.space).to(device)
@@ -333,16 +383,10 @@ def execute(run: Run) -> RunResult:
     groups = scored_subnets(supernet.space, run.budget.subnets)
     if not SETTINGS[run.setting].has_hybrids:
         groups = {name: group for name, group in groups.items() if not any(s.vit_blocks for s in group)}
-    result = RunResult(
-        setting=run.setting,
-        seed=run.seed,
-        accuracy=accuracies(supernet, groups, images, device),
-        conflict=final_conflict(supernet, images.calibration, device),
-        seconds=time.perf_counter() - start,
+    return (
+        accuracies(supernet, groups, images, device),
+        final_conflict(supernet, images.calibration, device),
     )
-    with whole_file(run.folder / RESULT) as temporary:
-        temporary.write_text(json.dumps({"run": run.identity, "result": result.to_dict()}, indent=1) + "\n")
-    return result
 
 
 def execute_all(runs: Sequence[Run], jobs: int, say: Callable[[str], None]) -> list[RunResult]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from benchmarks.two_phase_runs import (
     SETTINGS,
     execute,
     family_subnets,
+    locked,
     plan,
     scaled_epochs,
     scored_subnets,
@@ -192,7 +194,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Untrained weights and a made-up log in place of training; lists the folders that were trained."""
     folders: list[str] = []
 
-    def train(arguments: list[str], threads: int) -> None:
+    def train(arguments: list[str], threads: int, lock: int) -> None:
         values = dict(zip(arguments[::2], arguments[1::2], strict=True))
         out = Path(values["--out"])
         folders.append(out.name)
@@ -304,9 +306,24 @@ def test_bad_input_is_one_line_and_exit_2(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(H4HError, match=r"training failed with exit code 2: .*--out"):
-        two_phase_runs.train([], 1)
+    with locked(tmp_path) as lock, pytest.raises(H4HError, match=r"failed with exit code 2: .*--out"):
+        two_phase_runs.train([], 1, lock)
+
+
+def test_a_run_is_worked_on_by_one_process(tmp_path: Path) -> None:
+    with locked(tmp_path / "run") as lock:
+        with pytest.raises(H4HError, match="run is in use"), locked(tmp_path / "run"):
+            pass
+        # Whoever inherits the lock keeps it when its first holder is gone.
+        orphan = subprocess.Popen(["sleep", "60"], pass_fds=(lock,))
+    with pytest.raises(H4HError, match="run is in use"), locked(tmp_path / "run"):
+        pass
+    orphan.kill()
+    orphan.wait()
+    with locked(tmp_path / "run"):
+        pass
 
 
 @pytest.mark.slow
