@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from scipy.stats import kendalltau, t
 from search_space.document import Document
 from search_space.families import Family
 from search_space.wide_table import print_wide
-from supernet.conflict_plot import COLOURS, history_figure, read_measurements
+from supernet.conflict_plot import COLOURS, Measurement, history_figure, read_measurements
 from supernet.conflict_report import ConflictReport, PairKind
 from supernet.gradients import ParameterGroup
 from supernet.recipe import Recipe
@@ -303,9 +303,21 @@ def figures(results: Sequence[RunResult], logs: Mapping[str, Sequence[Path]]) ->
         "accuracy": accuracy_figure(results),
         "training": training_figure(logs),
         "conflict": history_figure(
-            {setting: [read_measurements(path) for path in paths] for setting, paths in logs.items()}
+            {
+                setting: [_of_trained_weights(read_measurements(path), setting) for path in paths]
+                for setting, paths in logs.items()
+            }
         ),
     }
+
+
+def _of_trained_weights(measurements: Sequence[Measurement], setting: str) -> Sequence[Measurement]:
+    """Without pairs that hold a hybrid where the setting never trains transformer blocks."""
+    if setting != PURE_CNN:
+        return measurements
+    kind = PairKind.CNN_CNN
+    reports = [replace(each.report, cosines={kind: each.report.cosines[kind]}) for each in measurements]
+    return [replace(each, report=report) for each, report in zip(measurements, reports, strict=True)]
 
 
 def accuracy_figure(results: Sequence[RunResult]) -> Figure:
@@ -345,6 +357,7 @@ def training_figure(logs: Mapping[str, Sequence[Path]]) -> Figure:
     for panel, kind in zip(panels, ("largest", "smallest"), strict=True):
         panel.set_title(f"{kind} subnet of the phase at hand")
         panel.set_xlabel("epoch")
+        panel.xaxis.get_major_locator().set_params(integer=True)
     panels[0].set_ylabel("top-1 on augmented training images, %")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=6)
     return figure

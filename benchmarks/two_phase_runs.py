@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from benchmarks.two_phase_report import PURE_CNN, RunResult
+from search_space.document import parse_document
 from search_space.errors import H4HError
 from search_space.families import Family, family
 from search_space.space import PATCH_MERGING, Space, load_space
@@ -193,11 +194,12 @@ class Run:
             return None
         try:
             record = json.loads(path.read_text())
-            if record["run"] != json.loads(json.dumps(self.identity)):
-                raise H4HError(f"{path} is of other settings: delete it, or choose another --runs")
-            return RunResult.from_dict(record["result"])
+            identity, result = record["run"], record["result"]
         except (ValueError, KeyError, TypeError) as error:
             raise H4HError(f"{path} is damaged ({error}): delete it, and it is made anew") from error
+        if identity != json.loads(json.dumps(self.identity)):
+            raise H4HError(f"{path} is of other settings: delete its folder, or choose another --runs")
+        return parse_document(RunResult, result, source=str(path))
 
     def train(self, lock: int) -> None:
         """Trains in a process of its own, or goes on with a training that was killed.
@@ -209,12 +211,8 @@ class Run:
             H4HError: The training failed; says why.
         """
         setting = SETTINGS[self.setting]
-        command = [
-            "--recipe",
-            setting.recipe,
-            "--epochs",
-            ",".join(str(p.epochs) for p in self.recipe.phases),
-        ]
+        epochs = ",".join(str(phase.epochs) for phase in self.recipe.phases)
+        command = ["--recipe", setting.recipe, "--epochs", epochs]
         command += ["--space", self.budget.space, "--data", str(self.data), "--out", str(self.folder)]
         command += ["--seed", str(self.seed), "--device", self.device]
         command += ["--conflict-every", str(self.budget.conflict_epochs)]

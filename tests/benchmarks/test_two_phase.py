@@ -273,7 +273,7 @@ def test_command_writes_its_page_and_repeats_nothing(
     path.write_text(kept.replace('"epochs": 4', '"epochs": 5'))
     code, _, error = call(monkeypatch, capsys, *given)
     assert (code, error.count("\n")) == (2, 1)
-    assert "is of other settings: delete it, or choose another --runs" in error
+    assert "is of other settings: delete its folder, or choose another --runs" in error
     path.write_text(kept[:100])
     code, _, error = call(monkeypatch, capsys, *given)
     assert (code, error.count("\n")) == (2, 1)
