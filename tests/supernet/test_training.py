@@ -307,6 +307,18 @@ def test_measured_training_gives_the_bits_of_unmeasured(
     assert equal(weights(undisturbed), weights(measured))
 
 
+def test_a_space_without_transformer_blocks_cannot_freeze_its_cnn(
+    small_space: Space, four_classes: LabelledImages
+) -> None:
+    data = small_space.to_dict()
+    for stage in data["stages"]:
+        stage.update(vit_depth=[0], vit=None)
+    plain = parse_document(Space, data, source="plain")
+    with pytest.raises(H4HError, match="phase 'hybrid' freezes the CNN, but space 'small' has nothing else"):
+        trainer(plain, four_classes, RECIPE.with_phases(cnn="freeze"))
+    trainer(plain, four_classes)
+
+
 def test_fewer_images_than_a_batch(small_space: Space, four_classes: LabelledImages) -> None:
     with pytest.raises(H4HError, match="batch must be at most the 16 training images, but got 32"):
         trainer(small_space, four_classes[:16])
