@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,9 @@ from supernet.residual import DropPath, Residual, add, residual_branches
 
 STATE_FORMAT = "h4h-training-2"
 
-CHECK_STEPS = {"cpu": 1, "cuda": 16}
-"""Steps between two looks at the loss. A look makes the CPU wait for the GPU."""
+CHECK_STEPS = {"cpu": 1}
+LARGEST_CHECK_STEPS = 16
+"""Steps between two looks at the loss, on a CPU and on all else. A look makes the CPU wait for a GPU."""
 
 CONFLICT_BATCHES, CONFLICT_IMAGES, CONFLICT_SUBNETS = 4, 128, 4
 """Of a measurement of conflict during training: batches, images of each, CNNs and as many hybrids of each."""
@@ -213,7 +215,7 @@ class Trainer:
         enter_phase(self.optimizer, phase)
         self.supernet.train()
         unseen: list[Tensor] = []
-        every = CHECK_STEPS[self.device.type]
+        every = CHECK_STEPS.get(self.device.type, LARGEST_CHECK_STEPS)
         for parts in self._batches.epoch(self.epochs_done, self.steps_done):
             set_rate(self.optimizer, phase, self.rate)
             unseen.append(self._step(parts, phase))
@@ -375,7 +377,7 @@ class Trainer:
         """Goes on from a state that `save` wrote.
 
         Raises:
-            CheckpointError: It is damaged, or of another recipe, space, number of images, start or teacher;
+            CheckpointError: It is damaged, or of another recipe, space, images, start or teacher;
                 names each difference.
         """
         tensors, header = read_tensors(path, STATE_FORMAT)
@@ -413,6 +415,7 @@ class Trainer:
             "phases": [phase["name"] for phase in phases],
             "space": self.space.digest[:12],
             "number of images": len(self._images),
+            "classes of the images": sha256(self._images.labels.numpy().tobytes()).hexdigest()[:12],
             **self._sources,
         }
         plain: dict[str, Any] = json.loads(json.dumps(settings))

@@ -177,6 +177,9 @@ def test_another_training_is_refused_by_name(
     assert "(batch 32 -> 64; phase hybrid: cnn 'train' -> 'freeze'; seed 0 -> 7)" in str(caught.value)
     with pytest.raises(CheckpointError, match="number of images 256 -> 250"):
         trainer(small_space, four_classes[:250]).load(path)
+    others = LabelledImages(four_classes.pixels.flip(0), four_classes.labels.flip(0))
+    with pytest.raises(CheckpointError, match=r"\(classes of the images '\w+' -> '\w+'\)"):
+        trainer(small_space, others).load(path)
 
 
 def test_accumulation_changes_batch_norm_alone(small_space: Space, four_classes: LabelledImages) -> None:
