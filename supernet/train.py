@@ -35,9 +35,9 @@ from supernet.datasets import open_data
 from supernet.distributed import World, joined_world
 from supernet.layouts import add_data
 from supernet.phases import CNN_MODES, TRAIN
-from supernet.precision import resolve_device, resolve_precision
+from supernet.precision import resolve_device
 from supernet.recipe import NAMES, Recipe, known_recipes, load_recipe
-from supernet.training import EpochResult, Trainer
+from supernet.training import DivergedError, EpochResult, Trainer
 
 STATE = "state.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
@@ -216,7 +216,6 @@ def main() -> None:
 def _run(arguments: Namespace, world: World, device: torch.device) -> None:
     console = Console(highlight=False, quiet=world.rank != 0)
     recipe = make_recipe(arguments)
-    resolve_precision(recipe.precision, device)
     space = load_space(arguments.space)
     data = open_data(arguments.data, arguments.dataset, space)
     split = data.split(arguments.split_seed)
@@ -289,7 +288,8 @@ def _train(trainer: Trainer, arguments: Namespace, data: dict[str, str], console
             progress.remove_task(task)
             accuracy = ", ".join(f"{kind} {value:.1f} %" for kind, value in record["train_accuracy"].items())
             loss = next(iter(record["loss"].values()))
-            console.print(f"{name}: loss {loss:.3f}, train top-1 {accuracy}, {record['seconds']:.0f} s")
+            line = f"{name}: loss {loss:.3f}, train top-1 {accuracy}, {record['seconds']:.0f} s"
+            console.print(line, soft_wrap=True)
 
 
 def _show(progress: Progress, task: TaskID, steps: int, status: str) -> None:
@@ -323,8 +323,8 @@ def _train_epoch(
 
     try:
         result = trainer.train_epoch(on_check)
-    except H4HError as error:
-        raise H4HError(_with_remedy(str(error), state)) from error
+    except DivergedError as error:
+        raise DivergedError(_with_remedy(str(error), state)) from error
     scores = {kind: asdict(score) for kind, score in result.scores.items()}
     return {
         "epoch": number,

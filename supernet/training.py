@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +45,16 @@ from supernet.residual import DropPath, Residual, add, residual_branches
 
 STATE_FORMAT = "h4h-training-2"
 
-CHECK_STEPS = {"cpu": 1, "cuda": 16}
-"""Steps between two looks at the loss. A look makes the CPU wait for the GPU."""
+CHECK_STEPS = {"cpu": 1}
+LARGEST_CHECK_STEPS = 16
+"""Steps between two looks at the loss, on a CPU and on all else. A look makes the CPU wait for a GPU."""
 
 CONFLICT_BATCHES, CONFLICT_IMAGES, CONFLICT_SUBNETS = 4, 128, 4
 """Of a measurement of conflict during training: batches, images of each, CNNs and as many hybrids of each."""
+
+
+class DivergedError(H4HError):
+    """A loss or a gradient that is not finite."""
 
 
 @dataclass(frozen=True)
@@ -117,16 +124,22 @@ class Trainer:
         self.epochs_done = 0
         self.steps_done = 0
         """Of the epoch at hand."""
+        for phase in recipe.phases:
+            if not sandwich(space, replace(phase, random_subnets=0), np.random.default_rng(0)):
+                raise H4HError(
+                    f"phase {phase.name!r} freezes the CNN, but space {space.name!r} has nothing else to "
+                    f"train: choose cnn: train, or a space with transformer blocks"
+                )
         self._batches = make_batches(images, self.recipe, device=device, world=world, workers=workers)
         self._images = images
         self._teacher = None if teacher is None else _load_teacher(teacher, space).to(device)
+        torch.manual_seed(recipe.seed)
+        self.supernet = Supernet(space) if start is None else load_checkpoint(start, space)
+        self.supernet.to(device)
         self._sources = {
             "start": None if start is None else file_digest(start),
             "teacher": None if teacher is None else file_digest(teacher),
         }
-        torch.manual_seed(recipe.seed)
-        self.supernet = Supernet(space) if start is None else load_checkpoint(start, space)
-        self.supernet.to(device)
         self.optimizer = make_optimizer(
             recipe.optimizer,
             self.supernet.named_parameters(),
@@ -143,9 +156,9 @@ class Trainer:
         if world.size > 1:
             # Each subnet leaves parameters out. DDP reduces what all passes of a step have added up, and
             # gives no gradient to what none of them has used.
-            self._network = DistributedDataParallel(
-                self._network, find_unused_parameters=True, broadcast_buffers=False
-            )
+            self._network = DistributedDataParallel(self._network, find_unused_parameters=True)
+            # Said of 1x1 kernels, whose strides mean nothing.
+            warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
             self._normalise = by_global_batch
         self._mixing = mixing(recipe, space.head.classes)
         self._totals = torch.zeros(len(KINDS), 3, dtype=torch.float64)
@@ -194,14 +207,15 @@ class Trainer:
             on_check: Told, every few steps but the last, what the epoch has been so far. It may call `save`.
 
         Raises:
-            H4HError: A loss or a gradient is not finite; names the step. The weights are damaged then, but
-                `on_check` has not been called since.
+            DivergedError: A loss or a gradient is not finite; names the step. The weights are damaged then,
+                but `on_check` has not been called since.
+            H4HError: An image cannot be read.
         """
         phase = self.phase
         enter_phase(self.optimizer, phase)
         self.supernet.train()
         unseen: list[Tensor] = []
-        every = CHECK_STEPS[self.device.type]
+        every = CHECK_STEPS.get(self.device.type, LARGEST_CHECK_STEPS)
         for parts in self._batches.epoch(self.epochs_done, self.steps_done):
             set_rate(self.optimizer, phase, self.rate)
             unseen.append(self._step(parts, phase))
@@ -299,7 +313,7 @@ class Trainer:
         is_finite = records.isfinite().flatten(1).all(1)
         if not is_finite.all():
             step = self.steps_done - len(records) + int(is_finite.int().argmin()) + 1
-            raise H4HError(
+            raise DivergedError(
                 f"the loss or its gradient became infinite or NaN in epoch {self.epochs_done + 1} "
                 f"(phase {self.phase.name!r}), step {step}: lower the learning rate of that phase"
             )
@@ -324,7 +338,7 @@ class Trainer:
         Raises:
             H4HError: A gradient is not finite, or the space holds too few subnets.
         """
-        size = min(CONFLICT_IMAGES, len(self._images) // CONFLICT_BATCHES)
+        size = max(1, min(CONFLICT_IMAGES, len(self._images) // CONFLICT_BATCHES))
         rng = np.random.default_rng(seed_sequence(Draw.CONFLICT, self.recipe.seed))
         order = torch.from_numpy(rng.permutation(len(self._images))[: CONFLICT_BATCHES * size])
         images = loaded(self._images.subset(order))
@@ -363,7 +377,7 @@ class Trainer:
         """Goes on from a state that `save` wrote.
 
         Raises:
-            CheckpointError: It is damaged, or of another recipe, space, number of images, start or teacher;
+            CheckpointError: It is damaged, or of another recipe, space, images, start or teacher;
                 names each difference.
         """
         tensors, header = read_tensors(path, STATE_FORMAT)
@@ -401,6 +415,7 @@ class Trainer:
             "phases": [phase["name"] for phase in phases],
             "space": self.space.digest[:12],
             "number of images": len(self._images),
+            "classes of the images": sha256(self._images.labels.numpy().tobytes()).hexdigest()[:12],
             **self._sources,
         }
         plain: dict[str, Any] = json.loads(json.dumps(settings))
@@ -441,9 +456,10 @@ def _backward(loss: Tensor) -> None:
 
 def _record(record: Tensor, kind: str, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
     labels = targets if targets.ndim == 1 else targets.argmax(1)
-    right = (logits.detach().argmax(1) == labels).sum()
-    images = torch.tensor(len(labels), device=record.device)
-    record[KINDS.index(kind)] += torch.stack((loss.detach() * images, right, images))
+    row = record[KINDS.index(kind)]
+    row[0] += loss.detach() * len(labels)
+    row[1] += (logits.detach().argmax(1) == labels).sum()
+    row[2] += len(labels)
 
 
 def _taken_gradients(supernet: Supernet) -> dict[str, Tensor]:

@@ -177,6 +177,9 @@ def test_another_training_is_refused_by_name(
     assert "(batch 32 -> 64; phase hybrid: cnn 'train' -> 'freeze'; seed 0 -> 7)" in str(caught.value)
     with pytest.raises(CheckpointError, match="number of images 256 -> 250"):
         trainer(small_space, four_classes[:250]).load(path)
+    others = LabelledImages(four_classes.pixels.flip(0), four_classes.labels.flip(0))
+    with pytest.raises(CheckpointError, match=r"\(classes of the images '\w+' -> '\w+'\)"):
+        trainer(small_space, others).load(path)
 
 
 def test_accumulation_changes_batch_norm_alone(small_space: Space, four_classes: LabelledImages) -> None:
@@ -305,6 +308,18 @@ def test_measured_training_gives_the_bits_of_unmeasured(
         assert measured.measure_conflict() == measured.measure_conflict()
     assert len(set(map(str, reports))) == len(reports) == 14  # weights change, and what is measured with them
     assert equal(weights(undisturbed), weights(measured))
+
+
+def test_a_space_without_transformer_blocks_cannot_freeze_its_cnn(
+    small_space: Space, four_classes: LabelledImages
+) -> None:
+    data = small_space.to_dict()
+    for stage in data["stages"]:
+        stage.update(vit_depth=[0], vit=None)
+    plain = parse_document(Space, data, source="plain")
+    with pytest.raises(H4HError, match="phase 'hybrid' freezes the CNN, but space 'small' has nothing else"):
+        trainer(plain, four_classes, RECIPE.with_phases(cnn="freeze"))
+    trainer(plain, four_classes)
 
 
 def test_fewer_images_than_a_batch(small_space: Space, four_classes: LabelledImages) -> None:
