@@ -149,7 +149,7 @@ def main() -> None:
         "--start", choices=RATES, default=SCRATCH, help="where each starts (default: %(default)s)"
     )
     parser.add_argument("--checkpoint", type=Path, help="safetensors file (default: the shipped one)")
-    add_data(parser, DEFAULT_DATA)
+    add_data(parser.add_argument, DEFAULT_DATA)
     parser.add_argument("--out", type=Path, help="folder of the states (default: runs/ranking-BUDGET-START)")
     parser.add_argument("--seed", type=int, default=0, help="of subnets and training (default: %(default)s)")
     parser.add_argument(

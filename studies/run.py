@@ -40,7 +40,7 @@ from studies.search import Progress, search
 from studies.store import check_writable, create_store, open_store
 from studies.study import Goal, Study
 from studies.table import front_table
-from supernet.checkpoint_header import check_space, stored_space
+from supernet.checkpoint_header import check_space, check_trained_on_pack, stored_space
 from supernet.checkpoints import built_in_checkpoint
 from supernet.layouts import add_data, recognised
 
@@ -103,10 +103,9 @@ def parser() -> Parser:
     add("--population", type=int, metavar="N", help="subnets per generation, at least 2")
     add("--generations", type=int, metavar="N", help="generations, those already stored included")
     add("--seed", type=int, metavar="S", help="decides every draw")
-    group = result.add_argument_group("how accuracy is measured")
-    add = group.add_argument
+    add = result.add_argument_group("how accuracy is measured").add_argument
     add("--checkpoint", type=Path, metavar="FILE", help="trained supernet (default: the one shipped)")
-    add_data(group)
+    add_data(add)
     add(
         "--val-images",
         type=int,
@@ -202,9 +201,9 @@ def check(options: Namespace) -> Plan:
     if options.data is not None:
         recognised(options.data, options.dataset)
     elif options.dataset is not None:
-        raise ArgumentError(
-            f"--dataset {options.dataset} names a data set in the folder --data, which is missing"
-        )
+        raise ArgumentError(f"--dataset {options.dataset} needs --data, the folder that it lies in")
+    elif checkpoint is not None:
+        check_trained_on_pack(checkpoint)
     stored = None
     check_writable(options.db)
     if options.db.exists():

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from search_space.document import parse_document
 from search_space.errors import DocumentError, H4HError
 from search_space.space import Space
+from supernet.layouts import FIXED
 
 FORMAT = "h4h-supernet-1"
 HEADER = "h4h"
@@ -76,3 +77,17 @@ def check_space(path: Path, stored: Space, wanted: Space) -> None:
         f"checkpoint {path} is of {difference}: leave --space out to search the space it was trained on, or "
         f"train one with this space"
     )
+
+
+def check_trained_on_pack(path: Path) -> None:
+    """Raises `CheckpointError` if the checkpoint says that it was not trained on CIFAR-10's training split.
+
+    The evaluation pack would then hold images that it was trained on, or none of its kind.
+    """
+    record = read_header(path).get("data")
+    if record is not None and (record["data_set"], record["split_seed"]) != ("cifar10", FIXED):
+        raise CheckpointError(
+            f"checkpoint {path} was trained on other images ({record['data_set']}, split seed "
+            f"{record['split_seed']}) than the evaluation pack in the repository belongs to: give its own by "
+            f"--data DIR"
+        )

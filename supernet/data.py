@@ -38,6 +38,10 @@ def _unpack_imagenet(directory: Path) -> None:
         for split in ("train", "val"):
             print(f"unpacking ImageNet's {split} images in {directory}, unless they are there")
             ImageNet(str(directory), split=split)
+    except ImportError as error:
+        raise DatasetError(
+            f"torchvision reads ImageNet's list of classes by scipy ({error}): install it"
+        ) from error
     except (RuntimeError, OSError) as error:
         raise DatasetError(f"ImageNet cannot be unpacked: {' '.join(str(error).split())}") from error
     print(f"ImageNet is complete in {directory}")

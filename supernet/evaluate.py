@@ -29,7 +29,7 @@ from search_space.wide_table import print_wide
 from supernet import cifar10, oracle
 from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import load_checkpoint
-from supernet.checkpoint_header import read_header
+from supernet.checkpoint_header import check_trained_on_pack, read_header
 from supernet.checkpoints import built_in_checkpoint
 from supernet.datasets import open_data
 from supernet.evaluation_pack import built_in_pack, load_pack
@@ -77,9 +77,11 @@ def chosen_images(
 
     Raises:
         DatasetError: There is no data set, it is damaged, or not the one that the checkpoint was trained on.
+        CheckpointError: Without a `directory`: the checkpoint was trained on other images than CIFAR-10's.
         H4HError: It has another number of classes than `space`.
     """
     if directory is None:
+        check_trained_on_pack(checkpoint)
         pack = load_pack(built_in_pack())
         check_classes(space, pack.classes)
         found: dict[str, Images] = {"search": pack.search}
@@ -111,7 +113,7 @@ def _print(rows: list[Row], splits: list[str]) -> None:
 def main() -> None:
     parser = Parser(prog="python -m supernet.evaluate", description="Accuracy of a checkpoint's subnets.")
     parser.add_argument("--checkpoint", type=Path, help="safetensors file (default: the shipped one)")
-    add_data(parser)
+    add_data(parser.add_argument)
     parser.add_argument(
         "--split", choices=(*SPLITS, "both"), default="both", help="images to classify (default: %(default)s)"
     )
@@ -121,6 +123,8 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
+    if arguments.dataset and arguments.data is None:
+        parser.error(f"--dataset {arguments.dataset} needs --data, the folder that it lies in")
     for name in ("random", "seed"):
         if getattr(arguments, name) < 0:
             parser.error(f"--{name} must be at least 0, but got {getattr(arguments, name)}")

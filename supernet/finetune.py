@@ -67,7 +67,7 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--subnet", required=True, help="max, min, or a genotype: gene indices joined by commas"
     )
-    add_data(parser, DEFAULT_DATA)
+    add_data(parser.add_argument, DEFAULT_DATA)
     parser.add_argument(
         "--split",
         choices=(*SPLITS, "both"),

@@ -13,7 +13,7 @@ refuses a wrong folder at once.
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, _ArgumentGroup
+from collections.abc import Callable
 from pathlib import Path
 
 from search_space.errors import H4HError
@@ -30,19 +30,22 @@ LAYOUTS = {
 }
 """Data sets by name, with the folders by which each is recognised."""
 
+FIXED = "fixed"
+"""Stands for the seed of a split that the data set itself prescribes."""
+
 
 class DatasetError(H4HError):
     """A data set that is absent, damaged or cannot be fetched."""
 
 
-def add_data(parser: ArgumentParser | _ArgumentGroup, default: Path | None = None) -> None:
+def add_data(add: Callable[..., object], default: Path | None = None) -> None:
     """Adds --data and --dataset.
 
     Args:
-        parser: What they are added to.
+        add: `add_argument` of what they are added to.
         default: Folder that is taken without --data; None for the evaluation pack in the repository.
     """
-    parser.add_argument(
+    add(
         "--data",
         type=Path,
         default=default,
@@ -50,7 +53,7 @@ def add_data(parser: ArgumentParser | _ArgumentGroup, default: Path | None = Non
         help="folder of CIFAR-10, CIFAR-100, Fashion-MNIST, or of train/CLASS/*.jpg and val/CLASS/*.jpg "
         f"(default: {default or 'images of CIFAR-10 that are in the repository'})",
     )
-    parser.add_argument(
+    add(
         "--dataset",
         choices=tuple(LAYOUTS),
         help="which data set, where DIR holds several (default: recognised)",

@@ -11,14 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supernet.layouts import DatasetError
+from supernet.layouts import FIXED, DatasetError
 
 SHARE = 0.1
 LARGEST = 10_000
 """The search split is a tenth of the training images, at most this many."""
-
-FIXED = "fixed"
-"""Stands for the seed of a split that the data set itself prescribes."""
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--space", default="cifar32", help="search space: a name or a YAML file (default: %(default)s)"
     )
-    add_data(parser, default=Path("data"))
+    add_data(parser.add_argument, default=Path("data"))
     parser.add_argument(
         "--split-seed",
         type=int,
@@ -120,7 +120,7 @@ def make_parser() -> Parser:
         help="supernet whose largest subnet teaches the largest subnet, in place of the labels",
     )
 
-    machine = parser.add_argument_group("machine (does not change what is trained, but for rounding)")
+    machine = parser.add_argument_group("machine and log (nothing that changes the result, but for rounding)")
     machine.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     machine.add_argument(
         "--compile", action="store_true", help="torch.compile for the largest and the smallest subnet"
@@ -134,6 +134,14 @@ def make_parser() -> Parser:
         default=10.0,
         metavar="MINUTES",
         help="how often the state is written within an epoch (default: %(default)s)",
+    )
+
+    machine.add_argument(
+        "--conflict-every",
+        type=int,
+        default=0,
+        metavar="EPOCHS",
+        help="how often gradient conflict between subnets is measured and logged; 0: never (default)",
     )
 
     phases = parser.add_argument_group("phases of the recipe (one value, or one for each phase: 25,30)")
@@ -190,6 +198,8 @@ def main() -> None:
         raise H4HError(f"--save-every must be at least 0, but got {arguments.save_every}")
     if arguments.split_seed is not None and arguments.split_seed < 0:
         raise H4HError(f"--split-seed must be at least 0, but got {arguments.split_seed}")
+    if arguments.conflict_every < 0:
+        raise H4HError(f"--conflict-every must be at least 0, but got {arguments.conflict_every}")
     if arguments.workers is not None and arguments.workers < 0:
         raise H4HError(f"--workers must be at least 0, but got {arguments.workers}")
     keep_freed_memory()
@@ -270,6 +280,8 @@ def _train(trainer: Trainer, arguments: Namespace, data: dict[str, str], console
             task = progress.add_task(name, total=trainer.steps_per_epoch, status="")
             record = _train_epoch(trainer, out / STATE, arguments.save_every, partial(_show, progress, task))
             if trainer.world.rank == 0:
+                if arguments.conflict_every and record["epoch"] % arguments.conflict_every == 0:
+                    record["conflict"] = trainer.measure_conflict().to_dict()
                 # The state last: a kill before it repeats the epoch and writes the same again.
                 _log(out / LOG, record)
                 save_checkpoint(out / CHECKPOINT, trainer.result, data)

@@ -27,9 +27,11 @@ from search_space.subnet import Subnet
 from supernet.augmentation import mixing
 from supernet.batches import Draw, Part, make_batches, seed_sequence, torch_seed
 from supernet.checkpoint import CheckpointError, file_digest, load_checkpoint, read_tensors, write_tensors
+from supernet.conflict import measure
+from supernet.conflict_report import ConflictReport
 from supernet.distillation import distil
 from supernet.distributed import World, by_global_batch
-from supernet.images import Images, normalised
+from supernet.images import Images, loaded, normalised
 from supernet.model import Supernet
 from supernet.normalisation import Normalisation, by_batch
 from supernet.optimizer import enter_phase, make_optimizer, rates, set_rate
@@ -43,6 +45,9 @@ STATE_FORMAT = "h4h-training-2"
 
 CHECK_STEPS = {"cpu": 1, "cuda": 16}
 """Steps between two looks at the loss. A look makes the CPU wait for the GPU."""
+
+CONFLICT_BATCHES, CONFLICT_IMAGES, CONFLICT_SUBNETS = 4, 128, 4
+"""Of a measurement of conflict during training: batches, images of each, CNNs and as many hybrids of each."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ class Trainer:
         self.steps_done = 0
         """Of the epoch at hand."""
         self._batches = make_batches(images, self.recipe, device=device, world=world, workers=workers)
-        self._images_in_all = len(images)
+        self._images = images
         self._teacher = None if teacher is None else _load_teacher(teacher, space).to(device)
         self._sources = {
             "start": None if start is None else file_digest(start),
@@ -308,6 +313,32 @@ class Trainer:
         }
         return EpochResult(self.steps_done, scores, rates(self.optimizer, self.phase))
 
+    # --- conflict --------------------------------------------------------------------------------
+
+    def measure_conflict(self) -> ConflictReport:
+        """Cosines between gradients of random subnets (`supernet.conflict`), with the weights as they are.
+
+        Images, without augmentation, and subnets follow from the seed alone, so that measurements of one
+        training differ by its weights only. Training goes on as if nothing had been measured.
+
+        Raises:
+            H4HError: A gradient is not finite, or the space holds too few subnets.
+        """
+        size = min(CONFLICT_IMAGES, len(self._images) // CONFLICT_BATCHES)
+        rng = np.random.default_rng(seed_sequence(Draw.CONFLICT, self.recipe.seed))
+        order = torch.from_numpy(rng.permutation(len(self._images))[: CONFLICT_BATCHES * size])
+        images = loaded(self._images.subset(order))
+        batches = zip(torch.split(images.pixels, size), torch.split(images.labels, size), strict=True)
+        return measure(
+            self.supernet,
+            (
+                (normalised(pixels.to(self.device), torch.float32), labels.to(self.device))
+                for pixels, labels in batches
+            ),
+            rng=rng,
+            subnets=CONFLICT_SUBNETS,
+        )
+
     # --- state -----------------------------------------------------------------------------------
 
     def save(self, path: Path) -> None:
@@ -369,7 +400,7 @@ class Trainer:
             **{f"phase {phase['name']}: {key}": value for phase in phases for key, value in phase.items()},
             "phases": [phase["name"] for phase in phases],
             "space": self.space.digest[:12],
-            "number of images": self._images_in_all,
+            "number of images": len(self._images),
             **self._sources,
         }
         plain: dict[str, Any] = json.loads(json.dumps(settings))

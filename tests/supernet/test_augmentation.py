@@ -51,8 +51,8 @@ def test_rand_augment_changes_more_than_crops_do() -> None:
 def test_mixed_labels_are_the_shares_of_the_images() -> None:
     assert mixing(RECIPE, 4) is None
     images = torch.stack([torch.full((3, 8, 8), float(value)) for value in range(4)])
-    for settings in ({"mixup": 1.0}, {"cutmix": 1.0}, {"mixup": 1.0, "cutmix": 1.0}):
-        mix = mixing(replace(RECIPE, **settings), 4)
+    for mixup, cutmix in ((1.0, 0.0), (0.0, 1.0), (1.0, 1.0)):
+        mix = mixing(replace(RECIPE, mixup=mixup, cutmix=cutmix), 4)
         assert mix is not None
         for _ in range(4):
             mixed, labels = mix(images, torch.arange(4))

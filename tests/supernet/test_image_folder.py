@@ -12,9 +12,11 @@ from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
 from supernet import image_folder
+from supernet.augmentation import image_transform
 from supernet.image_folder import ImageFiles, UnreadableImageError, list_folder, stored_side
 from supernet.images import Images, LabelledImages, loaded
 from supernet.layouts import DatasetError
+from supernet.recipe import load_recipe
 from tests.supernet.image_files import write_folder
 
 
@@ -134,6 +136,20 @@ def test_large_folders_are_read_on_the_fly_to_the_same_squares(
     assert torch.equal(loaded(files.subset(some)).pixels, kept.pixels[some])
     whole, label = files.subset(some)[0]  # what training crops from
     assert (whole.shape, label) == ((3, 16, 20), 1)
+
+
+@pytest.mark.parametrize("limit", [0, 2 << 30])
+def test_training_crops_at_random_to_the_side_of_the_network(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr(image_folder, "CACHE_BYTES", limit)
+    images = read(folder, 112)
+    transform = image_transform(load_recipe("two_phase"), crop=images.crop)
+    torch.manual_seed(0)
+    first, second = transform(images[3][0]), transform(images[3][0])
+    assert first.shape == second.shape == (3, 112, 112)
+    assert first.dtype == torch.uint8
+    assert not torch.equal(first, second)
 
 
 @pytest.mark.parametrize("serial", [512, 0])

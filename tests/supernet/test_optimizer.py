@@ -20,7 +20,8 @@ def optimizer(supernet: Supernet, kind: str = "adamw") -> torch.optim.Optimizer:
 def test_weight_decay_spares_norms_biases_and_scales(small_space: Space) -> None:
     supernet = Supernet(small_space)
     names = {id(parameter): name for name, parameter in supernet.named_parameters()}
-    decayed, spared = set(), set()
+    decayed: set[str] = set()
+    spared: set[str] = set()
     for group in optimizer(supernet).param_groups:
         target = decayed if group["weight_decay"] else spared
         target |= {names[id(parameter)] for parameter in group["params"]}
@@ -35,7 +36,7 @@ def test_weight_decay_spares_norms_biases_and_scales(small_space: Space) -> None
 def test_what_a_cnn_uses_is_no_transformer_weight(small_space: Space) -> None:
     supernet = Supernet(small_space)
     subnet = without_vit(small_space.decode(small_space.largest()))
-    supernet(torch.randn(4, 3, 16, 16), subnet).sum().backward()
+    torch.autograd.backward(supernet(torch.randn(4, 3, 16, 16), subnet).sum())
     used = {name for name, parameter in supernet.named_parameters() if parameter.grad is not None}
     assert not any(map(is_vit, used))
     # The rest are transformer blocks, and the form of down-sampling that the largest network does not use.
@@ -58,7 +59,7 @@ def test_a_frozen_cnn_keeps_every_bit_whatever_the_moments_and_the_decay(
         enter_phase(optimizer_, phase)
         set_rate(optimizer_, phase, 0.01)
         optimizer_.zero_grad(set_to_none=True)
-        supernet(images, subnet).square().mean().backward()
+        torch.autograd.backward(supernet(images, subnet).square().mean())
         optimizer_.step()
 
     step(PHASE)  # moments are there now

@@ -13,7 +13,7 @@ def test_branches_are_dropped_image_by_image_and_keep_their_mean() -> None:
     torch.manual_seed(0)
     drop = DropPath(0.5, 1)
     out = drop(torch.zeros(4000, 2, 3), torch.ones(4000, 2, 3))
-    assert set(out.unique().tolist()) == {0.0, 2.0}  # kept ones are scaled by 1 / (1 - 0.5)
+    assert set(out.flatten().tolist()) == {0.0, 2.0}  # kept ones are scaled by 1 / (1 - 0.5)
     assert (out == out[:, :1, :1]).all()
     assert abs(out.mean().item() - 1) < 0.1
 

@@ -245,7 +245,7 @@ def test_a_teacher_of_other_classes_is_refused(
     save_checkpoint(path, trainer(other, four_classes).supernet)
     with pytest.raises(CheckpointError, match="tells 7 classes apart, but space 'small' has 4"):
         trainer(small_space, four_classes, teacher=path)
-    with pytest.raises(CheckpointError, match="another version of space 'small'"):
+    with pytest.raises(CheckpointError, match="space 'small' with 7 classes, not of 'small' with 4"):
         trainer(small_space, four_classes, start=path)
 
 
@@ -287,9 +287,24 @@ def test_a_gradient_that_is_not_finite_stops_it_as_well(
     small_space: Space, four_classes: LabelledImages
 ) -> None:
     training = trainer(small_space, four_classes)
-    training.supernet.stem.weight.register_hook(lambda gradient: gradient * float("nan"))
+    stem: Any = training.supernet.stem.weight
+    stem.register_hook(lambda gradient: gradient * float("nan"))
     with pytest.raises(H4HError, match=r"epoch 1 \(phase 'cnn'\), step 1"):
         training.train_epoch()
+
+
+def test_measured_training_gives_the_bits_of_unmeasured(
+    small_space: Space, four_classes: LabelledImages
+) -> None:
+    recipe = replace(RECIPE.with_phases(cnn="freeze"), drop_path=0.2, mixup=0.2)
+    undisturbed = trained(small_space, four_classes, recipe)
+    measured = trainer(small_space, four_classes, recipe)
+    reports = []
+    while not measured.is_finished:
+        measured.train_epoch(lambda result: reports.append(measured.measure_conflict()))
+        assert measured.measure_conflict() == measured.measure_conflict()
+    assert len(set(map(str, reports))) == len(reports) == 14  # weights change, and what is measured with them
+    assert equal(weights(undisturbed), weights(measured))
 
 
 def test_fewer_images_than_a_batch(small_space: Space, four_classes: LabelledImages) -> None:
