@@ -120,13 +120,13 @@ class Trainer:
         self._batches = make_batches(images, self.recipe, device=device, world=world, workers=workers)
         self._images = images
         self._teacher = None if teacher is None else _load_teacher(teacher, space).to(device)
+        torch.manual_seed(recipe.seed)
+        self.supernet = Supernet(space) if start is None else load_checkpoint(start, space)
+        self.supernet.to(device)
         self._sources = {
             "start": None if start is None else file_digest(start),
             "teacher": None if teacher is None else file_digest(teacher),
         }
-        torch.manual_seed(recipe.seed)
-        self.supernet = Supernet(space) if start is None else load_checkpoint(start, space)
-        self.supernet.to(device)
         self.optimizer = make_optimizer(
             recipe.optimizer,
             self.supernet.named_parameters(),

@@ -225,7 +225,9 @@ def test_command_takes_training_images(
     monkeypatch.setattr(cifar10, "SEARCH_IMAGES", 200)
     monkeypatch.setattr(cifar10, "load", lambda directory: (four_classes, four_classes))
     checkpoint = tmp_path / "checkpoint.safetensors"
-    save_checkpoint(checkpoint, Supernet(small_space))
+    data = small_space.to_dict()
+    data["head"]["classes"] = 10  # as CIFAR-10 has
+    save_checkpoint(checkpoint, Supernet(parse_document(Space, data, source="ten")))
     folder = tmp_path / "data"
     (folder / cifar10.FOLDER).mkdir(parents=True)
     arguments = ("--checkpoint", str(checkpoint), "--data", str(folder), "--json", "--batches", "7")
