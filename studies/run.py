@@ -423,10 +423,10 @@ def print_result(plan: Plan, study: Study, evaluations: Sequence[Evaluation]) ->
     print("next:")
     more = Namespace(**(vars(plan.options) | {"generations": 2 * plan.options.generations}))
     print(f"  search on       {run_command_line(more, plan.study)}")
-    print(f"  see it again    {show_command(plan)}")
+    print(f"  see it again    {show_command(plan)}", flush=True)
     if front and plan.space_name is not None:
-        print(f"  look at id {front[0].index:<4} {profile_command(plan.space_name, plan.options, front[0])}")
-    print(end="", flush=True)
+        command = profile_command(plan.space_name, plan.options, front[0])
+        print(f"  look at id {front[0].index:<4} {command}", flush=True)
 
 
 def print_interrupted(plan: Plan) -> None:

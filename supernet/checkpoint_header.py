@@ -85,9 +85,9 @@ def check_trained_on_pack(path: Path) -> None:
     The evaluation pack would then hold images that it was trained on, or none of its kind.
     """
     record = read_header(path).get("data")
-    if record is not None and (record["data_set"], record["split_seed"]) != ("cifar10", FIXED):
+    if record is not None and (record.get("data_set"), record.get("split_seed")) != ("cifar10", FIXED):
         raise CheckpointError(
-            f"checkpoint {path} was trained on other images ({record['data_set']}, split seed "
-            f"{record['split_seed']}) than the evaluation pack in the repository belongs to: give its own by "
-            f"--data DIR"
+            f"checkpoint {path} was trained on other images ({record.get('data_set')}, split seed "
+            f"{record.get('split_seed')}) than the evaluation pack in the repository belongs to: give "
+            f"its own by --data DIR"
         )

@@ -141,6 +141,7 @@ def history_figure(runs: Mapping[str, Sequence[Sequence[Measurement]]]) -> Figur
                 for number, (name, trainings) in enumerate(runs.items())
             ]
             panel.axhline(0, color="black", linewidth=0.8)
+            panel.xaxis.get_major_locator().set_params(integer=True)
             panel.set_title(f"{kind.value}: {group.value}", fontsize=10)
             if not any(drawn):
                 panel.set_visible(False)
@@ -151,7 +152,7 @@ def history_figure(runs: Mapping[str, Sequence[Sequence[Measurement]]]) -> Figur
         for panel in axes.flat
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=5)
+    figure.legend(entries.values(), entries.keys(), loc="outside upper center", ncols=6)
     return figure
 
 

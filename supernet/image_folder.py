@@ -143,6 +143,8 @@ def decoded(files: ImageFiles, side: int) -> Iterator[LabelledImages]:
         batch_size=BATCH,
         num_workers=0 if len(files) < SERIAL_IMAGES else min(8, os.cpu_count() or 1),
         collate_fn=_collected,
+        # Else a first start, which decodes, would draw from the global one, and a later start would not.
+        generator=torch.Generator(),
     )
     failures: list[str] = []
     for pixels, labels, failed in loader:

@@ -91,6 +91,14 @@ def test_second_start_decodes_nothing(folder: Path, monkeypatch: pytest.MonkeyPa
         read(folder, 24)
 
 
+def test_decoding_draws_nothing_from_the_global_generator(folder: Path) -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    read(folder)
+    assert torch.equal(torch.rand(3), expected)
+
+
 def test_changed_images_are_decoded_again_and_leave_no_old_file(folder: Path) -> None:
     first = loaded(read(folder))
     cache = image_folder._cache_file(folder, 16)
