@@ -82,7 +82,9 @@ def patch_merging(block: PatchMerging, *, side: int, folded: bool) -> nn.Sequent
     ragged = -side % block.stride
     if not ragged:
         return layers
-    return nn.Sequential(OrderedDict(pad=nn.ZeroPad2d((0, ragged, 0, ragged)), **layers._modules))
+    return nn.Sequential(
+        OrderedDict(pad=nn.ZeroPad2d((0, ragged, 0, ragged)), **dict(layers.named_children()))
+    )
 
 
 class Attention(nn.Module):
