@@ -15,7 +15,6 @@ from search_space.errors import H4HError
 from search_space.genotype import Genotype
 from search_space.space import Space
 from search_space.whole_file import whole_file
-from studies.run import DEFAULTS
 from supernet.checkpoints import built_in_checkpoint
 
 BATCH = 20
@@ -32,13 +31,7 @@ def measured_accuracy(space: Space, genotypes: Sequence[Genotype]) -> FloatArray
     from objectives.accuracy import Accuracy  # torch takes seconds to import
     from supernet.evaluation_pack import built_in_pack, load_pack
 
-    oracle = Accuracy(
-        checkpoint=checkpoint,
-        space=space,
-        pack=load_pack(built_in_pack()),
-        val_images=int(DEFAULTS["val_images"]),
-        calibration_images=int(DEFAULTS["calibration_images"]),
-    )
+    oracle = Accuracy(checkpoint=checkpoint, space=space, pack=load_pack(built_in_pack()))
     decides = json.dumps({**oracle.fingerprint(), "space": space.digest}, sort_keys=True)
     file = cache_folder() / f"accuracy-{hashlib.sha256(decides.encode()).hexdigest()[:16]}.json"
     names = [",".join(map(str, space.canonical(genotype))) for genotype in genotypes]
