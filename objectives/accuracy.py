@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from objectives.objective import Direction, FloatArray
+from objectives.objective import BoolArray, Direction, FloatArray, Stops, percent
 from search_space.byte_count import bytes_text
 from search_space.space import Space
 from search_space.subnet import Subnet
@@ -17,7 +17,7 @@ from supernet import oracle, shared_oracle
 from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import file_digest, load_checkpoint
 from supernet.evaluation_pack import CALIBRATED_ON, VAL_IMAGES, EvaluationPack, chosen_count
-from supernet.images import check_classes
+from supernet.images import BATCH, check_classes
 from supernet.precision import PRECISIONS, resolve_precision
 
 MEMORY = 4e9
@@ -98,13 +98,32 @@ class Accuracy:
             # Its kernels round in other ways. Absent for the CPU, where most studies run.
             self._fingerprint["device"] = device.type
 
+    @property
+    def images(self) -> int:
+        """How many images score a subnet."""
+        return len(self._search)
+
+    @property
+    def slice_images(self) -> int:
+        """How many images are scored at a time."""
+        return BATCH
+
     def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
         """Accuracies in %, ``(n,)``, as each subnet alone would have them."""
+        return np.array([percent(int(one.sum()), self.images) for one in self.right(subnets)])
+
+    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[BoolArray]:
+        """Whether each subnet is right on each image; see `ImageObjective`."""
         if not subnets:
-            return np.zeros(0)
+            return []
         found = shared_oracle.calibrated(self._supernet, subnets, self._calibration, memory=self._memory)
-        correct = shared_oracle.correct(found, self._search.batches)
-        return 100 * correct.sum(dim=1).double().cpu().numpy() / correct.shape[1]
+        if stops is None:
+            correct = shared_oracle.correct(found, self._search.batches)
+        else:
+            correct = shared_oracle.correct(
+                found, self._search.batches, lambda place, seen: stops(place, seen.cpu().numpy())
+            )
+        return [one.cpu().numpy() for one in correct]
 
     def fingerprint(self) -> dict[str, str]:
         """Hashes of weights and images, the oracle's settings, and torch, whose kernels round."""

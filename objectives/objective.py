@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,7 +11,11 @@ import numpy.typing as npt
 from search_space.subnet import Subnet
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 Direction = Literal["max", "min"]
+
+Stops = Callable[[int, BoolArray], bool]
+"""Whether a subnet, given as its place in the batch, is to stop after what it has on the images so far."""
 
 
 @runtime_checkable
@@ -52,3 +56,39 @@ class Objective(Protocol):
         Where it changes, values are not comparable, and a study does not go on.
         """
         ...
+
+
+@runtime_checkable
+class ImageObjective(Objective, Protocol):
+    """An objective that is the share of images, in %, that a subnet is right on.
+
+    The images are in random order, so that the first of them, however many, are a fair sample.
+    """
+
+    @property
+    def images(self) -> int:
+        """How many images score a subnet."""
+        ...
+
+    @property
+    def slice_images(self) -> int:
+        """How many images are scored at a time."""
+        ...
+
+    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[BoolArray]:
+        """Whether each subnet is right on each image, image by image as it is without the others.
+
+        Args:
+            subnets: What to score.
+            stops: Asked after each slice but the last about each subnet that is still scored; it may run in
+                another process.
+
+        Returns:
+            For each subnet ``(n,)``; n is `images` unless it was stopped.
+        """
+        ...
+
+
+def percent(right: int, images: int) -> float:
+    """Value of a subnet that is right on `right` of `images` images."""
+    return 100 * right / images

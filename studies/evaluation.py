@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ from search_space.genotype import Genotype, to_text
 from search_space.space import Space
 from search_space.subnet import Subnet
 from studies.constraint import Constraint
+
+if TYPE_CHECKING:
+    from studies.racing import Race
 
 FIRST_GROUP = 8
 """Subnets that get their expensive objectives together, until it is known how long they take."""
@@ -49,6 +53,8 @@ class Evaluation:
         conv_blocks: Number of MBConv blocks.
         vit_blocks: Number of transformer blocks.
         family: Pattern of blocks, see `search_space.families`.
+        stopped_after: Images after which racing stopped scoring it: its accuracy is an upper bound, at the
+            confidence that `racing.py` states. None where all values are exact.
     """
 
     index: int
@@ -61,6 +67,12 @@ class Evaluation:
     conv_blocks: int
     vit_blocks: int
     family: str
+    stopped_after: int | None = None
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether its accuracy is an upper bound only. Such a subnet is never on a front."""
+        return self.stopped_after is not None
 
 
 def violations(evaluations: Sequence[Evaluation], constraints: Sequence[Constraint]) -> NDArray[np.float64]:
@@ -104,6 +116,7 @@ class Evaluator:
         limited: Objectives that a constraint needs and the study does not optimise.
         known: Values of expensive objectives that were measured before, by name of the objective and
             canonical genotype; they are taken as they are.
+        race: Scores the expensive objective, if subnets without hope are to stop early.
         clock: Seconds, to keep what a kill can lose to about `GROUP_SECONDS` of work. Decides which subnets
             are measured together, which changes no value.
     """
@@ -116,6 +129,7 @@ class Evaluator:
         *,
         limited: Sequence[Objective] = (),
         known: Mapping[str, Mapping[Genotype, float]] | None = None,
+        race: Race | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._space = space
@@ -125,6 +139,7 @@ class Evaluator:
         self._cheap = [objective for objective in measured if not objective.is_expensive]
         self._expensive = [objective for objective in measured if objective.is_expensive]
         self._known = known or {}
+        self._race = race
         self._clock = clock
         self._group = FIRST_GROUP
 
@@ -132,7 +147,13 @@ class Evaluator:
     def constraints(self) -> tuple[Constraint, ...]:
         return self._constraints
 
-    def evaluate(self, batch: Mapping[int, Genotype]) -> Iterator[list[Evaluation]]:
+    def heats(self, batch: Mapping[int, Genotype]) -> Sequence[Mapping[int, Genotype]]:
+        """A generation in parts, each of which is to be evaluated before the next: whole but for racing."""
+        return [batch] if self._race is None else self._race.heats(batch)
+
+    def evaluate(
+        self, batch: Mapping[int, Genotype], front: Sequence[Evaluation] = ()
+    ) -> Iterator[list[Evaluation]]:
         """Measures a batch and yields finished evaluations as soon as they are known.
 
         First those that need no expensive objective, or whose values of it are known; then groups of the
@@ -140,6 +161,7 @@ class Evaluator:
 
         Args:
             batch: Canonical genotypes by index.
+            front: That of all heats before; what racing measures them against, nothing without racing.
 
         Raises:
             EvaluationError: An objective gave no finite value.
@@ -157,10 +179,29 @@ class Evaluator:
         while missing:
             group, missing = missing[: self._group], missing[self._group :]
             start = self._clock()
-            self._measure(self._expensive, {index: batch[index] for index in group}, found)
+            asked = {index: batch[index] for index in group}
+            stopped = self._run(asked, found, front)
             seconds = max(self._clock() - start, 1e-9)
             self._group = max(FIRST_GROUP, int(GROUP_SECONDS * len(group) / seconds))
-            yield [self._evaluation(index, batch[index], found[index]) for index in group]
+            yield [
+                replace(self._evaluation(index, batch[index], found[index]), stopped_after=stopped[index])
+                for index in group
+            ]
+
+    def _run(
+        self,
+        batch: Mapping[int, Genotype],
+        found: Mapping[int, dict[str, float]],
+        front: Sequence[Evaluation],
+    ) -> dict[int, int | None]:
+        """Adds the expensive objectives to `found`; tells after how many images racing stopped a subnet."""
+        if self._race is None:
+            self._measure(self._expensive, batch, found)
+            return dict.fromkeys(batch)
+        results = self._race.score(batch, found, front)
+        for index, result in results.items():
+            found[index][self._race.objective.name] = result.value
+        return {index: result.stopped_after for index, result in results.items()}
 
     def _recalled(self, genotype: Genotype) -> dict[str, float]:
         """Known values of the expensive objectives."""

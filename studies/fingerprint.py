@@ -32,6 +32,7 @@ def fingerprint(
     sampler: str,
     population: int,
     seed: int,
+    racing: str | None = None,
 ) -> dict[str, str]:
     """Name and value of everything that decides the result.
 
@@ -43,6 +44,7 @@ def fingerprint(
         sampler: Its name.
         population: Subnets per generation.
         seed: Of the sampler.
+        racing: By what rule subnets stop early, if they do.
     """
     parts = {
         "space": space.digest,
@@ -52,6 +54,8 @@ def fingerprint(
         "population": str(population),
         "seed": str(seed),
     }
+    if racing is not None:
+        parts["racing"] = racing
     for objective in [*objectives, *limited]:
         for key, value in objective.fingerprint().items():
             # Two objectives that share a key mean the same thing by it (lat and energy: the SoC); where

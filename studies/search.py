@@ -75,15 +75,19 @@ def search(
                 yield replace(progress, is_exhausted=True)
             return
         done = _served(study, table, batch)
-        missing = {index: genotype for index, genotype in batch.items() if index not in done}
+        before = front
         front = study.front([*front, *done.values()])
-        for chunk in evaluator.evaluate(missing):
-            store.append(study.name, chunk)
-            done |= {evaluation.index: evaluation for evaluation in chunk}
-            measured += len(chunk)
-            front = study.front([*front, *chunk])
-            if len(done) < len(batch):
-                yield _progress(study, generation, start + len(done), measured, front, is_done=False)
+        for heat in evaluator.heats(batch):
+            missing = {index: genotype for index, genotype in heat.items() if index not in done}
+            for chunk in evaluator.evaluate(missing, before):
+                store.append(study.name, chunk)
+                done |= {evaluation.index: evaluation for evaluation in chunk}
+                measured += len(chunk)
+                front = study.front([*front, *chunk])
+                if len(done) < len(batch):
+                    yield _progress(study, generation, start + len(done), measured, front, is_done=False)
+            # Of this heat alone: what the table holds of the next one must not decide anything in it.
+            before = study.front([*before, *(done[index] for index in heat)])
         rows = [done[index] for index in batch]
         sampler.tell(study.losses(rows), violations(rows, evaluator.constraints))
         start += len(batch)

@@ -89,7 +89,11 @@ def study_record(study: Study, evaluations: Sequence[Evaluation], *, is_complete
         is_complete: Whether ``"evaluations"`` lists them; else it counts them.
     """
     rows = [
-        {**evaluation_record(study, evaluation), "feasible": evaluation.is_feasible}
+        {
+            **evaluation_record(study, evaluation),
+            "feasible": evaluation.is_feasible,
+            "stopped_after": evaluation.stopped_after,
+        }
         for evaluation in evaluations
     ]
     front = study.front(evaluations)

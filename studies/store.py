@@ -25,7 +25,7 @@ from studies.study import Goal, Study
 
 APPLICATION_ID = 0x4834484E
 """Marks a file as a study database ("H4HN"), in SQLite's own field for that."""
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_TIMEOUT_S = 10.0
 
 _SCHEMA = f"""
@@ -55,6 +55,7 @@ CREATE TABLE evaluation (
     conv_blocks INTEGER NOT NULL,
     vit_blocks INTEGER NOT NULL,
     family TEXT NOT NULL,
+    stopped_after INTEGER,
     PRIMARY KEY (study, number),
     UNIQUE (study, genotype)
 ) WITHOUT ROWID;
@@ -169,13 +170,14 @@ class Store:
                 one.conv_blocks,
                 one.vit_blocks,
                 one.family,
+                one.stopped_after,
             )
             for one in evaluations
         ]
         with _translated(self.path), self._connection:
             self._connection.executemany(
                 "INSERT INTO evaluation VALUES ((SELECT id FROM study WHERE name = ?), ?, ?, ?, ?, ?, ?, ?, "
-                "?, ?, ?)",
+                "?, ?, ?, ?)",
                 rows,
             )
 
@@ -194,7 +196,7 @@ class Store:
                 _evaluation(row)
                 for row in self._connection.execute(
                     "SELECT number, genotype, objectives, limited, is_feasible, macs, params, conv_blocks, "
-                    "vit_blocks, family FROM evaluation "
+                    "vit_blocks, family, stopped_after FROM evaluation "
                     "WHERE study = (SELECT id FROM study WHERE name = ?) ORDER BY number",
                     (name,),
                 )
@@ -210,7 +212,7 @@ class Store:
                 accuracy hashes of checkpoint and images, the oracle's settings and its version.
 
         Returns:
-            By canonical genotype.
+            By canonical genotype. Bounds that racing left are not among them.
         """
         values: dict[Genotype, float] = {}
         for study in self.studies():
@@ -221,7 +223,7 @@ class Store:
             column = [*study.objectives, *limited].index(objective)
             for one in self.evaluations(study.name):
                 value = (*one.values, *one.limited)[column]
-                if value is not None:
+                if value is not None and not one.is_bound:
                     values[one.genotype] = value
         return values
 
@@ -376,7 +378,8 @@ def _study(row: Sequence[str]) -> Study:
 
 
 def _evaluation(row: Sequence[object]) -> Evaluation:
-    index, genotype, values, limited, is_feasible, macs, params, conv_blocks, vit_blocks, family = row
+    index, genotype, values, limited, is_feasible, *counts, family, stopped_after = row
+    macs, params, conv_blocks, vit_blocks = counts
     return Evaluation(
         index=_int(index),
         genotype=parse(str(genotype)),
@@ -388,6 +391,7 @@ def _evaluation(row: Sequence[object]) -> Evaluation:
         conv_blocks=_int(conv_blocks),
         vit_blocks=_int(vit_blocks),
         family=str(family),
+        stopped_after=None if stopped_after is None else _int(stopped_after),
     )
 
 

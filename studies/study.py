@@ -72,8 +72,11 @@ class Study:
         return front.losses(values.reshape(len(evaluations), len(self.goals)), self.directions)
 
     def front(self, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-        """The feasible evaluations that no other one dominates, best in the first objective first."""
-        feasible = [evaluation for evaluation in evaluations if evaluation.is_feasible]
+        """The feasible evaluations that no other one dominates, best in the first objective first.
+
+        Those that racing stopped are not among them: one that is dominates each of them.
+        """
+        feasible = [one for one in evaluations if one.is_feasible and not one.is_bound]
         losses = self.losses(feasible)
         members = sorted(front.nondominated(losses), key=lambda row: (*losses[row], row))
         return [feasible[row] for row in members]

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 
 from studies.evaluation import Evaluation
-from studies.study import Study
+from studies.study import Goal, Study
 
 _COUNTED = ("macs", "params")
 
@@ -27,13 +27,21 @@ def front_table(study: Study, evaluations: Sequence[Evaluation]) -> Table:
     if study.constraints:
         table.add_column("feasible", no_wrap=True)
     for one in evaluations:
-        cells = [number_text(value, goal.unit) for value, goal in zip(one.values, study.goals, strict=True)]
+        cells = [value_text(one, value, goal) for value, goal in zip(one.values, study.goals, strict=True)]
         cells += [count_text(getattr(one, name)) for name in counted]
         cells += [str(one.conv_blocks), str(one.vit_blocks), one.family]
         if study.constraints:
             cells.append("yes" if one.is_feasible else "no")
         table.add_row(str(one.index), *cells)
     return table
+
+
+def value_text(evaluation: Evaluation, value: float | None, goal: Goal) -> str:
+    """One value of `evaluation`; an accuracy that racing did not measure to the end as a bound."""
+    text = number_text(value, goal.unit)
+    if goal.name == "acc" and evaluation.is_bound:
+        return f"<= {text} ({evaluation.stopped_after} images)"
+    return text
 
 
 def number_text(value: float | None, unit: str) -> str:

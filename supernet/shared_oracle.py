@@ -7,7 +7,7 @@ one for each batch of held-out images classifies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -74,6 +74,24 @@ class Calibrated:
         self.scores(batch, reach)
         return classes
 
+    def only(self, subnets: Sequence[int]) -> Calibrated:
+        """Those at places `subnets`, in this order; what only the others need is left out."""
+        place = {old: new for new, old in enumerate(subnets)}
+        statistics: dict[Branch, Folded] = {}
+
+        def kept(branches: Sequence[Branch]) -> Iterator[Branch]:
+            for branch in branches:
+                ending = tuple(place[index] for index in branch.subnets if index in place)
+                behind = tuple(kept(branch.branches))
+                if ending or behind:
+                    found = Branch(branch.parts, ending, behind)
+                    statistics[found] = self.statistics[branch]
+                    yield found
+
+        return Calibrated(
+            tuple(self.subnets[index] for index in subnets), tuple(kept(self.branches)), statistics
+        )
+
 
 @torch.inference_mode()
 def calibrated(
@@ -97,13 +115,40 @@ def calibrated(
     return Calibrated(tuple(subnets), branches, statistics)
 
 
-def correct(found: Calibrated, batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
-    """Whether each image is classified right, ``(subnets, images)``, bool.
+def correct(
+    found: Calibrated,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    stops: Callable[[int, Tensor], bool] = lambda _subnet, _correct: False,
+) -> list[Tensor]:
+    """Whether each image is classified right.
+
+    Args:
+        found: The subnets.
+        batches: Images with their labels.
+        stops: Asked after each batch but the last about each subnet that is still at it, by its place, with
+            what it has so far; where it says yes, the subnet sees no more images.
+
+    Returns:
+        For each subnet ``(images,)``, bool.
 
     Raises:
         H4HError: A class score is not finite; names the subnet.
     """
-    return torch.cat([found.classify(batch) == labels for batch, labels in batches], dim=1)
+    rows = list(range(len(found.subnets)))
+    seen: list[Tensor] = []
+    for batch, labels in batches:
+        if seen:
+            kept = [place for place, row in enumerate(rows) if not stops(row, seen[row])]
+            if len(kept) < len(rows):
+                found, rows = found.only(kept), [rows[place] for place in kept]
+            if not rows:
+                break
+        for row, right in zip(rows, found.classify(batch) == labels, strict=True):
+            if row == len(seen):
+                seen.append(right)
+            else:
+                seen[row] = torch.cat([seen[row], right])
+    return seen
 
 
 def full_sharing(supernet: Supernet, dtype: torch.dtype) -> int:

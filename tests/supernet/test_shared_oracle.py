@@ -90,8 +90,44 @@ def test_right_and_wrong_images_by_hand() -> None:
     found = correct(calibrated(SUPERNET, subnets, CALIBRATION, memory=PLENTY), HELD_OUT.batches)
     labels = torch.cat([labels for _, labels in HELD_OUT.batches])
     expected = torch.stack([logits(subnet).argmax(1) == labels for subnet in subnets])
-    assert found.dtype is torch.bool
-    assert torch.equal(found, expected)
+    assert torch.equal(torch.stack(found), expected)
+    assert found[0].dtype is torch.bool
+
+
+@settings(max_examples=12)
+@given(seed=st.integers(0, 2**32 - 1), data=st.data(), memory=st.sampled_from([PLENTY, 3e7]))
+def test_stopping_some_changes_nothing_for_the_others(seed: int, data: st.DataObject, memory: float) -> None:
+    subnets = [SPACE.decode(genotype) for genotype in relatives(seed, 5)]
+    found = calibrated(SUPERNET, subnets, CALIBRATION, memory=memory)
+    batches = images(3, batches=4, seed=seed).batches
+    whole = correct(found, batches)
+    last = data.draw(st.lists(st.integers(1, 4), min_size=5, max_size=5))  # batches that each may see
+    asked: list[tuple[int, int]] = []
+
+    def stops(place: int, seen: Tensor) -> bool:
+        assert torch.equal(seen, whole[place][: len(seen)])
+        asked.append((place, len(seen) // 3))
+        return len(seen) >= 3 * last[place]
+
+    parts = correct(found, batches, stops)
+    assert [len(one) for one in parts] == [3 * one for one in last]
+    assert all(torch.equal(part, one[: len(part)]) for part, one in zip(parts, whole, strict=True))
+    # Once after each batch but the last, and not again.
+    assert sorted(asked) == [
+        (place, seen) for place in range(5) for seen in range(1, min(last[place], 3) + 1)
+    ]
+
+
+def test_those_that_are_left_are_a_tree_of_their_own() -> None:
+    subnets = [SPACE.decode(genotype) for genotype in relatives(4, 6)]
+    found = calibrated(SUPERNET, subnets, CALIBRATION, memory=PLENTY)
+    left = found.only([4, 1])
+    assert left.subnets == (subnets[4], subnets[1])
+    alone = calibrated(SUPERNET, [subnets[4], subnets[1]], CALIBRATION, memory=PLENTY)
+    assert sum(branch.macs for branch in left.branches) == sum(branch.macs for branch in alone.branches)
+    (batch, _), _ = HELD_OUT.batches
+    assert torch.equal(left.classify(batch), alone.classify(batch))
+    assert found.only([]).branches == ()
 
 
 def test_parts_compute_what_forward_computes() -> None:

@@ -1,0 +1,71 @@
+"""How accurate a network can still be that was scored on some of the images only.
+
+A game of bets, one per image. Before an image is seen, p says how likely the network is to be right on it: the
+share of the Pareto front's members that are. Suppose the network were right on H of all N images. After t of
+them the others hold so many right ones that right - p is m on average, and each of them is as likely to come
+next as any other. So whoever stakes a share b of a capital against each of these averages,
+
+    capital *= 1 - b (right - p - m),
+
+neither gains nor loses on average as long as the supposition is true: whatever the images and however often
+somebody looks, the capital ever grows c-fold with probability 1 / c at most (Ville's inequality). Where it has,
+H is rejected at confidence 1 - 1 / c. The larger H the larger m and the capital, so that the largest H not
+rejected is an upper bound; it holds at all looks at once.
+
+Betting for means of finite populations: Waudby-Smith & Ramdas, "Estimating means of bounded random variables by
+betting", J. R. Stat. Soc. B 86 (2024), section 5. That comparing on the same images is what a race gains from
+most: Moore & Lee, "Efficient algorithms for minimizing cross validation error", ICML 1994. What many networks
+are right on, right - p varies less for than the difference to any one of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bits = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+BETS = (0.25, 0.5)
+"""Shares that are staked, each with an equal part of the capital.
+
+At most a half: right - p - m is at most 2, and a capital below 0 would prove nothing. Large bets find large
+differences on few images, small bets find small ones."""
+
+
+def is_rejected(total: int, seen: Bits, expected: Floats, error: float) -> bool:
+    """Whether a network can be ruled out to be right on `total` or more of all images.
+
+    Args:
+        total: Number of images.
+        seen: Whether it is right on each of the first images, ``(n,)``.
+        expected: How likely it was held to be right on each image, 0 to 1, ``(N,)``, in an order drawn at
+            random. Any values are sound; the closer to the truth, the fewer images are needed.
+        error: Greatest probability, over that order, of ever ruling out what is true.
+    """
+    right, left = int(seen.sum()), len(expected) - len(seen)
+    if total <= right:
+        return False
+    if total > right + left:
+        return True
+    gains = seen - expected[: len(seen)]
+    before = np.concatenate([[0.0], np.cumsum(gains)[:-1]])
+    mean = (total - expected.sum() - before) / (len(expected) - np.arange(len(seen)))
+    factors = 1 - np.multiply.outer(BETS, gains - mean)  # (bets, n)
+    with np.errstate(divide="ignore"):  # all may be lost, in rounding even more
+        logs = np.cumsum(np.log(np.maximum(factors, 0.0)), axis=1)
+    capital = np.logaddexp.reduce(logs, axis=0) - np.log(len(BETS))
+    return bool(capital.max() >= -np.log(error))
+
+
+def upper_bound(seen: Bits, expected: Floats, error: float) -> int:
+    """Most images that a network can be right on; arguments as those of `is_rejected`."""
+    low = int(seen.sum())
+    high = low + len(expected) - len(seen)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if is_rejected(middle, seen, expected, error):
+            high = middle - 1
+        else:
+            low = middle
+    return low
