@@ -1,21 +1,21 @@
 """How accurate a network can still be that was scored on some of the images only.
 
-A game of bets, one per image. Before an image is seen, p says how likely the network is to be right on it: the
-share of the Pareto front's members that are. Suppose the network were right on H of all N images. After t of
-them the others hold so many right ones that right - p is m on average, and each of them is as likely to come
-next as any other. So whoever stakes a share b of a capital against each of these averages,
+A game of bets, one per image. Before an image is seen, p says how likely the network is to be right on it:
+the share of the Pareto front's members that are. Suppose the network were right on H of all N images. Then
+right - p of those not yet seen is m on average, a known number, and each of them is as likely to come next as
+any other. So whoever stakes a share b of a capital against each of these averages,
 
     capital *= 1 - b (right - p - m),
 
-neither gains nor loses on average as long as the supposition is true: whatever the images and however often
-somebody looks, the capital ever grows c-fold with probability 1 / c at most (Ville's inequality). Where it has,
-H is rejected at confidence 1 - 1 / c. The larger H the larger m and the capital, so that the largest H not
-rejected is an upper bound; it holds at all looks at once.
+neither gains nor loses on average while the supposition is true. Whatever the images, and however often
+somebody looks, the capital then ever grows c-fold with probability 1 / c at most (Ville's inequality). Where
+it has grown so, H is rejected at confidence 1 - 1 / c. The larger H, the larger m and the capital; so the
+largest H that is not rejected is an upper bound, which holds at all looks at once.
 
-Betting for means of finite populations: Waudby-Smith & Ramdas, "Estimating means of bounded random variables by
-betting", J. R. Stat. Soc. B 86 (2024), section 5. That comparing on the same images is what a race gains from
-most: Moore & Lee, "Efficient algorithms for minimizing cross validation error", ICML 1994. What many networks
-are right on, right - p varies less for than the difference to any one of them.
+Betting for means of finite populations: Waudby-Smith & Ramdas, "Estimating means of bounded random variables
+by betting", J. R. Stat. Soc. B 86 (2024), section 5. That a race gains from comparing on the same images:
+Moore & Lee, "Efficient algorithms for minimizing cross validation error", ICML 1994. The difference to the
+mean of many networks varies less than that to any one of them.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
 """Racing: a subnet that has no hope to reach the front is not scored on all images.
 
-A subnet runs against those of the front that cost no more than it in every other objective. It is hopeless where
-it is less accurate than the best of them at a confidence of `CONFIDENCE`; then it stops, and what stays of it is
-an upper bound of its accuracy. Whoever does not stop is scored in full, so the front is exact by construction:
-all on it are scored in full, and a stopped subnet is dominated by one of them even at its bound.
+A subnet runs against those of the front that cost no more than it in every other objective. It is hopeless
+where it is less accurate than the best of them at a confidence of `CONFIDENCE`; then it stops, and what stays
+of it is an upper bound of its accuracy. Whoever does not stop is scored in full, so the front is exact by
+construction: all on it are scored in full, and one of them dominates each stopped subnet even at its bound.
 
 The front is that of all subnets evaluated before a heat, and the two heats of a generation are cut by place.
 So decisions depend on the order of evaluations alone, not on what finished when, and a study that was killed
 comes to the same table.
 
-Maron & Moore, "Hoeffding races", NIPS 1993; the bound is that of `capital.py`.
+Maron & Moore, "Hoeffding races: accelerating model selection search", NIPS 1993; the bound is that of
+`capital.py`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from studies.capital import Floats, is_rejected, upper_bound
 from studies.constraint import Constraint
 from studies.evaluation import Evaluation
 
-CONFIDENCE = 0.95
+CONFIDENCE = 0.9
 """Of each subnet that it is stopped rightly. Where it is not, it was about as good as one of the front."""
 VERSION = "1"
 """Changes whenever another subnet may be stopped, or stopped elsewhere."""
@@ -105,7 +106,7 @@ class Race:
         objectives: What the study optimises, in its order.
 
     Raises:
-        RacingError: Other than one of `objectives` is expensive, it is no share of images, or there are too few.
+        RacingError: Other than one of `objectives` is expensive, or its images are too few.
     """
 
     def __init__(self, space: Space, objectives: Sequence[Objective]) -> None:
@@ -119,8 +120,8 @@ class Race:
         self._objective = expensive[0]
         if self._objective.images <= self._objective.slice_images:
             raise RacingError(
-                f"--racing scores {self._objective.slice_images} images at a time and needs more of them, but "
-                f"there are {self._objective.images}: raise --val-images, or leave out --racing"
+                f"--racing scores {self._objective.slice_images} images at a time and needs more of them, "
+                f"but there are {self._objective.images}: raise --val-images, or leave out --racing"
             )
         self._space = space
         self._column = list(objectives).index(self._objective)

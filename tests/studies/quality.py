@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 
-from objectives.objective import Direction, FloatArray
+from objectives.objective import BoolArray, Direction, FloatArray, Stops, percent
 from search_space import complexity
 from search_space.subnet import Subnet
 
@@ -36,3 +37,31 @@ class Quality:
 
     def fingerprint(self) -> dict[str, str]:
         return {"quality": "1"}
+
+
+@dataclass
+class ImageQuality(Quality):
+    """The same as a share of images; which of them a subnet is right on depends on the subnet alone."""
+
+    name: str = "acc"
+    images: int = 1000
+    slice_images: int = 100
+
+    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[BoolArray]:
+        self.groups.append(len(subnets))
+        return [self._one(place, subnet, stops) for place, subnet in enumerate(subnets)]
+
+    def _one(self, place: int, subnet: Subnet, stops: Stops | None) -> BoolArray:
+        self.measured.append(subnet)
+        macs = complexity.macs(subnet)
+        difficulty = np.random.default_rng(0).random(self.images)
+        luck = np.random.default_rng(crc32(str(subnet).encode())).random(self.images)
+        right: BoolArray = difficulty < macs / (macs + 1e6) + 0.4 * (luck - 0.5)
+        for seen in range(self.slice_images, self.images, self.slice_images):
+            time.sleep(self.seconds * self.slice_images / self.images)
+            if stops is not None and stops(place, right[:seen]):
+                return right[:seen]
+        return right
+
+    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+        return np.array([percent(int(one.sum()), self.images) for one in self.right(subnets)])

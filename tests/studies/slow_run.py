@@ -1,4 +1,4 @@
-"""`python -m studies.run` with one more objective, `quality`, that takes some milliseconds a subnet.
+"""`python -m studies.run` with objectives that take some milliseconds a subnet: `quality`, and another `acc`.
 
 Run by tests that stop it: `python -m tests.studies.slow_run SECONDS [arguments of studies.run]`.
 """
@@ -10,9 +10,10 @@ import sys
 from objectives import registry
 from search_space.command_line import run_command
 from studies import run
-from tests.studies.quality import Quality
+from tests.studies.quality import ImageQuality, Quality
 
 if __name__ == "__main__":
     seconds = float(sys.argv[1])
     registry._FACTORIES["quality"] = lambda context: Quality(seconds=seconds)
+    registry._FACTORIES["acc"] = lambda context: ImageQuality(seconds=seconds)
     run_command(lambda: run.main(sys.argv[2:]))
