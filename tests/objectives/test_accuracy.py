@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from objectives.accuracy import Accuracy
-from objectives.objective import Objective
+from objectives.objective import ImageObjective, Objective
 from search_space.errors import H4HError
 from search_space.space import load_space
 from supernet.checkpoint import CheckpointError, file_digest, load_checkpoint, save_checkpoint
@@ -64,6 +64,22 @@ def test_values_do_not_depend_on_the_batch() -> None:
     together = objective(subnets)
     assert together.tolist() == [objective([subnet])[0] for subnet in subnets]
     assert objective(subnets[::-1]).tolist() == together[::-1].tolist()
+
+
+def test_subnets_may_stop_between_slices_of_images() -> None:
+    objective = accuracy(val_images=600, calibration_images=32)
+    assert isinstance(objective, ImageObjective)
+    assert (objective.images, objective.slice_images) == (600, 256)
+    rng = np.random.default_rng(0)
+    subnets = [SPACE.decode(SPACE.sample(rng)) for _ in range(3)]
+    whole = objective.right(subnets)
+    assert [100 * one.mean() for one in whole] == pytest.approx(objective(subnets), abs=1e-9)
+    parts = objective.right(subnets, lambda place, seen: place == 1 or (place == 2 and len(seen) == 512))
+    assert [len(one) for one in parts] == [600, 256, 512]
+    for part, one in zip(parts, whole, strict=True):
+        assert part.dtype == np.bool_
+        assert (part == one[: len(part)]).all()
+    assert objective.right([]) == []
 
 
 def test_fingerprint_follows_everything_that_decides(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_knowing_what_is_difficult_saves_images() -> None:
     needed = []
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        likely = rng.beta(2, 0.5, 2000)
+        likely = rng.beta(0.6, 0.15, 2000)
         right = rng.random(2000) < 0.97 * likely
         for expected in (likely, np.full(2000, likely.mean())):
             seen = (

@@ -375,6 +375,64 @@ def test_killed_at_any_moment_and_resumed_gives_the_same_table(folder: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_racing_study_killed_at_any_moment_comes_to_the_same_table(folder: Path) -> None:
+    arguments = ("--objectives", "acc,params", "--population", "12", "--generations", "4", "--racing")
+    whole = start(*arguments, "--db", "whole.db")
+    rng = random.Random(0)
+    broken = folder / "broken.db"
+    kills = 0
+    while True:
+        process = start(*arguments, "--db", "broken.db", seconds=0.02)
+        wanted = count(broken) + rng.randint(2, 14)
+        wait_for(lambda: count(broken) >= wanted, process)  # noqa: B023
+        time.sleep(rng.uniform(0, 0.1))
+        process.kill()
+        process.communicate()
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL
+        kills += 1
+    assert whole.wait() == 0
+    assert kills >= 3
+    assert rows(broken) == rows("whole.db")
+    with open_store(broken) as store:
+        evaluations = store.evaluations("cifar32-acc-params-s0")
+    assert len(evaluations) == 48
+    assert sum(one.is_bound for one in evaluations) >= 8
+
+
+@pytest.mark.slow
+def test_racing_says_what_it_spared_and_goes_on_with_racing_alone(folder: Path) -> None:
+    arguments = ("--objectives", "acc,params", "--population", "8", "--generations", "2")
+    process = start(*arguments, "--racing")
+    out, error = process.communicate()
+    assert (process.returncode, error) == (0, "")
+    assert re.search(r"racing stopped \d+ of 16 subnets early: \d\d% of the images scored them", out)
+    more = next(line for line in out.splitlines() if "search on" in line)
+    assert more.split().count("--racing") == 1
+    assert start(*shlex.split(more[more.index("python") :])[3:]).wait() == 0
+    process = start(*arguments)
+    _, error = process.communicate()
+    assert process.returncode == 2
+    assert "racing 1, confidence 0.9 -> absent" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--objectives", "macs,params"), "--racing .* must have acc among them, but got macs,params"),
+        (("--objectives", "acc,lat", "--constraint", "acc>=80%"), "--constraint 'acc>=80%'"),
+    ],
+)
+def test_what_cannot_race_is_refused(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+) -> None:
+    assert re.search(message, fails(capsys, *arguments, "--racing"))
+    assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_is_finished_and_prints_how_to_go_on(folder: Path) -> None:
     arguments = (*SLOW, "--generations", "4", "--study", "a b", "--db", "s.db")
     process = start(*arguments, seconds=0.05)

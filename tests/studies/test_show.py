@@ -53,6 +53,23 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return error
 
 
+def test_json_tells_bounds(
+    tmp_path: Path, study: Study, evaluation: Callable[..., Evaluation], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "raced.db"
+    with create_store(path) as store:
+        store.add(study)
+        rows = [evaluation(0, 90.0, 1.0), replace(evaluation(1, 73.1, 2.0), stopped_after=512)]
+        store.append(study.name, rows)
+    record = json.loads(shown(capsys, path, "--study", "first", "--evaluations", "--json"))
+    assert [(one["acc"], one["stopped_after"]) for one in record["evaluations"]] == [
+        (90.0, None),
+        (73.1, 512),
+    ]
+    assert len(record["front"]) == 1
+    assert "<= 73.10 (512 images)" in shown(capsys, path, "--study", "first", "--evaluations")
+
+
 def test_json_of_a_study(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record: dict[str, Any] = json.loads(shown(capsys, database, "--study", "first", "--json"))
     assert list(record) == ["study", "objectives", "evaluations", "hypervolume", "front"]

@@ -36,13 +36,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_what_is_stored_reads_back_exactly(path: Path, study: Study, evaluation: Make) -> None:
     rows = [evaluation(0, 1 / 3, 0.1 + 0.2), evaluation(1, None, 1e-300), evaluation(2, 5e-324, 9.0)]
+    rows.append(replace(evaluation(3, 73.1, 1.0), stopped_after=512))
     with create_store(path) as store:
         store.add(study)
         store.append(study.name, rows)
     with open_store(path) as store:
         assert store.study(study.name) == study
         assert store.evaluations(study.name) == rows
-        assert store.count(study.name) == 3
+        assert store.count(study.name) == 4
         assert store.find("other") is None
 
 
@@ -100,7 +101,8 @@ def test_what_any_study_measured_in_the_same_way_is_found(path: Path, study: Stu
             if name == "as limit":
                 row = replace(row, values=(1.0,), limited=(60.0 + place,))
                 unmeasured = replace(unmeasured, values=(9.0,), limited=(None,))
-            store.append(name, [row, unmeasured])
+            bound = replace(row, index=80 + place, genotype=(80, place), stopped_after=256)
+            store.append(name, [row, unmeasured, bound])
         assert store.measured("acc", "digest", deciding) == {(0, 0): 60.0, (1, 0): 61.0, (2, 0): 62.0}
         assert store.measured("acc", "digest", {**deciding, "oracle": "3"}) == {}
 

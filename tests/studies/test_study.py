@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -19,6 +20,17 @@ def test_front_holds_feasible_nondominated_rows_best_accuracy_first(
         evaluation(4, 70.0, 2.0),
     ]
     assert [one.index for one in study.front(rows)] == [1, 4, 0]
+
+
+def test_subnet_with_no_more_than_a_bound_is_on_no_front(
+    study: Study, evaluation: Callable[..., Evaluation]
+) -> None:
+    bound = replace(evaluation(0, 95.0, 1.0), stopped_after=512)
+    assert bound.is_bound
+    assert [one.index for one in study.front([bound, evaluation(1, 90.0, 7.0)])] == [1]
+    assert study.front([bound]) == []
+    assert study.hypervolume([bound]) == 0.0
+    assert study.losses([bound]).tolist() == [[-95.0, 1.0]]
 
 
 def test_front_keeps_different_subnets_of_equal_values(

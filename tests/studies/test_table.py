@@ -26,6 +26,13 @@ def test_numbers_have_the_digits_that_matter(value: float | None, unit: str, tex
     assert number_text(value, unit) == text
 
 
+def test_bound_is_shown_as_such(study: Study, evaluation: Callable[..., Evaluation]) -> None:
+    rows = [evaluation(0, 90.0, 1.0), replace(evaluation(1, 73.1, 2.0), stopped_after=512)]
+    acc, lat = front_table(study, rows).columns[1:3]
+    assert list(acc.cells) == ["90.00", "<= 73.10 (512 images)"]
+    assert list(lat.cells) == ["1.000", "2.000"]
+
+
 def test_counts() -> None:
     assert [count_text(value) for value in (7, 1000, 1.5e6, 2e9)] == ["7", "1.000k", "1.500M", "2.000G"]
 

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.racing import Remembered, compared
+from objectives import size
+from objectives.objective import ImageObjective
+from search_space.space import Space, load_space
+from studies.run import Objectives
+from tests.studies.quality import ImageQuality
+
+ARGUMENTS = ["--objectives", "acc,params", "--population", "8", "--generations", "4"]
+
+
+class Oracle(ImageQuality):
+    def fingerprint(self) -> dict[str, str]:
+        return {"val_images": "1000", "calibration_images": "250"}
+
+
+@pytest.fixture(scope="module")
+def space() -> Space:
+    return load_space("cifar32")
+
+
+def test_what_is_remembered_is_measured_once_and_served_in_slices(space: Space) -> None:
+    oracle = Oracle()
+    remembered = Remembered(oracle)
+    assert isinstance(remembered, ImageObjective)
+    subnets = [space.decode(space.smallest()), space.decode(space.largest())]
+    whole = Oracle().right(subnets)
+    stopped = remembered.right(subnets, lambda place, seen: place == 1 and len(seen) == 300)
+    assert [len(one) for one in stopped] == [1000, 300]
+    assert [one.tolist() for one in remembered.right(subnets)] == [one.tolist() for one in whole]
+    assert remembered(subnets).tolist() == Oracle()(subnets).tolist()
+    assert oracle.measured == subnets
+
+
+def test_figures_of_a_seed() -> None:
+    oracle = Oracle()
+    objectives = Objectives((Remembered(oracle), size.params()), ())
+    figures = compared(ARGUMENTS, objectives, is_searched=True)
+    assert figures["subnets"] == 32
+    assert 0.25 < figures["image_share"] < 1
+    assert figures["work_share"] == pytest.approx(0.8 * figures["image_share"] + 0.2)
+    assert 0 < figures["stopped"] < 1
+    assert figures["wrongly_stopped"] <= figures["above_bound"] <= figures["stopped"]
+    assert -1 < figures["hypervolume_change"] <= 0
+    assert 0.25 < figures["search_image_share"] < 1
+    # The racing search asks for other subnets, but each of them was measured once.
+    assert 32 <= len(oracle.measured) == len(set(oracle.measured)) < 64
+    again = compared(ARGUMENTS, replace(objectives), is_searched=False)
+    assert again == {key: value for key, value in figures.items() if not key.startswith("search")}
