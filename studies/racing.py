@@ -29,7 +29,8 @@ from studies.constraint import Constraint
 from studies.evaluation import Evaluation
 
 CONFIDENCE = 0.9
-"""Of each subnet that it is stopped rightly. Where it is not, it was about as good as one of the front."""
+"""Of each subnet as accurate as its rival, that it is not stopped. One that is wrongly stopped hardly costs
+hypervolume, since only subnets about as good as the front are."""
 VERSION = "1"
 """Changes whenever another subnet may be stopped, or stopped elsewhere."""
 FINGERPRINT = f"{VERSION}, confidence {CONFIDENCE}"
