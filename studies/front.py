@@ -69,17 +69,33 @@ def bounds(extremes: Floats, directions: Sequence[str], units: Sequence[str]) ->
     return np.where(is_max, high, low), np.where(is_max, low, high)
 
 
-def hypervolume(points: Floats, ideal: Floats, reference: Floats) -> float:
-    """Share of the box between `ideal` and `reference` that `points` dominate, 0 to 1.
+def hypervolume(scaled: Floats) -> float:
+    """Share of the unit cube that points dominate, 0 to 1.
 
-    Points beyond either corner are clipped to it, not dropped.
+    Points beyond either end are clipped to it, not dropped.
 
     Args:
-        points: Losses, shape (n, m); n may be 0.
-        ideal: Best losses, shape (m,).
-        reference: Worst losses, shape (m,), each greater than `ideal`.
+        scaled: Losses, 0 at the ideal and 1 at the reference, shape (n, m); n may be 0.
     """
-    if len(points) == 0:
+    if len(scaled) == 0:
         return 0.0
-    scaled = np.clip((points - ideal) / (reference - ideal), 0.0, 1.0)
-    return float(moocore.hypervolume(scaled, ref=np.ones(scaled.shape[1])))
+    return float(moocore.hypervolume(np.clip(scaled, 0.0, 1.0), ref=np.ones(scaled.shape[1])))
+
+
+def contributions(scaled: Floats) -> Floats:
+    """For each point how much less the hypervolume is without it, shape (n,).
+
+    A point that another one equals contributes nothing.
+
+    Args:
+        scaled: As `hypervolume` takes them.
+    """
+    if len(scaled) == 0:
+        return np.empty(0)
+    clipped = np.clip(scaled, 0.0, 1.0)
+    if scaled.shape[1] > 1:
+        lost: Floats = moocore.hv_contributions(clipped, ref=np.ones(scaled.shape[1]), ignore_dominated=False)
+        return lost
+    # moocore wants two objectives at least. In one, only the best counts, as far as it leads.
+    best, second = np.sort(np.append(clipped[:, 0], 1.0))[:2]
+    return np.where(clipped[:, 0] == best, second - best, 0.0)

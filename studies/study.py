@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from studies import front
-from studies.evaluation import Evaluation
+from studies.constraint import parse_constraint
+from studies.evaluation import Evaluation, violations
 from studies.front import Floats
 
 
@@ -78,9 +79,27 @@ class Study:
         members = sorted(front.nondominated(losses), key=lambda row: (*losses[row], row))
         return [feasible[row] for row in members]
 
+    def scaled(self, values: Floats) -> Floats:
+        """Natural values of shape (n, m) as losses: 0 at the ideal, 1 at the reference, beyond them outside."""
+        points, ideal, reference = (
+            front.losses(one, self.directions)
+            for one in (values, np.array(self.ideal), np.array(self.reference))
+        )
+        return (points - ideal) / (reference - ideal)
+
+    def scaled_losses(self, evaluations: Sequence[Evaluation]) -> Floats:
+        """Objective values of `evaluations` as `scaled` gives them; NaN where unknown."""
+        values = np.array([evaluation.values for evaluation in evaluations], dtype=np.float64)
+        return self.scaled(values.reshape(len(evaluations), len(self.goals)))
+
+    def violations(self, evaluations: Sequence[Evaluation]) -> Floats:
+        """Shape (n, k): how far each evaluation breaks each constraint; at most 0 where it holds."""
+        return violations(evaluations, [parse_constraint(text) for text in self.constraints])
+
     def hypervolume(self, evaluations: Sequence[Evaluation]) -> float:
         """Hypervolume of the feasible ones of `evaluations`, 0 to 1, within this study's own bounds."""
-        losses = self.losses(self.front(evaluations))
-        ideal = front.losses(np.array(self.ideal), self.directions)
-        reference = front.losses(np.array(self.reference), self.directions)
-        return front.hypervolume(losses, ideal, reference)
+        return front.hypervolume(self.scaled_losses(self.front(evaluations)))
+
+    def contributions(self, members: Sequence[Evaluation]) -> list[float]:
+        """For each member of a front, how much hypervolume would be lost without it."""
+        return [float(one) for one in front.contributions(self.scaled_losses(members))]
