@@ -99,3 +99,16 @@ def contributions(scaled: Floats) -> Floats:
     # moocore wants two objectives at least. In one, only the best counts, as far as it leads.
     best, second = np.sort(np.append(clipped[:, 0], 1.0))[:2]
     return np.where(clipped[:, 0] == best, second - best, 0.0)
+
+
+def spread(scaled: Floats, count: int) -> list[int]:
+    """Rows of a front, `count` at most, in ascending order: the least contributor leaves until they fit.
+
+    Args:
+        scaled: As `hypervolume` takes them.
+        count: How many may stay.
+    """
+    rows = list(range(len(scaled)))
+    while len(rows) > count:
+        del rows[int(contributions(scaled[rows]).argmin())]
+    return rows

@@ -80,7 +80,7 @@ class Study:
         return [feasible[row] for row in members]
 
     def scaled(self, values: Floats) -> Floats:
-        """Natural values of shape (n, m) as losses: 0 at the ideal, 1 at the reference, beyond them outside."""
+        """Natural values of shape (n, m) as losses: 0 at the ideal, 1 at the reference; not clipped."""
         points, ideal, reference = (
             front.losses(one, self.directions)
             for one in (values, np.array(self.ideal), np.array(self.reference))

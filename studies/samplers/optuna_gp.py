@@ -15,6 +15,4 @@ from studies.samplers.sampler import Sampler, SamplerContext
 
 def create(context: SamplerContext) -> Sampler:
     """Optuna's Gaussian process; equal networks have equal values, so it is told that there is no noise."""
-    return OptunaSampler(
-        context, partial(GPSampler, seed=seed_of(context), deterministic_objective=True)
-    )
+    return OptunaSampler(context, partial(GPSampler, seed=seed_of(context), deterministic_objective=True))

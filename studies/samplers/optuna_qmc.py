@@ -1,4 +1,4 @@
-"""Quasi-random search by Optuna: a scrambled Sobol sequence, which fills the space more evenly than chance."""
+"""Quasi-random search by Optuna: a scrambled Sobol sequence fills the space more evenly than chance."""
 
 from __future__ import annotations
 

@@ -37,9 +37,7 @@ class OptunaSampler(Sampler):
         sampler: Makes Optuna's sampler; seeded.
     """
 
-    def __init__(
-        self, context: SamplerContext, sampler: Callable[[], optuna.samplers.BaseSampler]
-    ) -> None:
+    def __init__(self, context: SamplerContext, sampler: Callable[[], optuna.samplers.BaseSampler]) -> None:
         super().__init__(context)
         # A gene without a choice has nothing to be learned about.
         self._distributions = {
