@@ -1,4 +1,4 @@
-"""Preferences: the values that a user would like best, written with their units (``acc=85,lat=0.5ms``).
+"""Preferences: the values that a user would like best, written with their units (``acc=85%,lat=0.5ms``).
 
 A preference is a point to search near, not a limit: it may lie beyond what can be had.
 """
@@ -43,7 +43,7 @@ class Preference:
 
 
 def parse_preference(text: str, objectives: Sequence[str]) -> Preference:
-    """Reads one preference such as ``"acc=85,lat=0.5ms"``.
+    """Reads one preference such as ``"acc=85%,lat=0.5ms"``.
 
     Args:
         text: Names, numbers and units.

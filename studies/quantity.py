@@ -12,7 +12,7 @@ AMOUNT = r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>[A-Z
 
 # Units of a kind of quantity, as multiples of the one in which it is measured (factor 1).
 # "k" is 1000 everywhere; memory has the binary multiples as well, under their IEC names.
-_PERCENT = {"%": 1.0, "": 1.0}
+_PERCENT = {"%": 1.0}
 _TIME = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 _ENERGY = {"nJ": 1e-6, "uJ": 1e-3, "µJ": 1e-3, "mJ": 1.0, "J": 1e3}
 _MEMORY = {"B": 1.0, "kB": 1e3, "KiB": 1024.0, "MB": 1e6, "MiB": 1024.0**2}

@@ -44,7 +44,7 @@ def add_search_options(group: _ArgumentGroup) -> None:
         "--prefer",
         action="append",
         metavar="VALUES",
-        help=f"with --sampler {PREFERRING}: values to search near, such as acc=85,lat=0.5ms; an objective "
+        help=f"with --sampler {PREFERRING}: values to search near, such as acc=85%%,lat=0.5ms; an objective "
         f"left out is preferred at its best; may be repeated",
     )
     add("--population", type=int, metavar="N", help="subnets per generation, at least 2")

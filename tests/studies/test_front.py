@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from studies.front import MARGIN, bounds, hypervolume, losses, nondominated
+from studies.front import MARGIN, bounds, contributions, hypervolume, losses, nondominated, spread
 
 POINTS = arrays(
     np.float64,
@@ -49,27 +49,42 @@ def test_bounds_have_a_range_even_where_both_extremes_agree(value: float) -> Non
 
 
 def test_hypervolume_of_one_point_is_its_box() -> None:
-    # acc 80 of 100 and lat 2 of 0 to 10: 0.8 x 0.8.
-    points = losses(np.array([[80.0, 2.0]]), ["max", "min"])
-    assert hypervolume(points, np.array([-100.0, 0.0]), np.array([0.0, 10.0])) == pytest.approx(0.64)
+    # 0.8 of the range from the reference in either objective.
+    assert hypervolume(np.array([[0.2, 0.2]])) == pytest.approx(0.64)
 
 
 def test_hypervolume_of_a_staircase() -> None:
     points = np.array([[0.0, 0.75], [0.25, 0.25], [0.5, 0.5], [0.75, 0.0]])
     # Columns of width 1/4: heights 1/4, 3/4, 3/4, 1.
-    assert hypervolume(points, np.zeros(2), np.ones(2)) == pytest.approx((0.25 + 0.75 + 0.75 + 1) / 4)
+    assert hypervolume(points) == pytest.approx((0.25 + 0.75 + 0.75 + 1) / 4)
 
 
 def test_points_beyond_the_corners_are_clipped() -> None:
-    ideal, reference = np.zeros(2), np.ones(2)
-    assert hypervolume(np.array([[-1.0, 0.5]]), ideal, reference) == pytest.approx(0.5)
-    assert hypervolume(np.array([[0.5, 3.0]]), ideal, reference) == 0.0
-    assert hypervolume(np.empty((0, 2)), ideal, reference) == 0.0
+    assert hypervolume(np.array([[-1.0, 0.5]])) == pytest.approx(0.5)
+    assert hypervolume(np.array([[0.5, 3.0]])) == 0.0
+    assert hypervolume(np.empty((0, 2))) == 0.0
 
 
 @given(POINTS)
 def test_hypervolume_is_a_share_and_grows_with_the_set(points: np.ndarray) -> None:
-    ideal, reference = np.zeros(points.shape[1]), np.full(points.shape[1], 4.0)
-    parts = [hypervolume(points[:count], ideal, reference) for count in range(len(points) + 1)]
+    parts = [hypervolume(points[:count] / 4) for count in range(len(points) + 1)]
     assert parts[0] == 0.0
     assert all(0 <= before <= after + 1e-12 <= 1 + 2e-12 for before, after in pairwise(parts))
+
+
+@given(POINTS)
+def test_contribution_is_what_is_lost_without_the_point(points: np.ndarray) -> None:
+    scaled = points / 3 - 0.1  # Some lie beyond the corners.
+    lost = [hypervolume(scaled) - hypervolume(np.delete(scaled, row, axis=0)) for row in range(len(scaled))]
+    assert contributions(scaled) == pytest.approx(lost, abs=1e-12)
+    assert contributions(np.empty((0, 2))).tolist() == []
+
+
+def test_spread_keeps_the_ends_of_an_even_front_and_drops_twins() -> None:
+    steps = np.linspace(0.1, 0.9, 9)
+    line = np.stack([steps, 1.0 - steps], axis=1)
+    twins = np.concatenate([line, line[4:5] + 1e-6])
+    assert spread(twins, 9) in (list(range(9)), [0, 1, 2, 3, 5, 6, 7, 8, 9])
+    assert len(spread(line, 4)) == 4
+    assert spread(line, 20) == list(range(9))
+    assert spread(line, 0) == []
