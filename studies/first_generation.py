@@ -11,7 +11,7 @@ from search_space.genotype import Genotype
 from search_space.mobilenet_v2 import MOBILENET_V2
 from search_space.space import Space
 from studies import front
-from studies.store import Store, open_store
+from studies.store import open_store
 
 MOBILENET = "mobilenetv2"
 
@@ -83,8 +83,14 @@ def warm_start(
     Raises:
         H4HError: No such study, no feasible network in it, or none of them is in `space`.
     """
-    with _open(source, db) as store:
-        study = store.study(source_name(source, db))
+    path, name = _located(source, db)
+    if not path.exists():
+        raise FirstGenerationError(
+            f"--warm-start {source}: database {path} does not exist; a study of another database is named as "
+            f"FILE:STUDY"
+        )
+    with open_store(path) as store:
+        study = store.study(name)
         evaluations = store.evaluations(study.name)
     members = study.front(evaluations)
     if not members:
@@ -103,21 +109,25 @@ def warm_start(
 
 def source_name(source: str, db: Path) -> str:
     """Name of the study that `source` stands for, without its database."""
-    return source if _is_own(source, db) else source.partition(":")[2]
+    return _located(source, db)[1]
 
 
-def _is_own(source: str, db: Path) -> bool:
-    """Whether `source` is a study of `db`: one without a file, or whose very name has a colon."""
-    if ":" not in source:
-        return True
+def _located(source: str, db: Path) -> tuple[Path, str]:
+    """Database and name of the study that `source` stands for."""
+    if ":" not in source or _holds(db, source):
+        return db, source
+    file, _, name = source.partition(":")
+    if not file or not name:
+        raise FirstGenerationError(f"--warm-start must be STUDY or FILE:STUDY, but got {source!r}")
+    return Path(file), name
+
+
+def _holds(db: Path, name: str) -> bool:
+    """Whether `db` has a study of this name."""
     if not db.exists():
         return False
     with open_store(db) as store:
-        return store.find(source) is not None
-
-
-def _open(source: str, db: Path) -> Store:
-    return open_store(db if _is_own(source, db) else Path(source.partition(":")[0]))
+        return store.find(name) is not None
 
 
 def _carried(genotype: Genotype, other: Space, space: Space) -> Genotype | None:
