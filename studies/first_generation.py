@@ -10,7 +10,6 @@ from search_space.errors import DocumentError, H4HError
 from search_space.genotype import Genotype
 from search_space.mobilenet_v2 import MOBILENET_V2
 from search_space.space import Space
-from studies import front
 from studies.store import open_store
 
 MOBILENET = "mobilenetv2"
@@ -103,8 +102,7 @@ def warm_start(
             f"space {other.name!r}"
         )
     new = [(one, genotype) for one, genotype in shared if genotype not in without]
-    kept = front.spread(study.scaled_losses([one for one, _ in new]), count)
-    return tuple(new[row][1] for row in kept)
+    return tuple(new[row][1] for row in study.spread([one for one, _ in new], count))
 
 
 def source_name(source: str, db: Path) -> str:
