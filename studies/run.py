@@ -13,6 +13,7 @@ import shlex
 import signal
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,10 +33,11 @@ from search_space.genotype import Genotype, to_text
 from search_space.space import Space, known_spaces, load_space
 from search_space.wide_table import print_wide
 from studies.constraint import Constraint, parse_constraint
-from studies.display import create_display
+from studies.display import Display, create_display
 from studies.evaluation import Evaluation, Evaluator, measure
 from studies.fingerprint import check_same, fingerprint
 from studies.front import bounds
+from studies.progress_log import ProgressLog, check_log
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import Sampler, SamplerContext
 from studies.search import EXHAUSTED, Progress, search
@@ -138,6 +140,9 @@ def parser() -> Parser:
         help="SQLite file (default: %(default)s)",
     )
     add("--study", metavar="NAME", help="name of the study (default: SPACE-OBJECTIVES-sSEED)")
+    add(
+        "--log-json", type=Path, metavar="FILE", help="append the progress to this file, a JSON object a line"
+    )
     result.set_defaults(**DEFAULTS)
     for action in result._actions:
         if DEFAULTS.get(action.dest) not in (None, []):
@@ -215,6 +220,8 @@ def check(options: Namespace) -> Plan:
         check_trained_on_pack(checkpoint)
     stored = None
     check_writable(options.db)
+    if options.log_json is not None:
+        check_log(options.log_json)
     if options.db.exists():
         with open_store(options.db) as store:
             found = store.find(study)
@@ -395,7 +402,12 @@ def run(plan: Plan, objectives: Objectives, console: Console) -> None:
         if plan.stored is None:
             store.add(study)
         last: Progress | None = None
-        with create_display(console, rules=rules, population=population) as display:
+        with ExitStack() as shown:
+            displays: list[Display] = [create_display(console, rules=rules, population=population)]
+            if plan.options.log_json is not None:
+                displays.append(ProgressLog(plan.options.log_json, study.name))
+            for display in displays:
+                shown.enter_context(display)
             for last in search(
                 study=study,
                 sampler=sampler,
@@ -404,7 +416,8 @@ def run(plan: Plan, objectives: Objectives, console: Console) -> None:
                 population=population,
                 rules=rules,
             ):
-                display.show(last)
+                for display in displays:
+                    display.show(last)
         evaluations = store.evaluations(study.name)
     assert last is not None, "a search shows its end"
     print_result(plan, study, evaluations, last)
@@ -515,6 +528,8 @@ def run_command_line(plan: Plan, *, raised: str | None = None) -> str:
         words += [f"--{name}", f"{2 * limit if is_raised else limit:.17g}"]
     for constraint in options.constraint:
         words += ["--constraint", constraint]
+    if options.log_json is not None:
+        words += ["--log-json", str(options.log_json)]
     return _command("studies.run", words)
 
 
