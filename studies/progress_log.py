@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -55,7 +57,8 @@ class ProgressLog:
         self._study = study
 
     def __enter__(self) -> ProgressLog:
-        self._file = self._path.open("a", encoding="utf-8")
+        with self._translated():
+            self._file = self._path.open("a", encoding="utf-8")
         return self
 
     def __exit__(
@@ -69,5 +72,13 @@ class ProgressLog:
             return
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
         record = {"time": time, **progress_record(self._study, progress)}
-        self._file.write(json.dumps(record, allow_nan=False) + "\n")
-        self._file.flush()
+        with self._translated():
+            self._file.write(json.dumps(record, allow_nan=False) + "\n")
+            self._file.flush()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise LogError(f"--log-json {self._path}: cannot be written ({error.strerror})") from error

@@ -140,9 +140,7 @@ def parser() -> Parser:
         help="SQLite file (default: %(default)s)",
     )
     add("--study", metavar="NAME", help="name of the study (default: SPACE-OBJECTIVES-sSEED)")
-    add(
-        "--log-json", type=Path, metavar="FILE", help="append the progress to this file, a JSON object a line"
-    )
+    add("--log-json", type=Path, metavar="FILE", help="append progress to this file, a JSON object per line")
     result.set_defaults(**DEFAULTS)
     for action in result._actions:
         if DEFAULTS.get(action.dest) not in (None, []):
