@@ -79,6 +79,13 @@ def test_generation_may_be_larger_than_the_space(name: str, resolutions: list[in
 
 
 @pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("population", [2, 3])
+def test_small_populations(cifar32: Space, name: str, population: int) -> None:
+    sampler = sampler_of(name, cifar32, study_of(2), population=population)
+    assert [len(asked) for asked in run(sampler, 5, noise(2), population)] == [population] * 5
+
+
+@pytest.mark.parametrize("name", QUICK)
 @pytest.mark.parametrize("objectives", [1, 2, 6])
 def test_any_number_of_objectives_constant_ones_and_equal_networks_too(
     cifar32: Space, name: str, objectives: int
