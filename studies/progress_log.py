@@ -67,7 +67,11 @@ class ProgressLog:
         self._file.close()
 
     def show(self, progress: Progress) -> None:
-        """Adds a line, unless the progress comes from the table alone and the search goes on."""
+        """Adds a line, unless the progress comes from the table alone and the search goes on.
+
+        Raises:
+            LogError: The file cannot be written any more.
+        """
         if not progress.measured and progress.stopped_by is None:
             return
         time = datetime.now(UTC).isoformat(timespec="milliseconds")

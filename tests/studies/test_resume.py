@@ -74,7 +74,7 @@ def test_killed_at_random_moments_gives_the_same_table(
     short, long = earlier
     arguments = ["--sampler", name, "--study", "mine"]
     if name == "optuna-gp":  # Over the 58 genes of the real space it would take minutes.
-        arguments += ["--generations", "3", "--space", str(tiny_path)]
+        arguments += ["--generations", "3", "--space", str(tiny_path), "--objectives", "quality,params"]
     else:
         arguments += ["--generations", "6", "--warm-start", "first.db:first"]
     shutil.copy(short, tmp_path / "first.db")
