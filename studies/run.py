@@ -8,8 +8,6 @@ or a power cut; with larger limits it goes on from where it had ended.
 
 from __future__ import annotations
 
-import os
-import shlex
 import signal
 from argparse import Namespace
 from collections.abc import Sequence
@@ -32,6 +30,7 @@ from search_space.errors import H4HError
 from search_space.genotype import Genotype, to_text
 from search_space.space import Space, known_spaces, load_space
 from search_space.wide_table import print_wide
+from studies.command_text import command_text
 from studies.constraint import Constraint, parse_constraint
 from studies.display import Display, create_display
 from studies.evaluation import Evaluation, Evaluator, measure
@@ -528,12 +527,12 @@ def run_command_line(plan: Plan, *, raised: str | None = None) -> str:
         words += ["--constraint", constraint]
     if options.log_json is not None:
         words += ["--log-json", str(options.log_json)]
-    return _command("studies.run", words)
+    return command_text("studies.run", words)
 
 
 def show_command(plan: Plan) -> str:
     """The command that shows the study of `plan`."""
-    return _command("studies.show", ["--db", str(plan.options.db), "--study", plan.study])
+    return command_text("studies.show", ["--db", str(plan.options.db), "--study", plan.study])
 
 
 def profile_command(space: str, options: Namespace, evaluation: Evaluation) -> str:
@@ -542,13 +541,7 @@ def profile_command(space: str, options: Namespace, evaluation: Evaluation) -> s
     for name in ("macros", "units", "npu_model", "mapping"):
         if getattr(options, name) != DEFAULTS[name]:
             words += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
-    return _command("objectives.profile", words)
-
-
-def _command(module: str, words: Sequence[str]) -> str:
-    # `uv run` names itself in the environment; what it runs is not found without it.
-    python = "uv run python" if "UV" in os.environ else "python"
-    return f"{python} -m {module} {shlex.join(words)}"
+    return command_text("objectives.profile", words)
 
 
 def _plain(value: object) -> object:

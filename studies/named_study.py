@@ -1,0 +1,29 @@
+"""Studies by the names a user gives: that of a study in the database at hand, or ``OTHER.db:NAME``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from studies.evaluation import Evaluation
+from studies.store import open_store
+from studies.study import Study
+
+
+def read_study(text: str, database: Path) -> tuple[Study, list[Evaluation]]:
+    """A study with its evaluations.
+
+    Args:
+        text: Its name in `database`, or the path of another database, a colon and its name there. A name
+            in `database` goes first.
+        database: Where to look.
+
+    Raises:
+        StoreError: A database is missing or damaged.
+        UnknownNameError: There is no such study.
+    """
+    with open_store(database) as store:
+        if store.find(text) is None:
+            for place, character in enumerate(text):
+                if character == ":" and (other := Path(text[:place])).is_file():
+                    return read_study(text[place + 1 :], other)
+        return store.study(text), store.evaluations(text)
