@@ -8,10 +8,10 @@
 | `replay_s` | reopening a study of 10,000 evaluations (nsga2, cifar32) and replaying it to its end | 5 |
 | `overhead_fraction` | share of the default run's first generations that is no objective | 0.03 |
 
-Records are made in turn, one here and one there, and their medians compared. Optuna's table stays small, which
-is in its favour: filling it with 10,000 would take minutes. The study of 10,000 evaluations minimises
-multiply-accumulates and parameters with a made-up quality that grows with both, since what an objective is does
-not matter here. A durable record takes one flush of the disk at least; `flush_ms` is what that takes here.
+Records are made in turn, one here and one there, and their medians compared. Optuna's table stays small, to
+its favour: filling it with 10,000 would take minutes. The study of 10,000 evaluations minimises operations and
+parameters with a made-up quality that grows with both, since what an objective is does not matter here. A
+durable record takes one flush of the disk at least; `flush_ms` is what that takes here.
 """
 
 from __future__ import annotations
