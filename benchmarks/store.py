@@ -9,8 +9,8 @@
 | `overhead_fraction` | share of the default run's first generations that is no objective | 0.03 |
 
 Records are made in turn, one here and one there, and their medians compared. Optuna's table stays small, to
-its favour: filling it with 10,000 would take minutes. The study of 10,000 evaluations minimises operations and
-parameters with a made-up quality that grows with both, since what an objective is does not matter here. A
+its favour: filling it with 10,000 would take minutes. The study of 10,000 evaluations minimises operations
+and parameters with a made-up quality that grows with both, since what an objective is does not matter here. A
 durable record takes one flush of the disk at least; `flush_ms` is what that takes here.
 """
 
