@@ -8,7 +8,8 @@ A study of cheap objectives in memory, generation after generation. For each sam
 | `replay_s` | all of them together: what going on with such a study costs | |
 | `times_random` | `generation_ms` over that of `random` in the same run | |
 
-Times are CPU times of the sampler alone. `optuna-gp` takes seconds per network and is measured only where named.
+Times are CPU times of the sampler alone. `optuna-gp` takes seconds per network: it is measured only where
+named.
 """
 
 from __future__ import annotations
