@@ -449,8 +449,9 @@ def print_header(plan: Plan) -> None:
         f"{options.sampler}, {options.population} subnets per generation, until {plan.search.rules}",
         flush=True,
     )
-    if plan.search.source is not None:
-        print(f"warm start: {len(plan.search.carried)} subnets of study {plan.search.source!r}", flush=True)
+    if plan.search.warm is not None:
+        warm = plan.search.warm
+        print(f"warm start: {len(warm.subnets)} subnets of study {warm.study!r}", flush=True)
     if plan.checkpoint is not None:
         print(f"loading the supernet {plan.checkpoint.name} ...", flush=True)
 

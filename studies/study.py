@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from studies import front
 from studies.constraint import parse_constraint
 from studies.evaluation import Evaluation, violations
 from studies.front import Floats
+
+if TYPE_CHECKING:
+    from studies.loaded_study import LoadedStudy
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,25 @@ class Study:
     ideal: tuple[float, ...]
     reference: tuple[float, ...]
     created_at: str
+
+    @classmethod
+    def load(cls, database: str | Path, name: str) -> LoadedStudy:
+        """A study with its evaluations, for a notebook or a script.
+
+        Args:
+            database: SQLite file of the study.
+            name: The study in it.
+
+        Raises:
+            StoreError: The database is missing or damaged.
+            UnknownNameError: It holds no such study.
+        """
+        # Both stand on this class.
+        from studies.loaded_study import LoadedStudy
+        from studies.store import open_store
+
+        with open_store(Path(database)) as store:
+            return LoadedStudy(store.study(name), tuple(store.evaluations(name)))
 
     @property
     def objectives(self) -> tuple[str, ...]:
