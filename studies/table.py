@@ -13,8 +13,16 @@ from studies.study import Goal, Study
 _COUNTED = ("macs", "params")
 
 
-def front_table(study: Study, evaluations: Sequence[Evaluation]) -> Table:
-    """One row per evaluation, in the order given."""
+def front_table(
+    study: Study, evaluations: Sequence[Evaluation], contributions: Sequence[float] | None = None
+) -> Table:
+    """One row per evaluation, in the order given.
+
+    Args:
+        study: What they belong to.
+        evaluations: Some of its evaluations.
+        contributions: What each adds to the hypervolume, where that is to be shown.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("id", justify="right", no_wrap=True)
     for goal in study.goals:
@@ -24,12 +32,16 @@ def front_table(study: Study, evaluations: Sequence[Evaluation]) -> Table:
     for name in (*counted, "conv", "vit"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("family", no_wrap=True)
+    if contributions is not None:
+        table.add_column("hv gain", justify="right", no_wrap=True)
     if study.constraints:
         table.add_column("feasible", no_wrap=True)
-    for one in evaluations:
+    for row, one in enumerate(evaluations):
         cells = [value_text(one, value, goal) for value, goal in zip(one.values, study.goals, strict=True)]
         cells += [count_text(getattr(one, name)) for name in counted]
         cells += [str(one.conv_blocks), str(one.vit_blocks), one.family]
+        if contributions is not None:
+            cells.append(f"{contributions[row]:.2g}")
         if study.constraints:
             cells.append("yes" if one.is_feasible else "no")
         table.add_row(str(one.index), *cells)

@@ -15,8 +15,10 @@ from search_space.space import Space
 from studies.constraint import parse_constraint
 from studies.evaluation import Evaluation, Evaluator
 from studies.racing import Heat, Race, RacingError, Runner, check_racing
-from studies.samplers.nsga2 import NSGA2Sampler
+from studies.samplers.registry import create_sampler
+from studies.samplers.sampler import SamplerContext
 from studies.search import search
+from studies.stop import StopRules
 from studies.store import create_store
 from studies.study import Goal, Study
 from tests.studies.quality import ImageQuality, Quality
@@ -70,13 +72,14 @@ def go(
         race=Race(space, objectives) if is_raced else None,
         clock=Clock() if is_slow else time.monotonic,
     )
-    sampler = NSGA2Sampler(space, objectives=2, constraints=1, population=12, seed=0)
+    sampler = create_sampler("nsga2", SamplerContext(space=space, study=study, population=12, seed=0))
+    rules = StopRules(generations=GENERATIONS)
     with create_store(path) as store:
         if store.find(study.name) is None:
             store.add(study)
             store.append(study.name, stored or [])
         for progress in search(
-            study=study, sampler=sampler, evaluator=evaluator, store=store, generations=GENERATIONS
+            study=study, sampler=sampler, evaluator=evaluator, store=store, population=12, rules=rules
         ):
             if is_stopped and progress.measured:
                 break
