@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from studies import front
+from studies.constraint import parse_constraint
 from studies.evaluation import Evaluation
 from studies.front import Floats
 
@@ -65,6 +66,11 @@ class Study:
     def directions(self) -> tuple[str, ...]:
         """``"max"`` or ``"min"`` of each objective."""
         return tuple(goal.direction for goal in self.goals)
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """What `values` and then `limited` of an evaluation are: objectives, and what constraints limit."""
+        return (*self.objectives, *(parse_constraint(text).quantity for text in self.constraints))
 
     def losses(self, evaluations: Sequence[Evaluation]) -> Floats:
         """Objective values of `evaluations`, shape (n, m), every column minimised; NaN where unknown."""
