@@ -28,6 +28,7 @@ from collections.abc import Callable, Mapping
 from math import sqrt
 from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -109,7 +110,7 @@ class Observed:
     def __init__(self, folded: Folded) -> None:
         self.folded = folded
         self._weights: dict[str, Weights] = {}
-        self._ranges: dict[str, Tensor] = {}
+        self._ranges: dict[str, tuple[float, float]] = {}
 
     def weights(self, name: str, make: MakeWeights, scale: float) -> Weights:  # noqa: ARG002
         if name not in self._weights:
@@ -127,11 +128,11 @@ class Observed:
     ) -> Stored:
         if clamp is not None:
             values.clamp_(*clamp)
-        least, most = values.aminmax()
-        if name in self._ranges:
-            before = self._ranges[name]
-            least, most = torch.minimum(before[0], least), torch.maximum(before[1], most)
-        self._ranges[name] = torch.stack((least, most))
+        # No tensors, as many small ones that stay between large ones that go would fragment memory.
+        least, most = map(float, values.aminmax())
+        before = self._ranges.get(name, (least, most))
+        # NumPy's keep a NaN, Python's lose it.
+        self._ranges[name] = float(np.minimum(before[0], least)), float(np.maximum(before[1], most))
         return Stored(values, 1.0)
 
     def constant(self, name: str, values: Tensor) -> Tensor:  # noqa: ARG002
@@ -145,11 +146,7 @@ class Observed:
 
     def result(self, *, bits: int = BITS) -> Integers:
         """Numbers in integers, on grids for the ranges recorded."""
-        ranges = torch.stack([*self._ranges.values()]).tolist() if self._ranges else []
-        grids = {
-            name: activation_grid(*limits, bits=bits)
-            for name, limits in zip(self._ranges, ranges, strict=True)
-        }
+        grids = {name: activation_grid(*limits, bits=bits) for name, limits in self._ranges.items()}
         return Integers(self.folded, grids, bits=bits)
 
 
