@@ -24,6 +24,7 @@ from torch import Tensor
 VERSION = "1"
 """Changes whenever the same weights and images may give another accuracy in int8 than before."""
 BITS = 8
+_LEAST_SCALE = float(np.finfo(np.float32).tiny)
 _MOST_BIAS = 2.0**30
 """Steps of a bias: half the range of 32 bits, so that the sum with it fits."""
 
@@ -46,13 +47,15 @@ class Grid:
 def activation_grid(least: float, most: float, *, bits: int = BITS) -> Grid:
     """The grid for values from `least` to `most`; it holds 0 exactly, since padding is 0.
 
-    Where all values are 0, any grid does; the one returned has steps of 1.
+    Where all values are 0, or too small to divide by in float32, steps are 1.
     """
     levels = 2**bits - 1
     low, high = min(least, 0.0), max(most, 0.0)
-    # A file holds scales in single precision, so smaller ranges than that are none.
-    with np.errstate(over="ignore"):
-        scale = float(np.float32((high - low) / levels)) or 1.0
+    # A file holds scales in single precision.
+    with np.errstate(over="ignore", under="ignore"):
+        scale = float(np.float32((high - low) / levels))
+    if scale < _LEAST_SCALE:
+        scale = 1.0
     if not np.isfinite(low) or not np.isfinite(high) or not np.isfinite(scale):
         return Grid(float("nan"), -levels, levels)
     below = min(levels, round(-low / scale))
