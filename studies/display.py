@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Protocol
@@ -12,10 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from studies.search import Progress
+from studies.search import EXHAUSTED, Progress
+from studies.stop import StopRules
 
 QUIET_S = 10.0
 """Longest time without a plain line."""
+BARS = "▁▂▃▄▅▆▇█"
+SPARKS = 8
+"""How many generations the sparkline of the hypervolume shows."""
 
 
 class Display(Protocol):
@@ -32,16 +36,16 @@ class Display(Protocol):
         ...
 
 
-def create_display(console: Console, *, generations: int, total: int) -> Display:
+def create_display(console: Console, *, rules: StopRules, population: int) -> Display:
     """The display that suits `console`.
 
     Args:
         console: Where to write.
-        generations: Where the search stops.
-        total: Evaluations it has then, if the space is not exhausted before.
+        rules: When the search stops.
+        population: Subnets per generation.
     """
     kind = LiveDisplay if console.is_terminal else PlainDisplay
-    return kind(console, generations=generations, total=total)
+    return kind(console, rules=rules, population=population)
 
 
 class PlainDisplay:
@@ -51,11 +55,16 @@ class PlainDisplay:
     """
 
     def __init__(
-        self, console: Console, *, generations: int, total: int, clock: Callable[[], float] = time.monotonic
+        self,
+        console: Console,
+        *,
+        rules: StopRules,
+        population: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = console
-        self._generations = generations
-        self._total = total
+        self._rules = rules
+        self._population = population
         self._clock = clock
         self._start = clock()
         # Loading was silent already: the first subnet measured gets a line at once.
@@ -70,28 +79,36 @@ class PlainDisplay:
         pass
 
     def show(self, progress: Progress) -> None:
-        if not progress.measured or progress.is_exhausted:
+        if not progress.measured or progress.stopped_by == EXHAUSTED:
             return
         now = self._clock()
-        if progress.is_generation_done or now - self._last >= QUIET_S:
+        is_news = progress.is_generation_done or progress.stopped_by is not None
+        if is_news or now - self._last >= QUIET_S:
             self._last = now
-            text = status(progress, self._generations, self._total, now - self._start)
+            text = status(progress, self._rules, self._population, now - self._start)
             self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 class LiveDisplay:
-    """A bar with everything beside it; it stays when the search is over."""
+    """A bar with everything beside it, and the hypervolume of all generations; it stays when all is over."""
 
     def __init__(
-        self, console: Console, *, generations: int, total: int, clock: Callable[[], float] = time.monotonic
+        self,
+        console: Console,
+        *,
+        rules: StopRules,
+        population: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._generations = generations
-        self._total = total
+        self._rules = rules
+        self._population = population
         self._clock = clock
         self._start = clock()
+        self._hypervolumes: list[float] = []
         # Bar and text together fit a terminal of 80 columns.
-        self._bar = Bar(BarColumn(bar_width=8), TextColumn("{task.description}"), console=console)
-        self._task = self._bar.add_task("first subnets ...", total=total)
+        columns = (BarColumn(bar_width=8), TextColumn("{task.description}"))
+        self._bar = Bar(*columns, console=console)
+        self._task = self._bar.add_task("first subnets ...", total=rules.total(population))
 
     def __enter__(self) -> LiveDisplay:
         self._bar.start()
@@ -103,22 +120,48 @@ class LiveDisplay:
         self._bar.stop()
 
     def show(self, progress: Progress) -> None:
-        text = status(progress, self._generations, self._total, self._clock() - self._start)
-        text = text.replace(" evaluations", "")
+        if progress.is_generation_done and progress.stopped_by != EXHAUSTED:
+            self._hypervolumes.append(progress.hypervolume)
+        text = status(progress, self._rules, self._population, self._clock() - self._start)
+        for long, short in ((" evaluations", ""), ("generation", "gen"), ("hypervolume", "hv"), (" ·", "")):
+            text = text.replace(long, short)
+        text += f" {sparkline(self._hypervolumes)}"
         self._bar.update(self._task, completed=progress.evaluations, description=text)
 
 
-def status(progress: Progress, generations: int, total: int, elapsed_s: float) -> str:
-    """One line: evaluations, generation, front size, hypervolume, time left.
+def status(progress: Progress, rules: StopRules, population: int, elapsed_s: float) -> str:
+    """One line: evaluations, generation, front size, hypervolume, pace, time left.
 
-    Time left follows from the subnets measured in this run; those from the table cost nothing.
+    Pace and time left follow from the subnets measured in this run; those from the table cost nothing.
     """
-    text = (
-        f"{progress.evaluations}/{total} evaluations · generation {progress.generation}/{generations} · "
-        f"front {len(progress.front)} · hypervolume {progress.hypervolume:.4f}"
-    )
-    left = total - progress.evaluations
-    if progress.measured and left > 0:
-        seconds = round(elapsed_s / progress.measured * left)
-        text += f" · {timedelta(seconds=seconds)} left"
-    return text
+    total = rules.total(population)
+    parts = [
+        f"{progress.evaluations}{_of(total)} evaluations",
+        f"generation {progress.generation}{_of(rules.generations)}",
+        f"front {len(progress.front)}",
+        f"hypervolume {progress.hypervolume:.4f}",
+    ]
+    if rules.patience is not None:
+        parts.append(f"no gain {progress.idle}/{rules.patience}")
+    if progress.measured and elapsed_s > 0:
+        pace = progress.measured / elapsed_s
+        parts.append(f"{pace:.3g}/s")
+        left_s = [] if total is None else [(total - progress.evaluations) / pace]
+        left_s += [] if rules.minutes is None else [60 * rules.minutes - elapsed_s]
+        if left_s and min(left_s) > 0:
+            parts.append(f"{timedelta(seconds=round(min(left_s)))} left")
+    return " · ".join(parts)
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """The last `SPARKS` values as bars, the lowest of them lowest and the highest highest."""
+    shown = values[-SPARKS:]
+    if not shown:
+        return ""
+    low, high = min(shown), max(shown)
+    top = len(BARS) - 1
+    return "".join(BARS[round((one - low) / (high - low) * top) if high > low else 0] for one in shown)
+
+
+def _of(limit: int | None) -> str:
+    return "" if limit is None else f"/{limit}"

@@ -1,20 +1,21 @@
 """What decides the result of a study, as named texts.
 
 A study goes on only where all of them agree; else its table would hold values that do not belong together.
-How far it goes (`--generations`) is not among them: a larger number goes on.
+When it stops (`studies.stop`) is not among them: larger limits go on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import metadata
+from types import MappingProxyType
 
 from objectives.objective import Objective
 from search_space.errors import H4HError
 from search_space.space import Space
 from studies.constraint import Constraint
 
-_DECIDING_PACKAGES = ("h4h-nas", "numpy", "pymoo")
+_DECIDING_PACKAGES = ("h4h-nas", "numpy")
 _SHOWN_DIGITS = 12
 _DIGEST_DIGITS = 64
 
@@ -32,6 +33,7 @@ def fingerprint(
     sampler: str,
     population: int,
     seed: int,
+    search: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Name and value of everything that decides the result.
 
@@ -43,6 +45,7 @@ def fingerprint(
         sampler: Its name.
         population: Subnets per generation.
         seed: Of the sampler.
+        search: What else decides which subnets the sampler asks for.
     """
     parts = {
         "space": space.digest,
@@ -51,6 +54,7 @@ def fingerprint(
         "sampler": sampler,
         "population": str(population),
         "seed": str(seed),
+        **search,
     }
     for objective in [*objectives, *limited]:
         for key, value in objective.fingerprint().items():

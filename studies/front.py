@@ -69,6 +69,11 @@ def bounds(extremes: Floats, directions: Sequence[str], units: Sequence[str]) ->
     return np.where(is_max, high, low), np.where(is_max, low, high)
 
 
+def scaled(points: Floats, ideal: Floats, reference: Floats) -> Floats:
+    """Losses of shape (n, m) with 0 at `ideal` and 1 at `reference`; beyond them where a point is."""
+    return (points - ideal) / (reference - ideal)
+
+
 def hypervolume(points: Floats, ideal: Floats, reference: Floats) -> float:
     """Share of the box between `ideal` and `reference` that `points` dominate, 0 to 1.
 
@@ -81,5 +86,43 @@ def hypervolume(points: Floats, ideal: Floats, reference: Floats) -> float:
     """
     if len(points) == 0:
         return 0.0
-    scaled = np.clip((points - ideal) / (reference - ideal), 0.0, 1.0)
-    return float(moocore.hypervolume(scaled, ref=np.ones(scaled.shape[1])))
+    clipped = np.clip(scaled(points, ideal, reference), 0.0, 1.0)
+    return float(moocore.hypervolume(clipped, ref=np.ones(clipped.shape[1])))
+
+
+def contributions(points: Floats, ideal: Floats, reference: Floats) -> Floats:
+    """For each point how much less the hypervolume is without it, shape (n,).
+
+    A point that another one equals contributes nothing.
+
+    Args:
+        points: As `hypervolume` takes them, as are the others.
+        ideal: Best losses.
+        reference: Worst losses.
+    """
+    if len(points) == 0:
+        return np.empty(0)
+    clipped = np.clip(scaled(points, ideal, reference), 0.0, 1.0)
+    if clipped.shape[1] > 1:
+        lost: Floats = moocore.hv_contributions(
+            clipped, ref=np.ones(clipped.shape[1]), ignore_dominated=False
+        )
+        return lost
+    # moocore wants two objectives at least. In one, only the best counts, as far as it leads.
+    best, second = np.sort(np.append(clipped[:, 0], 1.0))[:2]
+    return np.where(clipped[:, 0] == best, second - best, 0.0)
+
+
+def spread(points: Floats, ideal: Floats, reference: Floats, count: int) -> list[int]:
+    """Rows of a front, `count` at most, in ascending order: the least contributor leaves until they fit.
+
+    Args:
+        points: As `hypervolume` takes them, as are the others.
+        ideal: Best losses.
+        reference: Worst losses.
+        count: How many may stay.
+    """
+    rows = list(range(len(points)))
+    while len(rows) > count:
+        del rows[int(contributions(points[rows], ideal, reference).argmin())]
+    return rows

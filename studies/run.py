@@ -3,16 +3,15 @@
     python -m studies.run --objectives acc,lat,energy
 
 A study lives in one SQLite file. The same command again goes on where it stopped, after Ctrl-C, a crash
-or a power cut; with a larger `--generations` it goes on from where it had ended.
+or a power cut; with larger limits it goes on from where it had ended.
 """
 
 from __future__ import annotations
 
-import os
-import shlex
 import signal
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,13 +30,25 @@ from search_space.errors import H4HError
 from search_space.genotype import Genotype, to_text
 from search_space.space import Space, known_spaces, load_space
 from search_space.wide_table import print_wide
+from studies.command_text import command_text
 from studies.constraint import Constraint, parse_constraint
-from studies.display import create_display
+from studies.display import Display, create_display
 from studies.evaluation import Evaluation, Evaluator, measure
 from studies.fingerprint import check_same, fingerprint
 from studies.front import bounds
-from studies.samplers.registry import check_sampler, create_sampler, known_samplers
-from studies.search import Progress, search
+from studies.progress_log import ProgressLog, check_log
+from studies.samplers.registry import create_sampler
+from studies.samplers.sampler import Sampler, SamplerContext
+from studies.search import EXHAUSTED, Progress, search
+from studies.search_options import (
+    CARRIED,
+    SEARCH_DEFAULTS,
+    STOP_DEFAULTS,
+    SearchPlan,
+    add_search_options,
+    add_stop_options,
+    check_search,
+)
 from studies.store import Store, check_writable, create_store, open_store
 from studies.study import Goal, Study
 from studies.table import front_table
@@ -53,10 +64,8 @@ DEFAULTS: dict[str, Any] = {
     "units": None,
     "npu_model": "analytic",
     "mapping": "latency",
-    "sampler": "nsga2",
-    "population": 24,
-    "generations": 12,
-    "seed": 0,
+    **SEARCH_DEFAULTS,
+    **STOP_DEFAULTS,
     "checkpoint": None,
     "data": None,
     "dataset": None,
@@ -101,11 +110,8 @@ def parser() -> Parser:
         help="a limit with its unit, such as 'lat<=2ms', 'params<=1M', 'vit_blocks>=1'; may be repeated",
     )
     add("--mapping", choices=MAPPINGS, help="what the mapping of a subnet minimises, or its only device")
-    add = result.add_argument_group("how it is searched").add_argument
-    add("--sampler", help=f"one of {', '.join(known_samplers())}")
-    add("--population", type=int, metavar="N", help="subnets per generation, at least 2")
-    add("--generations", type=int, metavar="N", help="generations, those already stored included")
-    add("--seed", type=int, metavar="S", help="decides every draw")
+    add_search_options(result.add_argument_group("how it is searched"))
+    add_stop_options(result.add_argument_group("when it stops (the first rule that holds)"))
     add = result.add_argument_group("how accuracy is measured").add_argument
     add("--checkpoint", type=Path, metavar="FILE", help="trained supernet (default: the one shipped)")
     add_data(add)
@@ -137,9 +143,10 @@ def parser() -> Parser:
         help="SQLite file (default: %(default)s)",
     )
     add("--study", metavar="NAME", help="name of the study (default: SPACE-OBJECTIVES-sSEED)")
+    add("--log-json", type=Path, metavar="FILE", help="append progress to this file, a JSON object per line")
     result.set_defaults(**DEFAULTS)
     for action in result._actions:
-        if action.dest in DEFAULTS and DEFAULTS[action.dest] is not None:
+        if DEFAULTS.get(action.dest) not in (None, []):
             action.help = f"{action.help} (default: %(default)s)"
     return result
 
@@ -156,6 +163,7 @@ class Plan:
         hardware: The SoC.
         constraints: The limits.
         checkpoint: File of the supernet; None if no accuracy is wanted.
+        search: How is searched.
         study: Name of the study.
         stored: The study as stored already, if it is, with its number of evaluations.
     """
@@ -167,6 +175,7 @@ class Plan:
     hardware: SoC
     constraints: tuple[Constraint, ...]
     checkpoint: Path | None
+    search: SearchPlan
     study: str
     stored: tuple[Study, int] | None
 
@@ -184,9 +193,6 @@ def check(options: Namespace) -> Plan:
         H4HError: Something in it is wrong.
     """
     for name, least in (
-        ("population", 2),
-        ("generations", 1),
-        ("seed", 0),
         ("val_images", 1),
         ("calibration_images", 1),
     ):
@@ -201,7 +207,6 @@ def check(options: Namespace) -> Plan:
     space, space_name = _space(options.space, options.checkpoint)
     hardware = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
     CostModel(hardware, options.mapping, npu_model=options.npu_model)  # refuses what cannot be
-    check_sampler(options.sampler)
     study = options.study if options.study is not None else f"{space.name}-{'-'.join(names)}-s{options.seed}"
     if not study.strip() or not study.isprintable():
         raise ArgumentError(f"--study must be a printable name that is not empty, but got {study!r}")
@@ -216,11 +221,18 @@ def check(options: Namespace) -> Plan:
         check_trained_on_pack(checkpoint)
     stored = None
     check_writable(options.db)
+    if options.log_json is not None:
+        check_log(options.log_json)
     if options.db.exists():
         with open_store(options.db) as store:
             found = store.find(study)
             stored = None if found is None else (found, store.count(study))
-    return Plan(options, names, space, space_name, hardware, constraints, checkpoint, study, stored)
+    search_plan = check_search(
+        options, objectives=names, space=space, stored=None if stored is None else stored[0]
+    )
+    return Plan(
+        options, names, space, space_name, hardware, constraints, checkpoint, search_plan, study, stored
+    )
 
 
 def objective_names(text: str) -> tuple[str, ...]:
@@ -330,9 +342,10 @@ def make_fingerprint(plan: Plan, objectives: Objectives) -> dict[str, str]:
         objectives=objectives.goals,
         constraints=plan.constraints,
         limited=objectives.limited,
-        sampler=plan.options.sampler,
-        population=plan.options.population,
-        seed=plan.options.seed,
+        sampler=plan.search.sampler,
+        population=plan.search.population,
+        seed=plan.search.seed,
+        search=plan.search.fingerprint(),
     )
 
 
@@ -357,7 +370,10 @@ def make_study(plan: Plan, objectives: Objectives) -> Study:
         space_definition=plan.space.to_dict(),
         goals=tuple(Goal(goal.name, goal.unit, goal.direction) for goal in goals),
         constraints=tuple(map(str, plan.constraints)),
-        settings={name: _plain(getattr(plan.options, name)) for name in DEFAULTS},
+        settings={
+            **{name: _plain(getattr(plan.options, name)) for name in DEFAULTS},
+            CARRIED: list(map(to_text, plan.search.carried)),
+        },
         fingerprint=make_fingerprint(plan, objectives),
         ideal=tuple(map(float, ideal)),
         reference=tuple(map(float, reference)),
@@ -371,23 +387,15 @@ def run(plan: Plan, objectives: Objectives, console: Console) -> None:
     Raises:
         H4HError: The study was made with other settings, or cannot go on.
     """
-    options = plan.options
     if plan.stored is None:
         study = make_study(plan, objectives)
     else:
         study = plan.stored[0]
         check_same(study.name, study.fingerprint, make_fingerprint(plan, objectives))
         print(f"going on from {plan.stored[1]} evaluations", flush=True)
-    sampler = create_sampler(
-        options.sampler,
-        plan.space,
-        objectives=len(plan.names),
-        constraints=len(plan.constraints),
-        population=options.population,
-        seed=options.seed,
-    )
-    total = options.population * options.generations
-    with create_store(options.db) as store:
+    sampler = make_sampler(plan, study)
+    population, rules = plan.search.population, plan.search.rules
+    with create_store(plan.options.db) as store:
         known = known_values(store, plan.space, objectives)
         evaluator = Evaluator(
             plan.space, objectives.goals, plan.constraints, limited=objectives.limited, known=known
@@ -395,23 +403,40 @@ def run(plan: Plan, objectives: Objectives, console: Console) -> None:
         if plan.stored is None:
             store.add(study)
         last: Progress | None = None
-        with create_display(console, generations=options.generations, total=total) as display:
-            for progress in search(
+        with ExitStack() as shown:
+            displays: list[Display] = [create_display(console, rules=rules, population=population)]
+            if plan.options.log_json is not None:
+                displays.append(ProgressLog(plan.options.log_json, study.name))
+            for display in displays:
+                shown.enter_context(display)
+            for last in search(
                 study=study,
                 sampler=sampler,
                 evaluator=evaluator,
                 store=store,
-                generations=options.generations,
+                population=population,
+                rules=rules,
             ):
-                display.show(progress)
-                last = progress
+                for display in displays:
+                    display.show(last)
         evaluations = store.evaluations(study.name)
-    if last is not None and last.is_exhausted:
-        print(
-            f"all {plan.space.cardinality} networks of space {plan.space.name!r} are evaluated: "
-            f"nothing is left to search"
-        )
-    print_result(plan, study, evaluations)
+    assert last is not None, "a search shows its end"
+    print_result(plan, study, evaluations, last)
+
+
+def make_sampler(plan: Plan, study: Study) -> Sampler:
+    """The sampler of `plan`, at its start."""
+    return create_sampler(
+        plan.search.sampler,
+        SamplerContext(
+            space=plan.space,
+            study=study,
+            population=plan.search.population,
+            seed=plan.search.seed,
+            first=plan.search.first,
+            preferences=tuple(one.point(study) for one in plan.search.preferences),
+        ),
+    )
 
 
 def known_values(store: Store, space: Space, objectives: Objectives) -> dict[str, dict[Genotype, float]]:
@@ -425,24 +450,28 @@ def print_header(plan: Plan) -> None:
     options = plan.options
     print(
         f"study {plan.study!r} in {options.db}: {', '.join(plan.names)} over space {plan.space.name}, "
-        f"{options.sampler}, {options.generations} generations of {options.population}",
+        f"{options.sampler}, {options.population} subnets per generation, until {plan.search.rules}",
         flush=True,
     )
+    if plan.search.warm is not None:
+        warm = plan.search.warm
+        print(f"warm start: {len(warm.subnets)} subnets of study {warm.study!r}", flush=True)
     if plan.checkpoint is not None:
         print(f"loading the supernet {plan.checkpoint.name} ...", flush=True)
 
 
-def print_result(plan: Plan, study: Study, evaluations: Sequence[Evaluation]) -> None:
-    """The front as a table, and what to type next."""
+def print_result(plan: Plan, study: Study, evaluations: Sequence[Evaluation], last: Progress) -> None:
+    """What ended the search, the front as a table, and what to type next."""
     front = study.front(evaluations)
     infeasible = sum(not evaluation.is_feasible for evaluation in evaluations)
+    print(end_line(plan, last))
     print()
     if front:
         print(
             f"Pareto front: {len(front)} of {len(evaluations)} subnets, "
             f"hypervolume {study.hypervolume(front):.4f}"
         )
-        print_wide(front_table(study, front[:SHOWN_ROWS]))
+        print_wide(front_table(study, front[:SHOWN_ROWS], study.contributions(front)[:SHOWN_ROWS]))
     if infeasible:
         print(f"{infeasible} of {len(evaluations)} subnets break {' or '.join(study.constraints)}")
     if not front:
@@ -451,12 +480,24 @@ def print_result(plan: Plan, study: Study, evaluations: Sequence[Evaluation]) ->
         print(f"... {len(front) - SHOWN_ROWS} more: {show_command(plan)}")
     print()
     print("next:")
-    more = Namespace(**(vars(plan.options) | {"generations": 2 * plan.options.generations}))
-    print(f"  search on       {run_command_line(more, plan.study)}")
+    if last.stopped_by != EXHAUSTED:
+        print(f"  search on       {run_command_line(plan, raised=last.stopped_by)}")
     print(f"  see it again    {show_command(plan)}", flush=True)
     if front and plan.space_name is not None:
         command = profile_command(plan.space_name, plan.options, front[0])
         print(f"  look at id {front[0].index:<4} {command}", flush=True)
+
+
+def end_line(plan: Plan, last: Progress) -> str:
+    """Which rule stopped the search, as a user gave it."""
+    if last.stopped_by == EXHAUSTED:
+        return (
+            f"stopped: all {plan.space.cardinality} networks of space {plan.space.name!r} are evaluated, "
+            f"nothing is left to search"
+        )
+    assert last.stopped_by is not None, "a search says what stopped it"
+    limit = plan.search.rules.given()[last.stopped_by]
+    return f"stopped by --{last.stopped_by} {limit:g}"
 
 
 def print_interrupted(plan: Plan) -> None:
@@ -466,24 +507,37 @@ def print_interrupted(plan: Plan) -> None:
         with open_store(plan.options.db) as store:
             kept = store.count(plan.study)
     print(f"\nstopped: {kept} evaluations are kept in {plan.options.db}; to go on:")
-    print(f"  {run_command_line(plan.options, plan.study)}", flush=True)
+    print(f"  {run_command_line(plan)}", flush=True)
 
 
-def run_command_line(options: Namespace, study: str) -> str:
-    """The command that runs `study` with these options; those at their default are left out."""
-    words = ["--objectives", options.objectives, "--study", study, "--db", str(options.db)]
+def run_command_line(plan: Plan, *, raised: str | None = None) -> str:
+    """The command that runs the study of `plan`; options at their default are left out.
+
+    Args:
+        plan: A checked command line.
+        raised: The stop rule to be twice as large, so that the study goes on.
+    """
+    options = plan.options
+    words = ["--objectives", options.objectives, "--study", plan.study, "--db", str(options.db)]
     for name, default in DEFAULTS.items():
         value = getattr(options, name)
-        if name == "generations" or (name != "objectives" and value != default):
-            words += [f"--{name.replace('_', '-')}", str(value)]
+        if name != "objectives" and name not in STOP_DEFAULTS and value != default:
+            for one in value if isinstance(value, list) else [value]:
+                words += [f"--{name.replace('_', '-')}", str(one)]
+    for name, limit in plan.search.rules.given().items():
+        # Minutes count anew in each run, so they need not be raised.
+        is_raised = name == raised and name != "minutes"
+        words += [f"--{name}", f"{2 * limit if is_raised else limit:.17g}"]
     for constraint in options.constraint:
         words += ["--constraint", constraint]
-    return _command("studies.run", words)
+    if options.log_json is not None:
+        words += ["--log-json", str(options.log_json)]
+    return command_text("studies.run", words)
 
 
 def show_command(plan: Plan) -> str:
     """The command that shows the study of `plan`."""
-    return _command("studies.show", ["--db", str(plan.options.db), "--study", plan.study])
+    return command_text("studies.show", ["--db", str(plan.options.db), "--study", plan.study])
 
 
 def profile_command(space: str, options: Namespace, evaluation: Evaluation) -> str:
@@ -492,13 +546,7 @@ def profile_command(space: str, options: Namespace, evaluation: Evaluation) -> s
     for name in ("macros", "units", "npu_model", "mapping"):
         if getattr(options, name) != DEFAULTS[name]:
             words += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
-    return _command("objectives.profile", words)
-
-
-def _command(module: str, words: Sequence[str]) -> str:
-    # `uv run` names itself in the environment; what it runs is not found without it.
-    python = "uv run python" if "UV" in os.environ else "python"
-    return f"{python} -m {module} {shlex.join(words)}"
+    return command_text("objectives.profile", words)
 
 
 def _plain(value: object) -> object:

@@ -7,15 +7,22 @@ killed at any moment, and only finished evaluations need to survive.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from search_space.errors import H4HError
 from search_space.genotype import Genotype
-from studies.evaluation import Evaluation, Evaluator, violations
+from studies.evaluation import Evaluation, Evaluator
 from studies.samplers.sampler import Sampler
+from studies.stop import Plateau, StopRules
 from studies.store import Store
 from studies.study import Study
+
+EXHAUSTED = "space"
+"""What stops a search when every network of its space is evaluated."""
 
 
 class ReplayError(H4HError):
@@ -33,7 +40,8 @@ class Progress:
         front: Pareto front of all of them, best in the first objective first.
         hypervolume: Of the front, 0 to 1.
         is_generation_done: Whether the generation is complete.
-        is_exhausted: Whether every network of the space is evaluated, so that the search ends early.
+        idle: How many of the last generations brought no gain.
+        stopped_by: The stop rule that ends the search here, or `EXHAUSTED`; None while it goes on.
     """
 
     generation: int
@@ -42,22 +50,33 @@ class Progress:
     front: tuple[Evaluation, ...]
     hypervolume: float
     is_generation_done: bool
-    is_exhausted: bool = False
+    idle: int = 0
+    stopped_by: str | None = None
 
 
 def search(
-    *, study: Study, sampler: Sampler, evaluator: Evaluator, store: Store, generations: int
+    *,
+    study: Study,
+    sampler: Sampler,
+    evaluator: Evaluator,
+    store: Store,
+    population: int,
+    rules: StopRules,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Progress]:
-    """Runs `study` up to `generations` generations, those in the table included.
+    """Runs `study` until one of `rules` holds, or its space is exhausted.
 
-    Every evaluation is stored before the progress that counts it is yielded.
+    Every evaluation is stored before the progress that counts it is yielded. The last progress, and only
+    that, says what stopped the search.
 
     Args:
         study: Stored already.
         sampler: Fresh, made from the study's settings.
         evaluator: Of the study's objectives and constraints.
         store: Open for writing.
-        generations: Where to stop, at least 1.
+        population: Subnets per generation.
+        rules: When to stop; at least one.
+        clock: Seconds, from any origin.
 
     Raises:
         ReplayError: The sampler asks for another subnet than the table holds.
@@ -65,30 +84,65 @@ def search(
         StoreError: The database cannot be written.
     """
     table = {evaluation.index: evaluation for evaluation in store.evaluations(study.name)}
-    start, measured = 0, 0
+    limit = np.inf if rules.evaluations is None else rules.evaluations
+    plateau = Plateau()
+    generation, start, measured = 0, 0, 0
+    begun: float | None = None
     front: list[Evaluation] = []
-    progress: Progress | None = None
-    for generation in range(1, generations + 1):
-        batch = dict(enumerate(sampler.ask(), start))
+
+    def progress(evaluations: int, *, is_done: bool) -> Progress:
+        return Progress(
+            generation=generation,
+            evaluations=evaluations,
+            measured=measured,
+            front=tuple(front),
+            hypervolume=study.hypervolume(front),
+            is_generation_done=is_done,
+            idle=plateau.idle,
+        )
+
+    def elapsed_s() -> float:
+        return 0.0 if begun is None else clock() - begun
+
+    while True:
+        batch = dict(enumerate(sampler.ask(population), start))
         if not batch:
-            if progress is not None:
-                yield replace(progress, is_exhausted=True)
+            yield replace(progress(start, is_done=True), stopped_by=EXHAUSTED)
             return
+        generation += 1
         done = _served(study, table, batch)
-        missing = {index: genotype for index, genotype in batch.items() if index not in done}
         front = study.front([*front, *done.values()])
+        missing = {
+            index: genotype for index, genotype in batch.items() if index not in done and index < limit
+        }
+        if missing and begun is None:
+            # Time counts from here: a sampler may take long to replay what the table holds.
+            begun = clock()
         for chunk in evaluator.evaluate(missing):
             store.append(study.name, chunk)
             done |= {evaluation.index: evaluation for evaluation in chunk}
             measured += len(chunk)
             front = study.front([*front, *chunk])
             if len(done) < len(batch):
-                yield _progress(study, generation, start + len(done), measured, front, is_done=False)
+                reason = rules.within(evaluations=start + len(done), elapsed_s=elapsed_s())
+                yield replace(progress(start + len(done), is_done=False), stopped_by=reason)
+                if reason is not None:
+                    return
+        if len(done) < len(batch):  # Stopped here before, with the same limit.
+            yield replace(progress(start + len(done), is_done=False), stopped_by="evaluations")
+            return
         rows = [done[index] for index in batch]
-        sampler.tell(study.losses(rows), violations(rows, evaluator.constraints))
+        sampler.tell(rows)
         start += len(batch)
-        progress = _progress(study, generation, start, measured, front, is_done=True)
-        yield progress
+        broken = np.maximum(study.violations(rows), 0.0).sum(axis=1)
+        now = progress(start, is_done=True)
+        plateau.add(float(broken.min()), now.hypervolume)
+        reason = rules.between(
+            generations=generation, idle=plateau.idle, evaluations=start, elapsed_s=elapsed_s()
+        )
+        yield replace(now, idle=plateau.idle, stopped_by=reason)
+        if reason is not None:
+            return
 
 
 def _served(study: Study, table: dict[int, Evaluation], batch: dict[int, Genotype]) -> dict[int, Evaluation]:
@@ -106,16 +160,3 @@ def _served(study: Study, table: dict[int, Evaluation], batch: dict[int, Genotyp
                 f"start a new study with another --study name"
             )
     return served
-
-
-def _progress(
-    study: Study, generation: int, evaluations: int, measured: int, front: list[Evaluation], *, is_done: bool
-) -> Progress:
-    return Progress(
-        generation=generation,
-        evaluations=evaluations,
-        measured=measured,
-        front=tuple(front),
-        hypervolume=study.hypervolume(front),
-        is_generation_done=is_done,
-    )

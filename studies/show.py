@@ -98,7 +98,10 @@ def study_record(study: Study, evaluations: Sequence[Evaluation], *, is_complete
         "objectives": list(study.objectives),
         "evaluations": rows if is_complete else len(rows),
         "hypervolume": study.hypervolume(front),
-        "front": [evaluation_record(study, evaluation) for evaluation in front],
+        "front": [
+            {**evaluation_record(study, evaluation), "contribution": contribution}
+            for evaluation, contribution in zip(front, study.contributions(front), strict=True)
+        ],
     }
 
 
@@ -157,9 +160,10 @@ def _print_study(study: Study, evaluations: Sequence[Evaluation], *, is_complete
     if study.constraints:
         feasible = sum(evaluation.is_feasible for evaluation in evaluations)
         print(f"{feasible} of {len(evaluations)} subnets hold {', '.join(study.constraints)}")
-    shown = evaluations if is_complete else front
-    if shown:
-        print_wide(front_table(study, shown))
+    if is_complete:
+        print_wide(front_table(study, evaluations))
+    elif front:
+        print_wide(front_table(study, front, study.contributions(front)))
 
 
 if __name__ == "__main__":

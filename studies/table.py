@@ -14,13 +14,17 @@ _COUNTED = ("macs", "params")
 
 
 def front_table(
-    study: Study, evaluations: Sequence[Evaluation], more: Mapping[str, Sequence[str]] | None = None
+    study: Study,
+    evaluations: Sequence[Evaluation],
+    contributions: Sequence[float] | None = None,
+    more: Mapping[str, Sequence[str]] | None = None,
 ) -> Table:
     """One row per evaluation, in the order given.
 
     Args:
-        study: The study.
-        evaluations: Of the study.
+        study: What they belong to.
+        evaluations: Some of its evaluations.
+        contributions: What each adds to the hypervolume, where that is to be shown.
         more: Columns behind the objectives, by title; one text for each evaluation.
     """
     more = more or {}
@@ -35,6 +39,8 @@ def front_table(
     for name in (*counted, "conv", "vit"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("family", no_wrap=True)
+    if contributions is not None:
+        table.add_column("hv gain", justify="right", no_wrap=True)
     if study.constraints:
         table.add_column("feasible", no_wrap=True)
     for row, one in enumerate(evaluations):
@@ -42,6 +48,8 @@ def front_table(
         cells += [texts[row] for texts in more.values()]
         cells += [count_text(getattr(one, name)) for name in counted]
         cells += [str(one.conv_blocks), str(one.vit_blocks), one.family]
+        if contributions is not None:
+            cells.append(f"{contributions[row]:.2g}")
         if study.constraints:
             cells.append("yes" if one.is_feasible else "no")
         table.add_row(str(one.index), *cells)

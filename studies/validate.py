@@ -345,7 +345,7 @@ def print_scores(plan: Plan, scores: Sequence[Score], *, is_complete: bool) -> N
     columns = {} if ACCURACY in plan.study.objectives else {"acc %": [f"{one.search:.2f}" for one in scores]}
     columns["test %"] = [f"{one.test:.2f}" for one in scores]
     columns["95 % interval"] = ["{:.2f} to {:.2f}".format(*one.interval) for one in scores]
-    print_wide(front_table(plan.study, [one.evaluation for one in scores], columns))
+    print_wide(front_table(plan.study, [one.evaluation for one in scores], more=columns))
     search, test = mean([one.search for one in scores]), mean([one.test for one in scores])
     print(f"mean accuracy {search:.2f} % on search images, {test:.2f} % on test images")
     order = agreement(scores)

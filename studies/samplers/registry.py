@@ -2,51 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import version
 
 from search_space.errors import UnknownNameError
-from search_space.space import Space
-from studies.samplers.sampler import Sampler
+from studies.samplers.sampler import Sampler, SamplerContext
 
-
-def _nsga2(space: Space, objectives: int, constraints: int, population: int, seed: int) -> Sampler:
-    # pymoo takes half a second to import: only when it is used, so that bad input fails fast.
-    from studies.samplers.nsga2 import NSGA2Sampler
-
-    return NSGA2Sampler(
-        space, objectives=objectives, constraints=constraints, population=population, seed=seed
-    )
-
-
-_FACTORIES: dict[str, Callable[[Space, int, int, int, int], Sampler]] = {"nsga2": _nsga2}
+_PACKAGES: dict[str, tuple[str, ...]] = {
+    "nsga2": ("pymoo",),
+    "rnsga2": ("pymoo",),
+    "sms": ("pymoo", "moocore"),
+    "optuna-tpe": ("optuna",),
+    "optuna-nsga2": ("optuna",),
+    "optuna-nsga3": ("optuna",),
+    "optuna-qmc": ("optuna", "scipy"),
+    "optuna-gp": ("optuna", "scipy", "torch"),
+    "random": (),
+    "local": (),
+}
+"""Every sampler, with the packages whose versions decide what it asks for. NumPy decides with all of them."""
 
 
 def known_samplers() -> tuple[str, ...]:
     """Names of all samplers."""
-    return tuple(_FACTORIES)
+    return tuple(_PACKAGES)
 
 
 def check_sampler(name: str) -> None:
     """Raises `UnknownNameError` if no sampler has this name."""
-    if name not in _FACTORIES:
-        raise UnknownNameError("sampler", name, _FACTORIES)
+    if name not in _PACKAGES:
+        raise UnknownNameError("sampler", name, _PACKAGES)
 
 
-def create_sampler(
-    name: str, space: Space, *, objectives: int, constraints: int, population: int, seed: int
-) -> Sampler:
+def sampler_versions(name: str) -> dict[str, str]:
+    """Versions of the packages that decide what the sampler called `name` asks for."""
+    return {f"version of {package}": version(package) for package in ("numpy", *_PACKAGES[name])}
+
+
+def create_sampler(name: str, context: SamplerContext) -> Sampler:
     """The sampler called `name`.
-
-    Args:
-        name: One of `known_samplers`.
-        space: What is searched.
-        objectives: Number of objectives.
-        constraints: Number of constraints.
-        population: Subnets per generation, at least 2.
-        seed: Decides every draw.
 
     Raises:
         UnknownNameError: No sampler has this name.
     """
     check_sampler(name)
-    return _FACTORIES[name](space, objectives, constraints, population, seed)
+    # The libraries take up to a second to import: only when used, so that bad input fails fast.
+    module = import_module(f"studies.samplers.{name.replace('-', '_')}")
+    sampler: Sampler = module.create(context)
+    return sampler

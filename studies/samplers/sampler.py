@@ -1,37 +1,122 @@
-"""The protocol of all samplers."""
+"""The protocol of all samplers, and what every one of them shares.
+
+A sampler is a pure function of its settings and of what it was told. Resume depends on that: a study goes
+on by running its sampler again from the start on the evaluations in the table.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search_space.genotype import Genotype
+from search_space.space import Space
+from studies.evaluation import Evaluation
+from studies.samplers.archive import Archive
+from studies.study import Study
+
+SAMPLING_ROUNDS = 100
+"""How many draws per network wanted a sampler takes before it turns to neighbours of known ones."""
 
 
-class Sampler(Protocol):
-    """Proposes subnets, and learns from how they turned out.
+@dataclass(frozen=True, kw_only=True)
+class SamplerContext:
+    """What samplers are made from.
 
-    A sampler is a pure function of its seed and of what it was told. Resume depends on that: a study goes
-    on by running its sampler again from the start on the evaluations in the table.
+    Attributes:
+        space: What is searched.
+        study: Objectives, constraints and bounds; turns evaluations into losses and violations.
+        population: Subnets per generation, at least 2.
+        seed: Decides every draw.
+        first: Canonical genotypes that the first generation holds behind the smallest and the largest
+            network; at most `population` - 2.
+        preferences: Preferred values of all objectives, in their units and order; for samplers that
+            search near given points.
     """
 
-    def ask(self) -> list[Genotype]:
-        """The next generation: canonical genotypes, none of which was ever asked before.
+    space: Space
+    study: Study
+    population: int
+    seed: int
+    first: tuple[Genotype, ...] = ()
+    preferences: tuple[tuple[float, ...], ...] = ()
+
+
+class Sampler(ABC):
+    """Proposes subnets, and learns from how they turned out.
+
+    This class sees to what holds for every sampler: genotypes are canonical, none is asked for twice in a
+    study, the first generation begins with the smallest and the largest network, and a space is searched
+    to its end. A sampler of its own says what to propose (`_propose`) and what it learns (`_learn`).
+
+    Args:
+        context: What is searched, and how.
+    """
+
+    def __init__(self, context: SamplerContext) -> None:
+        self._space = context.space
+        self._study = context.study
+        self._leading = list(
+            dict.fromkeys([context.space.smallest(), context.space.largest(), *context.first])
+        )
+        self._rng = np.random.default_rng(context.seed)
+        self._archive = Archive(context.space, self._rng)
+        self._front: list[Evaluation] = []
+
+    def ask(self, count: int) -> list[Genotype]:
+        """The next generation: canonical genotypes, none of which was ever asked for before.
+
+        A proposal that the study has asked for already gives its place to a new network beside it.
+
+        Args:
+            count: Networks wanted.
 
         Returns:
-            An empty list if and only if every network of the space was asked.
+            Fewer than `count` only if fewer are left; an empty list if and only if every network of the
+            space was asked for.
         """
-        ...
+        if self._archive.is_complete:
+            return []
+        proposed = [self._space.canonical(genotype) for genotype in self._propose(count)]
+        if len(self._archive) == 0:
+            proposed = [*self._leading, *proposed[len(self._leading) :]]
+        return self._archive.admit(proposed[:count], count, near=[one.genotype for one in self._front])
 
-    def tell(self, losses: NDArray[np.float64], violations: NDArray[np.float64]) -> None:
+    def tell(self, evaluations: Sequence[Evaluation]) -> None:
         """How the genotypes of the last `ask` turned out.
 
         Args:
-            losses: Shape (n, m), row i belongs to genotype i; every objective minimised. NaN where an
-                infeasible subnet was not measured.
-            violations: Shape (n, k), one column per constraint; at most 0 where the constraint holds.
-                A row with a value above 0 is infeasible.
+            evaluations: One per genotype of the last `ask`, in its order.
         """
-        ...
+        self._front = self._study.front([*self._front, *evaluations])
+        self._learn(evaluations)
+
+    @abstractmethod
+    def _propose(self, count: int) -> Sequence[Genotype]:
+        """Up to `count` genotypes of the space; they may repeat what was asked for, and each other."""
+
+    def _learn(self, evaluations: Sequence[Evaluation]) -> None:  # noqa: B027
+        """Takes in how the genotypes of the last `ask` turned out; by default, nothing is learned."""
+
+    def _draw(self, count: int) -> list[Genotype]:
+        """Up to `count` different random networks that were never asked for, as far as draws find any."""
+        drawn: dict[Genotype, None] = {}
+        for _ in range(SAMPLING_ROUNDS * count):
+            if len(drawn) == count:
+                break
+            genotype = self._space.sample(self._rng)
+            if genotype not in self._archive:
+                drawn[genotype] = None
+        return list(drawn)
+
+    def _losses(self, evaluations: Sequence[Evaluation]) -> NDArray[np.float64]:
+        """Shape (n, m), finite: 0 at the study's ideal and 1 at its reference.
+
+        What was not measured because the subnet is infeasible counts as the worst. Feasibility first: no
+        sampler compares it with a feasible one, but libraries take no NaN.
+        """
+        return np.nan_to_num(self._study.scaled_losses(evaluations), nan=1.0)

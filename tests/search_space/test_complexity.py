@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from search_space.complexity import macs, params
+from search_space.mobilenet_v2 import MOBILENET_V2
 from search_space.subnet import Head, PatchMerging, Stage, Stem, Subnet, ViTBlock
-from tests.search_space.networks import MOBILENET_V2
 
 
 def test_mobilenetv2_at_224_pixels() -> None:

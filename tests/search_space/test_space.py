@@ -19,9 +19,9 @@ from search_space.document import parse_document
 from search_space.errors import DocumentError, UnknownNameError
 from search_space.families import Family, family
 from search_space.genotype import Genotype, GenotypeError
+from search_space.mobilenet_v2 import MOBILENET_V2
 from search_space.space import Space, known_spaces, load_space
 from search_space.subnet import MBConv, PatchMerging, ViTBlock
-from tests.search_space.networks import MOBILENET_V2
 
 SPACES = {name: load_space(name) for name in known_spaces()}
 

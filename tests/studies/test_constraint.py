@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from objectives.hardware import load_soc
 from objectives.registry import ObjectiveContext, create_objectives, known_objectives
 from search_space.errors import H4HError
-from studies.constraint import OPERATORS, QUANTITIES, Constraint, parse_constraint
+from studies.constraint import OPERATORS, Constraint, parse_constraint
+from studies.quantity import QUANTITIES
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_reads_quantity_limit_and_unit(text: str, expected: Constraint) -> None:
         ("lat=2ms", "'lat<=2ms'"),
         ("lat<2ms", "<= or >="),
         ("lat<=twoms", "a number"),
-        ("lat<=-1ms", "not negative"),
+        ("lat<=-1ms", "not be negative"),
         ("lat<=1e999ms", "finite"),
         ("lat<=nanms", "a number"),
         ("", "vit_blocks"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from studies.front import MARGIN, bounds, hypervolume, losses, nondominated
+from studies.front import MARGIN, bounds, contributions, hypervolume, losses, nondominated, spread
 
 POINTS = arrays(
     np.float64,
@@ -73,3 +73,27 @@ def test_hypervolume_is_a_share_and_grows_with_the_set(points: np.ndarray) -> No
     parts = [hypervolume(points[:count], ideal, reference) for count in range(len(points) + 1)]
     assert parts[0] == 0.0
     assert all(0 <= before <= after + 1e-12 <= 1 + 2e-12 for before, after in pairwise(parts))
+
+
+@given(POINTS)
+def test_contribution_is_what_is_lost_without_the_point(points: np.ndarray) -> None:
+    # Some points lie beyond the corners.
+    box = np.full(points.shape[1], 0.5), np.full(points.shape[1], 3.5)
+    whole = hypervolume(points, *box)
+    lost = [whole - hypervolume(np.delete(points, row, axis=0), *box) for row in range(len(points))]
+    assert contributions(points, *box) == pytest.approx(lost, abs=1e-12)
+
+
+def test_nothing_contributes_nothing() -> None:
+    assert contributions(np.empty((0, 2)), np.zeros(2), np.ones(2)).tolist() == []
+
+
+def test_spread_drops_twins_first_and_keeps_order() -> None:
+    box = np.zeros(2), np.ones(2)
+    steps = np.linspace(0.1, 0.9, 9)
+    line = np.stack([steps, 1.0 - steps], axis=1)
+    twins = np.concatenate([line, line[4:5] + 1e-6])
+    assert spread(twins, *box, 9) in (list(range(9)), [0, 1, 2, 3, 5, 6, 7, 8, 9])
+    assert len(spread(line, *box, 4)) == 4
+    assert spread(line, *box, 20) == list(range(9))
+    assert spread(line, *box, 0) == []

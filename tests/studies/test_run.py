@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import random
 import re
 import shlex
 import signal
@@ -10,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -144,6 +144,7 @@ def test_exhausted_space_is_said(tiny_path: Path, capsys: pytest.CaptureFixture[
     run.main([*QUICK, "--space", str(tiny_path), "--population", "40", "--generations", "9"])
     out = capsys.readouterr().out
     assert "all 108 networks of space 'tiny' are evaluated" in out
+    assert "search on" not in out
     assert len(rows("studies.db")) == 108
 
 
@@ -199,6 +200,28 @@ def test_other_hardware_is_refused_where_it_matters(capsys: pytest.CaptureFixtur
         (["--units", "0"], "--units must be at least 1"),
         (["--hardware", "u55-128", "--macros", "2"], "has no macros to derive others from"),
         (["--sampler", "nsga3"], "must be one of nsga2"),
+        (["--prefer", "lat=1ms"], "--prefer needs --sampler rnsga2"),
+        (["--sampler", "rnsga2", "--prefer", "lat=1"], "ns, us, ms, s, but got none"),
+        (["--sampler", "rnsga2", "--prefer", "lat=1mJ"], "ns, us, ms, s, but got 'mJ'"),
+        (["--sampler", "rnsga2", "--prefer", "acc=85%"], "must be one of lat"),
+        (["--sampler", "rnsga2", "--prefer", "lat=1ms,lat=2ms"], "lat is named twice"),
+        (["--sampler", "rnsga2", "--prefer", "lat"], "but got 'lat'"),
+        (["--sampler", "rnsga2", "--prefer", "lat=1e999ms"], "not a finite number"),
+        (["--evaluations", "0"], "--evaluations must be at least 1"),
+        (["--patience", "0"], "--patience must be at least 1"),
+        (["--minutes", "0"], "--minutes must be more than 0"),
+        (["--minutes", "-1"], "--minutes must be more than 0"),
+        (["--minutes", "nan"], "--minutes must be more than 0"),
+        (["--minutes", "inf"], "finite"),
+        (["--minutes", "soon"], "--minutes"),
+        (["--seed-subnets", "big"], "must be max, min, mobilenetv2 or genotypes of 58 integers"),
+        (["--seed-subnets", "1,2,3"], "58 genes, but got only 3"),
+        (["--seed-subnets", "mobilenetv2"], "--seed-subnets mobilenetv2: space 'cifar32'"),
+        (["--seed-subnets", ""], "must be max, min"),
+        (["--seed-subnets", ",".join(["9"] * 58)], "must be 0 to"),
+        (["--warm-start", "none"], "database studies.db does not exist"),
+        (["--warm-start", "none.db:first"], "--warm-start must be STUDY or FILE:STUDY"),
+        (["--warm-start", ":"], "but got ':'"),
         (["--constraint", "lat<=2mJ"], "ns, us, ms, s"),
         (["--constraint", "speed<=2ms"], "vit_blocks"),
         (["--constraint", "lat=2ms"], "<= or >="),
@@ -266,19 +289,31 @@ def test_bad_input_needs_no_torch() -> None:
     result = subprocess.run(
         command, capture_output=True, text=True, check=True, env={"PYTHONPATH": str(ROOT)}
     )
-    assert result.stdout.split() == ["ConstraintError", "False", "False"]
+    assert result.stdout.split() == ["QuantityError", "False", "False"]
 
 
 def test_commands_are_printed_as_uv_runs_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    options = run.parser().parse_args(["--constraint", "lat<=2ms", "--db", "a b.db", "--seed", "3"])
+    words = ["--objectives", "lat,macs", "--constraint", "lat<=2ms", "--db", "a b.db", "--seed", "3"]
+    plan = run.check(run.parser().parse_args([*words, "--study", "mine"]))
     monkeypatch.delenv("UV", raising=False)
-    line = run.run_command_line(options, "mine")
-    assert line == (
-        "python -m studies.run --objectives acc,lat,energy --study mine --db 'a b.db' --generations 12 "
-        "--seed 3 --constraint 'lat<=2ms'"
-    )
+    start = "python -m studies.run --objectives lat,macs --study mine --db 'a b.db' --seed 3"
+    assert run.run_command_line(plan) == f"{start} --generations 12 --constraint 'lat<=2ms'"
+    more = run.run_command_line(plan, raised="generations")
+    assert more == f"{start} --generations 24 --constraint 'lat<=2ms'"
     monkeypatch.setenv("UV", "/usr/bin/uv")
-    assert run.run_command_line(options, "mine") == f"uv run {line}"
+    assert run.run_command_line(plan, raised="generations") == f"uv run {more}"
+
+
+def test_printed_command_holds_every_option_of_the_search(folder: Path) -> None:
+    words = ["--objectives", "lat,macs", "--sampler", "rnsga2", "--prefer", "lat=1ms", "--prefer", "macs=3M"]
+    words += ["--seed-subnets", "max,min", "--evaluations", "90", "--minutes", "2.5", "--patience", "4"]
+    plan = run.check(run.parser().parse_args(words))
+    line = run.run_command_line(plan, raised="patience")
+    line = line[line.index("--objectives") :]
+    again = run.check(run.parser().parse_args(shlex.split(line)))
+    assert again.search == replace(plan.search, rules=replace(plan.search.rules, patience=8))
+    # Minutes are those of one run, so the same number goes on.
+    assert "--minutes 2.5" in run.run_command_line(plan, raised="minutes")
 
 
 @pytest.mark.slow
@@ -346,32 +381,6 @@ SLOW = ("--objectives", "quality,params", "--population", "6", "--constraint", "
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     while process.poll() is None and not condition():
         time.sleep(0.002)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(120)
-def test_killed_at_any_moment_and_resumed_gives_the_same_table(folder: Path) -> None:
-    arguments = (*SLOW, "--generations", "6")
-    whole = start(*arguments, "--db", "whole.db")
-    rng = random.Random(0)
-    broken = folder / "broken.db"
-    kills = 0
-    while True:
-        process = start(*arguments, "--db", "broken.db")
-        wanted = count(broken) + rng.randint(0, 12)
-        wait_for(lambda: count(broken) >= wanted, process)  # noqa: B023
-        time.sleep(rng.uniform(0, 0.03))
-        process.kill()
-        process.communicate()
-        if process.returncode == 0:
-            break
-        assert process.returncode == -signal.SIGKILL
-        kills += 1
-    assert whole.wait() == 0
-    assert kills >= 3
-    assert rows(broken) == rows("whole.db")
-    assert len(rows(broken)) == 36
-    assert {path.name for path in folder.iterdir()} == {"broken.db", "whole.db"}
 
 
 @pytest.mark.slow

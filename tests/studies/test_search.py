@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,10 @@ from search_space.space import Space
 from search_space.subnet import Subnet
 from studies.constraint import parse_constraint
 from studies.evaluation import Evaluation, Evaluator
-from studies.samplers.nsga2 import NSGA2Sampler
-from studies.search import Progress, ReplayError, search
+from studies.samplers.registry import create_sampler
+from studies.samplers.sampler import SamplerContext
+from studies.search import EXHAUSTED, Progress, ReplayError, search
+from studies.stop import StopRules
 from studies.store import Store, create_store, open_store
 from studies.study import Goal, Study
 from tests.studies.quality import Quality
@@ -38,19 +42,26 @@ def go(
     space: Space,
     store: Store,
     quality: Quality,
-    generations: int,
+    generations: int | None = None,
     *,
     seed: int = 0,
     population: int = 6,
+    clock: Callable[[], float] = time.monotonic,
+    **limits: float,
 ) -> list[Progress]:
-    """Runs `study` up to `generations` generations."""
+    """Runs `study` up to `generations` generations, or until one of `limits` is reached."""
     constraints = [parse_constraint(text) for text in study.constraints]
-    sampler = NSGA2Sampler(
-        space, objectives=2, constraints=len(constraints), population=population, seed=seed
-    )
-    evaluator = Evaluator(space, [quality, size.params()], constraints, limited=[size.macs()])
+    context = SamplerContext(space=space, study=study, population=population, seed=seed)
     return list(
-        search(study=study, sampler=sampler, evaluator=evaluator, store=store, generations=generations)
+        search(
+            study=study,
+            sampler=create_sampler("nsga2", context),
+            evaluator=Evaluator(space, [quality, size.params()], constraints, limited=[size.macs()]),
+            store=store,
+            population=population,
+            rules=StopRules(generations=generations, **limits),  # type: ignore[arg-type]
+            clock=clock,
+        )
     )
 
 
@@ -90,7 +101,8 @@ def test_progress_counts_what_is_stored(cifar32: Space, study: Study, tmp_path: 
     assert seen[-1].hypervolume == study.hypervolume(evaluations) > 0
     volumes = [one.hypervolume for one in seen]
     assert volumes == sorted(volumes)
-    assert not seen[-1].is_exhausted
+    assert [one.stopped_by for one in seen[:-1]] == [None] * (len(seen) - 1)
+    assert seen[-1].stopped_by == "generations"
 
 
 def test_every_crash_is_resumed_to_the_same_table(cifar32: Space, study: Study, tmp_path: Path) -> None:
@@ -160,8 +172,8 @@ def test_exhausted_space_ends_the_search_and_says_so(tiny: Space, study: Study, 
         store.add(free)
         seen = go(free, tiny, store, Quality(), 50, population=30)
         assert store.count(free.name) == 108
-    assert seen[-1].is_exhausted
-    assert not any(one.is_exhausted for one in seen[:-1])
+    assert seen[-1].stopped_by == EXHAUSTED
+    assert not any(one.stopped_by for one in seen[:-1])
     assert seen[-1].generation == 4
 
 
@@ -174,3 +186,82 @@ def test_all_infeasible_study_has_no_front(cifar32: Space, study: Study, tmp_pat
     assert seen[-1].front == ()
     assert seen[-1].hypervolume == 0.0
     assert quality.measured == []
+
+
+def test_evaluations_stop_within_a_generation_and_more_of_them_go_on_exactly(
+    cifar32: Space, study: Study, tmp_path: Path
+) -> None:
+    expected = undisturbed(study, cifar32, tmp_path / "whole.db", 4)
+    with create_store(tmp_path / "parts.db") as store:
+        store.add(study)
+        for limit in (1, 4, 12, 13, 13, 24):
+            seen = go(study, cifar32, store, Quality(), evaluations=limit)
+            assert (seen[-1].stopped_by, seen[-1].evaluations) == ("evaluations", limit)
+            assert store.evaluations(study.name) == expected[:limit]
+        assert seen[-1].is_generation_done
+        seen = go(study, cifar32, store, Quality(), evaluations=5)
+        assert (seen[-1].stopped_by, seen[-1].measured) == ("evaluations", 0)
+        assert store.evaluations(study.name) == expected
+
+
+def test_minutes_stop_anywhere_and_the_next_run_goes_on_exactly(
+    cifar32: Space, study: Study, tmp_path: Path
+) -> None:
+    expected = undisturbed(study, cifar32, tmp_path / "whole.db", 4)
+    ticks = [0.0]
+
+    def clock() -> float:
+        ticks[0] += 50
+        return ticks[0]
+
+    with create_store(tmp_path / "parts.db") as store:
+        store.add(study)
+        runs = 0
+        while store.count(study.name) < len(expected):
+            seen = go(study, cifar32, store, Quality(), generations=4, minutes=1, clock=clock)
+            runs += 1
+            assert seen[-1].measured > 0
+            assert seen[-1].stopped_by == ("generations" if seen[-1].evaluations == 24 else "minutes")
+            # Within a generation, subnets may be measured in any order.
+            rows = store.evaluations(study.name)
+            assert len(rows) == seen[-1].evaluations
+            assert rows == [expected[row.index] for row in rows]
+    assert rows == expected
+    assert runs > 1
+
+
+def test_patience_counts_generations_without_gain_and_more_of_it_goes_on(
+    tiny: Space, study: Study, tmp_path: Path
+) -> None:
+    free = replace(study, constraints=())
+    with create_store(tmp_path / "whole.db") as store:
+        store.add(free)
+        volumes = [one.hypervolume for one in go(free, tiny, store, Quality(), 17) if one.is_generation_done]
+        expected = store.evaluations(free.name)
+    with create_store(tmp_path / "parts.db") as store:
+        store.add(free)
+        for patience in (1, 2, 2, 4):
+            seen = go(free, tiny, store, Quality(), patience=patience)
+            assert seen[-1].stopped_by == "patience"
+            assert seen[-1].idle == patience
+            end = seen[-1].generation
+            assert volumes[end - 1] == volumes[end - patience - 1]
+            # There it stopped first.
+            gains = [after > before for before, after in pairwise([0.0, *volumes[:end]])]
+            assert not any(not any(gains[last - patience : last]) for last in range(patience, end))
+            assert store.evaluations(free.name) == expected[: 6 * end]
+
+
+def test_patience_outlasts_a_search_that_comes_nearer_to_its_feasible_region(
+    cifar32: Space, study: Study, tmp_path: Path
+) -> None:
+    impossible = replace(study, constraints=("macs<=1k",))
+    with create_store(tmp_path / "s.db") as store:
+        store.add(impossible)
+        seen = go(impossible, cifar32, store, Quality(), patience=3)
+        rows = store.evaluations(impossible.name)
+    least = [min(one.macs for one in rows[start : start + 6]) for start in range(0, len(rows), 6)]
+    assert seen[-1].stopped_by == "patience"
+    assert len(least) == seen[-1].generation
+    # The smallest network is in the first generation, and nothing comes nearer than that.
+    assert len(least) == 1 + 3

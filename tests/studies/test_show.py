@@ -60,7 +60,9 @@ def test_json_of_a_study(database: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert record["objectives"] == ["acc", "lat"]
     assert record["evaluations"] == 4
     assert 0 < record["hypervolume"] < 1
-    assert [list(member) for member in record["front"]] == [FRONT_KEYS] * 2
+    assert [list(member) for member in record["front"]] == [[*FRONT_KEYS, "contribution"]] * 2
+    # Boxes 0.9 x 0.3 and 0.5 x 0.9 overlap in 0.5 x 0.3.
+    assert [member.pop("contribution") for member in record["front"]] == pytest.approx([0.12, 0.3])
     assert record["front"][0] == {
         "id": 1,
         "genotype": [1, 0],
@@ -97,6 +99,8 @@ def test_tables(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     front = shown(capsys, database, "--study", "first")
     assert "3 of 4 subnets hold lat<=8ms" in front
     assert "90.00" in front
+    assert "hv gain" in front
+    assert "0.12" in front
     assert "40.00" not in front
     assert "40.00" in shown(capsys, database, "--study", "first", "--evaluations")
     assert "0 evaluations" in shown(capsys, database, "--study", "second")

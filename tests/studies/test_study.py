@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from studies.evaluation import Evaluation
@@ -35,3 +36,20 @@ def test_hypervolume_uses_the_bounds_of_the_study(
     assert study.hypervolume([evaluation(0, None, 9.0)]) == 0.0
     assert study.hypervolume([]) == 0.0
     assert study.front([]) == []
+
+
+def test_losses_are_scaled_to_the_bounds_and_not_clipped(
+    study: Study, evaluation: Callable[..., Evaluation]
+) -> None:
+    rows = [evaluation(0, 80.0, 2.0), evaluation(1, None, 11.0)]
+    assert study.scaled_losses(rows) == pytest.approx(np.array([[0.2, 0.2], [np.nan, 1.1]]), nan_ok=True)
+    assert study.scaled(np.array([[100.0, 0.0], [0.0, 10.0]])).tolist() == [[0.0, 0.0], [1.0, 1.0]]
+    assert study.scaled_losses([]).shape == (0, 2)
+    # The limit is 8 ms.
+    assert study.violations(rows) == pytest.approx(np.array([[-0.75], [0.375]]))
+
+
+def test_contributions_are_shares_of_the_box(study: Study, evaluation: Callable[..., Evaluation]) -> None:
+    front = study.front([evaluation(0, 50.0, 1.0), evaluation(1, 90.0, 7.0)])
+    # Boxes 0.9 x 0.3 and 0.5 x 0.9 overlap in 0.5 x 0.3.
+    assert study.contributions(front) == pytest.approx([0.27 - 0.15, 0.45 - 0.15])

@@ -12,6 +12,7 @@ from torchvision.models import mobilenet_v2
 
 from search_space.complexity import macs, params
 from search_space.errors import H4HError
+from search_space.mobilenet_v2 import MOBILENET_V2
 from search_space.space import Space, load_space
 from search_space.subnet import MBConv, Subnet
 from supernet.blocks import ElasticViTBlock
@@ -19,7 +20,6 @@ from supernet.elastic import ElasticBatchNorm
 from supernet.model import Supernet
 from supernet.phases import without_vit
 from supernet.resizing import resized
-from tests.search_space.networks import MOBILENET_V2
 
 
 def subnets_of(space: Space, random: int, seed: int = 0) -> list[Subnet]:

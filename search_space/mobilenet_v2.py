@@ -1,10 +1,10 @@
-"""Networks that several tests need."""
+"""MobileNetV2 (Sandler et al., CVPR 2018) as a subnet: what networks for edge chips are measured against."""
 
 from __future__ import annotations
 
 from search_space.subnet import Head, MBConv, Stage, Stem, Subnet
 
-# Sandler et al., CVPR 2018, table 2: expansion, width, blocks, stride of the first.
+# Table 2: expansion, width, blocks, stride of the first.
 _TABLE = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),

@@ -1,0 +1,78 @@
+"""pymoo's genetic algorithms by ask and tell: one of them differs from another in which networks survive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from pymoo.algorithms.base.genetic import GeneticAlgorithm
+from pymoo.config import Config
+from pymoo.core.population import Population
+from pymoo.core.problem import Problem
+from pymoo.core.termination import NoTermination
+
+from search_space.genotype import Genotype
+from studies.evaluation import Evaluation
+from studies.samplers.operators import Canonical, ResetMutation, UniformCrossover, Unseen, genotype_of
+from studies.samplers.sampler import Sampler, SamplerContext
+
+MATING_ROUNDS = 20
+"""How often mating is tried for a generation before neighbours of known networks fill it up."""
+
+# pymoo prints a hint on stdout where its compiled sorting is absent; both give the same run.
+Config.warnings["not_compiled"] = False
+
+
+class GeneticSampler(Sampler):
+    """A genetic algorithm over the genotypes of a space. Its first generation is drawn at random.
+
+    Infeasible subnets rank behind all feasible ones, by the sum of their violations.
+
+    Args:
+        context: What is searched, and how.
+        algorithm: Makes the algorithm from pymoo's keyword arguments; selection and survival are its own.
+    """
+
+    def __init__(self, context: SamplerContext, algorithm: Callable[..., GeneticAlgorithm]) -> None:
+        super().__init__(context)
+        cardinalities = np.array([gene.cardinality for gene in context.space.genes], dtype=np.int64)
+        # pymoo's default operators are objects shared by all its algorithms, so each is given here.
+        self._algorithm = algorithm(
+            pop_size=context.population,
+            crossover=UniformCrossover(),
+            mutation=ResetMutation(cardinalities),
+            repair=Canonical(context.space),
+            eliminate_duplicates=Unseen(self._archive),
+            output=None,
+        )
+        self._algorithm.mating.n_max_iterations = MATING_ROUNDS
+        self._algorithm.setup(
+            Problem(
+                n_var=len(context.space.genes),
+                n_obj=len(context.study.goals),
+                n_ieq_constr=len(context.study.constraints),
+                xl=np.zeros_like(cardinalities),
+                xu=cardinalities - 1,
+            ),
+            termination=NoTermination(),
+        )
+        # `setup` makes a generator of its own; everything is to follow from one.
+        self._algorithm.random_state = self._rng
+
+    def _propose(self, count: int) -> list[Genotype]:
+        if not self._algorithm.is_initialized:
+            return self._draw(count)
+        children = self._algorithm.mating.do(
+            self._algorithm.problem,
+            self._algorithm.pop,
+            count,
+            algorithm=self._algorithm,
+            random_state=self._rng,
+        )
+        return [genotype_of(child.X) for child in children]
+
+    def _learn(self, evaluations: Sequence[Evaluation]) -> None:
+        asked = Population.new(X=np.array([one.genotype for one in evaluations], dtype=np.int64))
+        asked.set("F", self._losses(evaluations))
+        asked.set("G", self._study.violations(evaluations))
+        self._algorithm.tell(infills=asked)

@@ -1,0 +1,133 @@
+"""Crossover and mutation for short integer genes, and what binds them to pymoo.
+
+pymoo's own recipe for integers (SBX and polynomial mutation on floats, then rounding) hardly ever changes
+a gene of 2 to 4 options, and its `pow` may differ in the last bit between platforms. So both are integer
+only here. Every child is made canonical and compared with all networks the study has ever asked for,
+inside the mating.
+"""
+
+# pymoo calls its operators with arguments of these names, needed or not.
+# ruff: noqa: ARG002, N803
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pymoo.core.crossover import Crossover
+from pymoo.core.duplicate import DuplicateElimination
+from pymoo.core.mutation import Mutation
+from pymoo.core.population import Population
+from pymoo.core.problem import Problem
+from pymoo.core.repair import Repair
+
+from search_space.genotype import Genotype
+from search_space.space import Space
+from studies.samplers.archive import Archive
+
+Genes = NDArray[np.int64]
+
+CROSSOVER_PROBABILITY = 0.9
+
+
+def uniform_crossover(parents: Genes, rng: np.random.Generator) -> Genes:
+    """Two children of each pair of parents; each gene comes from either parent with equal chance.
+
+    Args:
+        parents: Shape (2, n, genes).
+        rng: Source of the draws.
+
+    Returns:
+        Shape (2, n, genes): whatever gene one child has from one parent, the other has from the other.
+    """
+    swapped = rng.random(parents.shape[1:]) < 0.5  # (n, genes)
+    return np.where(swapped, parents[::-1], parents)
+
+
+def reset_mutation(genotypes: Genes, cardinalities: Genes, rng: np.random.Generator) -> Genes:
+    """Each gene changes with chance 1 / (number of genes with a choice), to any other option alike.
+
+    Args:
+        genotypes: Shape (n, genes).
+        cardinalities: Number of options of each gene, shape (genes,).
+        rng: Source of the draws.
+    """
+    has_choice = cardinalities > 1
+    rate = 1.0 / max(int(has_choice.sum()), 1)
+    mutated = (rng.random(genotypes.shape) < rate) & has_choice
+    # Adding 1 to cardinality - 1, modulo the cardinality, reaches every other option and never the same.
+    shift = rng.integers(1, np.maximum(cardinalities, 2), size=genotypes.shape)
+    return np.where(mutated, (genotypes + shift) % cardinalities, genotypes)
+
+
+def genotype_of(row: Genes) -> Genotype:
+    """A row of genes as a genotype."""
+    return tuple(row.tolist())
+
+
+class UniformCrossover(Crossover):  # type: ignore[misc]
+    """`uniform_crossover` of most pairs; the other pairs are copied."""
+
+    def __init__(self) -> None:
+        super().__init__(n_parents=2, n_offsprings=2, prob=CROSSOVER_PROBABILITY)
+
+    def _do(
+        self, problem: Problem, X: Genes, *args: Any, random_state: np.random.Generator, **kwargs: Any
+    ) -> Genes:
+        return uniform_crossover(X, random_state)
+
+
+class ResetMutation(Mutation):  # type: ignore[misc]
+    """`reset_mutation` of every child.
+
+    Args:
+        cardinalities: Number of options of each gene, shape (genes,).
+    """
+
+    def __init__(self, cardinalities: Genes) -> None:
+        super().__init__(prob=1.0)
+        self._cardinalities = cardinalities
+
+    def _do(
+        self, problem: Problem, X: Genes, *args: Any, random_state: np.random.Generator, **kwargs: Any
+    ) -> Genes:
+        return reset_mutation(X, self._cardinalities, random_state)
+
+
+class Canonical(Repair):  # type: ignore[misc]
+    """Makes every child canonical, before children are compared.
+
+    Args:
+        space: What they belong to.
+    """
+
+    def __init__(self, space: Space) -> None:
+        super().__init__()
+        self._space = space
+
+    def _do(self, problem: Problem, X: Genes, **kwargs: Any) -> Genes:
+        return np.array([self._space.canonical(genotype_of(row)) for row in X], dtype=np.int64)
+
+
+class Unseen(DuplicateElimination):  # type: ignore[misc]
+    """Keeps what neither the study nor the generation in the making holds.
+
+    Args:
+        archive: What the study has asked for.
+    """
+
+    def __init__(self, archive: Archive) -> None:
+        super().__init__()
+        self._archive = archive
+
+    def do(self, pop: Population, *others: Population, **kwargs: Any) -> Population:
+        # `others` are the population, which the archive covers, and the children made so far.
+        taken = {genotype_of(child.X) for children in others[1:] for child in children}
+        kept = []
+        for index, individual in enumerate(pop):
+            genotype = genotype_of(individual.X)
+            if genotype not in self._archive and genotype not in taken:
+                taken.add(genotype)
+                kept.append(index)
+        return pop[kept]

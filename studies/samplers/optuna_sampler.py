@@ -1,0 +1,84 @@
+"""Optuna's samplers by ask and tell, in memory: the study's own table is all that is kept.
+
+Optuna may suggest a network again, or one written with inactive genes. So what it is told of is the network
+that was evaluated, as a trial of its own, canonical; the trial that it suggested is closed as failed, which
+its samplers pass over. Until then it counts as running, and a sampler that can keeps away from it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.trial import TrialState, create_trial
+
+from search_space.genotype import Gene, Genotype
+from studies.evaluation import Evaluation
+from studies.samplers.sampler import Sampler, SamplerContext
+
+# Optuna reports every trial on stderr.
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def seed_of(context: SamplerContext) -> int:
+    """The study's seed as one that Optuna takes: 32 bits."""
+    return int(np.random.SeedSequence(context.seed).generate_state(1)[0])
+
+
+class OptunaSampler(Sampler):
+    """One of Optuna's samplers over the genotypes of a space.
+
+    Args:
+        context: What is searched, and how.
+        sampler: Makes Optuna's sampler; seeded.
+    """
+
+    def __init__(self, context: SamplerContext, sampler: Callable[[], optuna.samplers.BaseSampler]) -> None:
+        super().__init__(context)
+        # A gene without a choice has nothing to be learned about.
+        self._distributions = {
+            gene.name: _distribution(gene) for gene in context.space.genes if gene.cardinality > 1
+        }
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            self._trials = optuna.create_study(
+                sampler=sampler(), directions=["minimize"] * len(context.study.goals)
+            )
+        self._running: list[optuna.Trial] = []
+
+    def _propose(self, count: int) -> list[Genotype]:
+        self._running = [self._trials.ask(self._distributions) for _ in range(count)]
+        return [
+            tuple(int(trial.params.get(gene.name, 0)) for gene in self._space.genes)
+            for trial in self._running
+        ]
+
+    def _learn(self, evaluations: Sequence[Evaluation]) -> None:
+        closed = [self._trials.tell(running, state=TrialState.FAIL) for running in self._running]
+        losses, violations = self._losses(evaluations), self._study.violations(evaluations)
+        self._trials.add_trials(
+            create_trial(
+                params={
+                    gene.name: value
+                    for gene, value in zip(self._space.genes, evaluation.genotype, strict=True)
+                    if gene.name in self._distributions
+                },
+                distributions=self._distributions,
+                values=losses[row].tolist(),
+                constraints=dict(zip(self._study.constraints, violations[row].tolist(), strict=True)),
+                # Genetic samplers note there which generation a trial belongs to.
+                system_attrs=closed[row].system_attrs,
+            )
+            for row, evaluation in enumerate(evaluations)
+        )
+
+
+def _distribution(gene: Gene) -> BaseDistribution:
+    """Numbers in order where the options are, else names without an order."""
+    if all(isinstance(option, int) for option in gene.options):
+        return IntDistribution(0, gene.cardinality - 1)
+    return CategoricalDistribution(tuple(range(gene.cardinality)))
