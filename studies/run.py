@@ -128,7 +128,11 @@ def parser() -> Parser:
         help="training images for its batch-norm statistics (default: 512, or all there are)",
     )
     add("--device", help="auto, cpu or cuda")
-    add("--precision", choices=("fp32", "bf16"), help="number format of weights and activations")
+    add(
+        "--precision",
+        choices=("fp32", "bf16", "int8"),
+        help="number format of weights and activations; int8 is what the hardware computes in",
+    )
     add("--memory", metavar="SIZE", help="most that activations may take, such as 512MB; changes no value")
     add = result.add_argument_group("where it is kept").add_argument
     add(

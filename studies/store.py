@@ -19,8 +19,8 @@ from types import TracebackType
 
 from search_space.errors import H4HError, UnknownNameError
 from search_space.genotype import Genotype, parse, to_text
-from studies.constraint import parse_constraint
 from studies.evaluation import Evaluation
+from studies.fingerprint import part_of
 from studies.study import Goal, Study
 
 APPLICATION_ID = 0x4834484E
@@ -217,8 +217,7 @@ class Store:
             if study.fingerprint["space"] != space or not _agrees(study.fingerprint, objective, deciding):
                 continue
             # Its fingerprint has the objective's parts, so it is among its goals or its limits.
-            limited = [parse_constraint(text).quantity for text in study.constraints]
-            column = [*study.objectives, *limited].index(objective)
+            column = study.quantities.index(objective)
             for one in self.evaluations(study.name):
                 value = (*one.values, *one.limited)[column]
                 if value is not None:
@@ -228,10 +227,7 @@ class Store:
 
 def _agrees(fingerprint: Mapping[str, str], objective: str, deciding: Mapping[str, str]) -> bool:
     """Whether a study's fingerprint has these parts, under their own names or the objective's."""
-    return all(
-        fingerprint.get(f"{objective}.{key}", fingerprint.get(key)) == value
-        for key, value in deciding.items()
-    )
+    return all(part_of(fingerprint, objective, key) == value for key, value in deciding.items())
 
 
 def open_store(path: Path, *, writable: bool = False) -> Store:

@@ -18,6 +18,7 @@ from supernet.checkpoints import built_in_checkpoint
 from supernet.evaluation_pack import built_in_pack, load_pack
 from supernet.images import normalised
 from supernet.normalisation import Recording
+from supernet.quantisation import VERSION
 
 SPACE = load_space("cifar32")
 CHECKPOINT = built_in_checkpoint("cifar32")
@@ -57,8 +58,9 @@ def test_value_is_the_share_of_right_classes_after_recalibration() -> None:
     assert accuracy()([subnet])[0] == pytest.approx(100 * float(right), abs=100 / 300)
 
 
-def test_values_do_not_depend_on_the_batch() -> None:
-    objective = accuracy()
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_values_do_not_depend_on_the_batch(precision: str) -> None:
+    objective = accuracy(precision=precision)
     rng = np.random.default_rng(0)
     subnets = [SPACE.decode(SPACE.sample(rng)) for _ in range(4)]
     together = objective(subnets)
@@ -80,8 +82,27 @@ def test_fingerprint_follows_everything_that_decides(tmp_path: Path) -> None:
         {"val_images": 301},
         {"calibration_images": 129},
         {"precision": "bf16"},
+        {"precision": "int8"},
     ):
         assert accuracy(**change).fingerprint() != base
+    in_integers = accuracy(precision="int8").fingerprint()
+    assert in_integers == base | {"precision": "int8", "quantisation": VERSION}
+
+
+def test_in_integers_values_are_near_those_in_floating_point() -> None:
+    subnets = [SPACE.decode(SPACE.largest()), SPACE.decode(SPACE.smallest())]
+    difference = accuracy(precision="int8")(subnets) - accuracy()(subnets)
+    assert np.abs(difference).max() < 5
+    assert np.abs(difference).max() > 0
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_fewer_calibration_images_than_a_batch(precision: str) -> None:
+    subnets = [SPACE.decode(SPACE.largest())]
+    (few,) = accuracy(precision=precision, calibration_images=64)(subnets)
+    assert few > 80
+    (one,) = accuracy(precision=precision, calibration_images=1)(subnets)
+    assert 0 <= one <= few
 
 
 @pytest.mark.parametrize(
