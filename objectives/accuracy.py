@@ -76,8 +76,8 @@ class Accuracy:
         self._memory = memory
         needed = shared_oracle.full_sharing(self._supernet, PRECISIONS[precision])
         self.notice = (
-            f"--memory leaves {bytes_text(memory)} to a process, less than the {bytes_text(needed)} with which "
-            f"subnets share all they have in common: accuracy takes longer, its values are the same"
+            f"--memory leaves {bytes_text(memory)} to a process, less than the {bytes_text(needed)} with "
+            f"which subnets share all they have in common: accuracy takes longer, its values are the same"
             if memory < needed
             else ""
         )
@@ -102,7 +102,8 @@ class Accuracy:
     def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
         """Accuracies in %, ``(n,)``, as each subnet alone would have them.
 
-        On CPUs computed in one thread: more of them round in other ways. `objectives.workers` uses more cores.
+        Computed in one thread: on CPUs more of them round in other ways. `objectives.workers` uses more
+        cores.
         """
         if not subnets:
             return np.zeros(0)

@@ -133,7 +133,7 @@ def parser() -> Parser:
         "--workers",
         type=int,
         metavar="N",
-        help="processes of this machine that measure, one core each; changes no value (default: one per core)",
+        help="processes that measure, with a core each (default: one per core); changes no value",
     )
     add("--dask", metavar="ADDRESS", help="measure on the Dask cluster with this scheduler; changes no value")
     add = result.add_argument_group("where it is kept").add_argument

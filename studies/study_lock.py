@@ -13,7 +13,7 @@ import platform
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from studies.store import StoreError
@@ -58,8 +58,11 @@ def _locked(path: Path) -> int:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_at(file, path):
-                os.ftruncate(file, 0)
-                os.write(file, f"{os.getpid()}\n{platform.node()}\n{shlex.join(sys.orig_argv)}\n".encode())
+                with suppress(OSError):  # A full disk; the lock holds without a name.
+                    os.ftruncate(file, 0)
+                    os.write(
+                        file, f"{os.getpid()}\n{platform.node()}\n{shlex.join(sys.orig_argv)}\n".encode()
+                    )
                 return file
         except BaseException:
             os.close(file)

@@ -19,8 +19,8 @@ import distributed
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from objectives.objective import FloatArray, Objective
-from objectives.workers.parcel import Parcel, pack
 from objectives.workers.errors import WorkerError
+from objectives.workers.parcel import Parcel, pack
 from objectives.workers.versions import check_versions, versions
 from search_space.subnet import Subnet
 
@@ -64,8 +64,8 @@ class DaskTeam:
                 self._client = distributed.Client(address, timeout=connect_s, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise WorkerError(
-                f"no Dask scheduler answers at --dask {address} within {connect_s:g} s; it must be an address "
-                f"such as tcp://10.0.0.1:8786, as `dask scheduler` prints it"
+                f"no Dask scheduler answers at --dask {address} within {connect_s:g} s; it must be an "
+                f"address such as tcp://10.0.0.1:8786, as `dask scheduler` prints it"
             ) from error
         try:
             with _translated(address):
@@ -116,7 +116,7 @@ class DaskTeam:
         """Threads of each worker."""
         return list(self._client.nthreads().values())
 
-    def _wait(self, futures: list[distributed.Future]) -> None:
+    def _wait(self, futures: list[distributed.Future[Any]]) -> None:
         """Waits until `futures` are there; without any, for a worker."""
         lost_at: float | None = None
         while True:
@@ -142,6 +142,8 @@ class DaskTeam:
 class _Holder(WorkerPlugin):
     """Gives a worker the objective when it joins."""
 
+    objective: Objective
+
     def __init__(self, parcel: Parcel, block: bytes, expected: dict[str, str]) -> None:
         self._parcel = parcel
         self._block = block
@@ -149,13 +151,13 @@ class _Holder(WorkerPlugin):
 
     def setup(self, worker: distributed.Worker) -> None:
         check_versions(self._expected, {worker.address: versions()})
-        self.objective: Objective = self._parcel.unpack(bytearray(self._block))
+        self.objective = self._parcel.unpack(bytearray(self._block))
         self._block = b""
 
 
 def _measure(name: str, subnets: Sequence[Subnet]) -> FloatArray:
     """What a worker does with a part."""
-    holder = distributed.get_worker().plugins[name]
+    holder: Any = distributed.get_worker().plugins[name]
     values: FloatArray = holder.objective(subnets)
     return values
 

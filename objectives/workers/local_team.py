@@ -14,6 +14,7 @@ import threading
 import weakref
 from collections import Counter, deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from mmap import MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap
 from multiprocessing import connection as connections
@@ -23,8 +24,8 @@ from multiprocessing.reduction import DupFd
 from typing import IO, Any, cast
 
 from objectives.objective import FloatArray, Objective
-from objectives.workers.parcel import Parcel, pack
 from objectives.workers.errors import WorkerError
+from objectives.workers.parcel import Parcel, pack
 from search_space.subnet import Subnet
 
 DEATHS = 3
@@ -92,10 +93,8 @@ class LocalTeam:
             while waiting and len(busy) < self.size:
                 worker, part = self._idle.pop() if self._idle else self._start(), waiting.popleft()
                 busy[worker.connection] = worker, part
-                try:
+                with suppress(OSError):  # It may have died while it was idle; the pipe says so below.
                     worker.connection.send(parts[part])
-                except OSError:
-                    pass  # It died while it was idle; its end of the pipe says so below.
             for ready in cast("list[Connection[Any, Any]]", connections.wait(list(busy))):
                 worker, part = busy.pop(ready)
                 try:

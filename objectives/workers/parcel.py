@@ -7,6 +7,7 @@ for all of them. Parcels go from a process to those it works with and are never 
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import sys
 from collections.abc import Iterator
@@ -70,8 +71,13 @@ def _pieces(tensors: list[Tensor]) -> Iterator[bytes]:
     import torch
 
     for tensor in tensors:
-        raw = tensor.detach().cpu().permute(_memory_order(tensor)).contiguous().flatten()
-        yield raw.view(torch.uint8).numpy().tobytes() + bytes(-raw.nbytes % _ALIGNMENT)
+        in_order = tensor.detach().cpu().permute(_memory_order(tensor)).contiguous()
+        piece = in_order.flatten().view(torch.uint8).numpy().tobytes()
+        yield piece + _padding(len(piece))
+
+
+def _padding(size: int) -> bytes:
+    return bytes(-size % _ALIGNMENT)
 
 
 def _memory_order(tensor: Tensor) -> list[int]:
@@ -101,7 +107,8 @@ class _Pickler(pickle.Pickler):
                 is_parameter=isinstance(item, torch.nn.Parameter),
             )
         )
-        self._end += item.nbytes + -item.nbytes % _ALIGNMENT
+        size: int = item.numel() * item.element_size()
+        self._end += size + len(_padding(size))
         self.tensors.append(item)
         return len(self.tensors) - 1
 
@@ -117,9 +124,7 @@ class _Unpickler(pickle.Unpickler):
 
         layout = self._layouts[number]
         dtype = getattr(torch, layout.dtype)
-        count = 1
-        for length in layout.shape:
-            count *= length
+        count = math.prod(layout.shape)
         if count == 0:
             flat = torch.empty(0, dtype=dtype)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -29,4 +30,4 @@ def shares(subnets: Sequence[Subnet], count: int) -> list[Sequence[Subnet]]:
     middles = macs.cumsum() - macs / 2
     places = np.minimum(middles * count // macs.sum(), count - 1)
     starts = [0, *(np.flatnonzero(np.diff(places)) + 1), len(subnets)]
-    return [subnets[start:end] for start, end in zip(starts[:-1], starts[1:], strict=True)]
+    return [subnets[start:end] for start, end in pairwise(starts)]
