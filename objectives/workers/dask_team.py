@@ -6,6 +6,7 @@ needs this project installed and none of its files.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import logging
@@ -59,10 +60,12 @@ class DaskTeam:
         # What it has to say is said by the errors below, in one line.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
+            # A client that finds nobody complains once more when it is collected.
+            asyncio.run(_knock(address, connect_s))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
                 self._client = distributed.Client(address, timeout=connect_s, set_as_default=False)
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise WorkerError(
                 f"no Dask scheduler answers at --dask {address} within {connect_s:g} s; it must be an "
                 f"address such as tcp://10.0.0.1:8786, as `dask scheduler` prints it"
@@ -132,11 +135,17 @@ class DaskTeam:
                         f"start some and repeat the command: it goes on from what is stored"
                     )
             if futures:
-                with contextlib.suppress(TimeoutError):
+                with contextlib.suppress(TimeoutError), self._client.as_current():
                     distributed.wait(futures, timeout=_POLL_S)
                     return
             else:
                 time.sleep(min(_POLL_S, self._patience_s / 4))
+
+
+async def _knock(address: str, timeout_s: float) -> None:
+    """Raises `OSError` or `ValueError` if nobody listens at `address`."""
+    connection = await distributed.comm.connect(address, timeout=timeout_s)
+    await connection.close()
 
 
 class _Holder(WorkerPlugin):

@@ -82,7 +82,7 @@ def _padding(size: int) -> bytes:
 
 def _memory_order(tensor: Tensor) -> list[int]:
     """Dimensions from the outermost in memory to the innermost."""
-    return sorted(range(tensor.dim()), key=lambda dim: -tensor.stride(dim))
+    return sorted(range(tensor.dim()), key=tensor.stride, reverse=True)
 
 
 class _Pickler(pickle.Pickler):

@@ -8,7 +8,7 @@ from importlib import metadata
 
 from objectives.workers.errors import WorkerError
 
-_PACKAGES = ("h4h-nas", "torch", "numpy", "distributed")
+_PACKAGES = ("h4h-nas", "numpy", "distributed")
 
 
 def versions() -> dict[str, str]:
@@ -20,6 +20,7 @@ def versions() -> dict[str, str]:
     return {
         "Python": platform.python_version(),
         **found,
+        "torch": str(torch.__version__),
         "CPU kernels": torch.backends.cpu.get_cpu_capability(),
     }
 
