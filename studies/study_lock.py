@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import platform
 import shlex
@@ -60,9 +61,7 @@ def _locked(path: Path) -> int:
             if _is_at(file, path):
                 with suppress(OSError):  # A full disk; the lock holds without a name.
                     os.ftruncate(file, 0)
-                    os.write(
-                        file, f"{os.getpid()}\n{platform.node()}\n{shlex.join(sys.orig_argv)}\n".encode()
-                    )
+                    os.write(file, _this_process())
                 return file
         except BaseException:
             os.close(file)
@@ -79,11 +78,15 @@ def _is_at(file: int, path: Path) -> bool:
         return False
 
 
+def _this_process() -> bytes:
+    return json.dumps([os.getpid(), platform.node(), shlex.join(sys.orig_argv)]).encode()
+
+
 def _holder(path: Path) -> str:
     """Who holds the lock, as far as the file says."""
     try:
-        number, machine, command = path.read_text().splitlines()
-    except (OSError, ValueError):  # It is being written or removed just now.
+        number, machine, command = json.loads(path.read_text())
+    except (OSError, ValueError, TypeError):  # It is being written or removed just now.
         return "another process"
     where = "" if machine == platform.node() else f" on {machine}"
     return f"process {number}{where} ({command})"

@@ -15,9 +15,7 @@ POOL = [SPACE.decode(SPACE.sample(RNG)) for _ in range(30)]
 
 
 @given(st.lists(st.sampled_from(POOL), max_size=40), st.integers(1, 12))
-def test_shares_are_the_batch_cut_into_runs_of_about_equal_work(
-    subnets: list[object], count: int
-) -> None:
+def test_shares_are_the_batch_cut_into_runs_of_about_equal_work(subnets: list[object], count: int) -> None:
     parts = shares(subnets, count)  # type: ignore[arg-type]
     assert [subnet for part in parts for subnet in part] == subnets
     assert len(parts) <= count
