@@ -17,6 +17,7 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 import distributed
+from distributed.comm.core import connect
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from objectives.objective import FloatArray, Objective
@@ -144,7 +145,7 @@ class DaskTeam:
 
 async def _knock(address: str, timeout_s: float) -> None:
     """Raises `OSError` or `ValueError` if nobody listens at `address`."""
-    connection = await distributed.comm.connect(address, timeout=timeout_s)
+    connection = await connect(address, timeout=timeout_s)
     await connection.close()
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from studies import study_lock as module
 from studies.store import StoreError
 from studies.study_lock import study_lock
 
@@ -75,7 +74,7 @@ def test_a_lock_whose_file_is_removed_just_then_is_taken_again(
             removed[0].unlink()
         real(file, operation)
 
-    monkeypatch.setattr(module.fcntl, "flock", flock)
+    monkeypatch.setattr("studies.study_lock.fcntl.flock", flock)
     with study_lock(Path("studies.db"), "mine"):
         assert list(folder.iterdir()) == removed
         with pytest.raises(StoreError, match="is being run"), study_lock(Path("studies.db"), "mine"):

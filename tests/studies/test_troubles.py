@@ -1,4 +1,4 @@
-"""Full disk, no right to write, locked, or run twice: one line, nothing lost, and the same table afterwards."""
+"""Full disk, no right to write, locked, run twice: one line, nothing lost, the same table afterwards."""
 
 from __future__ import annotations
 
@@ -220,10 +220,10 @@ def test_the_same_study_twice_at_once(
         error = fails(capsys, [*QUICK, *longer])
         assert f"study 'mine' in studies.db is being run by process {process.pid} ({sys.executable} " in error
         assert "-m studies.run --objectives macs,params" in error
-        # Another study of the same file is none of its business.
-        run.main([*QUICK[:-1], "other", "--generations", "1"])
     finally:
         os.kill(process.pid, signal.SIGCONT)
+    # Another study of the same file is none of its business.
+    run.main([*QUICK[:-1], "other", "--generations", "1"])
     out, error = process.communicate()
     assert (process.returncode, error) == (0, "")
     assert "Pareto front" in out

@@ -118,13 +118,11 @@ def test_any_number_of_workers_gives_the_same_table(
 def test_a_dask_cluster_that_loses_workers_gives_the_same_table(
     tmp_path: Path, whole: list[tuple[object, ...]]
 ) -> None:
-    with distributed.LocalCluster(  # type: ignore[no-untyped-call]
+    with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as cluster:
         process = start(tmp_path, cluster.scheduler_address, seconds=0.1)
-        with distributed.Client(  # type: ignore[no-untyped-call]
-            cluster.scheduler_address, set_as_default=False
-        ) as client:
+        with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
             workers = client.run(os.getpid)
             for killed, victim in enumerate(workers.values()):
                 wait_until(lambda known=8 * killed + 2: count(tmp_path / "studies.db") >= known)  # type: ignore[misc]

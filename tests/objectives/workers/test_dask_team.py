@@ -11,11 +11,10 @@ import distributed
 import numpy as np
 import pytest
 
-from objectives.workers import dask_team
 from objectives.workers.dask_team import DaskTeam
 from objectives.workers.errors import WorkerError
 from objectives.workers.spread import Spread, spread
-from objectives.workers.versions import versions
+from objectives.workers.versions import check_versions, versions
 from search_space import complexity
 from search_space.errors import H4HError
 from search_space.space import load_space
@@ -31,7 +30,7 @@ MACS = [complexity.macs(subnet) for subnet in SUBNETS]
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    with distributed.LocalCluster(  # type: ignore[no-untyped-call]
+    with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
     ) as cluster:
         yield cluster
@@ -83,8 +82,9 @@ def test_workers_of_another_version_are_refused(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = {**versions(), "numpy": "1.0"}
-    real = dask_team.check_versions
-    monkeypatch.setattr(dask_team, "check_versions", lambda _, found: real(here, found))
+    monkeypatch.setattr(
+        "objectives.workers.dask_team.check_versions", lambda _, found: check_versions(here, found)
+    )
     with pytest.raises(WorkerError, match=r"worker tcp://.*numpy 1\.0 here, 2\.[\d.]+ there"):
         DaskTeam(Fragile(tmp_path), address)
 
@@ -96,9 +96,7 @@ def test_an_address_where_nobody_answers_is_refused(tmp_path: Path, wrong: str) 
 
 
 def test_a_cluster_without_workers_is_given_up(tmp_path: Path) -> None:
-    with distributed.LocalCluster(  # type: ignore[no-untyped-call]
-        n_workers=0, dashboard_address=":0"
-    ) as empty:
+    with distributed.LocalCluster(n_workers=0, dashboard_address=":0") as empty:
         start = time.monotonic()
         with pytest.raises(WorkerError, match=r"has had no worker for 0\.2 s"):
             DaskTeam(Fragile(tmp_path), empty.scheduler_address, patience_s=0.2)
@@ -106,7 +104,7 @@ def test_a_cluster_without_workers_is_given_up(tmp_path: Path) -> None:
 
 
 def test_a_cluster_that_ends_is_an_error(tmp_path: Path) -> None:
-    with distributed.LocalCluster(  # type: ignore[no-untyped-call]
+    with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
     ) as short:
         team = DaskTeam(Fragile(tmp_path), short.scheduler_address)
