@@ -134,11 +134,11 @@ class LocalTeam:
             package = _Package(self._parcel, self._block)
             process = context.Process(target=_serve, args=(theirs, package), daemon=True)
             process.start()
+            theirs.close()
+            worker = _Worker(process, ours)
+            self._all.append(worker)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            theirs.close()
-        worker = _Worker(process, ours)
-        self._all.append(worker)
         return worker
 
 
