@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from mmap import MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap
 from multiprocessing import connection as connections
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import DupFd
@@ -127,6 +128,8 @@ class LocalTeam:
     def _start(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
+        # Python's own helper process unblocks Ctrl-C when it is started, which must not happen below.
+        resource_tracker.ensure_running()
         # Ctrl-C reaches all processes of a terminal; a worker is to be ended by its owner alone. It inherits
         # what is blocked here, and so never sees it, not even while it starts.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
