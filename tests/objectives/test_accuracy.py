@@ -16,7 +16,7 @@ from objectives.workers.parcel import pack
 from objectives.workers.spread import Spread, spread
 from search_space.errors import H4HError
 from search_space.space import load_space
-from supernet import shared_oracle
+from supernet import prefix_tree
 from supernet.checkpoint import CheckpointError, file_digest, load_checkpoint, save_checkpoint
 from supernet.checkpoints import built_in_checkpoint
 from supernet.evaluation_pack import built_in_pack, load_pack
@@ -115,7 +115,7 @@ def test_another_space_is_refused() -> None:
 
 def test_it_computes_in_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     threads = []
-    real = shared_oracle.walk
+    real = prefix_tree.walk
 
     def walk(*arguments: Any) -> None:
         threads.append(torch.get_num_threads())
