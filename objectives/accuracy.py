@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from supernet.images import check_classes
 from supernet.precision import INT8, SCORED_IN, resolve_precision
 from supernet.quantisation import VERSION as QUANTISATION_VERSION
 from supernet.shared_oracle import MEMORY
+from supernet.single_thread import single_thread
 
 VERSION = "2"
 """Changes whenever the same weights and images may give another accuracy than before."""
@@ -79,8 +80,8 @@ class Accuracy:
             self._supernet, SCORED_IN[precision], in_integers=self._in_integers
         )
         self.notice = (
-            f"--memory {bytes_text(memory)} is less than the {bytes_text(needed)} with which subnets share "
-            f"all they have in common: accuracy takes longer, its values are the same"
+            f"--memory leaves {bytes_text(memory)} to a process, less than the {bytes_text(needed)} with "
+            f"which subnets share all they have in common: accuracy takes longer, its values are the same"
             if memory < needed
             else ""
         )
@@ -105,18 +106,28 @@ class Accuracy:
             self._fingerprint["device"] = device.type
 
     def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
-        """Accuracies in %, ``(n,)``, as each subnet alone would have them."""
+        """Accuracies in %, ``(n,)``, as each subnet alone would have them.
+
+        Computed in one thread: on CPUs more of them round in other ways. `objectives.workers` uses more
+        cores.
+        """
         if not subnets:
             return np.zeros(0)
-        found = shared_oracle.calibrated(
-            self._supernet,
-            subnets,
-            self._calibration,
-            memory=self._memory,
-            in_integers=self._in_integers,
-        )
-        correct = shared_oracle.correct(found, self._search.batches)
+        with single_thread():
+            found = shared_oracle.calibrated(
+                self._supernet,
+                subnets,
+                self._calibration,
+                memory=self._memory,
+                in_integers=self._in_integers,
+            )
+            correct = shared_oracle.correct(found, self._search.batches)
         return 100 * correct.sum(dim=1).double().cpu().numpy() / correct.shape[1]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # In the process of a worker, which has not been told yet.
+        keep_freed_memory()
+        self.__dict__.update(state)
 
     def fingerprint(self) -> dict[str, str]:
         """Hashes of weights and images, the oracle's settings, and torch, whose kernels round."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ import torch
 
 from objectives.accuracy import Accuracy
 from objectives.objective import Objective
+from objectives.workers.parcel import pack
+from objectives.workers.spread import Spread, spread
 from search_space.errors import H4HError
 from search_space.space import load_space
+from supernet import prefix_tree
 from supernet.checkpoint import CheckpointError, file_digest, load_checkpoint, save_checkpoint
 from supernet.checkpoints import built_in_checkpoint
 from supernet.evaluation_pack import built_in_pack, load_pack
@@ -128,3 +132,51 @@ def test_another_space_is_refused() -> None:
     other = replace(SPACE, name="other", resolution=(32,))
     with pytest.raises(CheckpointError, match="not of 'other'"):
         accuracy(space=other)
+
+
+def test_it_computes_in_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+    real = prefix_tree.walk
+
+    def walk(*arguments: Any) -> None:
+        threads.append(torch.get_num_threads())
+        real(*arguments)
+
+    objective = accuracy()
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        monkeypatch.setattr("supernet.shared_oracle.walk", walk)
+        objective([SPACE.decode(SPACE.smallest())])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(threads) == {1}
+
+
+@pytest.mark.slow
+def test_workers_find_the_same_values_whatever_their_number() -> None:
+    # bf16, in which rounding shows soonest.
+    objective = accuracy(precision="bf16", val_images=100, calibration_images=64)
+    rng = np.random.default_rng(3)
+    subnets = [SPACE.decode(one) for one in sorted(SPACE.sample(rng) for _ in range(4))]
+    alone = objective(subnets)
+    spread_ = spread(objective, workers=2)
+    assert isinstance(spread_, Spread)
+    for count in (4, 3, 2):  # In shares of two or one.
+        assert spread_(subnets[:count]).tolist() == alone[:count].tolist()
+    spread_.close()
+
+
+def test_what_a_worker_gets_holds_weights_and_images_once() -> None:
+    objective = accuracy()
+    parcel, pieces = pack(objective)
+    block = bytearray(b"".join(pieces))
+    weights = sum(tensor.nbytes for tensor in load_checkpoint(CHECKPOINT).state_dict().values())
+    images = (300 + 128) * 3 * 32 * 32 * 4
+    assert weights + images <= len(block) < 1.02 * (weights + images)
+    assert len(parcel.content) < 0.1 * len(block)
+    found = parcel.unpack(block)
+    subnets = [SPACE.decode(SPACE.smallest()), SPACE.decode(SPACE.largest())]
+    assert found(subnets).tolist() == objective(subnets).tolist()
+    assert found.fingerprint() == objective.fingerprint()
