@@ -2,12 +2,13 @@
 
 Batch-norm statistics of a subnet depend on what lies before each layer only, so they are shared as its maps
 are: one walk over the tree of subnets (`prefix_tree.py`) for each batch of calibration images records them,
-one for each batch of held-out images classifies.
+one for each batch of held-out images classifies. So are the ranges of activations in 8-bit integers, which
+one more walk over the calibration images records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,13 +16,16 @@ from torch import Tensor
 
 from search_space.errors import H4HError
 from search_space.subnet import Subnet
-from supernet.images import BATCH
+from supernet.images import BATCH, check_images
+from supernet.integer_network import Integers, Numbers, Observed, Stored, run
 from supernet.model import Supernet
-from supernet.normalisation import Folded, Recording
+from supernet.normalisation import Folded, Normalisation, Recording
 from supernet.oracle import PreparedImages
 from supernet.parts import Part, parts
 from supernet.prefix_tree import Branch, grow, walk
 
+MEMORY = 4e9
+"""Bytes that maps may take unless told."""
 WORKSPACE = 1.5
 """Memory of a part at work, over that of its maps: kernels have buffers of their own."""
 
@@ -34,11 +38,13 @@ class Calibrated:
         subnets: In the order in which they were given.
         branches: Their tree.
         statistics: Batch norm of each branch.
+        integers: The 8-bit numbers of each branch, where subnets are to compute in them.
     """
 
     subnets: tuple[Subnet, ...]
     branches: tuple[Branch, ...]
     statistics: dict[Branch, Folded]
+    integers: dict[Branch, Integers] | None = None
 
     @torch.inference_mode()
     def scores(self, batch: Tensor, reach: Callable[[Branch, Tensor], None]) -> None:
@@ -49,8 +55,9 @@ class Calibrated:
             reach: Gets each branch at which subnets end, and their scores ``(n, classes)``.
 
         Raises:
-            H4HError: A class score is not finite; names the subnet.
+            H4HError: A class score is not finite; names the subnet. Or images have another shape.
         """
+        check_images(batch)
 
         def checked(branch: Branch, logits: Tensor) -> None:
             if not torch.isfinite(logits).all():
@@ -58,7 +65,10 @@ class Calibrated:
                 raise H4HError(f"subnet {subnet} gives class scores that are not finite")
             reach(branch, logits)
 
-        walk(self.branches, batch, self.statistics.__getitem__, checked)
+        if self.integers is None:
+            walk(self.branches, batch, _float(self.statistics), checked)
+        else:
+            _walk_integers(self.branches, batch, self.integers, checked)
 
     def classify(self, batch: Tensor) -> Tensor:
         """Classes ``(subnets, n)`` of images ``(n, 3, s, s)``.
@@ -78,6 +88,7 @@ class Calibrated:
         """Those at places `subnets`, in this order; what only the others need is left out."""
         place = {old: new for new, old in enumerate(subnets)}
         statistics: dict[Branch, Folded] = {}
+        integers: dict[Branch, Integers] | None = None if self.integers is None else {}
 
         def kept(branches: Sequence[Branch]) -> Iterator[Branch]:
             for branch in branches:
@@ -86,16 +97,23 @@ class Calibrated:
                 if ending or behind:
                     found = Branch(branch.parts, ending, behind)
                     statistics[found] = self.statistics[branch]
+                    if integers is not None and self.integers is not None:
+                        integers[found] = self.integers[branch]
                     yield found
 
         return Calibrated(
-            tuple(self.subnets[index] for index in subnets), tuple(kept(self.branches)), statistics
+            tuple(self.subnets[index] for index in subnets), tuple(kept(self.branches)), statistics, integers
         )
 
 
 @torch.inference_mode()
 def calibrated(
-    supernet: Supernet, subnets: Sequence[Subnet], images: PreparedImages, *, memory: float
+    supernet: Supernet,
+    subnets: Sequence[Subnet],
+    images: PreparedImages,
+    *,
+    memory: float = MEMORY,
+    in_integers: bool = False,
 ) -> Calibrated:
     """Records the batch-norm statistics of `subnets`, averaged over `images`.
 
@@ -105,22 +123,69 @@ def calibrated(
         images: For the statistics.
         memory: Most bytes that maps may take at a time; less than `full_sharing` asks for means less sharing,
             not other results.
+        in_integers: Whether they classify in 8-bit integers; then the ranges of their activations over all
+            `images` are recorded, too. Images must be float32.
+
+    Raises:
+        H4HError: Images have another shape, or are too few for statistics.
     """
-    chains = [tuple(parts(supernet, subnet)) for subnet in subnets]
+    chains = [tuple(parts(supernet, subnet, keeps_scores=in_integers)) for subnet in subnets]
     branches = grow(chains, _room(chains, images, memory))
     recordings = {branch: Recording() for top in branches for branch in top.all()}
     for batch, _ in images.batches:
-        walk(branches, batch, recordings.__getitem__, lambda _branch, _logits: None)
+        check_images(batch)
+        walk(branches, batch, _float(recordings), _ignore)
     statistics = {branch: Folded(recording.result().statistics) for branch, recording in recordings.items()}
-    return Calibrated(tuple(subnets), branches, statistics)
+    if not in_integers:
+        return Calibrated(tuple(subnets), branches, statistics)
+    observed = {branch: Observed(folded) for branch, folded in statistics.items()}
+    for batch, _ in images.batches:
+        _walk_integers(branches, batch, observed, _ignore)
+    integers = {branch: numbers.result() for branch, numbers in observed.items()}
+    return Calibrated(tuple(subnets), branches, statistics, integers)
 
 
-def correct(
+def _float(
+    normalisations: Mapping[Branch, Normalisation],
+) -> Callable[[Branch, Part, Tensor], Tensor]:
+    """Computes a part in floating point."""
+    return lambda branch, part, x: part.run(x, normalisations[branch])
+
+
+def _walk_integers(
+    branches: Sequence[Branch],
+    batch: Tensor,
+    numbers: Mapping[Branch, Numbers],
+    reach: Callable[[Branch, Tensor], None],
+) -> None:
+    """Walks the tree as integers are computed, or their ranges observed."""
+    walk(
+        branches,
+        Stored(batch, 1.0),
+        lambda branch, part, x: run(part, x, numbers[branch]),
+        lambda branch, logits: reach(branch, logits.real()),
+    )
+
+
+def _ignore(_branch: Branch, _logits: Tensor) -> None:
+    pass
+
+
+def correct(found: Calibrated, batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+    """Whether each image is classified right, ``(subnets, images)``, bool.
+
+    Raises:
+        H4HError: A class score is not finite; names the subnet.
+    """
+    return torch.stack(correct_until(found, batches, lambda _subnet, _correct: False))
+
+
+def correct_until(
     found: Calibrated,
     batches: Iterable[tuple[Tensor, Tensor]],
-    stops: Callable[[int, Tensor], bool] = lambda _subnet, _correct: False,
+    stops: Callable[[int, Tensor], bool],
 ) -> list[Tensor]:
-    """Whether each image is classified right.
+    """Whether each image is classified right, as long as a subnet is at it.
 
     Args:
         found: The subnets.
@@ -151,9 +216,10 @@ def correct(
     return seen
 
 
-def full_sharing(supernet: Supernet, dtype: torch.dtype) -> int:
+def full_sharing(supernet: Supernet, dtype: torch.dtype, *, in_integers: bool = False) -> int:
     """Bytes with which any set of subnets shares all it can: every map along the largest subnet is kept."""
-    chain = tuple(parts(supernet, supernet.space.decode(supernet.space.largest())))
+    largest = supernet.space.decode(supernet.space.largest())
+    chain = tuple(parts(supernet, largest, keeps_scores=in_integers))
     return int((sum(part.output for part in chain) + _working([chain])) * BATCH * dtype.itemsize)
 
 
