@@ -21,9 +21,20 @@ def read_study(text: str, database: Path) -> tuple[Study, list[Evaluation]]:
         StoreError: A database is missing or damaged.
         UnknownNameError: There is no such study.
     """
+    name, path = located(text, database)
+    with open_store(path) as store:
+        return store.study(name), store.evaluations(name)
+
+
+def located(text: str, database: Path) -> tuple[str, Path]:
+    """Name and database of the study that `text` names, as `read_study` has it; it need not be there.
+
+    Raises:
+        StoreError: A database is missing or damaged.
+    """
     with open_store(database) as store:
         if store.find(text) is None:
             for place, character in enumerate(text):
                 if character == ":" and (other := Path(text[:place])).is_file():
-                    return read_study(text[place + 1 :], other)
-        return store.study(text), store.evaluations(text)
+                    return located(text[place + 1 :], other)
+        return text, database

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import get_type_hints
 
 from search_space.document import Document
@@ -90,7 +91,9 @@ class Unit:
                 raise DocumentError(f"{where}.{end}: must be a whole number, but got {number:g}")
 
 
+@cache
 def _units(section: type[Section]) -> dict[str, Unit]:
+    # Resolving the hints of a class takes longer than costing a network on the chip they describe.
     hints = get_type_hints(section, include_extras=True)
     return {
         name: mark
