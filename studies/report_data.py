@@ -101,7 +101,9 @@ def _study(
             f"networks are not drawn"
         )
     if not front:
-        notes.append(f"{contender.name}: no subnet holds {' and '.join(study.constraints)}; the front is empty")
+        notes.append(
+            f"{contender.name}: no subnet holds {' and '.join(study.constraints)}; the front is empty"
+        )
     rows = {
         "id": [one.index for one in evaluations],
         "values": [list(column) for column in zip(*(one.values for one in evaluations), strict=True)],
@@ -320,8 +322,8 @@ def _hardware(
     found["mappings"] = {row: mapping_record(subnet, costs) for row, subnet in shown}
     if len(shown) < len(drawn):
         notes.append(
-            f"{contender.name}: the mapping is shown for {len(shown)} of the {len(drawn)} members of the front, "
-            f"evenly spread; for the others the command that shows it"
+            f"{contender.name}: the mapping is shown for {len(shown)} of the {len(drawn)} members of the "
+            f"front, evenly spread; for the others the command that shows it"
         )
     if study.fingerprint.get("npu_model") == "vela":
         notes.append(f"{contender.name}: sensitivity is left out, since Vela would compile for each number")

@@ -1,7 +1,7 @@
 """The chip that a study's latencies and energies are of, and what its assumed numbers decide.
 
-A number is assumed where its SoC file states low < high. Each is set to either end, all others left alone, and
-members of the front are costed anew in their best mapping.
+A number is assumed where its SoC file states low < high. Each is set to either end, all others left alone,
+and members of the front are costed anew in their best mapping.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Shift:
     unit: str
     latency: float
     energy: float
+
 
 def cost_model(study: Study) -> CostModel:
     """The cost model that gave the latencies and energies of `study`.

@@ -4,10 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from objectives.gantt import LANES, bars
-from objectives.hardware import CostModel, load_soc
 from objectives.profile import main
-from objectives.workload import ops_of, read_again, workload
 from search_space.space import load_space
 
 SPACE = load_space("cifar32")
