@@ -23,7 +23,7 @@ INKS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#9a6b00", "#4b4b4b")
 MARKS = ("o", "D", "s", "^", "P", "*")
 WIDTH = 7.0
 """Of a figure over both columns of a paper, in inches."""
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.grid": True,
     "grid.alpha": 0.3,
@@ -268,7 +268,7 @@ def parallel_figure(record: Record) -> Figure | None:
     for place in places:
         ends = (low[place], high[place]) if not is_less[place] else (high[place], low[place])
         for height, value, side in zip((-0.02, 1.02), ends, ("top", "bottom"), strict=True):
-            axis.text(place, height, f"{value:.4g}", ha="center", va=side, fontsize=7)
+            axis.text(float(place), height, f"{value:.4g}", ha="center", va=side, fontsize=7)
     axis.spines["left"].set_visible(False)
     _legend(record, figure, axis)
     return figure

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from objectives.lanes import LANES, PARTS
+from search_space.document import parse_document
 from search_space.errors import H4HError
 from search_space.genotype import to_text
 from search_space.space import Space
@@ -148,8 +149,8 @@ def _study(
 
 def _space(study: Study) -> Space | None:
     try:
-        return Space.from_dict(study.space_definition)
-    except (H4HError, KeyError, TypeError, ValueError):
+        return parse_document(Space, study.space_definition, source=study.space)
+    except H4HError:
         return None
 
 
