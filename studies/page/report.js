@@ -173,7 +173,7 @@ function baseLayout(more) {
   const result = {
     paper_bgcolor: colour("panel"), plot_bgcolor: colour("panel"),
     font: { color: colour("text"), family: "system-ui, sans-serif", size: 13 },
-    margin: { l: 8, r: 16, t: 12, b: 8 },
+    margin: { l: 8, r: 16, t: isNarrow() ? 12 : 34, b: 8 },
     hoverlabel: { align: "left", bgcolor: colour("page"), bordercolor: colour("soft"), font: { color: colour("text"), size: 13 } },
     legend: { ...LEGEND },
     dragmode: isNarrow() ? false : "zoom",
