@@ -32,6 +32,9 @@ from studies.subnet_record import mapping_record, outline, stage_record
 
 MAPPED = 96
 """Front members of a report whose mapping is shown op by op; the others tell the command that shows it."""
+MOST_MOMENTS, MOMENTS = 60, {5: 20, 6: 5}
+"""Points of a hypervolume's curve, and fewer by the number of objectives: the exact hypervolume of a large
+front takes a millisecond in three dimensions and seconds in six."""
 SHOWN_GENES = 12
 SOLID = ("acc", "lat", "energy")
 """Objectives of the three-dimensional view, where a study has them."""
@@ -67,8 +70,10 @@ def report_record(reported: Sequence[Reported]) -> Record:
         except ComparisonError as error:
             notes.append(str(error))
     curves, measured_by = hypervolume_curves(contenders)
-    for study, curve in zip(studies, curves, strict=True):
+    for one, study, curve in zip(contenders, studies, curves, strict=True):
         study["hypervolume_curve"] = curve
+        # In its own box and by all its objectives, which for a single study the curve ends with.
+        study["hypervolume"] = curve[-1][1] if len(contenders) == 1 else one.hypervolume()
     return {
         "studies": studies,
         "stages": [stage_record(stage) for stage in stages],
@@ -132,12 +137,10 @@ def _study(
         "settings": study.settings,
         "fingerprint": study.fingerprint,
         "command": repeat_command(reported),
-        "hypervolume": study.hypervolume(front),
         "blocks": asdict(blocks(front)),
         "rows": rows,
         "front": members,
         "knee": members[knee(study.losses(front))] if front else None,
-        "next": {row: next_commands(study, evaluations[row]) for row in members},
         "genes": _genes(study),
         "importance": gene_importance(study, evaluations),
         **_hardware(contender, [subnets[row] for row in members], members, mapped, notes),
@@ -200,9 +203,8 @@ def hypervolume_curves(
 
 
 def hypervolume_curve(contender: Contender) -> list[tuple[int, float]]:
-    """Number of evaluations, and the hypervolume of the front of so many, at up to 60 moments."""
-    # An exact hypervolume of a large front takes seconds in six dimensions and a millisecond in three.
-    most = 60 if len(contender.study.goals) <= 4 else 8
+    """Number of evaluations, and the hypervolume of the front of so many, at up to `MOMENTS` moments."""
+    most = MOMENTS.get(len(contender.study.goals), MOST_MOMENTS)
     counts = [place + 1 for place in spread_over(len(contender.evaluations), most)]
     return [(count, contender.hypervolume(count)) for count in counts]
 
@@ -309,7 +311,8 @@ def _hardware(
 ) -> Record:
     """Mappings of the front's members, by row, and what assumed numbers do to it."""
     study = contender.study
-    found: Record = {"mappings": {}, "sensitivity": None, "hardware": None}
+    commands = {row: next_commands(study, contender.evaluations[row]) for row in members}
+    found: Record = {"mappings": {}, "sensitivity": None, "hardware": None, "next": commands}
     try:
         costs = cost_model(study)
     except H4HError as error:
@@ -322,6 +325,12 @@ def _hardware(
     shown = [drawn[place] for place in spread_over(len(drawn), mapped)]
     found["mappings"] = {row: mapping_record(subnet, costs) for row, subnet in shown}
     if len(shown) < len(drawn):
+        # Of thousands of members, three commands each would be as large as all their numbers.
+        mapped_rows = {row for row, _ in shown}
+        found["next"] = {
+            row: texts if row in mapped_rows else {"profile": texts["profile"]}
+            for row, texts in commands.items()
+        }
         notes.append(
             f"{contender.name}: the mapping is shown for {len(shown)} of the {len(drawn)} members of the "
             f"front, evenly spread; for the others the command that shows it"

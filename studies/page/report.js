@@ -230,7 +230,7 @@ function points(index, names, rows, marker, more = {}) {
   const study = report.studies[index];
   const trace = {
     mode: "markers", marker, customdata: rows.map((row) => [index, row]), text: rows.map((row) => hoverText(index, row)),
-    hovertemplate: "%{text}<extra></extra>", showlegend: false, ...more,
+    hovertemplate: "%{text}<extra></extra>", showlegend: false, legendgroup: String(index), ...more,
   };
   names.forEach((name, place) => {
     const values = quantity(study, name);
@@ -262,10 +262,11 @@ function cloud(names, { lines = null } = {}) {
     const edge = { color: colour("panel"), width: isSolid ? 0 : 1 };
     traces.push(points(index, names, members, { color: ink, symbol, size: isSolid ? 5 : 10, line: edge }, { name: plain(study.name), showlegend: several }));
   });
-  const study = report.studies[chosen.study];
-  const known = names.every((name) => (quantity(study, name) ?? [])[chosen.row] != null);
-  const ring = { color: colour("chosen"), symbol: "circle-open", size: isSolid ? 12 : 18, line: { width: 3, color: colour("chosen") } };
-  traces.push(points(chosen.study, names.filter((name) => quantity(study, name) !== null), known ? [chosen.row] : [], ring, { type: isSolid ? "scatter3d" : "scatter" }));
+  const columns = names.map((name) => quantity(report.studies[chosen.study], name));
+  if (columns.every((column) => column !== null && column[chosen.row] !== null)) {
+    const ring = { color: colour("chosen"), symbol: "circle-open", size: isSolid ? 12 : 18, line: { width: 3, color: colour("chosen") } };
+    traces.push(points(chosen.study, names, [chosen.row], ring, { legendgroup: "chosen" }));
+  }
   return traces;
 }
 
@@ -673,6 +674,7 @@ function start() {
     const plot = waiting.shift();
     if (plot === undefined) {
       seen.disconnect();
+      performance.mark("all drawn");
       document.documentElement.dataset.ready = "true";
       return;
     }
