@@ -10,11 +10,13 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from objectives.lanes import COLOURS, LANES, PARTS
 from search_space.errors import H4HError
 from search_space.figure_file import FORMATS
 from search_space.whole_file import whole_file
+from studies.table import number_text
 
 Record = dict[str, Any]
 
@@ -84,6 +86,12 @@ def _save(figure: Figure, path: Path) -> None:
         raise H4HError(f"--plots {path.parent}: {path.name} cannot be written ({error.strerror})") from error
 
 
+def _text(name: str) -> str:
+    """`name` as matplotlib writes it: no formula between dollars, no label left out for an underscore."""
+    text = name.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
 def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     columns = min(count, 3)
     rows = -(-count // columns)
@@ -138,18 +146,15 @@ def _scatter(record: Record, axis: Axes, x: str | None, y: str, lines: list[list
         front = study["front"]
         axis.scatter(
             across[front], up[front], s=16, color=ink, marker=mark, edgecolors="white", linewidths=0.4,
-            label=study["name"].replace("$", r"\$"),
+            label=_text(study["name"]),
         )  # fmt: skip
     values = np.concatenate(known)
     values = values[np.isfinite(values)]
-    is_goal = x is not None and x != RATIO
-    if (
-        is_goal
-        and _goal(record, str(x))["unit"] != "%"
-        and values.min() > 0
-        and values.max() > WIDE * values.min()
-    ):
-        axis.set_xscale("log")
+    if x is not None and len(values):
+        if values.min() > 0 and values.max() > WIDE * values.min() and _goal(record, x)["unit"] != "%":
+            axis.set_xscale("log")
+        elif values.max() >= 1e4:
+            axis.xaxis.set_major_formatter(EngFormatter(sep=""))
     axis.set_xlabel(_label(record, x))
     axis.set_ylabel(_label(record, y))
 
@@ -180,7 +185,7 @@ def solid_figure(record: Record) -> Figure | None:
         if any(column is None for column in columns):
             continue
         values = np.array(columns)[:, study["front"]]
-        axis.scatter(*values, s=10, color=INKS[index], marker=MARKS[index], label=study["name"])
+        axis.scatter(*values, s=10, color=INKS[index], marker=MARKS[index], label=_text(study["name"]))
     axis.set_xlabel(_label(record, across))
     axis.set_ylabel(_label(record, along))
     axis.set_zlabel(_label(record, up))
@@ -195,7 +200,9 @@ def hypervolume_figure(record: Record) -> Figure:
     axis = figure.subplots()
     for index, study in enumerate(record["studies"]):
         counts, values = zip(*study["hypervolume_curve"], strict=True)
-        axis.plot(counts, values, color=INKS[index], marker=MARKS[index], markersize=2, label=study["name"])
+        axis.plot(
+            counts, values, color=INKS[index], marker=MARKS[index], markersize=2, label=_text(study["name"])
+        )
     axis.set_xlabel("evaluations")
     axis.set_ylabel(f"hypervolume\nof {', '.join(record['hypervolume_of']) or 'own objectives'}")
     _legend(record, figure, axis)
@@ -233,7 +240,7 @@ def importance_figure(record: Record) -> Figure | None:
         axis.set_xlabel("mutual information, as a share of the objective's entropy")
         axis.legend(loc="lower right")
         if len(record["studies"]) > 1:
-            axis.set_title(study["name"])
+            axis.set_title(_text(study["name"]))
     return figure
 
 
@@ -260,15 +267,17 @@ def parallel_figure(record: Record) -> Figure | None:
         scaled = np.where(is_less, 1 - scaled, scaled)
         drawn = axis.plot(places, scaled.T, color=INKS[index], linewidth=0.6, alpha=0.6)
         if drawn:
-            drawn[0].set_label(study["name"])
+            drawn[0].set_label(_text(study["name"]))
     labels = [_label(record, goal["name"]) for goal in shared] + ["conv blocks", "ViT blocks"]
     axis.set_xticks(places, labels)
     axis.set_yticks([])
     axis.set_ylim(-0.12, 1.12)
-    for place in places:
+    units = [goal["unit"] for goal in shared] + ["", ""]
+    for place, unit in enumerate(units):
         ends = (low[place], high[place]) if not is_less[place] else (high[place], low[place])
         for height, value, side in zip((-0.02, 1.02), ends, ("top", "bottom"), strict=True):
-            axis.text(float(place), height, f"{value:.4g}", ha="center", va=side, fontsize=7)
+            text = number_text(value, unit) if unit else f"{value:g}"
+            axis.text(place, height, text, ha="center", va=side, fontsize=7)
     axis.spines["left"].set_visible(False)
     _legend(record, figure, axis)
     return figure
@@ -305,7 +314,7 @@ def sensitivity_figure(record: Record) -> Figure | None:
         axes[0].set_yticks(range(len(names)), names)
         axes[0].invert_yaxis()
         if len(record["studies"]) > 1:
-            axes[0].set_title(study["name"])
+            axes[0].set_title(_text(study["name"]))
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
@@ -333,10 +342,9 @@ def mapping_figure(record: Record) -> Figure | None:
         lanes.grid(visible=False)
         lanes.sharex(energy)
         lanes.tick_params(labelbottom=False)
-        lanes.set_title(
-            f"{study['name']}, subnet {study['rows']['id'][study['knee']]} on {study['hardware']['name']}: "
-            f"{mapping['latency_ms']:.4g} ms, {mapping['energy_mj'] * 1e3:.4g} uJ"
-        )
+        subnet, chip = study["rows"]["id"][study["knee"]], study["hardware"]["name"]
+        totals = f"{mapping['latency_ms']:.4g} ms, {mapping['energy_mj'] * 1e3:.4g} uJ"
+        lanes.set_title(f"{_text(study['name'])}, subnet {subnet} on {_text(chip)}: {totals}")
         starts, lengths = mapping["ops"]["start"], mapping["ops"]["length"]
         bottom = np.zeros(len(starts))
         for part, ink in PARTS.items():

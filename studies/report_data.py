@@ -339,8 +339,12 @@ def _hardware(
         notes.append(f"{contender.name}: sensitivity is left out, since Vela would compile for each number")
         return found
     chosen = [drawn[place] for place in spread_over(len(drawn), MEMBERS)]
-    found["sensitivity"] = {
-        "members": [row for row, _ in chosen],
-        "shifts": [asdict(one) for one in shifts(study, costs.soc, [subnet for _, subnet in chosen])],
-    }
+    moved = shifts(study, costs.soc, [subnet for _, subnet in chosen])
+    if moved:
+        rows = [row for row, _ in chosen]
+        found["sensitivity"] = {"members": rows, "shifts": [asdict(one) for one in moved]}
+    else:
+        notes.append(
+            f"{contender.name}: {costs.soc.name} has no assumed number, so nothing is sensitive to any"
+        )
     return found

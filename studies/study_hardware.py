@@ -89,42 +89,53 @@ def shifts(study: Study, soc: SoC, subnets: Sequence[Subnet]) -> list[Shift]:
         study: Says how networks are mapped, and what gives the NPU's cycles.
         soc: The nominal chip.
         subnets: At least one.
+
+    Returns:
+        Empty for a chip without assumed numbers.
     """
     middle = len(subnets) // 2
+    others = [subnet for place, subnet in enumerate(subnets) if place != middle]
     ends = list(assumed(soc))
     tried = _changes(study, soc, [subnets[middle]], ends)  # (ends, 1, 2)
     sizes: dict[str, float] = {}
     for (name, _, _), change in zip(ends, tried, strict=True):
-        sizes[name] = max(sizes.get(name, 0.0), float(np.abs(change).max()))
+        if np.isfinite(change).all():
+            sizes[name] = max(sizes.get(name, 0.0), float(np.abs(change).max()))
     names = sorted(sizes, key=lambda name: -sizes[name])[:SHOWN_NUMBERS]
     kept = [place for place, (name, _, _) in enumerate(ends) if name in names]
-    others = [subnet for place, subnet in enumerate(subnets) if place != middle]
-    changes = tried[kept]
-    if others:
-        more = _changes(study, soc, others, [ends[place] for place in kept])
-        changes = np.concatenate([changes, more], axis=1)
+    more = _changes(study, soc, others, [ends[place] for place in kept])
+    means = np.concatenate([tried[kept], more], axis=1).mean(axis=1)
     numbers = dict(soc.quantities())
     found = []
-    for place, (latency, energy) in zip(kept, changes.mean(axis=1), strict=True):
-        name, end, value = ends[place]
-        number = numbers[name]
-        found.append(Shift(name, end, value, number.value, number.unit, float(latency), float(energy)))
+    for place, (latency, energy) in zip(kept, means, strict=True):
+        if np.isfinite([latency, energy]).all():
+            name, end, value = ends[place]
+            number = numbers[name]
+            found.append(Shift(name, end, value, number.value, number.unit, float(latency), float(energy)))
     return sorted(found, key=lambda one: names.index(one.name))
 
 
 def _changes(
     study: Study, soc: SoC, subnets: Sequence[Subnet], ends: Sequence[tuple[str, str, float]]
 ) -> FloatArray:
-    """Relative change of latency and energy of each network at each end, shape (ends, subnets, 2)."""
+    """Relative change of latency and energy of each network at each end, shape (ends, subnets, 2).
+
+    NaN at an end where they cannot run, such as no macros for networks that are forced onto them.
+    """
 
     def totals(chip: SoC) -> FloatArray:
         model = study.settings.get("npu_model", "analytic")
         costs = CostModel(chip, study.fingerprint.get("mapping", "latency"), npu_model=model)
         return np.stack(network_totals(costs, subnets), axis=1)  # (subnets, 2)
 
+    found = np.full((len(ends), len(subnets), 2), np.nan)
     nominal = totals(soc)
-    found = [totals(with_value(soc, name, value)) / nominal - 1 for name, _, value in ends]
-    return np.array(found).reshape(len(ends), len(subnets), 2)
+    for place, (name, _, value) in enumerate(ends):
+        try:
+            found[place] = totals(with_value(soc, name, value)) / nominal - 1
+        except H4HError:
+            continue
+    return found
 
 
 def spread_over(count: int, most: int) -> list[int]:

@@ -270,6 +270,16 @@ function cloud(names, { lines = null } = {}) {
   return traces;
 }
 
+/* Whether any subnet of any study has all these quantities; else says so in place of the plot. */
+function canBeDrawn(names, node) {
+  const found = report.studies.some((study) => {
+    const columns = names.map((name) => quantity(study, name));
+    return columns.every((column) => column !== null) && study.rows.id.some((_, row) => columns.every((column) => column[row] !== null));
+  });
+  if (!found) node.replaceWith(element("p", {}, "No subnet has all of these measured, so there is nothing to draw."));
+  return found;
+}
+
 function hasWebGL() {
   try {
     return document.createElement("canvas").getContext("webgl") !== null;
@@ -286,6 +296,7 @@ function drawViews() {
   for (const { x, y, lines } of report.views) {
     const caption = x === null ? `${axisName(y)} in the order of evaluation` : `${y} against ${x}`;
     const node = figure(parent, caption);
+    if (!canBeDrawn([x, y], node)) continue;
     linked.push(addPlot(node, `Scatter plot: ${caption}. The list below holds the same members of the front.`, () => ({
       data: cloud([x, y], { lines }),
       layout: baseLayout({ xaxis: axisOf(x), yaxis: axisOf(y) }),
@@ -293,6 +304,7 @@ function drawViews() {
   }
   if (report.solid === null) return;
   const node = figure(parent, report.solid.join(", "));
+  if (!canBeDrawn(report.solid, node)) return;
   if (!hasWebGL()) {
     node.replaceWith(element("p", {}, "The view in three dimensions needs WebGL, which this browser does not offer."));
     return;
@@ -332,6 +344,7 @@ function drawBlocks() {
   byId("blocks-text").textContent = `ViT blocks for every 10 convolution blocks of each subnet.${without ? ` ${without} without convolution blocks have no such ratio and are not drawn.` : ""}`;
   for (const name of names) {
     const node = figure(byId("blocks-views"), `Blocks against ${name}`);
+    if (!canBeDrawn([name, RATIO], node)) continue;
     linked.push(addPlot(node, `Scatter plot: ViT blocks per 10 convolution blocks against ${name}.`, () => ({
       data: cloud([name, RATIO]),
       layout: baseLayout({ xaxis: axisOf(name), yaxis: axisOf(RATIO) }),
@@ -379,8 +392,8 @@ function drawParallel() {
     byId("parallel-text").textContent = "Parallel coordinates need WebGL, which this browser does not offer.";
     return;
   }
-  const isKnown = ([index, row]) => report.studies[index].rows.values.every((column) => column[row] !== null);
-  let lines = report.studies.flatMap((study, index) => study.rows.id.map((_, row) => [index, row])).filter(isKnown);
+  const isWhole = ([index, row]) => report.studies[index].rows.values.every((column) => column[row] !== null);
+  let lines = report.studies.flatMap((study, index) => study.rows.id.map((_, row) => [index, row])).filter(isWhole);
   if (lines.length > MOST_LINES) {
     lines = report.studies.flatMap((study, index) => study.front.map((row) => [index, row]));
     byId("parallel-text").textContent = "Each line is a member of a front. Drag along an axis to keep only those that pass there.";

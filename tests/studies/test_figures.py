@@ -51,6 +51,8 @@ def test_what_there_are_no_numbers_for_is_not_drawn(report_database: Path, tmp_p
     assert figures.parallel_figure(nothing) is None
     assert figures.sensitivity_figure(nothing) is None
     assert figures.mapping_figure(nothing) is None
+    assert [axis.get_xlabel() for axis in figures.front_figure(nothing).axes] == ["lat, ms", "energy, mJ"]
+    assert figures.blocks_figure(nothing) is not None
     single = report_record(read(["objectives1"], report_database))
     assert figures.solid_figure(single) is None
     assert figures.blocks_figure(single) is None
@@ -67,3 +69,16 @@ def test_equal_numbers_make_equal_files(record: Record, tmp_path: Path) -> None:
     for ending in FORMATS:
         first, second = ((folder / f"hypervolume{ending}").read_bytes() for folder in folders)
         assert first == second
+
+
+def test_names_are_written_as_they_are(record: Record) -> None:
+    (study,) = record["studies"]
+    names = ["_first", "$x$ & <b>"]
+    both = {
+        **record,
+        "studies": [{**study, "name": name} for name in names],
+        "views": [{**view, "lines": view["lines"] * 2} for view in record["views"]],
+    }
+    figure = figures.front_figure(both)
+    figure.canvas.draw()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [" _first", r"\$x\$ & <b>"]

@@ -110,7 +110,10 @@ def test_click_shows_that_subnet(browser: Chrome, pages: Callable[..., str]) -> 
     assert wanted != before
     marks = browser.find_elements(By.CSS_SELECTOR, "#views figure:first-child .scatterlayer .trace .point")
     mark = min(marks, key=lambda one: one.rect["x"])
-    ActionChains(browser).move_to_element(mark).pause(0.3).click().perform()
+    ActionChains(browser).move_to_element(mark).perform()
+    tip = WebDriverWait(browser, 20).until(lambda one: one.find_element(By.CSS_SELECTOR, ".hovertext"))
+    assert f"a, s{wanted[1:]}" in tip.text
+    ActionChains(browser).click().perform()
     WebDriverWait(browser, 20).until(lambda one: title(one) == wanted)
     assert browser.find_element(By.ID, "diagram").get_attribute("innerHTML") != diagram
     assert button.get_attribute("aria-pressed") == "true"
@@ -183,9 +186,15 @@ def test_studies_over_each_other_and_a_hostile_name(browser: Chrome, pages: Call
     check_quiet(browser)
 
 
-@pytest.mark.parametrize(
-    "names", [("infeasible",), ("foreign",), ("old",), *((f"objectives{count}",) for count in (1, 2, 6))]
-)
+def test_no_subnet_with_an_accuracy(browser: Chrome, pages: Callable[..., str]) -> None:
+    open_page(browser, pages("infeasible"))
+    texts = [one.text for one in browser.find_elements(By.CSS_SELECTOR, "#views figure p")]
+    assert texts == ["No subnet has all of these measured, so there is nothing to draw."] * 3
+    assert "the front is empty" in browser.find_element(By.ID, "members").text
+    check_quiet(browser)
+
+
+@pytest.mark.parametrize("names", [("foreign",), ("old",), *((f"objectives{count}",) for count in (1, 2, 6))])
 def test_unusual_studies(browser: Chrome, pages: Callable[..., str], names: tuple[str, ...]) -> None:
     open_page(browser, pages(*names))
     assert title(browser).startswith("Subnet ")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from objectives.hardware import CostModel, load_soc
+from objectives.hardware import CostModel, SoC, load_soc
 from objectives.hardware.soc import with_value
 from objectives.hardware_cost import network_totals
 from search_space.errors import H4HError
@@ -68,6 +68,23 @@ def test_ordered_by_what_they_do_to_the_middle_one(cifar32: Space) -> None:
     for one in found:
         sizes[one.name] = max(sizes.get(one.name, 0.0), abs(one.latency), abs(one.energy))
     assert list(sizes.values()) == sorted(sizes.values(), reverse=True)
+
+
+def test_ends_at_which_a_network_cannot_run_are_left_out(cifar32: Space) -> None:
+    study, soc = make_study(cifar32, "a", ("lat",)), load_soc(HARDWARE)
+    forced = replace(study, fingerprint={**study.fingerprint, "mapping": "cim"})
+    found = shifts(forced, soc, [cifar32.decode(one) for one in genotypes(cifar32, 2)])
+    assert found
+    assert all(np.isfinite([one.latency, one.energy]).all() for one in found)
+
+
+def test_a_chip_without_assumed_numbers(cifar32: Space) -> None:
+    data = load_soc("u55-256").to_dict()
+    for number in [data["clock"], *(data["npu"] or {}).values(), *data["memory"].values()]:
+        if isinstance(number, dict):
+            number["low"] = number["high"] = number["value"]
+    sure = SoC.from_dict(data)
+    assert shifts(make_study(cifar32, "a", ("lat",)), sure, [cifar32.decode(cifar32.smallest())]) == []
 
 
 def test_spread_over() -> None:
