@@ -20,7 +20,7 @@ from search_space.subnet import Subnet
 from studies.study import Study
 
 SHOWN_NUMBERS = 8
-"""Assumed numbers of which the shift is computed; the others shift one network less than they do."""
+"""Assumed numbers that are followed over all members: those that shift one of them most."""
 MEMBERS = 3
 """Members of a front that stand for it, its ends and its middle: each is mapped anew for each number."""
 
