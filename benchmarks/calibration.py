@@ -23,12 +23,11 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from benchmarks.sensitivity import assumed
 from objectives.hardware import MAPPINGS, CostModel, SoC, load_soc
 from objectives.hardware.cim import RUNS
 from objectives.hardware.placement import op_costs
 from objectives.hardware.schema import shares
-from objectives.hardware.soc import with_value
+from objectives.hardware.soc import assumed, with_value
 from objectives.hardware_cost import network_totals
 from objectives.objective import FloatArray
 from objectives.workload import ops_of, workload

@@ -18,7 +18,7 @@ half a second for each subnet once, then kept in the user's cache folder.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from scipy.stats import kendalltau
 from benchmarks.measured_accuracy import measured_accuracy
 from objectives.describe import add_hardware_options
 from objectives.hardware import CostModel, SoC, load_soc, variant
-from objectives.hardware.soc import with_value
+from objectives.hardware.soc import assumed, with_value
 from objectives.hardware_cost import network_totals
 from objectives.objective import FloatArray
 from search_space.command_line import Parser, run_command
@@ -73,15 +73,6 @@ class Influence:
     energy_change: float
     front_kept: float
     hypervolume_lost: float
-
-
-def assumed(soc: SoC) -> Iterator[tuple[str, str, float]]:
-    """Name, end and value of every number of `soc` at the ends of its range that differ from its value."""
-    for name, number in soc.quantities():
-        for end in ("low", "high"):
-            value = getattr(number, end)
-            if value != number.value:
-                yield name, end, value
 
 
 def influences(

@@ -21,18 +21,22 @@ def read_study(text: str, database: Path) -> tuple[Study, list[Evaluation]]:
         StoreError: A database is missing or damaged.
         UnknownNameError: There is no such study.
     """
-    path, name = _located(text, database)
+    path, name = located(text, database)
     with open_store(path) as store:
         return store.study(name), store.evaluations(name)
 
 
-def _located(text: str, database: Path) -> tuple[Path, str]:
-    """Database and name of the study that `text` stands for."""
+def located(text: str, database: Path) -> tuple[Path, str]:
+    """Database and name of the study that `text` stands for, as `read_study` has it; it need not be there.
+
+    Raises:
+        StoreError: A database is damaged.
+    """
     if database.exists():
         with open_store(database) as store:
             if store.find(text) is not None:
                 return database, text
     for place, character in enumerate(text):
         if character == ":" and (other := Path(text[:place])).is_file():
-            return _located(text[place + 1 :], other)
+            return located(text[place + 1 :], other)
     return database, text

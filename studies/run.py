@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import signal
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -564,17 +564,22 @@ def run_command_line(plan: Plan, *, raised: str | None = None) -> str:
         plan: A checked command line.
         raised: The stop rule to be twice as large, so that the study goes on.
     """
-    options = plan.options
-    words = ["--objectives", options.objectives, "--study", plan.study, "--db", str(options.db)]
+    limits = plan.search.rules.given()
+    if raised in limits and raised != "minutes":  # Minutes count anew in each run.
+        limits[raised] *= 2
+    return study_command(plan.options, plan.study, limits)
+
+
+def study_command(options: Namespace, study: str, limits: Mapping[str, float]) -> str:
+    """The command that runs the study called `study` up to `limits`, stop rules by name."""
+    words = ["--objectives", options.objectives, "--study", study, "--db", str(options.db)]
     for name, default in DEFAULTS.items():
         value = getattr(options, name)
         if name != "objectives" and name not in STOP_DEFAULTS and value != default:
             for one in value if isinstance(value, list) else [value]:
                 words += [f"--{name.replace('_', '-')}", *([] if one is True else [str(one)])]
-    for name, limit in plan.search.rules.given().items():
-        # Minutes count anew in each run, so they need not be raised.
-        is_raised = name == raised and name != "minutes"
-        words += [f"--{name}", f"{2 * limit if is_raised else limit:.17g}"]
+    for name, limit in limits.items():
+        words += [f"--{name}", f"{limit:.17g}"]
     for constraint in options.constraint:
         words += ["--constraint", constraint]
     if options.log_json is not None:

@@ -133,6 +133,7 @@ class CostModel:
         self.soc = soc
         self._npu_model = create_npu_model(npu_model, soc.npu)
         self.mapper = Mapper(soc, mapping, self._npu_model)
+        self._breakdowns: dict[tuple[tuple[Op, ...], tuple[Way, ...], int], list[OpCost]] = {}
 
     def fingerprint(self) -> dict[str, str]:
         """What decides the costs of a given network."""
@@ -195,11 +196,14 @@ class CostModel:
         return mapping.cycles / self.soc.cycles_per_ms, mapping.energy_pj / PJ_PER_MJ
 
     def _breakdown(self, segment: Segment, point: Point, choice: int, macros: int) -> list[OpCost]:
-        tables = [self.mapper.table(op) for op in segment.ops]
-        return [
-            _op_cost(table, way, costs.at(choice, way.placement, way.split, way.mode), choice, macros)
-            for table, costs, way in zip(tables, segment_costs(tables, self.soc), point.ways, strict=True)
-        ]
+        key = (segment.ops, point.ways, choice)
+        if key not in self._breakdowns:
+            tables = [self.mapper.table(op) for op in segment.ops]
+            self._breakdowns[key] = [
+                _op_cost(table, way, costs.at(choice, way.placement, way.split, way.mode), choice, macros)
+                for table, costs, way in zip(tables, segment_costs(tables, self.soc), point.ways, strict=True)
+            ]
+        return self._breakdowns[key]
 
 
 def _op_cost(table: Shares, way: Way, numbers: dict[str, Any], choice: int, macros: int) -> OpCost:

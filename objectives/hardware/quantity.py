@@ -90,14 +90,21 @@ class Unit:
                 raise DocumentError(f"{where}.{end}: must be a whole number, but got {number:g}")
 
 
+_UNITS: dict[str, dict[str, Unit]] = {}
+"""By class: resolving the hints of one takes longer than costing a network on the chip it describes."""
+
+
 def _units(section: type[Section]) -> dict[str, Unit]:
-    hints = get_type_hints(section, include_extras=True)
-    return {
-        name: mark
-        for name, hint in hints.items()
-        for mark in getattr(hint, "__metadata__", ())
-        if isinstance(mark, Unit)
-    }
+    name = f"{section.__module__}.{section.__qualname__}"
+    if name not in _UNITS:
+        hints = get_type_hints(section, include_extras=True)
+        _UNITS[name] = {
+            entry: mark
+            for entry, hint in hints.items()
+            for mark in getattr(hint, "__metadata__", ())
+            if isinstance(mark, Unit)
+        }
+    return _UNITS[name]
 
 
 class Section(Document):

@@ -240,6 +240,15 @@ def with_value(soc: SoC, name: str, value: float) -> SoC:
     return _without_idle_parts(replace(soc, **changed))
 
 
+def assumed(soc: SoC) -> Iterator[tuple[str, str, float]]:
+    """Name, end and value of every number of `soc` at the ends of its range that differ from its value."""
+    for name, number in soc.quantities():
+        for end in ("low", "high"):
+            value = getattr(number, end)
+            if value != number.value:
+                yield name, end, value
+
+
 def _chosen(number: Quantity, value: int, option: str) -> Quantity:
     low, high = min(number.low, value), max(number.high, value)
     return replace(number, value=float(value), low=low, high=high, source=f"{option}; {number.source}")

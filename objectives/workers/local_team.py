@@ -13,8 +13,8 @@ import tempfile
 import threading
 import weakref
 from collections import Counter, deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from mmap import MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap
 from multiprocessing import connection as connections
@@ -130,19 +130,36 @@ class LocalTeam:
         ours, theirs = context.Pipe()
         # Python's own helper process unblocks Ctrl-C when it is started, which must not happen below.
         resource_tracker.ensure_running()
-        # Ctrl-C reaches all processes of a terminal; a worker is to be ended by its owner alone. It inherits
-        # what is blocked here, and so never sees it, not even while it starts.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with _without_interrupt():
             package = _Package(self._parcel, self._block)
             process = context.Process(target=_serve, args=(theirs, package), daemon=True)
             process.start()
             theirs.close()
             worker = _Worker(process, ours)
             self._all.append(worker)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return worker
+
+
+@contextmanager
+def _without_interrupt() -> Iterator[None]:
+    """Within, a worker starts whole; Ctrl-C counts afterwards.
+
+    Ctrl-C reaches all processes of a terminal, but a worker is to be ended by its owner alone: it inherits
+    what is blocked here, and so never sees it, not even while it starts. That alone does not spare the owner,
+    where another thread may take the signal for it.
+    """
+    caught: list[int] = []
+    is_main = threading.current_thread() is threading.main_thread()
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    handler = signal.signal(signal.SIGINT, lambda number, _: caught.append(number)) if is_main else None
+    try:
+        yield
+    finally:
+        if is_main:
+            signal.signal(signal.SIGINT, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    if caught:
+        raise KeyboardInterrupt
 
 
 class _Package:

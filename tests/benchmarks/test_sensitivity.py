@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.sensitivity import assumed, compared, influences, main
+from benchmarks.sensitivity import compared, influences, main
 from objectives.hardware import SoC, load_soc
+from objectives.hardware.soc import assumed
 from objectives.objective import FloatArray
 from search_space.errors import H4HError
 
@@ -16,16 +17,6 @@ def columns(*rows: tuple[float, float, float]) -> tuple[FloatArray, tuple[FloatA
     """Quality, and latency with energy, of subnets given row by row."""
     table = np.array(rows)
     return table[:, 0], (table[:, 1], table[:, 2])
-
-
-def test_assumed_numbers_are_those_with_room() -> None:
-    soc = load_soc("u55-256-cim8")
-    ends = list(assumed(soc))
-    numbers = dict(soc.quantities())
-    assert {name for name, _, _ in ends} == {name for name, one in numbers.items() if one.low < one.high}
-    assert ("npu.clock", "low", 200.0) in ends
-    assert ("npu.clock", "high", 1000.0) in ends
-    assert not any(value == numbers[name].value for name, _, value in ends)
 
 
 def test_scaling_moves_values_but_no_rank() -> None:

@@ -10,6 +10,7 @@ import pytest
 from search_space.space import Space, load_space
 from studies.evaluation import Evaluation
 from studies.study import Goal, Study
+from tests.studies.reports import make_database
 
 TINY = """
 name: tiny
@@ -83,3 +84,9 @@ def evaluation() -> Callable[..., Evaluation]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def report_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Studies of every kind that a report may be asked for."""
+    return make_database(tmp_path_factory.mktemp("reports") / "studies.db")

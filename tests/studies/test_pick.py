@@ -83,7 +83,10 @@ def database(tmp_path: Path, tiny: Space, study: Study, rows: list[Evaluation]) 
     return path
 
 
-def test_the_command_says_why_and_what_is_next(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_why_and_what_is_next(
+    database: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UV", raising=False)
     command.main(["first", "--db", str(database), "--max-lat", "6ms"])
     out = capsys.readouterr().out
     assert "3 of the 4 subnets of the front hold lat<=6ms" in out

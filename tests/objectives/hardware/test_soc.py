@@ -11,7 +11,7 @@ import yaml
 
 from objectives.hardware import CostModel, Op, SoC, known_socs, load_soc, variant
 from objectives.hardware.npu import NoNpuError
-from objectives.hardware.soc import with_value
+from objectives.hardware.soc import assumed, with_value
 from search_space.errors import DocumentError, H4HError, UnknownNameError
 
 Document = dict[str, Any]
@@ -360,3 +360,13 @@ def test_ops_that_macros_alone_cannot_run(macros_alone: Path, op: Op, message: s
 def test_mappings_that_need_an_npu(macros_alone: Path, mapping: str) -> None:
     with pytest.raises(NoNpuError, match=f"mapping '{mapping}' gives work to the NPU.*take mapping 'cim'"):
         CostModel(load_soc(str(macros_alone)), mapping).network([Op("conv2d", 8, 8, 8, 8)])
+
+
+def test_assumed_numbers_are_those_with_room() -> None:
+    soc = load_soc("u55-256-cim8")
+    ends = list(assumed(soc))
+    numbers = dict(soc.quantities())
+    assert {name for name, _, _ in ends} == {name for name, one in numbers.items() if one.low < one.high}
+    assert ("npu.clock", "low", 200.0) in ends
+    assert ("npu.clock", "high", 1000.0) in ends
+    assert not any(value == numbers[name].value for name, _, value in ends)

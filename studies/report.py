@@ -1,0 +1,127 @@
+"""Writes what a designer looks at: one HTML file that opens anywhere, figures for a paper, or both.
+
+python -m studies.report --db studies.db first --out report.html
+python -m studies.report --db studies.db first other.db:second --out report.html --plots figures
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from search_space.command_line import Parser, run_command
+from search_space.errors import H4HError
+from search_space.whole_file import whole_file
+from studies.comparison import Contender
+from studies.named_study import located, read_study
+from studies.report_data import Reported, report_record
+
+MOST_STUDIES = 6
+"""As many as there are colours that everyone tells apart."""
+
+
+def parser() -> Parser:
+    """The command line of this module."""
+    result = Parser(
+        prog="python -m studies.report",
+        description="Writes a report of one study, or of several laid over each other.",
+        epilog="A study of another database is written OTHER.db:NAME.",
+    )
+    add = result.add_argument
+    add("studies", nargs="+", metavar="STUDY", help=f"one to {MOST_STUDIES} studies")
+    add(
+        "--db",
+        type=Path,
+        default=Path("studies.db"),
+        metavar="FILE",
+        help="SQLite file (default: %(default)s)",
+    )
+    add("--out", type=Path, metavar="FILE", help="the report, one HTML file that needs nothing else")
+    add("--plots", type=Path, metavar="DIR", help="folder for the same as figures: PNG, SVG and PDF")
+    return result
+
+
+def check_outputs(out: Path | None, plots: Path | None) -> None:
+    """Refuses what cannot be written, before anything is computed.
+
+    Raises:
+        H4HError: Neither is given, a folder is missing or cannot be written, or the name is no HTML file's.
+    """
+    if out is None and plots is None:
+        raise H4HError("nothing to write: give --out FILE.html, --plots DIR or both")
+    if out is not None:
+        if out.suffix.lower() not in (".html", ".htm"):
+            raise H4HError(f"--out must end in .html, but got {str(out)!r}")
+        if out.is_dir():
+            raise H4HError(f"--out {out}: is a folder; name a file")
+        _check_folder("--out", out, out.parent)
+    if plots is not None:
+        _check_folder("--plots", plots, plots)
+
+
+def _check_folder(option: str, given: Path, folder: Path) -> None:
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist; make it first"
+        raise H4HError(f"{option} {given}: the folder {folder} {what}")
+    if not os.access(folder, os.W_OK):
+        raise H4HError(f"{option} {given}: the folder {folder} cannot be written")
+
+
+def read(names: Sequence[str], database: Path) -> list[Reported]:
+    """The studies that the command line names.
+
+    Raises:
+        H4HError: One is missing, empty or named twice, or there are too many.
+    """
+    if len(names) > MOST_STUDIES:
+        raise H4HError(f"a report holds at most {MOST_STUDIES} studies, but got {len(names)}")
+    reported = []
+    for name in names:
+        if names.count(name) > 1:
+            raise H4HError(f"study {name!r} is named twice: name different ones")
+        study, evaluations = read_study(name, database)
+        if not evaluations:
+            raise H4HError(f"study {name!r} has no evaluations yet: run it, or leave it out")
+        reported.append(Reported(Contender(name, study, tuple(evaluations)), located(name, database)[0]))
+    return reported
+
+
+def write_page(record: dict[str, object], out: Path) -> None:
+    """Writes the HTML file, whole or not at all.
+
+    Raises:
+        H4HError: It cannot be written.
+    """
+    from studies.report_page import page
+
+    try:
+        with whole_file(out) as temporary:
+            temporary.write_text(page(record), encoding="utf-8")
+    except OSError as error:
+        raise H4HError(f"--out {out}: cannot be written ({error.strerror})") from error
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Writes what the command line asks for.
+
+    Raises:
+        H4HError: A study is missing or empty, or something cannot be written.
+    """
+    options = parser().parse_args(arguments)
+    check_outputs(options.out, options.plots)
+    record = report_record(read(options.studies, options.db))
+    for note in record["notes"]:
+        print(f"note: {note}")
+    if options.out is not None:
+        write_page(record, options.out)
+        print(f"wrote {options.out} ({options.out.stat().st_size / 1e6:.1f} MB)")
+    if options.plots is not None:
+        from studies.figures import save_figures  # matplotlib takes a second to import
+
+        names = save_figures(record, options.plots)
+        print(f"wrote {', '.join(names)} to {options.plots}, each as PNG, SVG and PDF")
+
+
+if __name__ == "__main__":
+    run_command(main)
