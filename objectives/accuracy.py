@@ -10,16 +10,19 @@ import numpy as np
 import torch
 
 from objectives.objective import Direction, FloatArray
-from search_space.errors import H4HError
+from search_space.byte_count import bytes_text
 from search_space.space import Space
 from search_space.subnet import Subnet
-from supernet import oracle
+from supernet import oracle, shared_oracle
 from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import file_digest, load_checkpoint
-from supernet.evaluation_pack import EvaluationPack
-from supernet.precision import resolve_precision
+from supernet.evaluation_pack import CALIBRATED_ON, VAL_IMAGES, EvaluationPack, chosen_count
+from supernet.images import check_classes
+from supernet.precision import PRECISIONS, resolve_precision
 
-VERSION = "1"
+MEMORY = 4e9
+"""Bytes that maps may take unless told."""
+VERSION = "2"
 """Changes whenever the same weights and images may give another accuracy than before."""
 
 
@@ -30,10 +33,12 @@ class Accuracy:
         checkpoint: The trained supernet.
         space: The space that is searched; the checkpoint must be of it.
         pack: Search and calibration images.
-        val_images: Number of search images that score a subnet, from the first.
-        calibration_images: Number of images for its batch-norm statistics, from the first.
+        val_images: Number of search images that score a subnet, from the first; 2,000 unless told, or all
+            where there are fewer.
+        calibration_images: Number of images for its batch-norm statistics, from the first; likewise 512.
         precision: ``fp32``, whose values depend least on the machine, or ``bf16``.
-        device: Where to compute.
+        memory: Most bytes that maps may take at a time; decides the time, not the values.
+        device: Where to compute; the CPU unless told.
 
     Raises:
         H4HError: More images are asked for than there are, or fewer than 1; or `space` has another number
@@ -52,22 +57,29 @@ class Accuracy:
         checkpoint: Path,
         space: Space,
         pack: EvaluationPack,
-        val_images: int,
-        calibration_images: int,
+        val_images: int | None = None,
+        calibration_images: int | None = None,
         precision: str = "fp32",
+        memory: float = MEMORY,
         device: torch.device | None = None,
     ) -> None:
         device = device or torch.device("cpu")
-        for name, wanted, available in (
-            ("val-images", val_images, len(pack.search)),
-            ("calibration-images", calibration_images, len(pack.calibration)),
-        ):
-            if not 1 <= wanted <= available:
-                raise H4HError(f"--{name} must be 1 to {available}, but got {wanted}")
-        pack.search.check_classes(space)
+        val_images = chosen_count("--val-images", val_images, VAL_IMAGES, len(pack.search))
+        calibration_images = chosen_count(
+            "--calibration-images", calibration_images, CALIBRATED_ON, len(pack.calibration)
+        )
+        check_classes(space, pack.classes)
         keep_freed_memory()
         self._supernet = load_checkpoint(checkpoint, space).to(device).eval()
         precision = resolve_precision(precision, device)
+        self._memory = memory
+        needed = shared_oracle.full_sharing(self._supernet, PRECISIONS[precision])
+        self.notice = (
+            f"--memory {bytes_text(memory)} is less than the {bytes_text(needed)} with which subnets share "
+            f"all they have in common: accuracy takes longer, its values are the same"
+            if memory < needed
+            else ""
+        )
         self._search = oracle.prepare(pack.search[:val_images], precision=precision, device=device)
         self._calibration = oracle.prepare(
             pack.calibration[:calibration_images], precision=precision, device=device
@@ -80,15 +92,19 @@ class Accuracy:
             "precision": precision,
             "oracle": VERSION,
             "torch": torch.__version__,
+            **pack.record,
         }
+        if device.type != "cpu":
+            # Its kernels round in other ways. Absent for the CPU, where most studies run.
+            self._fingerprint["device"] = device.type
 
     def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
-        """Accuracies in %, ``(n,)``."""
-        return np.array([self._one(subnet) for subnet in subnets], dtype=np.float64)
-
-    def _one(self, subnet: Subnet) -> float:
-        statistics = oracle.calibrate(self._supernet, subnet, self._calibration)
-        return oracle.top1(self._supernet, subnet, self._search, statistics)
+        """Accuracies in %, ``(n,)``, as each subnet alone would have them."""
+        if not subnets:
+            return np.zeros(0)
+        found = shared_oracle.calibrated(self._supernet, subnets, self._calibration, memory=self._memory)
+        correct = shared_oracle.correct(found, self._search.batches)
+        return 100 * correct.sum(dim=1).double().cpu().numpy() / correct.shape[1]
 
     def fingerprint(self) -> dict[str, str]:
         """Hashes of weights and images, the oracle's settings, and torch, whose kernels round."""

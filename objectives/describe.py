@@ -38,7 +38,7 @@ def describe(soc: SoC) -> dict[str, Any]:
         if soc.noc is None
         else {
             "topology": soc.noc.topology,
-            "npu": list(soc.noc.npu),
+            "npu": None if soc.noc.npu is None else list(soc.noc.npu),
             "sram": list(soc.noc.sram),
             "macros": [list(tile) for tile in soc.noc.macros[: soc.macros]],
         },

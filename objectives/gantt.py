@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from objectives.hardware import NetworkCost, OpCost, SoC
 from objectives.workload import Step
-from search_space.errors import H4HError
-from search_space.whole_file import whole_file
 
-FORMATS = {".png": FigureCanvasAgg, ".svg": FigureCanvasSVG}
 LANES = ("NPU", "NoC", "macros")
 PARTS = {"mac": "#4477aa", "sram": "#66ccee", "mram": "#228833", "noc": "#ccbb44", "static": "#bbbbbb"}
 COLOURS = {"NPU": "#4477aa", "NoC": "#ccbb44", "macros": "#228833"}
 
 Bar = tuple[str, float, float]
 """Lane, start and length in cycles."""
-
-
-def check_plot_path(path: Path) -> None:
-    """Refuses what cannot be written, before anything is computed.
-
-    Raises:
-        H4HError: The name ends otherwise than .png or .svg, or its folder does not exist.
-    """
-    if path.suffix.lower() not in FORMATS:
-        raise H4HError(f"--plot must end in .png or .svg, but got {str(path)!r}")
-    if not path.parent.is_dir():
-        raise H4HError(f"--plot {path}: the folder {path.parent} does not exist; make it first")
 
 
 def bars(cost: OpCost, start: float) -> list[Bar]:
@@ -92,18 +74,3 @@ def gantt(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Figure:
         )
     energy_axis.margins(y=0.55)
     return figure
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Writes the figure, whole or not at all.
-
-    Raises:
-        H4HError: It cannot be written.
-    """
-    suffix = path.suffix.lower()
-    canvas = FORMATS[suffix](figure)
-    try:
-        with whole_file(path) as temporary:
-            canvas.print_figure(str(temporary), format=suffix[1:], dpi=120)
-    except OSError as error:
-        raise H4HError(f"--plot {path}: cannot be written ({error.strerror})") from error

@@ -20,6 +20,7 @@ from objectives.hardware import MAPPINGS, CostModel, NetworkCost, SoC, load_soc,
 from objectives.hardware.npu_model import NPU_MODELS
 from objectives.workload import Step, ops_of, peak_bytes, read_again, workload
 from search_space.command_line import Parser, run_command
+from search_space.figure_file import check_figure_path, save_figure
 from search_space.space import load_space
 from search_space.wide_table import print_wide
 
@@ -48,12 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="what the mapping minimises, or the only device (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a Gantt chart, .png or .svg")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a Gantt chart, .png, .svg or .pdf")
     options = parser.parse_args(arguments)
     if options.plot is not None:
-        from objectives.gantt import check_plot_path, gantt, save  # matplotlib takes a second to import
-
-        check_plot_path(options.plot)
+        check_figure_path(options.plot)
 
     space = load_space(options.space)
     soc = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
@@ -63,7 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     costs = CostModel(soc, options.mapping, npu_model=options.npu_model)
     cost = costs.network(ops_of(steps), read_again(steps))
     if options.plot is not None:
-        save(gantt(steps, cost, soc), options.plot)
+        from objectives.gantt import gantt  # matplotlib takes a second to import
+
+        save_figure(gantt(steps, cost, soc), options.plot)
     if options.json:
         record = profile_record(steps, cost, soc)
         print(

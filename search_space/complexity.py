@@ -11,16 +11,27 @@ from search_space.subnet import MBConv, PatchMerging, Subnet, ViTBlock, downsamp
 def macs(subnet: Subnet) -> int:
     """Multiply-accumulates of one image: convolutions, linear layers and both attention products."""
     side = downsampled(subnet.resolution, subnet.stem.stride)
-    total = side**2 * subnet.stem.kernel**2 * 3 * subnet.stem.width
+    total = stem_macs(subnet)
     for part in subnet.sequence():
-        total += _part_macs(part, side)
+        total += part_macs(part, side)
         if not isinstance(part, ViTBlock):
             side = downsampled(side, part.stride)
+    return total + head_macs(subnet)
+
+
+def stem_macs(subnet: Subnet) -> int:
+    """Multiply-accumulates of the first convolution."""
+    return subnet.sides[0] ** 2 * subnet.stem.kernel**2 * 3 * subnet.stem.width
+
+
+def head_macs(subnet: Subnet) -> int:
+    """Multiply-accumulates of the last convolution and the classifier."""
     head = subnet.head
-    return total + side**2 * head.in_width * head.width + head.width * head.classes
+    return subnet.sides[-1] ** 2 * head.in_width * head.width + head.width * head.classes
 
 
-def _part_macs(part: MBConv | PatchMerging | ViTBlock, side: int) -> int:
+def part_macs(part: MBConv | PatchMerging | ViTBlock, side: int) -> int:
+    """Multiply-accumulates of one block or step whose input has `side` x `side` positions."""
     if isinstance(part, ViTBlock):
         tokens = side**2
         linear = 4 * part.width * part.attention_width + 2 * part.width * part.mlp_width

@@ -22,7 +22,7 @@ from mashumaro.exceptions import (
 )
 from mashumaro.types import SerializationStrategy
 
-from search_space.errors import DocumentError, UnknownNameError
+from search_space.errors import DocumentError, H4HError, UnknownNameError
 
 
 class _Strict(SerializationStrategy):
@@ -60,6 +60,8 @@ class Document(DataClassDictMixin):
 
 
 D = TypeVar("D", bound=Document)
+
+_BASE = "base"
 
 
 def _reason(error: BaseException) -> str:
@@ -104,7 +106,7 @@ def parse_document(kind: type[D], data: object, *, source: str) -> D:
         raise DocumentError(f"{source}: must be a mapping of keys to values, but got {data!r:.60}")
     try:
         return kind.from_dict(data)
-    except DocumentError as error:
+    except H4HError as error:
         raise DocumentError(f"{source}: {error}") from error
     except (InvalidFieldValue, MissingField, ExtraKeysError, ValueError, TypeError) as error:
         known = ", ".join(getattr(kind, "__dataclass_fields__", {}))
@@ -175,3 +177,48 @@ def read_document(kind: type[D], path: Path) -> D:
         DocumentError: The file cannot be read, is not YAML, or does not fit `kind`.
     """
     return parse_document(kind, read_yaml(path), source=str(path))
+
+
+def read_laid_over(what: str, name: str, folder: Traversable) -> object:
+    """What the YAML file called `name` holds, laid over the file that its key `base` names, if it has one.
+
+    Keys replace those of the base; a section (a mapping without a unit) is joined with the base's, key by
+    key. A relative base starts from the file that names it.
+
+    Args:
+        what: The noun for messages, e.g. ``"space"``.
+        name: A built-in name, or a path that ends in .yaml or .yml.
+        folder: Where the built-in files are.
+
+    Raises:
+        UnknownNameError: No built-in file has such a name.
+        DocumentError: A file cannot be read, or bases form a circle.
+    """
+    return _laid_over(what, name, folder, beside=Path(), seen=())
+
+
+def _laid_over(what: str, name: str, folder: Traversable, *, beside: Path, seen: tuple[Path, ...]) -> object:
+    path = locate(what, name, folder, beside=beside).resolve()
+    if path in seen:
+        raise DocumentError(f"{name}: `{_BASE}` leads back to {path.name}")
+    data = read_yaml(path)
+    if not isinstance(data, dict) or _BASE not in data:
+        return data
+    base = data[_BASE]
+    if not isinstance(base, str):
+        raise DocumentError(
+            f"{name}: `{_BASE}` must be the name or path of a {what} file, but got {base!r:.60}"
+        )
+    below = _laid_over(what, base, folder, beside=path.parent, seen=(*seen, path))
+    above = {key: value for key, value in data.items() if key != _BASE}
+    return _joined(below, above) if isinstance(below, dict) else below
+
+
+def _joined(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """`below` with the keys of `above`; sections are joined, everything in them is replaced whole."""
+    joined = dict(below)
+    for key, value in above.items():
+        old = joined.get(key)
+        is_section = isinstance(old, dict) and isinstance(value, dict) and "unit" not in old
+        joined[key] = {**old, **value} if is_section else value  # type: ignore[dict-item]
+    return joined

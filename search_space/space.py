@@ -18,7 +18,7 @@ import numpy as np
 
 from search_space import complexity
 from search_space import genotype as genotypes
-from search_space.document import Document, built_in_names, locate, read_document
+from search_space.document import Document, built_in_names, parse_document, read_laid_over
 from search_space.errors import DocumentError, UnknownNameError
 from search_space.genotype import Gene, Genotype
 from search_space.subnet import Head, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock
@@ -383,11 +383,13 @@ def known_spaces() -> tuple[str, ...]:
 def load_space(name: str) -> Space:
     """A built-in space by its name, or a user's own by the path of its YAML file.
 
+    A file may start from another space by the key `base`; its keys are laid over those of the base.
+
     Raises:
         UnknownNameError: No built-in space has this name.
         DocumentError: The file is damaged.
     """
-    return read_document(Space, locate("space", name, _BUILT_IN))
+    return parse_document(Space, read_laid_over("space", name, _BUILT_IN), source=name)
 
 
 def _stage_genes(prefix: str, stage: StageOptions) -> Iterator[Gene]:

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from search_space.errors import DocumentError
+
 
 @dataclass(frozen=True)
 class Stem:
@@ -160,6 +162,24 @@ class Subnet:
             record["downsampling"] = {"kind": kind, **record["downsampling"]}
         return data
 
+    @classmethod
+    def from_json(cls, data: Any) -> Subnet:
+        """The subnet of which `to_json` made `data`.
+
+        Raises:
+            DocumentError: `data` is nothing that `to_json` makes.
+        """
+        try:
+            subnet = cls(
+                resolution=data["resolution"],
+                stem=Stem(**data["stem"]),
+                stages=tuple(map(_stage, data["stages"])),
+                head=Head(**data["head"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise DocumentError(f"no description of a subnet: {error!r}") from error
+        return subnet
+
     @cached_property
     def digest(self) -> str:
         """12 hexadecimal digits that name this network; equal networks have equal digests."""
@@ -168,6 +188,16 @@ class Subnet:
 
     def __str__(self) -> str:
         return f"{self.resolution}px stem{self.stem.width} | " + " | ".join(map(_stage_text, self.stages))
+
+
+def _stage(record: Any) -> Stage:
+    down = dict(record["downsampling"])
+    kinds: dict[str, type[MBConv | PatchMerging]] = {"mbconv": MBConv, "patch_merging": PatchMerging}
+    return Stage(
+        downsampling=kinds[down.pop("kind")](**down),
+        conv_blocks=tuple(MBConv(**block) for block in record["conv_blocks"]),
+        vit_blocks=tuple(ViTBlock(**block) for block in record["vit_blocks"]),
+    )
 
 
 def downsampled(side: int, stride: int) -> int:

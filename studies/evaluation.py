@@ -1,13 +1,14 @@
 """Evaluations: what one subnet's objective values are in one study, and how they are measured.
 
 Cheap objectives and constraints come first, for a whole generation at once. An expensive objective (the
-accuracy) is measured only for subnets that the cheap ones left feasible, a few at a time, so that little
-work is lost when a study is stopped.
+accuracy) is measured only for subnets that the cheap ones left feasible and no study of the database has
+measured before, in groups of some seconds of work, so that little is lost when a study is stopped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,11 @@ from search_space.genotype import Genotype, to_text
 from search_space.space import Space
 from search_space.subnet import Subnet
 from studies.constraint import Constraint
+
+FIRST_GROUP = 8
+"""Subnets that get their expensive objectives together, until it is known how long they take."""
+GROUP_SECONDS = 20.0
+"""About how long a group may take; what is in the making when a study is killed is lost."""
 
 
 class EvaluationError(H4HError):
@@ -96,8 +102,10 @@ class Evaluator:
         objectives: What the study optimises, in its order.
         constraints: What makes a subnet feasible.
         limited: Objectives that a constraint needs and the study does not optimise.
-        group: How many subnets get their expensive objectives at once; what is in the making when a
-            study is killed is lost.
+        known: Values of expensive objectives that were measured before, by name of the objective and
+            canonical genotype; they are taken as they are.
+        clock: Seconds, to keep what a kill can lose to about `GROUP_SECONDS` of work. Decides which subnets
+            are measured together, which changes no value.
     """
 
     def __init__(
@@ -107,7 +115,8 @@ class Evaluator:
         constraints: Sequence[Constraint] = (),
         *,
         limited: Sequence[Objective] = (),
-        group: int = 1,
+        known: Mapping[str, Mapping[Genotype, float]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._space = space
         self._names = [objective.name for objective in objectives]
@@ -115,14 +124,19 @@ class Evaluator:
         measured = [*objectives, *limited]
         self._cheap = [objective for objective in measured if not objective.is_expensive]
         self._expensive = [objective for objective in measured if objective.is_expensive]
-        self._group = group
+        self._known = known or {}
+        self._clock = clock
+        self._group = FIRST_GROUP
 
     @property
     def constraints(self) -> tuple[Constraint, ...]:
         return self._constraints
 
     def evaluate(self, batch: Mapping[int, Genotype]) -> Iterator[list[Evaluation]]:
-        """Measures a batch and yields finished evaluations in the order of `batch`, as soon as known.
+        """Measures a batch and yields finished evaluations as soon as they are known.
+
+        First those that need no expensive objective, or whose values of it are known; then groups of the
+        others, subnets that begin alike together, since an objective may share what they have in common.
 
         Args:
             batch: Canonical genotypes by index.
@@ -130,34 +144,44 @@ class Evaluator:
         Raises:
             EvaluationError: An objective gave no finite value.
         """
-        known = {index: _counts(self._space.decode(genotype)) for index, genotype in batch.items()}
-        self._measure(self._cheap, batch, known)
+        found = {index: _counts(self._space.decode(genotype)) for index, genotype in batch.items()}
+        self._measure(self._cheap, batch, found)
+        waiting = [index for index in batch if self._expensive and self._is_possible(found[index])]
+        for index in waiting:
+            found[index] |= self._recalled(batch[index])
+        missing = [index for index in waiting if self._unmeasured(found[index])]
+        finished = [index for index in batch if index not in set(missing)]
+        if finished:
+            yield [self._evaluation(index, batch[index], found[index]) for index in finished]
+        missing.sort(key=lambda index: batch[index])
+        while missing:
+            group, missing = missing[: self._group], missing[self._group :]
+            start = self._clock()
+            self._measure(self._expensive, {index: batch[index] for index in group}, found)
+            seconds = max(self._clock() - start, 1e-9)
+            self._group = max(FIRST_GROUP, int(GROUP_SECONDS * len(group) / seconds))
+            yield [self._evaluation(index, batch[index], found[index]) for index in group]
 
-        waiting: list[int] = []  # Known as far as possible without the expensive objectives.
-        pending: dict[int, Genotype] = {}  # Those among them that need the expensive objectives.
-        for index, genotype in batch.items():
-            waiting.append(index)
-            if self._expensive and self._is_possible(known[index]):
-                pending[index] = genotype
-            if len(pending) == self._group:
-                self._measure(self._expensive, pending, known)
-                yield [self._evaluation(one, batch[one], known[one]) for one in waiting]
-                waiting, pending = [], {}
-        self._measure(self._expensive, pending, known)
-        if waiting:
-            yield [self._evaluation(one, batch[one], known[one]) for one in waiting]
+    def _recalled(self, genotype: Genotype) -> dict[str, float]:
+        """Known values of the expensive objectives."""
+        names = (objective.name for objective in self._expensive)
+        return {name: self._known[name][genotype] for name in names if genotype in self._known.get(name, ())}
+
+    def _unmeasured(self, found: Mapping[str, float]) -> list[Objective]:
+        return [objective for objective in self._expensive if objective.name not in found]
 
     def _measure(
         self,
         objectives: Sequence[Objective],
         batch: Mapping[int, Genotype],
-        known: Mapping[int, dict[str, float]],
+        found: Mapping[int, dict[str, float]],
     ) -> None:
-        """Adds the values of `objectives` to `known`."""
+        """Adds the values of `objectives` to `found`."""
         for objective in objectives:
-            values = measure(objective, self._space, list(batch.values()))
-            for index, value in zip(batch, values, strict=True):
-                known[index][objective.name] = value
+            asked = {index: one for index, one in batch.items() if objective.name not in found[index]}
+            values = measure(objective, self._space, list(asked.values()))
+            for index, value in zip(asked, values, strict=True):
+                found[index][objective.name] = value
 
     def _is_possible(self, known: Mapping[str, float]) -> bool:
         """Whether every constraint holds whose quantity is known already."""

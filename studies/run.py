@@ -25,10 +25,11 @@ from objectives.hardware import MAPPINGS, CostModel, SoC, load_soc, variant
 from objectives.hardware.npu_model import NPU_MODELS
 from objectives.objective import Objective
 from objectives.registry import ObjectiveContext, check_objectives, create_objectives, known_objectives
+from search_space.byte_count import parse_bytes
 from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError
-from search_space.genotype import to_text
-from search_space.space import Space, load_space
+from search_space.genotype import Genotype, to_text
+from search_space.space import Space, known_spaces, load_space
 from search_space.wide_table import print_wide
 from studies.constraint import Constraint, parse_constraint
 from studies.display import create_display
@@ -47,14 +48,16 @@ from studies.search_options import (
     add_stop_options,
     check_search,
 )
-from studies.store import check_writable, create_store, open_store
+from studies.store import Store, check_writable, create_store, open_store
 from studies.study import Goal, Study
 from studies.table import front_table
+from supernet.checkpoint_header import check_space, check_trained_on_pack, stored_space
 from supernet.checkpoints import built_in_checkpoint
+from supernet.layouts import add_data, recognised
 
 DEFAULTS: dict[str, Any] = {
     "objectives": "acc,lat,energy",
-    "space": "cifar32",
+    "space": None,
     "hardware": "u55-256-cim8",
     "macros": None,
     "units": None,
@@ -62,10 +65,16 @@ DEFAULTS: dict[str, Any] = {
     "mapping": "latency",
     **SEARCH_DEFAULTS,
     **STOP_DEFAULTS,
-    "val_images": 2000,
-    "calibration_images": 512,
     "checkpoint": None,
+    "data": None,
+    "dataset": None,
+    "val_images": None,
+    "calibration_images": None,
+    "device": "cpu",
+    "precision": "fp32",
+    "memory": "4GB",
 }
+DEFAULT_SPACE = "cifar32"
 SHOWN_ROWS = 20
 
 
@@ -84,7 +93,10 @@ def parser() -> Parser:
     add(
         "--objectives", metavar="A,B,...", help=f"any of {','.join(known_objectives())}, in the order to show"
     )
-    add("--space", help="name or YAML file of the search space")
+    add(
+        "--space",
+        help=f"name or YAML file of the search space (default: that of --checkpoint, else {DEFAULT_SPACE})",
+    )
     add("--hardware", help="name or YAML file of the SoC that lat and energy are of")
     add("--npu-model", help=f"what gives NPU cycles: {' or '.join(NPU_MODELS)}")
     add("--macros", type=int, metavar="N", help="as many CIM macros instead of the SoC's own")
@@ -101,8 +113,22 @@ def parser() -> Parser:
     add_stop_options(result.add_argument_group("when it stops (the first rule that holds)"))
     add = result.add_argument_group("how accuracy is measured").add_argument
     add("--checkpoint", type=Path, metavar="FILE", help="trained supernet (default: the one shipped)")
-    add("--val-images", type=int, metavar="N", help="held-out images that score a subnet")
-    add("--calibration-images", type=int, metavar="N", help="images for its batch-norm statistics")
+    add_data(add)
+    add(
+        "--val-images",
+        type=int,
+        metavar="N",
+        help="images, held out of the training images, that score a subnet (default: 2000, or all there are)",
+    )
+    add(
+        "--calibration-images",
+        type=int,
+        metavar="N",
+        help="training images for its batch-norm statistics (default: 512, or all there are)",
+    )
+    add("--device", help="auto, cpu or cuda")
+    add("--precision", choices=("fp32", "bf16"), help="number format of weights and activations")
+    add("--memory", metavar="SIZE", help="most that activations may take, such as 512MB; changes no value")
     add = result.add_argument_group("where it is kept").add_argument
     add(
         "--db",
@@ -127,6 +153,7 @@ class Plan:
         options: The options as given.
         names: Names of the objectives, in order.
         space: What is searched.
+        space_name: What --space calls it; None for a space that only the checkpoint holds.
         hardware: The SoC.
         constraints: The limits.
         checkpoint: File of the supernet; None if no accuracy is wanted.
@@ -138,6 +165,7 @@ class Plan:
     options: Namespace
     names: tuple[str, ...]
     space: Space
+    space_name: str | None
     hardware: SoC
     constraints: tuple[Constraint, ...]
     checkpoint: Path | None
@@ -163,11 +191,14 @@ def check(options: Namespace) -> Plan:
         ("calibration_images", 1),
     ):
         value = getattr(options, name)
-        if value < least:
+        if value is not None and value < least:
             raise ArgumentError(f"--{name.replace('_', '-')} must be at least {least}, but got {value}")
+    parse_bytes(options.memory, option="--memory")
     names = objective_names(options.objectives)
     constraints = tuple(map(parse_constraint, options.constraint))
-    space = load_space(options.space)
+    if options.checkpoint is not None and not options.checkpoint.is_file():
+        raise ArgumentError(f"--checkpoint {options.checkpoint} does not exist")
+    space, space_name = _space(options.space, options.checkpoint)
     hardware = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
     CostModel(hardware, options.mapping, npu_model=options.npu_model)  # refuses what cannot be
     study = options.study if options.study is not None else f"{space.name}-{'-'.join(names)}-s{options.seed}"
@@ -175,7 +206,13 @@ def check(options: Namespace) -> Plan:
         raise ArgumentError(f"--study must be a printable name that is not empty, but got {study!r}")
 
     needs_accuracy = "acc" in names or any(constraint.quantity == "acc" for constraint in constraints)
-    checkpoint = _checkpoint(options.checkpoint, space) if needs_accuracy else None
+    checkpoint = (options.checkpoint or built_in_checkpoint(space.name)) if needs_accuracy else None
+    if options.data is not None:
+        recognised(options.data, options.dataset)
+    elif options.dataset is not None:
+        raise ArgumentError(f"--dataset {options.dataset} needs --data, the folder that it lies in")
+    elif checkpoint is not None:
+        check_trained_on_pack(checkpoint)
     stored = None
     check_writable(options.db)
     if options.db.exists():
@@ -185,7 +222,9 @@ def check(options: Namespace) -> Plan:
     search_plan = check_search(
         options, objectives=names, space=space, stored=None if stored is None else stored[0]
     )
-    return Plan(options, names, space, hardware, constraints, checkpoint, search_plan, study, stored)
+    return Plan(
+        options, names, space, space_name, hardware, constraints, checkpoint, search_plan, study, stored
+    )
 
 
 def objective_names(text: str) -> tuple[str, ...]:
@@ -204,12 +243,21 @@ def objective_names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _checkpoint(given: Path | None, space: Space) -> Path:
-    if given is None:
-        return built_in_checkpoint(space.name)
-    if not given.is_file():
-        raise ArgumentError(f"--checkpoint {given} does not exist")
-    return given
+def _space(given: str | None, checkpoint: Path | None) -> tuple[Space, str | None]:
+    """The space to search and what --space calls it, if it has a name there.
+
+    Raises:
+        H4HError: There is no such space, or the checkpoint is damaged or of another one.
+    """
+    stored = None if checkpoint is None else stored_space(checkpoint)
+    if given is not None or stored is None:
+        name = given or DEFAULT_SPACE
+        space = load_space(name)
+        if checkpoint is not None and stored is not None:
+            check_space(checkpoint, stored, space)
+        return space, name
+    is_built_in = stored.name in known_spaces() and load_space(stored.name).digest == stored.digest
+    return stored, stored.name if is_built_in else None
 
 
 @dataclass(frozen=True)
@@ -229,22 +277,45 @@ def make_objectives(plan: Plan) -> Objectives:
     """Makes what `plan` measures; takes seconds where accuracy is among it.
 
     Raises:
-        H4HError: The checkpoint is damaged or of another space, or there are too few images.
+        H4HError: The checkpoint is damaged or of another space; or the images are, or are too few.
     """
 
     def accuracy() -> Objective:
         # torch takes seconds to import; only here, so that bad input fails fast and `macs` needs none.
         from objectives.accuracy import Accuracy
         from supernet.evaluation_pack import built_in_pack, load_pack
+        from supernet.precision import resolve_device
 
         assert plan.checkpoint is not None
-        return Accuracy(
+        options = plan.options
+        device = resolve_device(options.device)
+        counts = {"val_images": options.val_images, "calibration_images": options.calibration_images}
+        if options.data is None:
+            pack = load_pack(built_in_pack())
+        else:
+            from supernet.datasets import evaluation_images
+
+            pack = evaluation_images(
+                options.data, options.dataset, space=plan.space, checkpoint=plan.checkpoint, **counts
+            )
+            print(
+                f"{pack.record['data_set']}: {len(pack.search)} images score a subnet, "
+                f"{len(pack.calibration)} calibrate it (of {pack.record['split_counts']}; split seed "
+                f"{pack.record['split_seed']})",
+                flush=True,
+            )
+        made = Accuracy(
             checkpoint=plan.checkpoint,
             space=plan.space,
-            pack=load_pack(built_in_pack()),
-            val_images=plan.options.val_images,
-            calibration_images=plan.options.calibration_images,
+            pack=pack,
+            device=device,
+            precision=options.precision,
+            memory=parse_bytes(options.memory, option="--memory"),
+            **counts,
         )
+        if made.notice:
+            print(made.notice, flush=True)
+        return made
 
     context = ObjectiveContext(
         plan.hardware,
@@ -315,9 +386,12 @@ def run(plan: Plan, objectives: Objectives, console: Console) -> None:
         check_same(study.name, study.fingerprint, make_fingerprint(plan, objectives))
         print(f"going on from {plan.stored[1]} evaluations", flush=True)
     sampler = make_sampler(plan, study)
-    evaluator = Evaluator(plan.space, objectives.goals, plan.constraints, limited=objectives.limited)
     population, rules = plan.search.population, plan.search.rules
     with create_store(plan.options.db) as store:
+        known = known_values(store, plan.space, objectives)
+        evaluator = Evaluator(
+            plan.space, objectives.goals, plan.constraints, limited=objectives.limited, known=known
+        )
         if plan.stored is None:
             store.add(study)
         last: Progress | None = None
@@ -349,6 +423,12 @@ def make_sampler(plan: Plan, study: Study) -> Sampler:
             preferences=tuple(one.point(study) for one in plan.search.preferences),
         ),
     )
+
+
+def known_values(store: Store, space: Space, objectives: Objectives) -> dict[str, dict[Genotype, float]]:
+    """Values of the expensive objectives that studies of the database hold already, by name and genotype."""
+    expensive = [one for one in (*objectives.goals, *objectives.limited) if one.is_expensive]
+    return {one.name: store.measured(one.name, space.digest, one.fingerprint()) for one in expensive}
 
 
 def print_header(plan: Plan) -> None:
@@ -388,8 +468,9 @@ def print_result(plan: Plan, study: Study, evaluations: Sequence[Evaluation], la
     if last.stopped_by != EXHAUSTED:
         print(f"  search on       {run_command_line(plan, raised=last.stopped_by)}")
     print(f"  see it again    {show_command(plan)}")
-    if front:
-        print(f"  look at id {front[0].index:<4} {profile_command(plan, front[0])}", flush=True)
+    if front and plan.space_name is not None:
+        command = profile_command(plan.space_name, plan.options, front[0])
+        print(f"  look at id {front[0].index:<4} {command}", flush=True)
 
 
 def end_line(plan: Plan, last: Progress) -> str:
@@ -442,13 +523,12 @@ def show_command(plan: Plan) -> str:
     return _command("studies.show", ["--db", str(plan.options.db), "--study", plan.study])
 
 
-def profile_command(plan: Plan, evaluation: Evaluation) -> str:
-    """The command that shows where the time and energy of one subnet go."""
-    words = ["--space", plan.options.space, "--subnet", to_text(evaluation.genotype)]
-    words += ["--hardware", plan.options.hardware]
+def profile_command(space: str, options: Namespace, evaluation: Evaluation) -> str:
+    """The command that shows where the time and energy of one subnet of `space` go."""
+    words = ["--space", space, "--subnet", to_text(evaluation.genotype), "--hardware", options.hardware]
     for name in ("macros", "units", "npu_model", "mapping"):
-        if getattr(plan.options, name) != DEFAULTS[name]:
-            words += [f"--{name.replace('_', '-')}", str(getattr(plan.options, name))]
+        if getattr(options, name) != DEFAULTS[name]:
+            words += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
     return _command("objectives.profile", words)
 
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from search_space.errors import H4HError, UnknownNameError
-from search_space.genotype import parse, to_text
+from search_space.genotype import Genotype, parse, to_text
+from studies.constraint import parse_constraint
 from studies.evaluation import Evaluation
 from studies.study import Goal, Study
 
@@ -198,6 +199,39 @@ class Store:
                     (name,),
                 )
             ]
+
+    def measured(self, objective: str, space: str, deciding: Mapping[str, str]) -> dict[Genotype, float]:
+        """Values of one objective that any study of this database has measured in the same way.
+
+        Args:
+            objective: Its name.
+            space: Digest of the search space.
+            deciding: All that decides the value of a subnet, as `Objective.fingerprint` gives it: for the
+                accuracy hashes of checkpoint and images, the oracle's settings and its version.
+
+        Returns:
+            By canonical genotype.
+        """
+        values: dict[Genotype, float] = {}
+        for study in self.studies():
+            if study.fingerprint["space"] != space or not _agrees(study.fingerprint, objective, deciding):
+                continue
+            # Its fingerprint has the objective's parts, so it is among its goals or its limits.
+            limited = [parse_constraint(text).quantity for text in study.constraints]
+            column = [*study.objectives, *limited].index(objective)
+            for one in self.evaluations(study.name):
+                value = (*one.values, *one.limited)[column]
+                if value is not None:
+                    values[one.genotype] = value
+        return values
+
+
+def _agrees(fingerprint: Mapping[str, str], objective: str, deciding: Mapping[str, str]) -> bool:
+    """Whether a study's fingerprint has these parts, under their own names or the objective's."""
+    return all(
+        fingerprint.get(f"{objective}.{key}", fingerprint.get(key)) == value
+        for key, value in deciding.items()
+    )
 
 
 def open_store(path: Path, *, writable: bool = False) -> Store:

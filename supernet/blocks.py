@@ -20,8 +20,11 @@ from supernet.elastic import (
     ElasticLinear,
     ElasticPositions,
     ElasticQKV,
+    leading,
+    normalised,
 )
 from supernet.normalisation import Normalisation
+from supernet.residual import Residual, add
 
 LAYER_SCALE = 1e-4
 """Start of both residual branches of a transformer block (CaiT, ICCV 2021; NASViT's value). Near zero, so
@@ -41,14 +44,16 @@ class ElasticMBConv(nn.Module):
         self.project = ElasticConv2d(hidden, width)
         self.project_norm = ElasticBatchNorm(width)
 
-    def forward(self, x: Tensor, block: MBConv, normalise: Normalisation) -> Tensor:
+    def forward(self, x: Tensor, block: MBConv, normalise: Normalisation, residual: Residual = add) -> Tensor:
         """``(n, in_width, h, w)`` -> ``(n, width, ceil(h / stride), ceil(w / stride))``."""
         out = x
         if block.expansion > 1:
-            out = F.relu6(self.expand_norm(self.expand(out, block.hidden_width), normalise), inplace=True)
-        out = F.relu6(self.depthwise_norm(self.depthwise(out, block.kernel), normalise), inplace=True)
-        projected: Tensor = self.project_norm(self.project(out, block.width), normalise)
-        return projected + x if block.has_residual else projected
+            out = normalised(self.expand, self.expand_norm, out, block.hidden_width, normalise)
+            out = F.relu6(out, inplace=True)
+        out = normalised(self.depthwise, self.depthwise_norm, out, block.kernel, normalise)
+        out = F.relu6(out, inplace=True)
+        projected = normalised(self.project, self.project_norm, out, block.width, normalise)
+        return residual(x, projected) if block.has_residual else projected
 
 
 class ElasticPatchMerging(nn.Module):
@@ -61,8 +66,7 @@ class ElasticPatchMerging(nn.Module):
 
     def forward(self, x: Tensor, block: PatchMerging, normalise: Normalisation) -> Tensor:
         """``(n, in_width, h, w)`` -> ``(n, width, ceil(h / stride), ceil(w / stride))``."""
-        merged: Tensor = self.norm(self.merge(x, block.width), normalise)
-        return merged
+        return normalised(self.merge, self.norm, x, block.width, normalise)
 
 
 class ElasticViTBlock(nn.Module):
@@ -79,16 +83,16 @@ class ElasticViTBlock(nn.Module):
         self.fc2 = ElasticLinear(width * mlp_ratio, width)
         self.mlp_scale = nn.Parameter(torch.full((width,), LAYER_SCALE))
 
-    def forward(self, x: Tensor, block: ViTBlock) -> Tensor:
+    def forward(self, x: Tensor, block: ViTBlock, residual: Residual = add) -> Tensor:
         """``(n, tokens, width)`` -> the same shape."""
         width = block.width
         q, k, v = self.qkv(self.attention_norm(x), block.heads)
         # (n, heads, tokens, head_dim) -> (n, tokens, heads * head_dim)
         mixed = attention(q, k, v).transpose(1, 2).flatten(2)
-        x = x + self.attention_scale[:width].to(x.dtype) * self.projection(mixed, width)
+        x = residual(x, leading(self.attention_scale, width).to(x.dtype) * self.projection(mixed, width))
         hidden = F.gelu(self.fc1(self.mlp_norm(x), block.mlp_width))
         out: Tensor = self.fc2(hidden, width)
-        return x + self.mlp_scale[:width].to(x.dtype) * out
+        return residual(x, leading(self.mlp_scale, width).to(x.dtype) * out)
 
 
 class ElasticStage(nn.Module):
@@ -134,23 +138,33 @@ class ElasticStage(nn.Module):
                 )
         self.positions = ElasticPositions(width, side=side) if self.vit_blocks else None
 
-    def forward(self, x: Tensor, stage: Stage, normalise: Normalisation) -> Tensor:
+    def forward(self, x: Tensor, stage: Stage, normalise: Normalisation, residual: Residual = add) -> Tensor:
         """``(n, in_width, h, w)`` -> ``(n, width, ceil(h / stride), ceil(w / stride))``."""
-        if isinstance(stage.downsampling, MBConv):
-            assert self.mbconv is not None
-            x = self.mbconv(x, stage.downsampling, normalise)
-        else:
-            assert self.patch_merging is not None
-            x = self.patch_merging(x, stage.downsampling, normalise)
+        x = self.downsample(x, stage.downsampling, normalise)
         for layer, block in zip(self.conv_blocks, stage.conv_blocks, strict=False):
-            x = layer(x, block, normalise)
+            x = layer(x, block, normalise, residual)
         if stage.vit_blocks:
-            assert self.positions is not None
-            x = self.positions(x)
             height, width = x.shape[-2:]
-            # (n, c, h, w) -> (n, h * w, c); no copy where x is channels_last
-            tokens = x.permute(0, 2, 3, 1).flatten(1, 2)
+            tokens = self.tokens(x)
             for layer, vit_block in zip(self.vit_blocks, stage.vit_blocks, strict=False):
-                tokens = layer(tokens, vit_block)
-            x = tokens.view(len(x), height, width, -1).permute(0, 3, 1, 2)
+                tokens = layer(tokens, vit_block, residual)
+            x = as_map(tokens, height, width)
         return x
+
+    def downsample(self, x: Tensor, step: MBConv | PatchMerging, normalise: Normalisation) -> Tensor:
+        """``(n, in_width, h, w)`` -> ``(n, width, ceil(h / stride), ceil(w / stride))``."""
+        layer = self.mbconv if isinstance(step, MBConv) else self.patch_merging
+        assert layer is not None
+        out: Tensor = layer(x, step, normalise)
+        return out
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """``(n, c, h, w)`` -> ``(n, h * w, c)`` with position embedding; no copy where x is channels_last."""
+        assert self.positions is not None
+        tokens: Tensor = self.positions(x).permute(0, 2, 3, 1).flatten(1, 2)
+        return tokens
+
+
+def as_map(tokens: Tensor, height: int, width: int) -> Tensor:
+    """``(n, h * w, c)`` -> ``(n, c, h, w)``, channels_last."""
+    return tokens.view(len(tokens), height, width, -1).permute(0, 3, 1, 2)

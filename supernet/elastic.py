@@ -13,7 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from supernet.depthwise import depthwise
-from supernet.normalisation import Normalisation
+from supernet.normalisation import Folded, Normalisation
+
+
+def leading(weight: Tensor, *lengths: int) -> Tensor:
+    """A view of the leading `lengths` of `weight`'s first dimensions, whole in all others."""
+    return weight[tuple(slice(0, length) for length in lengths)]
 
 
 class ElasticConv2d(nn.Module):
@@ -34,14 +39,21 @@ class ElasticConv2d(nn.Module):
 
     def forward(self, x: Tensor, width: int) -> Tensor:
         """``(n, c, h, w)`` -> ``(n, width, ceil(h / stride), ceil(w / stride))``."""
-        weight = self.weight[:width, : x.shape[1]].to(x.dtype)
+        return self.convolve(x, self.form(x.shape[1], width).to(x.dtype))
+
+    def form(self, in_width: int, width: int) -> Tensor:
+        """``(width, in_width, kernel, kernel)``, a view of the weights."""
+        return leading(self.weight, width, in_width)
+
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Convolves with a form of the weights, or one made of it."""
         padding = self.kernel // 2
         if self.kernel % 2 == 0:
             padding = 0
             ragged = [-side % self.stride for side in x.shape[-2:]]
             if any(ragged):
                 x = F.pad(x, (0, ragged[1], 0, ragged[0]))
-        return F.conv2d(x, weight, stride=self.stride, padding=padding)
+        return F.conv2d(x, weight, bias, stride=self.stride, padding=padding)
 
 
 class ElasticDepthwise(nn.Module):
@@ -56,10 +68,16 @@ class ElasticDepthwise(nn.Module):
 
     def forward(self, x: Tensor, kernel: int) -> Tensor:
         """``(n, c, h, w)`` -> ``(n, c, ceil(h / stride), ceil(w / stride))``."""
+        return self.convolve(x, self.form(x.shape[1], kernel).to(x.dtype))
+
+    def form(self, width: int, kernel: int) -> Tensor:
+        """``(width, 1, kernel, kernel)``, a view of the weights."""
         margin = (self.kernel - kernel) // 2
-        centre = slice(margin, margin + kernel)
-        weight = self.weight[: x.shape[1], :, centre, centre].to(x.dtype)
-        return depthwise(x, weight, self.stride)
+        return leading(self.weight, width)[..., margin : margin + kernel, margin : margin + kernel]
+
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Convolves with a form of the weights, or one made of it."""
+        return depthwise(x, weight, self.stride, bias)
 
 
 class ElasticBatchNorm(nn.Module):
@@ -72,8 +90,26 @@ class ElasticBatchNorm(nn.Module):
 
     def forward(self, x: Tensor, normalise: Normalisation) -> Tensor:
         """``(n, c, h, w)`` -> the same shape."""
-        width = x.shape[1]
-        return normalise(self, x, self.weight[:width], self.bias[:width])
+        return normalise(self, x, *self.form(x.shape[1]))
+
+    def form(self, width: int) -> tuple[Tensor, Tensor]:
+        """Scale and shift, each ``(width,)``, views of the weights."""
+        return leading(self.weight, width), leading(self.bias, width)
+
+
+def normalised(
+    convolution: ElasticConv2d | ElasticDepthwise,
+    norm: ElasticBatchNorm,
+    x: Tensor,
+    form: int,
+    normalise: Normalisation,
+) -> Tensor:
+    """Convolution, in the form with `form` output channels or that kernel, then batch norm."""
+    if not isinstance(normalise, Folded):
+        out: Tensor = norm(convolution(x, form), normalise)
+        return out
+    weight = convolution.form(x.shape[1], form)
+    return convolution.convolve(x, *normalise.folded(norm, weight, *norm.form(len(weight)), x.dtype))
 
 
 class ElasticLayerNorm(nn.Module):
@@ -87,7 +123,8 @@ class ElasticLayerNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(..., c)`` -> the same shape."""
         width = x.shape[-1]
-        return F.layer_norm(x, (width,), self.weight[:width].to(x.dtype), self.bias[:width].to(x.dtype))
+        weight, bias = leading(self.weight, width), leading(self.bias, width)
+        return F.layer_norm(x, (width,), weight.to(x.dtype), bias.to(x.dtype))
 
 
 class ElasticLinear(nn.Module):
@@ -101,8 +138,8 @@ class ElasticLinear(nn.Module):
 
     def forward(self, x: Tensor, width: int) -> Tensor:
         """``(..., c)`` -> ``(..., width)``."""
-        weight = self.weight[:width, : x.shape[-1]].to(x.dtype)
-        return F.linear(x, weight, self.bias[:width].to(x.dtype))
+        weight = leading(self.weight, width, x.shape[-1])
+        return F.linear(x, weight.to(x.dtype), leading(self.bias, width).to(x.dtype))
 
 
 class ElasticQKV(nn.Module):
@@ -117,12 +154,16 @@ class ElasticQKV(nn.Module):
     def forward(self, x: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
         """``(n, tokens, c)`` -> three of ``(n, heads, tokens, head_dim)``."""
         images, tokens, width = x.shape
-        weight = self.weight[:, :heads, :, :width].reshape(-1, width).to(x.dtype)
-        bias = self.bias[:, :heads].reshape(-1).to(x.dtype)
+        weight, bias = self.of_heads(heads, width)
         # (n, tokens, 3 * heads * head_dim) -> (3, n, heads, tokens, head_dim)
-        qkv = F.linear(x, weight, bias).view(images, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4)
-        q, k, v = qkv.unbind(0)
+        qkv = F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
+        q, k, v = qkv.view(images, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
         return q, k, v
+
+    def of_heads(self, heads: int, width: int) -> tuple[Tensor, Tensor]:
+        """Weight ``(3 * heads * head_dim, width)`` and bias; rows of q first, then k, then v."""
+        weight = leading(self.weight, 3, heads, self.weight.shape[2], width)
+        return weight.reshape(-1, width), leading(self.bias, 3, heads).reshape(-1)
 
 
 class ElasticPositions(nn.Module):
@@ -134,7 +175,12 @@ class ElasticPositions(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(n, c, h, w)`` -> the same shape."""
-        weight = self.weight[:, : x.shape[1]]
-        if weight.shape[-2:] != x.shape[-2:]:
-            weight = F.interpolate(weight, x.shape[-2:], mode="bilinear", align_corners=False)
+        weight = self.resized(*x.shape[1:])
         return x + weight.to(x.dtype).contiguous(memory_format=torch.channels_last)
+
+    def resized(self, channels: int, height: int, width: int) -> Tensor:
+        """``(1, channels, height, width)``: the leading channels for a map of that size."""
+        weight = leading(self.weight, 1, channels)
+        if weight.shape[-2:] == (height, width):
+            return weight
+        return F.interpolate(weight, (height, width), mode="bilinear", align_corners=False)

@@ -1,14 +1,16 @@
-"""The evaluation pack: the images an accuracy oracle needs, in the repository, losslessly compressed.
+"""The images an accuracy oracle needs: the evaluation pack in the repository, or part of a user's data set.
 
-5,000 search images and 1,024 calibration images of CIFAR-10, as one WebP mosaic each, and their labels.
-`python -m supernet.data pack` makes it from the data set; the card beside the files says what they are.
+The pack is losslessly compressed: 5,000 search images and 1,024 calibration images of CIFAR-10, as one WebP
+mosaic each, and their labels. `python -m supernet.data pack` makes it from the data set; the card beside the
+files says what they are.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -18,11 +20,17 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
-from supernet.cifar10 import SIDE, DatasetError, calibration_images, search_split
+from search_space.errors import H4HError
+from supernet.cifar10 import CALIBRATION_IMAGES, CLASSES, SIDE, fixed_split
 from supernet.images import LabelledImages
+from supernet.layouts import DatasetError
 
 COLUMNS = 50
 LABELS = "labels.json"
+
+VAL_IMAGES = 2000
+CALIBRATED_ON = 512
+"""How many images score a subnet and record its statistics, unless told or fewer are there."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +41,34 @@ class EvaluationPack:
         search: Images that score subnets.
         calibration: Images on which batch-norm statistics are recorded.
         digest: SHA-256 over all pixels and labels.
+        classes: Number of classes that the labels tell apart.
+        record: Where the images come from, for a fingerprint; empty for the pack, whose digest says it.
     """
 
     search: LabelledImages
     calibration: LabelledImages
     digest: str
+    classes: int = CLASSES
+    record: Mapping[str, str] = field(default_factory=dict)
+
+
+def chosen_count(option: str, wanted: int | None, default: int, available: int) -> int:
+    """How many images are taken of those `available`.
+
+    Args:
+        option: The option, for messages.
+        wanted: What the user asks for, if anything.
+        default: What is taken else, if there are as many.
+        available: How many there are.
+
+    Raises:
+        H4HError: `wanted` is not 1 to `available`.
+    """
+    if wanted is None:
+        return min(default, available)
+    if not 1 <= wanted <= available:
+        raise H4HError(f"{option} must be 1 to {available}, but got {wanted}")
+    return wanted
 
 
 def built_in_pack() -> Traversable:
@@ -68,7 +99,11 @@ def load_pack(folder: Traversable | Path) -> EvaluationPack:
 def write_pack(folder: Path, train: LabelledImages) -> None:
     """Writes the pack of the training images `train`, ``(50000, 3, 32, 32)``."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = {"search": search_split(train), "calibration": calibration_images(train)}
+    split = fixed_split(len(train))
+    parts = {
+        "search": train.subset(split.search),
+        "calibration": train.subset(split.train[:CALIBRATION_IMAGES]),
+    }
     for name, part in parts.items():
         _write_mosaic(folder / f"{name}.webp", part)
     record: dict[str, Any] = {
@@ -83,7 +118,9 @@ def digest(*parts: LabelledImages) -> str:
     sha = hashlib.sha256()
     for part in parts:
         sha.update(part.pixels.contiguous().numpy().tobytes())
-        sha.update(part.labels.to(torch.uint8).numpy().tobytes())
+        # One byte holds a class of the pack; more than 256 classes need more.
+        kind = torch.uint8 if int(part.labels.max()) < 256 else torch.int64
+        sha.update(part.labels.to(kind).numpy().tobytes())
     return sha.hexdigest()
 
 

@@ -1,11 +1,15 @@
-"""Labelled images in memory, and how they become the network's input."""
+"""Labelled images: what a data set gives to training and to evaluation, and how they become network input."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import overload
 
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from search_space.errors import H4HError
 from search_space.space import Space
@@ -14,33 +18,104 @@ MEAN = (0.49139968, 0.48215841, 0.44653091)
 DEVIATION = (0.24703223, 0.24348513, 0.26158784)
 """Mean and standard deviation of CIFAR-10's training pixels, in units of 255, per channel."""
 
+BATCH = 256
+"""Images that evaluation holds as network input at a time."""
 
-@dataclass(frozen=True)
-class LabelledImages:
-    """A set of images with their classes.
+
+class Images(Dataset[tuple[Tensor, int]]):
+    """Images of three channels with their classes, in memory or read as they are asked for.
+
+    An item is what training augments: pixels ``(3, h, w)``, uint8, and the class.
 
     Attributes:
-        pixels: ``(n, 3, h, w)``, uint8.
-        labels: ``(n,)``, int64.
+        labels: Class of each image, ``(n,)``, int64.
+        crop: Side to which training crops an image at random scale and place (random-resized crop), since
+            items show more than a network sees; None where every item is a square that a network sees
+            whole.
     """
 
-    pixels: Tensor
     labels: Tensor
+    crop: int | None
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, part: slice) -> LabelledImages:
-        return LabelledImages(self.pixels[part], self.labels[part])
+    @abstractmethod
+    def subset(self, indices: Tensor) -> Images:
+        """The images at `indices`, ``(m,)``, in their order."""
 
-    def check_classes(self, space: Space) -> None:
-        """Raises `H4HError` if networks of `space` tell another number of classes apart."""
-        classes = int(self.labels.max()) + 1
-        if space.head.classes != classes:
-            raise H4HError(
-                f"space {space.name!r} has {space.head.classes} classes, but the images have {classes}: "
-                f"set `head.classes` in the space's file, or use other images"
-            )
+    @abstractmethod
+    def evaluated(self) -> Iterator[LabelledImages]:
+        """The images as evaluation sees them, in order, in batches of equal squares.
+
+        Raises:
+            DatasetError: An image cannot be read.
+        """
+
+
+@dataclass(frozen=True)
+class LabelledImages(Images):
+    """Images of one size, in memory. A slice of them is of the same kind.
+
+    Attributes:
+        pixels: ``(n, 3, s, s)``, uint8.
+        labels: ``(n,)``, int64.
+        crop: See `Images`; evaluation sees the centre of this side.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    crop: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[Tensor, int]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> LabelledImages: ...
+
+    def __getitem__(self, index: int | slice) -> tuple[Tensor, int] | LabelledImages:
+        if isinstance(index, slice):
+            return LabelledImages(self.pixels[index], self.labels[index], self.crop)
+        return self.pixels[index], int(self.labels[index])
+
+    def subset(self, indices: Tensor) -> LabelledImages:
+        return LabelledImages(self.pixels[indices], self.labels[indices], self.crop)
+
+    def evaluated(self) -> Iterator[LabelledImages]:
+        for start in range(0, len(self), BATCH):
+            part = self[start : start + BATCH]
+            yield LabelledImages(centre(part.pixels, self.crop or part.pixels.shape[-1]), part.labels)
+
+
+def loaded(images: Images) -> LabelledImages:
+    """All `images` as evaluation sees them, in memory.
+
+    Raises:
+        DatasetError: An image cannot be read.
+    """
+    parts = list(images.evaluated())
+    return LabelledImages(
+        torch.cat([part.pixels for part in parts]), torch.cat([part.labels for part in parts])
+    )
+
+
+def centre(pixels: Tensor, side: int) -> Tensor:
+    """``(..., s, s)`` -> the ``(..., side, side)`` in the middle."""
+    margin = (pixels.shape[-1] - side) // 2
+    return pixels[..., margin : margin + side, margin : margin + side]
+
+
+def check_classes(space: Space, classes: int) -> None:
+    """Raises `H4HError` if networks of `space` tell another number of classes apart than `classes`."""
+    if space.head.classes != classes:
+        raise H4HError(
+            f"space {space.name!r} has {space.head.classes} classes, but the images have {classes}: choose "
+            f"other images by --data, or train a supernet of a space of your own, a YAML file with the lines "
+            f"`base: cifar32`, `name: mine`, `head: {{classes: {classes}}}`"
+        )
 
 
 def normalised(pixels: Tensor, dtype: torch.dtype) -> Tensor:

@@ -7,10 +7,12 @@ from torch.nn import functional as F
 
 from search_space.errors import H4HError
 from search_space.space import Space
-from search_space.subnet import Subnet, downsampled
+from search_space.subnet import Head, Stem, Subnet, downsampled
 from supernet.blocks import ElasticStage
-from supernet.elastic import ElasticBatchNorm, ElasticConv2d, ElasticLinear
+from supernet.elastic import ElasticBatchNorm, ElasticConv2d, ElasticLinear, normalised
 from supernet.normalisation import Normalisation, by_batch
+from supernet.residual import Residual, add
+from supernet.resizing import resized
 
 
 class Supernet(nn.Module):
@@ -36,7 +38,13 @@ class Supernet(nn.Module):
         self.head_norm = ElasticBatchNorm(space.head.width)
         self.classifier = ElasticLinear(space.head.width, space.head.classes)
 
-    def forward(self, images: Tensor, subnet: Subnet, normalise: Normalisation = by_batch) -> Tensor:
+    def forward(
+        self,
+        images: Tensor,
+        subnet: Subnet,
+        normalise: Normalisation = by_batch,
+        residual: Residual = add,
+    ) -> Tensor:
         """Class scores of `images` by `subnet`, computed in the images' dtype.
 
         Args:
@@ -44,6 +52,7 @@ class Supernet(nn.Module):
                 subnet's resolution.
             subnet: A member of the supernet's space.
             normalise: Where batch norm takes its statistics from; the batch, unless told.
+            residual: How a block's branch joins what it started from; their sum, unless told.
 
         Returns:
             Logits ``(n, classes)``.
@@ -53,20 +62,17 @@ class Supernet(nn.Module):
         """
         if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
             raise H4HError(f"images must be of shape (n, 3, s, s), but got {tuple(images.shape)}")
-        x = F.relu6(
-            self.stem_norm(self.stem(resized(images, subnet.resolution), subnet.stem.width), normalise)
-        )
+        x = self.begin(resized(images, subnet.resolution), subnet.stem, normalise)
         for layer, stage in zip(self.stages, subnet.stages, strict=True):
-            x = layer(x, stage, normalise)
-        x = F.relu6(self.head_norm(self.head(x, subnet.head.width), normalise))
-        logits: Tensor = self.classifier(x.mean((2, 3)), subnet.head.classes)
+            x = layer(x, stage, normalise, residual)
+        return self.classify(x, subnet.head, normalise)
+
+    def begin(self, images: Tensor, stem: Stem, normalise: Normalisation) -> Tensor:
+        """``(n, 3, s, s)`` -> ``(n, width, ceil(s / stride), ceil(s / stride))``."""
+        return F.relu6(normalised(self.stem, self.stem_norm, images, stem.width, normalise))
+
+    def classify(self, x: Tensor, head: Head, normalise: Normalisation) -> Tensor:
+        """``(n, in_width, h, w)`` -> ``(n, classes)``."""
+        x = F.relu6(normalised(self.head, self.head_norm, x, head.width, normalise))
+        logits: Tensor = self.classifier(x.mean((2, 3)), head.classes)
         return logits
-
-
-def resized(images: Tensor, side: int) -> Tensor:
-    """``(n, c, s, s)`` -> ``(n, c, side, side)``."""
-    if images.shape[-1] == side:
-        return images
-    return F.interpolate(
-        images.float(), (side, side), mode="bilinear", antialias=True, align_corners=False
-    ).to(images.dtype)

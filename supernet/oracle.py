@@ -6,6 +6,7 @@ BigNAS, AlphaNet and once-for-all do.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -13,12 +14,10 @@ from torch import Tensor
 
 from search_space.errors import H4HError
 from search_space.subnet import Subnet
-from supernet.images import LabelledImages, normalised
+from supernet.images import Images, normalised
 from supernet.model import Supernet
 from supernet.normalisation import Recorded, Recording
 from supernet.precision import PRECISIONS
-
-BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -35,16 +34,23 @@ class PreparedImages:
         return sum(len(labels) for _, labels in self.batches)
 
 
-def prepare(images: LabelledImages, *, precision: str, device: torch.device) -> PreparedImages:
-    """Normalises `images` once, for many evaluations."""
-    starts = range(0, len(images), BATCH)
-    parts = [images[start : start + BATCH] for start in starts]
-    return PreparedImages(
-        tuple(
-            (normalised(part.pixels.to(device), PRECISIONS[precision]), part.labels.to(device))
-            for part in parts
-        )
-    )
+def prepare(images: Images, *, precision: str, device: torch.device) -> PreparedImages:
+    """Normalises `images` once, for many evaluations.
+
+    Raises:
+        DatasetError: An image cannot be read.
+    """
+    return PreparedImages(tuple(stream(images, precision=precision, device=device)))
+
+
+def stream(images: Images, *, precision: str, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches of `prepare` one by one, for more images than memory holds.
+
+    Raises:
+        DatasetError: An image cannot be read.
+    """
+    for part in images.evaluated():
+        yield normalised(part.pixels.to(device), PRECISIONS[precision]), part.labels.to(device)
 
 
 @torch.inference_mode()
@@ -63,10 +69,25 @@ def top1(supernet: Supernet, subnet: Subnet, images: PreparedImages, statistics:
     Raises:
         H4HError: A class score is not finite; names the subnet.
     """
-    correct = 0
-    for batch, labels in images.batches:
-        logits = supernet(batch, subnet, statistics)
-        if not torch.isfinite(logits).all():
-            raise H4HError(f"subnet {subnet} gives class scores that are not finite")
-        correct += int((logits.argmax(1) == labels).sum())
+    correct = sum(right(supernet, subnet, batch, labels, statistics) for batch, labels in images.batches)
     return 100 * correct / len(images)
+
+
+@torch.inference_mode()
+def right(supernet: Supernet, subnet: Subnet, batch: Tensor, labels: Tensor, statistics: Recorded) -> int:
+    """How many images of one batch `subnet` classifies right.
+
+    Args:
+        supernet: The weights.
+        subnet: The network.
+        batch: ``(n, 3, s, s)``, normalised.
+        labels: ``(n,)``.
+        statistics: As `calibrate` records them.
+
+    Raises:
+        H4HError: A class score is not finite; names the subnet.
+    """
+    logits = supernet(batch, subnet, statistics)
+    if not torch.isfinite(logits).all():
+        raise H4HError(f"subnet {subnet} gives class scores that are not finite")
+    return int((logits.argmax(1) == labels).sum())

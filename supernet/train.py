@@ -1,21 +1,25 @@
-"""Trains a supernet with the two-phase schedule.
+"""Trains a supernet by a recipe.
 
     python -m supernet.data cifar10
-    python -m supernet.train --space cifar32 --out runs/cifar32
+    python -m supernet.train --recipe two_phase --space cifar32 --out runs/cifar32
+    torchrun --nproc-per-node 8 -m supernet.train --out runs/cifar32   # on 8 GPUs
 
-The same command again goes on after the last finished epoch, exactly. The result is
-`OUT/checkpoint.safetensors`.
+The same command again goes on where the last one was stopped or killed, exactly. The result is
+`OUT/checkpoint.safetensors`, written after every epoch; `OUT/log.jsonl` has a line for each.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import time
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from rich.console import Console
@@ -25,117 +29,242 @@ from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.space import load_space
 from search_space.whole_file import whole_file
-from supernet import cifar10
 from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import save_checkpoint
-from supernet.precision import resolve_device, resolve_precision
-from supernet.training import Recipe, StepResult, Trainer
+from supernet.datasets import open_data
+from supernet.distributed import World, joined_world
+from supernet.layouts import add_data
+from supernet.phases import CNN_MODES, TRAIN
+from supernet.precision import resolve_device
+from supernet.recipe import NAMES, Recipe, known_recipes, load_recipe
+from supernet.training import DivergedError, EpochResult, Trainer
 
 STATE = "state.safetensors"
 CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.jsonl"
+MOST_WORKERS = 16
 
 HELP = {
-    "seed": "seed of weights, order, augmentation and subnets",
-    "cnn_epochs": "epochs of phase 1, without transformer blocks",
-    "hybrid_epochs": "epochs of phase 2, the whole space",
-    "cnn_rate": "peak learning rate of phase 1",
-    "hybrid_rate": "peak learning rate of phase 2",
+    "seed": "of weights, order, augmentation and subnets",
+    "batch": "images per step, over all processes",
+    "accumulate": "parts into which a batch is cut to save memory; batch norm sees one part at a time",
+    "precision": "of activations; auto is bf16 where the device multiplies it natively",
+    "optimizer": "sgd has Nesterov's momentum",
+    "momentum": "of sgd",
+    "weight_decay": "of matrices and kernels",
+    "clip": "largest norm of a step's gradient; 0 for none",
+    "schedule": "of the learning rate after warm-up",
     "warm_up_epochs": "epochs of warm-up in each phase",
-    "batch": "images per step",
-    "cnn_random_subnets": "random subnets per step of phase 1, beside the largest and the smallest",
-    "hybrid_random_subnets": "the same in phase 2",
-    "weight_decay": "AdamW's weight decay of matrices and kernels",
     "label_smoothing": "of the largest subnet's targets",
-    "clip": "largest norm of a step's gradient",
-    "precision": "bf16, fp32, or auto: bf16 where the device multiplies it natively",
+    "distillation": "of the largest subnet into the others",
+    "conflict": "how the largest subnet's gradient joins the others'; project is NASViT's",
+    "drop_path": "chance that the largest subnet's last residual branch is dropped",
+    "ema": "decay per step of the running average of the weights that is saved; 0 for none",
+    "crop_padding": "pixels around images of small data sets before the random crop",
+    "crop_scale": "smallest share of its area that a random crop takes of an image of a folder",
+    "rand_augment": "operations of RandAugment per image",
+    "magnitude": "of RandAugment, 0 to 30",
+    "mixup": "alpha of mixup; 0 for none",
+    "cutmix": "alpha of cutmix; 0 for none",
 }
+
+T = TypeVar("T", int, float)
+
+
+def _list_of(kind: type[T]) -> Callable[[str], list[T]]:
+    def read(text: str) -> list[T]:
+        try:
+            return [kind(part) for part in text.split(",")]
+        except ValueError:
+            raise ArgumentTypeError(
+                f"must be numbers joined by commas, one for each phase, but got {text!r}"
+            ) from None
+
+    return read
 
 
 def make_parser() -> Parser:
-    parser = Parser(prog="python -m supernet.train", description="Train a supernet in two phases.")
+    parser = Parser(
+        prog="python -m supernet.train",
+        description="Train a supernet by a recipe. Flags of the recipe override its file.",
+    )
     parser.add_argument(
         "--space", default="cifar32", help="search space: a name or a YAML file (default: %(default)s)"
     )
+    add_data(parser.add_argument, default=Path("data"))
     parser.add_argument(
-        "--data", type=Path, default=Path("data"), help="folder of data sets (default: %(default)s)"
+        "--split-seed",
+        type=int,
+        metavar="S",
+        help="draws the images held out for the search (default: 0; CIFAR-10 holds out its last 5,000)",
     )
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the result and of the state to go on from"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    parser.add_argument(
+        "--recipe",
+        default="two_phase",
+        help=f"{', '.join(known_recipes())}, or a YAML file (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="weights to start from (default: random ones)",
+    )
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="supernet whose largest subnet teaches the largest subnet, in place of the labels",
+    )
+
+    machine = parser.add_argument_group("machine and log (nothing that changes the result, but for rounding)")
+    machine.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    machine.add_argument(
+        "--compile", action="store_true", help="torch.compile for the largest and the smallest subnet"
+    )
+    machine.add_argument(
+        "--workers", type=int, help="processes that read image files (default: as many as cores, 16 at most)"
+    )
+    machine.add_argument(
+        "--save-every",
+        type=float,
+        default=10.0,
+        metavar="MINUTES",
+        help="how often the state is written within an epoch (default: %(default)s)",
+    )
+
+    machine.add_argument(
+        "--conflict-every",
+        type=int,
+        default=0,
+        metavar="EPOCHS",
+        help="how often gradient conflict between subnets is measured and logged; 0: never (default)",
+    )
+
+    phases = parser.add_argument_group("phases of the recipe (one value, or one for each phase: 25,30)")
+    phases.add_argument("--epochs", type=_list_of(int), help="passes over the images")
+    phases.add_argument("--rate", type=_list_of(float), help="peak learning rate")
+    phases.add_argument(
+        "--random-subnets",
+        type=_list_of(int),
+        help="random subnets per step, beside the largest and the smallest",
+    )
+    phases.add_argument("--cnn", choices=CNN_MODES, help="what the last phase does to the CNN's weights")
+
+    settings = parser.add_argument_group("settings of the recipe (in brackets: where its file has none)")
     for field in fields(Recipe):
+        if field.name == "phases":
+            continue
         kind: Any = {"int": int, "float": float, "str": str}[str(field.type)]
-        default = "auto" if field.name == "precision" else field.default
-        parser.add_argument(
+        known = f": {', '.join(NAMES[field.name])}" if field.name in NAMES else ""
+        settings.add_argument(
             f"--{field.name.replace('_', '-')}",
             type=kind,
-            default=default,
-            help=f"{HELP[field.name]} (default: %(default)s)",
+            help=f"{HELP[field.name]}{known} ({field.default})",
         )
     return parser
 
 
-def make_recipe(values: dict[str, Any], device: torch.device) -> Recipe:
-    """The recipe that the flags ask for.
+def make_recipe(arguments: Namespace) -> Recipe:
+    """The recipe that `arguments` name, with what they override.
 
     Raises:
-        H4HError: A value is out of range.
+        H4HError: It cannot be read, or a value is out of range.
     """
-    values = {field.name: values[field.name] for field in fields(Recipe)}
-    values["precision"] = resolve_precision(values["precision"], device)
-    recipe = Recipe(**values)
-    limits = {
-        "seed": 0,
-        "cnn_epochs": 0,
-        "hybrid_epochs": 0,
-        "cnn_rate": 0.0,
-        "hybrid_rate": 0.0,
-        "warm_up_epochs": 0.0,
-        "batch": 2,
-        "cnn_random_subnets": 0,
-        "hybrid_random_subnets": 0,
-        "weight_decay": 0.0,
-        "label_smoothing": 0.0,
-        "clip": 0.0,
-    }
-    for name, least in limits.items():
-        # `not >=` and not `<`, so that NaN is refused as well.
-        if not values[name] >= least:
-            raise H4HError(f"--{name.replace('_', '-')} must be at least {least}, but got {values[name]}")
-    if recipe.epochs == 0:
-        raise H4HError("--cnn-epochs and --hybrid-epochs must not both be 0")
-    if recipe.label_smoothing >= 1:
-        raise H4HError(f"--label-smoothing must be below 1, but got {recipe.label_smoothing}")
+    recipe = load_recipe(arguments.recipe)
+    values = vars(arguments)
+    given = {field.name: values[field.name] for field in fields(Recipe) if values.get(field.name) is not None}
+    recipe = replace(recipe, **given).with_phases(
+        epochs=arguments.epochs or (),
+        rate=arguments.rate or (),
+        random_subnets=arguments.random_subnets or (),
+        cnn=arguments.cnn,
+    )
+    first = recipe.phases[0]
+    if first.cnn != TRAIN and arguments.start is None:
+        raise H4HError(
+            f"phase {first.name!r} must train the CNN, since it starts from random weights, "
+            f"but its cnn is {first.cnn!r}: pass weights by --from, or choose --cnn train"
+        )
     return recipe
 
 
 def main() -> None:
     arguments = make_parser().parse_args()
-    console = Console(highlight=False)
+    if not arguments.save_every >= 0:
+        raise H4HError(f"--save-every must be at least 0, but got {arguments.save_every}")
+    if arguments.split_seed is not None and arguments.split_seed < 0:
+        raise H4HError(f"--split-seed must be at least 0, but got {arguments.split_seed}")
+    if arguments.conflict_every < 0:
+        raise H4HError(f"--conflict-every must be at least 0, but got {arguments.conflict_every}")
+    if arguments.workers is not None and arguments.workers < 0:
+        raise H4HError(f"--workers must be at least 0, but got {arguments.workers}")
     keep_freed_memory()
-    device = resolve_device(arguments.device)
-    recipe = make_recipe(vars(arguments), device)
+    with joined_world(resolve_device(arguments.device)) as (world, device):
+        try:
+            _run(arguments, world, device)
+        except H4HError:
+            if world.rank == 0:
+                raise
+            # Once is enough.
+            raise SystemExit(2) from None
+
+
+def _run(arguments: Namespace, world: World, device: torch.device) -> None:
+    console = Console(highlight=False, quiet=world.rank != 0)
+    recipe = make_recipe(arguments)
     space = load_space(arguments.space)
-    images = cifar10.training_split(cifar10.load(arguments.data)[0])
-    images.check_classes(space)
-    trainer = Trainer(space=space, images=images, recipe=recipe, device=device)
+    data = open_data(arguments.data, arguments.dataset, space)
+    split = data.split(arguments.split_seed)
+    trainer = Trainer(
+        space=space,
+        images=data.train.subset(split.train),
+        recipe=recipe,
+        device=device,
+        world=world,
+        start=arguments.start,
+        teacher=arguments.teacher,
+        compiled=arguments.compile,
+        workers=_workers(arguments.workers),
+    )
     state = arguments.out / STATE
     if state.exists():
         trainer.load(state)
-        console.print(f"going on after epoch {trainer.epochs_done} of {recipe.epochs} ({state})")
+        where = f"epoch {trainer.epochs_done} of {recipe.epochs}"
+        if trainer.steps_done:
+            where += f" and {trainer.steps_done} of {trainer.steps_per_epoch} steps"
+        console.print(f"going on after {where} ({state})")
     try:
-        _train(trainer, arguments.out, console)
+        _train(trainer, arguments, data.recorded(split), console)
     except KeyboardInterrupt:
-        console.print(f"stopped: {trainer.epochs_done} finished epochs are kept; the same command goes on")
+        console.print(f"stopped: what {state} holds is kept; the same command goes on from there")
         raise
-    save_checkpoint(arguments.out / CHECKPOINT, trainer.supernet)
     console.print(f"checkpoint: {arguments.out / CHECKPOINT}")
-    console.print(f"next: python -m supernet.evaluate --checkpoint {arguments.out / CHECKPOINT}")
+    words = ["--checkpoint", str(arguments.out / CHECKPOINT), "--data", str(arguments.data)]
+    given = shlex.join([*words, *(["--dataset", arguments.dataset] if arguments.dataset else [])])
+    if world.rank == 0:
+        # Not by rich, which would break a long line.
+        print(f"next: python -m supernet.evaluate {given}\n      python -m studies.run {given}")
 
 
-def _train(trainer: Trainer, out: Path, console: Console) -> None:
-    """Trains to the end: a bar for the epoch at hand, a line for each finished one."""
+def _workers(wanted: int | None) -> int:
+    if wanted is not None:
+        return wanted
+    return min(MOST_WORKERS, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+def _train(trainer: Trainer, arguments: Namespace, data: dict[str, str], console: Console) -> None:
+    """Trains to the end: a bar for the epoch at hand, a line for each finished one.
+
+    Args:
+        trainer: Who trains.
+        arguments: The command's.
+        data: What the checkpoint says of the images.
+        console: Where progress goes.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -143,56 +272,83 @@ def _train(trainer: Trainer, out: Path, console: Console) -> None:
         TextColumn("{task.fields[status]}"),
         TimeRemainingColumn(),
     )
+    out: Path = arguments.out
     with Progress(*columns, console=console, transient=True) as progress:
         while not trainer.is_finished:
             name = f"epoch {trainer.epochs_done + 1}/{trainer.recipe.epochs} ({trainer.phase.name})"
             task = progress.add_task(name, total=trainer.steps_per_epoch, status="")
-            record = _train_epoch(trainer, partial(_advance, progress, task))
-            trainer.save(out / STATE)
-            _log(out / LOG, record)
+            record = _train_epoch(trainer, out / STATE, arguments.save_every, partial(_show, progress, task))
+            if trainer.world.rank == 0:
+                if arguments.conflict_every and record["epoch"] % arguments.conflict_every == 0:
+                    record["conflict"] = trainer.measure_conflict().to_dict()
+                # The state last: a kill before it repeats the epoch and writes the same again.
+                _log(out / LOG, record)
+                save_checkpoint(out / CHECKPOINT, trainer.result, data)
+                trainer.save(out / STATE)
             progress.remove_task(task)
-            console.print(
-                f"{name}: loss {record['loss']:.3f}, train top-1 {record['train_accuracy']:.1f} %, "
-                f"{record['seconds']:.0f} s"
-            )
+            accuracy = ", ".join(f"{kind} {value:.1f} %" for kind, value in record["train_accuracy"].items())
+            loss = next(iter(record["loss"].values()))
+            line = f"{name}: loss {loss:.3f}, train top-1 {accuracy}, {record['seconds']:.0f} s"
+            console.print(line, soft_wrap=True)
 
 
-def _advance(progress: Progress, task: TaskID, status: str) -> None:
-    progress.update(task, advance=1, status=status)
+def _show(progress: Progress, task: TaskID, steps: int, status: str) -> None:
+    progress.update(task, completed=steps, status=status)
 
 
-def _train_epoch(trainer: Trainer, show: Callable[[str], None]) -> dict[str, Any]:
-    """Trains one epoch and returns its line of the log; `show` is told after each step."""
-    number, phase = trainer.epochs_done + 1, trainer.phase.name
-    results: list[StepResult] = []
-    start = time.perf_counter()
+def _train_epoch(
+    trainer: Trainer, state: Path, save_every: float, show: Callable[[int, str], None]
+) -> dict[str, Any]:
+    """Trains to the end of the epoch and returns its line of the log.
 
-    def on_step(result: StepResult) -> None:
-        results.append(result)
-        rate = len(results) * trainer.recipe.batch / (time.perf_counter() - start)
-        recent = _mean(results[-50:])
-        show(f"loss {recent.loss:.3f}  train top-1 {recent.accuracy:.1f} %  {rate:.0f} images/s")
+    Args:
+        trainer: Who trains.
+        state: Where its state is written within the epoch, every `save_every` minutes.
+        show: Told steps done and a status.
+    """
+    number, phase, first_step = trainer.epochs_done + 1, trainer.phase.name, trainer.steps_done
+    start = saved = time.perf_counter()
 
-    trainer.train_epoch(on_step)
-    mean = _mean(results)
+    def on_check(result: EpochResult) -> None:
+        nonlocal saved
+        if trainer.world.rank != 0:
+            return
+        now = time.perf_counter()
+        rate = (result.steps - first_step) * trainer.recipe.batch / (now - start)
+        best = next(iter(result.scores.values()))
+        show(result.steps, f"loss {best.loss:.3f}  train top-1 {best.accuracy:.1f} %  {rate:.0f} images/s")
+        if now - saved >= 60 * save_every:
+            trainer.save(state)
+            saved = time.perf_counter()
+
+    try:
+        result = trainer.train_epoch(on_check)
+    except DivergedError as error:
+        raise DivergedError(_with_remedy(str(error), state)) from error
+    scores = {kind: asdict(score) for kind, score in result.scores.items()}
     return {
         "epoch": number,
         "phase": phase,
-        "loss": mean.loss,
-        "train_accuracy": mean.accuracy,
+        "loss": {kind: score["loss"] for kind, score in scores.items()},
+        "train_accuracy": {kind: score["accuracy"] for kind, score in scores.items()},
+        "rate": result.rates,
         "seconds": time.perf_counter() - start,
     }
 
 
-def _mean(results: list[StepResult]) -> StepResult:
-    return StepResult(
-        loss=sum(result.loss for result in results) / len(results),
-        accuracy=sum(result.accuracy for result in results) / len(results),
+def _with_remedy(message: str, state: Path) -> str:
+    checkpoint = state.with_name(CHECKPOINT)
+    if not checkpoint.exists():
+        return f"{message}; no epoch had been finished, so start anew with another --out"
+    return (
+        f"{message} and train on from the last good checkpoint, which is kept: "
+        f"--from {checkpoint} with another --out"
     )
 
 
 def _log(path: Path, record: dict[str, Any]) -> None:
-    """Appends a line, in place of one for the same epoch that a kill left without its state."""
+    """Appends a line, in place of those of the same and later epochs that a kill left without their state."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     lines = path.read_text().splitlines() if path.exists() else []
     kept = [line for line in lines if json.loads(line)["epoch"] < record["epoch"]]
     with whole_file(path) as temporary:

@@ -1,106 +1,88 @@
 """Training of a supernet: the step, the epoch, and a state from which training goes on exactly.
 
-Everything random in an epoch comes from the seed and the epoch's number, so a state is only the weights,
-the optimiser's moments and the number of epochs done.
+Everything random in a step comes from the seed and the numbers of epoch and step, so a state is only the
+weights, the optimiser's moments, the running average and how far training is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import json
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from search_space.errors import H4HError
 from search_space.space import Space
 from search_space.subnet import Subnet
-from supernet.checkpoint import CheckpointError, read_tensors, write_tensors
-from supernet.images import LabelledImages, normalised
+from supernet.augmentation import mixing
+from supernet.batches import Draw, Part, make_batches, seed_sequence, torch_seed
+from supernet.checkpoint import CheckpointError, file_digest, load_checkpoint, read_tensors, write_tensors
+from supernet.conflict import measure
+from supernet.conflict_report import ConflictReport
+from supernet.distillation import distil
+from supernet.distributed import World, by_global_batch
+from supernet.images import Images, loaded, normalised
 from supernet.model import Supernet
-from supernet.phases import Phase, learning_rate, phase_at, sandwich, whole, without_vit
-from supernet.precision import PRECISIONS
+from supernet.normalisation import Normalisation, by_batch
+from supernet.optimizer import enter_phase, make_optimizer, rates, set_rate
+from supernet.phases import KINDS, LARGEST, RANDOM, Phase, learning_rate, phase_at, sandwich
+from supernet.precision import PRECISIONS, resolve_precision
+from supernet.projection import PROJECT, project
+from supernet.recipe import Recipe
+from supernet.residual import DropPath, Residual, add, residual_branches
 
-STATE_FORMAT = "h4h-training-1"
+STATE_FORMAT = "h4h-training-2"
 
+CHECK_STEPS = {"cpu": 1}
+LARGEST_CHECK_STEPS = 16
+"""Steps between two looks at the loss, on a CPU and on all else. A look makes the CPU wait for a GPU."""
 
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides the trained weights, but the images.
-
-    Attributes:
-        seed: Of the weights' start, the order of images, augmentation and subnets.
-        cnn_epochs, hybrid_epochs: Lengths of phases 1 and 2.
-        cnn_rate, hybrid_rate: Peak learning rates of AdamW.
-        warm_up_epochs: Length of each phase's warm-up.
-        batch: Images per step.
-        cnn_random_subnets, hybrid_random_subnets: Random subnets per step, beside the largest and the
-            smallest.
-        weight_decay: Of matrices and kernels; norms, biases and scales have none.
-        label_smoothing: Of the largest subnet's targets.
-        clip: Largest norm of a step's gradient.
-        precision: Number format of activations, ``bf16`` or ``fp32``.
-    """
-
-    seed: int = 0
-    cnn_epochs: int = 25
-    hybrid_epochs: int = 30
-    cnn_rate: float = 2e-3
-    hybrid_rate: float = 2e-3
-    warm_up_epochs: float = 1.0
-    batch: int = 128
-    cnn_random_subnets: int = 1
-    hybrid_random_subnets: int = 2
-    weight_decay: float = 0.05
-    label_smoothing: float = 0.1
-    clip: float = 1.0
-    precision: str = "fp32"
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        """Phases in order; one of no epochs is left out."""
-        phases = (
-            Phase("cnn", self.cnn_epochs, self.cnn_rate, self.cnn_random_subnets, without_vit),
-            Phase("hybrid", self.hybrid_epochs, self.hybrid_rate, self.hybrid_random_subnets, whole),
-        )
-        return tuple(phase for phase in phases if phase.epochs > 0)
-
-    @property
-    def epochs(self) -> int:
-        return self.cnn_epochs + self.hybrid_epochs
+CONFLICT_BATCHES, CONFLICT_IMAGES, CONFLICT_SUBNETS = 4, 128, 4
+"""Of a measurement of conflict during training: batches, images of each, CNNs and as many hybrids of each."""
 
 
-class AugmentedImages(Dataset[tuple[Tensor, int]]):
-    """Training images with random crop (4 pixels of padding) and horizontal flip."""
-
-    def __init__(self, images: LabelledImages) -> None:
-        self._images = images
-        side = images.pixels.shape[-1]
-        self._augment = v2.Compose([v2.RandomCrop(side, padding=4), v2.RandomHorizontalFlip()])
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self._augment(self._images.pixels[index]), int(self._images.labels[index])
+class DivergedError(H4HError):
+    """A loss or a gradient that is not finite."""
 
 
 @dataclass(frozen=True)
-class StepResult:
-    """What a step tells a progress display.
+class Score:
+    """How subnets of one kind did on augmented training batches.
 
     Attributes:
-        loss: Cross-entropy of the largest subnet, nats.
-        accuracy: Share of the batch that the largest subnet classified right, %.
+        loss: What they are trained with, nats: cross-entropy (largest), distillation (others).
+        accuracy: Share of images classified right, %. Of a mixed image the larger part counts.
     """
 
     loss: float
     accuracy: float
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """An epoch so far.
+
+    Attributes:
+        steps: Number of steps done.
+        scores: Means over them, by the kind of subnet; kinds that were not trained are left out.
+        rates: Learning rates of the last step for ``cnn`` and ``vit`` weights, as far as they are trained.
+    """
+
+    steps: int
+    scores: dict[str, Score]
+    rates: dict[str, float]
 
 
 class Trainer:
@@ -108,22 +90,78 @@ class Trainer:
 
     Args:
         space: The space to train.
-        images: Training images.
+        images: Training images; all processes get the same.
         recipe: What to do.
         device: Where to compute.
+        world: The processes that train together.
+        start: Checkpoint of the same space whose weights to start from, in place of random ones.
+        teacher: Checkpoint whose largest subnet gives the largest subnet's targets in place of the labels;
+            of any space with as many classes.
+        compiled: Whether `torch.compile` makes the largest and the smallest subnet of each phase.
+        workers: Processes that read images, where they are not in memory.
+
+    Raises:
+        H4HError: The batch does not fit images or processes, or a checkpoint does not fit the space.
     """
 
-    def __init__(self, *, space: Space, images: LabelledImages, recipe: Recipe, device: torch.device) -> None:
-        if len(images) < recipe.batch:
-            raise H4HError(f"batch must be at most the {len(images)} training images, but got {recipe.batch}")
-        torch.manual_seed(recipe.seed)
+    def __init__(
+        self,
+        *,
+        space: Space,
+        images: Images,
+        recipe: Recipe,
+        device: torch.device,
+        world: World = World(),  # noqa: B008
+        start: Path | None = None,
+        teacher: Path | None = None,
+        compiled: bool = False,
+        workers: int = 0,
+    ) -> None:
         self.space = space
-        self.recipe = recipe
+        self.recipe = replace(recipe, precision=resolve_precision(recipe.precision, device))
         self.device = device
-        self.supernet = Supernet(space).to(device)
-        self.optimizer = make_optimizer(self.supernet, recipe)
+        self.world = world
         self.epochs_done = 0
+        self.steps_done = 0
+        """Of the epoch at hand."""
+        for phase in recipe.phases:
+            if not sandwich(space, replace(phase, random_subnets=0), np.random.default_rng(0)):
+                raise H4HError(
+                    f"phase {phase.name!r} freezes the CNN, but space {space.name!r} has nothing else to "
+                    f"train: choose cnn: train, or a space with transformer blocks"
+                )
+        self._batches = make_batches(images, self.recipe, device=device, world=world, workers=workers)
         self._images = images
+        self._teacher = None if teacher is None else _load_teacher(teacher, space).to(device)
+        torch.manual_seed(recipe.seed)
+        self.supernet = Supernet(space) if start is None else load_checkpoint(start, space)
+        self.supernet.to(device)
+        self._sources = {
+            "start": None if start is None else file_digest(start),
+            "teacher": None if teacher is None else file_digest(teacher),
+        }
+        self.optimizer = make_optimizer(
+            recipe.optimizer,
+            self.supernet.named_parameters(),
+            weight_decay=recipe.weight_decay,
+            momentum=recipe.momentum,
+        )
+        self._average = (
+            AveragedModel(self.supernet, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))  # type: ignore[no-untyped-call]
+            if recipe.ema
+            else None
+        )
+        self._network: nn.Module = _Network(self.supernet, compiled)
+        self._normalise: Normalisation = by_batch
+        if world.size > 1:
+            # Each subnet leaves parameters out. DDP reduces what all passes of a step have added up, and
+            # gives no gradient to what none of them has used.
+            self._network = DistributedDataParallel(self._network, find_unused_parameters=True)
+            # Said of 1x1 kernels, whose strides mean nothing.
+            warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+            self._normalise = by_global_batch
+        self._mixing = mixing(recipe, space.head.classes)
+        self._totals = torch.zeros(len(KINDS), 3, dtype=torch.float64)
 
     @property
     def is_finished(self) -> bool:
@@ -131,70 +169,207 @@ class Trainer:
 
     @property
     def steps_per_epoch(self) -> int:
-        return len(self._images) // self.recipe.batch
+        return self._batches.steps_per_epoch
 
     @property
     def phase(self) -> Phase:
-        return phase_at(self.recipe.phases, self.epochs_done)[0]
+        """The phase of the epoch at hand; after the end, the last one."""
+        return phase_at(self.recipe.phases, min(self.epochs_done, self.recipe.epochs - 1))[0]
 
-    def train_epoch(self, on_step: Callable[[StepResult], None]) -> None:
-        """One pass over the training images.
+    @property
+    def rate(self) -> float:
+        """Learning rate of the next step, before `cnn: low_lr` lowers the CNN's; 0 after the end."""
+        if self.is_finished:
+            return 0.0
+        phase, epoch = phase_at(self.recipe.phases, self.epochs_done)
+        return learning_rate(
+            phase,
+            epoch + self.steps_done / self.steps_per_epoch,
+            warm_up_epochs=self.recipe.warm_up_epochs,
+            schedule=self.recipe.schedule,
+        )
+
+    @property
+    def result(self) -> Supernet:
+        """What training has made: the running average of the weights where the recipe has one."""
+        if self._average is None:
+            return self.supernet
+        averaged = self._average.module
+        assert isinstance(averaged, Supernet)
+        return averaged
+
+    # --- training --------------------------------------------------------------------------------
+
+    def train_epoch(self, on_check: Callable[[EpochResult], None] | None = None) -> EpochResult:
+        """Trains to the end of the epoch at hand.
+
+        Args:
+            on_check: Told, every few steps but the last, what the epoch has been so far. It may call `save`.
 
         Raises:
-            H4HError: The loss is not finite.
+            DivergedError: A loss or a gradient is not finite; names the step. The weights are damaged then,
+                but `on_check` has not been called since.
+            H4HError: An image cannot be read.
         """
-        phase, epoch = phase_at(self.recipe.phases, self.epochs_done)
-        seed = [self.recipe.seed, self.epochs_done]
-        rng = np.random.default_rng(seed)
-        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-        loader = DataLoader(
-            AugmentedImages(self._images), batch_size=self.recipe.batch, shuffle=True, drop_last=True
-        )
+        phase = self.phase
+        enter_phase(self.optimizer, phase)
         self.supernet.train()
-        for step, (pixels, labels) in enumerate(loader):
-            rate = learning_rate(phase, epoch + step / self.steps_per_epoch, self.recipe.warm_up_epochs)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
-            subnets = sandwich(self.space, phase, rng)
-            images = normalised(pixels.to(self.device), PRECISIONS[self.recipe.precision])
-            result = self._step(images, labels.to(self.device), subnets)
-            if not np.isfinite(result.loss):
-                raise H4HError(
-                    f"the loss became {result.loss} in epoch {self.epochs_done + 1}, step {step + 1}: "
-                    f"lower the learning rate"
-                )
-            on_step(result)
+        unseen: list[Tensor] = []
+        every = CHECK_STEPS.get(self.device.type, LARGEST_CHECK_STEPS)
+        for parts in self._batches.epoch(self.epochs_done, self.steps_done):
+            set_rate(self.optimizer, phase, self.rate)
+            unseen.append(self._step(parts, phase))
+            self.steps_done += 1
+            if len(unseen) == every or self.steps_done == self.steps_per_epoch:
+                self._take_in(torch.stack(unseen))
+                unseen = []
+                if on_check is not None and self.steps_done < self.steps_per_epoch:
+                    on_check(self._result())
+        result = self._result()
         self.epochs_done += 1
+        self.steps_done = 0
+        self._totals = torch.zeros_like(self._totals)
+        return result
 
-    def _step(self, images: Tensor, labels: Tensor, subnets: list[Subnet]) -> StepResult:
-        """Sandwich rule with in-place distillation: the largest learns from labels, the others from it."""
+    def _step(self, parts: list[Part], phase: Phase) -> Tensor:
+        """Sandwich rule with in-place distillation: the largest learns from labels, the others from it.
+
+        Returns:
+            ``(kinds + 1, 3)`` on the device: for each kind of subnet the loss, right answers and 1, each
+            summed over images; then the gradient's norm, thrice.
+        """
+        numbers = (self.recipe.seed, self.epochs_done, self.steps_done)
+        rng = np.random.default_rng(seed_sequence(Draw.SUBNETS, *numbers))
+        torch.manual_seed(torch_seed(Draw.STEP, *numbers, self.world.rank))
+        (_, largest), *others = sandwich(self.space, phase, rng)
+        inputs = [self._prepared(*part) for part in parts]
+        is_projected = self.recipe.conflict == PROJECT and bool(others)
+        record = torch.zeros(len(KINDS) + 1, 3, device=self.device)
         self.optimizer.zero_grad(set_to_none=True)
-        logits = self.supernet(images, subnets[0]).float()
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
-        torch.autograd.backward(loss)
-        soft_labels = logits.detach().softmax(1)
-        for subnet in subnets[1:]:
-            student = self.supernet(images, subnet).float()
-            torch.autograd.backward(F.cross_entropy(student, soft_labels))
-        nn.utils.clip_grad_norm_(self.supernet.parameters(), self.recipe.clip)
+
+        soft_labels = []
+        for number, (images, targets) in enumerate(inputs, start=1):
+            is_last = number == len(inputs) and (is_projected or not others)
+            with self._reduced_if(is_last):
+                logits = self._forward(LARGEST, images, largest)
+                loss = F.cross_entropy(logits, targets, label_smoothing=self._smoothing)
+                _backward(loss / len(inputs))
+            soft_labels.append(logits.detach().softmax(1))
+            _record(record, LARGEST, loss, logits, targets)
+        gradients = _taken_gradients(self.supernet) if is_projected else {}
+
+        for order, (kind, subnet) in enumerate(others, start=1):
+            for number, ((images, targets), soft) in enumerate(
+                zip(inputs, soft_labels, strict=True), start=1
+            ):
+                with self._reduced_if(order == len(others) and number == len(inputs)):
+                    logits = self._forward(kind, images, subnet)
+                    loss = distil(self.recipe.distillation, logits, soft)
+                    _backward(loss / len(inputs))
+                _record(record, kind, loss, logits, targets)
+        if is_projected:
+            _project_gradients(self.supernet, gradients)
+
+        norm = nn.utils.clip_grad_norm_(self.supernet.parameters(), self.recipe.clip or math.inf)
         self.optimizer.step()
-        accuracy = (logits.argmax(1) == labels).float().mean()
-        return StepResult(loss=loss.item(), accuracy=100 * accuracy.item())
+        if self._average is not None:
+            self._average.update_parameters(self.supernet)
+        record[-1] = norm
+        return record
+
+    def _prepared(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Network input and targets: class numbers, or ``(n, classes)`` if mixed or from a teacher."""
+        images, targets = normalised(pixels, PRECISIONS[self.recipe.precision]), labels
+        if self._mixing is not None:
+            images, targets = self._mixing(images, targets)
+            images = images.contiguous(memory_format=torch.channels_last)
+        if self._teacher is not None:
+            with torch.no_grad():
+                largest = self._teacher.space.decode(self._teacher.space.largest())
+                targets = self._teacher(images, largest, self._normalise).float().softmax(1)
+        return images, targets
+
+    @property
+    def _smoothing(self) -> float:
+        # A teacher's labels are soft already.
+        return self.recipe.label_smoothing if self._teacher is None else 0.0
+
+    def _forward(self, kind: str, images: Tensor, subnet: Subnet) -> Tensor:
+        residual: Residual = add
+        if kind == LARGEST and self.recipe.drop_path:
+            residual = DropPath(self.recipe.drop_path, residual_branches(subnet))
+        logits: Tensor = self._network(kind, images, subnet, self._normalise, residual)
+        return logits.float()
+
+    def _reduced_if(self, is_last: bool) -> AbstractContextManager[Any]:
+        """Within, gradients are averaged over all processes if `is_last`, else added up in this one."""
+        if is_last or not isinstance(self._network, DistributedDataParallel):
+            return nullcontext()
+        return self._network.no_sync()
+
+    def _take_in(self, records: Tensor) -> None:
+        """Adds steps' records, ``(steps, kinds + 1, 3)``, to the epoch's totals, once all are finite."""
+        records = self.world.sum(records).cpu()
+        is_finite = records.isfinite().flatten(1).all(1)
+        if not is_finite.all():
+            step = self.steps_done - len(records) + int(is_finite.int().argmin()) + 1
+            raise DivergedError(
+                f"the loss or its gradient became infinite or NaN in epoch {self.epochs_done + 1} "
+                f"(phase {self.phase.name!r}), step {step}: lower the learning rate of that phase"
+            )
+        self._totals += records[:, :-1].double().sum(0)
+
+    def _result(self) -> EpochResult:
+        scores = {
+            kind: Score(loss=loss / images, accuracy=100 * right / images)
+            for kind, (loss, right, images) in zip(KINDS, self._totals.tolist(), strict=True)
+            if images
+        }
+        return EpochResult(self.steps_done, scores, rates(self.optimizer, self.phase))
+
+    # --- conflict --------------------------------------------------------------------------------
+
+    def measure_conflict(self) -> ConflictReport:
+        """Cosines between gradients of random subnets (`supernet.conflict`), with the weights as they are.
+
+        Images, without augmentation, and subnets follow from the seed alone, so that measurements of one
+        training differ by its weights only. Training goes on as if nothing had been measured.
+
+        Raises:
+            H4HError: A gradient is not finite, or the space holds too few subnets.
+        """
+        size = max(1, min(CONFLICT_IMAGES, len(self._images) // CONFLICT_BATCHES))
+        rng = np.random.default_rng(seed_sequence(Draw.CONFLICT, self.recipe.seed))
+        order = torch.from_numpy(rng.permutation(len(self._images))[: CONFLICT_BATCHES * size])
+        images = loaded(self._images.subset(order))
+        batches = zip(torch.split(images.pixels, size), torch.split(images.labels, size), strict=True)
+        return measure(
+            self.supernet,
+            (
+                (normalised(pixels.to(self.device), torch.float32), labels.to(self.device))
+                for pixels, labels in batches
+            ),
+            rng=rng,
+            subnets=CONFLICT_SUBNETS,
+        )
 
     # --- state -----------------------------------------------------------------------------------
 
     def save(self, path: Path) -> None:
-        """Writes the state from which `load` goes on."""
+        """Writes the state from which `load` goes on, in the midst of an epoch, too."""
         tensors = {f"weight.{name}": value for name, value in self.supernet.state_dict().items()}
         moments = self.optimizer.state_dict()["state"]
         for index, name in enumerate(_parameter_names(self.optimizer, self.supernet)):
             for kind, value in moments.get(index, {}).items():
                 tensors[f"optimizer.{kind}.{name}"] = torch.as_tensor(value)
+        if self._average is not None:
+            tensors |= {f"average.{name}": value for name, value in self._average.state_dict().items()}
+        tensors["totals"] = self._totals
         header = {
             "format": STATE_FORMAT,
-            "recipe": asdict(self.recipe),
-            "space": self.space.digest,
+            "settings": self._settings(),
             "epochs_done": self.epochs_done,
+            "steps_done": self.steps_done,
         }
         write_tensors(path, tensors, header)
 
@@ -202,45 +377,111 @@ class Trainer:
         """Goes on from a state that `save` wrote.
 
         Raises:
-            CheckpointError: It is damaged, or of another recipe or space; names each difference.
+            CheckpointError: It is damaged, or of another recipe, space, images, start or teacher;
+                names each difference.
         """
         tensors, header = read_tensors(path, STATE_FORMAT)
-        wanted, stored = asdict(self.recipe), header["recipe"]
+        wanted, stored = self._settings(), header["settings"]
         differences = [
-            f"{key} {stored.get(key)!r} -> {value!r}"
-            for key, value in wanted.items()
-            if stored.get(key) != value
+            f"{key} {stored.get(key)!r} -> {wanted.get(key)!r}"
+            for key in sorted({*wanted, *stored})
+            if stored.get(key) != wanted.get(key)
         ]
-        if header["space"] != self.space.digest:
-            differences.append("the search space")
         if differences:
             raise CheckpointError(
                 f"{path} belongs to another training ({'; '.join(differences)}): "
                 f"repeat its settings, or choose another --out"
             )
-        weights = _with_prefix(tensors, "weight.")
-        self.supernet.load_state_dict(weights)
+        self.supernet.load_state_dict(_with_prefix(tensors, "weight."))
         state = self.optimizer.state_dict()
-        for index, name in enumerate(_parameter_names(self.optimizer, self.supernet)):
-            entry = {
-                kind: tensors[key]
-                for kind in ("step", "exp_avg", "exp_avg_sq")
-                if (key := f"optimizer.{kind}.{name}") in tensors
-            }
-            if entry:
-                state["state"][index] = entry
+        numbers = {name: i for i, name in enumerate(_parameter_names(self.optimizer, self.supernet))}
+        for key, value in _with_prefix(tensors, "optimizer.").items():
+            kind, name = key.split(".", 1)
+            state["state"].setdefault(numbers[name], {})[kind] = value
         self.optimizer.load_state_dict(state)
+        if self._average is not None:
+            self._average.load_state_dict(_with_prefix(tensors, "average."))
+        self._totals = tensors["totals"]
         self.epochs_done = header["epochs_done"]
+        self.steps_done = header["steps_done"]
+
+    def _settings(self) -> dict[str, Any]:
+        """All that decides the weights, by names for a message, as JSON reads it back."""
+        recipe = self.recipe.to_dict()
+        phases = recipe.pop("phases")
+        settings = {
+            **recipe,
+            **{f"phase {phase['name']}: {key}": value for phase in phases for key, value in phase.items()},
+            "phases": [phase["name"] for phase in phases],
+            "space": self.space.digest[:12],
+            "number of images": len(self._images),
+            "classes of the images": sha256(self._images.labels.numpy().tobytes()).hexdigest()[:12],
+            **self._sources,
+        }
+        plain: dict[str, Any] = json.loads(json.dumps(settings))
+        return plain
 
 
-def make_optimizer(supernet: Supernet, recipe: Recipe) -> torch.optim.AdamW:
-    """AdamW; weight decay on matrices and kernels only."""
-    parameters = list(supernet.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=0.0)
+class _Network(nn.Module):
+    """The supernet as DistributedDataParallel wraps it, some of its subnets compiled."""
+
+    def __init__(self, supernet: Supernet, compiled: bool) -> None:
+        super().__init__()
+        self.supernet = supernet
+        # A list hides it from torch, which would take the weights for a second set.
+        self._compiled = [torch.compile(supernet, dynamic=False)] if compiled else []
+
+    def forward(
+        self, kind: str, images: Tensor, subnet: Subnet, normalise: Normalisation, residual: Residual
+    ) -> Tensor:
+        # Each random subnet would be compiled anew, for one step.
+        network = self._compiled[0] if self._compiled and kind != RANDOM else self.supernet
+        logits: Tensor = network(images, subnet, normalise, residual)
+        return logits
+
+
+def _load_teacher(path: Path, space: Space) -> Supernet:
+    teacher = load_checkpoint(path)
+    if teacher.space.head.classes != space.head.classes:
+        raise CheckpointError(
+            f"teacher {path} tells {teacher.space.head.classes} classes apart, "
+            f"but space {space.name!r} has {space.head.classes}"
+        )
+    return teacher.requires_grad_(False)
+
+
+def _backward(loss: Tensor) -> None:
+    torch.autograd.backward(loss)
+
+
+def _record(record: Tensor, kind: str, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
+    labels = targets if targets.ndim == 1 else targets.argmax(1)
+    row = record[KINDS.index(kind)]
+    row[0] += loss.detach() * len(labels)
+    row[1] += (logits.detach().argmax(1) == labels).sum()
+    row[2] += len(labels)
+
+
+def _taken_gradients(supernet: Supernet) -> dict[str, Tensor]:
+    """All gradients by name; the parameters have none afterwards."""
+    gradients = {}
+    for name, parameter in supernet.named_parameters():
+        if parameter.grad is not None:
+            gradients[name] = parameter.grad
+            parameter.grad = None
+    return gradients
+
+
+def _project_gradients(supernet: Supernet, of_largest: Mapping[str, Tensor]) -> None:
+    """Puts the projection of the largest subnet's gradients and those present in their place."""
+    for name, parameter in supernet.named_parameters():
+        largest = of_largest.get(name)
+        if largest is None:
+            continue
+        if parameter.grad is None:
+            parameter.grad = largest
+        else:
+            (parameter.grad,) = project([largest], [parameter.grad])
 
 
 def _parameter_names(optimizer: torch.optim.Optimizer, supernet: Supernet) -> list[str]:
@@ -249,5 +490,5 @@ def _parameter_names(optimizer: torch.optim.Optimizer, supernet: Supernet) -> li
     return [names[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
 
 
-def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -12,7 +12,7 @@ def with_room(noc: Noc, macros: int) -> tuple[Tile, ...]:
     missing = macros - len(noc.macros)
     if missing <= 0:
         return noc.macros
-    taken = {noc.npu, noc.sram, *noc.macros}
+    taken = set(noc.tiles)
     rows = range(min(y for _, y in taken), max(y for _, y in taken) + 1)
 
     def free() -> list[Tile]:
@@ -26,7 +26,7 @@ def with_room(noc: Noc, macros: int) -> tuple[Tile, ...]:
 
 def drawing(noc: Noc, macros: int) -> str:
     """The tiles as text, one line a row; macros are numbered in the order in which they are used."""
-    names = {noc.npu: "NPU", noc.sram: "SRAM"}
+    names = {noc.sram: "SRAM"} if noc.npu is None else {noc.npu: "NPU", noc.sram: "SRAM"}
     names |= {tile: f"M{number}" for number, tile in zip(count(1), noc.macros[:macros], strict=False)}
     columns = range(min(x for x, _ in names), max(x for x, _ in names) + 1)
     rows = range(min(y for _, y in names), max(y for _, y in names) + 1)

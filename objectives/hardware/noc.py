@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Annotated
 
@@ -27,6 +27,9 @@ Link = tuple[Tile, Tile]
 
 TOPOLOGIES = ("mesh", "bus")
 
+FARTHEST = 1000
+"""Largest coordinate of a tile: routes are walked tile by tile."""
+
 
 @dataclass(frozen=True)
 class Noc(Section):
@@ -34,7 +37,7 @@ class Noc(Section):
 
     Attributes:
         topology: ``mesh`` or ``bus``.
-        npu: Tile (x, y) of the NPU.
+        npu: Tile (x, y) of the NPU; None on a chip without one.
         sram: Tile of the SRAM that holds activations.
         macros: Tiles of macros; where a chip has fewer macros, the first are used.
         router_cycles: Time in a router.
@@ -44,7 +47,7 @@ class Noc(Section):
     """
 
     topology: str
-    npu: Tile
+    npu: Tile | None = field(default=None, kw_only=True)
     sram: Tile
     macros: tuple[Tile, ...]
     router_cycles: Annotated[Quantity, Unit("cycle/hop", zero=True)]
@@ -61,10 +64,19 @@ class Noc(Section):
         """
         if self.topology not in TOPOLOGIES:
             raise UnknownNameError(f"{name}.topology", self.topology, TOPOLOGIES)
-        for tile, count in Counter((self.npu, self.sram, *self.macros)).items():
+        for tile, count in Counter(self.tiles).items():
             if count > 1:
                 raise DocumentError(f"{name}: {count} things stand on tile {list(tile)}; give each its own")
+            if max(map(abs, tile)) > FARTHEST:
+                raise DocumentError(
+                    f"{name}: tile coordinates must be {-FARTHEST} to {FARTHEST}, but got {list(tile)}"
+                )
         super().check(name)
+
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """Tiles of everything that stands on the chip."""
+        return (*(() if self.npu is None else (self.npu,)), self.sram, *self.macros)
 
     @property
     def hop_cycles(self) -> float:

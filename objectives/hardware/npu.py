@@ -12,15 +12,16 @@ Conventions: "same" padding, activations in NHCWB16 in SRAM on both sides, weigh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from math import isqrt
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import numpy as np
 
 from objectives.hardware.op import BoolArray, FloatArray, Op, OpArrays
 from objectives.hardware.quantity import Quantity, Section, Unit
+from search_space.errors import H4HError
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,34 @@ class Npu(Section):
             Array (n,), float64, lower is better.
         """
         return op_cycles(OpArrays.of(ops), self)
+
+
+class NoNpuError(H4HError):
+    """An NPU is asked for on a chip that has none."""
+
+
+class NoNpu(Npu):
+    """In place of the NPU where a chip has none: whoever asks for one of its numbers gets an error."""
+
+    def __init__(self) -> None:
+        """Sets no field, so that each is asked for by `__getattr__`."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name not in {each.name for each in fields(Npu)}:
+            raise AttributeError(name)
+        raise NoNpuError(
+            f"npu.{name} is needed, but the chip has no NPU: give its file a section `npu`, such as that of "
+            f"`base: u55-256`"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NoNpu)
+
+    def __hash__(self) -> int:
+        return hash(NoNpu)
+
+    def __repr__(self) -> str:
+        return "NoNpu()"
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,7 @@ def op_costs(previous: Shares | None, shares: Shares, soc: SoC, *, later_bytes: 
     buffered = choices * multicast + scatter + np.maximum(choices - 1.0, 0.0) * exchange + kept[None, None]
     input_energy = soc.cim.input_energy.value if soc.cim is not None else 0.0
     leak = soc.picojoules_per_cycle(soc.cim.leakage.value) if soc.cim is not None else 0.0
-    always = soc.npu.static_energy.value + soc.picojoules_per_cycle(soc.memory.leakage_mw)
+    npu_mac_energy = soc.npu.mac_energy.value if soc.has_npu else 0.0
     mram = shares.npu_mram_bytes[None, None, :, None]
     return OpCosts(
         possible=_possible(shares, moves, kept, soc),
@@ -173,13 +173,13 @@ def op_costs(previous: Shares | None, shares: Shares, soc: SoC, *, later_bytes: 
         fetch_cycles=fetch_cycles,
         transfer_cycles=transfer_cycles,
         tail_cycles=tail_cycles,
-        mac_pj=on_grid((shares.npu_macs * soc.npu.mac_energy.value)[None, None, :, None] + cim["mac_pj"]),
+        mac_pj=on_grid((shares.npu_macs * npu_mac_energy)[None, None, :, None] + cim["mac_pj"]),
         sram_pj=on_grid(
             sram_bytes * soc.memory.sram_energy.value + cim["input_pj"] + buffered * input_energy
         ),
         mram_pj=on_grid(mram * soc.memory.mram_read_energy.value + cim["read_pj"]),
         noc_pj=noc_pj,
-        static_pj=on_grid(always * cycles + leak * choices * busy),
+        static_pj=on_grid(soc.idle_pj_per_cycle * cycles + leak * choices * busy),
         sram_bytes=sram_bytes,
         mram_bytes=mram + cim["read_bytes"],
         noc_bytes=fetch + multicast + scatter + exchange + returning,

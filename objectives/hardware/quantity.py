@@ -10,6 +10,9 @@ from typing import get_type_hints
 from search_space.document import Document
 from search_space.errors import DocumentError
 
+# Beyond them no hardware number lies, but products of several would leave what a float holds.
+_LEAST, _MOST = 1e-12, 1e12
+
 
 @dataclass(frozen=True)
 class Quantity(Document):
@@ -34,8 +37,13 @@ class Quantity(Document):
 
     def __post_init__(self) -> None:
         for name in ("value", "low", "high"):
-            if not math.isfinite(getattr(self, name)):
-                raise DocumentError(f"`{name}` must be finite, but got {getattr(self, name)}")
+            number = getattr(self, name)
+            if not math.isfinite(number):
+                raise DocumentError(f"`{name}` must be finite, but got {number}")
+            if number and not _LEAST <= abs(number) <= _MOST:
+                raise DocumentError(
+                    f"`{name}` must be 0 or between {_LEAST:g} and {_MOST:g} in size, but got {number:g}"
+                )
         if not self.low <= self.value <= self.high:
             raise DocumentError(
                 f"must be low <= value <= high, but got low {self.low:g}, value {self.value:g}, "
@@ -58,6 +66,28 @@ class Unit:
     name: str
     zero: bool = False
     whole: bool = False
+
+    def check(self, where: str, got: Quantity) -> None:
+        """Checks unit and signs of a quantity.
+
+        Args:
+            where: What the SoC file calls it, for messages.
+            got: What it states.
+
+        Raises:
+            DocumentError: It is not what this asks for.
+        """
+        if got.unit != self.name:
+            raise DocumentError(f"{where}.unit: must be {self.name!r}, but got {got.unit!r}")
+        # All three are checked, not `value` alone: a sensitivity study sets the value to either end.
+        if got.low < 0 or (got.low == 0 and not self.zero):
+            raise DocumentError(
+                f"{where}.low: must be {'at least 0' if self.zero else 'positive'}, but got {got.low:g}"
+            )
+        for end in ("value", "low", "high"):
+            number = getattr(got, end)
+            if self.whole and number != int(number):
+                raise DocumentError(f"{where}.{end}: must be a whole number, but got {number:g}")
 
 
 def _units(section: type[Section]) -> dict[str, Unit]:
@@ -89,16 +119,4 @@ class Section(Document):
                 where that has no meaning.
         """
         for entry, unit in _units(type(self)).items():
-            _check(f"{name}.{entry}", getattr(self, entry), unit)
-
-
-def _check(where: str, got: Quantity, unit: Unit) -> None:
-    if got.unit != unit.name:
-        raise DocumentError(f"{where}.unit: must be {unit.name!r}, but got {got.unit!r}")
-    # `low` is checked, not `value`: a sensitivity study sets the value to either end.
-    if got.low < 0 or (got.low == 0 and not unit.zero):
-        raise DocumentError(
-            f"{where}.low: must be {'at least 0' if unit.zero else 'positive'}, but got {got.low:g}"
-        )
-    if unit.whole and got.value != int(got.value):
-        raise DocumentError(f"{where}.value: must be a whole number, but got {got.value:g}")
+            unit.check(f"{name}.{entry}", getattr(self, entry))

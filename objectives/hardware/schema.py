@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from objectives.hardware import npu as closed_form
 from objectives.hardware.cim import RUNS, CimCost
+from objectives.hardware.npu import NoNpuError
 from objectives.hardware.npu_model import AnalyticNpu, NpuModel
 from objectives.hardware.op import BoolArray, FloatArray, Op, OpArrays
 from objectives.hardware.soc import SoC
@@ -47,8 +49,14 @@ def leaves_npu(op: Op, soc: SoC) -> bool:
 
 
 def channel_options(op: Op, soc: SoC, mapping: str = "latency") -> list[int]:
-    """Numbers of channels that the NPU may take, ascending; the last is all of them, 0 all on the macros."""
+    """Numbers of channels that the NPU may take, ascending; the last is all of them, 0 all on the macros.
+
+    Raises:
+        NoNpuError: The chip has no NPU, and the op needs one, or the mapping does.
+    """
     whole = channels_of(op)
+    if not soc.has_npu:
+        _check_without_npu(op, soc, mapping)
     if mapping == "npu" or not leaves_npu(op, soc):
         return [whole]
     if mapping == "cim":
@@ -60,6 +68,20 @@ def channel_options(op: Op, soc: SoC, mapping: str = "latency") -> list[int]:
         matrices = range(0, whole + 1, whole // 3) if whole % 3 == 0 else ()
         return sorted({*by_head, *matrices})
     return [*range(0, whole, int(soc.npu.micro_block_depth.value)), whole]
+
+
+def _check_without_npu(op: Op, soc: SoC, mapping: str) -> None:
+    if mapping != "cim":
+        raise NoNpuError(
+            f"mapping {mapping!r} gives work to the NPU, but hardware {soc.name!r} has none: take "
+            f"mapping 'cim'"
+        )
+    runs = RUNS if soc.digital is None else (*RUNS, *PRODUCTS)
+    if not leaves_npu(op, soc) or op.fused_gelu:
+        raise NoNpuError(
+            f"op {op.kind} {op.shape}{' with GELU' if op.fused_gelu else ''} cannot run on hardware "
+            f"{soc.name!r}: its macros run {', '.join(runs)}, and it has no NPU for anything else"
+        )
 
 
 def macro_options(soc: SoC) -> list[int]:
@@ -114,6 +136,9 @@ def shares(
         soc: Where they run.
         mapping: One of `MAPPINGS`, which rules out some splits.
         npu_model: What gives the NPU's cycles; default: the closed form.
+
+    Raises:
+        NoNpuError: The chip has no NPU, and an op needs one, or the mapping does.
     """
     if not ops:
         return []
@@ -123,29 +148,17 @@ def shares(
     on_npu = np.concatenate(options).astype(np.float64)
     on_cim = np.repeat([float(channels_of(op)) for op in ops], counts) - on_npu
 
-    npu_part, npu_runs = _part(whole, on_npu), on_npu > 0
-    terms = closed_form.array_terms(npu_part, soc.npu)
-    has_weights = whole.is_kind(*RUNS)
-    npu_cycles = np.zeros(len(whole))
-    model = npu_model or AnalyticNpu(soc.npu)
-    npu_cycles[npu_runs] = model.cycles(npu_part.repeated(npu_runs.astype(np.int64)))
-    waits = np.maximum(terms.sram, terms.weights) >= terms.total
-    npu = {
-        "npu_cycles": on_grid(npu_cycles),
-        "npu_waits": waits & has_weights,
-        "npu_macs": np.where(npu_runs, npu_part.macs, 0.0),
-        "npu_sram_bytes": np.where(npu_runs, closed_form.sram_bytes(npu_part, soc.npu), 0.0),
-        "npu_mram_bytes": np.where(npu_runs & has_weights, closed_form.weight_bytes(npu_part, soc.npu), 0.0),
-    }
+    npu = _npu_costs(_part(whole, on_npu), on_npu > 0, soc, npu_model)
     cim_part, cim_runs = _part(whole, on_cim), on_cim > 0
     cim = _cim_costs(cim_part, cim_runs, soc)
     returned = np.where(cim_runs, cim_part.output_bytes, 0.0)
+    gelu_cycles = soc.npu.activation_cycles.value if soc.has_npu else 0.0
     columns = {
         "channels": on_npu,
         **npu,
         "received": np.where(cim_runs, cim_part.input_bytes, 0.0),
         "returned": returned,
-        "tail_cycles": on_grid(np.where(whole.fused_gelu, soc.npu.activation_cycles.value * returned, 0.0)),
+        "tail_cycles": on_grid(np.where(whole.fused_gelu, gelu_cycles * returned, 0.0)),
     }
     tables, start = [], 0
     for op, count in zip(ops, counts, strict=True):
@@ -171,6 +184,27 @@ def _part(ops: OpArrays, channels: FloatArray) -> OpArrays:
     part = ops.with_out_channels(np.where(product, ops.out_channels, np.maximum(channels, 1.0)))
     heads = np.where(product, np.maximum(channels / ops.out_channels, 1.0), ops.heads)
     return OpArrays(**{**vars(part), "heads": heads})
+
+
+def _npu_costs(part: OpArrays, runs: BoolArray, soc: SoC, npu_model: NpuModel | None) -> dict[str, Any]:
+    """Costs of the NPU's shares, arrays (n,) by their name in `Shares`."""
+    if not soc.has_npu:
+        none = np.zeros(len(part))
+        names = ("npu_cycles", "npu_macs", "npu_sram_bytes", "npu_mram_bytes")
+        return {"npu_waits": none > 0, **dict.fromkeys(names, none)}
+    terms = closed_form.array_terms(part, soc.npu)
+    has_weights = part.is_kind(*RUNS)
+    cycles = np.zeros(len(part))
+    model = npu_model or AnalyticNpu(soc.npu)
+    cycles[runs] = model.cycles(part.repeated(runs.astype(np.int64)))
+    waits = np.maximum(terms.sram, terms.weights) >= terms.total
+    return {
+        "npu_cycles": on_grid(cycles),
+        "npu_waits": waits & has_weights,
+        "npu_macs": np.where(runs, part.macs, 0.0),
+        "npu_sram_bytes": np.where(runs, closed_form.sram_bytes(part, soc.npu), 0.0),
+        "npu_mram_bytes": np.where(runs & has_weights, closed_form.weight_bytes(part, soc.npu), 0.0),
+    }
 
 
 def _cim_costs(part: OpArrays, runs: BoolArray, soc: SoC) -> CimCost:

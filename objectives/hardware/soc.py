@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from mashumaro import field_options
@@ -21,23 +20,28 @@ from objectives.hardware.cim import KINDS, Cim, Digital, read_cim
 from objectives.hardware.floor_plan import with_room
 from objectives.hardware.memory import Memory
 from objectives.hardware.noc import Noc
-from objectives.hardware.npu import Npu
-from objectives.hardware.quantity import Quantity, Section
-from search_space.document import Document, built_in_names, locate, parse_document, read_yaml
+from objectives.hardware.npu import NoNpu, Npu
+from objectives.hardware.quantity import Quantity, Section, Unit
+from search_space.document import Document, built_in_names, parse_document, read_laid_over
 from search_space.errors import DocumentError, H4HError, UnknownNameError
 
-_BASE = "base"
+MOST_PARTS = 1000
+"""Most macros, and most units of a macro, that `variant` gives: costing a network on more takes minutes."""
+
+_CLOCK = Unit("MHz")
 
 
 @dataclass(frozen=True)
 class SoC(Document):
-    """A chip: an NPU, memories, and optionally CIM macros behind a network-on-chip.
+    """A chip: memories, an NPU, CIM macros behind a network-on-chip, or both.
 
     Attributes:
         name: What reports call it.
         description: One line for people.
-        npu: The matrix engine, and the clock: all cycles are its cycles.
         memory: SRAM for activations and MRAM for the NPU's weights.
+        npu: The matrix engine, and the clock: all cycles are its cycles. `NoNpu` where there is none; such a
+            chip runs only what its macros can, see `schema.channel_options`.
+        clock: In place of the NPU's, for a chip without one.
         noc: Path between SRAM and the macros; needed with `cim`.
         cim: The macros, or None for the NPU alone.
         digital: Engine in each macro for products of two activations, if there is one.
@@ -48,8 +52,9 @@ class SoC(Document):
 
     name: str
     description: str
-    npu: Npu
     memory: Memory
+    npu: Npu = field(default_factory=NoNpu)
+    clock: Quantity | None = None
     noc: Noc | None = None
     cim: Cim | None = field(default=None, metadata=field_options(deserialize=read_cim))
     digital: Digital | None = None
@@ -59,22 +64,43 @@ class SoC(Document):
         # mashumaro would wrap this error into one that quotes the whole section.
         if isinstance(cim := data.get("cim"), dict) and cim.get("model") not in KINDS:
             raise UnknownNameError("cim.model", str(cim.get("model")), KINDS)
-        return data
+        return {key: value for key, value in data.items() if key != "npu" or value is not None}
 
     def __post_init__(self) -> None:
         for name, section in self.sections():
             section.check(name)
         if self.cim is None and self.digital is not None:
             raise DocumentError("digital: sits in the macros of `cim`, which is missing")
+        self._check_npu()
         if self.cim is None or self.macros == 0:
             return
         if self.noc is None:
             raise DocumentError("noc: this key is missing, and `cim` needs it")
+        if self.has_npu and self.noc.npu is None:
+            raise DocumentError("noc.npu: this key is missing: the tile [x, y] of the NPU")
         if len(self.noc.macros) < self.macros:
             raise DocumentError(
                 f"noc.macros: must list a tile for each of the {self.macros} macros of `cim`, but lists "
                 f"{len(self.noc.macros)}"
             )
+
+    def _check_npu(self) -> None:
+        if self.has_npu:
+            if self.clock is not None:
+                raise DocumentError("clock: stands in `npu` already; this key is for a chip without NPU")
+            return
+        if self.noc is not None and self.noc.npu is not None:
+            raise DocumentError("noc.npu: must be left out, or null, where there is no NPU")
+        if self.macros == 0:
+            raise DocumentError("npu: this key is missing, and there are no macros to run anything either")
+        if self.clock is None:
+            raise DocumentError("clock: this key is missing; a chip without `npu` needs it")
+        _CLOCK.check("clock", self.clock)
+
+    @property
+    def has_npu(self) -> bool:
+        """Whether there is an NPU."""
+        return not isinstance(self.npu, NoNpu)
 
     @property
     def macros(self) -> int:
@@ -85,11 +111,13 @@ class SoC(Document):
         """Names and sections present, in a fixed order."""
         for name in ("npu", "memory", "noc", "cim", "digital"):
             section = getattr(self, name)
-            if section is not None:
+            if section is not None and not isinstance(section, NoNpu):
                 yield name, section
 
     def quantities(self) -> Iterator[tuple[str, Quantity]]:
-        """Dotted names and quantities, e.g. ``npu.mac_energy``."""
+        """Names and quantities, dotted within sections, e.g. ``npu.mac_energy``."""
+        if self.clock is not None:
+            yield "clock", self.clock
         for prefix, section in self.sections():
             for name, value in section.quantities():
                 yield f"{prefix}.{name}", value
@@ -106,9 +134,15 @@ class SoC(Document):
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     @property
+    def idle_pj_per_cycle(self) -> float:
+        """Energy of every cycle, whatever runs: the NPU's own and the leakage of SRAM."""
+        npu = self.npu.static_energy.value if self.has_npu else 0.0
+        return npu + self.picojoules_per_cycle(self.memory.leakage_mw)
+
+    @property
     def clock_mhz(self) -> float:
-        """NPU cycles per microsecond."""
-        return self.npu.clock.value
+        """Cycles per microsecond."""
+        return self.npu.clock.value if self.clock is None else self.clock.value
 
     @property
     def cycles_per_ms(self) -> float:
@@ -135,7 +169,7 @@ def load_soc(name: str) -> SoC:
         UnknownNameError: No built-in SoC has this name.
         DocumentError: The file cannot be read or does not describe a SoC.
     """
-    return _without_idle_parts(parse_document(SoC, _read(name, folder=Path(), seen=()), source=name))
+    return _without_idle_parts(parse_document(SoC, read_laid_over("hardware", name, _BUILT_IN), source=name))
 
 
 def variant(soc: SoC, *, macros: int | None = None, units: int | None = None) -> SoC:
@@ -147,13 +181,15 @@ def variant(soc: SoC, *, macros: int | None = None, units: int | None = None) ->
         units: Compute units, or parallel tiles, of each macro.
 
     Raises:
-        H4HError: A number is too small, or `soc` has no macros to start from.
+        H4HError: A number is too small or too large, or `soc` has no macros to start from.
     """
     if macros is None and units is None:
         return soc
     for name, value, least in (("macros", macros, 0), ("units", units, 1)):
         if value is not None and value < least:
             raise H4HError(f"--{name} must be at least {least}, but got {value}")
+        if value is not None and value > MOST_PARTS:
+            raise H4HError(f"--{name} must be at most {MOST_PARTS}, but got {value}")
     if soc.cim is None or soc.noc is None:
         if macros == 0 and units is None:
             return soc
@@ -180,6 +216,30 @@ def variant(soc: SoC, *, macros: int | None = None, units: int | None = None) ->
     )
 
 
+def with_value(soc: SoC, name: str, value: float) -> SoC:
+    """`soc` with another value of one number, within the range its file states.
+
+    Args:
+        soc: The chip to start from.
+        name: Dotted, as `SoC.quantities` gives it, e.g. ``npu.clock``.
+        value: In the number's own unit; 0 of ``cim.macros`` gives the NPU alone.
+
+    Raises:
+        UnknownNameError: `soc` has no such number.
+        DocumentError: `value` is outside its range, or a fraction where that has no meaning.
+    """
+    known = dict(soc.quantities())
+    if name not in known:
+        raise UnknownNameError("quantity", name, known)
+    part, _, entry = name.partition(".")
+    try:
+        number = replace(known[name], value=float(value))
+    except DocumentError as error:
+        raise DocumentError(f"{name}: {error}") from error
+    changed: dict[str, Any] = {part: replace(getattr(soc, part), **{entry: number}) if entry else number}
+    return _without_idle_parts(replace(soc, **changed))
+
+
 def _chosen(number: Quantity, value: int, option: str) -> Quantity:
     low, high = min(number.low, value), max(number.high, value)
     return replace(number, value=float(value), low=low, high=high, source=f"{option}; {number.source}")
@@ -188,29 +248,3 @@ def _chosen(number: Quantity, value: int, option: str) -> Quantity:
 def _without_idle_parts(soc: SoC) -> SoC:
     """Zero macros are the NPU alone."""
     return soc if soc.macros else replace(soc, cim=None, noc=None, digital=None)
-
-
-def _read(name: str, *, folder: Path, seen: tuple[Path, ...]) -> object:
-    """The document called `name`, laid over its base."""
-    path = locate("hardware", name, _BUILT_IN, beside=folder).resolve()
-    if path in seen:
-        raise DocumentError(f"{name}: `{_BASE}` leads back to {path.name}")
-    data = read_yaml(path)
-    if not isinstance(data, dict) or _BASE not in data:
-        return data
-    base = data[_BASE]
-    if not isinstance(base, str):
-        raise DocumentError(f"{name}: `{_BASE}` must be the name or path of a SoC file, but got {base!r:.60}")
-    below = _read(base, folder=path.parent, seen=(*seen, path))
-    above = {key: value for key, value in data.items() if key != _BASE}
-    return _laid_over(below, above) if isinstance(below, dict) else below
-
-
-def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """`below` with the keys of `above`; sections are joined, everything in them is replaced whole."""
-    joined = dict(below)
-    for key, value in above.items():
-        old = joined.get(key)
-        is_section = isinstance(old, dict) and isinstance(value, dict) and "unit" not in old
-        joined[key] = {**old, **value} if is_section else value  # type: ignore[dict-item]
-    return joined

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from search_space.errors import H4HError
+from search_space.errors import H4HError, UnknownNameError
 
 
 def known_checkpoints() -> tuple[str, ...]:
@@ -28,3 +28,18 @@ def built_in_checkpoint(space: str) -> Path:
             f"train one with `python -m supernet.train --space {space} --out DIR` and pass it as --checkpoint"
         )
     return Path(str(resources.files(__name__) / f"{space}.safetensors"))
+
+
+def locate_checkpoint(name: str) -> Path:
+    """The file that `name` means: a shipped checkpoint by its search space, or a user's own by its path.
+
+    Raises:
+        UnknownNameError: It is neither. A path that ends in .safetensors is returned as it is.
+    """
+    if name in known_checkpoints():
+        return built_in_checkpoint(name)
+    if not name.endswith(".safetensors") and not Path(name).is_file():
+        raise UnknownNameError(
+            "checkpoint", name, (*known_checkpoints(), "or the path of a .safetensors file")
+        )
+    return Path(name)

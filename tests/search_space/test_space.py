@@ -274,6 +274,14 @@ def test_unknown_name() -> None:
         load_space("cifar23")
 
 
+def test_own_file_over_a_built_in_space_changes_what_it_names(tmp_path: Path) -> None:
+    path = tmp_path / "pets.yaml"
+    path.write_text("base: cifar32\nname: pets\nhead: {classes: 37}\n")
+    below, pets = load_space("cifar32"), load_space(str(path))
+    assert pets == replace(below, name="pets", head=replace(below.head, classes=37))
+    assert pets.digest != below.digest
+
+
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(DocumentError, match="cannot be read"):
         load_space(str(tmp_path / "absent.yaml"))

@@ -7,6 +7,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
+from search_space.errors import DocumentError
 from search_space.subnet import Head, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock, downsampled
 
 VIT = ViTBlock(width=24, heads=2, head_dim=16, mlp_ratio=3)
@@ -77,3 +78,18 @@ def test_frozen() -> None:
 
 def test_text_shows_every_block() -> None:
     assert str(SUBNET) == "30px stem16 | 24:mb5x4 vit2h3r | 32:merge mb3x1"
+
+
+def test_json_is_read_back() -> None:
+    assert Subnet.from_json(json.loads(json.dumps(SUBNET.to_json()))) == SUBNET
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"stem": None}, {"stem": {"size": 3}}, {"stages": 4}, {"stages": [{}]}, {"head": {"width": 1}}],
+)
+def test_json_of_something_else_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(DocumentError, match="no description of a subnet"):
+        Subnet.from_json({**SUBNET.to_json(), **change})
+    with pytest.raises(DocumentError):
+        Subnet.from_json([])

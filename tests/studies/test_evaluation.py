@@ -38,17 +38,46 @@ def test_cheap_objectives_give_the_whole_batch_at_once(cifar32: Space, batch: di
         assert one.limited == ()
 
 
-@pytest.mark.parametrize("group", [1, 3, 100])
-def test_expensive_objectives_come_in_groups_with_the_same_result(
-    cifar32: Space, batch: dict[int, Genotype], group: int
+class Clock:
+    """Each look at it takes as long as told, per subnet that was measured since."""
+
+    def __init__(self, quality: Quality, seconds: float) -> None:
+        self._quality, self._seconds = quality, seconds
+
+    def __call__(self) -> float:
+        return self._seconds * len(self._quality.measured)
+
+
+@pytest.mark.parametrize(("seconds", "sizes"), [(0.1, [8, 32]), (2.0, [8, 10, 10, 10, 2]), (9.0, [8] * 5)])
+def test_expensive_objectives_come_in_groups_of_some_seconds_with_the_same_result(
+    cifar32: Space, seconds: float, sizes: list[int]
 ) -> None:
+    rng = np.random.default_rng(0)
+    batch = {index: cifar32.sample(rng) for index in range(40)}
     quality = Quality()
-    chunks = list(Evaluator(cifar32, [quality, size.macs()], group=group).evaluate(batch))
-    assert quality.groups == [min(group, 8 - start) for start in range(0, 8, group)]
-    rows = [one for chunk in chunks for one in chunk]
-    assert rows == [
-        one for chunk in Evaluator(cifar32, [Quality(), size.macs()]).evaluate(batch) for one in chunk
+    evaluator = Evaluator(cifar32, [quality, size.macs()], clock=Clock(quality, seconds))
+    chunks = list(evaluator.evaluate(batch))
+    assert quality.groups == [len(chunk) for chunk in chunks] == sizes
+    genotypes = [one.genotype for chunk in chunks for one in chunk]
+    assert genotypes == sorted(genotypes)  # those that begin alike together
+    rows = sorted((one for chunk in chunks for one in chunk), key=lambda one: one.index)
+    alone = [
+        *(
+            next(Evaluator(cifar32, [Quality(), size.macs()]).evaluate({index: one}))
+            for index, one in batch.items()
+        )
     ]
+    assert rows == [row for chunk in alone for row in chunk]
+
+
+def test_known_values_are_taken_as_they_are(cifar32: Space, batch: dict[int, Genotype]) -> None:
+    quality = Quality()
+    indices = list(batch)
+    known = {"quality": {batch[index]: 7.5 for index in indices[:3]}, "other": {batch[indices[4]]: 1.0}}
+    first, second = Evaluator(cifar32, [quality], known=known).evaluate(batch)
+    assert [(one.index, one.values) for one in first] == [(index, (7.5,)) for index in indices[:3]]
+    assert sorted(one.index for one in second) == indices[3:]
+    assert len(quality.measured) == 5
 
 
 def test_infeasible_subnets_never_cost_an_expensive_evaluation(
@@ -58,11 +87,13 @@ def test_infeasible_subnets_never_cost_an_expensive_evaluation(
     constraints = [parse_constraint("macs<=8M"), parse_constraint("vit_blocks>=1")]
     evaluator = Evaluator(cifar32, [quality], constraints, limited=[size.macs()])
     rows = [one for chunk in evaluator.evaluate(batch) for one in chunk]
+    rows.sort(key=lambda one: one.index)
     assert [one.index for one in rows] == list(batch)
     feasible = [one for one in rows if one.macs <= 8e6 and one.vit_blocks >= 1]
     assert 0 < len(feasible) < len(rows)
     assert [one for one in rows if one.is_feasible] == feasible
-    assert quality.measured == [cifar32.decode(one.genotype) for one in feasible]
+    measured = sorted(one.genotype for one in feasible)
+    assert quality.measured == [cifar32.decode(genotype) for genotype in measured]
     for one in rows:
         assert one.limited == (one.macs, one.vit_blocks)
         assert (one.values[0] is None) == (not one.is_feasible)

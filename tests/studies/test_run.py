@@ -8,14 +8,16 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from objectives.objective import FloatArray
 from search_space.command_line import run_command
+from search_space.subnet import Subnet
 from studies import run
 from studies.store import open_store
 
@@ -316,9 +318,12 @@ def test_printed_command_holds_every_option_of_the_search(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_accuracy_of_a_checkpoint(capsys: pytest.CaptureFixture[str]) -> None:
+def test_accuracy_of_a_checkpoint(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torch
 
+    from objectives.accuracy import Accuracy
     from search_space.space import load_space
     from supernet.checkpoint import save_checkpoint
     from supernet.model import Supernet
@@ -346,6 +351,23 @@ def test_accuracy_of_a_checkpoint(capsys: pytest.CaptureFixture[str]) -> None:
         assert 0 <= acc <= 100
         assert (lat or 0) > 0
         assert (energy or 0) > 0
+    # Another study takes the accuracies over; where the weights are others, it does not.
+    measured: list[int] = []
+    ask = Accuracy.__call__
+
+    def noted(self: Accuracy, subnets: Sequence[Subnet]) -> FloatArray:
+        measured.append(len(subnets))
+        return ask(self, subnets)
+
+    monkeypatch.setattr(Accuracy, "__call__", noted)
+    second = ["--study", "second", "--objectives", "acc,macs"]
+    run.main([*arguments, "--checkpoint", "net0.safetensors", *second])
+    assert sum(measured) == 0
+    with open_store(Path("studies.db")) as store:
+        assert [row.values[0] for row in store.evaluations("second")] == [row.values[0] for row in rows]
+    run.main([*arguments, "--checkpoint", "net1.safetensors", *second[2:], "--study", "third"])
+    assert sum(measured) == 3
+
     capsys.readouterr()
     error = fails(capsys, *arguments, "--checkpoint", "net1.safetensors")
     assert re.search(r"checkpoint \w{12} -> \w{12}", error)

@@ -223,7 +223,7 @@ def test_minutes_stop_anywhere_and_the_next_run_goes_on_exactly(
             assert seen[-1].measured > 0
             assert seen[-1].stopped_by == ("generations" if seen[-1].evaluations == 24 else "minutes")
             assert store.evaluations(study.name) == expected[: seen[-1].evaluations]
-    assert runs > 3
+    assert runs > 1
 
 
 def test_patience_counts_generations_without_gain_and_more_of_it_goes_on(

@@ -11,7 +11,7 @@ import pytest
 from search_space.errors import UnknownNameError
 from studies.evaluation import Evaluation
 from studies.store import StoreError, create_store, open_store
-from studies.study import Study
+from studies.study import Goal, Study
 
 Make = Callable[..., Evaluation]
 
@@ -68,6 +68,41 @@ def test_studies_do_not_mix(path: Path, study: Study, evaluation: Make) -> None:
             store.add(study)
         with pytest.raises(UnknownNameError, match="did you mean 'second'"):
             store.study("seconds")
+
+
+def test_what_any_study_measured_in_the_same_way_is_found(path: Path, study: Study, evaluation: Make) -> None:
+    deciding = {"checkpoint": "c1", "images": "i1", "oracle": "2"}
+    space = {"space": "digest", "seed": "0"}
+    studies = {
+        "as goal": replace(study, fingerprint={**space, **deciding}),
+        # Another objective has a part of the same name, so the accuracy's stands under its own.
+        "under its own name": replace(
+            study, fingerprint={**space, **deciding, "checkpoint": "lat's", "acc.checkpoint": "c1"}
+        ),
+        "as limit": replace(
+            study,
+            goals=(Goal("lat", "ms", "min"),),
+            constraints=("acc>=50%",),
+            ideal=(0.0,),
+            reference=(1.0,),
+            fingerprint={**space, **deciding},
+        ),
+        "other checkpoint": replace(study, fingerprint={**space, **deciding, "checkpoint": "c2"}),
+        "other space": replace(study, fingerprint={**deciding, "space": "other"}),
+        "without accuracy": replace(study, fingerprint=space),
+    }
+    with create_store(path) as store:
+        for place, (name, one) in enumerate(studies.items()):
+            store.add(replace(one, name=name))
+            row = evaluation(place, 60.0 + place, 1.0)
+            # The second was found infeasible before its accuracy was measured.
+            unmeasured = replace(row, index=90 + place, genotype=(90, place), values=(None, 9.0))
+            if name == "as limit":
+                row = replace(row, values=(1.0,), limited=(60.0 + place,))
+                unmeasured = replace(unmeasured, values=(9.0,), limited=(None,))
+            store.append(name, [row, unmeasured])
+        assert store.measured("acc", "digest", deciding) == {(0, 0): 60.0, (1, 0): 61.0, (2, 0): 62.0}
+        assert store.measured("acc", "digest", {**deciding, "oracle": "3"}) == {}
 
 
 def test_neither_an_index_nor_a_genotype_is_stored_twice(path: Path, study: Study, evaluation: Make) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -39,6 +40,12 @@ head: {width: 32, classes: 4}
 def small_space() -> Space:
     data: dict[str, Any] = yaml.safe_load(SMALL)
     return parse_document(Space, data, source="small")
+
+
+@pytest.fixture(scope="session")
+def small_text(small_space: Space) -> str:
+    """The same space as JSON, for another process."""
+    return json.dumps(small_space.to_dict())
 
 
 @pytest.fixture(scope="session")

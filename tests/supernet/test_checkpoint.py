@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from search_space.space import Space, load_space
+from search_space.space import Space
 from supernet.checkpoint import (
     FORMAT,
     CheckpointError,
@@ -16,6 +19,7 @@ from supernet.checkpoint import (
     save_checkpoint,
     write_tensors,
 )
+from supernet.checkpoint_header import read_header
 from supernet.model import Supernet
 
 
@@ -53,9 +57,27 @@ def test_nothing_is_left_behind(path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-def test_another_space_is_refused(path: Path) -> None:
-    with pytest.raises(CheckpointError, match="is of another version of space 'small', not of 'cifar32'"):
-        load_checkpoint(path, load_space("cifar32"))
+def test_another_space_is_refused_saying_how_it_differs(small_space: Space, path: Path) -> None:
+    for change, message in (
+        ({"head": replace(small_space.head, classes=37)}, "with 4 classes, not of 'small' with 37"),
+        ({"name": "other"}, "of space 'small', not of 'other': leave --space out"),
+        ({"resolution": (16,)}, "of another version of space 'small'"),
+    ):
+        with pytest.raises(CheckpointError, match=message):
+            load_checkpoint(path, replace(small_space, **change))
+
+
+def test_header_says_what_it_was_trained_on_and_is_read_without_torch(small_space: Space, path: Path) -> None:
+    assert "data" not in read_header(path)
+    record = {"data_set": "folder", "split_seed": "3"}
+    save_checkpoint(path, Supernet(small_space), record)
+    assert read_header(path)["data"] == record
+    code = (
+        "import sys; from pathlib import Path; from supernet.checkpoint_header import stored_space\n"
+        "print(stored_space(Path(sys.argv[1])).name, 'torch' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["small", "False"]
 
 
 def test_absent_file(tmp_path: Path) -> None:

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from supernet import cifar10
-from supernet.cifar10 import DatasetError, load, prepare
-from supernet.images import LabelledImages
+from supernet.cifar10 import load, prepare
+from supernet.layouts import DatasetError
 
 BATCH = 20
 
@@ -144,10 +143,8 @@ def test_missing_batches_name_the_command(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_splits_do_not_overlap() -> None:
-    train = LabelledImages(torch.zeros(50_000, 1, 1, 1, dtype=torch.uint8), torch.arange(50_000))
-    trained = set(cifar10.training_split(train).labels.tolist())
-    searched = set(cifar10.search_split(train).labels.tolist())
-    assert trained == set(range(45_000))
-    assert searched == set(range(45_000, 50_000))
-    assert set(cifar10.calibration_images(train).labels.tolist()) <= trained
+def test_fixed_split_is_the_one_that_the_shipped_weights_were_trained_with() -> None:
+    split = cifar10.fixed_split(50_000)
+    assert split.train.tolist() == list(range(45_000))
+    assert split.search.tolist() == list(range(45_000, 50_000))
+    assert split.seed is None

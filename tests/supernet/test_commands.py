@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torchvision.datasets import CIFAR100, FashionMNIST
 
 from search_space.command_line import run_command
-from supernet import cifar10, evaluate, train
+from supernet import cifar10, data, evaluate, train
 from supernet.checkpoint import load_checkpoint
 from supernet.images import LabelledImages
 
@@ -33,11 +34,11 @@ def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         ),
         ("train", ("--out", "o", "--device", "gpu0"), "unknown device 'gpu0'"),
         ("train", ("--out", "o", "--precision", "fp8"), "unknown precision 'fp8'"),
-        ("train", ("--out", "o", "--batch", "1"), "--batch must be at least 2, but got 1"),
-        ("train", ("--out", "o", "--cnn-rate", "nan"), "--cnn-rate must be at least 0.0, but got nan"),
-        ("train", ("--out", "o", "--cnn-epochs", "0", "--hybrid-epochs", "0"), "must not both be 0"),
-        ("train", ("--out", "o", "--label-smoothing", "1"), "--label-smoothing must be below 1"),
+        ("train", ("--out", "o", "--batch", "1"), "batch must be at least 2 and finite, but got 1"),
+        ("train", ("--out", "o", "--epochs", "3,0"), "phase 'hybrid': epochs must be at least 1, but got 0"),
         ("evaluate", ("--checkpoint", "absent.safetensors"), "absent.safetensors does not exist"),
+        ("train", ("--out", "o", "--split-seed", "-1"), "--split-seed must be at least 0, but got -1"),
+        ("evaluate", ("--data", "nowhere"), "--data nowhere is no folder and holds no data set"),
         ("evaluate", ("--checkpoint", "x", "--random", "-1"), "--random must be at least 0"),
         ("evaluate", ("--checkpoint", "x", "--split", "all"), "invalid choice: 'all'"),
         ("data", ("cifar11",), "invalid choice: 'cifar11'"),
@@ -53,6 +54,34 @@ def test_bad_input_is_one_line_and_exit_2(
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("imagenet", "ImageNet cannot be unpacked: The archive ILSVRC2012_devkit"),
+        ("cifar100", "CIFAR100 cannot be fetched (no network): put torchvision's folder of it"),
+        ("fashion-mnist", "FashionMNIST cannot be fetched (no network)"),
+    ],
+)
+def test_data_that_cannot_be_had(
+    what: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(self: object) -> None:
+        raise OSError("no network")
+
+    for kind in (CIFAR100, FashionMNIST):
+        monkeypatch.setattr(kind, "download", refuse)
+    monkeypatch.setattr(sys, "argv", ["data", what, "--data", str(tmp_path)])
+    with pytest.raises(SystemExit) as ended:
+        run_command(data.main)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -72,12 +101,28 @@ def test_train_then_evaluate(
         return ended.value.code, capsys.readouterr().out
 
     out = tmp_path / "run"
-    settings = ("--out", str(out), "--batch", "32", "--cnn-epochs", "1", "--hybrid-epochs", "1")
+    (tmp_path / "data" / cifar10.FOLDER).mkdir(parents=True)
+    settings = (
+        "--out",
+        str(out),
+        "--data",
+        str(tmp_path / "data"),
+        "--batch",
+        "32",
+        "--epochs",
+        "1",
+        "--conflict-every",
+        "2",
+    )
     code, text = call("train", *settings)
     assert code == 0
     assert "python -m supernet.evaluate --checkpoint" in text
     log = [json.loads(line) for line in (out / train.LOG).read_text().splitlines()]
     assert [(entry["epoch"], entry["phase"]) for entry in log] == [(1, "cnn"), (2, "hybrid")]
+    assert ["conflict" in entry for entry in log] == [False, True]
+    assert set(log[1]["loss"]) == set(log[1]["train_accuracy"]) == {"largest", "smallest", "random"}
+    assert set(log[0]["rate"]) == {"cnn"}
+    assert set(log[1]["rate"]) == {"cnn", "vit"}
     checkpoint = out / train.CHECKPOINT
     assert load_checkpoint(checkpoint).space.name == "cifar32"
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from supernet import cifar10
-from supernet.cifar10 import DatasetError
+from supernet import cifar10, evaluation_pack
 from supernet.evaluation_pack import LABELS, built_in_pack, load_pack, write_pack
 from supernet.images import LabelledImages
+from supernet.layouts import DatasetError
 
 
 @pytest.fixture
 def train(monkeypatch: pytest.MonkeyPatch) -> LabelledImages:
     monkeypatch.setattr(cifar10, "SEARCH_IMAGES", 70)  # a full row of tiles and a part of one
-    monkeypatch.setattr(cifar10, "CALIBRATION_IMAGES", 30)
+    monkeypatch.setattr(evaluation_pack, "CALIBRATION_IMAGES", 30)
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (120, 3, 32, 32), generator=generator, dtype=torch.uint8)
     return LabelledImages(pixels, torch.arange(120) % 10)

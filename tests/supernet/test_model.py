@@ -17,8 +17,9 @@ from search_space.space import Space, load_space
 from search_space.subnet import MBConv, Subnet
 from supernet.blocks import ElasticViTBlock
 from supernet.elastic import ElasticBatchNorm
-from supernet.model import Supernet, resized
+from supernet.model import Supernet
 from supernet.phases import without_vit
+from supernet.resizing import resized
 
 
 def subnets_of(space: Space, random: int, seed: int = 0) -> list[Subnet]:

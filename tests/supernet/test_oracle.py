@@ -10,6 +10,7 @@ import torch
 
 from search_space.errors import H4HError
 from search_space.space import Space
+from supernet import images as images_module
 from supernet import oracle
 from supernet.images import LabelledImages, normalised
 from supernet.model import Supernet
@@ -28,7 +29,7 @@ def test_top1_counts_right_classes_over_all_batches(
 ) -> None:
     subnet = supernet.space.decode(supernet.space.largest())
     images = four_classes[:100]
-    monkeypatch.setattr(oracle, "BATCH", 32)  # three full batches and a short one
+    monkeypatch.setattr(images_module, "BATCH", 32)  # three full batches and a short one
     prepared = oracle.prepare(images, precision="fp32", device=CPU)
     assert [len(labels) for _, labels in prepared.batches] == [32, 32, 32, 4]
     statistics = oracle.calibrate(supernet, subnet, prepared)

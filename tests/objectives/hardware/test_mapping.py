@@ -353,7 +353,7 @@ def test_more_hops_are_never_faster(ops: list[Op]) -> None:
     assert SOC.noc is not None
     noc, times = SOC.noc, []
     for factor in (1, 2, 4):
-        tiles = [(x * factor, y * factor) for x, y in (noc.npu, noc.sram, *noc.macros)]
+        tiles = [(x * factor, y * factor) for x, y in noc.tiles]
         far = replace(noc, npu=tiles[0], sram=tiles[1], macros=tuple(tiles[2:]))
         times.append(CostModel(replace(SOC, noc=far)).network(ops).latency_ms)
     assert times == sorted(times)

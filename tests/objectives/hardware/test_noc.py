@@ -79,6 +79,7 @@ def test_farther_is_never_faster_nor_cheaper(factor: int, moved: float) -> None:
     def stretched(tile: tuple[int, int]) -> tuple[int, int]:
         return (tile[0] * factor, tile[1] * factor)
 
+    assert NOC.npu is not None
     far = replace(
         NOC, npu=stretched(NOC.npu), sram=stretched(NOC.sram), macros=tuple(map(stretched, NOC.macros))
     )

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from objectives.hardware import SoC, known_socs, load_soc, variant
+from objectives.hardware import CostModel, Op, SoC, known_socs, load_soc, variant
+from objectives.hardware.npu import NoNpuError
+from objectives.hardware.soc import with_value
 from search_space.errors import DocumentError, H4HError, UnknownNameError
 
 Document = dict[str, Any]
+CLOCK = {"value": 500, "unit": "MHz", "low": 200, "high": 1000, "source": "a data sheet"}
 
 
 @pytest.fixture
@@ -136,7 +139,8 @@ def _drop(*path: str) -> Callable[[Document], None]:
         (_set("nap", value=1), "unknown key 'nap'"),
         (_set("npu", "speed", value=1), "npu: unknown key 'speed'"),
         (_set("npu", "clock", "note", value="x"), r"npu\.clock: unknown key 'note'"),
-        (_drop("npu"), "npu: this key is missing"),
+        (_drop("npu"), "noc.npu: must be left out"),
+        (_drop("npu", "matmul_cycles"), r"npu\.matmul_cycles: this key is missing"),
         (_drop("memory", "sram_energy"), r"memory\.sram_energy: this key is missing"),
         (_drop("npu", "mac_energy", "source"), r"npu\.mac_energy\.source: this key is missing"),
         (_drop("noc"), "noc: this key is missing, and `cim` needs it"),
@@ -169,6 +173,24 @@ def _drop(*path: str) -> Callable[[Document], None]:
             _set("cim", "macros", "value", value=7.5),
             r"cim\.macros\.value: must be a whole number, but got 7\.5",
         ),
+        (
+            _set("cim", "unit_rate", "low", value=7.5),
+            r"cim\.unit_rate\.low: must be a whole number, but got 7\.5",
+        ),
+        (_set("cim", "unit_rate", "high", value=85.5), r"cim\.unit_rate\.high: must be a whole number"),
+        (_set("npu", "clock", "value", value=0), r"npu\.clock.*low <= value <= high.*value 0"),
+        (_set("npu", "clock", "value", value=-500), r"npu\.clock.*low <= value <= high.*value -500"),
+        (
+            _set("npu", "clock", "high", value=1e300),
+            r"npu\.clock.*`high` must be 0 or between 1e-12 and 1e\+12",
+        ),
+        (_set("npu", "clock", "low", value=1e-300), r"npu\.clock.*`low` must be 0 or between"),
+        (_set("clock", value=CLOCK), "clock: stands in `npu` already"),
+        (_drop("noc", "npu"), r"noc\.npu: this key is missing: the tile"),
+        (
+            _set("noc", "sram", value=[100000, 0]),
+            r"tile coordinates must be -1000 to 1000, but got \[100000, 0\]",
+        ),
         (_set("cim", "model", value="analog"), r"unknown cim\.model 'analog': must be one of near_memory"),
         (_set("noc", "topology", value="ring"), r"unknown noc\.topology 'ring': must be one of mesh, bus"),
         (_set("noc", "sram", value=[1, 0]), r"noc: 2 things stand on tile \[1, 0\]"),
@@ -179,7 +201,7 @@ def _drop(*path: str) -> Callable[[Document], None]:
         (_drop("cim", "write_rate"), r"cim\.write_rate: this key is missing"),
         (_set("npu", value=[1]), "npu: invalid value"),
         (_set("name", value=5), "name: .*expected str, got int"),
-        (_set("base", value=5), "`base` must be the name or path of a SoC file, but got 5"),
+        (_set("base", value=5), "`base` must be the name or path of a hardware file, but got 5"),
     ],
 )
 def test_mistakes_are_named_in_one_line(
@@ -240,6 +262,8 @@ def test_more_macros_than_the_floor_plan_holds() -> None:
 def test_variants_that_cannot_be() -> None:
     with pytest.raises(H4HError, match="--macros must be at least 0, but got -1"):
         variant(load_soc("u55-256-cim8"), macros=-1)
+    with pytest.raises(H4HError, match="--macros must be at most 1000, but got 1001"):
+        variant(load_soc("u55-256-cim8"), macros=1001)
     with pytest.raises(H4HError, match="--units must be at least 1, but got 0"):
         variant(load_soc("u55-256-cim8"), units=0)
     with pytest.raises(H4HError, match="'u55-256' has no macros to derive others from"):
@@ -251,3 +275,88 @@ def test_zero_macros_in_a_file_are_the_npu_alone(write: Callable[..., str]) -> N
     soc = load_soc(write(_set("cim", "macros", "value", value=0)))
     assert (soc.cim, soc.noc) == (None, None)
     assert soc.digest == load_soc("u55-256").digest
+
+
+@pytest.mark.parametrize("name", ["u55-256-cim8", "u55-256-tiles8"])
+def test_one_number_changed(name: str) -> None:
+    soc = load_soc(name)
+    before = {key: number.value for key, number in soc.quantities()}
+    for key, number in soc.quantities():
+        for value in {number.low, number.high} - {number.value}:
+            changed = with_value(soc, key, value)
+            if (key, value) == ("cim.macros", 0):
+                assert (changed.cim, changed.noc, changed.digital) == (None, None, None)
+                continue
+            after = {each: other.value for each, other in changed.quantities()}
+            assert after == {**before, key: value}
+            assert changed.digest != soc.digest
+
+
+def test_numbers_that_cannot_be_changed() -> None:
+    soc = load_soc("u55-256")
+    with pytest.raises(UnknownNameError, match=r"unknown quantity 'npu\.clok'.*did you mean 'npu\.clock'"):
+        with_value(soc, "npu.clok", 1)
+    with pytest.raises(
+        DocumentError, match=r"npu\.clock: must be low <= value <= high, but got low 200, value 1"
+    ):
+        with_value(soc, "npu.clock", 1)
+    with pytest.raises(DocumentError, match=r"cim\.macros\.value: must be a whole number, but got 1\.5"):
+        with_value(load_soc("u55-256-cim8"), "cim.macros", 1.5)
+
+
+@pytest.fixture
+def macros_alone(tmp_path: Path) -> Path:
+    path = tmp_path / "macros.yaml"
+    clock = yaml.safe_dump(CLOCK, default_flow_style=True).strip()
+    path.write_text(f"base: u55-256-cim8\nname: macros\nnpu: null\nclock: {clock}\nnoc: {{npu: null}}\n")
+    return path
+
+
+def test_without_npu(macros_alone: Path) -> None:
+    soc = load_soc(str(macros_alone))
+    assert not soc.has_npu
+    assert soc.clock_mhz == 500
+    assert {name.split(".")[0] for name, _ in soc.quantities()} == {"clock", "memory", "noc", "cim"}
+    assert with_value(soc, "clock", 250).digest != soc.digest
+    with pytest.raises(NoNpuError, match=r"the chip has no NPU"):
+        soc.npu.cycles([Op("add", 8, 8, 8, 8)])
+    with pytest.raises(DocumentError, match="npu: this key is missing, and there are no macros"):
+        variant(soc, macros=0)
+    text = macros_alone.read_text()
+    macros_alone.write_text("\n".join(line for line in text.splitlines() if not line.startswith("clock")))
+    with pytest.raises(DocumentError, match="clock: this key is missing; a chip without `npu` needs it"):
+        load_soc(str(macros_alone))
+
+
+def test_macros_alone_run_what_they_can(macros_alone: Path) -> None:
+    soc = load_soc(str(macros_alone))
+    convolutions = [
+        Op("conv2d", 16, 16, 24, 96),
+        Op("depthwise", 16, 16, 96, 96, 3),
+        Op("conv2d", 16, 16, 96, 24),
+    ]
+    alone = CostModel(soc, "cim").network(convolutions)
+    beside_npu = CostModel(load_soc("u55-256-cim8"), "cim").network(convolutions)
+    assert {cost.schema for cost in alone.ops} == {"cim"}
+    assert alone.latency_ms == beside_npu.latency_ms
+    idle = load_soc("u55-256").npu.static_energy.value * alone.latency_ms * soc.clock_mhz * 1e3
+    assert alone.energy_mj == pytest.approx(beside_npu.energy_mj - idle * 1e-9, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("op", "message"),
+    [
+        (Op("add", 8, 8, 8, 8), r"op add 8x8x8->8 cannot run on hardware 'macros': its macros run conv2d, "),
+        (Op("softmax", 16, 1, 16, 16, heads=2), "op softmax .* and it has no NPU for anything else"),
+        (Op("linear", 16, 1, 16, 64, fused_gelu=True), "op linear .* with GELU cannot run"),
+    ],
+)
+def test_ops_that_macros_alone_cannot_run(macros_alone: Path, op: Op, message: str) -> None:
+    with pytest.raises(NoNpuError, match=message):
+        CostModel(load_soc(str(macros_alone)), "cim").network([op])
+
+
+@pytest.mark.parametrize("mapping", ["latency", "energy", "edp", "npu"])
+def test_mappings_that_need_an_npu(macros_alone: Path, mapping: str) -> None:
+    with pytest.raises(NoNpuError, match=f"mapping '{mapping}' gives work to the NPU.*take mapping 'cim'"):
+        CostModel(load_soc(str(macros_alone)), mapping).network([Op("conv2d", 8, 8, 8, 8)])

@@ -1,0 +1,268 @@
+"""How far gradients of subnets conflict, by kind of subnet and by kind of parameter.
+
+    python -m supernet.conflict --checkpoint runs/cifar32/checkpoint.safetensors --plot conflict.png
+
+H4H (ASP-DAC 2025) says that convolution and transformer blocks pull shared weights in conflicting directions
+and trains them in two phases for that reason; NASViT (ICLR 2022) finds the same between the subnets of a ViT
+supernet. Measured is the cosine between gradients of two random subnets (see `gradients`), all on the same
+images, with labels as the only teacher, so that it means the same for every recipe.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch import Tensor
+
+from search_space.command_line import Parser, run_command
+from search_space.errors import H4HError
+from search_space.figure_file import check_figure_path, save_figure
+from search_space.space import Space
+from search_space.subnet import Subnet
+from search_space.wide_table import print_wide
+from supernet.allocator import keep_freed_memory
+from supernet.checkpoint import load_checkpoint
+from supernet.checkpoint_header import read_header, stored_space
+from supernet.checkpoints import locate_checkpoint
+from supernet.conflict_plot import report_figure
+from supernet.conflict_report import ConflictReport, Cosines, PairKind, summarise
+from supernet.datasets import open_data
+from supernet.evaluation_pack import built_in_pack, load_pack
+from supernet.gradients import ParameterGroup, cosines_by_group, gradient, parameter_groups
+from supernet.images import Images, check_classes, loaded, normalised
+from supernet.layouts import add_data
+from supernet.model import Supernet
+from supernet.phases import without_vit
+from supernet.precision import resolve_device
+
+FloatArray = NDArray[np.float64]
+
+ATTEMPTS = 1000
+"""Draws for one more subnet before a space is said to hold too few."""
+
+
+def measure(
+    supernet: Supernet,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    *,
+    rng: np.random.Generator,
+    subnets: int = 4,
+) -> ConflictReport:
+    """Cosines between gradients of random subnets, before any clipping, with batch norm as in training.
+
+    For each batch new subnets are drawn, the gradient of each is taken on that batch, and all pairs are
+    compared on each tensor. Nothing of the supernet is changed, not even ``.grad``; no random numbers but
+    those of `rng` are drawn. Frozen weights are measured like all others.
+
+    Args:
+        supernet: The weights; not wrapped (of DistributedDataParallel pass ``.module``).
+        batches: Images ``(n, 3, s, s)``, normalised, and labels ``(n,)``, on the supernet's device; the
+            images' dtype is that of the computation. Small cosines want float32.
+        rng: Of the subnets; it advances.
+        subnets: CNNs per batch, and as many hybrids; at least 2.
+
+    Raises:
+        H4HError: There is no batch, `subnets` is below 2 or more than the space holds, or a gradient is not
+            finite.
+    """
+    if subnets < 2:
+        raise H4HError(f"subnets must be at least 2, since pairs are compared, but got {subnets}")
+    space = supernet.space
+    has_hybrids = any(max(stage.vit_depth) > 0 for stage in space.stages)
+    groups = parameter_groups(supernet)
+    # Per kind and group: one array of cosines for each batch.
+    found: dict[PairKind, dict[ParameterGroup, list[FloatArray]]] = {
+        kind: defaultdict(list) for kind in PairKind
+    }
+    counts: list[int] = []
+    for images, labels in batches:
+        chosen = draw_cnns(space, subnets, rng)
+        if has_hybrids:
+            chosen += draw_hybrids(space, subnets, rng)
+        gradients = [gradient(supernet, subnet, images, labels) for subnet in chosen]
+        for group, cosines in cosines_by_group(gradients, groups).items():
+            for kind, values in _by_kind(cosines.numpy(), subnets).items():
+                if len(values):
+                    found[kind][group].append(values)
+        counts.append(len(labels))
+    if not counts:
+        raise H4HError("batches must hold at least one batch, but got none")
+    return ConflictReport(
+        subnets=subnets,
+        batches=len(counts),
+        images=sum(counts),
+        cosines={
+            kind: {group: summarise(by_group[group]) for group in ParameterGroup if group in by_group}
+            for kind, by_group in found.items()
+            if by_group
+        },
+    )
+
+
+def draw_cnns(space: Space, count: int, rng: np.random.Generator) -> list[Subnet]:
+    """`count` different random subnets, less their transformer blocks (phase 1 of `phases`).
+
+    Raises:
+        H4HError: The space holds fewer.
+    """
+    return _draw(space, count, lambda: without_vit(space.decode(space.sample(rng))), "CNNs")
+
+
+def draw_hybrids(space: Space, count: int, rng: np.random.Generator) -> list[Subnet]:
+    """`count` different random subnets with at least one transformer block.
+
+    Raises:
+        H4HError: The space holds fewer.
+    """
+
+    def draw() -> Subnet | None:
+        subnet = space.decode(space.sample(rng))
+        return subnet if subnet.vit_blocks else None
+
+    return _draw(space, count, draw, "hybrids")
+
+
+def _draw(space: Space, count: int, draw: Callable[[], Subnet | None], noun: str) -> list[Subnet]:
+    chosen: dict[Subnet, None] = {}
+    for _ in range(count * ATTEMPTS):
+        if (subnet := draw()) is not None:
+            chosen[subnet] = None
+        if len(chosen) == count:
+            return list(chosen)
+    raise H4HError(
+        f"subnets must be at most {len(chosen)}, since space {space.name!r} seems to hold no more {noun}, "
+        f"but got {count}"
+    )
+
+
+def _by_kind(cosines: FloatArray, cnns: int) -> dict[PairKind, FloatArray]:
+    """Cosines of all pairs on all tensors that both of a pair use.
+
+    Args:
+        cosines: ``(tensors, n, n)``, NaN where a pair shares nothing.
+        cnns: How many of the `n` subnets are CNNs; they come first.
+    """
+    first, second = np.triu_indices(cosines.shape[-1], k=1)
+    of_pairs = {
+        PairKind.CNN_CNN: second < cnns,
+        PairKind.HYBRID_HYBRID: first >= cnns,
+        PairKind.CNN_HYBRID: (first < cnns) & (second >= cnns),
+    }
+    values = {kind: cosines[:, first[pairs], second[pairs]] for kind, pairs in of_pairs.items()}
+    return {kind: each[~np.isnan(each)] for kind, each in values.items()}
+
+
+def report_table(report: ConflictReport) -> Table:
+    """A row per group; for each kind of pair mean and standard error, share below 0, and number."""
+    kinds = [kind for kind in PairKind if kind in report.cosines]
+    table = Table("parameters", box=box.SIMPLE_HEAD)
+    for kind in kinds:
+        for column in (kind.value, "below 0", "cosines"):
+            table.add_column(column, justify="right", no_wrap=True)
+    for group in ParameterGroup:
+        cells = [cell for kind in kinds for cell in _cells(report.cosines[kind].get(group))]
+        if any(cells):
+            table.add_row(group.value, *cells)
+    return table
+
+
+def _cells(found: Cosines | None) -> tuple[str, str, str]:
+    if found is None:
+        return "", "", ""
+    error = "" if found.standard_error is None else f" ± {found.standard_error:.3f}"
+    return f"{found.mean:.3f}{error}", f"{100 * found.negative:.1f} %", f"{found.count:,}"
+
+
+def training_images(directory: Path | None, name: str | None, checkpoint: Path) -> tuple[Images, str]:
+    """Images that the supernet of `checkpoint` was trained on, and what they are called.
+
+    Args:
+        directory: What the user gave as --data; None takes those in the evaluation pack.
+        name: What the user gave as --dataset, if anything.
+        checkpoint: The supernet.
+    """
+    if directory is not None:
+        data = open_data(directory, name, stored_space(checkpoint))
+        split = data.split_like(read_header(checkpoint).get("data"))
+        return data.train.subset(split.train), f"the training split of {data.name} in {directory}"
+    images = load_pack(built_in_pack()).calibration
+    check_classes(stored_space(checkpoint), int(images.labels.max()) + 1)
+    return images, f"the {len(images):,} training images of CIFAR-10 that come with the project"
+
+
+def main() -> None:
+    parser = Parser(
+        prog="python -m supernet.conflict",
+        description="Conflict between gradients of a checkpoint's subnets.",
+    )
+    parser.add_argument(
+        "--checkpoint", default="cifar32", help="shipped one by name, or a file (default: %(default)s)"
+    )
+    add_data(parser.add_argument)
+    for name, default, text in (
+        ("batches", 8, "batches, each with subnets of its own"),
+        ("images", 128, "images per batch"),
+        ("subnets", 8, "CNNs per batch, and as many hybrids"),
+        ("seed", 0, "of images and subnets"),
+    ):
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"{text} (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw bars: .png, .svg or .pdf")
+    arguments = parser.parse_args()
+    for name, least in (("batches", 1), ("images", 2), ("subnets", 2), ("seed", 0)):
+        if (value := getattr(arguments, name)) < least:
+            parser.error(f"--{name} must be at least {least}, but got {value}")
+    if arguments.plot is not None:
+        check_figure_path(arguments.plot)
+
+    keep_freed_memory()
+    device = resolve_device(arguments.device)
+    checkpoint = locate_checkpoint(arguments.checkpoint)
+    supernet = load_checkpoint(checkpoint).to(device)
+    images, source = training_images(arguments.data, arguments.dataset, checkpoint)
+    wanted = arguments.batches * arguments.images
+    if wanted > len(images):
+        raise H4HError(
+            f"--batches times --images must be at most {len(images)}, the number of images in {source}, "
+            f"but got {wanted}: choose smaller ones"
+            + ("" if arguments.data else ", or give the folder of a data set as --data")
+        )
+    rng = np.random.default_rng(arguments.seed)
+    order = torch.from_numpy(rng.permutation(len(images))[:wanted])
+    parts = (loaded(images.subset(part)) for part in torch.split(order, arguments.images))
+    batches = ((normalised(part.pixels.to(device), torch.float32), part.labels.to(device)) for part in parts)
+    shown = track(batches, "batches", total=arguments.batches, console=Console(stderr=True), transient=True)
+    report = measure(supernet, shown, rng=rng, subnets=arguments.subnets)
+    if arguments.plot is not None:
+        title = f"{supernet.space.name}: {report.batches} batches of {arguments.images} images"
+        save_figure(report_figure(report, title), arguments.plot)
+    if arguments.json:
+        record = {
+            "checkpoint": arguments.checkpoint,
+            "images": source,
+            "seed": arguments.seed,
+            "conflict": report.to_dict(),
+        }
+        print(json.dumps(record, indent=2))
+        return
+    print(
+        f"Cosine between gradients of two subnets, tensor by tensor: {report.batches} batches of "
+        f"{arguments.images} images from {source}, without augmentation; {report.subnets} subnets of each "
+        f"kind per batch; ± one standard error over batches"
+    )
+    print_wide(report_table(report))
+
+
+if __name__ == "__main__":
+    run_command(main)

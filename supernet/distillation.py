@@ -1,0 +1,64 @@
+"""In-place distillation: what a subnet learns from the largest one's soft labels.
+
+p is the teacher's distribution over classes, q the student's.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+KL, ALPHA = "kl", "alpha"
+DISTILLATIONS = (KL, ALPHA)
+
+ALPHAS = (-1.0, 1.0)
+LARGEST_RATIO = 5.0
+
+
+def distil(kind: str, logits: Tensor, soft_labels: Tensor) -> Tensor:
+    """Mean loss of a batch, in nats; no gradient flows into the soft labels.
+
+    Args:
+        kind: One of `DISTILLATIONS`.
+        logits: The student's, ``(n, classes)``, float32.
+        soft_labels: p, ``(n, classes)``, float32.
+    """
+    if kind == ALPHA:
+        return alpha_divergence(logits, soft_labels)
+    # KL(p || q) up to the entropy of p, which no student can change.
+    return F.cross_entropy(logits, soft_labels)
+
+
+def alpha_divergence(logits: Tensor, soft_labels: Tensor) -> Tensor:
+    """Adaptive alpha-divergence of AlphaNet (ICML 2021): for each image the larger of alpha = -1 and 1.
+
+    D_alpha(p || q) = 1 / (alpha (alpha - 1)) sum_i q_i [(p_i / q_i)^alpha - 1]; alpha = 1 is its limit
+    KL(p || q), which punishes a student that is too sure where the teacher is not; alpha = -1,
+    (sum_i q_i^2 / p_i - 1) / 2, punishes one that is sure where the teacher says no. The gradient,
+    -1/alpha E_q[(p / q)^alpha grad log q], takes the ratio at 5 where it is larger, and so does the value for
+    alpha = -1, which has no bound otherwise.
+
+    Args:
+        logits: The student's, ``(n, classes)``, float32.
+        soft_labels: p, ``(n, classes)``, float32.
+
+    Returns:
+        The mean over the batch. Its gradient is that of the clipped ratio, not that of its own value.
+    """
+    log_q = logits.log_softmax(1)
+    q = log_q.detach().exp()
+    # A class of probability 0 counts as one of the smallest that float32 has.
+    log_ratio = soft_labels.clamp_min(torch.finfo(torch.float32).tiny).log() - log_q.detach()
+    values, gradients = [], []
+    for alpha in ALPHAS:
+        ratio = (alpha * log_ratio).exp().clamp_max(LARGEST_RATIO)
+        if alpha == 1:
+            values.append((soft_labels * log_ratio).sum(1))
+        else:
+            values.append((q * (ratio - 1)).sum(1) / (alpha * (alpha - 1)))
+        gradients.append(-(q * ratio * log_q).sum(1) / alpha)
+    value, chosen = torch.stack(values).max(0)
+    gradient = torch.stack(gradients).gather(0, chosen[None])[0]
+    # Its value is the divergence, its gradient the clipped one.
+    return (value + gradient - gradient.detach()).mean()

@@ -1,0 +1,103 @@
+"""A subnet's computation as a chain of parts, so that subnets which begin alike can share their beginnings.
+
+Two subnets of one supernet whose first parts are equal compute the same values up to there. One after the
+other the parts compute what `Supernet.forward` computes in evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from math import isqrt
+
+from torch import Tensor
+
+from search_space.complexity import head_macs, part_macs, stem_macs
+from search_space.subnet import MBConv, PatchMerging, Stage, Subnet, ViTBlock, downsampled
+from supernet.blocks import ElasticStage, as_map
+from supernet.model import Supernet
+from supernet.normalisation import Normalisation
+from supernet.resizing import resized
+
+
+@dataclass(frozen=True)
+class Part:
+    """One step of a subnet's computation. Parts of one supernet are equal if they do the same.
+
+    Attributes:
+        place: Where in the supernet it stands.
+        form: Which form it takes there.
+        run: Computes it.
+        macs: Multiply-accumulates of one image.
+        output: Numbers of one image that it hands on.
+        working: Most numbers of one image alive while it runs, its input and output included.
+    """
+
+    place: str
+    form: object
+    run: Callable[[Tensor, Normalisation], Tensor] = field(compare=False)
+    macs: int = field(compare=False)
+    output: int = field(compare=False)
+    working: int = field(compare=False)
+
+
+def parts(supernet: Supernet, subnet: Subnet) -> Iterator[Part]:
+    """The parts of `subnet` in order, from images ``(n, 3, s, s)`` to logits ``(n, classes)``."""
+    side, stem, head = subnet.sides[0], subnet.stem, subnet.head
+    pixels, out = 3 * subnet.resolution**2, stem.width * side**2
+    yield Part("images", subnet.resolution, lambda x, _: resized(x, subnet.resolution), 0, pixels, 3 * pixels)
+    yield Part(
+        "stem", stem, lambda x, by: supernet.begin(x, stem, by), stem_macs(subnet), out, pixels + 2 * out
+    )
+    for number, (layer, stage) in enumerate(zip(supernet.stages, subnet.stages, strict=True), start=1):
+        assert isinstance(layer, ElasticStage)
+        yield from _stage_parts(f"stage{number}", layer, stage, side)
+        side = downsampled(side, stage.stride)
+    yield Part(
+        "head",
+        head,
+        lambda x, by: supernet.classify(_as_map(x), head, by),
+        head_macs(subnet),
+        head.classes,
+        (head.in_width + 2 * head.width) * side**2,
+    )
+
+
+def _stage_parts(name: str, layer: ElasticStage, stage: Stage, side: int) -> Iterator[Part]:
+    def part(place: str, block: MBConv | PatchMerging | ViTBlock, run: Callable[..., Tensor]) -> Part:
+        after = side if isinstance(block, ViTBlock) else downsampled(side, block.stride)
+        out = block.width * after**2
+        return Part(f"{name}.{place}", block, run, part_macs(block, side), out, _working(block, side, out))
+
+    step = stage.downsampling
+    yield part("downsampling", step, lambda x, by: layer.downsample(_as_map(x), step, by))
+    side = downsampled(side, stage.stride)
+    for number, (conv, block) in enumerate(zip(layer.conv_blocks, stage.conv_blocks, strict=False)):
+        yield part(f"conv{number}", block, lambda x, by, conv=conv, block=block: conv(x, block, by))
+    if stage.vit_blocks:
+        size = stage.width * side**2
+        yield Part(f"{name}.tokens", None, lambda x, _: layer.tokens(x), 0, size, 3 * size)
+    for number, (vit, vit_block) in enumerate(zip(layer.vit_blocks, stage.vit_blocks, strict=False)):
+        yield part(f"vit{number}", vit_block, lambda x, _, vit=vit, block=vit_block: vit(x, block))
+
+
+def _working(block: MBConv | PatchMerging | ViTBlock, side: int, out: int) -> int:
+    """Numbers alive in one block: a layer's input and output, its normalised output, and the residual."""
+    match block:
+        case MBConv():
+            before, hidden = block.in_width * side**2, block.hidden_width
+            after = hidden * downsampled(side, block.stride) ** 2
+            return before + max(2 * hidden * side**2, hidden * side**2 + after, 2 * after, after + 2 * out)
+        case PatchMerging():
+            return block.in_width * side**2 + 2 * out
+        case ViTBlock():
+            attention = 2 * out + 4 * block.attention_width * side**2
+            return max(attention + out, 2 * out + 2 * block.mlp_width * side**2)
+
+
+def _as_map(x: Tensor) -> Tensor:
+    """``(n, s * s, c)`` or ``(n, c, s, s)`` -> ``(n, c, s, s)``."""
+    if x.ndim == 4:
+        return x
+    side = isqrt(x.shape[1])
+    return as_map(x, side, side)

@@ -1,0 +1,32 @@
+"""Gradient projection of NASViT (ICLR 2022): where the others conflict with the largest subnet, they win."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+SUM, PROJECT = "sum", "project"
+CONFLICTS = (SUM, PROJECT)
+
+EPSILON = 1e-6
+LARGEST_SHARE = 2.0
+
+
+def project(largest: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:
+    """Combined gradient of each tensor, from that of the largest subnet, g_m, and the others' sum, g_s.
+
+    With a = -<g_s, g_m> / (||g_s||^2 + 1e-6), held between 0 and 2, it is (1 + a) g_s + g_m. So where the two
+    agree it is their sum; where they conflict, g_m loses what opposes g_s, and is left at right angles to it.
+
+    Args:
+        largest: g_m, one tensor for each parameter.
+        others: g_s, of the same shapes.
+    """
+    return [g_s * (1 + _share(g_m, g_s)) + g_m for g_m, g_s in zip(largest, others, strict=True)]
+
+
+def _share(g_m: Tensor, g_s: Tensor) -> Tensor:
+    inner = torch.sum(g_s * g_m)
+    return (-inner / (torch.sum(g_s * g_s) + EPSILON)).clamp(0, LARGEST_SHARE)

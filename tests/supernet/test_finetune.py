@@ -1,0 +1,266 @@
+"""`supernet.finetune` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from search_space.command_line import run_command
+from search_space.space import Space, load_space
+from supernet import cifar10, fine_tuning, finetune
+from supernet.checkpoint import read_tensors, save_checkpoint
+from supernet.extraction import FORMAT, load_extracted
+from supernet.images import LabelledImages, normalised
+from supernet.model import Supernet
+from tests.supernet.image_files import write_folder
+
+ROOT = Path(finetune.__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "--subnet, --out"),
+        (("--subnet", "max", "--out", "o", "--checkpoint", "absent"), "absent does not exist"),
+        (("--subnet", "large", "--out", "o"), "written as integers joined by commas, but got 'large'"),
+        (("--subnet", "1,2", "--out", "o"), "has 58 genes, but got 2"),
+        (("--subnet", "max", "--out", "o", "--data", "nowhere"), "nowhere"),
+        (("--subnet", "max", "--out", "o", "--epochs", "-1"), "epochs must be at least 1, but got -1"),
+        (("--subnet", "max", "--out", "o", "--rate", "nan"), "rate must be above 0 and finite, but got nan"),
+        (("--subnet", "max", "--out", "o", "--epochs", "x"), "invalid int value: 'x'"),
+        (("--subnet", "max", "--out", "o", "--device", "gpu0"), "unknown device 'gpu0'"),
+        (("--subnet", "max", "--out", "o", "--precision", "fp8"), "unknown precision 'fp8'"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(
+    arguments: tuple[str, ...],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, error = call(monkeypatch, capsys, *arguments)
+    assert code == 2
+    assert message in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[object, str, str]:
+    monkeypatch.setattr(sys, "argv", ["finetune", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        run_command(finetune.main)
+    captured = capsys.readouterr()
+    return ended.value.code, captured.out, captured.err
+
+
+def few_images(classes: int = 10) -> LabelledImages:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (80, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    return LabelledImages(pixels, torch.arange(80) % classes)
+
+
+@pytest.fixture
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabelledImages:
+    images = few_images()
+    (tmp_path / "data" / cifar10.FOLDER).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cifar10, "SEARCH_IMAGES", 16)
+    monkeypatch.setattr(cifar10, "load", lambda directory: (images, images[:32]))
+    return images
+
+
+def test_train_go_on_and_load(
+    images: LabelledImages,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "run"
+    settings = ("--subnet", "min", "--out", str(out), "--batch", "32", "--precision", "fp32")
+    code, text, _ = call(monkeypatch, capsys, *settings, "--epochs", "2")
+    assert code == 0
+    assert "before: search top-1" in text
+    assert "after:  search top-1" in text
+    record = json.loads((out / finetune.RESULT).read_text())
+    assert set(record["before"]) == set(record["after"]) == {"search", "test"}
+    space = load_space("cifar32")
+    assert record["genotype"] == ",".join(map(str, space.smallest()))
+    content = (out / finetune.NETWORK).read_bytes()
+    assert load_extracted(out / finetune.NETWORK).subnet == space.decode(space.smallest())
+
+    code, text, _ = call(monkeypatch, capsys, *settings, "--epochs", "2")
+    assert code == 0
+    assert "going on after epoch 2 of 2" in text
+    assert (out / finetune.NETWORK).read_bytes() == content
+
+    for epochs, message in (("3", "epochs 2 -> 3"), ("0", "--epochs 0 would replace the network")):
+        code, _, error = call(monkeypatch, capsys, *settings, "--epochs", epochs)
+        assert code == 2
+        assert message in error
+    assert (out / finetune.NETWORK).read_bytes() == content
+
+
+def test_no_epochs_only_take_the_subnet_out(
+    images: LabelledImages,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = ("--subnet", "max", "--epochs", "0", "--out", str(tmp_path), "--fold-batch-norm")
+    code, _, _ = call(monkeypatch, capsys, *settings)
+    assert code == 0
+    record = json.loads((tmp_path / finetune.RESULT).read_text())
+    assert record["before"] == record["after"]
+    assert load_extracted(tmp_path / finetune.NETWORK).folded
+
+
+def test_images_of_other_classes_and_too_large_a_batch(
+    images: LabelledImages,
+    small_space: Space,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    settings = ("--subnet", "min", "--epochs", "1", "--out", str(tmp_path / "run"))
+    code, _, error = call(monkeypatch, capsys, *settings)
+    assert code == 2
+    assert "batch must be at most the 64 training images, but got 128" in error
+    save_checkpoint(tmp_path / "small", Supernet(small_space))
+    code, _, error = call(monkeypatch, capsys, *settings, "--checkpoint", str(tmp_path / "small"))
+    assert code == 2
+    assert "has 4 classes, but the images have 10" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_of_other_images_is_refused(
+    images: LabelledImages,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    other = {"data_set": "cifar100", "split": "0", "split_seed": "0", "split_counts": "1 for training"}
+    save_checkpoint(tmp_path / "other", Supernet(load_space("cifar32")), other)
+    settings = ("--subnet", "min", "--out", str(tmp_path / "run"), "--checkpoint", str(tmp_path / "other"))
+    code, _, error = call(monkeypatch, capsys, *settings)
+    assert code == 2
+    assert "the checkpoint was trained on other images (cifar100" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_lost_loss_keeps_the_last_good_network(
+    images: LabelledImages, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batches = 0
+
+    def spoiled(pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        nonlocal batches
+        batches += 1
+        return normalised(pixels, dtype) * (torch.nan if batches > 5 else 1)  # 4 batches an epoch
+
+    monkeypatch.setattr(fine_tuning, "normalised", spoiled)
+    settings = ("--subnet", "min", "--batch", "16", "--out", "run", "--precision", "fp32")
+    code, _, error = call(monkeypatch, capsys, *settings, "--epochs", "3")
+    assert code == 2
+    assert "infinite or NaN in epoch 2, step 2 (what the 1 epochs before it gave is kept)" in error
+    kept = load_extracted(Path("run", finetune.NETWORK))
+    assert all(value.isfinite().all() for value in kept.state_dict().values())
+    assert {path.name for path in Path("run").iterdir()} == {finetune.NETWORK, finetune.STATE}
+
+
+def test_out_must_be_a_folder(
+    images: LabelledImages, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("file").write_text("mine")
+    code, _, error = call(monkeypatch, capsys, "--subnet", "min", "--out", "file")
+    assert code == 2
+    assert "--out must be a folder, but file is a file" in error
+    assert Path("file").read_text() == "mine"
+
+
+def test_images_of_ones_own(
+    small_space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_folder(Path("pets/train"), classes=("cat", "cow", "dog", "fox"))
+    save_checkpoint(Path("small"), Supernet(small_space))
+    settings = (
+        "--checkpoint",
+        "small",
+        "--subnet",
+        "max",
+        "--data",
+        "pets",
+        "--out",
+        "run",
+        "--workers",
+        "0",
+    )
+    code, _, error = call(monkeypatch, capsys, *settings, "--epochs", "1", "--batch", "8")
+    assert code == 2
+    assert "holds no test images" in error
+    assert not Path("run").exists()
+    code, text, _ = call(monkeypatch, capsys, *settings, "--epochs", "1", "--batch", "8", "--split", "search")
+    assert code == 0
+    assert "test top-1" not in text
+    _, header = read_tensors(Path("run", finetune.NETWORK), FORMAT)
+    assert header["data"]["data_set"] == "folder"
+    code, _, error = call(monkeypatch, capsys, *settings, "--split", "search", "--workers", "-1")
+    assert code == 2
+    assert "--workers must be at least 0, but got -1" in error
+
+
+SCRIPT = """
+import sys, torch
+from pathlib import Path
+from search_space.command_line import run_command
+from supernet import cifar10, finetune
+from supernet.images import LabelledImages
+
+torch.set_num_threads(1)
+generator = torch.Generator().manual_seed(0)
+pixels = torch.randint(0, 256, (1000, 3, 32, 32), generator=generator, dtype=torch.uint8)
+images = LabelledImages(pixels, torch.arange(1000) % 10)
+Path("data", cifar10.FOLDER).mkdir(parents=True, exist_ok=True)
+cifar10.SEARCH_IMAGES = 16
+cifar10.load = lambda directory: (images, images[:32])
+print("ready", flush=True)
+run_command(finetune.main)
+"""
+
+
+@pytest.mark.slow
+def test_killed_fine_tuning_ends_with_the_bits_of_one_never_disturbed(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(checkpoint, Supernet(load_space("cifar32")))
+
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def start(out: str) -> subprocess.Popen[str]:
+        settings = ["--checkpoint", str(checkpoint), "--subnet", "min", "--epochs", "4", "--batch", "64"]
+        command = [sys.executable, "-c", SCRIPT, *settings, "--out", str(tmp_path / out)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment)
+
+    assert "after:" in start("undisturbed").communicate()[0]
+    state = tmp_path / "killed" / finetune.STATE
+    process = start("killed")
+    while process.poll() is None and not state.exists():
+        time.sleep(0.01)
+    assert process.poll() is None  # the second epoch has begun
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert "going on after epoch" in start("killed").communicate()[0]
+    for name in (finetune.NETWORK, finetune.STATE):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()

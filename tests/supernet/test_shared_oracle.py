@@ -1,0 +1,178 @@
+"""Subnets together against each alone: equal bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from search_space.complexity import macs
+from search_space.errors import H4HError
+from search_space.genotype import Genotype
+from search_space.space import load_space
+from search_space.subnet import Subnet
+from supernet import oracle
+from supernet.model import Supernet
+from supernet.normalisation import Folded, Recording, by_batch
+from supernet.oracle import PreparedImages
+from supernet.parts import parts
+from supernet.prefix_tree import Branch, grow
+from supernet.shared_oracle import Calibrated, calibrated, correct, full_sharing
+
+SPACE = load_space("cifar32")
+SUPERNET = Supernet(SPACE).eval()
+with torch.no_grad():
+    torch.manual_seed(0)
+    for weight in SUPERNET.parameters():
+        weight.add_(0.1 * torch.randn_like(weight))  # so that no block does nothing
+
+PLENTY = 1e12
+
+
+def images(count: int, *, batches: int = 2, seed: int = 0) -> PreparedImages:
+    generator = torch.Generator().manual_seed(seed)
+    parts = []
+    for _ in range(batches):
+        pixels = torch.randn((count, 3, 32, 32), generator=generator)
+        labels = torch.randint(10, (count,), generator=generator)
+        parts.append((pixels.contiguous(memory_format=torch.channels_last), labels))
+    return PreparedImages(tuple(parts))
+
+
+CALIBRATION, HELD_OUT = images(6), images(5, seed=1)
+
+
+def logits(subnet: Subnet) -> Tensor:
+    """Of the held-out images, by the parts of this subnet alone."""
+    recording = Recording()
+    with torch.inference_mode():
+        for batch, _ in CALIBRATION.batches:
+            SUPERNET(batch, subnet, recording)
+        statistics = Folded(recording.result().statistics)
+        return torch.cat([SUPERNET(batch, subnet, statistics) for batch, _ in HELD_OUT.batches])
+
+
+def relatives(seed: int, count: int) -> list[Genotype]:
+    """A few genotypes and what differs from them in some genes, as offspring do; some of them equal."""
+    rng = np.random.default_rng(seed)
+    found = [SPACE.sample(rng)]
+    for _ in range(count - 1):
+        parent = found[rng.integers(len(found))]
+        other = np.where(rng.random(len(parent)) < 0.08, SPACE.sample(rng), parent)
+        found.append(SPACE.canonical(other.tolist()))
+    return found
+
+
+@settings(max_examples=12)
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 6), memory=st.sampled_from([PLENTY, 3e7, 1.0]))
+def test_together_as_each_alone(seed: int, count: int, memory: float) -> None:
+    subnets = [SPACE.decode(genotype) for genotype in relatives(seed, count)]
+    together = calibrated(SUPERNET, subnets, CALIBRATION, memory=memory)
+    seen: dict[int, list[Tensor]] = {index: [] for index in range(count)}
+
+    def watch(branch: Branch, scores: Tensor) -> None:
+        for index in branch.subnets:
+            seen[index].append(scores.clone())
+
+    for batch, _ in HELD_OUT.batches:
+        together.scores(batch, watch)
+    for index, subnet in enumerate(subnets):
+        assert torch.equal(torch.cat(seen[index]), logits(subnet))
+
+
+def test_right_and_wrong_images_by_hand() -> None:
+    subnets = [SPACE.decode(SPACE.largest()), SPACE.decode(SPACE.smallest())]
+    found = correct(calibrated(SUPERNET, subnets, CALIBRATION, memory=PLENTY), HELD_OUT.batches)
+    labels = torch.cat([labels for _, labels in HELD_OUT.batches])
+    expected = torch.stack([logits(subnet).argmax(1) == labels for subnet in subnets])
+    assert found.dtype is torch.bool
+    assert torch.equal(found, expected)
+
+
+def test_parts_compute_what_forward_computes() -> None:
+    rng = np.random.default_rng(3)
+    (batch, _), _ = HELD_OUT.batches
+    for genotype in (SPACE.largest(), SPACE.smallest(), SPACE.sample(rng), SPACE.sample(rng)):
+        subnet = SPACE.decode(genotype)
+        with torch.inference_mode():
+            x = batch
+            for part in parts(SUPERNET, subnet):
+                x = part.run(x, by_batch)
+                assert x[0].numel() == part.output
+                assert part.working >= part.output
+            assert torch.equal(x, SUPERNET(batch, subnet))
+        assert sum(part.macs for part in parts(SUPERNET, subnet)) == macs(subnet)
+
+
+def test_folding_changes_nothing_but_rounding() -> None:
+    subnet = SPACE.decode(SPACE.largest())
+    statistics = oracle.calibrate(SUPERNET, subnet, CALIBRATION)
+    with torch.inference_mode():
+        plain = torch.cat([SUPERNET(batch, subnet, statistics) for batch, _ in HELD_OUT.batches])
+    torch.testing.assert_close(logits(subnet), plain, rtol=1e-3, atol=1e-3)
+
+
+def trees(genotypes: Sequence[Genotype], room: float) -> tuple[Branch, ...]:
+    return grow([tuple(parts(SUPERNET, SPACE.decode(one))) for one in genotypes], room)
+
+
+def kept(branches: Sequence[Branch]) -> int:
+    """Most numbers of one image that forks of the tree keep at a time."""
+    return max(
+        (branch.parts[-1].output + kept(branch.branches) for branch in branches if branch.branches), default=0
+    )
+
+
+@given(seed=st.integers(0, 2**32 - 1), share=st.floats(0, 1))
+def test_trees_hold_every_subnet_once_and_no_more_than_there_is_room_for(seed: int, share: float) -> None:
+    genotypes = relatives(seed, 8)
+    whole = trees(genotypes, float("inf"))
+    room = share * kept(whole)
+    tree = trees(genotypes, room)
+    leaves = [branch for top in tree for branch in top.all() if not branch.branches]
+    assert sorted(index for leaf in leaves for index in leaf.subnets) == list(range(8))
+    assert kept(tree) <= room
+    alone = sum(macs(SPACE.decode(one)) for one in set(genotypes))
+    assert sum(top.macs for top in whole) <= sum(top.macs for top in tree) <= alone
+
+
+def test_all_that_is_shared_is_computed_once() -> None:
+    # Only the head's input differs: the last block of the last stage.
+    first = SPACE.largest()
+    names = [gene.name for gene in SPACE.genes]
+    second = list(first)
+    second[names.index("stage4.vit3.mlp_ratio")] = 0
+    tree = trees([first, tuple(second), first], float("inf"))
+    (top,) = tree
+    assert [branch.subnets for branch in top.branches] == [(0, 2), (1,)]
+    whole = [macs(SPACE.decode(one)) for one in (first, tuple(second))]
+    last = [sum(part.macs for part in branch.parts) for branch in top.branches]
+    assert sum(branch.macs for branch in tree) == whole[0] + last[1]
+    assert whole[0] - last[0] == whole[1] - last[1]
+
+
+def test_scores_that_are_not_finite_name_the_subnet() -> None:
+    supernet = Supernet(SPACE).eval()
+    with torch.no_grad():
+        supernet.classifier.bias[3] = torch.nan
+    subnets = [SPACE.decode(SPACE.smallest())]
+    found = calibrated(supernet, subnets, CALIBRATION, memory=PLENTY)
+    with pytest.raises(H4HError, match=r"subnet 24px stem16 .* not finite"):
+        correct(found, HELD_OUT.batches)
+
+
+def test_full_sharing_is_enough_for_any_set() -> None:
+    rng = np.random.default_rng(0)
+    genotypes = [SPACE.largest(), *(SPACE.sample(rng) for _ in range(30)), *relatives(1, 20)]
+    subnets = [SPACE.decode(one) for one in genotypes]
+    batches = images(256, batches=1)
+    memory = full_sharing(SUPERNET, torch.float32)
+    calibration = PreparedImages(tuple((batch[:2], labels[:2]) for batch, labels in batches.batches))
+    found = calibrated(SUPERNET, subnets, calibration, memory=memory)
+    assert isinstance(found, Calibrated)
+    assert sum(top.macs for top in found.branches) == sum(top.macs for top in trees(genotypes, float("inf")))

@@ -1,0 +1,148 @@
+"""`supernet.train`: bad input, a loss that runs away, and states within an epoch."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from search_space.command_line import run_command
+from search_space.space import Space
+from supernet import cifar10, train
+from supernet.checkpoint import load_checkpoint
+from supernet.images import LabelledImages
+from supernet.optimizer import is_vit
+from supernet.training import EpochResult, Trainer
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
+    monkeypatch.setattr(sys, "argv", ["train", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        run_command(train.main)
+    return ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--recipe", "two_fase"), "did you mean 'two_phase'?"),
+        (("--recipe", "no.yaml"), "no.yaml: cannot be read"),
+        (("--rate", "nan"), "phase 'cnn': rate must be above 0 and finite, but got nan"),
+        (("--rate=-1",), "phase 'cnn': rate must be above 0 and finite, but got -1.0"),
+        (("--epochs", "1,2,3"), "one for each phase (cnn, hybrid), but got 3"),
+        (("--epochs", "1.5"), "must be numbers joined by commas"),
+        (("--schedule", "linear"), "unknown schedule 'linear'"),
+        (("--recipe", "joint", "--cnn", "freeze"), "pass weights by --from"),
+        (("--conflict-every", "-1"), "--conflict-every must be at least 0"),
+        (("--save-every", "nan"), "--save-every must be at least 0"),
+        (("--workers", "-1"), "--workers must be at least 0"),
+        (("--batch", "128"), "batch must be at most the 64 training images, but got 128"),
+        (("--batch", "32", "--from", "none.safetensors"), "none.safetensors does not exist"),
+        (("--batch", "32", "--teacher", "none.safetensors"), "none.safetensors does not exist"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(
+    arguments: tuple[str, ...],
+    message: str,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    assert call(monkeypatch, "--out", str(out), "--data", str(data), *arguments) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert printed.err.count("\n") == 1
+    assert not out.exists()
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of 80 images that is taken for CIFAR-10, 16 of them held out."""
+    folder = tmp_path / "data"
+    (folder / cifar10.FOLDER).mkdir(parents=True)
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (80, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    images = LabelledImages(pixels, torch.arange(80) % 10)
+    monkeypatch.setattr(cifar10, "SEARCH_IMAGES", 16)
+    monkeypatch.setattr(cifar10, "load", lambda directory: (images, images[:32]))
+    return folder
+
+
+@pytest.fixture
+def settings(data: Path, tmp_path: Path, small_space: Space) -> tuple[str, ...]:
+    space = tmp_path / "space.yaml"
+    description = small_space.to_dict()
+    description["head"]["classes"] = 10
+    space.write_text(json.dumps(description))  # JSON is YAML
+    return (
+        "--space",
+        str(space),
+        "--data",
+        str(data),
+        "--batch",
+        "16",
+        "--epochs",
+        "1",
+        "--precision",
+        "fp32",
+    )
+
+
+def test_a_loss_that_runs_away_keeps_the_last_good_checkpoint_to_train_on_from(
+    settings: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    original = Trainer._step
+
+    def step(trainer: Trainer, *arguments: object) -> torch.Tensor:
+        record = original(trainer, *arguments)  # type: ignore[arg-type]
+        return record * float("nan") if (trainer.epochs_done, trainer.steps_done) == (1, 2) else record
+
+    monkeypatch.setattr(Trainer, "_step", step)
+    assert call(monkeypatch, *settings, "--out", str(out), "--save-every", "0") == 2
+    error = capsys.readouterr().err
+    assert "became infinite or NaN in epoch 2 (phase 'hybrid'), step 3" in error
+    assert f"--from {out / train.CHECKPOINT} with another --out" in error
+    assert len((out / train.LOG).read_text().splitlines()) == 1
+    load_checkpoint(out / train.CHECKPOINT)
+
+
+def test_it_goes_on_within_an_epoch_and_from_a_checkpoint(
+    settings: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    undisturbed, out = tmp_path / "undisturbed", tmp_path / "out"
+    assert call(monkeypatch, *settings, "--out", str(undisturbed)) == 0
+    original = Trainer._result
+
+    def stopped(trainer: Trainer) -> EpochResult:
+        if (trainer.epochs_done, trainer.steps_done) == (1, 3):
+            raise KeyboardInterrupt
+        return original(trainer)
+
+    monkeypatch.setattr(Trainer, "_result", stopped)
+    assert call(monkeypatch, *settings, "--out", str(out), "--save-every", "0") == 130
+    assert "stopped: what" in capsys.readouterr().out
+    monkeypatch.setattr(Trainer, "_result", original)
+    assert call(monkeypatch, *settings, "--out", str(out)) == 0
+    assert "going on after epoch 1 of 2 and 2 of 4 steps" in capsys.readouterr().out
+    for name in (train.STATE, train.CHECKPOINT):
+        assert (out / name).read_bytes() == (undisturbed / name).read_bytes()
+
+    further = tmp_path / "further"
+    more = ("--recipe", "joint", "--cnn", "freeze", "--from", str(out / train.CHECKPOINT))
+    assert call(monkeypatch, *settings, *more, "--out", str(further)) == 0
+    before, after = (load_checkpoint(folder / train.CHECKPOINT).state_dict() for folder in (out, further))
+    changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert changed
+    assert all(map(is_vit, changed))
