@@ -56,7 +56,7 @@ class Constraint:
                 subnet had been ruled out before, counts as broken by the whole limit: such a subnet
                 must not look better than one that was measured.
         """
-        return 1.0 if value is None else float(self.violations(np.float64(value)))
+        return 1.0 if value is None else float(self.violations(np.array(value)))
 
     def violations(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """`violation` of many subnets at once, same shape as `values`."""

@@ -140,6 +140,8 @@ def status(progress: Progress, rules: StopRules, population: int, elapsed_s: flo
         f"front {len(progress.front)}",
         f"hypervolume {progress.hypervolume:.4f}",
     ]
+    if progress.report is not None and progress.report.rank_correlation is not None:
+        parts.append(str(progress.report))
     if rules.patience is not None:
         parts.append(f"no gain {progress.idle}/{rules.patience}")
     if progress.measured and elapsed_s > 0:

@@ -34,13 +34,16 @@ from search_space.wide_table import print_wide
 from studies.constraint import Constraint, parse_constraint
 from studies.display import create_display
 from studies.evaluation import Evaluation, Evaluator, measure
+from studies.exact_quantities import ExactQuantities
 from studies.fingerprint import check_same, fingerprint
 from studies.front import bounds
+from studies.generation_report import GenerationReport, summary
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import Sampler, SamplerContext
 from studies.search import EXHAUSTED, Progress, search
 from studies.search_options import (
     CARRIED,
+    PREDICTING,
     SEARCH_DEFAULTS,
     STOP_DEFAULTS,
     SearchPlan,
@@ -406,8 +409,9 @@ def run(plan: Plan, objectives: Objectives, console: Console) -> None:
             ):
                 display.show(last)
         evaluations = store.evaluations(study.name)
+        reports = store.reports(study.name)
     assert last is not None, "a search shows its end"
-    print_result(plan, study, evaluations, last)
+    print_result(plan, study, evaluations, last, reports)
 
 
 def make_sampler(plan: Plan, study: Study) -> Sampler:
@@ -421,8 +425,21 @@ def make_sampler(plan: Plan, study: Study) -> Sampler:
             seed=plan.search.seed,
             first=plan.search.first,
             preferences=tuple(one.point(study) for one in plan.search.preferences),
+            exact=exact_quantities(plan) if plan.search.sampler == PREDICTING else None,
         ),
     )
+
+
+def exact_quantities(plan: Plan) -> ExactQuantities:
+    """What `plan` wants of networks, as far as that is known without measuring them.
+
+    Raises:
+        SpaceTablesError: The tables of costs cannot be kept.
+    """
+    options = plan.options
+    costs = CostModel(plan.hardware, options.mapping, npu_model=options.npu_model)
+    wanted = {*plan.names, *(constraint.quantity for constraint in plan.constraints)}
+    return ExactQuantities(plan.space, costs, wanted)
 
 
 def known_values(store: Store, space: Space, objectives: Objectives) -> dict[str, dict[Genotype, float]]:
@@ -445,11 +462,19 @@ def print_header(plan: Plan) -> None:
         print(f"loading the supernet {plan.checkpoint.name} ...", flush=True)
 
 
-def print_result(plan: Plan, study: Study, evaluations: Sequence[Evaluation], last: Progress) -> None:
+def print_result(
+    plan: Plan,
+    study: Study,
+    evaluations: Sequence[Evaluation],
+    last: Progress,
+    reports: Sequence[GenerationReport] = (),
+) -> None:
     """What ended the search, the front as a table, and what to type next."""
     front = study.front(evaluations)
     infeasible = sum(not evaluation.is_feasible for evaluation in evaluations)
     print(end_line(plan, last))
+    for line in summary(reports):
+        print(line)
     print()
     if front:
         print(

@@ -50,9 +50,9 @@ def distances(first: Steps, second: Steps) -> NDArray[np.int32]:
     """Number of steps between each of n and each of m networks, shape (n, m)."""
     # Sums of ones and zeros are exact in any order, so a library may use threads here.
     common = first @ second.T
-    found: NDArray[np.int32] = (
-        first.sum(axis=1)[:, None] + second.sum(axis=1)[None, :] - 2 * common
-    ).astype(np.int32)
+    found: NDArray[np.int32] = (first.sum(axis=1)[:, None] + second.sum(axis=1)[None, :] - 2 * common).astype(
+        np.int32
+    )
     return found
 
 
@@ -157,7 +157,8 @@ class GaussianProcess:
     def forecast(self, asked: Steps) -> Floats:
         """Expected values (m,) of networks with steps (m, p)."""
         common = self.table[distances(asked, self.known)]
-        return self.mean + np.einsum("ij,j->i", common, self.weights)
+        found: Floats = self.mean + np.einsum("ij,j->i", common, self.weights)
+        return found
 
     def posterior(self, asked: Steps) -> tuple[Floats, Floats]:
         """Expected values (m,) and covariance (m, m) of what measuring networks with steps (m, p) gives."""
@@ -178,7 +179,8 @@ class GaussianProcess:
         if self.variance == 0:
             return np.broadcast_to(mean, normal.shape).copy()
         factor = cholesky(covariance / self.variance)
-        return mean + np.sqrt(self.variance) * np.einsum("sk,mk->sm", normal, factor)
+        found: Floats = mean + np.sqrt(self.variance) * np.einsum("sk,mk->sm", normal, factor)
+        return found
 
 
 def _with_nugget(covariance: Floats, nugget: float) -> Floats:

@@ -17,6 +17,7 @@ from search_space.genotype import Genotype
 from search_space.space import Space
 from studies.evaluation import Evaluation
 from studies.exact_quantities import ExactQuantities
+from studies.generation_report import GenerationReport
 from studies.samplers.archive import Archive
 from studies.study import Study
 
@@ -50,21 +51,6 @@ class SamplerContext:
     exact: ExactQuantities | None = None
 
 
-@dataclass(frozen=True)
-class SamplerReport:
-    """What a sampler that predicts says of a generation.
-
-    Attributes:
-        source: What chose the generation.
-        rank_correlation: Kendall's tau-b between what was predicted of its networks before they were
-            measured and what was measured; of the quantity that was predicted worst. None where nothing was
-            predicted.
-    """
-
-    source: str
-    rank_correlation: float | None
-
-
 class Sampler(ABC):
     """Proposes subnets, and learns from how they turned out.
 
@@ -87,7 +73,7 @@ class Sampler(ABC):
         self._front: list[Evaluation] = []
 
     @property
-    def report(self) -> SamplerReport | None:
+    def report(self) -> GenerationReport | None:
         """Of the generation that was told last; None for samplers that predict nothing."""
         return None
 

@@ -27,12 +27,13 @@ from pymoo.operators.selection.tournament import TournamentSelection
 from search_space.genotype import Genotype
 from studies.constraint import parse_constraint
 from studies.evaluation import Evaluation
+from studies.generation_report import PLAIN, GenerationReport
 from studies.rank_correlation import kendall
 from studies.samplers.expected_gain import choose
 from studies.samplers.gaussian_process import GaussianProcess, steps
 from studies.samplers.genetic import GeneticSampler
 from studies.samplers.operators import Genes, genotype_of
-from studies.samplers.sampler import Sampler, SamplerContext, SamplerReport
+from studies.samplers.sampler import Sampler, SamplerContext
 from studies.samplers.virtual_search import Scored, virtual_search
 
 Floats = NDArray[np.float64]
@@ -73,15 +74,13 @@ class SurrogateSampler(GeneticSampler):
         self._batch_correlation: float | None = None
 
     @property
-    def report(self) -> SamplerReport | None:
+    def report(self) -> GenerationReport | None:
         """What chose the last generation, and how well it was predicted."""
-        if not self._predicted:
-            source = "exact values" if self._is_by_surrogate else "random"
-        elif self._is_by_surrogate:
-            source = "surrogate"
+        if self._is_by_surrogate:
+            source = "surrogate" if self._predicted else "exact"
         else:
-            source = "random" if self._generation == 1 else "nsga2"
-        return SamplerReport(source=source, rank_correlation=self._batch_correlation)
+            source = PLAIN if self._generation > 1 else "random"
+        return GenerationReport(source=source, rank_correlation=self._batch_correlation)
 
     def _propose(self, count: int) -> list[Genotype]:
         self._generation += 1

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pymoo.algorithms.moo.nsga2 import RankAndCrowdingSurvival
-from pymoo.core.population import Population
-from pymoo.core.problem import Problem
+from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
+from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from search_space.space import Space
 from studies.samplers.operators import CROSSOVER_PROBABILITY, Genes, reset_mutation, uniform_crossover
@@ -98,7 +97,7 @@ def virtual_search(
     population = _scored(score, first[different(first)][:POPULATION])
     seen = [population]
     for _ in range(CANDIDATES // POPULATION - 1):
-        population = _survivors(population, rng)
+        population = _survivors(population)
         # Who stands further in front wins; survivors are in that order.
         pairs = rng.integers(0, len(population.genes), (2, 2, -(-POPULATION // 2))).min(axis=0)
         parents = population.genes[pairs]
@@ -112,26 +111,23 @@ def virtual_search(
         if len(fresh):
             seen.append(_scored(score, fresh))
             population = Scored.joined([population, seen[-1]])
-    return _survivors(population, rng), Scored.joined(seen)
+    return _survivors(population), Scored.joined(seen)
 
 
 def _scored(score: Score, genes: Genes) -> Scored:
     return Scored(genes, *score(genes))
 
 
-def _survivors(population: Scored, rng: np.random.Generator) -> Scored:
-    """The best `POPULATION` of `population`, best first."""
-    constraints = population.violations.shape[1]
-    problem = Problem(
-        n_var=population.genes.shape[1], n_obj=population.losses.shape[1], n_ieq_constr=constraints
-    )
-    rows = Population.new(X=np.arange(len(population.genes))[:, None])
-    rows.set("F", population.losses)
-    rows.set("G", population.violations)
-    kept = RankAndCrowdingSurvival().do(
-        problem, rows, n_survive=min(POPULATION, len(rows)), random_state=rng
-    )
-    numbers = kept.get("X")[:, 0].astype(np.intp)
-    broken = population.broken[numbers]
-    rank, crowding = (np.nan_to_num(kept.get(name).astype(np.float64)) for name in ("rank", "crowding"))
-    return population.rows(numbers[np.lexsort((-crowding, rank, broken))])
+def _survivors(population: Scored) -> Scored:
+    """The best `POPULATION` of `population`, best first: by rank and crowding, then what breaks least."""
+    broken = population.broken
+    feasible = np.flatnonzero(broken == 0)
+    losses = population.losses[feasible]
+    rows = []
+    # pymoo's survival itself keeps an object for each network, which takes longer than all the rest.
+    for front in NonDominatedSorting().do(losses, n_stop_if_ranked=POPULATION):
+        crowding = get_crowding_function("cd").do(losses[front])
+        rows.append(feasible[front[np.argsort(-crowding, kind="stable")]])
+    infeasible = np.flatnonzero(broken > 0)
+    rows.append(infeasible[np.argsort(broken[infeasible], kind="stable")])
+    return population.rows(np.concatenate(rows)[:POPULATION])
