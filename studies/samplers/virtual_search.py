@@ -20,6 +20,8 @@ from studies.samplers.operators import CROSSOVER_PROBABILITY, Genes, reset_mutat
 Floats = NDArray[np.float64]
 
 CANDIDATES = 100_000
+"""Networks that are searched; at most `VISITS` times as many as the space has."""
+VISITS = 10
 POPULATION = 500
 
 Score = Callable[[Genes], tuple[Floats, Floats]]
@@ -81,7 +83,7 @@ def different(genotypes: Genes) -> NDArray[np.intp]:
 def virtual_search(
     space: Space, score: Score, start: Genes, rng: np.random.Generator
 ) -> tuple[Scored, Scored]:
-    """Searches `CANDIDATES` networks for those that are expected to be best.
+    """Searches some `CANDIDATES` networks for those that are expected to be best.
 
     Args:
         space: What is searched.
@@ -96,7 +98,8 @@ def virtual_search(
     first = np.concatenate([start[:POPULATION], random_rows(space, POPULATION, rng)])
     population = _scored(score, first[different(first)][:POPULATION])
     seen = [population]
-    for _ in range(CANDIDATES // POPULATION - 1):
+    candidates = min(CANDIDATES, VISITS * space.cardinality)
+    for _ in range(candidates // POPULATION - 1):
         population = _survivors(population)
         # Who stands further in front wins; survivors are in that order.
         pairs = rng.integers(0, len(population.genes), (2, 2, -(-POPULATION // 2))).min(axis=0)
