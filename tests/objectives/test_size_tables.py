@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,9 +11,9 @@ from objectives import size
 from objectives.gene_table import Genotypes
 from objectives.size_tables import SIZES, SizeTables
 from search_space.genotype import GenotypeError
-from search_space.space import Space, load_space
+from search_space.space import load_space
 from search_space.subnet import Subnet
-from tests.objectives.test_space_tables import chained, population  # noqa: F401
+from tests.objectives.test_space_tables import CHAINED, population
 
 
 def one_by_one(subnets: list[Subnet]) -> dict[str, list[float]]:
@@ -31,7 +33,10 @@ def test_equal_to_counting_networks_one_by_one(name: str) -> None:
     assert {key: values.tolist() for key, values in found.items()} == expected
 
 
-def test_extremes_and_stages_that_may_be_empty(chained: Space) -> None:
+def test_extremes_and_stages_that_may_be_empty(tmp_path: Path) -> None:
+    file = tmp_path / "chained.yaml"
+    file.write_text(CHAINED)
+    chained = load_space(str(file))
     rows: Genotypes = np.array([chained.smallest(), chained.largest(), *population(chained, 200).tolist()])
     found = SizeTables(chained)(rows)
     expected = one_by_one([chained.decode(row.tolist()) for row in rows])

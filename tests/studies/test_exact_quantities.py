@@ -1,0 +1,45 @@
+"""Exact quantities against the objectives that a study measures: equal, not near."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from objectives.hardware import CostModel, load_soc
+from objectives.registry import ObjectiveContext, create_objectives
+from search_space.space import Space
+from studies.exact_quantities import ExactQuantities
+
+ALL = ("lat", "energy", "macs", "params", "sram", "conv_blocks", "vit_blocks", "acc")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("H4H_CACHE", str(tmp_path))
+
+
+def test_equal_to_what_the_objectives_measure(tiny: Space) -> None:
+    soc = load_soc("u55-256-cim8")
+    exact = ExactQuantities(tiny, CostModel(soc), ALL)
+    assert set(exact.names) == set(ALL) - {"acc"}
+    rng = np.random.default_rng(0)
+    genotypes = [tiny.smallest(), tiny.largest(), *(tiny.sample(rng) for _ in range(30))]
+    found = exact(np.array(genotypes))
+    subnets = [tiny.decode(genotype) for genotype in genotypes]
+    for objective in create_objectives(("lat", "energy", "macs", "params", "sram"), ObjectiveContext(soc)):
+        assert found[objective.name].tolist() == objective(subnets).tolist()
+    assert found["conv_blocks"].tolist() == [subnet.conv_blocks for subnet in subnets]
+
+
+def test_only_what_is_wanted_is_tabulated(tiny: Space, tmp_path: Path) -> None:
+    exact = ExactQuantities(tiny, CostModel(load_soc("u55-256-cim8")), ("macs", "acc"))
+    assert list(exact(np.array([tiny.smallest()]))) == ["macs"]
+    assert not (tmp_path / "space_tables").exists()
+
+
+@pytest.mark.parametrize("mapping", ["edp", "cim"])
+def test_costs_that_stand_in_no_table_are_not_exact(tiny: Space, mapping: str) -> None:
+    exact = ExactQuantities(tiny, CostModel(load_soc("u55-256-cim8"), mapping), ("lat", "params"))
+    assert exact.names == ("params",)
