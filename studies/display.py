@@ -123,7 +123,8 @@ class LiveDisplay:
         if progress.is_generation_done and progress.stopped_by != EXHAUSTED:
             self._hypervolumes.append(progress.hypervolume)
         text = status(progress, self._rules, self._population, self._clock() - self._start)
-        text = text.replace(" evaluations", "").replace("generation", "gen").replace("hypervolume", "hv")
+        for long, short in ((" evaluations", ""), ("generation", "gen"), ("hypervolume", "hv"), (" ·", "")):
+            text = text.replace(long, short)
         text += f" {sparkline(self._hypervolumes)}"
         self._bar.update(self._task, completed=progress.evaluations, description=text)
 

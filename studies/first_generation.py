@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from search_space.document import parse_document
@@ -10,8 +11,7 @@ from search_space.errors import DocumentError, H4HError
 from search_space.genotype import Genotype
 from search_space.mobilenet_v2 import MOBILENET_V2
 from search_space.space import Space
-from studies import front
-from studies.store import open_store
+from studies.named_study import read_study
 
 MOBILENET = "mobilenetv2"
 
@@ -66,9 +66,22 @@ def _genotype(words: Sequence[str], space: Space) -> Genotype:
     return space.parse(",".join(words))
 
 
+@dataclass(frozen=True)
+class WarmStart:
+    """What a study takes over from an earlier one.
+
+    Attributes:
+        study: Name of the earlier one.
+        subnets: Canonical genotypes, best in its first objective first.
+    """
+
+    study: str
+    subnets: tuple[Genotype, ...]
+
+
 def warm_start(
     source: str, db: Path, space: Space, *, without: Collection[Genotype] = (), count: int
-) -> tuple[Genotype, ...]:
+) -> WarmStart:
     """Networks of the front of another study: those that `space` has, `count` of them at most.
 
     Where there are more, those go first that add least hypervolume, so that the spread of the front stays.
@@ -83,15 +96,12 @@ def warm_start(
     Raises:
         H4HError: No such study, no feasible network in it, or none of them is in `space`.
     """
-    path, name = _located(source, db)
-    if not path.exists():
+    try:
+        study, evaluations = read_study(source, db)
+    except H4HError as error:
         raise FirstGenerationError(
-            f"--warm-start {source}: database {path} does not exist; a study of another database is named as "
-            f"FILE:STUDY"
-        )
-    with open_store(path) as store:
-        study = store.study(name)
-        evaluations = store.evaluations(study.name)
+            f"--warm-start must be STUDY or FILE:STUDY, but got {source!r}: {error}"
+        ) from error
     members = study.front(evaluations)
     if not members:
         raise FirstGenerationError(f"--warm-start {source}: study {study.name!r} has no feasible network yet")
@@ -103,31 +113,8 @@ def warm_start(
             f"space {other.name!r}"
         )
     new = [(one, genotype) for one, genotype in shared if genotype not in without]
-    kept = front.spread(study.scaled_losses([one for one, _ in new]), count)
-    return tuple(new[row][1] for row in kept)
-
-
-def source_name(source: str, db: Path) -> str:
-    """Name of the study that `source` stands for, without its database."""
-    return _located(source, db)[1]
-
-
-def _located(source: str, db: Path) -> tuple[Path, str]:
-    """Database and name of the study that `source` stands for."""
-    if ":" not in source or _holds(db, source):
-        return db, source
-    file, _, name = source.partition(":")
-    if not file or not name:
-        raise FirstGenerationError(f"--warm-start must be STUDY or FILE:STUDY, but got {source!r}")
-    return Path(file), name
-
-
-def _holds(db: Path, name: str) -> bool:
-    """Whether `db` has a study of this name."""
-    if not db.exists():
-        return False
-    with open_store(db) as store:
-        return store.find(name) is not None
+    kept = study.spread([one for one, _ in new], count)
+    return WarmStart(study.name, tuple(new[row][1] for row in kept))
 
 
 def _carried(genotype: Genotype, other: Space, space: Space) -> Genotype | None:

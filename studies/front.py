@@ -69,46 +69,60 @@ def bounds(extremes: Floats, directions: Sequence[str], units: Sequence[str]) ->
     return np.where(is_max, high, low), np.where(is_max, low, high)
 
 
-def hypervolume(scaled: Floats) -> float:
-    """Share of the unit cube that points dominate, 0 to 1.
+def scaled(points: Floats, ideal: Floats, reference: Floats) -> Floats:
+    """Losses of shape (n, m) with 0 at `ideal` and 1 at `reference`; beyond them where a point is."""
+    return (points - ideal) / (reference - ideal)
 
-    Points beyond either end are clipped to it, not dropped.
+
+def hypervolume(points: Floats, ideal: Floats, reference: Floats) -> float:
+    """Share of the box between `ideal` and `reference` that `points` dominate, 0 to 1.
+
+    Points beyond either corner are clipped to it, not dropped.
 
     Args:
-        scaled: Losses, 0 at the ideal and 1 at the reference, shape (n, m); n may be 0.
+        points: Losses, shape (n, m); n may be 0.
+        ideal: Best losses, shape (m,).
+        reference: Worst losses, shape (m,), each greater than `ideal`.
     """
-    if len(scaled) == 0:
+    if len(points) == 0:
         return 0.0
-    return float(moocore.hypervolume(np.clip(scaled, 0.0, 1.0), ref=np.ones(scaled.shape[1])))
+    clipped = np.clip(scaled(points, ideal, reference), 0.0, 1.0)
+    return float(moocore.hypervolume(clipped, ref=np.ones(clipped.shape[1])))
 
 
-def contributions(scaled: Floats) -> Floats:
+def contributions(points: Floats, ideal: Floats, reference: Floats) -> Floats:
     """For each point how much less the hypervolume is without it, shape (n,).
 
     A point that another one equals contributes nothing.
 
     Args:
-        scaled: As `hypervolume` takes them.
+        points: As `hypervolume` takes them, as are the others.
+        ideal: Best losses.
+        reference: Worst losses.
     """
-    if len(scaled) == 0:
+    if len(points) == 0:
         return np.empty(0)
-    clipped = np.clip(scaled, 0.0, 1.0)
-    if scaled.shape[1] > 1:
-        lost: Floats = moocore.hv_contributions(clipped, ref=np.ones(scaled.shape[1]), ignore_dominated=False)
+    clipped = np.clip(scaled(points, ideal, reference), 0.0, 1.0)
+    if clipped.shape[1] > 1:
+        lost: Floats = moocore.hv_contributions(
+            clipped, ref=np.ones(clipped.shape[1]), ignore_dominated=False
+        )
         return lost
     # moocore wants two objectives at least. In one, only the best counts, as far as it leads.
     best, second = np.sort(np.append(clipped[:, 0], 1.0))[:2]
     return np.where(clipped[:, 0] == best, second - best, 0.0)
 
 
-def spread(scaled: Floats, count: int) -> list[int]:
+def spread(points: Floats, ideal: Floats, reference: Floats, count: int) -> list[int]:
     """Rows of a front, `count` at most, in ascending order: the least contributor leaves until they fit.
 
     Args:
-        scaled: As `hypervolume` takes them.
+        points: As `hypervolume` takes them, as are the others.
+        ideal: Best losses.
+        reference: Worst losses.
         count: How many may stay.
     """
-    rows = list(range(len(scaled)))
+    rows = list(range(len(points)))
     while len(rows) > count:
-        del rows[int(contributions(scaled[rows]).argmin())]
+        del rows[int(contributions(points[rows], ideal, reference).argmin())]
     return rows

@@ -8,11 +8,10 @@ or a power cut; with larger limits it goes on from where it had ended.
 
 from __future__ import annotations
 
-import os
-import shlex
 import signal
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,13 +30,15 @@ from search_space.errors import H4HError
 from search_space.genotype import Genotype, to_text
 from search_space.space import Space, known_spaces, load_space
 from search_space.wide_table import print_wide
+from studies.command_text import command_text
 from studies.constraint import Constraint, parse_constraint
-from studies.display import create_display
+from studies.display import Display, create_display
 from studies.evaluation import Evaluation, Evaluator, measure
 from studies.exact_quantities import ExactQuantities
 from studies.fingerprint import check_same, fingerprint
 from studies.front import bounds
 from studies.generation_report import GenerationReport, summary
+from studies.progress_log import ProgressLog, check_log
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import Sampler, SamplerContext
 from studies.search import EXHAUSTED, Progress, search
@@ -141,6 +142,7 @@ def parser() -> Parser:
         help="SQLite file (default: %(default)s)",
     )
     add("--study", metavar="NAME", help="name of the study (default: SPACE-OBJECTIVES-sSEED)")
+    add("--log-json", type=Path, metavar="FILE", help="append progress to this file, a JSON object per line")
     result.set_defaults(**DEFAULTS)
     for action in result._actions:
         if DEFAULTS.get(action.dest) not in (None, []):
@@ -218,6 +220,8 @@ def check(options: Namespace) -> Plan:
         check_trained_on_pack(checkpoint)
     stored = None
     check_writable(options.db)
+    if options.log_json is not None:
+        check_log(options.log_json)
     if options.db.exists():
         with open_store(options.db) as store:
             found = store.find(study)
@@ -398,7 +402,12 @@ def run(plan: Plan, objectives: Objectives, console: Console) -> None:
         if plan.stored is None:
             store.add(study)
         last: Progress | None = None
-        with create_display(console, rules=rules, population=population) as display:
+        with ExitStack() as shown:
+            displays: list[Display] = [create_display(console, rules=rules, population=population)]
+            if plan.options.log_json is not None:
+                displays.append(ProgressLog(plan.options.log_json, study.name))
+            for display in displays:
+                shown.enter_context(display)
             for last in search(
                 study=study,
                 sampler=sampler,
@@ -407,7 +416,8 @@ def run(plan: Plan, objectives: Objectives, console: Console) -> None:
                 population=population,
                 rules=rules,
             ):
-                display.show(last)
+                for display in displays:
+                    display.show(last)
         evaluations = store.evaluations(study.name)
         reports = store.reports(study.name)
     assert last is not None, "a search shows its end"
@@ -456,8 +466,9 @@ def print_header(plan: Plan) -> None:
         f"{options.sampler}, {options.population} subnets per generation, until {plan.search.rules}",
         flush=True,
     )
-    if plan.search.source is not None:
-        print(f"warm start: {len(plan.search.carried)} subnets of study {plan.search.source!r}", flush=True)
+    if plan.search.warm is not None:
+        warm = plan.search.warm
+        print(f"warm start: {len(warm.subnets)} subnets of study {warm.study!r}", flush=True)
     if plan.checkpoint is not None:
         print(f"loading the supernet {plan.checkpoint.name} ...", flush=True)
 
@@ -492,7 +503,7 @@ def print_result(
     print("next:")
     if last.stopped_by != EXHAUSTED:
         print(f"  search on       {run_command_line(plan, raised=last.stopped_by)}")
-    print(f"  see it again    {show_command(plan)}")
+    print(f"  see it again    {show_command(plan)}", flush=True)
     if front and plan.space_name is not None:
         command = profile_command(plan.space_name, plan.options, front[0])
         print(f"  look at id {front[0].index:<4} {command}", flush=True)
@@ -540,12 +551,14 @@ def run_command_line(plan: Plan, *, raised: str | None = None) -> str:
         words += [f"--{name}", f"{2 * limit if is_raised else limit:.17g}"]
     for constraint in options.constraint:
         words += ["--constraint", constraint]
-    return _command("studies.run", words)
+    if options.log_json is not None:
+        words += ["--log-json", str(options.log_json)]
+    return command_text("studies.run", words)
 
 
 def show_command(plan: Plan) -> str:
     """The command that shows the study of `plan`."""
-    return _command("studies.show", ["--db", str(plan.options.db), "--study", plan.study])
+    return command_text("studies.show", ["--db", str(plan.options.db), "--study", plan.study])
 
 
 def profile_command(space: str, options: Namespace, evaluation: Evaluation) -> str:
@@ -554,13 +567,7 @@ def profile_command(space: str, options: Namespace, evaluation: Evaluation) -> s
     for name in ("macros", "units", "npu_model", "mapping"):
         if getattr(options, name) != DEFAULTS[name]:
             words += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
-    return _command("objectives.profile", words)
-
-
-def _command(module: str, words: Sequence[str]) -> str:
-    # `uv run` names itself in the environment; what it runs is not found without it.
-    python = "uv run python" if "UV" in os.environ else "python"
-    return f"{python} -m {module} {shlex.join(words)}"
+    return command_text("objectives.profile", words)
 
 
 def _plain(value: object) -> object:

@@ -10,7 +10,7 @@ from typing import Any
 from search_space.errors import H4HError
 from search_space.genotype import Genotype, parse, to_text
 from search_space.space import Space
-from studies.first_generation import MOBILENET, parse_subnets, source_name, warm_start
+from studies.first_generation import MOBILENET, WarmStart, parse_subnets, warm_start
 from studies.preference import Preference, parse_preference
 from studies.samplers.registry import check_sampler, known_samplers, sampler_versions
 from studies.stop import StopRules
@@ -30,6 +30,8 @@ PREFERRING = "rnsga2"
 """The sampler that searches near preferred values."""
 PREDICTING = "surrogate"
 """The sampler that searches predicted networks, and so wants exact costs of many."""
+WARM_START = "warm start"
+"""Key in a study's fingerprint under which the name of the earlier study stands."""
 CARRIED = "warm_start_subnets"
 """Key in a study's settings under which the networks stand that its warm start took over."""
 
@@ -89,8 +91,7 @@ class SearchPlan:
         rules: When to stop.
         preferences: Values to search near.
         named: Networks named for the first generation.
-        carried: Networks that the warm start takes over.
-        source: Name of the study they come from; None without a warm start.
+        warm: What is taken over from an earlier study; None without a warm start.
     """
 
     sampler: str
@@ -99,8 +100,12 @@ class SearchPlan:
     rules: StopRules
     preferences: tuple[Preference, ...]
     named: tuple[Genotype, ...]
-    carried: tuple[Genotype, ...]
-    source: str | None
+    warm: WarmStart | None
+
+    @property
+    def carried(self) -> tuple[Genotype, ...]:
+        """Networks of an earlier study."""
+        return () if self.warm is None else self.warm.subnets
 
     @property
     def first(self) -> tuple[Genotype, ...]:
@@ -112,8 +117,8 @@ class SearchPlan:
         parts = {}
         if self.preferences:
             parts["preferences"] = " ".join(map(str, self.preferences))
-        if self.source is not None:
-            parts["warm start"] = self.source
+        if self.warm is not None:
+            parts[WARM_START] = self.warm.study
         if self.first:
             texts = ";".join(map(to_text, self.first))
             parts["first generation"] = hashlib.sha256(texts.encode()).hexdigest()
@@ -164,20 +169,14 @@ def check_search(
             f"--seed-subnets names {len(named)} subnets beside the smallest and the largest, but with "
             f"--population {options.population} the first generation has room for {room}; raise --population"
         )
-    source: str | None = None
-    carried: tuple[Genotype, ...] = ()
+    warm: WarmStart | None = None
     if options.warm_start is not None:
-        source = source_name(options.warm_start, options.db)
-        if stored is not None and stored.fingerprint.get("warm start") == source:
-            carried = tuple(map(parse, stored.settings[CARRIED]))
+        if stored is not None and stored.settings.get("warm_start") == options.warm_start:
+            warm = WarmStart(stored.fingerprint[WARM_START], tuple(map(parse, stored.settings[CARRIED])))
         else:
-            carried = warm_start(
-                options.warm_start,
-                options.db,
-                space,
-                without={*extremes, *named},
-                count=room - len(named),
-            )
+            known = {*extremes, *named}
+            count = room - len(named)
+            warm = warm_start(options.warm_start, options.db, space, without=known, count=count)
     rules = StopRules(**{name: getattr(options, name) for name in STOP_DEFAULTS})
     if not rules.given():
         rules = StopRules(generations=DEFAULT_GENERATIONS)
@@ -188,6 +187,5 @@ def check_search(
         rules=rules,
         preferences=preferences,
         named=named,
-        carried=carried,
-        source=source,
+        warm=warm,
     )

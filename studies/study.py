@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from studies import front
 from studies.constraint import parse_constraint
 from studies.evaluation import Evaluation, violations
 from studies.front import Floats
+
+if TYPE_CHECKING:
+    from studies.loaded_study import LoadedStudy
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,25 @@ class Study:
     reference: tuple[float, ...]
     created_at: str
 
+    @classmethod
+    def load(cls, database: str | Path, name: str) -> LoadedStudy:
+        """A study with its evaluations, for a notebook or a script.
+
+        Args:
+            database: SQLite file of the study.
+            name: The study in it.
+
+        Raises:
+            StoreError: The database is missing or damaged.
+            UnknownNameError: It holds no such study.
+        """
+        # Both stand on this class.
+        from studies.loaded_study import LoadedStudy
+        from studies.store import open_store
+
+        with open_store(Path(database)) as store:
+            return LoadedStudy(store.study(name), tuple(store.evaluations(name)))
+
     @property
     def objectives(self) -> tuple[str, ...]:
         """Names of the objectives in the order given."""
@@ -79,18 +102,19 @@ class Study:
         members = sorted(front.nondominated(losses), key=lambda row: (*losses[row], row))
         return [feasible[row] for row in members]
 
+    @property
+    def box(self) -> tuple[Floats, Floats]:
+        """Ideal and reference as losses, each of shape (m,)."""
+        ideal, reference = np.array(self.ideal), np.array(self.reference)
+        return front.losses(ideal, self.directions), front.losses(reference, self.directions)
+
     def scaled(self, values: Floats) -> Floats:
         """Natural values of shape (n, m) as losses: 0 at the ideal, 1 at the reference; not clipped."""
-        points, ideal, reference = (
-            front.losses(one, self.directions)
-            for one in (values, np.array(self.ideal), np.array(self.reference))
-        )
-        return (points - ideal) / (reference - ideal)
+        return front.scaled(front.losses(values, self.directions), *self.box)
 
     def scaled_losses(self, evaluations: Sequence[Evaluation]) -> Floats:
-        """Objective values of `evaluations` as `scaled` gives them; NaN where unknown."""
-        values = np.array([evaluation.values for evaluation in evaluations], dtype=np.float64)
-        return self.scaled(values.reshape(len(evaluations), len(self.goals)))
+        """Losses of `evaluations`, scaled like `scaled`; NaN where unknown."""
+        return front.scaled(self.losses(evaluations), *self.box)
 
     def violations(self, evaluations: Sequence[Evaluation]) -> Floats:
         """Shape (n, k): how far each evaluation breaks each constraint; at most 0 where it holds."""
@@ -98,8 +122,12 @@ class Study:
 
     def hypervolume(self, evaluations: Sequence[Evaluation]) -> float:
         """Hypervolume of the feasible ones of `evaluations`, 0 to 1, within this study's own bounds."""
-        return front.hypervolume(self.scaled_losses(self.front(evaluations)))
+        return front.hypervolume(self.losses(self.front(evaluations)), *self.box)
 
     def contributions(self, members: Sequence[Evaluation]) -> list[float]:
         """For each member of a front, how much hypervolume would be lost without it."""
-        return [float(one) for one in front.contributions(self.scaled_losses(members))]
+        return [float(one) for one in front.contributions(self.losses(members), *self.box)]
+
+    def spread(self, members: Sequence[Evaluation], count: int) -> list[int]:
+        """Which members of a front stay when only `count` may; those go that add least hypervolume."""
+        return front.spread(self.losses(members), *self.box, count)

@@ -92,7 +92,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "message"),
     [
         (["--subnets", "1"], "--subnets must be at least 2"),
-        (["--plot", "x.pdf"], r"--plot must end in \.png or \.svg"),
+        (["--plot", "x.gif"], r"--plot must end in \.png, \.svg or \.pdf"),
         (
             ["--space", "imagenet224", "--accuracy", "measured"],
             "no checkpoint is shipped for space 'imagenet224'",

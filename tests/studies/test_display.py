@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -61,6 +62,27 @@ def test_plain_lines_come_with_generations_and_after_silence() -> None:
             display.show(progress)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert [line.split("/")[0] for line in lines] == ["12", "13", "15", "16"]
+
+
+def test_live_line_fits_a_terminal_of_80_columns() -> None:
+    now = [0.0]
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    rules = StopRules(generations=99)
+    with LiveDisplay(console, rules=rules, population=24, clock=lambda: now[0]) as display:
+        for generation in range(1, 12):
+            now[0] += 20
+            display.show(
+                replace(
+                    PROGRESS,
+                    generation=generation,
+                    evaluations=1000 + generation,
+                    measured=24 * generation,
+                    hypervolume=generation / 20,
+                    is_generation_done=True,
+                )
+            )
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert re.search(r"1011/2376 gen 11/99 front 0 hv 0.5500 1.2/s 0:18:58 left ▁▂▃▄▅▆▇█", text)
 
 
 @pytest.mark.parametrize(("is_terminal", "kind"), [(True, LiveDisplay), (False, PlainDisplay)])

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search_space.errors import H4HError, UnknownNameError
+from search_space.errors import H4HError
 from search_space.genotype import Genotype, to_text
 from search_space.mobilenet_v2 import MOBILENET_V2
 from search_space.space import Space, load_space
 from studies.evaluation import Evaluation
-from studies.first_generation import parse_subnets, source_name, warm_start
+from studies.first_generation import WarmStart, parse_subnets, warm_start
 from studies.store import create_store
 from studies.study import Study
 
@@ -89,14 +89,14 @@ def test_warm_start_takes_the_front_thinned_to_what_is_wanted(
 ) -> None:
     front = some(tiny, 6)
     path = earlier(front)
-    assert warm_start("first", path, tiny, count=9) == tuple(front)
+    assert warm_start("first", path, tiny, count=9) == WarmStart("first", tuple(front))
     for source in ("first", f"{path}:first"):
-        few = warm_start(source, path, tiny, count=3)
+        few = warm_start(source, path, tiny, count=3).subnets
         assert len(few) == 3
         assert [one for one in front if one in few] == list(few)
-    assert warm_start(f"{path}:first", tmp_path / "new.db", tiny, count=9) == tuple(front)
-    assert warm_start("first", path, tiny, without=front[:2], count=9) == tuple(front[2:])
-    assert warm_start("first", path, tiny, count=0) == ()
+    assert warm_start(f"{path}:first", tmp_path / "new.db", tiny, count=9).subnets == tuple(front)
+    assert warm_start("first", path, tiny, without=front[:2], count=9).subnets == tuple(front[2:])
+    assert warm_start("first", path, tiny, count=0).subnets == ()
 
 
 def test_only_members_of_the_space_are_taken(
@@ -107,7 +107,7 @@ def test_only_members_of_the_space_are_taken(
     narrow = replace(tiny, resolution=(28, 32))
     shared = [one for one in front if tiny.decode(one).resolution in narrow.resolution]
     assert 0 < len(shared) < len(front)
-    taken = warm_start("first", path, narrow, count=9)
+    taken = warm_start("first", path, narrow, count=9).subnets
     assert [narrow.decode(one) for one in taken] == [tiny.decode(one) for one in shared]
     with pytest.raises(H4HError, match="no network of its front is in space 'cifar32'"):
         warm_start("first", path, cifar32, count=9)
@@ -122,18 +122,9 @@ def test_source_without_networks_is_refused(
         store.append(study.name, [replace(evaluation(0, None, 9.0), genotype=tiny.largest())])
     with pytest.raises(H4HError, match="no feasible network"):
         warm_start("first", path, tiny, count=5)
-    with pytest.raises(UnknownNameError, match="did you mean 'first'"):
+    with pytest.raises(H4HError, match="did you mean 'first'"):
         warm_start("frist", path, tiny, count=5)
-    with pytest.raises(H4HError, match="does not exist"):
+    with pytest.raises(H4HError, match=r"unknown study 'none\.db:first'"):
         warm_start("none.db:first", path, tiny, count=5)
-
-
-def test_name_with_a_colon_in_the_same_database_needs_no_file(
-    tiny: Space, study: Study, tmp_path: Path
-) -> None:
-    path = tmp_path / "s.db"
-    with create_store(path) as store:
-        store.add(replace(study, name="a:b"))
-    assert source_name("a:b", path) == "a:b"
-    assert source_name("x.db:b", path) == "b"
-    assert source_name("x.db:b", tmp_path / "none.db") == "b"
+    with pytest.raises(H4HError, match=r"FILE:STUDY.*does not exist"):
+        warm_start("first", tmp_path / "none.db", tiny, count=5)

@@ -49,42 +49,51 @@ def test_bounds_have_a_range_even_where_both_extremes_agree(value: float) -> Non
 
 
 def test_hypervolume_of_one_point_is_its_box() -> None:
-    # 0.8 of the range from the reference in either objective.
-    assert hypervolume(np.array([[0.2, 0.2]])) == pytest.approx(0.64)
+    # acc 80 of 100 and lat 2 of 0 to 10: 0.8 x 0.8.
+    points = losses(np.array([[80.0, 2.0]]), ["max", "min"])
+    assert hypervolume(points, np.array([-100.0, 0.0]), np.array([0.0, 10.0])) == pytest.approx(0.64)
 
 
 def test_hypervolume_of_a_staircase() -> None:
     points = np.array([[0.0, 0.75], [0.25, 0.25], [0.5, 0.5], [0.75, 0.0]])
     # Columns of width 1/4: heights 1/4, 3/4, 3/4, 1.
-    assert hypervolume(points) == pytest.approx((0.25 + 0.75 + 0.75 + 1) / 4)
+    assert hypervolume(points, np.zeros(2), np.ones(2)) == pytest.approx((0.25 + 0.75 + 0.75 + 1) / 4)
 
 
 def test_points_beyond_the_corners_are_clipped() -> None:
-    assert hypervolume(np.array([[-1.0, 0.5]])) == pytest.approx(0.5)
-    assert hypervolume(np.array([[0.5, 3.0]])) == 0.0
-    assert hypervolume(np.empty((0, 2))) == 0.0
+    ideal, reference = np.zeros(2), np.ones(2)
+    assert hypervolume(np.array([[-1.0, 0.5]]), ideal, reference) == pytest.approx(0.5)
+    assert hypervolume(np.array([[0.5, 3.0]]), ideal, reference) == 0.0
+    assert hypervolume(np.empty((0, 2)), ideal, reference) == 0.0
 
 
 @given(POINTS)
 def test_hypervolume_is_a_share_and_grows_with_the_set(points: np.ndarray) -> None:
-    parts = [hypervolume(points[:count] / 4) for count in range(len(points) + 1)]
+    ideal, reference = np.zeros(points.shape[1]), np.full(points.shape[1], 4.0)
+    parts = [hypervolume(points[:count], ideal, reference) for count in range(len(points) + 1)]
     assert parts[0] == 0.0
     assert all(0 <= before <= after + 1e-12 <= 1 + 2e-12 for before, after in pairwise(parts))
 
 
 @given(POINTS)
 def test_contribution_is_what_is_lost_without_the_point(points: np.ndarray) -> None:
-    scaled = points / 3 - 0.1  # Some lie beyond the corners.
-    lost = [hypervolume(scaled) - hypervolume(np.delete(scaled, row, axis=0)) for row in range(len(scaled))]
-    assert contributions(scaled) == pytest.approx(lost, abs=1e-12)
-    assert contributions(np.empty((0, 2))).tolist() == []
+    # Some points lie beyond the corners.
+    box = np.full(points.shape[1], 0.5), np.full(points.shape[1], 3.5)
+    whole = hypervolume(points, *box)
+    lost = [whole - hypervolume(np.delete(points, row, axis=0), *box) for row in range(len(points))]
+    assert contributions(points, *box) == pytest.approx(lost, abs=1e-12)
 
 
-def test_spread_keeps_the_ends_of_an_even_front_and_drops_twins() -> None:
+def test_nothing_contributes_nothing() -> None:
+    assert contributions(np.empty((0, 2)), np.zeros(2), np.ones(2)).tolist() == []
+
+
+def test_spread_drops_twins_first_and_keeps_order() -> None:
+    box = np.zeros(2), np.ones(2)
     steps = np.linspace(0.1, 0.9, 9)
     line = np.stack([steps, 1.0 - steps], axis=1)
     twins = np.concatenate([line, line[4:5] + 1e-6])
-    assert spread(twins, 9) in (list(range(9)), [0, 1, 2, 3, 5, 6, 7, 8, 9])
-    assert len(spread(line, 4)) == 4
-    assert spread(line, 20) == list(range(9))
-    assert spread(line, 0) == []
+    assert spread(twins, *box, 9) in (list(range(9)), [0, 1, 2, 3, 5, 6, 7, 8, 9])
+    assert len(spread(line, *box, 4)) == 4
+    assert spread(line, *box, 20) == list(range(9))
+    assert spread(line, *box, 0) == []

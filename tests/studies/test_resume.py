@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -14,59 +15,90 @@ from pathlib import Path
 import pytest
 
 from studies.samplers.registry import known_samplers
+from studies.store import open_store
 
 ROOT = Path(__file__).parents[2]
-COMMON = ("--objectives", "params,lat,macs", "--constraint", "macs<=20M", "--population", "8")
-WARM = ("--seed-subnets", "max", "--warm-start", "first.db:first")
-SIZES = {"optuna-gp": ("2", 1)}
-"""Generations, and how often it is killed, of a sampler that takes seconds per network."""
-USUAL = ("5", 4)
+OBJECTIVES = ("--objectives", "quality,params,lat", "--constraint", "macs<=18M", "--population", "6")
+KILLS = 3
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "studies.run", *COMMON, *arguments]
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """`studies.run` in another process, with an objective that takes some milliseconds."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.studies.slow_run", "0.01", *OBJECTIVES, *arguments],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
-def environment() -> dict[str, str]:
-    return {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+def run(folder: Path, *arguments: str) -> None:
+    """The same to its end."""
+    process = start(folder, *arguments)
+    _, error = process.communicate()
+    assert (process.returncode, error) == (0, "")
 
 
 def rows(path: Path) -> list[tuple[object, ...]]:
+    """The evaluations of a database as they are."""
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute("SELECT * FROM evaluation ORDER BY study, number").fetchall()
 
 
-def run(folder: Path, *arguments: str) -> None:
-    subprocess.run(command(*arguments), check=True, cwd=folder, env=environment(), capture_output=True)
+def count(path: Path) -> int:
+    """Rows of a database in which another process may be writing."""
+    if not path.exists():
+        return 0
+    with open_store(path) as store:
+        return sum(store.count(study.name) for study in store.studies())
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A study to start from, and the same study when it has gone on."""
+    folder = tmp_path_factory.mktemp("earlier")
+    arguments = ("--study", "first", "--seed", "1", "--sampler", "random")
+    run(folder, *arguments, "--db", "short.db", "--generations", "1")
+    shutil.copy(folder / "short.db", folder / "long.db")
+    run(folder, *arguments, "--db", "long.db", "--generations", "9")
+    return folder / "short.db", folder / "long.db"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", known_samplers())
-def test_killed_at_random_moments_gives_the_same_table(tmp_path: Path, name: str, tiny_path: Path) -> None:
-    generations, wanted_kills = SIZES.get(name, USUAL)
+def test_killed_at_random_moments_gives_the_same_table(
+    tmp_path: Path, tiny_path: Path, earlier: tuple[Path, Path], name: str
+) -> None:
+    short, long = earlier
+    arguments = ["--sampler", name, "--study", "mine"]
+    if name == "optuna-gp":  # Over the 58 genes of the real space it would take minutes.
+        arguments += ["--generations", "3", "--space", str(tiny_path), "--objectives", "quality,params"]
+    else:
+        arguments += ["--generations", "6", "--warm-start", "first.db:first"]
+    shutil.copy(short, tmp_path / "first.db")
+    whole, broken = tmp_path / "whole.db", tmp_path / "broken.db"
+    run(tmp_path, *arguments, "--db", "whole.db")
+    assert len(rows(whole)) == (18 if name == "optuna-gp" else 36)
+
     rng = random.Random(name)
-    run(tmp_path, "--db", "first.db", "--study", "first", "--generations", "2", "--seed", "1")
-    arguments = ["--sampler", name, "--study", "mine", *WARM]
-    begun = time.monotonic()
-    run(tmp_path, "--db", "whole.db", "--generations", generations, *arguments)
-    whole_s = time.monotonic() - begun
-    # The other study goes on: what was taken from it is kept with this one.
-    broken = ["--db", "broken.db", *arguments]
-    run(tmp_path, *broken, "--evaluations", "3")
-    run(tmp_path, "--db", "first.db", "--study", "first", "--generations", "4", "--seed", "1")
     kills = 0
-    for _ in range(wanted_kills):
-        process = subprocess.Popen(
-            command(*broken, "--generations", generations),
-            cwd=tmp_path,
-            env=environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        time.sleep(rng.uniform(0, whole_s))
-        process.kill()
-        kills += process.wait() == -signal.SIGKILL
-    run(tmp_path, *broken, "--generations", generations)
-    assert rows(tmp_path / "broken.db") == rows(tmp_path / "whole.db")
-    assert len(rows(tmp_path / "whole.db")) == 8 * int(generations)
-    assert kills
+    while True:
+        process = start(tmp_path, *arguments, "--db", "broken.db")
+        wanted = count(broken) + rng.randint(0, len(rows(whole)) // KILLS - 1)
+        while kills < KILLS and process.poll() is None and count(broken) < wanted:
+            time.sleep(0.005)
+        if kills < KILLS:
+            time.sleep(rng.uniform(0, 0.03))
+            process.kill()
+        process.communicate()
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL
+        kills += 1
+        # The other study goes on, but what was taken from it is kept with this one.
+        if broken.exists() and count(broken):
+            shutil.copy(long, tmp_path / "first.db")
+    assert kills == KILLS
+    assert rows(broken) == rows(whole)

@@ -76,7 +76,7 @@ def test_how_far_from_the_exact_knapsack() -> None:
     assert min(gaps) >= 0
     assert share >= 0.8  # 81 %
     assert np.mean(gaps) <= 0.021  # 2.0 %
-    assert max(gaps) <= 0.55  # 54 %, of two segments
+    assert max(gaps) <= 0.55  # 54 %, of four segments
 
 
 def test_how_far_from_the_exact_knapsack_in_real_networks(monkeypatch: pytest.MonkeyPatch) -> None:

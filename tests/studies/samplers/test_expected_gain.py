@@ -35,7 +35,7 @@ def test_greedy_is_as_good_as_hypervolumes_of_all_sets_allow(pivot: int) -> None
     found = choose(losses, front, 3, pivot=pivot)
 
     def volume(rows: tuple[int, ...]) -> float:
-        return hypervolume(np.concatenate([front, losses[0, list(rows)]]))
+        return hypervolume(np.concatenate([front, losses[0, list(rows)]]), np.zeros(3), np.ones(3))
 
     before = volume(())
     best = max(volume(rows) for rows in combinations(range(10), 3)) - before

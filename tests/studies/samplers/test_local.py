@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from search_space.genotype import Genotype
 from search_space.space import Space
+from studies.evaluation import Evaluation
 from tests.studies.samplers.grid import evaluations, sampler_of, study_of
 
 
@@ -11,7 +12,7 @@ def test_later_generations_lie_beside_the_front(cifar32: Space) -> None:
 
     study = study_of(2)
     sampler = sampler_of("local", cifar32, study)
-    seen = []
+    seen: list[Evaluation] = []
     for generation in range(4):
         front = study.front(seen)
         beside = {one for member in front for one in cifar32.neighbours(member.genotype)}

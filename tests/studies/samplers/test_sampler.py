@@ -14,7 +14,6 @@ SLOW = "optuna-gp"
 """Seconds per network over a real space."""
 
 QUICK = [name for name in known_samplers() if name != SLOW]
-ALL = [*QUICK, pytest.param(SLOW, marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("name", QUICK)
@@ -61,7 +60,7 @@ def test_seed_decides_everything(cifar32: Space, name: str) -> None:
     assert asked(1)[3] != asked(2)[3]
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", QUICK)
 def test_asks_for_every_network_of_a_small_space_once_and_then_for_nothing(
     tiny: Space, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -71,11 +70,27 @@ def test_asks_for_every_network_of_a_small_space_once_and_then_for_nothing(
     assert capsys.readouterr() == ("", "")
 
 
+def test_gaussian_process_asks_for_every_network_of_a_space_once() -> None:
+    widths = {"stride": 2, "width": [8, 16, 24, 32]}
+    space = space_of(resolution=[20, 24, 28, 32], stem=widths)
+    # It begins to model when 10 networks are evaluated.
+    generations = run(sampler_of(SLOW, space, study_of(2)), 9, noise(2), 4)
+    assert [len(asked) for asked in generations] == [4, 4, 4, 4, 0]
+    assert len({genotype for asked in generations for genotype in asked}) == 16
+
+
 @pytest.mark.parametrize("name", known_samplers())
 @pytest.mark.parametrize(("resolutions", "size"), [([32], 1), ([24, 32], 2)])
 def test_generation_may_be_larger_than_the_space(name: str, resolutions: list[int], size: int) -> None:
     sampler = sampler_of(name, space_of(resolution=resolutions), study_of(2))
     assert [len(asked) for asked in run(sampler, 3, noise(2))] == [size, 0]
+
+
+@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("population", [2, 3])
+def test_small_populations(cifar32: Space, name: str, population: int) -> None:
+    sampler = sampler_of(name, cifar32, study_of(2), population=population)
+    assert [len(asked) for asked in run(sampler, 5, noise(2), population)] == [population] * 5
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -8,7 +8,8 @@ import pytest
 from search_space.space import Space
 from studies.front import nondominated
 from studies.samplers import virtual_search
-from studies.samplers.virtual_search import Floats, Genes, canonical_rows, different, random_rows
+from studies.samplers.operators import Genes
+from studies.samplers.virtual_search import Floats, canonical_rows, different, random_rows
 from tests.studies.samplers.grid import CHOICES, GRID, sizes
 
 

@@ -1,0 +1,316 @@
+"""Compares studies: fronts, what one gains over another, and what blocks their networks are built of.
+
+python -m studies.compare --db studies.db first second
+python -m studies.compare --db studies.db first other.db:second --json
+python -m studies.compare --db studies.db --group nsga2=s0,s1,s2 --group random=r0,r1,r2
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from search_space.command_line import Parser, run_command
+from search_space.errors import H4HError
+from search_space.wide_table import print_wide
+from studies.comparison import COSTS, ComparisonError, Contender, Pair, Spread, aligned, blocks, compare
+from studies.group import Group, attained, compared, smallest, summary
+from studies.named_study import read_study
+from studies.tradeoff import Gain
+
+MEASURES = {
+    "acc_at_equal_lat": "accuracy gained at equal latency, points",
+    "acc_at_equal_energy": "accuracy gained at equal energy, points",
+    "lat_at_equal_acc": "latency saved at equal accuracy, %",
+    "energy_at_equal_acc": "energy saved at equal accuracy, %",
+}
+
+
+def parser() -> Parser:
+    """The command line of this module."""
+    result = Parser(
+        prog="python -m studies.compare",
+        description="Compares studies with each other, and groups of runs of one setting.",
+        epilog="A study of another database is written OTHER.db:NAME.",
+    )
+    add = result.add_argument
+    add("studies", nargs="*", metavar="STUDY", help="two studies or more, each against each")
+    add(
+        "--db",
+        type=Path,
+        default=Path("studies.db"),
+        metavar="FILE",
+        help="SQLite file (default: %(default)s)",
+    )
+    add(
+        "--group",
+        action="append",
+        default=[],
+        metavar="NAME=S1,S2,...",
+        help="several seeds of one setting; may be repeated",
+    )
+    form = result.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    form.add_argument("--csv", action="store_true", help="print the pairs as CSV instead of tables")
+    return result
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is compared."""
+
+    contenders: tuple[Contender, ...]
+    groups: tuple[Group, ...]
+
+
+def read(options: Namespace) -> Asked:
+    """Reads all studies that the command line names.
+
+    Raises:
+        H4HError: A study or a database is missing, or there is nothing to compare.
+    """
+    known: dict[str, Contender] = {}
+
+    def contender(name: str) -> Contender:
+        if name not in known:
+            study, evaluations = read_study(name, options.db)
+            if not evaluations:
+                raise H4HError(f"study {name!r} has no evaluations yet: run it, or leave it out")
+            known[name] = Contender(name, study, tuple(evaluations))
+        return known[name]
+
+    repeated = [name for name in options.studies if options.studies.count(name) > 1]
+    if repeated:
+        raise H4HError(f"study {repeated[0]!r} is named twice: name different ones")
+    groups = []
+    for text in options.group:
+        name, _, members = text.partition("=")
+        names = [one.strip() for one in members.split(",")]
+        if not name.strip() or not all(names) or len(set(names)) != len(names):
+            raise H4HError(f"--group must be NAME=S1,S2,... with different studies, but got {text!r}")
+        groups.append(Group(name.strip(), tuple(contender(one) for one in names)))
+    if len({group.name for group in groups}) != len(groups):
+        raise H4HError("--group: two groups have the same name: give each its own")
+    alone = tuple(contender(name) for name in options.studies)
+    if len(alone) == 1 or (not alone and not groups):
+        raise H4HError("nothing to compare: name at least two studies, or --group NAME=S1,S2,...")
+    return Asked(alone, _with_one_measure(groups))
+
+
+def _with_one_measure(groups: Sequence[Group]) -> tuple[Group, ...]:
+    """The groups with the objectives that all runs have, in one box for the hypervolume."""
+    members = [member for group in groups for member in group.members]
+    if not members:
+        return ()
+    same = iter(aligned(members))
+    return tuple(Group(group.name, tuple(next(same) for _ in group.members)) for group in groups)
+
+
+def compared_pairs(contenders: Sequence[Contender]) -> tuple[list[Pair], list[str]]:
+    """Each two of `contenders`, and for those that cannot be compared why.
+
+    Raises:
+        ComparisonError: None can be.
+    """
+    pairs, errors = [], []
+    for first, second in combinations(contenders, 2):
+        try:
+            pairs.append(compare(first, second))
+        except ComparisonError as error:
+            errors.append(error)
+    if errors and not pairs:
+        raise errors[0]
+    return pairs, list(map(str, errors))
+
+
+def record(asked: Asked) -> dict[str, Any]:
+    """Everything, as JSON has it."""
+    pairs, incomparable = compared_pairs(asked.contenders)
+    result: dict[str, Any] = {
+        "studies": {one.name: study_record(one) for one in asked.contenders},
+        "pairs": [asdict(pair) for pair in pairs],
+    }
+    if incomparable:
+        result["incomparable"] = incomparable
+    if asked.groups:
+        count = smallest(asked.groups)
+        result["groups"] = [
+            {
+                **asdict(summary(group, count)),
+                "studies": [member.name for member in group.members],
+                "attained": {cost: attained(group, cost) for cost in COSTS},
+            }
+            for group in asked.groups
+        ]
+        result["tests"] = [asdict(test) for test in compared(asked.groups, count)]
+    return result
+
+
+def study_record(one: Contender) -> dict[str, Any]:
+    """One study by itself."""
+    front = one.front
+    made_of = blocks(front)
+    return {
+        "evaluations": len(one.evaluations),
+        "feasible": sum(row.is_feasible for row in one.evaluations),
+        "objectives": list(one.study.objectives),
+        "hypervolume": one.hypervolume(),
+        "front_size": len(front),
+        **asdict(made_of),
+        "members": [
+            {
+                "id": row.index,
+                "conv_blocks": row.conv_blocks,
+                "vit_blocks": row.vit_blocks,
+                "family": row.family,
+            }
+            for row in front
+        ],
+    }
+
+
+def print_tables(asked: Asked) -> None:
+    """Everything for a person."""
+    pairs, incomparable = compared_pairs(asked.contenders)
+    if asked.contenders:
+        print_wide(_studies_table(asked.contenders))
+    for pair in pairs:
+        _print_pair(pair)
+    for text in incomparable:
+        print(f"note: {text}")
+    if asked.groups:
+        _print_groups(asked.groups)
+
+
+def _studies_table(contenders: Sequence[Contender]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("study", no_wrap=True)
+    names = ("evaluations", "front", "hypervolume", "conv blocks", "ViT blocks", "ViT per 10 conv")
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("families of the front", no_wrap=True)
+    for one in contenders:
+        front = one.front
+        made_of = blocks(front)
+        ratio = "-" if made_of.vit_per_10_conv is None else f"{made_of.vit_per_10_conv:.1f}"
+        shares = [f"{name} {share:.0%}" for name, share in made_of.families.items() if share]
+        table.add_row(
+            one.name,
+            str(len(one.evaluations)),
+            str(len(front)),
+            f"{one.hypervolume():.4f}",
+            _spread_text(made_of.conv),
+            _spread_text(made_of.vit),
+            ratio,
+            ", ".join(shares) or "-",
+        )
+    return table
+
+
+def _spread_text(spread: Spread | None) -> str:
+    return "-" if spread is None else f"{spread.mean:.1f} ({spread.min}-{spread.max})"
+
+
+def _print_pair(pair: Pair) -> None:
+    print(f"{pair.b} against {pair.a}, by {', '.join(pair.objectives)}")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("measure", pair.a, pair.b):
+        table.add_column(name, justify="left" if name == "measure" else "right", no_wrap=True)
+    table.add_row(
+        f"hypervolume after {pair.evaluations} evaluations",
+        f"{pair.hypervolume_a:.4f}",
+        f"{pair.hypervolume_b:.4f}",
+    )
+    table.add_row("share of the other's front covered", _share(pair.coverage_ab), _share(pair.coverage_ba))
+    print_wide(table)
+    gains = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    gains.add_column(f"{pair.b} against {pair.a}", no_wrap=True)
+    for name in ("mean", "most", "from", "to"):
+        gains.add_column(name, justify="right", no_wrap=True)
+    for name, text in MEASURES.items():
+        gain: Gain | None = getattr(pair, name)
+        if gain is not None:
+            gains.add_row(
+                text, f"{gain.mean:+.2f}", f"{gain.max:+.2f}", *(f"{end:.4g}" for end in gain.range)
+            )
+    if gains.row_count:
+        print_wide(gains)
+    for note in pair.notes:
+        print(f"note: {note}")
+    print()
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0%}"
+
+
+def _print_groups(groups: Sequence[Group]) -> None:
+    count = smallest(groups)
+    print(f"hypervolume of the groups after {count} evaluations, by {', '.join(_objectives(groups))}")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("group", no_wrap=True)
+    for name in ("runs", "median", "least", "most"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for group in groups:
+        one = summary(group, count)
+        table.add_row(one.name, str(one.runs), *(f"{value:.4f}" for value in (one.median, one.min, one.max)))
+    print_wide(table)
+    for test in compared(groups, count):
+        p = "all runs are equal" if test.p is None else f"p = {test.p:.3g}"
+        print(f"{test.b} against {test.a}: better in {test.effect:.0%} of pairs, {p} ({test.test})")
+
+
+def _objectives(groups: Sequence[Group]) -> tuple[str, ...]:
+    return groups[0].members[0].study.objectives
+
+
+def print_csv(asked: Asked) -> None:
+    """The pairs, one row each; columns as in JSON, parts of a gain joined by a dot."""
+    rows = [_flat(asdict(pair)) for pair in compared_pairs(asked.contenders)[0]]
+    writer = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def _flat(pair: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in pair.items():
+        if name in MEASURES:
+            gain = value or {"mean": "", "max": "", "range": ("", "")}
+            flat |= {f"{name}.mean": gain["mean"], f"{name}.max": gain["max"]}
+            flat |= {f"{name}.from": gain["range"][0], f"{name}.to": gain["range"][1]}
+        else:
+            flat[name] = "; ".join(value) if isinstance(value, tuple) else value
+    return flat
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints what the command line asks for.
+
+    Raises:
+        H4HError: A study is missing or empty, or there is nothing to compare.
+    """
+    options = parser().parse_args(arguments)
+    if options.csv and not options.studies:
+        raise H4HError("--csv prints pairs of studies: name at least two")
+    asked = read(options)
+    if options.json:
+        print(json.dumps(record(asked), allow_nan=False))
+    elif options.csv:
+        print_csv(asked)
+    else:
+        print_tables(asked)
+
+
+if __name__ == "__main__":
+    run_command(main)

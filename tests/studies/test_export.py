@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas
+import pytest
+
+from search_space.command_line import run_command
+from search_space.genotype import parse
+from search_space.space import Space
+from studies import export
+from studies.evaluation import Evaluation
+from studies.store import create_store
+from studies.study import Study
+
+Make = Callable[..., Evaluation]
+
+
+@pytest.fixture
+def database(tmp_path: Path, tiny: Space, study: Study, evaluation: Make) -> Path:
+    """A study of five subnets, the last two ruled out, one of them before its accuracy was measured."""
+    rng = np.random.default_rng(1)
+    genotypes = list({tiny.sample(rng): None for _ in range(40)})[:5]
+    values = [(50.0, 1.0), (80.0, 2.0), (40.0, 3.0), (99.0, 9.0), (None, 8.5)]
+    rows = [
+        replace(evaluation(index, *pair), genotype=genes)
+        for index, (pair, genes) in enumerate(zip(values, genotypes, strict=True))
+    ]
+    path = tmp_path / "studies.db"
+    with create_store(path) as store:
+        store.add(replace(study, space_definition=tiny.to_dict()))
+        store.append("first", rows)
+        store.add(replace(study, name="empty"))
+    return path
+
+
+def exported(database: Path, kind: str, name: str) -> Path:
+    out = database.parent / name
+    export.main(["first", "--db", str(database), "--format", kind, "--out", str(out)])
+    return out
+
+
+def call(*arguments: str) -> None:
+    run_command(lambda: export.main(arguments))
+
+
+def test_csv_loads_in_one_line(database: Path, tiny: Space) -> None:
+    found = pandas.read_csv(exported(database, "csv", "study.csv"))
+    assert found["id"].tolist() == [0, 1, 2, 3, 4]
+    assert found["acc"].tolist()[:4] == [50, 80, 40, 99]
+    assert np.isnan(found["acc"][4])
+    assert found["feasible"].tolist() == [True, True, True, False, False]
+    assert found["on_front"].tolist() == [True, True, False, False, False]
+    for row, text in enumerate(found["genotype"]):
+        subnet = tiny.decode(parse(text))
+        assert found["resolution"][row] == subnet.resolution
+        assert found["stage1.width"][row] == subnet.stages[0].width
+        # A gene that the network does not use has no value.
+        assert np.isnan(found["stage1.conv1.kernel"][row]) == (not subnet.stages[0].conv_blocks)
+
+
+def test_json_holds_everything(database: Path, study: Study) -> None:
+    found: dict[str, Any] = json.loads(exported(database, "json", "study.json").read_text())
+    assert found["fingerprint"] == study.fingerprint
+    assert found["goals"][1] == {"name": "lat", "unit": "ms", "direction": "min"}
+    assert [row["lat"] for row in found["evaluations"]] == [1, 2, 3, 9, 8.5]
+    assert found["evaluations"][4]["acc"] is None
+
+
+def test_optuna_reads_the_same(database: Path, tiny: Space) -> None:
+    path = exported(database, "optuna", "optuna.db")
+    found = optuna.load_study(study_name="first", storage=f"sqlite:///{path}")
+    assert [direction.name for direction in found.directions] == ["MAXIMIZE", "MINIMIZE"]
+    assert [trial.state.name for trial in found.trials] == ["COMPLETE"] * 4 + ["PRUNED"]
+    assert [trial.values for trial in found.trials[:3]] == [[50, 1], [80, 2], [40, 3]]
+    assert sorted(trial.user_attrs["id"] for trial in found.best_trials) == [0, 1]  # 3 breaks the constraint
+    for trial in found.trials:
+        subnet = tiny.decode(parse(trial.user_attrs["genotype"]))
+        assert trial.params["resolution"] == subnet.resolution
+        assert ("stage1.conv1.kernel" in trial.params) == bool(subnet.stages[0].conv_blocks)
+    assert found.user_attrs["objective 1"] == "lat [ms]"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_the_dashboard_shows_the_study(database: Path) -> None:
+    path = exported(database, "optuna", "optuna.db")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        str(Path(sys.executable).with_name("optuna-dashboard")),
+        f"sqlite:///{path}",
+        "--port",
+        str(port),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            summaries = _read(f"http://127.0.0.1:{port}/api/studies", server)
+            (summary,) = summaries["study_summaries"]
+            assert summary["study_name"] == "first"
+            details = _read(f"http://127.0.0.1:{port}/api/studies/{summary['study_id']}", server)
+            assert [trial["state"] for trial in details["trials"]] == ["Complete"] * 4 + ["Pruned"]
+        finally:
+            server.terminate()
+
+
+def _read(address: str, server: subprocess.Popen[bytes]) -> dict[str, Any]:
+    while True:
+        try:
+            with urllib.request.urlopen(address) as answer:
+                result: dict[str, Any] = json.load(answer)
+                return result
+        except OSError:
+            assert server.poll() is None, "the dashboard ended"
+            time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["empty", "--format", "csv", "--out", "x.csv"], "'empty' has no evaluations yet"),
+        (["nobody", "--format", "csv", "--out", "x.csv"], "unknown study 'nobody'"),
+        (["first", "--format", "csv", "--out", "studies.db"], "--out studies.db exists"),
+        (["first", "--format", "json", "--out", "nowhere/x.json"], "the folder nowhere does not exist"),
+        (["first", "--format", "xml", "--out", "x.xml"], "invalid choice: 'xml'"),
+        (["first", "--format", "csv"], "--out"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    database: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(database.parent)
+    before = {entry.name: entry.read_bytes() for entry in database.parent.iterdir()}
+    with pytest.raises(SystemExit) as exit_:
+        call(*arguments, "--db", str(database))
+    captured = capsys.readouterr()
+    assert (exit_.value.code, captured.out) == (2, "")
+    assert captured.err.count("\n") == 1
+    assert message in captured.err
+    assert {entry.name: entry.read_bytes() for entry in database.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize("kind", export.FORMATS)
+def test_a_folder_that_cannot_be_written(
+    database: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    # Root may write anywhere, so the disk has to refuse.
+    monkeypatch.setattr(Path, "replace", _refuse)
+    with pytest.raises(SystemExit) as exit_:
+        call("first", "--db", str(database), "--format", kind, "--out", str(database.parent / "out"))
+    assert exit_.value.code == 2
+    assert "cannot be written (No space left on device)" in capsys.readouterr().err
+    assert not (database.parent / "out").exists()
+    assert not [entry for entry in database.parent.iterdir() if entry.name.startswith(".out")]
+
+
+def _refuse(*_: object) -> None:
+    raise OSError(28, "No space left on device")

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from search_space.command_line import run_command
+from search_space.errors import UnknownNameError
+from search_space.space import Space
+from studies import pick as command
+from studies.constraint import parse_constraint
+from studies.evaluation import Evaluation
+from studies.pick import PickError, knee, pick
+from studies.store import create_store
+from studies.study import Study
+
+Make = Callable[..., Evaluation]
+
+
+@pytest.fixture
+def rows(evaluation: Make) -> list[Evaluation]:
+    """A front of four with a bend, one dominated and one infeasible subnet."""
+    values = [(50.0, 1.0), (80.0, 2.0), (85.0, 5.0), (90.0, 8.0), (40.0, 3.0), (99.0, 9.0)]
+    return [evaluation(index, *pair) for index, pair in enumerate(values)]
+
+
+def test_knee_in_closed_form() -> None:
+    # Losses scaled to 0..1: sums 1, 0.45, 0.7, 1.
+    points = np.array([[0.0, 10.0], [2.5, 2.0], [5.0, 2.0], [10.0, 0.0]])
+    assert knee(points) == 1
+    assert knee(points * [100, 0.01] + [7, -3]) == 1  # whatever the scale and the origin
+    assert knee(np.array([[3.0, 4.0]])) == 0
+    assert knee(np.array([[3.0, 4.0], [3.0, 1.0]])) == 1  # an objective that is the same everywhere
+
+
+def test_rules(study: Study, rows: list[Evaluation]) -> None:
+    assert pick(study, rows, [], "knee").chosen.index == 1
+    assert pick(study, rows, [], "acc").chosen.index == 3
+    assert pick(study, rows, [], "lat").chosen.index == 0
+    within = pick(study, rows, [parse_constraint("lat<=6ms"), parse_constraint("acc>=82%")], "lat")
+    assert within.chosen.index == 2
+    assert (len(within.candidates), within.front) == (1, 4)
+    assert within.reason == "best lat among them"
+
+
+def test_limits_on_what_is_counted_or_constrained(study: Study, rows: list[Evaluation]) -> None:
+    assert pick(study, rows, [parse_constraint("macs<=102")], "acc").chosen.index == 2  # 100 + index
+    only_acc = replace(study, goals=study.goals[:1], ideal=(100.0,), reference=(0.0,))
+    short = [replace(one, values=one.values[:1]) for one in rows]
+    # lat is a constraint of the study, so its values are there.
+    with pytest.raises(PickError, match=r"lat<=2ms: the least lat is 8ms"):
+        pick(only_acc, short, [parse_constraint("lat<=2ms")], "acc")
+
+
+def test_what_cannot_be_picked(study: Study, rows: list[Evaluation]) -> None:
+    with pytest.raises(PickError, match=r"acc>=95% together with lat<=3ms: the most acc is 80%"):
+        pick(study, rows, [parse_constraint("lat<=3ms"), parse_constraint("acc>=95%")], "acc")
+    with pytest.raises(PickError, match="does not know sram: limit one of lat, acc, macs, params"):
+        pick(study, rows, [parse_constraint("sram<=3kB")], "acc")
+    with pytest.raises(UnknownNameError, match="one of knee, acc, lat"):
+        pick(study, rows, [], "energy")
+    for nothing in ([], rows[-1:]):
+        with pytest.raises(PickError, match="no feasible subnet"):
+            pick(study, nothing, [], "knee")
+
+
+@pytest.fixture
+def database(tmp_path: Path, tiny: Space, study: Study, rows: list[Evaluation]) -> Path:
+    path = tmp_path / "studies.db"
+    rng = np.random.default_rng(0)
+    genotypes = {tiny.sample(rng): None for _ in range(40)}
+    named = replace(study, space_definition=tiny.to_dict(), settings={"hardware": "u55-128", "macros": None})
+    with create_store(path) as store:
+        store.add(named)
+        store.append(
+            "first", [replace(one, genotype=genes) for one, genes in zip(rows, genotypes, strict=False)]
+        )
+    return path
+
+
+def test_the_command_says_why_and_what_is_next(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command.main(["first", "--db", str(database), "--max-lat", "6ms"])
+    out = capsys.readouterr().out
+    assert "3 of the 4 subnets of the front hold lat<=6ms" in out
+    assert "picked id 1: least sum of acc, lat" in out
+    assert "best acc would be id 2: 85.00 % (lat 5.000 ms)" in out
+    assert "best lat would be id 0: 1.000 ms (acc 50.00 %)" in out
+    assert "px stem" in out
+    profile = next(line for line in out.splitlines() if line.strip().startswith("profile"))
+    words = shlex.split(profile)[1:]
+    assert words[1:3] == ["-m", "objectives.profile"]
+    assert words[-2:] == ["--hardware", "u55-128"]
+
+
+def test_json(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command.main([f"{database}:first", "--db", str(database), "--prefer", "acc", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (found["picked"]["id"], found["picked"]["acc"]) == (3, 90.0)
+    assert set(found["next"]) == {"profile", "fine-tune", "export"}
+    assert found["candidates"] == found["front_size"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nobody"], "unknown study"),
+        (["first", "--max-lat", "3"], "unit of lat must be"),
+        (["first", "--max-lat", "fast"], "must be a quantity"),
+        (["first", "--prefer", "speed"], "must be one of knee, acc, lat"),
+    ],
+)
+def test_bad_input_is_one_line(
+    database: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        run_command(lambda: command.main([*arguments, "--db", str(database)]))
+    captured = capsys.readouterr()
+    assert (exit_.value.code, captured.out) == (2, "")
+    assert captured.err.count("\n") == 1
+    assert message in captured.err
