@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-PLAIN = "nsga2"
-"""Source of a generation for which the predictions were not trusted."""
+RANDOM, SURROGATE, PLAIN, EXACT = "random", "surrogate", "nsga2", "exact"
+"""What may have chosen a generation."""
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,8 @@ class GenerationReport:
     """One generation.
 
     Attributes:
-        source: What chose it: ``random``, ``surrogate``, ``nsga2`` where the predictions were not trusted, or
-            ``exact`` where nothing has to be predicted.
+        source: What chose it: `RANDOM` draws, the `SURROGATE`, `PLAIN` NSGA-II where there were no
+            predictions yet or none to be trusted, or `EXACT` values where nothing has to be predicted.
         rank_correlation: Kendall's tau-b between what was predicted of its networks before they were
             measured and what was measured; of the quantity that was predicted worst. None where nothing was
             predicted.
@@ -43,7 +43,7 @@ def summary(reports: Sequence[GenerationReport]) -> list[str]:
         if one.source == PLAIN and correlation is not None
     ]
     if not texts:
-        is_exact = any(one.source == "exact" for one in reports)
+        is_exact = any(one.source == EXACT for one in reports)
         text = "nothing to predict, NSGA-II on exact values" if is_exact else "too few networks to predict"
         return [f"surrogate: {text}"]
     lines = [f"surrogate: rank correlation by generation {' '.join(texts)}"]

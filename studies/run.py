@@ -12,7 +12,7 @@ import signal
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -503,10 +503,18 @@ def print_result(
     print("next:")
     if last.stopped_by != EXHAUSTED:
         print(f"  search on       {run_command_line(plan, raised=last.stopped_by)}")
+    if plan.search.sampler == SEARCH_DEFAULTS["sampler"] and "acc" in plan.names:
+        print(f"  in fewer steps  {run_command_line(predicting(plan))}")
     print(f"  see it again    {show_command(plan)}", flush=True)
     if front and plan.space_name is not None:
         command = profile_command(plan.space_name, plan.options, front[0])
         print(f"  look at id {front[0].index:<4} {command}", flush=True)
+
+
+def predicting(plan: Plan) -> Plan:
+    """`plan` as another study, with a surrogate for what is slow to measure."""
+    options = Namespace(**vars(plan.options) | {"sampler": PREDICTING})
+    return replace(plan, options=options, study=f"{plan.study}-{PREDICTING}")
 
 
 def end_line(plan: Plan, last: Progress) -> str:

@@ -11,6 +11,9 @@ predicted before they are measured; where the rank correlation of the last `WIND
 `TRUSTED`, the next generation comes from plain NSGA-II, which has learned from all evaluations as well. Its
 networks are predicted too, so the surrogate comes back as soon as it is right again.
 
+Until `LEAST_MEASURED` networks are measured nothing is predicted; then the next ones are any that hold the
+limits, where there are limits on what is exact, else plain NSGA-II's.
+
 Where nothing has to be predicted, NSGA-II runs on exact values.
 """
 
@@ -27,14 +30,14 @@ from pymoo.operators.selection.tournament import TournamentSelection
 from search_space.genotype import Genotype
 from studies.constraint import parse_constraint
 from studies.evaluation import Evaluation
-from studies.generation_report import PLAIN, GenerationReport
+from studies.generation_report import EXACT, PLAIN, RANDOM, SURROGATE, GenerationReport
 from studies.rank_correlation import kendall
 from studies.samplers.expected_gain import choose
 from studies.samplers.gaussian_process import GaussianProcess, steps
 from studies.samplers.genetic import GeneticSampler
 from studies.samplers.operators import Genes, genotype_of
 from studies.samplers.sampler import Sampler, SamplerContext
-from studies.samplers.virtual_search import Scored, virtual_search
+from studies.samplers.virtual_search import Score, Scored, virtual_search
 
 Floats = NDArray[np.float64]
 
@@ -70,24 +73,29 @@ class SurrogateSampler(GeneticSampler):
         self._processes: dict[str, GaussianProcess] = {}
         self._pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in self._predicted}
         self._generation = 0
-        self._is_by_surrogate = False
+        self._source = RANDOM
         self._batch_correlation: float | None = None
 
     @property
     def report(self) -> GenerationReport | None:
         """What chose the last generation, and how well it was predicted."""
-        if self._is_by_surrogate:
-            source = "surrogate" if self._predicted else "exact"
-        else:
-            source = PLAIN if self._generation > 1 else "random"
-        return GenerationReport(source=source, rank_correlation=self._batch_correlation)
+        return GenerationReport(source=self._source, rank_correlation=self._batch_correlation)
 
     def _propose(self, count: int) -> list[Genotype]:
         self._generation += 1
-        self._is_by_surrogate = bool(self._evaluations) and self._is_ready and self._is_trusted
-        if not self._is_by_surrogate:
+        if not self._evaluations:
+            self._source = RANDOM
             return super()._propose(count)
-        return [genotype_of(row) for row in self._best_batch(count)]
+        # Draws of its own, so that what a generation is does not hang on how many draws came before.
+        rng = np.random.default_rng([self._seed, self._generation])
+        if not self._is_ready and self._has_exact_limit:
+            self._source = RANDOM
+            return [genotype_of(row) for row in self._feasible_batch(count, rng)]
+        if not self._is_ready or not self._is_trusted:
+            self._source = PLAIN
+            return super()._propose(count)
+        self._source = SURROGATE if self._predicted else EXACT
+        return [genotype_of(row) for row in self._best_batch(count, rng)]
 
     def _learn(self, evaluations: Sequence[Evaluation]) -> None:
         super()._learn(evaluations)
@@ -103,6 +111,10 @@ class SurrogateSampler(GeneticSampler):
                 genes = np.array([genotype for genotype, _ in measured], dtype=np.int64)
                 values = np.array([value for _, value in measured], dtype=np.float64)
                 self._processes[name] = GaussianProcess.fit(steps(self._space, genes), values)
+
+    @property
+    def _has_exact_limit(self) -> bool:
+        return any(one.quantity not in self._predicted for one in self._constraints)
 
     @property
     def _is_ready(self) -> bool:
@@ -137,24 +149,42 @@ class SurrogateSampler(GeneticSampler):
         quantities = [constraint.quantity for constraint in self._constraints]
         return evaluation.limited[quantities.index(name)]
 
-    def _best_batch(self, count: int) -> Genes:
+    def _best_batch(self, count: int, rng: np.random.Generator) -> Genes:
         """The networks to measure, shape (at most `count`, genes): new, and feasible as far as there are."""
-        # Draws of its own, so that what a generation is does not hang on how many draws came before.
-        rng = np.random.default_rng([self._seed, self._generation])
-        best, seen = virtual_search(self._space, self._score, self._start(), rng)
-        candidates = self._new(best)
-        if (candidates.broken == 0).sum() < count:
-            # A small space, or a small feasible region: whatever was met on the way.
-            everything = self._new(seen)
-            order = np.argsort(everything.broken, kind="stable")
-            candidates = everything.rows(order[: max(len(candidates.genes), count)])
+        candidates = self._candidates(self._score, count, rng)
         feasible = candidates.rows(np.flatnonzero(candidates.broken == 0))
         if len(feasible.genes) == 0:
-            return candidates.rows(np.argsort(candidates.broken, kind="stable")[:count]).genes
+            return candidates.genes[:count]
         front = np.nan_to_num(self._study.scaled_losses(self._front), nan=1.0)
         chosen = choose(self._samples(feasible, rng), front, count, pivot=self._pivot)
         rest = [row for row in range(len(feasible.genes)) if row not in set(chosen)]
         return feasible.genes[(chosen + rest)[:count]]
+
+    def _feasible_batch(self, count: int, rng: np.random.Generator) -> Genes:
+        """Any networks that hold the limits on what is exact, while nothing can be predicted yet."""
+
+        def score(genes: Genes) -> tuple[Floats, Floats]:
+            assert self._exact is not None
+            exact = self._exact(genes)
+            columns = [
+                one.violations(exact[one.quantity]) for one in self._constraints if one.quantity in exact
+            ]
+            return np.zeros((len(genes), 1)), np.stack(columns, axis=1)
+
+        candidates = self._candidates(score, count, rng)
+        order = rng.permutation(len(candidates.genes))
+        return candidates.genes[order[np.argsort(candidates.broken[order], kind="stable")]][:count]
+
+    def _candidates(self, score: Score, count: int, rng: np.random.Generator) -> Scored:
+        """New networks that are expected to be good, feasible ones first."""
+        best, seen = virtual_search(self._space, score, self._start(), rng)
+        candidates = self._new(best)
+        if (candidates.broken == 0).sum() >= count:
+            return candidates
+        # A small space, or a small feasible region: whatever was met on the way.
+        everything = self._new(seen)
+        order = np.argsort(everything.broken, kind="stable")
+        return everything.rows(order[: max(len(candidates.genes), count)])
 
     def _start(self) -> Genes:
         """Where the search of predicted networks begins: the front, then the others, newest first."""
