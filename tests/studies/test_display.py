@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from studies.display import LiveDisplay, PlainDisplay, create_display, sparkline, status
+from studies.generation_report import GenerationReport
 from studies.search import EXHAUSTED, Progress
 from studies.stop import StopRules
 
@@ -93,3 +94,10 @@ def test_live_bar_only_on_a_terminal(is_terminal: bool, kind: type) -> None:
     with display:
         display.show(replace(PROGRESS, is_generation_done=True))
     assert "12/60" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_status_says_how_well_was_predicted() -> None:
+    predicted = replace(PROGRESS, report=GenerationReport("surrogate", 0.826))
+    assert "surrogate, rank correlation 0.83" in status(predicted, RULES, 6, elapsed_s=12.0)
+    drawn = replace(PROGRESS, report=GenerationReport("random", None))
+    assert status(drawn, RULES, 6, elapsed_s=12.0) == status(PROGRESS, RULES, 6, elapsed_s=12.0)
