@@ -107,6 +107,7 @@ def _network(known: Floats, values: Floats, seed: int) -> Callable[[Floats], Flo
     """A perceptron with two hidden layers, trained on all of `known` at a time."""
     import torch  # takes seconds to import
 
+    torch.set_num_threads(1)  # Layers are too small for more, and sums come in one order.
     torch.manual_seed(seed)
     layers = [
         torch.nn.Linear(known.shape[1], HIDDEN),
