@@ -93,7 +93,7 @@ class SurrogateSampler(GeneticSampler):
             return [genotype_of(row) for row in self._feasible_batch(count, rng)]
         if not self._is_ready or not self._is_trusted:
             self._source = PLAIN
-            return super()._propose(count)
+            return self._plain_batch(count, rng)
         self._source = SURROGATE if self._predicted else EXACT
         return [genotype_of(row) for row in self._best_batch(count, rng)]
 
@@ -152,28 +152,40 @@ class SurrogateSampler(GeneticSampler):
     def _best_batch(self, count: int, rng: np.random.Generator) -> Genes:
         """The networks to measure, shape (at most `count`, genes): new, and feasible as far as there are."""
         candidates = self._candidates(self._score, count, rng)
-        feasible = candidates.rows(np.flatnonzero(candidates.broken == 0))
-        if len(feasible.genes) == 0:
+        feasible = np.flatnonzero(candidates.broken == 0)
+        if len(feasible) == 0:
             return candidates.genes[:count]
         front = np.nan_to_num(self._study.scaled_losses(self._front), nan=1.0)
-        chosen = choose(self._samples(feasible, rng), front, count, pivot=self._pivot)
-        rest = [row for row in range(len(feasible.genes)) if row not in set(chosen)]
-        return feasible.genes[(chosen + rest)[:count]]
+        chosen = choose(self._samples(candidates.rows(feasible), rng), front, count, pivot=self._pivot)
+        # Where too few add anything, those that are expected to be best; then what breaks least.
+        order = dict.fromkeys([*feasible[chosen], *feasible, *range(len(candidates.genes))])
+        return candidates.genes[list(order)[:count]]
+
+    def _plain_batch(self, count: int, rng: np.random.Generator) -> list[Genotype]:
+        """Children of plain NSGA-II; others for those that break a limit on what is exact."""
+        proposed = super()._propose(count)
+        if not self._has_exact_limit or not proposed:
+            return proposed
+        worst = self._exact_violations(np.array(proposed)).max(axis=1)
+        kept = [genotype for genotype, excess in zip(proposed, worst, strict=True) if excess <= 0]
+        if len(kept) < count:
+            kept += [genotype_of(row) for row in self._feasible_batch(count, rng)]
+        return list(dict.fromkeys(kept))[:count]
 
     def _feasible_batch(self, count: int, rng: np.random.Generator) -> Genes:
-        """Any networks that hold the limits on what is exact, while nothing can be predicted yet."""
-
-        def score(genes: Genes) -> tuple[Floats, Floats]:
-            assert self._exact is not None
-            exact = self._exact(genes)
-            columns = [
-                one.violations(exact[one.quantity]) for one in self._constraints if one.quantity in exact
-            ]
-            return np.zeros((len(genes), 1)), np.stack(columns, axis=1)
-
-        candidates = self._candidates(score, count, rng)
+        """Any new networks that hold the limits on what is exact."""
+        candidates = self._candidates(
+            lambda genes: (np.zeros((len(genes), 1)), self._exact_violations(genes)), count, rng
+        )
         order = rng.permutation(len(candidates.genes))
         return candidates.genes[order[np.argsort(candidates.broken[order], kind="stable")]][:count]
+
+    def _exact_violations(self, genes: Genes) -> Floats:
+        """Shape (n, limits on what is exact)."""
+        assert self._exact is not None
+        exact = self._exact(genes)
+        limits = [one for one in self._constraints if one.quantity in exact]
+        return np.stack([one.violations(exact[one.quantity]) for one in limits], axis=1)
 
     def _candidates(self, score: Score, count: int, rng: np.random.Generator) -> Scored:
         """New networks that are expected to be good, feasible ones first."""

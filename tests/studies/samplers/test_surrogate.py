@@ -14,6 +14,7 @@ from search_space.genotype import Genotype
 from search_space.space import Space
 from studies.exact_quantities import ExactQuantities
 from studies.front import hypervolume
+from studies.samplers import surrogate
 from studies.samplers.surrogate import LEAST_MEASURED, TRUSTED, WINDOW, SurrogateSampler
 from studies.study import Goal, Study
 from tests.studies.samplers.grid import CHOICES, GRID, evaluations, noise, run, sampler_of, sizes, study_of
@@ -138,6 +139,21 @@ def test_no_infeasible_network_is_asked_for_where_there_are_feasible_ones(cifar3
     ]
     assert shares[0] < 0.5  # Drawn at random.
     assert shares[1:] == [1, 1, 1, 1]
+
+
+def test_plain_generations_hold_exact_limits_too(cifar32: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surrogate, "TRUSTED", 2.0)  # Never.
+    exact = exact_of(cifar32, "params")
+    sampler, asked, _ = search(
+        cifar32,
+        ("acc", "params"),
+        4,
+        constraints=("params<=150k",),
+        is_feasible=lambda values: values["params"] <= 1.5e5,
+    )
+    assert sampler.report is not None
+    assert sampler.report.source == "nsga2"
+    assert all((exact(np.array(batch))["params"] <= 1.5e5).all() for batch in asked[1:])
 
 
 def test_limit_on_what_is_predicted(cifar32: Space) -> None:
