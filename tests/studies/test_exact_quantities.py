@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,15 @@ def test_only_what_is_wanted_is_tabulated(tiny: Space, tmp_path: Path) -> None:
     assert not (tmp_path / "space_tables").exists()
 
 
-@pytest.mark.parametrize("mapping", ["edp", "cim"])
-def test_costs_that_stand_in_no_table_are_not_exact(tiny: Space, mapping: str) -> None:
-    exact = ExactQuantities(tiny, CostModel(load_soc("u55-256-cim8"), mapping), ("lat", "params"))
+def test_costs_of_a_mapping_that_stands_in_no_table_are_not_exact(tiny: Space) -> None:
+    exact = ExactQuantities(tiny, CostModel(load_soc("u55-256-cim8"), "edp"), ("lat", "params"))
     assert exact.names == ("params",)
+
+
+def test_costs_are_not_exact_where_networks_may_exceed_the_macros(tiny: Space) -> None:
+    soc = load_soc("u55-256-cim8")
+    assert soc.cim is not None
+    capacity = replace(soc.cim.capacity, value=0.5, low=0.5)  # KiB
+    small = replace(soc, cim=replace(soc.cim, capacity=capacity))
+    assert ExactQuantities(tiny, CostModel(small), ("lat", "params")).names == ("params",)
+    assert ExactQuantities(tiny, CostModel(small, "npu"), ("lat",)).names == ("lat",)
