@@ -44,10 +44,9 @@ from supernet.checkpoint import file_digest, load_checkpoint
 from supernet.checkpoint_header import read_header
 from supernet.checkpoints import built_in_checkpoint
 from supernet.datasets import open_data
-from supernet.evaluate import DEFAULT_DATA
 from supernet.extraction import extract
 from supernet.fine_tuning import FineTuning, make_recipe, top1
-from supernet.layouts import add_data
+from supernet.layouts import DEFAULT_DATA, add_data
 from supernet.model import Supernet
 from supernet.precision import resolve_device, resolve_precision
 from supernet.train import MOST_WORKERS

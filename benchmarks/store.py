@@ -20,7 +20,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from contextlib import closing, redirect_stdout
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -210,14 +210,14 @@ def overhead(folder: Path, generations: int) -> dict[str, float]:
 
     command = ["--db", str(folder / "run.db"), "--generations", str(generations)]
     plan = run.check(run.parser().parse_args(command))
-    made = run.make_objectives(plan)
-    goals = tuple(Timed(goal) for goal in made.goals)
-    timed = run.Objectives(goals, made.limited)  # type: ignore[arg-type]
-    console = Console(file=(folder / "out.txt").open("w"))
-    start = time.perf_counter()
-    with redirect_stdout(console.file):
-        run.run(plan, timed, console)
-    total = time.perf_counter() - start
+    with closing(run.make_objectives(plan)) as made:
+        goals = tuple(Timed(goal) for goal in made.goals)
+        timed = run.Objectives(goals, made.limited)  # type: ignore[arg-type]
+        console = Console(file=(folder / "out.txt").open("w"))
+        start = time.perf_counter()
+        with redirect_stdout(console.file):
+            run.run(plan, timed, console)
+        total = time.perf_counter() - start
     return {"run_s": total, "overhead_fraction": 1 - sum(goal.seconds for goal in goals) / total}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,10 +18,11 @@ from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import file_digest, load_checkpoint
 from supernet.evaluation_pack import CALIBRATED_ON, VAL_IMAGES, EvaluationPack, chosen_count
 from supernet.images import check_classes
-from supernet.precision import PRECISIONS, resolve_precision
+from supernet.precision import INT8, SCORED_IN, resolve_precision
+from supernet.quantisation import VERSION as QUANTISATION_VERSION
+from supernet.shared_oracle import MEMORY
+from supernet.single_thread import single_thread
 
-MEMORY = 4e9
-"""Bytes that maps may take unless told."""
 VERSION = "2"
 """Changes whenever the same weights and images may give another accuracy than before."""
 
@@ -36,7 +37,8 @@ class Accuracy:
         val_images: Number of search images that score a subnet, from the first; 2,000 unless told, or all
             where there are fewer.
         calibration_images: Number of images for its batch-norm statistics, from the first; likewise 512.
-        precision: ``fp32``, whose values depend least on the machine, or ``bf16``.
+        precision: ``fp32``, whose values depend least on the machine; ``bf16``; or ``int8``, as an NPU and
+            compute-in-memory macros compute.
         memory: Most bytes that maps may take at a time; decides the time, not the values.
         device: Where to compute; the CPU unless told.
 
@@ -71,12 +73,15 @@ class Accuracy:
         check_classes(space, pack.classes)
         keep_freed_memory()
         self._supernet = load_checkpoint(checkpoint, space).to(device).eval()
-        precision = resolve_precision(precision, device)
+        precision = resolve_precision(precision, device, SCORED_IN)
+        self._in_integers = precision == INT8
         self._memory = memory
-        needed = shared_oracle.full_sharing(self._supernet, PRECISIONS[precision])
+        needed = shared_oracle.full_sharing(
+            self._supernet, SCORED_IN[precision], in_integers=self._in_integers
+        )
         self.notice = (
-            f"--memory {bytes_text(memory)} is less than the {bytes_text(needed)} with which subnets share "
-            f"all they have in common: accuracy takes longer, its values are the same"
+            f"--memory leaves {bytes_text(memory)} to a process, less than the {bytes_text(needed)} with "
+            f"which subnets share all they have in common: accuracy takes longer, its values are the same"
             if memory < needed
             else ""
         )
@@ -94,17 +99,35 @@ class Accuracy:
             "torch": torch.__version__,
             **pack.record,
         }
+        if self._in_integers:
+            self._fingerprint["quantisation"] = QUANTISATION_VERSION
         if device.type != "cpu":
             # Its kernels round in other ways. Absent for the CPU, where most studies run.
             self._fingerprint["device"] = device.type
 
     def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
-        """Accuracies in %, ``(n,)``, as each subnet alone would have them."""
+        """Accuracies in %, ``(n,)``, as each subnet alone would have them.
+
+        Computed in one thread: on CPUs more of them round in other ways. `objectives.workers` uses more
+        cores.
+        """
         if not subnets:
             return np.zeros(0)
-        found = shared_oracle.calibrated(self._supernet, subnets, self._calibration, memory=self._memory)
-        correct = shared_oracle.correct(found, self._search.batches)
+        with single_thread():
+            found = shared_oracle.calibrated(
+                self._supernet,
+                subnets,
+                self._calibration,
+                memory=self._memory,
+                in_integers=self._in_integers,
+            )
+            correct = shared_oracle.correct(found, self._search.batches)
         return 100 * correct.sum(dim=1).double().cpu().numpy() / correct.shape[1]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # In the process of a worker, which has not been told yet.
+        keep_freed_memory()
+        self.__dict__.update(state)
 
     def fingerprint(self) -> dict[str, str]:
         """Hashes of weights and images, the oracle's settings, and torch, whose kernels round."""

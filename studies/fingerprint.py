@@ -67,6 +67,17 @@ def fingerprint(
     return parts
 
 
+def part_of(stored: Mapping[str, str], objective: str, key: str) -> str | None:
+    """What a fingerprint holds of an objective under `key`, or None.
+
+    Args:
+        stored: As `fingerprint` makes it.
+        objective: Name of the objective.
+        key: One of those of its own fingerprint.
+    """
+    return stored.get(f"{objective}.{key}", stored.get(key))
+
+
 def check_same(study: str, stored: Mapping[str, str], current: Mapping[str, str]) -> None:
     """Refuses to go on with a study whose fingerprint differs.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import signal
 from argparse import Namespace
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from objectives.hardware import MAPPINGS, CostModel, SoC, load_soc, variant
 from objectives.hardware.npu_model import NPU_MODELS
 from objectives.objective import Objective
 from objectives.registry import ObjectiveContext, check_objectives, create_objectives, known_objectives
+from objectives.workers.spread import Spread, spread
 from search_space.byte_count import parse_bytes
 from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError
@@ -54,6 +55,7 @@ from studies.search_options import (
 )
 from studies.store import Store, check_writable, create_store, open_store
 from studies.study import Goal, Study
+from studies.study_lock import study_lock
 from studies.table import front_table
 from supernet.checkpoint_header import check_space, check_trained_on_pack, stored_space
 from supernet.checkpoints import built_in_checkpoint
@@ -77,6 +79,8 @@ DEFAULTS: dict[str, Any] = {
     "device": "cpu",
     "precision": "fp32",
     "memory": "4GB",
+    "workers": None,
+    "dask": None,
 }
 DEFAULT_SPACE = "cifar32"
 SHOWN_ROWS = 20
@@ -131,8 +135,19 @@ def parser() -> Parser:
         help="training images for its batch-norm statistics (default: 512, or all there are)",
     )
     add("--device", help="auto, cpu or cuda")
-    add("--precision", choices=("fp32", "bf16"), help="number format of weights and activations")
+    add(
+        "--precision",
+        choices=("fp32", "bf16", "int8"),
+        help="number format of weights and activations; int8 is what the hardware computes in",
+    )
     add("--memory", metavar="SIZE", help="most that activations may take, such as 512MB; changes no value")
+    add(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that measure, with a core each (default: one per core); changes no value",
+    )
+    add("--dask", metavar="ADDRESS", help="measure on the Dask cluster with this scheduler; changes no value")
     add = result.add_argument_group("where it is kept").add_argument
     add(
         "--db",
@@ -194,11 +209,14 @@ def check(options: Namespace) -> Plan:
     for name, least in (
         ("val_images", 1),
         ("calibration_images", 1),
+        ("workers", 1),
     ):
         value = getattr(options, name)
         if value is not None and value < least:
             raise ArgumentError(f"--{name.replace('_', '-')} must be at least {least}, but got {value}")
     parse_bytes(options.memory, option="--memory")
+    if options.dask is not None and options.workers is not None:
+        raise ArgumentError("--workers are processes of this machine: leave it away with --dask")
     names = objective_names(options.objectives)
     constraints = tuple(map(parse_constraint, options.constraint))
     if options.checkpoint is not None and not options.checkpoint.is_file():
@@ -279,6 +297,12 @@ class Objectives:
     goals: tuple[Objective, ...]
     limited: tuple[Objective, ...]
 
+    def close(self) -> None:
+        """Ends the processes that measure them, if there are any."""
+        for objective in (*self.goals, *self.limited):
+            if isinstance(objective, Spread):
+                objective.close()
+
 
 def make_objectives(plan: Plan) -> Objectives:
     """Makes what `plan` measures; takes seconds where accuracy is among it.
@@ -289,6 +313,8 @@ def make_objectives(plan: Plan) -> Objectives:
 
     def accuracy() -> Objective:
         # torch takes seconds to import; only here, so that bad input fails fast and `macs` needs none.
+        import torch
+
         from objectives.accuracy import Accuracy
         from supernet.evaluation_pack import built_in_pack, load_pack
         from supernet.precision import resolve_device
@@ -311,18 +337,22 @@ def make_objectives(plan: Plan) -> Objectives:
                 f"{pack.record['split_seed']})",
                 flush=True,
             )
+        workers = options.workers
+        if workers is None:
+            # torch's own number of threads: the cores that this process may use, or OMP_NUM_THREADS.
+            workers = torch.get_num_threads() if device.type == "cpu" and options.dask is None else 1
         made = Accuracy(
             checkpoint=plan.checkpoint,
             space=plan.space,
             pack=pack,
             device=device,
             precision=options.precision,
-            memory=parse_bytes(options.memory, option="--memory"),
+            memory=parse_bytes(options.memory, option="--memory") / workers,
             **counts,
         )
         if made.notice:
             print(made.notice, flush=True)
-        return made
+        return spread(made, workers=workers, dask=options.dask)
 
     context = ObjectiveContext(
         plan.hardware,
@@ -592,7 +622,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     plan = check(parser().parse_args(arguments))
     try:
         print_header(plan)
-        run(plan, make_objectives(plan), Console(highlight=False))
+        with study_lock(plan.options.db, plan.study), closing(make_objectives(plan)) as objectives:
+            run(plan, objectives, Console(highlight=False))
     except KeyboardInterrupt:
         print_interrupted(plan)
         raise

@@ -19,9 +19,10 @@ from types import TracebackType
 
 from search_space.errors import H4HError, UnknownNameError
 from search_space.genotype import Genotype, parse, to_text
-from studies.constraint import parse_constraint
 from studies.evaluation import Evaluation
+from studies.fingerprint import part_of
 from studies.generation_report import GenerationReport
+from studies.lock_holder import lock_holder
 from studies.study import Goal, Study
 
 APPLICATION_ID = 0x4834484E
@@ -253,8 +254,7 @@ class Store:
             if study.fingerprint["space"] != space or not _agrees(study.fingerprint, objective, deciding):
                 continue
             # Its fingerprint has the objective's parts, so it is among its goals or its limits.
-            limited = [parse_constraint(text).quantity for text in study.constraints]
-            column = [*study.objectives, *limited].index(objective)
+            column = study.quantities.index(objective)
             for one in self.evaluations(study.name):
                 value = (*one.values, *one.limited)[column]
                 if value is not None:
@@ -264,10 +264,7 @@ class Store:
 
 def _agrees(fingerprint: Mapping[str, str], objective: str, deciding: Mapping[str, str]) -> bool:
     """Whether a study's fingerprint has these parts, under their own names or the objective's."""
-    return all(
-        fingerprint.get(f"{objective}.{key}", fingerprint.get(key)) == value
-        for key, value in deciding.items()
-    )
+    return all(part_of(fingerprint, objective, key) == value for key, value in deciding.items())
 
 
 def open_store(path: Path, *, writable: bool = False) -> Store:
@@ -317,7 +314,7 @@ def check_writable(path: Path) -> None:
         raise StoreError(f"database {path}: the folder {path.parent} does not exist")
     # SQLite keeps its log beside the file, so the folder has to be writable in either case.
     for needed in (path.parent, path):
-        if needed.exists() and not os.access(needed, os.W_OK):
+        if needed.exists() and not os.access(needed, os.W_OK, effective_ids=True):
             raise StoreError(f"database {path}: {needed} cannot be written")
 
 
@@ -380,12 +377,27 @@ def _translated(path: Path) -> Iterator[None]:
             f"database {path}: a row is there already ({error}); does another process run this study?"
         ) from error
     except sqlite3.OperationalError as error:
-        # Locked, read-only, disk full, cannot be opened.
-        raise StoreError(f"database {path} cannot be used ({error})") from error
+        raise StoreError(f"database {path} {_trouble(path, error)}") from error
     except sqlite3.DatabaseError as error:
         raise StoreError(f"database {path} is damaged ({error}); it was left as it is") from error
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"database {path} is damaged (a row cannot be read: {error})") from error
+
+
+def _trouble(path: Path, error: sqlite3.OperationalError) -> str:
+    """What keeps a database from being used, and the remedy."""
+    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF  # The rest of the code is a detail of it.
+    if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return (
+            f"has been locked by {lock_holder(path)} for {BUSY_TIMEOUT_S:g} s; wait for it or end it, and "
+            f"repeat the command"
+        )
+    if kind in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        return (
+            f"cannot be read or written ({error}); what is stored is kept: make room on its disk and repeat "
+            f"the command"
+        )
+    return f"cannot be used ({error})"  # Read-only, cannot be opened.
 
 
 _SELECT_STUDY = (

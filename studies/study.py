@@ -90,6 +90,11 @@ class Study:
         """``"max"`` or ``"min"`` of each objective."""
         return tuple(goal.direction for goal in self.goals)
 
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """What `values` and then `limited` of an evaluation are: objectives, and what constraints limit."""
+        return (*self.objectives, *(parse_constraint(text).quantity for text in self.constraints))
+
     def losses(self, evaluations: Sequence[Evaluation]) -> Floats:
         """Objective values of `evaluations`, shape (n, m), every column minimised; NaN where unknown."""
         values = np.array([evaluation.values for evaluation in evaluations], dtype=np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.table import Table
@@ -14,7 +14,10 @@ _COUNTED = ("macs", "params")
 
 
 def front_table(
-    study: Study, evaluations: Sequence[Evaluation], contributions: Sequence[float] | None = None
+    study: Study,
+    evaluations: Sequence[Evaluation],
+    contributions: Sequence[float] | None = None,
+    more: Mapping[str, Sequence[str]] | None = None,
 ) -> Table:
     """One row per evaluation, in the order given.
 
@@ -22,12 +25,16 @@ def front_table(
         study: What they belong to.
         evaluations: Some of its evaluations.
         contributions: What each adds to the hypervolume, where that is to be shown.
+        more: Columns behind the objectives, by title; one text for each evaluation.
     """
+    more = more or {}
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("id", justify="right", no_wrap=True)
     for goal in study.goals:
         unit = "" if goal.name in _COUNTED else f" {goal.unit}"
         table.add_column(f"{goal.name}{unit}", justify="right", no_wrap=True)
+    for title in more:
+        table.add_column(title, justify="right", no_wrap=True)
     counted = [name for name in _COUNTED if name not in study.objectives]
     for name in (*counted, "conv", "vit"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -38,6 +45,7 @@ def front_table(
         table.add_column("feasible", no_wrap=True)
     for row, one in enumerate(evaluations):
         cells = [number_text(value, goal.unit) for value, goal in zip(one.values, study.goals, strict=True)]
+        cells += [texts[row] for texts in more.values()]
         cells += [count_text(getattr(one, name)) for name in counted]
         cells += [str(one.conv_blocks), str(one.vit_blocks), one.family]
         if contributions is not None:

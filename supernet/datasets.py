@@ -209,8 +209,8 @@ def _folder(directory: Path, space: Space) -> ImageData:
         folder = next((path for name in TEST_FOLDERS if (path := directory / name).is_dir()), None)
         if folder is None:
             raise DatasetError(
-                f"{directory} holds no test images: put those of each class into {directory}/val/CLASS, or "
-                f"do without them (--split search)"
+                f"{directory} holds no test images: put those of each class into {directory}/val/CLASS "
+                f"(supernet.evaluate does without them: --split search)"
             )
         test = list_folder(folder)
         odd = sorted(set(test.classes) ^ set(listing.classes))

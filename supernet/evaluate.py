@@ -3,18 +3,21 @@
     python -m supernet.data cifar10
     python -m supernet.evaluate --checkpoint runs/cifar32/checkpoint.safetensors --data data
 
-The test split is for such reports alone; a search never sees it.
+The test split is for such reports alone; a search never sees it. With `--precision int8` each subnet is
+scored in float32, too, and the drop is told for each family.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from rich import box
 from rich.console import Console
 from rich.progress import track
@@ -22,11 +25,11 @@ from rich.table import Table
 
 from search_space import complexity
 from search_space.command_line import Parser, run_command
-from search_space.families import family
+from search_space.families import Family, family
 from search_space.space import Space
 from search_space.subnet import Subnet
 from search_space.wide_table import print_wide
-from supernet import cifar10, oracle
+from supernet import cifar10, oracle, shared_oracle
 from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import load_checkpoint
 from supernet.checkpoint_header import check_trained_on_pack, read_header
@@ -34,16 +37,21 @@ from supernet.checkpoints import built_in_checkpoint
 from supernet.datasets import open_data
 from supernet.evaluation_pack import built_in_pack, load_pack
 from supernet.images import BATCH, Images, check_classes
-from supernet.layouts import add_data
-from supernet.precision import resolve_device, resolve_precision
+from supernet.layouts import DEFAULT_DATA, add_data
+from supernet.model import Supernet
+from supernet.precision import INT8, SCORED_IN, resolve_device, resolve_precision
 
 SPLITS = ("search", "test")
-DEFAULT_DATA = Path("data")
 
 
 @dataclass(frozen=True)
 class Row:
-    """Accuracy of one subnet in %, by split."""
+    """One subnet.
+
+    Attributes:
+        accuracy: In %, by split.
+        accuracy_fp32: The same in float32, where `accuracy` is in int8; else None.
+    """
 
     name: str
     family: str
@@ -52,6 +60,40 @@ class Row:
     macs: int
     params: int
     accuracy: dict[str, float]
+    accuracy_fp32: dict[str, float] | None = None
+
+    def drop(self, split: str) -> float:
+        """What int8 loses, in points."""
+        assert self.accuracy_fp32 is not None
+        return self.accuracy_fp32[split] - self.accuracy[split]
+
+
+@dataclass(frozen=True)
+class FamilyDrop:
+    """What int8 loses against float32 in one family, in points, by split.
+
+    Attributes:
+        family: Its name.
+        subnets: How many it is the mean of.
+        mean, largest: Over those.
+    """
+
+    family: str
+    subnets: int
+    mean: dict[str, float]
+    largest: dict[str, float]
+
+
+def family_drops(rows: Sequence[Row], splits: Sequence[str]) -> list[FamilyDrop]:
+    """The drop in each family that has subnets among `rows`."""
+    found = []
+    for member in Family:
+        drops = {split: [row.drop(split) for row in rows if row.family == member.value] for split in splits}
+        if count := len(drops[splits[0]]):
+            mean = {split: float(np.mean(of_split)) for split, of_split in drops.items()}
+            largest = {split: max(of_split) for split, of_split in drops.items()}
+            found.append(FamilyDrop(member.value, count, mean, largest))
+    return found
 
 
 def chosen_subnets(space: Space, random: int, seed: int) -> dict[str, Subnet]:
@@ -95,18 +137,86 @@ def chosen_images(
     return Parts({split: read[split]() for split in splits}, calibration)
 
 
+def accuracies(
+    supernet: Supernet,
+    subnets: Sequence[Subnet],
+    images: Parts,
+    *,
+    precision: str,
+    device: torch.device,
+    console: Console,
+) -> dict[str, dict[str, list[float]]]:
+    """Top-1 of each subnet in %, by precision and split; in int8 those of float32, too.
+
+    Args:
+        supernet: On `device`.
+        subnets: Members of its space.
+        images: What calibrates and what is classified.
+        precision: One of `SCORED_IN`.
+        device: Where to compute.
+        console: Shows progress.
+
+    Raises:
+        H4HError: A class score is not finite; names the subnet. Or an image cannot be read.
+    """
+    show = console.is_terminal
+    with console.status("batch-norm statistics") if show else nullcontext():
+        calibration = oracle.prepare(images.calibration, precision=precision, device=device)
+        found = {
+            precision: shared_oracle.calibrated(supernet, subnets, calibration, in_integers=precision == INT8)
+        }
+    if precision == INT8:
+        found = {"fp32": replace(found[INT8], integers=None)} | found
+    result: dict[str, dict[str, list[float]]] = {name: {} for name in found}
+    for split, of_split in images.splits.items():
+        right = {name: torch.zeros(len(subnets), dtype=torch.int64) for name in found}
+        # Images outside, subnets inside: a large test split is decoded once and never held whole.
+        batches = oracle.stream(of_split, precision=precision, device=device)
+        count = -(-len(of_split) // BATCH)
+        for batch in track(
+            batches, f"{split} split", count, console=console, transient=True, disable=not show
+        ):
+            for name, calibrated in found.items():
+                right[name] += shared_oracle.correct(calibrated, [batch]).sum(1).cpu()
+        for name, counts in right.items():
+            result[name][split] = (100 * counts.double() / len(of_split)).tolist()
+    return result
+
+
 def _print(rows: list[Row], splits: list[str]) -> None:
+    in_int8 = rows[0].accuracy_fp32 is not None
     table = Table("subnet", "family", "conv", "ViT", "MMAC", "parameters", box=box.SIMPLE_HEAD)
     for split in splits:
         table.add_column(f"{split} top-1 %", justify="right")
+        if in_int8:
+            table.add_column(f"{split} int8 %", justify="right")
+
+    def values(row: Row) -> list[float]:
+        both = [row.accuracy] if row.accuracy_fp32 is None else [row.accuracy_fp32, row.accuracy]
+        return [one[split] for split in splits for one in both]
+
     for row in rows:
         cells = (row.name, row.family, str(row.conv_blocks), str(row.vit_blocks), f"{row.macs / 1e6:.2f}")
-        table.add_row(*cells, f"{row.params:,}", *(f"{row.accuracy[split]:.2f}" for split in splits))
+        table.add_row(*cells, f"{row.params:,}", *(f"{value:.2f}" for value in values(row)))
     random = [row for row in rows if row.name.startswith("random")]
     if random:
         table.add_section()
-        means = (f"{np.mean([row.accuracy[split] for row in random]):.2f}" for split in splits)
-        table.add_row(f"mean of {len(random)} random", "", "", "", "", "", *means)
+        means = np.mean([values(row) for row in random], axis=0)
+        table.add_row(f"mean of {len(random)} random", "", "", "", "", "", *(f"{mean:.2f}" for mean in means))
+    print_wide(table)
+    if in_int8:
+        _print_drops(family_drops(rows, splits), splits)
+
+
+def _print_drops(drops: list[FamilyDrop], splits: list[str]) -> None:
+    table = Table("family", "subnets", box=box.SIMPLE_HEAD)
+    for split in splits:
+        table.add_column(f"{split} drop, mean", justify="right")
+        table.add_column("largest", justify="right")
+    for one in drops:
+        cells = [f"{value:+.2f}" for split in splits for value in (one.mean[split], one.largest[split])]
+        table.add_row(one.family, str(one.subnets), *cells)
+    print("drop from float32 to int8, in points:")
     print_wide(table)
 
 
@@ -119,7 +229,9 @@ def main() -> None:
     )
     parser.add_argument("--random", type=int, default=20, help="random subnets (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the random subnets (default: %(default)s)")
-    parser.add_argument("--precision", default="fp32", help="bf16, fp32 or auto (default: %(default)s)")
+    parser.add_argument(
+        "--precision", default="fp32", help="bf16, fp32, auto, or int8 beside fp32 (default: %(default)s)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
@@ -132,26 +244,23 @@ def main() -> None:
     checkpoint = arguments.checkpoint or built_in_checkpoint("cifar32")
     keep_freed_memory()
     device = resolve_device(arguments.device)
-    precision = resolve_precision(arguments.precision, device)
+    precision = resolve_precision(arguments.precision, device, SCORED_IN)
     supernet = load_checkpoint(checkpoint).to(device).eval()
     splits = list(SPLITS) if arguments.split == "both" else [arguments.split]
-    parts = chosen_images(arguments.data, arguments.dataset, splits, supernet.space, checkpoint)
-    calibration = oracle.prepare(parts.calibration, precision=precision, device=device)
-
+    images = chosen_images(arguments.data, arguments.dataset, splits, supernet.space, checkpoint)
     subnets = chosen_subnets(supernet.space, arguments.random, arguments.seed)
-    console = Console(stderr=True)
-    progress = partial(track, console=console, transient=True, disable=not console.is_terminal)
-    statistics = {
-        name: oracle.calibrate(supernet, subnet, calibration)
-        for name, subnet in progress(subnets.items(), "batch-norm statistics")
-    }
-    correct = {name: dict.fromkeys(splits, 0) for name in subnets}
-    for split, images in parts.splits.items():
-        # Images outside, subnets inside: a large test split is decoded once and never held whole.
-        batches = oracle.stream(images, precision=precision, device=device)
-        for batch, labels in progress(batches, f"{split} split", -(-len(images) // BATCH)):
-            for name, subnet in subnets.items():
-                correct[name][split] += oracle.right(supernet, subnet, batch, labels, statistics[name])
+    found = accuracies(
+        supernet,
+        list(subnets.values()),
+        images,
+        precision=precision,
+        device=device,
+        console=Console(stderr=True),
+    )
+
+    def of_subnet(number: int, by_split: dict[str, list[float]]) -> dict[str, float]:
+        return {split: values[number] for split, values in by_split.items()}
+
     rows = [
         Row(
             name=name,
@@ -160,18 +269,19 @@ def main() -> None:
             vit_blocks=subnet.vit_blocks,
             macs=complexity.macs(subnet),
             params=complexity.params(subnet),
-            accuracy={
-                split: 100 * correct[name][split] / len(images) for split, images in parts.splits.items()
-            },
+            accuracy=of_subnet(number, found[precision]),
+            accuracy_fp32=of_subnet(number, found["fp32"]) if precision == INT8 else None,
         )
-        for name, subnet in subnets.items()
+        for number, (name, subnet) in enumerate(subnets.items())
     ]
     if arguments.json:
-        record = {
+        record: dict[str, Any] = {
             "checkpoint": str(checkpoint),
             "precision": precision,
             "subnets": list(map(asdict, rows)),
         }
+        if precision == INT8:
+            record["drops"] = list(map(asdict, family_drops(rows, splits)))
         print(json.dumps(record, indent=2))
     else:
         _print(rows, splits)

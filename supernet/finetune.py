@@ -34,11 +34,11 @@ from supernet.checkpoint import file_digest, load_checkpoint
 from supernet.checkpoint_header import read_header
 from supernet.checkpoints import built_in_checkpoint
 from supernet.datasets import open_data
-from supernet.evaluate import DEFAULT_DATA, SPLITS
+from supernet.evaluate import SPLITS
 from supernet.extraction import extract, folded, save_extracted
 from supernet.fine_tuning import NOT_USED, FineTuning, make_recipe, top1
 from supernet.images import Images
-from supernet.layouts import add_data
+from supernet.layouts import DEFAULT_DATA, add_data
 from supernet.precision import resolve_device, resolve_precision
 from supernet.recipe import NAMES, Recipe
 from supernet.train import HELP as TRAINING_HELP

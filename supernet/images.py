@@ -118,6 +118,12 @@ def check_classes(space: Space, classes: int) -> None:
         )
 
 
+def check_images(images: Tensor) -> None:
+    """Raises `H4HError` unless network input is of shape ``(n, 3, s, s)``; any `s` does, as it is resized."""
+    if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
+        raise H4HError(f"images must be of shape (n, 3, s, s), but got {tuple(images.shape)}")
+
+
 def normalised(pixels: Tensor, dtype: torch.dtype) -> Tensor:
     """uint8 ``(n, 3, h, w)`` -> the same shape in `dtype`, channels_last, zero mean, unit deviation."""
     mean = torch.tensor(MEAN, device=pixels.device).view(1, 3, 1, 1)

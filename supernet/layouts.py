@@ -38,12 +38,22 @@ class DatasetError(H4HError):
     """A data set that is absent, damaged or cannot be fetched."""
 
 
-def add_data(add: Callable[..., object], default: Path | None = None) -> None:
+DEFAULT_DATA = Path("data")
+"""Where commands that need a data set look for it unless told."""
+
+
+def add_data(
+    add: Callable[..., object],
+    default: Path | None = None,
+    *,
+    otherwise: str = "images of CIFAR-10 that are in the repository",
+) -> None:
     """Adds --data and --dataset.
 
     Args:
         add: `add_argument` of what they are added to.
-        default: Folder that is taken without --data; None for the evaluation pack in the repository.
+        default: Folder that is taken without --data, if one is.
+        otherwise: What is taken without --data where no folder is.
     """
     add(
         "--data",
@@ -51,7 +61,7 @@ def add_data(add: Callable[..., object], default: Path | None = None) -> None:
         default=default,
         metavar="DIR",
         help="folder of CIFAR-10, CIFAR-100, Fashion-MNIST, or of train/CLASS/*.jpg and val/CLASS/*.jpg "
-        f"(default: {default or 'images of CIFAR-10 that are in the repository'})",
+        f"(default: {default or otherwise})",
     )
     add(
         "--dataset",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from search_space.errors import H4HError
 from search_space.space import Space
 from search_space.subnet import Head, Stem, Subnet, downsampled
 from supernet.blocks import ElasticStage
 from supernet.elastic import ElasticBatchNorm, ElasticConv2d, ElasticLinear, normalised
+from supernet.images import check_images
 from supernet.normalisation import Normalisation, by_batch
 from supernet.residual import Residual, add
 from supernet.resizing import resized
@@ -60,8 +60,7 @@ class Supernet(nn.Module):
         Raises:
             H4HError: `images` has another shape.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
-            raise H4HError(f"images must be of shape (n, 3, s, s), but got {tuple(images.shape)}")
+        check_images(images)
         x = self.begin(resized(images, subnet.resolution), subnet.stem, normalise)
         for layer, stage in zip(self.stages, subnet.stages, strict=True):
             x = layer(x, stage, normalise, residual)

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from search_space.errors import H4HError
+
 EPSILON = 1e-5
 
 
@@ -29,7 +31,11 @@ def by_batch(_site: nn.Module, x: Tensor, weight: Tensor, bias: Tensor) -> Tenso
 
 
 class Recording:
-    """Normalises by the batch and records each layer's mean and variance, averaged over all images seen."""
+    """Normalises by the batch and records each layer's mean and variance, averaged over all images seen.
+
+    Raises:
+        H4HError: A batch holds one value of a channel, which has no variance.
+    """
 
     def __init__(self) -> None:
         self._images: dict[nn.Module, int] = {}
@@ -37,6 +43,12 @@ class Recording:
         self._variances: dict[nn.Module, Tensor] = {}
 
     def __call__(self, site: nn.Module, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        if x.numel() == x.shape[1]:
+            raise H4HError(
+                "batch-norm statistics need more than one value of a channel, but a batch of calibration "
+                "images holds one image, and its map one position: choose a number of calibration images "
+                "(--calibration-images) that is not 1 above a multiple of 256"
+            )
         # With momentum 1 torch's fused kernel hands out the statistics of this very batch.
         mean = torch.zeros(x.shape[1], device=x.device)
         variance = torch.ones(x.shape[1], device=x.device)

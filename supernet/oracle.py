@@ -17,7 +17,7 @@ from search_space.subnet import Subnet
 from supernet.images import Images, normalised
 from supernet.model import Supernet
 from supernet.normalisation import Recorded, Recording
-from supernet.precision import PRECISIONS
+from supernet.precision import SCORED_IN
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def stream(images: Images, *, precision: str, device: torch.device) -> Iterator[
         DatasetError: An image cannot be read.
     """
     for part in images.evaluated():
-        yield normalised(part.pixels.to(device), PRECISIONS[precision]), part.labels.to(device)
+        yield normalised(part.pixels.to(device), SCORED_IN[precision]), part.labels.to(device)
 
 
 @torch.inference_mode()

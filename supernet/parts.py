@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import isqrt
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from search_space.complexity import head_macs, part_macs, stem_macs
 from search_space.subnet import MBConv, PatchMerging, Stage, Subnet, ViTBlock, downsampled
@@ -27,6 +27,7 @@ class Part:
     Attributes:
         place: Where in the supernet it stands.
         form: Which form it takes there.
+        layer: What computes it; None for resizing.
         run: Computes it.
         macs: Multiply-accumulates of one image.
         output: Numbers of one image that it hands on.
@@ -35,53 +36,78 @@ class Part:
 
     place: str
     form: object
+    layer: nn.Module | None = field(compare=False)
     run: Callable[[Tensor, Normalisation], Tensor] = field(compare=False)
     macs: int = field(compare=False)
     output: int = field(compare=False)
     working: int = field(compare=False)
 
 
-def parts(supernet: Supernet, subnet: Subnet) -> Iterator[Part]:
-    """The parts of `subnet` in order, from images ``(n, 3, s, s)`` to logits ``(n, classes)``."""
+def parts(supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False) -> Iterator[Part]:
+    """The parts of `subnet` in order, from images ``(n, 3, s, s)`` to logits ``(n, classes)``.
+
+    Args:
+        supernet: The weights.
+        subnet: A member of its space.
+        keeps_scores: Whether attention holds its scores, as it does without a fused kernel.
+    """
     side, stem, head = subnet.sides[0], subnet.stem, subnet.head
     pixels, out = 3 * subnet.resolution**2, stem.width * side**2
-    yield Part("images", subnet.resolution, lambda x, _: resized(x, subnet.resolution), 0, pixels, 3 * pixels)
     yield Part(
-        "stem", stem, lambda x, by: supernet.begin(x, stem, by), stem_macs(subnet), out, pixels + 2 * out
+        "images", subnet.resolution, None, lambda x, _: resized(x, subnet.resolution), 0, pixels, 3 * pixels
+    )
+    yield Part(
+        "stem",
+        stem,
+        supernet,
+        lambda x, by: supernet.begin(x, stem, by),
+        stem_macs(subnet),
+        out,
+        pixels + 2 * out,
     )
     for number, (layer, stage) in enumerate(zip(supernet.stages, subnet.stages, strict=True), start=1):
         assert isinstance(layer, ElasticStage)
-        yield from _stage_parts(f"stage{number}", layer, stage, side)
+        yield from _stage_parts(f"stage{number}", layer, stage, side, keeps_scores)
         side = downsampled(side, stage.stride)
     yield Part(
         "head",
         head,
-        lambda x, by: supernet.classify(_as_map(x), head, by),
+        supernet,
+        lambda x, by: supernet.classify(square_map(x), head, by),
         head_macs(subnet),
         head.classes,
         (head.in_width + 2 * head.width) * side**2,
     )
 
 
-def _stage_parts(name: str, layer: ElasticStage, stage: Stage, side: int) -> Iterator[Part]:
-    def part(place: str, block: MBConv | PatchMerging | ViTBlock, run: Callable[..., Tensor]) -> Part:
+def _stage_parts(
+    name: str, layer: ElasticStage, stage: Stage, side: int, keeps_scores: bool
+) -> Iterator[Part]:
+    def part(
+        place: str,
+        block: MBConv | PatchMerging | ViTBlock,
+        layer: nn.Module | None,
+        run: Callable[..., Tensor],
+    ) -> Part:
         after = side if isinstance(block, ViTBlock) else downsampled(side, block.stride)
         out = block.width * after**2
-        return Part(f"{name}.{place}", block, run, part_macs(block, side), out, _working(block, side, out))
+        working = _working(block, side, out, keeps_scores)
+        return Part(f"{name}.{place}", block, layer, run, part_macs(block, side), out, working)
 
     step = stage.downsampling
-    yield part("downsampling", step, lambda x, by: layer.downsample(_as_map(x), step, by))
+    down = layer.mbconv if isinstance(step, MBConv) else layer.patch_merging
+    yield part("downsampling", step, down, lambda x, by: layer.downsample(square_map(x), step, by))
     side = downsampled(side, stage.stride)
     for number, (conv, block) in enumerate(zip(layer.conv_blocks, stage.conv_blocks, strict=False)):
-        yield part(f"conv{number}", block, lambda x, by, conv=conv, block=block: conv(x, block, by))
+        yield part(f"conv{number}", block, conv, lambda x, by, conv=conv, block=block: conv(x, block, by))
     if stage.vit_blocks:
         size = stage.width * side**2
-        yield Part(f"{name}.tokens", None, lambda x, _: layer.tokens(x), 0, size, 3 * size)
+        yield Part(f"{name}.tokens", None, layer, lambda x, _: layer.tokens(x), 0, size, 3 * size)
     for number, (vit, vit_block) in enumerate(zip(layer.vit_blocks, stage.vit_blocks, strict=False)):
-        yield part(f"vit{number}", vit_block, lambda x, _, vit=vit, block=vit_block: vit(x, block))
+        yield part(f"vit{number}", vit_block, vit, lambda x, _, vit=vit, block=vit_block: vit(x, block))
 
 
-def _working(block: MBConv | PatchMerging | ViTBlock, side: int, out: int) -> int:
+def _working(block: MBConv | PatchMerging | ViTBlock, side: int, out: int, keeps_scores: bool) -> int:
     """Numbers alive in one block: a layer's input and output, its normalised output, and the residual."""
     match block:
         case MBConv():
@@ -92,10 +118,12 @@ def _working(block: MBConv | PatchMerging | ViTBlock, side: int, out: int) -> in
             return block.in_width * side**2 + 2 * out
         case ViTBlock():
             attention = 2 * out + 4 * block.attention_width * side**2
+            if keeps_scores:
+                attention += 2 * block.heads * side**4
             return max(attention + out, 2 * out + 2 * block.mlp_width * side**2)
 
 
-def _as_map(x: Tensor) -> Tensor:
+def square_map(x: Tensor) -> Tensor:
     """``(n, s * s, c)`` or ``(n, c, s, s)`` -> ``(n, c, s, s)``."""
     if x.ndim == 4:
         return x

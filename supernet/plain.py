@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from search_space.errors import H4HError
 from search_space.subnet import MBConv, PatchMerging, Stage, Subnet, ViTBlock
+from supernet.images import check_images
 from supernet.normalisation import EPSILON
 from supernet.resizing import resized
 
@@ -201,8 +201,7 @@ class PlainNetwork(nn.Module):
         Raises:
             H4HError: `images` has another shape.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
-            raise H4HError(f"images must be of shape (n, 3, s, s), but got {tuple(images.shape)}")
+        check_images(images)
         x = self.head(self.stages(self.stem(resized(images, self.subnet.resolution))))
         logits: Tensor = self.classifier(x.mean((2, 3)))
         return logits

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
 from search_space.errors import H4HError, UnknownNameError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+"""What networks train and evaluate in."""
+INT8 = "int8"
+"""What they are deployed in: 8-bit integers, simulated in float32 (see `integer_network`)."""
+SCORED_IN = {**PRECISIONS, INT8: torch.float32}
+"""What subnets can be scored in, with the dtype of their images."""
 
 
 def resolve_device(name: str) -> torch.device:
@@ -26,19 +33,24 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-def resolve_precision(name: str, device: torch.device) -> str:
+def resolve_precision(name: str, device: torch.device, known: Mapping[str, torch.dtype] = PRECISIONS) -> str:
     """``auto`` -> bf16 where the device multiplies bf16 natively, else fp32.
 
     bf16 without native instructions is emulated and slower than fp32.
 
+    Args:
+        name: What the user gave.
+        device: Where to compute.
+        known: What is allowed beside ``auto``.
+
     Raises:
-        UnknownNameError: `name` is neither ``auto`` nor a known precision.
+        UnknownNameError: `name` is neither ``auto`` nor one of `known`.
     """
     if name == "auto":
         if device.type == "cuda":
             return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
         native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
         return "bf16" if native else "fp32"
-    if name not in PRECISIONS:
-        raise UnknownNameError("precision", name, ("auto", *PRECISIONS))
+    if name not in known:
+        raise UnknownNameError("precision", name, ("auto", *known))
     return name

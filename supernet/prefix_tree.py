@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from torch import Tensor
-
-from supernet.normalisation import Normalisation
 from supernet.parts import Part
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,23 +90,23 @@ def _grouped(subnets: list[int], chains: Sequence[Sequence[Part]], place: int) -
 
 def walk(
     branches: Sequence[Branch],
-    x: Tensor,
-    normalisation: Callable[[Branch], Normalisation],
-    reach: Callable[[Branch, Tensor], None],
+    x: T,
+    compute: Callable[[Branch, Part, T], T],
+    reach: Callable[[Branch, T], None],
 ) -> None:
     """Computes all subnets on one batch.
 
     Args:
         branches: The tree.
-        x: Images ``(n, 3, s, s)``.
-        normalisation: What normalises in a branch.
+        x: What the first parts get: images ``(n, 3, s, s)``, in whatever form `compute` takes them.
+        compute: Computes a part of a branch.
         reach: Gets each branch at which subnets end, and their logits.
     """
     for branch in branches:
-        out, normalise = x, normalisation(branch)
+        out = x
         for part in branch.parts:
-            out = part.run(out, normalise)
+            out = compute(branch, part, out)
         if branch.branches:
-            walk(branch.branches, out, normalisation, reach)
+            walk(branch.branches, out, compute, reach)
         else:
             reach(branch, out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,13 +12,17 @@ import torch
 
 from objectives.accuracy import Accuracy
 from objectives.objective import Objective
+from objectives.workers.parcel import pack
+from objectives.workers.spread import Spread, spread
 from search_space.errors import H4HError
 from search_space.space import load_space
+from supernet import prefix_tree
 from supernet.checkpoint import CheckpointError, file_digest, load_checkpoint, save_checkpoint
 from supernet.checkpoints import built_in_checkpoint
 from supernet.evaluation_pack import built_in_pack, load_pack
 from supernet.images import normalised
 from supernet.normalisation import Recording
+from supernet.quantisation import VERSION
 
 SPACE = load_space("cifar32")
 CHECKPOINT = built_in_checkpoint("cifar32")
@@ -57,8 +62,9 @@ def test_value_is_the_share_of_right_classes_after_recalibration() -> None:
     assert accuracy()([subnet])[0] == pytest.approx(100 * float(right), abs=100 / 300)
 
 
-def test_values_do_not_depend_on_the_batch() -> None:
-    objective = accuracy()
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_values_do_not_depend_on_the_batch(precision: str) -> None:
+    objective = accuracy(precision=precision)
     rng = np.random.default_rng(0)
     subnets = [SPACE.decode(SPACE.sample(rng)) for _ in range(4)]
     together = objective(subnets)
@@ -80,8 +86,27 @@ def test_fingerprint_follows_everything_that_decides(tmp_path: Path) -> None:
         {"val_images": 301},
         {"calibration_images": 129},
         {"precision": "bf16"},
+        {"precision": "int8"},
     ):
         assert accuracy(**change).fingerprint() != base
+    in_integers = accuracy(precision="int8").fingerprint()
+    assert in_integers == base | {"precision": "int8", "quantisation": VERSION}
+
+
+def test_in_integers_values_are_near_those_in_floating_point() -> None:
+    subnets = [SPACE.decode(SPACE.largest()), SPACE.decode(SPACE.smallest())]
+    difference = accuracy(precision="int8")(subnets) - accuracy()(subnets)
+    assert np.abs(difference).max() < 5
+    assert np.abs(difference).max() > 0
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_fewer_calibration_images_than_a_batch(precision: str) -> None:
+    subnets = [SPACE.decode(SPACE.largest())]
+    (few,) = accuracy(precision=precision, calibration_images=64)(subnets)
+    assert few > 80
+    (one,) = accuracy(precision=precision, calibration_images=1)(subnets)
+    assert 0 <= one <= few
 
 
 @pytest.mark.parametrize(
@@ -107,3 +132,51 @@ def test_another_space_is_refused() -> None:
     other = replace(SPACE, name="other", resolution=(32,))
     with pytest.raises(CheckpointError, match="not of 'other'"):
         accuracy(space=other)
+
+
+def test_it_computes_in_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+    real = prefix_tree.walk
+
+    def walk(*arguments: Any) -> None:
+        threads.append(torch.get_num_threads())
+        real(*arguments)
+
+    objective = accuracy()
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        monkeypatch.setattr("supernet.shared_oracle.walk", walk)
+        objective([SPACE.decode(SPACE.smallest())])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(threads) == {1}
+
+
+@pytest.mark.slow
+def test_workers_find_the_same_values_whatever_their_number() -> None:
+    # bf16, in which rounding shows soonest.
+    objective = accuracy(precision="bf16", val_images=100, calibration_images=64)
+    rng = np.random.default_rng(3)
+    subnets = [SPACE.decode(one) for one in sorted(SPACE.sample(rng) for _ in range(4))]
+    alone = objective(subnets)
+    spread_ = spread(objective, workers=2)
+    assert isinstance(spread_, Spread)
+    for count in (4, 3, 2):  # In shares of two or one.
+        assert spread_(subnets[:count]).tolist() == alone[:count].tolist()
+    spread_.close()
+
+
+def test_what_a_worker_gets_holds_weights_and_images_once() -> None:
+    objective = accuracy()
+    parcel, pieces = pack(objective)
+    block = bytearray(b"".join(pieces))
+    weights = sum(tensor.nbytes for tensor in load_checkpoint(CHECKPOINT).state_dict().values())
+    images = (300 + 128) * 3 * 32 * 32 * 4
+    assert weights + images <= len(block) < 1.02 * (weights + images)
+    assert len(parcel.content) < 0.1 * len(block)
+    found = parcel.unpack(block)
+    subnets = [SPACE.decode(SPACE.smallest()), SPACE.decode(SPACE.largest())]
+    assert found(subnets).tolist() == objective(subnets).tolist()
+    assert found.fingerprint() == objective.fingerprint()

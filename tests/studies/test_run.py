@@ -230,6 +230,8 @@ def test_other_hardware_is_refused_where_it_matters(capsys: pytest.CaptureFixtur
         (["--generations", "0"], "at least 1"),
         (["--seed", "-1"], "at least 0"),
         (["--val-images", "0"], "--val-images must be at least 1"),
+        (["--workers", "0"], "--workers must be at least 1"),
+        (["--workers", "2", "--dask", "tcp://10.0.0.1:8786"], "leave it away with --dask"),
         (["--checkpoint", "none.safetensors"], "none.safetensors does not exist"),
         (["--db", "none/studies.db"], "folder none does not exist"),
         (["--db", "."], "not a file"),

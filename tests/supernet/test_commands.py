@@ -34,6 +34,8 @@ def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         ),
         ("train", ("--out", "o", "--device", "gpu0"), "unknown device 'gpu0'"),
         ("train", ("--out", "o", "--precision", "fp8"), "unknown precision 'fp8'"),
+        ("train", ("--out", "o", "--precision", "int8"), "'int8': must be one of auto, fp32, bf16"),
+        ("evaluate", ("--precision", "fp8"), "'fp8': must be one of auto, fp32, bf16, int8"),
         ("train", ("--out", "o", "--batch", "1"), "batch must be at least 2 and finite, but got 1"),
         ("train", ("--out", "o", "--epochs", "3,0"), "phase 'hybrid': epochs must be at least 1, but got 0"),
         ("evaluate", ("--checkpoint", "absent.safetensors"), "absent.safetensors does not exist"),
@@ -146,6 +148,26 @@ def test_train_then_evaluate(
     record = json.loads(text)
     assert [row["name"] for row in record["subnets"]] == ["largest", "smallest", "random 1", "random 2"]
     assert all(set(row["accuracy"]) == {"search", "test"} for row in record["subnets"])
+    code, text = call(
+        "evaluate", "--checkpoint", str(checkpoint), "--random", "2", "--precision", "int8", "--json"
+    )
+    assert code == 0
+    in_int8 = json.loads(text)
+    assert [row["accuracy_fp32"] for row in in_int8["subnets"]] == [
+        row["accuracy"] for row in record["subnets"]
+    ]
+    assert sum(drop["subnets"] for drop in in_int8["drops"]) == 4
+    for drop in in_int8["drops"]:
+        rows = [row for row in in_int8["subnets"] if row["family"] == drop["family"]]
+        for split in ("search", "test"):
+            points = [row["accuracy_fp32"][split] - row["accuracy"][split] for row in rows]
+            assert drop["mean"][split] == pytest.approx(sum(points) / len(points))
+            assert drop["largest"][split] == pytest.approx(max(points))
+    code, text = call("evaluate", "--checkpoint", str(checkpoint), "--random", "1", "--precision", "int8")
+    assert code == 0
+    assert "test int8 %" in text
+    assert "drop from float32 to int8, in points" in text
+
     code, text = call("evaluate", "--checkpoint", str(checkpoint), "--random", "1", "--split", "search")
     assert code == 0
     assert "search top-1" in text

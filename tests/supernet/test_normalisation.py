@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
+from search_space.errors import H4HError
 from supernet.elastic import ElasticBatchNorm
 from supernet.normalisation import Recording, by_batch
 
@@ -44,3 +46,10 @@ def test_each_layer_has_its_own_statistics() -> None:
     statistics = recording.result().statistics
     torch.testing.assert_close(statistics[second][0], statistics[first][0] + 5)
     assert all(isinstance(site, nn.Module) for site in statistics)
+
+
+def test_one_value_of_a_channel_has_no_variance() -> None:
+    layer = ElasticBatchNorm(4)
+    with pytest.raises(H4HError, match=r"--calibration-images\) that is not 1 above a multiple of 256"):
+        layer(torch.randn(1, 4, 1, 1), Recording())
+    assert layer(torch.randn(1, 4, 2, 1), Recording()).isfinite().all()

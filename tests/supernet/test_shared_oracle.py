@@ -17,6 +17,7 @@ from search_space.genotype import Genotype
 from search_space.space import load_space
 from search_space.subnet import Subnet
 from supernet import oracle
+from supernet.integer_network import Numbers, Observed, Stored, run
 from supernet.model import Supernet
 from supernet.normalisation import Folded, Recording, by_batch
 from supernet.oracle import PreparedImages
@@ -47,14 +48,27 @@ def images(count: int, *, batches: int = 2, seed: int = 0) -> PreparedImages:
 CALIBRATION, HELD_OUT = images(6), images(5, seed=1)
 
 
-def logits(subnet: Subnet) -> Tensor:
+def logits(subnet: Subnet, *, in_integers: bool = False) -> Tensor:
     """Of the held-out images, by the parts of this subnet alone."""
     recording = Recording()
     with torch.inference_mode():
         for batch, _ in CALIBRATION.batches:
             SUPERNET(batch, subnet, recording)
         statistics = Folded(recording.result().statistics)
+        if in_integers:
+            observed = Observed(statistics)
+            for batch, _ in CALIBRATION.batches:
+                by_parts(subnet, batch, observed)
+            integers = observed.result()
+            return torch.cat([by_parts(subnet, batch, integers) for batch, _ in HELD_OUT.batches])
         return torch.cat([SUPERNET(batch, subnet, statistics) for batch, _ in HELD_OUT.batches])
+
+
+def by_parts(subnet: Subnet, batch: Tensor, numbers: Numbers) -> Tensor:
+    x = Stored(batch, 1.0)
+    for part in parts(SUPERNET, subnet):
+        x = run(part, x, numbers)
+    return x.real()
 
 
 def relatives(seed: int, count: int) -> list[Genotype]:
@@ -69,10 +83,15 @@ def relatives(seed: int, count: int) -> list[Genotype]:
 
 
 @settings(max_examples=12)
-@given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 6), memory=st.sampled_from([PLENTY, 3e7, 1.0]))
-def test_together_as_each_alone(seed: int, count: int, memory: float) -> None:
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    count=st.integers(1, 6),
+    memory=st.sampled_from([PLENTY, 3e7, 1.0]),
+    in_integers=st.booleans(),
+)
+def test_together_as_each_alone(seed: int, count: int, memory: float, in_integers: bool) -> None:
     subnets = [SPACE.decode(genotype) for genotype in relatives(seed, count)]
-    together = calibrated(SUPERNET, subnets, CALIBRATION, memory=memory)
+    together = calibrated(SUPERNET, subnets, CALIBRATION, memory=memory, in_integers=in_integers)
     seen: dict[int, list[Tensor]] = {index: [] for index in range(count)}
 
     def watch(branch: Branch, scores: Tensor) -> None:
@@ -82,7 +101,7 @@ def test_together_as_each_alone(seed: int, count: int, memory: float) -> None:
     for batch, _ in HELD_OUT.batches:
         together.scores(batch, watch)
     for index, subnet in enumerate(subnets):
-        assert torch.equal(torch.cat(seen[index]), logits(subnet))
+        assert torch.equal(torch.cat(seen[index]), logits(subnet, in_integers=in_integers))
 
 
 def test_right_and_wrong_images_by_hand() -> None:
@@ -156,12 +175,14 @@ def test_all_that_is_shared_is_computed_once() -> None:
     assert whole[0] - last[0] == whole[1] - last[1]
 
 
-def test_scores_that_are_not_finite_name_the_subnet() -> None:
+@pytest.mark.parametrize("in_integers", [False, True])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_scores_that_are_not_finite_name_the_subnet(in_integers: bool, value: float) -> None:
     supernet = Supernet(SPACE).eval()
     with torch.no_grad():
-        supernet.classifier.bias[3] = torch.nan
+        supernet.classifier.bias[3] = value
     subnets = [SPACE.decode(SPACE.smallest())]
-    found = calibrated(supernet, subnets, CALIBRATION, memory=PLENTY)
+    found = calibrated(supernet, subnets, CALIBRATION, in_integers=in_integers)
     with pytest.raises(H4HError, match=r"subnet 24px stem16 .* not finite"):
         correct(found, HELD_OUT.batches)
 
@@ -176,3 +197,23 @@ def test_full_sharing_is_enough_for_any_set() -> None:
     found = calibrated(SUPERNET, subnets, calibration, memory=memory)
     assert isinstance(found, Calibrated)
     assert sum(top.macs for top in found.branches) == sum(top.macs for top in trees(genotypes, float("inf")))
+
+
+@pytest.mark.parametrize("in_integers", [False, True])
+def test_few_images_calibrate_and_images_of_any_size_are_resized(in_integers: bool) -> None:
+    subnets = [SPACE.decode(SPACE.smallest()), SPACE.decode(SPACE.largest())]
+    one = PreparedImages(tuple((batch[:1], labels[:1]) for batch, labels in CALIBRATION.batches[:1]))
+    found = calibrated(SUPERNET, subnets, one, in_integers=in_integers)
+    for side in (8, 32, 75):
+        assert found.classify(torch.randn(3, 3, side, side)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("shape", [(4, 1, 32, 32), (4, 3, 32, 24), (3, 32, 32)])
+def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
+    subnets = [SPACE.decode(SPACE.smallest())]
+    batch, labels = torch.zeros(shape), torch.zeros(len(CALIBRATION), dtype=torch.int64)
+    with pytest.raises(H4HError, match=r"must be of shape \(n, 3, s, s\), but got \("):
+        calibrated(SUPERNET, subnets, PreparedImages(((batch, labels),)))
+    found = calibrated(SUPERNET, subnets, CALIBRATION)
+    with pytest.raises(H4HError, match=r"must be of shape \(n, 3, s, s\), but got \("):
+        correct(found, [(batch, labels)])

@@ -1,0 +1,197 @@
+"""Workers that are processes of this machine.
+
+They are started when they are first needed, share weights and images in memory with each other, and end with
+the process that started them, however it ends.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import tempfile
+import threading
+import weakref
+from collections import Counter, deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from mmap import MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap
+from multiprocessing import connection as connections
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from multiprocessing.reduction import DupFd
+from typing import IO, Any, cast
+
+from objectives.objective import FloatArray, Objective
+from objectives.workers.errors import WorkerError
+from objectives.workers.parcel import Parcel, pack
+from search_space.subnet import Subnet
+
+DEATHS = 3
+"""Workers that may die over a part before it is given up."""
+
+
+@dataclass(frozen=True)
+class _Worker:
+    process: SpawnProcess
+    connection: Connection[Any, Any]
+
+    def stop(self) -> None:
+        self.connection.close()
+        self.process.kill()
+        self.process.join()
+
+
+class LocalTeam:
+    """Processes of this machine that hold an objective.
+
+    A worker that dies is replaced, and its part is given to another one.
+
+    Args:
+        objective: What they measure; is pickled, so its class must lie in a module.
+        size: Most processes, at least 1.
+    """
+
+    def __init__(self, objective: Objective, size: int) -> None:
+        self.size = size
+        # Anonymous: the system frees it when the last of these processes has ended.
+        self._block = tempfile.TemporaryFile()  # noqa: SIM115
+        self._parcel, pieces = pack(objective)
+        self._block.writelines(pieces)
+        self._block.flush()
+        self._idle: list[_Worker] = []
+        self._all: list[_Worker] = []
+        # For an owner who forgets to close; nothing may outlive it.
+        self._stop = weakref.finalize(self, _stop, self._all)
+
+    def measure(self, parts: Sequence[Sequence[Subnet]]) -> list[FloatArray]:
+        """Values of each part, in order.
+
+        Raises:
+            WorkerError: `DEATHS` workers died over one part.
+            Exception: Whatever the objective raised in a worker.
+        """
+        try:
+            return self._measure(parts)
+        except BaseException:
+            # The others are still at work on parts nobody waits for any more.
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Ends the processes at once; `measure` starts others."""
+        _stop(self._all)
+        self._idle.clear()
+
+    def _measure(self, parts: Sequence[Sequence[Subnet]]) -> list[FloatArray]:
+        waiting = deque(range(len(parts)))
+        busy: dict[Connection[Any, Any], tuple[_Worker, int]] = {}
+        deaths: Counter[int] = Counter()
+        values: dict[int, FloatArray] = {}
+        while waiting or busy:
+            while waiting and len(busy) < self.size:
+                worker, part = self._idle.pop() if self._idle else self._start(), waiting.popleft()
+                busy[worker.connection] = worker, part
+                with suppress(OSError):  # It may have died while it was idle; the pipe says so below.
+                    worker.connection.send(parts[part])
+            for ready in cast("list[Connection[Any, Any]]", connections.wait(list(busy))):
+                worker, part = busy.pop(ready)
+                try:
+                    answer = ready.recv()
+                except (EOFError, OSError):
+                    deaths[part] += 1
+                    self._bury(worker, deaths[part], len(parts[part]))
+                    waiting.appendleft(part)
+                    continue
+                self._idle.append(worker)
+                if isinstance(answer, BaseException):
+                    raise answer
+                values[part] = answer
+        return [values[part] for part in range(len(parts))]
+
+    def _bury(self, worker: _Worker, deaths: int, subnets: int) -> None:
+        """Raises `WorkerError` if a part has cost its last worker."""
+        self._all.remove(worker)
+        worker.process.join()
+        worker.connection.close()
+        if deaths >= DEATHS:
+            code = worker.process.exitcode or 0
+            cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            raise WorkerError(
+                f"{deaths} workers died over the same {subnets} subnets, the last of them by {cause}; where "
+                f"memory runs out, fewer --workers or a smaller --memory help. What is stored is kept: the "
+                f"same command goes on"
+            )
+
+    def _start(self) -> _Worker:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        # Python's own helper process unblocks Ctrl-C when it is started, which must not happen below.
+        resource_tracker.ensure_running()
+        # Ctrl-C reaches all processes of a terminal; a worker is to be ended by its owner alone. It inherits
+        # what is blocked here, and so never sees it, not even while it starts.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            package = _Package(self._parcel, self._block)
+            process = context.Process(target=_serve, args=(theirs, package), daemon=True)
+            process.start()
+            theirs.close()
+            worker = _Worker(process, ours)
+            self._all.append(worker)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return worker
+
+
+class _Package:
+    """A parcel with the file of its block, on its way into a process that is being started."""
+
+    def __init__(self, parcel: Parcel, block: IO[bytes]) -> None:
+        self._parcel = parcel
+        self._block: Any = block
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_parcel": self._parcel, "_block": DupFd(self._block.fileno())}
+
+    def open(self) -> Any:
+        file = self._block.detach()
+        size = os.fstat(file).st_size
+        # Private: torch wants to be allowed to write; as long as nobody does, all map the same memory.
+        block = mmap(file, size, MAP_PRIVATE, PROT_READ | PROT_WRITE) if size else bytearray()
+        os.close(file)
+        return self._parcel.unpack(cast(memoryview, block))
+
+
+def _serve(connection: Connection[Any, Any], package: _Package) -> None:
+    """What a worker does: measures what it is sent until its owner is gone."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    objective: Objective | None = None
+    while True:
+        try:
+            part = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            objective = objective or package.open()
+            answer: FloatArray | Exception = objective(part)
+        except Exception as error:
+            answer = error
+        try:
+            connection.send(answer)
+        except OSError:
+            return
+
+
+def _end_with_parent() -> None:
+    """Ends this process when its parent has ended, also in the midst of work."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _stop(workers: list[_Worker]) -> None:
+    while workers:
+        workers.pop().stop()

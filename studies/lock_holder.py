@@ -1,0 +1,42 @@
+"""Which other process keeps a database locked, where the system tells (Linux)."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+LOCKS = Path("/proc/locks")
+
+
+def lock_holder(database: Path) -> str:
+    """The process that holds SQLite's lock for writing, in words; "another process" where nobody knows."""
+    # In WAL mode the lock for writing is on the file of shared memory, that of others on the database.
+    for path in (database.with_name(f"{database.name}-shm"), database):
+        for process in _writers(path):
+            if process != os.getpid():
+                return f"process {process}{_command(process)}"
+    return "another process"
+
+
+def _writers(path: Path) -> Iterator[int]:
+    """Processes with a lock for writing on a file."""
+    try:
+        inode = path.stat().st_ino
+        lines = LOCKS.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        # 1: POSIX ADVISORY WRITE 2260 fe:00:2148762 120 120
+        words = line.split()
+        if "WRITE" in words and words[-3].endswith(f":{inode}"):
+            yield int(words[-4])
+
+
+def _command(process: int) -> str:
+    try:
+        words = Path(f"/proc/{process}/cmdline").read_text().split("\0")[:-1]
+    except OSError:
+        return ""
+    return f" ({shlex.join(words)})" if words else ""

@@ -1,0 +1,115 @@
+"""The grids of 8-bit integers on which a deployed network computes.
+
+As in TensorFlow Lite's scheme for 8 bits (Jacob et al., CVPR 2018), which Arm's Ethos-U55 runs:
+
+| what | scale | zero point | where the range comes from |
+|---|---|---|---|
+| weights | of each output channel | 0 | largest magnitude, -127 to 127 |
+| activations | of each tensor | any, so that 0 is on the grid | smallest and largest value met |
+| biases | that of the sums: input's times weights' | 0 | 32 bits |
+
+Integers are held as float32, activations with their zero point taken away: a product of 8 by 9 bits and a
+sum of up to 518 such products (255 * 127 * 518 < 2^24) are then exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+VERSION = "1"
+"""Changes whenever the same weights and images may give another accuracy in int8 than before."""
+BITS = 8
+_LEAST_SCALE = float(np.finfo(np.float32).tiny)
+_MOST_BIAS = 2.0**30
+"""Steps of a bias: half the range of 32 bits, so that the sum with it fits."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Values that a stored activation can have: `scale` times a whole number from `low` to `high`.
+
+    Attributes:
+        scale: Size of a step; NaN where the values met were not finite.
+        low: Smallest integer less the zero point, at most 0.
+        high: Largest, at least 0.
+    """
+
+    scale: float
+    low: int
+    high: int
+
+
+def activation_grid(least: float, most: float, *, bits: int = BITS) -> Grid:
+    """The grid for values from `least` to `most`; it holds 0 exactly, since padding is 0.
+
+    Where all values are 0, or too small to divide by in float32, steps are 1.
+    """
+    levels = 2**bits - 1
+    low, high = min(least, 0.0), max(most, 0.0)
+    # A file holds scales in single precision.
+    with np.errstate(over="ignore", under="ignore"):
+        scale = float(np.float32((high - low) / levels))
+    if scale < _LEAST_SCALE:
+        scale = 1.0
+    if not np.isfinite(low) or not np.isfinite(high) or not np.isfinite(scale):
+        return Grid(float("nan"), -levels, levels)
+    below = min(levels, round(-low / scale))
+    return Grid(scale, -below, levels - below)
+
+
+def stored(values: Tensor, step: Tensor | float, grid: Grid, *, clamp: tuple[float, float] | None) -> Tensor:
+    """`values` times `step`, in whole steps of `grid`; overwrites `values`. Ties go to the even number.
+
+    Args:
+        values: Any shape.
+        step: What one of `values` stands for; broadcasts.
+        grid: Where they are stored.
+        clamp: Least and most that is stored, as an activation function has them.
+    """
+    low, high = float(grid.low), float(grid.high)
+    if clamp is not None:
+        low, high = max(low, clamp[0] / grid.scale), min(high, clamp[1] / grid.scale)
+    factor = step / grid.scale
+    values.mul_(factor.float() if isinstance(factor, Tensor) else factor)
+    return values.clamp_(low, high).round_()
+
+
+class Weights(NamedTuple):
+    """Weights of a layer in whole steps.
+
+    Attributes:
+        weight: ``(c, ...)``, whole numbers.
+        bias: ``(c,)``, whole steps of the sums.
+        step: What 1 in the sums of each output channel stands for, ``(c,)``, float64.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    step: Tensor
+
+
+def quantised_weights(weight: Tensor, bias: Tensor, scale: float, *, bits: int = BITS) -> Weights:
+    """Weights and bias of a layer whose inputs have that `scale`.
+
+    A channel's scale is its largest magnitude over 127, or more where its bias would else not fit; a channel
+    without weights and bias gets 1.
+
+    Args:
+        weight: ``(c, ...)``, float32, output channels first.
+        bias: ``(c,)``.
+        scale: Of the input.
+        bits: Of a weight.
+    """
+    most = 2 ** (bits - 1) - 1
+    by_weight = weight.flatten(1).abs().amax(1) / most
+    by_bias = bias.abs() / (scale * _MOST_BIAS)
+    scales = torch.maximum(by_weight, by_bias)
+    scales = torch.where(scales == 0, torch.ones_like(scales), scales)
+    whole = (weight / scales.view(-1, *[1] * (weight.ndim - 1))).round_().clamp_(-most, most)
+    step = scales.double() * scale
+    return Weights(whole, (bias / step).round().float(), step)

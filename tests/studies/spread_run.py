@@ -1,0 +1,29 @@
+"""`python -m studies.run` whose one more objective, `quality`, is measured by workers.
+
+Run by tests that kill some of them: `python -m tests.studies.spread_run SECONDS WORKERS [arguments of
+studies.run]`, where WORKERS is a number of processes or the address of a Dask scheduler.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from objectives import registry
+from objectives.objective import Objective
+from objectives.workers.spread import spread
+from search_space.command_line import run_command
+from studies import run
+from tests.studies.quality import Quality
+
+
+def quality() -> Objective:
+    seconds, workers = sys.argv[1:3]
+    objective = Quality(seconds=float(seconds))
+    if workers.isdecimal():
+        return spread(objective, workers=int(workers))
+    return spread(objective, dask=workers)
+
+
+if __name__ == "__main__":
+    registry._FACTORIES["quality"] = lambda context: quality()
+    run_command(lambda: run.main(sys.argv[3:]))
