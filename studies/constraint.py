@@ -61,7 +61,8 @@ class Constraint:
     def violations(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """`violation` of many subnets at once, same shape as `values`."""
         excess = values - self.bound if self.operator == "<=" else self.bound - values
-        return excess / (self.bound or 1.0)
+        with np.errstate(over="ignore"):  # Infinitely far from a limit near 0.
+            return excess / (self.bound or 1.0)
 
 
 def parse_constraint(text: str) -> Constraint:
