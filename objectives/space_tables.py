@@ -22,7 +22,7 @@ import numpy as np
 from objectives.gene_table import Genotypes
 from objectives.hardware.cache import VARIABLE, cache_folder
 from objectives.hardware.cost import PJ_PER_MJ, CostModel
-from objectives.hardware.op import FloatArray
+from objectives.hardware.op import BoolArray, FloatArray
 from objectives.hardware_cost import network_totals
 from objectives.piece_costs import PieceCosts
 from objectives.population_costs import PopulationCosts
@@ -85,6 +85,12 @@ class SpaceTables:
                 f"the table of costs {file} cannot be written: {error}; set {VARIABLE} to another folder"
             ) from error
         return cls(space, model, pieces)
+
+    def suffice(self, genotypes: Genotypes) -> BoolArray:
+        """Whether the tables alone cost each network (n,); others take the cost model much longer."""
+        if self._population is None:
+            return np.zeros(len(genotypes), dtype=bool)
+        return self._population(genotypes)[2]
 
     def totals(self, genotypes: Genotypes) -> tuple[FloatArray, FloatArray]:
         """Latency in ms (n,) and energy in mJ (n,) of genotypes (n, genes), canonical or not.

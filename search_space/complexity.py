@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from search_space.subnet import MBConv, PatchMerging, Subnet, ViTBlock, downsampled
 
+Part = MBConv | PatchMerging | ViTBlock
+
 
 def macs(subnet: Subnet) -> int:
     """Multiply-accumulates of one image: convolutions, linear layers and both attention products."""
@@ -30,7 +32,7 @@ def head_macs(subnet: Subnet) -> int:
     return subnet.sides[-1] ** 2 * head.in_width * head.width + head.width * head.classes
 
 
-def part_macs(part: MBConv | PatchMerging | ViTBlock, side: int) -> int:
+def part_macs(part: Part, side: int) -> int:
     """Multiply-accumulates of one block or step whose input has `side` x `side` positions."""
     if isinstance(part, ViTBlock):
         tokens = side**2
@@ -49,17 +51,28 @@ def params(subnet: Subnet) -> int:
     Convolutions carry no bias; batch norm and layer norm two numbers a channel; layer scale one a
     channel and branch. A stage with transformer blocks holds one position embedding of its own size.
     """
-    total = subnet.stem.kernel**2 * 3 * subnet.stem.width + 2 * subnet.stem.width
+    total = stem_params(subnet)
     for part in subnet.sequence():
-        total += _part_params(part)
+        total += part_params(part)
     for stage, side in zip(subnet.stages, subnet.sides[1:], strict=True):
         if stage.vit_blocks:
             total += side**2 * stage.width
+    return total + head_params(subnet)
+
+
+def stem_params(subnet: Subnet) -> int:
+    """Parameters of the first convolution and its batch norm."""
+    return subnet.stem.kernel**2 * 3 * subnet.stem.width + 2 * subnet.stem.width
+
+
+def head_params(subnet: Subnet) -> int:
+    """Parameters of the last convolution, its batch norm and the classifier."""
     head = subnet.head
-    return total + (head.in_width + 2) * head.width + (head.width + 1) * head.classes
+    return (head.in_width + 2) * head.width + (head.width + 1) * head.classes
 
 
-def _part_params(part: MBConv | PatchMerging | ViTBlock) -> int:
+def part_params(part: Part) -> int:
+    """Parameters of one block or step, without the position embedding of its stage."""
     width = part.width
     match part:
         case ViTBlock():

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from math import prod
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search_space import complexity
 from search_space import genotype as genotypes
@@ -175,6 +177,15 @@ class Space(Document):
             for index in switched_off[checked[gene]]:
                 active[index] = False
         return tuple(active)
+
+    def active_rows(self, genotypes: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+        """`active` of many genotypes (n, genes) at once, unchecked: shape (n, genes)."""
+        active = np.ones(genotypes.shape, dtype=np.bool_)
+        for gene, switched_off in self._switches:
+            for option, indices in enumerate(switched_off):
+                if indices:
+                    active[:, indices] &= (genotypes[:, gene] != option)[:, None]
+        return active
 
     @cached_property
     def _switches(self) -> tuple[tuple[int, tuple[tuple[int, ...], ...]], ...]:

@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from search_space.errors import H4HError
 from studies.quantity import AMOUNT, QUANTITIES, in_base_unit
 
@@ -53,10 +56,13 @@ class Constraint:
                 subnet had been ruled out before, counts as broken by the whole limit: such a subnet
                 must not look better than one that was measured.
         """
-        if value is None:
-            return 1.0
-        excess = value - self.bound if self.operator == "<=" else self.bound - value
-        return excess / (self.bound or 1.0)
+        return 1.0 if value is None else float(self.violations(np.array(value)))
+
+    def violations(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`violation` of many subnets at once, same shape as `values`."""
+        excess = values - self.bound if self.operator == "<=" else self.bound - values
+        with np.errstate(over="ignore"):  # Infinitely far from a limit near 0.
+            return excess / (self.bound or 1.0)
 
 
 def parse_constraint(text: str) -> Constraint:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from types import TracebackType
 from typing import Protocol
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from studies.generation_report import GenerationReport
 from studies.search import EXHAUSTED, Progress
 from studies.stop import StopRules
 
@@ -20,6 +22,16 @@ QUIET_S = 10.0
 BARS = "▁▂▃▄▅▆▇█"
 SPARKS = 8
 """How many generations the sparkline of the hypervolume shows."""
+RANK = "τ"
+SHORTER = {
+    " evaluations": "",
+    "generation": "gen",
+    "hypervolume": "hv",
+    "surrogate, rank correlation ": RANK,
+    "nsga2, rank correlation ": RANK,
+    " ·": "",
+}
+"""What the live line says instead, to fit a terminal of 80 columns."""
 
 
 class Display(Protocol):
@@ -105,6 +117,7 @@ class LiveDisplay:
         self._clock = clock
         self._start = clock()
         self._hypervolumes: list[float] = []
+        self._report: GenerationReport | None = None
         # Bar and text together fit a terminal of 80 columns.
         columns = (BarColumn(bar_width=8), TextColumn("{task.description}"))
         self._bar = Bar(*columns, console=console)
@@ -122,10 +135,13 @@ class LiveDisplay:
     def show(self, progress: Progress) -> None:
         if progress.is_generation_done and progress.stopped_by != EXHAUSTED:
             self._hypervolumes.append(progress.hypervolume)
+        self._report = progress.report or self._report
+        progress = replace(progress, report=self._report)  # Else it would be gone with the next subnet.
         text = status(progress, self._rules, self._population, self._clock() - self._start)
-        for long, short in ((" evaluations", ""), ("generation", "gen"), ("hypervolume", "hv"), (" ·", "")):
+        for long, short in SHORTER.items():
             text = text.replace(long, short)
-        text += f" {sparkline(self._hypervolumes)}"
+        # The rank correlation takes the place of half of the sparkline.
+        text += f" {sparkline(self._hypervolumes, SPARKS // 2 if RANK in text else SPARKS)}"
         self._bar.update(self._task, completed=progress.evaluations, description=text)
 
 
@@ -141,6 +157,8 @@ def status(progress: Progress, rules: StopRules, population: int, elapsed_s: flo
         f"front {len(progress.front)}",
         f"hypervolume {progress.hypervolume:.4f}",
     ]
+    if progress.report is not None and progress.report.rank_correlation is not None:
+        parts.append(str(progress.report))
     if rules.patience is not None:
         parts.append(f"no gain {progress.idle}/{rules.patience}")
     if progress.measured and elapsed_s > 0:
@@ -153,9 +171,9 @@ def status(progress: Progress, rules: StopRules, population: int, elapsed_s: flo
     return " · ".join(parts)
 
 
-def sparkline(values: Sequence[float]) -> str:
-    """The last `SPARKS` values as bars, the lowest of them lowest and the highest highest."""
-    shown = values[-SPARKS:]
+def sparkline(values: Sequence[float], most: int = SPARKS) -> str:
+    """The last `most` values as bars, the lowest of them lowest and the highest highest."""
+    shown = values[-most:]
     if not shown:
         return ""
     low, high = min(shown), max(shown)

@@ -31,6 +31,10 @@ def check_log(path: Path) -> None:
 
 def progress_record(study: str, progress: Progress) -> dict[str, object]:
     """`progress` as it stands in the log, but for the time."""
+    report = progress.report
+    predicted = (
+        {} if report is None else {"source": report.source, "rank_correlation": report.rank_correlation}
+    )
     return {
         "study": study,
         "generation": progress.generation,
@@ -41,6 +45,7 @@ def progress_record(study: str, progress: Progress) -> dict[str, object]:
         "generation_done": progress.is_generation_done,
         "idle_generations": progress.idle,
         "stopped_by": progress.stopped_by,
+        **predicted,
     }
 
 

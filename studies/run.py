@@ -12,7 +12,7 @@ import signal
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,10 @@ from studies.command_text import command_text
 from studies.constraint import Constraint, parse_constraint
 from studies.display import Display, create_display
 from studies.evaluation import Evaluation, Evaluator, measure
+from studies.exact_quantities import ExactQuantities
 from studies.fingerprint import check_same, fingerprint
 from studies.front import bounds
+from studies.generation_report import GenerationReport, summary
 from studies.progress_log import ProgressLog, check_log
 from studies.racing import FINGERPRINT as RACING
 from studies.racing import Race, check_racing
@@ -45,6 +47,7 @@ from studies.samplers.sampler import Sampler, SamplerContext
 from studies.search import EXHAUSTED, Progress, search
 from studies.search_options import (
     CARRIED,
+    PREDICTING,
     SEARCH_DEFAULTS,
     STOP_DEFAULTS,
     SearchPlan,
@@ -461,6 +464,7 @@ def run(plan: Plan, objectives: Objectives, console: Console) -> None:
                 for display in displays:
                     display.show(last)
         evaluations = store.evaluations(study.name)
+        reports = store.reports(study.name)
     assert last is not None, "a search shows its end"
     if race is not None:
         stopped = sum(one.is_bound for one in evaluations)
@@ -468,7 +472,7 @@ def run(plan: Plan, objectives: Objectives, console: Console) -> None:
             f"racing stopped {stopped} of {len(evaluations)} subnets early: {race.share(evaluations):.0%} of "
             f"the images scored them"
         )
-    print_result(plan, study, evaluations, last)
+    print_result(plan, study, evaluations, last, reports)
 
 
 def make_sampler(plan: Plan, study: Study) -> Sampler:
@@ -482,8 +486,21 @@ def make_sampler(plan: Plan, study: Study) -> Sampler:
             seed=plan.search.seed,
             first=plan.search.first,
             preferences=tuple(one.point(study) for one in plan.search.preferences),
+            exact=exact_quantities(plan) if plan.search.sampler == PREDICTING else None,
         ),
     )
+
+
+def exact_quantities(plan: Plan) -> ExactQuantities:
+    """What `plan` wants of networks, as far as that is known without measuring them.
+
+    Raises:
+        SpaceTablesError: The tables of costs cannot be kept.
+    """
+    options = plan.options
+    costs = CostModel(plan.hardware, options.mapping, npu_model=options.npu_model)
+    wanted = {*plan.names, *(constraint.quantity for constraint in plan.constraints)}
+    return ExactQuantities(plan.space, costs, wanted)
 
 
 def known_values(store: Store, space: Space, objectives: Objectives) -> dict[str, dict[Genotype, float]]:
@@ -507,11 +524,19 @@ def print_header(plan: Plan) -> None:
         print(f"loading the supernet {plan.checkpoint.name} ...", flush=True)
 
 
-def print_result(plan: Plan, study: Study, evaluations: Sequence[Evaluation], last: Progress) -> None:
+def print_result(
+    plan: Plan,
+    study: Study,
+    evaluations: Sequence[Evaluation],
+    last: Progress,
+    reports: Sequence[GenerationReport] = (),
+) -> None:
     """What ended the search, the front as a table, and what to type next."""
     front = study.front(evaluations)
     infeasible = sum(not evaluation.is_feasible for evaluation in evaluations)
     print(end_line(plan, last))
+    for line in summary(reports):
+        print(line)
     print()
     if front:
         print(
@@ -529,10 +554,18 @@ def print_result(plan: Plan, study: Study, evaluations: Sequence[Evaluation], la
     print("next:")
     if last.stopped_by != EXHAUSTED:
         print(f"  search on       {run_command_line(plan, raised=last.stopped_by)}")
+    if plan.search.sampler == SEARCH_DEFAULTS["sampler"] and "acc" in plan.names:
+        print(f"  in fewer steps  {run_command_line(predicting(plan))}")
     print(f"  see it again    {show_command(plan)}", flush=True)
     if front and plan.space_name is not None:
         command = profile_command(plan.space_name, plan.options, front[0])
         print(f"  look at id {front[0].index:<4} {command}", flush=True)
+
+
+def predicting(plan: Plan) -> Plan:
+    """`plan` as another study, with a surrogate for what is slow to measure."""
+    options = Namespace(**vars(plan.options) | {"sampler": PREDICTING})
+    return replace(plan, options=options, study=f"{plan.study}-{PREDICTING}")
 
 
 def end_line(plan: Plan, last: Progress) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from search_space.errors import H4HError
 from search_space.genotype import Genotype
 from studies.evaluation import Evaluation, Evaluator
+from studies.generation_report import GenerationReport
 from studies.samplers.sampler import Sampler
 from studies.stop import Plateau, StopRules
 from studies.store import Store
@@ -42,6 +43,7 @@ class Progress:
         is_generation_done: Whether the generation is complete.
         idle: How many of the last generations brought no gain.
         stopped_by: The stop rule that ends the search here, or `EXHAUSTED`; None while it goes on.
+        report: What the sampler says of the complete generation, if it predicts; else None.
     """
 
     generation: int
@@ -52,6 +54,7 @@ class Progress:
     is_generation_done: bool
     idle: int = 0
     stopped_by: str | None = None
+    report: GenerationReport | None = None
 
 
 def search(
@@ -85,6 +88,7 @@ def search(
     """
     table = {evaluation.index: evaluation for evaluation in store.evaluations(study.name)}
     limit = np.inf if rules.evaluations is None else rules.evaluations
+    reported = len(store.reports(study.name))
     plateau = Plateau()
     generation, start, measured = 0, 0, 0
     begun: float | None = None
@@ -138,13 +142,16 @@ def search(
         rows = [done[index] for index in batch]
         sampler.tell(rows)
         start += len(batch)
+        report = sampler.report
+        if report is not None and generation > reported:
+            store.append_report(study.name, generation, report)
         broken = np.maximum(study.violations(rows), 0.0).sum(axis=1)
         now = progress(start, is_done=True)
         plateau.add(float(broken.min()), now.hypervolume)
         reason = rules.between(
             generations=generation, idle=plateau.idle, evaluations=start, elapsed_s=elapsed_s()
         )
-        yield replace(now, idle=plateau.idle, stopped_by=reason)
+        yield replace(now, idle=plateau.idle, stopped_by=reason, report=report)
         if reason is not None:
             return
 

@@ -28,6 +28,8 @@ STOP_DEFAULTS: dict[str, Any] = {"generations": None, "evaluations": None, "minu
 DEFAULT_GENERATIONS = 12
 PREFERRING = "rnsga2"
 """The sampler that searches near preferred values."""
+PREDICTING = "surrogate"
+"""The sampler that searches predicted networks, and so wants exact costs of many."""
 WARM_START = "warm start"
 """Key in a study's fingerprint under which the name of the earlier study stands."""
 CARRIED = "warm_start_subnets"

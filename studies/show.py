@@ -16,6 +16,7 @@ from rich.table import Table
 from search_space.command_line import Parser, run_command
 from search_space.wide_table import print_wide
 from studies.evaluation import Evaluation
+from studies.generation_report import GenerationReport, summary
 from studies.store import Store, open_store
 from studies.study import Study
 from studies.table import front_table
@@ -59,10 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 _print_studies(rows, options.db)
             return
         study, evaluations = _read(store, options.study)
+        reports = store.reports(study.name)
     if options.json:
-        _print_json(study_record(study, evaluations, is_complete=options.evaluations))
+        _print_json(study_record(study, evaluations, reports, is_complete=options.evaluations))
     else:
-        _print_study(study, evaluations, is_complete=options.evaluations)
+        _print_study(study, evaluations, reports, is_complete=options.evaluations)
 
 
 def summary_record(study: Study, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
@@ -80,12 +82,19 @@ def summary_record(study: Study, evaluations: Sequence[Evaluation]) -> dict[str,
     }
 
 
-def study_record(study: Study, evaluations: Sequence[Evaluation], *, is_complete: bool) -> dict[str, Any]:
+def study_record(
+    study: Study,
+    evaluations: Sequence[Evaluation],
+    reports: Sequence[GenerationReport] = (),
+    *,
+    is_complete: bool,
+) -> dict[str, Any]:
     """A study with its front.
 
     Args:
         study: The study.
         evaluations: Of the study, in order.
+        reports: Of its generations, in order; of samplers that predict.
         is_complete: Whether ``"evaluations"`` lists them; else it counts them.
     """
     rows = [
@@ -97,7 +106,7 @@ def study_record(study: Study, evaluations: Sequence[Evaluation], *, is_complete
         for evaluation in evaluations
     ]
     front = study.front(evaluations)
-    return {
+    record = {
         "study": study.name,
         "objectives": list(study.objectives),
         "evaluations": rows if is_complete else len(rows),
@@ -107,6 +116,12 @@ def study_record(study: Study, evaluations: Sequence[Evaluation], *, is_complete
             for evaluation, contribution in zip(front, study.contributions(front), strict=True)
         ],
     }
+    if reports:
+        record["generations"] = [
+            {"generation": number, "source": one.source, "rank_correlation": one.rank_correlation}
+            for number, one in enumerate(reports, start=1)
+        ]
+    return record
 
 
 def evaluation_record(study: Study, evaluation: Evaluation) -> dict[str, Any]:
@@ -155,7 +170,13 @@ def _print_studies(rows: Sequence[tuple[Study, Sequence[Evaluation]]], path: Pat
     print_wide(table)
 
 
-def _print_study(study: Study, evaluations: Sequence[Evaluation], *, is_complete: bool) -> None:
+def _print_study(
+    study: Study,
+    evaluations: Sequence[Evaluation],
+    reports: Sequence[GenerationReport],
+    *,
+    is_complete: bool,
+) -> None:
     front = study.front(evaluations)
     print(
         f"study {study.name!r}: {len(evaluations)} evaluations, front of {len(front)}, "
@@ -164,6 +185,8 @@ def _print_study(study: Study, evaluations: Sequence[Evaluation], *, is_complete
     if study.constraints:
         feasible = sum(evaluation.is_feasible for evaluation in evaluations)
         print(f"{feasible} of {len(evaluations)} subnets hold {', '.join(study.constraints)}")
+    for line in summary(reports):
+        print(line)
     if is_complete:
         print_wide(front_table(study, evaluations))
     elif front:

@@ -21,6 +21,7 @@ from search_space.errors import H4HError, UnknownNameError
 from search_space.genotype import Genotype, parse, to_text
 from studies.evaluation import Evaluation
 from studies.fingerprint import part_of
+from studies.generation_report import GenerationReport
 from studies.lock_holder import lock_holder
 from studies.study import Goal, Study
 
@@ -60,6 +61,13 @@ CREATE TABLE evaluation (
     PRIMARY KEY (study, number),
     UNIQUE (study, genotype)
 ) WITHOUT ROWID;
+CREATE TABLE generation (
+    study INTEGER NOT NULL REFERENCES study (id),
+    number INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    rank_correlation REAL,
+    PRIMARY KEY (study, number)
+) WITHOUT ROWID;
 CREATE TRIGGER study_is_final BEFORE UPDATE ON study
     BEGIN SELECT RAISE(ABORT, 'studies are append-only'); END;
 CREATE TRIGGER study_stays BEFORE DELETE ON study
@@ -68,6 +76,10 @@ CREATE TRIGGER evaluation_is_final BEFORE UPDATE ON evaluation
     BEGIN SELECT RAISE(ABORT, 'evaluations are append-only'); END;
 CREATE TRIGGER evaluation_stays BEFORE DELETE ON evaluation
     BEGIN SELECT RAISE(ABORT, 'evaluations are append-only'); END;
+CREATE TRIGGER generation_is_final BEFORE UPDATE ON generation
+    BEGIN SELECT RAISE(ABORT, 'generations are append-only'); END;
+CREATE TRIGGER generation_stays BEFORE DELETE ON generation
+    BEGIN SELECT RAISE(ABORT, 'generations are append-only'); END;
 COMMIT;
 """
 
@@ -181,6 +193,30 @@ class Store:
                 "?, ?, ?, ?)",
                 rows,
             )
+
+    def append_report(self, name: str, generation: int, report: GenerationReport) -> None:
+        """Stores what the sampler of the study called `name` says of a generation, which counts from 1.
+
+        Raises:
+            StoreError: The generation has a report already, or the database cannot be written.
+        """
+        with _translated(self.path), self._connection:
+            self._connection.execute(
+                "INSERT INTO generation VALUES ((SELECT id FROM study WHERE name = ?), ?, ?, ?)",
+                (name, generation, report.source, report.rank_correlation),
+            )
+
+    def reports(self, name: str) -> list[GenerationReport]:
+        """What its sampler says of each generation of the study called `name`; empty without predictions."""
+        with _translated(self.path):
+            return [
+                GenerationReport(str(source), None if correlation is None else float(correlation))
+                for source, correlation in self._connection.execute(
+                    "SELECT source, rank_correlation FROM generation "
+                    "WHERE study = (SELECT id FROM study WHERE name = ?) ORDER BY number",
+                    (name,),
+                )
+            ]
 
     def count(self, name: str) -> int:
         """Number of evaluations of the study called `name`."""

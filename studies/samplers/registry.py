@@ -19,6 +19,7 @@ _PACKAGES: dict[str, tuple[str, ...]] = {
     "optuna-gp": ("optuna", "scipy", "torch"),
     "random": (),
     "local": (),
+    "surrogate": ("pymoo", "moocore"),
 }
 """Every sampler, with the packages whose versions decide what it asks for. NumPy decides with all of them."""
 

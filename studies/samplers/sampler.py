@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from search_space.genotype import Genotype
 from search_space.space import Space
 from studies.evaluation import Evaluation
+from studies.exact_quantities import ExactQuantities
+from studies.generation_report import GenerationReport
 from studies.samplers.archive import Archive
 from studies.study import Study
 
@@ -36,6 +38,8 @@ class SamplerContext:
             network; at most `population` - 2.
         preferences: Preferred values of all objectives, in their units and order; for samplers that
             search near given points.
+        exact: Quantities of any networks without measuring them, for samplers that search many; without it
+            such a sampler has to predict them.
     """
 
     space: Space
@@ -44,6 +48,7 @@ class SamplerContext:
     seed: int
     first: tuple[Genotype, ...] = ()
     preferences: tuple[tuple[float, ...], ...] = ()
+    exact: ExactQuantities | None = None
 
 
 class Sampler(ABC):
@@ -66,6 +71,11 @@ class Sampler(ABC):
         self._rng = np.random.default_rng(context.seed)
         self._archive = Archive(context.space, self._rng)
         self._front: list[Evaluation] = []
+
+    @property
+    def report(self) -> GenerationReport | None:
+        """Of the generation that was told last; None for samplers that predict nothing."""
+        return None
 
     def ask(self, count: int) -> list[Genotype]:
         """The next generation: canonical genotypes, none of which was ever asked for before.

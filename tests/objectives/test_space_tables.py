@@ -145,3 +145,9 @@ def test_a_cache_that_cannot_be_written(chained: Space, tmp_path: Path) -> None:
     folder.write_text("")
     with pytest.raises(SpaceTablesError, match="set H4H_CACHE to another folder"):
         SpaceTables.cached(chained, CostModel(load_soc("u55-128")), folder)
+
+
+def test_tables_suffice_where_weights_fit_and_the_mapping_minimises_a_sum() -> None:
+    rows = population(CIFAR, 50)
+    assert SpaceTables(CIFAR, CostModel(load_soc("u55-256-cim8"))).suffice(rows).all()
+    assert not SpaceTables(CIFAR, CostModel(load_soc("u55-256-cim8"), "edp")).suffice(rows).any()

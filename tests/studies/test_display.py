@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from studies.display import LiveDisplay, PlainDisplay, create_display, sparkline, status
+from studies.generation_report import GenerationReport
 from studies.search import EXHAUSTED, Progress
 from studies.stop import StopRules
 
@@ -64,7 +65,16 @@ def test_plain_lines_come_with_generations_and_after_silence() -> None:
     assert [line.split("/")[0] for line in lines] == ["12", "13", "15", "16"]
 
 
-def test_live_line_fits_a_terminal_of_80_columns() -> None:
+@pytest.mark.parametrize(
+    ("report", "end"),
+    [
+        (None, "▁▂▃▄▅▆▇█"),
+        (GenerationReport("random", None), "▁▂▃▄▅▆▇█"),
+        (GenerationReport("surrogate", 0.826), "▁▃▆█"),
+        (GenerationReport("nsga2", 0.826), "▁▃▆█"),
+    ],
+)
+def test_live_line_fits_a_terminal_of_80_columns(report: GenerationReport | None, end: str) -> None:
     now = [0.0]
     console = Console(file=io.StringIO(), force_terminal=True, width=80)
     rules = StopRules(generations=99)
@@ -79,10 +89,14 @@ def test_live_line_fits_a_terminal_of_80_columns() -> None:
                     measured=24 * generation,
                     hypervolume=generation / 20,
                     is_generation_done=True,
+                    report=report,
                 )
             )
+        # Within the next generation, what was said of the last one stays.
+        display.show(replace(PROGRESS, generation=12, evaluations=1012, measured=265, hypervolume=0.55))
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    assert re.search(r"1011/2376 gen 11/99 front 0 hv 0.5500 1.2/s 0:18:58 left ▁▂▃▄▅▆▇█", text)
+    rank = " τ0.83" if len(end) == 4 else ""
+    assert re.search(rf"1012/2376 gen 12/99 front 0 hv 0.5500{rank} 1.2/s 0:18:52 left {end}", text)
 
 
 @pytest.mark.parametrize(("is_terminal", "kind"), [(True, LiveDisplay), (False, PlainDisplay)])
@@ -93,3 +107,10 @@ def test_live_bar_only_on_a_terminal(is_terminal: bool, kind: type) -> None:
     with display:
         display.show(replace(PROGRESS, is_generation_done=True))
     assert "12/60" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_status_says_how_well_was_predicted() -> None:
+    predicted = replace(PROGRESS, report=GenerationReport("surrogate", 0.826))
+    assert "surrogate, rank correlation 0.83" in status(predicted, RULES, 6, elapsed_s=12.0)
+    drawn = replace(PROGRESS, report=GenerationReport("random", None))
+    assert status(drawn, RULES, 6, elapsed_s=12.0) == status(PROGRESS, RULES, 6, elapsed_s=12.0)

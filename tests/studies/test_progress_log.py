@@ -32,3 +32,12 @@ def test_log_that_cannot_be_written_is_refused_before_anything_is_made(tmp_path:
         with pytest.raises(H4HError, match="--log-json"):
             check_log(path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_line_of_a_generation_that_was_predicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run.main([*QUICK, "--generations", "1", "--sampler", "random"])
+    run.main([*QUICK, "--generations", "1", "--sampler", "surrogate", "--study", "predicted"])
+    plain, predicted = (json.loads(line) for line in Path("log.jsonl").read_text().splitlines())
+    assert "source" not in plain
+    assert (predicted["source"], predicted["rank_correlation"]) == ("random", None)

@@ -27,7 +27,7 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "tests.studies.slow_run", "0.01", *OBJECTIVES, *arguments],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "H4H_CACHE": str(folder)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -41,10 +41,10 @@ def run(folder: Path, *arguments: str) -> None:
     assert (process.returncode, error) == (0, "")
 
 
-def rows(path: Path) -> list[tuple[object, ...]]:
-    """The evaluations of a database as they are."""
+def rows(path: Path, table: str = "evaluation") -> list[tuple[object, ...]]:
+    """A table of a database as it is."""
     with closing(sqlite3.connect(path)) as connection:
-        return connection.execute("SELECT * FROM evaluation ORDER BY study, number").fetchall()
+        return connection.execute(f"SELECT * FROM {table} ORDER BY study, number").fetchall()
 
 
 def count(path: Path) -> int:
@@ -102,6 +102,8 @@ def test_killed_at_random_moments_gives_the_same_table(
             shutil.copy(long, tmp_path / "first.db")
     assert kills == KILLS
     assert rows(broken) == rows(whole)
+    assert rows(broken, "generation") == rows(whole, "generation")
+    assert len(rows(whole, "generation")) == (6 if name == "surrogate" else 0)
 
 
 @pytest.mark.slow

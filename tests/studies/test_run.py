@@ -306,6 +306,15 @@ def test_commands_are_printed_as_uv_runs_them(monkeypatch: pytest.MonkeyPatch) -
     assert run.run_command_line(plan, raised="generations") == f"uv run {more}"
 
 
+def test_a_search_for_accuracy_by_nsga2_points_to_the_surrogate(folder: Path) -> None:
+    plan = run.check(run.parser().parse_args(["--study", "mine", "--seed", "3", "--generations", "5"]))
+    line = run.run_command_line(run.predicting(plan))
+    again = run.check(run.parser().parse_args(shlex.split(line[line.index("--objectives") :])))
+    assert (again.search.sampler, again.study) == ("surrogate", "mine-surrogate")
+    assert (again.search.seed, again.search.rules) == (3, plan.search.rules)
+    assert plan.options.sampler == "nsga2"
+
+
 def test_printed_command_holds_every_option_of_the_search(folder: Path) -> None:
     words = ["--objectives", "lat,macs", "--sampler", "rnsga2", "--prefer", "lat=1ms", "--prefer", "macs=3M"]
     words += ["--seed-subnets", "max,min", "--evaluations", "90", "--minutes", "2.5", "--patience", "4"]

@@ -13,7 +13,8 @@ import pytest
 from search_space.command_line import run_command
 from studies import show
 from studies.evaluation import Evaluation
-from studies.store import create_store
+from studies.generation_report import GenerationReport
+from studies.store import create_store, open_store
 from studies.study import Goal, Study
 
 ROOT = Path(__file__).parents[2]
@@ -145,3 +146,15 @@ def test_show_is_quick(database: Path) -> None:
         env={"PYTHONPATH": str(ROOT)},
     )
     assert result.stdout.split()[-2:] == ["False", "False"]
+
+
+def test_how_well_generations_were_predicted(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_store(database, writable=True) as store:
+        store.append_report("first", 1, GenerationReport("random", None))
+        store.append_report("first", 2, GenerationReport("surrogate", 0.75))
+    record = json.loads(shown(capsys, database, "--study", "first", "--json"))
+    assert record["generations"] == [
+        {"generation": 1, "source": "random", "rank_correlation": None},
+        {"generation": 2, "source": "surrogate", "rank_correlation": 0.75},
+    ]
+    assert "rank correlation by generation 0.75" in shown(capsys, database, "--study", "first")

@@ -10,6 +10,7 @@ import pytest
 
 from search_space.errors import UnknownNameError
 from studies.evaluation import Evaluation
+from studies.generation_report import GenerationReport
 from studies.store import StoreError, create_store, open_store
 from studies.study import Goal, Study
 
@@ -228,3 +229,21 @@ def test_row_that_makes_no_sense_is_a_damaged_database(filled: Path) -> None:
 def test_creating_over_an_existing_database_keeps_it(filled: Path) -> None:
     with create_store(filled) as store:
         assert store.count("first") == 50
+
+
+def test_reports_come_back_in_order_and_stay(tmp_path: Path, study: Study) -> None:
+    reports = [GenerationReport("random", None), GenerationReport("surrogate", 1 / 3)]
+    path = tmp_path / "studies.db"
+    with create_store(path) as store:
+        store.add(study)
+        assert store.reports(study.name) == []
+        for generation, report in enumerate(reports, start=1):
+            store.append_report(study.name, generation, report)
+        with pytest.raises(StoreError, match="a row is there already"):
+            store.append_report(study.name, 2, reports[0])
+        assert store.reports(study.name) == reports
+        assert store.reports("none") == []
+    with closing(sqlite3.connect(path)) as connection:
+        for change in ("UPDATE generation SET source = 'mine'", "DELETE FROM generation"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                connection.execute(change)

@@ -1,0 +1,88 @@
+"""Which networks to measure next: those that together may add most hypervolume.
+
+What measuring m networks may give is known by samples. The gain of a set is the hypervolume that it adds to
+the front, mean over the samples, which is the expected hypervolume improvement of a batch (Daulton et al.
+2020). A set is chosen greedily: each next network is the one with the greatest gain beside those chosen
+before. Networks that are alike turn out alike in every sample, so the second of them adds little; that keeps
+a batch diverse. The gain of a network only falls as others are chosen, so most need not be computed again
+(lazy greedy, Minoux 1978).
+
+Hypervolume is an integral: along one objective, the pivot, exactly; over the others as the mean over evenly
+spread points.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+POINTS = 1024
+LEAST_GAIN = 1e-12
+"""Less than this share of the box is the noise of last bits."""
+
+
+def choose(losses: Floats, front: Floats, count: int, *, pivot: int) -> list[int]:
+    """The networks to measure, best first.
+
+    Args:
+        losses: What m networks may give in s samples, scaled so that the study's ideal is 0 and its reference
+            1, shape (s, m, k). A network that may turn out infeasible has 1 there.
+        front: Scaled losses of the front so far, shape (n, k); n may be 0.
+        count: How many are wanted.
+        pivot: The objective along which is integrated exactly; best one that differs between samples.
+
+    Returns:
+        Rows 0 to m - 1, different; fewer than `count` where no other one adds anything.
+    """
+    losses, front = np.clip(losses, 0.0, 1.0), np.clip(front, 0.0, 1.0)
+    others = [column for column in range(losses.shape[2]) if column != pivot]
+    lowest = losses[:, :, others].min(axis=(0, 1)) if losses.shape[1] else np.zeros(len(others))
+    points = lowest + (1 - lowest) * spread_points(POINTS if others else 1, len(others))
+    level = np.ones(len(points))
+    for member in front:
+        covered = (member[others] <= points).all(axis=1)
+        level[covered] = np.minimum(level[covered], member[pivot])
+    # Of each sample: the best pivot loss among networks that are no worse than each point elsewhere.
+    levels = np.tile(level, (len(losses), 1))
+
+    def reached(row: int) -> Floats:
+        """Pivot loss of a network at each point, shape (s, points); 1 where it is worse elsewhere."""
+        covered = (losses[:, row][:, None, others] <= points).all(axis=2)
+        return np.where(covered, losses[:, row, pivot, None], 1.0)
+
+    def gain(row: int) -> float:
+        return float(np.maximum(levels - reached(row), 0.0).mean())
+
+    # Gains as they were when computed last, the greatest first; of equal ones the lower row.
+    waiting = [(-gain(row), row) for row in range(losses.shape[1])]
+    heapq.heapify(waiting)
+    chosen: list[int] = []
+    while waiting and len(chosen) < count:
+        _, row = waiting[0]
+        now = (-gain(row), row)
+        if now != waiting[0]:
+            heapq.heapreplace(waiting, now)
+            continue
+        if -now[0] < LEAST_GAIN:
+            break
+        heapq.heappop(waiting)
+        chosen.append(row)
+        levels = np.minimum(levels, reached(row))
+    return chosen
+
+
+def spread_points(count: int, dimensions: int) -> Floats:
+    """Evenly spread points of the unit cube, shape (count, dimensions): an additive recurrence.
+
+    Its steps are powers of the one real root of x^(dimensions + 1) = x + 1 (Roberts 2018).
+    """
+    root = 2.0
+    for _ in range(64):
+        root = (1.0 + root) ** (1.0 / (dimensions + 1))
+    powers = root ** -np.arange(1.0, dimensions + 1)
+    points: Floats = (0.5 + powers * np.arange(1.0, count + 1)[:, None]) % 1.0
+    return points

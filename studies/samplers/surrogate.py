@@ -1,0 +1,256 @@
+"""Search with a surrogate: what is dear is predicted, what is cheap is computed, few networks are measured.
+
+Each generation the measured networks teach a Gaussian process (`gaussian_process`) every quantity that only
+measuring tells, most often the accuracy alone. NSGA-II then searches a hundred thousand networks that are
+only predicted (`virtual_search`), with their exact costs, and the batch to measure is the one that may add
+most hypervolume (`expected_gain`). After LINAS (Cummings et al. 2022) and NSGANetV2 (Lu et al. 2020), which
+predict costs as well and choose without regard to how sure a prediction is.
+
+A prediction is trusted as long as it puts networks in the right order. The networks of each generation are
+predicted before they are measured; where the rank correlation of the last `WINDOW` of them is less than
+`TRUSTED`, the next generation comes from plain NSGA-II, which has learned from all evaluations as well. Its
+networks are predicted too, so the surrogate comes back as soon as it is right again.
+
+Until `LEAST_MEASURED` networks are measured nothing is predicted; then the next ones are any that hold the
+limits, where there are limits on what is exact, else plain NSGA-II's.
+
+Where nothing has to be predicted, NSGA-II runs on exact values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from pymoo.algorithms.moo.nsga2 import NSGA2, RankAndCrowdingSurvival, binary_tournament
+from pymoo.operators.selection.tournament import TournamentSelection
+
+from search_space.genotype import Genotype
+from studies.constraint import parse_constraint
+from studies.evaluation import Evaluation
+from studies.generation_report import EXACT, PLAIN, RANDOM, SURROGATE, GenerationReport
+from studies.rank_correlation import kendall
+from studies.samplers.expected_gain import choose
+from studies.samplers.gaussian_process import GaussianProcess, steps
+from studies.samplers.genetic import GeneticSampler
+from studies.samplers.operators import Genes, genotype_of
+from studies.samplers.sampler import Sampler, SamplerContext
+from studies.samplers.virtual_search import Score, Scored, virtual_search
+
+Floats = NDArray[np.float64]
+
+LEAST_MEASURED = 16
+"""Measured networks without which nothing is predicted."""
+WINDOW = 24
+"""Newest predicted and measured networks of which the rank correlation is taken."""
+TRUSTED = 0.3
+"""Least rank correlation with which the surrogate chooses."""
+SAMPLES = 64
+"""Of what measuring may give, for the expected gain."""
+
+
+class SurrogateSampler(GeneticSampler):
+    """Measures what a surrogate expects most of. Its first generation is drawn at random.
+
+    Args:
+        context: What is searched, and how.
+    """
+
+    def __init__(self, context: SamplerContext) -> None:
+        selection = TournamentSelection(func_comp=binary_tournament)
+        super().__init__(context, partial(NSGA2, selection=selection, survival=RankAndCrowdingSurvival()))
+        self._seed = context.seed
+        self._exact = context.exact
+        self._constraints = [parse_constraint(text) for text in self._study.constraints]
+        quantities = dict.fromkeys(
+            [*self._study.objectives, *(constraint.quantity for constraint in self._constraints)]
+        )
+        exact = () if self._exact is None else self._exact.names
+        self._predicted = [name for name in quantities if name not in exact]
+        self._evaluations: list[Evaluation] = []
+        self._processes: dict[str, GaussianProcess] = {}
+        self._pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in self._predicted}
+        self._generation = 0
+        self._source = RANDOM
+        self._batch_correlation: float | None = None
+
+    @property
+    def report(self) -> GenerationReport | None:
+        """What chose the last generation, and how well it was predicted."""
+        return GenerationReport(source=self._source, rank_correlation=self._batch_correlation)
+
+    def _propose(self, count: int) -> list[Genotype]:
+        self._generation += 1
+        if not self._evaluations:
+            self._source = RANDOM
+            return super()._propose(count)
+        # Draws of its own, so that what a generation is does not hang on how many draws came before.
+        rng = np.random.default_rng([self._seed, self._generation])
+        if not self._is_ready and self._has_exact_limit:
+            self._source = RANDOM
+            return [genotype_of(row) for row in self._feasible_batch(count, rng)]
+        if not self._is_ready or not self._is_trusted:
+            self._source = PLAIN
+            return self._plain_batch(count, rng)
+        self._source = SURROGATE if self._predicted else EXACT
+        return [genotype_of(row) for row in self._best_batch(count, rng)]
+
+    def _learn(self, evaluations: Sequence[Evaluation]) -> None:
+        super()._learn(evaluations)
+        self._batch_correlation = self._compare(evaluations)
+        self._evaluations += evaluations
+        for name in self._predicted:
+            measured = [
+                (row.genotype, value)
+                for row in self._evaluations
+                if (value := self._value(row, name)) is not None
+            ]
+            if len(measured) >= LEAST_MEASURED:
+                genes = np.array([genotype for genotype, _ in measured], dtype=np.int64)
+                values = np.array([value for _, value in measured], dtype=np.float64)
+                self._processes[name] = GaussianProcess.fit(steps(self._space, genes), values)
+
+    @property
+    def _has_exact_limit(self) -> bool:
+        return any(one.quantity not in self._predicted for one in self._constraints)
+
+    @property
+    def _is_ready(self) -> bool:
+        return all(name in self._processes for name in self._predicted)
+
+    @property
+    def _is_trusted(self) -> bool:
+        recent = [pairs[-WINDOW:] for pairs in self._pairs.values()]
+        return all(len(pairs) < LEAST_MEASURED or _correlation(pairs) >= TRUSTED for pairs in recent)
+
+    def _compare(self, evaluations: Sequence[Evaluation]) -> float | None:
+        """Rank correlation of this generation with what was predicted of it; the worst of all quantities."""
+        found = []
+        for name, process in self._processes.items():
+            measured = [row for row in evaluations if self._value(row, name) is not None]
+            if not measured:
+                continue
+            genes = np.array([row.genotype for row in measured], dtype=np.int64)
+            forecast = process.forecast(steps(self._space, genes)).tolist()
+            pairs = [
+                (before, float(self._value(row, name) or 0.0))
+                for before, row in zip(forecast, measured, strict=True)
+            ]
+            self._pairs[name] += pairs
+            found.append(_correlation(pairs))
+        return min(found, default=None)
+
+    def _value(self, evaluation: Evaluation, name: str) -> float | None:
+        """A quantity of a measured network, in its unit; None where it was not measured."""
+        if name in self._study.objectives:
+            return evaluation.values[self._study.objectives.index(name)]
+        quantities = [constraint.quantity for constraint in self._constraints]
+        return evaluation.limited[quantities.index(name)]
+
+    def _best_batch(self, count: int, rng: np.random.Generator) -> Genes:
+        """The networks to measure, shape (at most `count`, genes): new, and feasible as far as there are."""
+        candidates = self._candidates(self._score, count, rng)
+        feasible = np.flatnonzero(candidates.broken == 0)
+        if len(feasible) == 0:
+            return candidates.genes[:count]
+        front = np.nan_to_num(self._study.scaled_losses(self._front), nan=1.0)
+        chosen = choose(self._samples(candidates.rows(feasible), rng), front, count, pivot=self._pivot)
+        # Where too few add anything, those that are expected to be best; then what breaks least.
+        order = dict.fromkeys([*feasible[chosen], *feasible, *range(len(candidates.genes))])
+        return candidates.genes[list(order)[:count]]
+
+    def _plain_batch(self, count: int, rng: np.random.Generator) -> list[Genotype]:
+        """Children of plain NSGA-II; others for those that break a limit on what is exact."""
+        proposed = super()._propose(count)
+        if not self._has_exact_limit or not proposed:
+            return proposed
+        worst = self._exact_violations(np.array(proposed)).max(axis=1)
+        kept = [genotype for genotype, excess in zip(proposed, worst, strict=True) if excess <= 0]
+        if len(kept) < count:
+            kept += [genotype_of(row) for row in self._feasible_batch(count, rng)]
+        return list(dict.fromkeys(kept))[:count]
+
+    def _feasible_batch(self, count: int, rng: np.random.Generator) -> Genes:
+        """Any new networks that hold the limits on what is exact."""
+        candidates = self._candidates(
+            lambda genes: (np.zeros((len(genes), 1)), self._exact_violations(genes)), count, rng
+        )
+        order = rng.permutation(len(candidates.genes))
+        return candidates.genes[order[np.argsort(candidates.broken[order], kind="stable")]][:count]
+
+    def _exact_violations(self, genes: Genes) -> Floats:
+        """Shape (n, limits on what is exact)."""
+        assert self._exact is not None
+        exact = self._exact(genes)
+        limits = [one for one in self._constraints if one.quantity in exact]
+        return np.stack([one.violations(exact[one.quantity]) for one in limits], axis=1)
+
+    def _candidates(self, score: Score, count: int, rng: np.random.Generator) -> Scored:
+        """New networks that are expected to be good, feasible ones first."""
+        best, seen = virtual_search(self._space, score, self._start(), rng)
+        candidates = self._new(best)
+        if (candidates.broken == 0).sum() >= count:
+            return candidates
+        # A small space, or a small feasible region: whatever was met on the way.
+        everything = self._new(seen)
+        order = np.argsort(everything.broken, kind="stable")
+        return everything.rows(order[: max(len(candidates.genes), count)])
+
+    def _start(self) -> Genes:
+        """Where the search of predicted networks begins: the front, then the others, newest first."""
+        order = dict.fromkeys(
+            [*(row.genotype for row in self._front), *(row.genotype for row in self._evaluations[::-1])]
+        )
+        return np.array(list(order), dtype=np.int64)
+
+    def _new(self, candidates: Scored) -> Scored:
+        """Those that the study has not asked for."""
+        is_new = [genotype_of(row) not in self._archive for row in candidates.genes]
+        return candidates.rows(np.flatnonzero(is_new))
+
+    def _score(self, genes: Genes) -> tuple[Floats, Floats]:
+        values = {} if self._exact is None else dict(self._exact(genes))
+        if self._predicted:
+            asked = steps(self._space, genes)
+            values |= {name: self._processes[name].forecast(asked) for name in self._predicted}
+        return self._scaled(values), self._violations(values)
+
+    def _samples(self, candidates: Scored, rng: np.random.Generator) -> Floats:
+        """What measuring candidates may give: scaled losses (samples, n, goals), 1 where infeasible."""
+        exact = {} if self._exact is None else self._exact(candidates.genes)
+        asked = steps(self._space, candidates.genes)
+        size = (SAMPLES if self._predicted else 1, len(asked))
+        drawn = {
+            name: self._processes[name].samples(asked, rng.standard_normal(size)) for name in self._predicted
+        }
+        rows = []
+        for sample in range(size[0]):
+            values = exact | {name: values[sample] for name, values in drawn.items()}
+            breaks = np.any(self._violations(values) > 0, axis=1, keepdims=True)
+            rows.append(np.where(breaks, 1.0, self._scaled(values)))
+        return np.stack(rows)
+
+    @property
+    def _pivot(self) -> int:
+        goals = self._study.objectives
+        return next((goals.index(name) for name in self._predicted if name in goals), 0)
+
+    def _scaled(self, values: dict[str, Floats]) -> Floats:
+        return self._study.scaled(np.stack([values[name] for name in self._study.objectives], axis=1))
+
+    def _violations(self, values: dict[str, Floats]) -> Floats:
+        size = len(next(iter(values.values())))
+        columns = [one.violations(values[one.quantity]) for one in self._constraints]
+        return np.stack(columns, axis=1) if columns else np.zeros((size, 0))
+
+
+def _correlation(pairs: Sequence[tuple[float, float]]) -> float:
+    before, measured = np.array(pairs, dtype=np.float64).T
+    return kendall(before, measured)
+
+
+def create(context: SamplerContext) -> Sampler:
+    """Surrogate-assisted NSGA-II over the genotypes of a space."""
+    return SurrogateSampler(context)

@@ -1,0 +1,136 @@
+"""NSGA-II (Deb et al. 2002) over networks that are only predicted, by the hundred thousand.
+
+Children are made by the same operators as those of a real search, for a whole generation at once; survivors
+are chosen by pymoo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
+from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
+
+from search_space.space import Space
+from studies.samplers.operators import CROSSOVER_PROBABILITY, Genes, reset_mutation, uniform_crossover
+
+Floats = NDArray[np.float64]
+
+CANDIDATES = 100_000
+"""Networks that are searched; at most `VISITS` times as many as the space has."""
+VISITS = 10
+POPULATION = 500
+
+Score = Callable[[Genes], tuple[Floats, Floats]]
+"""Losses (n, m) and violations (n, k) of canonical genotypes (n, genes)."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Networks and what is expected of them.
+
+    Attributes:
+        genes: Canonical, all different, shape (n, genes).
+        losses: Shape (n, m).
+        violations: At most 0 where a constraint holds, shape (n, k).
+    """
+
+    genes: Genes
+    losses: Floats
+    violations: Floats
+
+    @property
+    def broken(self) -> Floats:
+        """Sum of violations of each, shape (n,); 0 of what is feasible."""
+        found: Floats = np.maximum(self.violations, 0.0).sum(axis=1)
+        return found
+
+    def rows(self, rows: NDArray[np.intp]) -> Scored:
+        """Some of them."""
+        return Scored(self.genes[rows], self.losses[rows], self.violations[rows])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Scored]) -> Scored:
+        """All networks of `parts`, in order."""
+        return cls(
+            np.concatenate([part.genes for part in parts]),
+            np.concatenate([part.losses for part in parts]),
+            np.concatenate([part.violations for part in parts]),
+        )
+
+
+def canonical_rows(space: Space, genotypes: Genes) -> Genes:
+    """Canonical forms of genotypes (n, genes)."""
+    return np.where(space.active_rows(genotypes), genotypes, 0)
+
+
+def random_rows(space: Space, count: int, rng: np.random.Generator) -> Genes:
+    """Canonical genotypes (count, genes), every gene drawn uniformly; some may be equal."""
+    cardinalities = [gene.cardinality for gene in space.genes]
+    return canonical_rows(space, rng.integers(0, cardinalities, (count, len(cardinalities))))
+
+
+def different(genotypes: Genes) -> NDArray[np.intp]:
+    """Rows of genotypes (n, genes) that no earlier row equals, in ascending order."""
+    packed = np.ascontiguousarray(genotypes.astype(np.uint8))
+    names = packed.view([("", f"V{packed.shape[1]}")])[:, 0]
+    return np.sort(np.unique(names, return_index=True)[1])
+
+
+def virtual_search(
+    space: Space, score: Score, start: Genes, rng: np.random.Generator
+) -> tuple[Scored, Scored]:
+    """Searches some `CANDIDATES` networks for those that are expected to be best.
+
+    Args:
+        space: What is searched.
+        score: Says what is expected of networks.
+        start: Canonical genotypes to begin with, shape (n, genes); random ones fill up the population.
+        rng: Source of all draws.
+
+    Returns:
+        The last population, best first by rank and then by how far apart they lie, and all that was seen.
+    """
+    cardinalities = np.array([gene.cardinality for gene in space.genes], dtype=np.int64)
+    first = np.concatenate([start[:POPULATION], random_rows(space, POPULATION, rng)])
+    population = _scored(score, first[different(first)][:POPULATION])
+    seen = [population]
+    candidates = min(CANDIDATES, VISITS * space.cardinality)
+    for _ in range(candidates // POPULATION - 1):
+        population = _survivors(population)
+        # Who stands further in front wins; survivors are in that order.
+        pairs = rng.integers(0, len(population.genes), (2, 2, -(-POPULATION // 2))).min(axis=0)
+        parents = population.genes[pairs]
+        children = uniform_crossover(parents, rng)
+        crossed = rng.random(parents.shape[1]) < CROSSOVER_PROBABILITY
+        children = np.where(crossed[None, :, None], children, parents).reshape(-1, len(cardinalities))
+        children = canonical_rows(space, reset_mutation(children, cardinalities, rng))
+        together = np.concatenate([population.genes, children])
+        rows = different(together)
+        fresh = together[rows[rows >= len(population.genes)]]
+        if len(fresh):
+            seen.append(_scored(score, fresh))
+            population = Scored.joined([population, seen[-1]])
+    return _survivors(population), Scored.joined(seen)
+
+
+def _scored(score: Score, genes: Genes) -> Scored:
+    return Scored(genes, *score(genes))
+
+
+def _survivors(population: Scored) -> Scored:
+    """The best `POPULATION` of `population`, best first: by rank and crowding, then what breaks least."""
+    broken = population.broken
+    feasible = np.flatnonzero(broken == 0)
+    losses = population.losses[feasible]
+    rows = []
+    # pymoo's survival itself keeps an object for each network, which takes longer than all the rest.
+    for front in NonDominatedSorting().do(losses, n_stop_if_ranked=POPULATION):
+        crowding = get_crowding_function("cd").do(losses[front])
+        rows.append(feasible[front[np.argsort(-crowding, kind="stable")]])
+    infeasible = np.flatnonzero(broken > 0)
+    rows.append(infeasible[np.argsort(broken[infeasible], kind="stable")])
+    return population.rows(np.concatenate(rows)[:POPULATION])
