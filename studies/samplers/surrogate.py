@@ -143,7 +143,9 @@ class SurrogateSampler(GeneticSampler):
         return min(found, default=None)
 
     def _value(self, evaluation: Evaluation, name: str) -> float | None:
-        """A quantity of a measured network, in its unit; None where it was not measured."""
+        """A quantity of a measured network, in its unit; None where it was not measured exactly."""
+        if evaluation.is_bound and name == "acc":
+            return None
         if name in self._study.objectives:
             return evaluation.values[self._study.objectives.index(name)]
         quantities = [constraint.quantity for constraint in self._constraints]
