@@ -14,7 +14,6 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -24,6 +23,7 @@ from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.wide_table import print_wide
 from studies.comparison import COSTS, ComparisonError, Contender, Pair, Spread, aligned, blocks, compare
+from studies.database_option import add_database
 from studies.group import Group, attained, compared, smallest, summary
 from studies.named_study import read_study
 from studies.tradeoff import Gain
@@ -45,13 +45,7 @@ def parser() -> Parser:
     )
     add = result.add_argument
     add("studies", nargs="*", metavar="STUDY", help="two studies or more, each against each")
-    add(
-        "--db",
-        type=Path,
-        default=Path("studies.db"),
-        metavar="FILE",
-        help="SQLite file (default: %(default)s)",
-    )
+    add_database(add)
     add(
         "--group",
         action="append",

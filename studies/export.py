@@ -23,6 +23,7 @@ from search_space.genotype import to_text
 from search_space.space import Space
 from search_space.whole_file import whole_file
 from studies.constraint import parse_constraint
+from studies.database_option import add_database
 from studies.evaluation import Evaluation
 from studies.named_study import read_study
 from studies.study import Study
@@ -35,13 +36,7 @@ def parser() -> Parser:
     result = Parser(prog="python -m studies.export", description="Writes a study for other tools.")
     add = result.add_argument
     add("study", metavar="STUDY", help="name of the study, or OTHER.db:NAME")
-    add(
-        "--db",
-        type=Path,
-        default=Path("studies.db"),
-        metavar="FILE",
-        help="SQLite file (default: %(default)s)",
-    )
+    add_database(add)
     add("--format", choices=FORMATS, required=True, help="a table, everything, or an Optuna database")
     add("--out", type=Path, required=True, metavar="FILE", help="file to write; there must be none yet")
     return result

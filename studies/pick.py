@@ -9,7 +9,6 @@ import json
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from objectives.hardware import MAPPINGS
 from search_space.command_line import Parser, run_command
@@ -19,6 +18,7 @@ from search_space.space import Space
 from search_space.wide_table import print_wide
 from studies.command_text import command_text
 from studies.constraint import Constraint, parse_constraint
+from studies.database_option import add_database
 from studies.evaluation import Evaluation
 from studies.front import Floats
 from studies.named_study import read_study
@@ -50,13 +50,7 @@ def parser() -> Parser:
     )
     add = result.add_argument
     add("study", metavar="STUDY", help="name of the study, or OTHER.db:NAME")
-    add(
-        "--db",
-        type=Path,
-        default=Path("studies.db"),
-        metavar="FILE",
-        help="SQLite file (default: %(default)s)",
-    )
+    add_database(add)
     for name, constraint in LIMITS.items():
         which = "most" if "<" in constraint else "least"
         add(

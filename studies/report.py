@@ -14,6 +14,7 @@ from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.whole_file import whole_file
 from studies.comparison import Contender
+from studies.database_option import add_database
 from studies.named_study import located, read_study
 from studies.report_data import Reported, report_record
 
@@ -30,13 +31,7 @@ def parser() -> Parser:
     )
     add = result.add_argument
     add("studies", nargs="+", metavar="STUDY", help=f"one to {MOST_STUDIES} studies")
-    add(
-        "--db",
-        type=Path,
-        default=Path("studies.db"),
-        metavar="FILE",
-        help="SQLite file (default: %(default)s)",
-    )
+    add_database(add)
     add("--out", type=Path, metavar="FILE", help="the report, one HTML file that needs nothing else")
     add("--plots", type=Path, metavar="DIR", help="folder for the same as figures: PNG, SVG and PDF")
     return result

@@ -33,6 +33,7 @@ from search_space.space import Space, known_spaces, load_space
 from search_space.wide_table import print_wide
 from studies.command_text import command_text
 from studies.constraint import Constraint, parse_constraint
+from studies.database_option import add_database
 from studies.display import Display, create_display
 from studies.evaluation import Evaluation, Evaluator, measure
 from studies.exact_quantities import ExactQuantities
@@ -157,13 +158,7 @@ def parser() -> Parser:
     )
     add("--dask", metavar="ADDRESS", help="measure on the Dask cluster with this scheduler; changes no value")
     add = result.add_argument_group("where it is kept").add_argument
-    add(
-        "--db",
-        type=Path,
-        default=Path("studies.db"),
-        metavar="FILE",
-        help="SQLite file (default: %(default)s)",
-    )
+    add_database(add)
     add("--study", metavar="NAME", help="name of the study (default: SPACE-OBJECTIVES-sSEED)")
     add("--log-json", type=Path, metavar="FILE", help="append progress to this file, a JSON object per line")
     result.set_defaults(**DEFAULTS)

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from search_space.command_line import Parser, run_command
 from search_space.wide_table import print_wide
+from studies.database_option import add_database
 from studies.evaluation import Evaluation
 from studies.generation_report import GenerationReport, summary
 from studies.store import Store, open_store
@@ -29,13 +30,7 @@ def parser() -> Parser:
         description="Lists the studies of a database, or shows the Pareto front of one.",
     )
     add = result.add_argument
-    add(
-        "--db",
-        type=Path,
-        default=Path("studies.db"),
-        metavar="FILE",
-        help="SQLite file (default: %(default)s)",
-    )
+    add_database(add)
     add("--study", metavar="NAME", help="show this study (default: list all)")
     add("--evaluations", action="store_true", help="with --study: all evaluations in order, not the front")
     add("--json", action="store_true", help="print JSON instead of a table")

@@ -28,6 +28,7 @@ from search_space.document import parse_document
 from search_space.errors import H4HError
 from search_space.space import Space
 from search_space.wide_table import print_wide
+from studies.database_option import add_database
 from studies.evaluation import Evaluation
 from studies.fingerprint import part_of
 from studies.show import evaluation_record
@@ -57,13 +58,7 @@ def parser() -> Parser:
         description="Scores the Pareto front of a study on test images that the search never saw.",
     )
     add = result.add_argument
-    add(
-        "--db",
-        type=Path,
-        default=Path("studies.db"),
-        metavar="FILE",
-        help="SQLite file (default: %(default)s)",
-    )
+    add_database(add)
     add("--study", metavar="NAME", required=True, help="whose front is scored")
     add_data(add, otherwise=f"the study's --data, else {DEFAULT_DATA}")
     add(
