@@ -115,7 +115,8 @@ def test_the_dashboard_shows_the_study(database: Path) -> None:
             (summary,) = summaries["study_summaries"]
             assert summary["study_name"] == "first"
             details = _read(f"http://127.0.0.1:{port}/api/studies/{summary['study_id']}", server)
-            assert [trial["state"] for trial in details["trials"]] == ["Complete"] * 4 + ["Pruned"]
+            states = [trial["state"] for trial in details["trials"]]
+            assert states == ["Complete", "Complete", "Pruned", "Complete", "Pruned"]
         finally:
             server.terminate()
 
