@@ -143,10 +143,6 @@ class Evaluator:
         self._clock = clock
         self._group = FIRST_GROUP
 
-    @property
-    def constraints(self) -> tuple[Constraint, ...]:
-        return self._constraints
-
     def heats(self, batch: Mapping[int, Genotype]) -> Sequence[Mapping[int, Genotype]]:
         """A generation in parts, each of which is to be evaluated before the next: whole but for racing."""
         return [batch] if self._race is None else self._race.heats(batch)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from objectives.hardware import MAPPINGS
+from objectives.hardware.npu_model import NPU_MODELS
 from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError, UnknownNameError
 from search_space.genotype import to_text
@@ -178,9 +179,9 @@ def next_commands(study: Study, evaluation: Evaluation) -> dict[str, str]:
     settings, genotype = study.settings, to_text(evaluation.genotype)
     space = str(settings.get("space") or study.space)
     hardware = ["--hardware", str(settings.get("hardware"))] if settings.get("hardware") else []
-    for name in ("macros", "units", "mapping"):
-        if settings.get(name) not in (None, MAPPINGS[0]):
-            hardware += [f"--{name}", str(settings[name])]
+    for name in ("macros", "units", "npu_model", "mapping"):
+        if settings.get(name) not in (None, NPU_MODELS[0], MAPPINGS[0]):
+            hardware += [f"--{name.replace('_', '-')}", str(settings[name])]
     weights = ["--checkpoint", str(settings["checkpoint"])] if settings.get("checkpoint") else []
     data = ["--data", str(settings["data"])] if settings.get("data") else []
     out = f"runs/{study.name}-{evaluation.index}"
