@@ -60,6 +60,8 @@ def joined_world(device: torch.device) -> Iterator[tuple[World, torch.device]]:
     distributed.init_process_group("nccl" if is_gpu else "gloo")
     try:
         yield World(distributed.get_rank(), size), device
+        # All leave together: a process whose partner is gone may abort while it closes its connections.
+        distributed.barrier()
     finally:
         distributed.destroy_process_group()
 

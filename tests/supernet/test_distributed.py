@@ -48,6 +48,7 @@ with joined_world(torch.device("cpu")) as (world, device):
         if world.rank == 0:
             trainer.save(out / f"{name}.safetensors")
             (out / f"{name}.json").write_text(json.dumps(losses))
+        del trainer  # It holds the connection, which must not outlive the group.
 """
 
 NORM = """
