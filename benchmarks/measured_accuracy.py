@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from rich.progress import track
 
-from objectives.hardware.cache import VARIABLE, cache_folder
 from objectives.objective import FloatArray
+from search_space.cache_folder import VARIABLE, cache_folder
 from search_space.errors import H4HError
 from search_space.genotype import Genotype
 from search_space.space import Space
