@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from search_space.cache_folder import VARIABLE
+from tests.command import Command
 
 # No test depends on time: these run beside whatever else the machine does.
 settings.register_profile("untimed", deadline=None)
@@ -20,3 +21,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(monkeypatch, capsys)
