@@ -202,7 +202,7 @@ def summary(found: Sequence[Record], evaluations: Sequence[int]) -> list[dict[st
 def comparisons(found: Sequence[Record], evaluations: Sequence[int]) -> list[dict[str, Any]]:
     """Each method of ours against each other one, after each number of evaluations."""
     groups = _by_method(found)
-    result = []
+    result: list[dict[str, Any]] = []
     for ours in (method for method in OURS if method in groups):
         for rival in (method for method in groups if method not in OURS):
             for place, count in enumerate(evaluations):

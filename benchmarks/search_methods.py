@@ -63,10 +63,14 @@ def drawn(bench: Bench, seed: int) -> Search:
 def optuna_search(bench: Bench, seed: int, sampler: str, at_once: int, **settings: Any) -> Search:
     """Optuna's sampler of this name, asked for `at_once` networks before it is told of them."""
     import optuna
+    from optuna.study import StudyDirection
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # It reports every trial on stderr.
     made = getattr(optuna.samplers, sampler)(seed=seed, **settings)
-    directions = [f"{direction}imize" for direction in bench.study.directions]
+    directions = [
+        StudyDirection.MAXIMIZE if direction == "max" else StudyDirection.MINIMIZE
+        for direction in bench.study.directions
+    ]
     trials = optuna.create_study(sampler=made, directions=directions)
     while True:
         running = [trials.ask() for _ in range(at_once)]
