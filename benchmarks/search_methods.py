@@ -9,7 +9,7 @@ drives it decides how networks are measured, and several searches can have their
 | `random` | every gene drawn uniformly |
 | `optuna-nsga2-24`, `-50` | `NSGAIISampler` with our population, and with its own of 50 |
 | `optuna-tpe` | `TPESampler` as it is: genes one by one, each network told before the next is asked for |
-| `optuna-tpe-joint` | `TPESampler(multivariate=True)`, all genes together, its default for one objective; else the same |
+| `optuna-tpe-joint` | the same with `multivariate=True`, genes together: its default for one objective |
 | `pymoo-nsga2-24`, `-100` | NSGA-II with pymoo's recipe for integers, our population and its own of 100 |
 
 pymoo's recipe (pymoo.org/customization/discrete.html) is simulated binary crossover and polynomial mutation
