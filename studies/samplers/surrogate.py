@@ -22,7 +22,7 @@ for a network that was measured on another chip.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -184,7 +184,7 @@ class SurrogateSampler(GeneticSampler):
         proposed = super()._propose(count)
         if not self._has_exact_limit or not proposed:
             return proposed
-        worst = self._exact_violations(np.array(proposed)).max(axis=1)
+        worst = self._exact_violations(self._exactly(np.array(proposed))).max(axis=1)
         kept = [genotype for genotype, excess in zip(proposed, worst, strict=True) if excess <= 0]
         if len(kept) < count:
             kept += [genotype_of(row) for row in self._feasible_batch(count, rng)]
@@ -192,16 +192,22 @@ class SurrogateSampler(GeneticSampler):
 
     def _feasible_batch(self, count: int, rng: np.random.Generator) -> Genes:
         """Any new networks that hold the limits on what is exact."""
-        candidates = self._candidates(
-            lambda genes: (np.zeros((len(genes), 1)), self._exact_violations(genes)), count, rng
-        )
-        order = rng.permutation(len(candidates.genes))
-        return candidates.genes[order[np.argsort(candidates.broken[order], kind="stable")]][:count]
-
-    def _exact_violations(self, genes: Genes) -> Floats:
-        """Shape (n, limits on what is exact)."""
         assert self._exact is not None
-        exact = self._exact(genes)
+        estimate = self._exact.estimate
+        candidates = self._candidates(
+            lambda genes: (np.zeros((len(genes), 1)), self._exact_violations(estimate(genes))), count, rng
+        )
+        violations = self._exact_violations(self._exactly(candidates.genes))
+        broken = np.maximum(violations, 0.0).sum(axis=1)
+        order = rng.permutation(len(candidates.genes))
+        return candidates.genes[order[np.argsort(broken[order], kind="stable")]][:count]
+
+    def _exactly(self, genes: Genes) -> dict[str, Floats]:
+        """What is known exactly of networks (n, genes), by name."""
+        return {} if self._exact is None else dict(self._exact(genes))
+
+    def _exact_violations(self, exact: Mapping[str, Floats]) -> Floats:
+        """Shape (n, limits on what is exact)."""
         limits = [one for one in self._constraints if one.quantity in exact]
         return np.stack([one.violations(exact[one.quantity]) for one in limits], axis=1)
 
@@ -229,7 +235,7 @@ class SurrogateSampler(GeneticSampler):
         return candidates.rows(np.flatnonzero(is_new))
 
     def _score(self, genes: Genes) -> tuple[Floats, Floats]:
-        values = {} if self._exact is None else dict(self._exact(genes))
+        values = {} if self._exact is None else dict(self._exact.estimate(genes))
         for name in self._predicted:
             subjects, places = self._subjects(name, genes)
             forecast = self._processes[name].forecast(self._steps(name, subjects))
@@ -238,7 +244,7 @@ class SurrogateSampler(GeneticSampler):
 
     def _samples(self, candidates: Scored, rng: np.random.Generator) -> Floats:
         """What measuring candidates may give: scaled losses (samples, n, goals), 1 where infeasible."""
-        exact = {} if self._exact is None else self._exact(candidates.genes)
+        exact = self._exactly(candidates.genes)
         count = SAMPLES if self._predicted else 1
         drawn = {}
         for name in self._predicted:
