@@ -94,6 +94,7 @@ DEFAULTS: dict[str, Any] = {
 }
 DEFAULT_SPACE = "cifar32"
 SHOWN_ROWS = 20
+MOST_OBJECTIVES = 6
 
 
 class ArgumentError(H4HError):
@@ -284,7 +285,7 @@ def objective_names(text: str) -> tuple[str, ...]:
     """Names of the objectives in `text`, in order.
 
     Raises:
-        H4HError: None, an unknown one, or one twice.
+        H4HError: None, an unknown one, one twice, or too many.
     """
     names = tuple(name.strip() for name in text.split(","))
     if "" in names:
@@ -293,6 +294,11 @@ def objective_names(text: str) -> tuple[str, ...]:
             f"but got {text!r}"
         )
     check_objectives(names)
+    if len(names) > MOST_OBJECTIVES:
+        raise ArgumentError(
+            f"--objectives must be at most {MOST_OBJECTIVES}, as the hypervolume of more takes too long, but "
+            f"got {len(names)}: make some of them constraints"
+        )
     return names
 
 

@@ -31,11 +31,12 @@ from pymoo.algorithms.moo.nsga2 import NSGA2, RankAndCrowdingSurvival, binary_to
 from pymoo.operators.selection.tournament import TournamentSelection
 
 from search_space.genotype import Genotype
+from search_space.space import Space
 from studies.chips import DECIDED
 from studies.constraint import parse_constraint
 from studies.evaluation import Evaluation
 from studies.generation_report import EXACT, PLAIN, RANDOM, SURROGATE, GenerationReport
-from studies.joint_space import JointSpace, network_genes, networks_of
+from studies.joint_space import networks_of
 from studies.rank_correlation import kendall
 from studies.samplers.expected_gain import choose
 from studies.samplers.gaussian_process import GaussianProcess, Steps, steps
@@ -149,14 +150,17 @@ class SurrogateSampler(GeneticSampler):
             found.append(_correlation(pairs))
         return min(found, default=None)
 
+    def _space_of(self, name: str) -> Space:
+        """The space of what a quantity depends on: the network, and the chip if that decides it."""
+        return self._space if name in DECIDED else networks_of(self._space)
+
     def _subject(self, name: str, genotype: Genotype) -> Genotype:
-        """What a quantity depends on: the network, and the chip if that decides it."""
-        return genotype if name in DECIDED else network_genes(self._space, genotype)
+        """The genes that a quantity depends on."""
+        return genotype[: len(self._space_of(name).genes)]
 
     def _steps(self, name: str, subjects: Genes) -> Steps:
         """Steps of what a quantity depends on, from genotypes of that alone."""
-        of_networks = isinstance(self._space, JointSpace) and name not in DECIDED
-        return steps(networks_of(self._space) if of_networks else self._space, subjects)
+        return steps(self._space_of(name), subjects)
 
     def _value(self, evaluation: Evaluation, name: str) -> float | None:
         """A quantity of a measured network, in its unit; None where it was not measured exactly."""
@@ -261,15 +265,15 @@ class SurrogateSampler(GeneticSampler):
 
     def _subjects(self, name: str, genes: Genes) -> tuple[Genes, NDArray[np.intp]]:
         """What a quantity depends on in designs (n, genes): each once, and for each design which."""
-        if name in DECIDED or not isinstance(self._space, JointSpace):
+        space = self._space_of(name)
+        if space is self._space:
             return genes, np.arange(len(genes))
-        networks = genes[:, : len(self._space.networks.genes)]
-        different, places = np.unique(networks, axis=0, return_inverse=True)
+        different, places = np.unique(genes[:, : len(space.genes)], axis=0, return_inverse=True)
         return different, places.reshape(-1)
 
     def _known(self, name: str, subjects: Genes, values: Floats) -> Floats:
-        """Predicted values (..., n), with those that were measured in their place."""
-        if isinstance(self._space, JointSpace) and name not in DECIDED:
+        """Predicted values (..., n), with those that were measured on another chip in their place."""
+        if self._space_of(name) is not self._space:
             for place, row in enumerate(subjects):
                 measured = self._measured[name].get(genotype_of(row))
                 if measured is not None:

@@ -287,6 +287,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (("--hardware", "u55-256-tiles8", "--constraint", "area<=3mm2"), "states no area.macro"),
         (("--constraint", "area<=3"), "unit of area must be one of um2, mm2, but got none"),
         ((*SEARCH, "--seed-subnets", "0,0,0"), "has 60 genes"),
+        (("--objectives", "lat,energy,area,macs,params,sram,acc"), "must be at most 6"),
     ],
 )
 def test_bad_input_is_one_line(
