@@ -28,10 +28,10 @@ from rich.table import Table
 
 from objectives.gene_table import Genotypes
 from objectives.hardware import CostModel, load_soc
-from objectives.hardware.cache import VARIABLE
 from objectives.hardware.soc import SoC
 from objectives.hardware_cost import network_totals
 from objectives.space_tables import SpaceTables
+from search_space.cache_folder import VARIABLE
 from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.space import Space, load_space

@@ -82,17 +82,20 @@ class Bench:
         )
         return cls(space, study, exact)
 
-    def evaluations(
-        self, genotypes: Sequence[Genotype], accuracy: AccuracyOf, start: int
-    ) -> list[Evaluation]:
-        """Evaluations of `genotypes`, numbered from `start`."""
+    def values(self, genotypes: Sequence[Genotype], accuracies: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values of all objectives (n, 3) of n canonical genotypes with these accuracies (n,)."""
         costs = self.exact(np.array(genotypes))
-        values = zip(accuracy(genotypes), costs["lat"], costs["energy"], strict=True)
+        return np.stack([accuracies, costs["lat"], costs["energy"]], axis=1)
+
+    def evaluations(
+        self, genotypes: Sequence[Genotype], values: NDArray[np.float64], start: int
+    ) -> list[Evaluation]:
+        """Evaluations of `genotypes`, numbered from `start`, with these values (n, 3)."""
         return [
             Evaluation(
                 index=index,
                 genotype=genotype,
-                values=tuple(map(float, row)),
+                values=tuple(row),
                 limited=(),
                 is_feasible=True,
                 macs=0,
@@ -101,7 +104,7 @@ class Bench:
                 vit_blocks=0,
                 family="",
             )
-            for index, (genotype, row) in enumerate(zip(genotypes, values, strict=True), start)
+            for index, (genotype, row) in enumerate(zip(genotypes, values.tolist(), strict=True), start)
         ]
 
 
@@ -141,7 +144,7 @@ def trace(
         start = time.process_time()
         asked = sampler.ask(POPULATION)
         found.choosing_s.append(time.process_time() - start)
-        rows = bench.evaluations(asked, accuracy, done)
+        rows = bench.evaluations(asked, bench.values(asked, accuracy(asked)), done)
         sampler.tell(rows)
         if sampler.report is not None and sampler.report.rank_correlation is not None:
             found.correlations.append(sampler.report.rank_correlation)

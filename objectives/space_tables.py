@@ -20,12 +20,12 @@ from zipfile import BadZipFile
 import numpy as np
 
 from objectives.gene_table import Genotypes
-from objectives.hardware.cache import VARIABLE, cache_folder
 from objectives.hardware.cost import PJ_PER_MJ, CostModel
 from objectives.hardware.op import BoolArray, FloatArray
 from objectives.hardware_cost import network_totals
 from objectives.piece_costs import PieceCosts
 from objectives.population_costs import PopulationCosts
+from search_space.cache_folder import VARIABLE, cache_folder
 from search_space.errors import H4HError
 from search_space.space import Space
 

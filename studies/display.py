@@ -21,14 +21,15 @@ QUIET_S = 10.0
 """Longest time without a plain line."""
 BARS = "▁▂▃▄▅▆▇█"
 SPARKS = 8
-"""How many generations the sparkline of the hypervolume shows."""
-RANK = "τ"
+"""How many generations the sparkline of the hypervolume shows, at most."""
+BAR_WIDTH = 8
 SHORTER = {
     " evaluations": "",
     "generation": "gen",
     "hypervolume": "hv",
-    "surrogate, rank correlation ": RANK,
-    "nsga2, rank correlation ": RANK,
+    "surrogate, rank correlation ": "τ",
+    "nsga2, rank correlation ": "τ",
+    "cache hits ": "↺",
     " ·": "",
 }
 """What the live line says instead, to fit a terminal of 80 columns."""
@@ -118,8 +119,8 @@ class LiveDisplay:
         self._start = clock()
         self._hypervolumes: list[float] = []
         self._report: GenerationReport | None = None
-        # Bar and text together fit a terminal of 80 columns.
-        columns = (BarColumn(bar_width=8), TextColumn("{task.description}"))
+        self._console = console
+        columns = (BarColumn(bar_width=BAR_WIDTH), TextColumn("{task.description}"))
         self._bar = Bar(*columns, console=console)
         self._task = self._bar.add_task("first subnets ...", total=rules.total(population))
 
@@ -140,13 +141,14 @@ class LiveDisplay:
         text = status(progress, self._rules, self._population, self._clock() - self._start)
         for long, short in SHORTER.items():
             text = text.replace(long, short)
-        # The rank correlation takes the place of half of the sparkline.
-        text += f" {sparkline(self._hypervolumes, SPARKS // 2 if RANK in text else SPARKS)}"
+        # What the line leaves of a terminal of 80 columns, behind the bar and a space on either side.
+        room = self._console.width - BAR_WIDTH - 1 - len(text) - 1
+        text += f" {sparkline(self._hypervolumes, min(room, SPARKS))}" if room > 0 else ""
         self._bar.update(self._task, completed=progress.evaluations, description=text)
 
 
 def status(progress: Progress, rules: StopRules, population: int, elapsed_s: float) -> str:
-    """One line: evaluations, generation, front size, hypervolume, pace, time left.
+    """One line: evaluations, generation, front size, hypervolume, cache hits, pace, time left.
 
     Pace and time left follow from the subnets measured in this run; those from the table cost nothing.
     """
@@ -159,6 +161,8 @@ def status(progress: Progress, rules: StopRules, population: int, elapsed_s: flo
     ]
     if progress.report is not None and progress.report.rank_correlation is not None:
         parts.append(str(progress.report))
+    if progress.cache_hits:
+        parts.append(f"cache hits {progress.cache_hits}")
     if rules.patience is not None:
         parts.append(f"no gain {progress.idle}/{rules.patience}")
     if progress.measured and elapsed_s > 0:

@@ -133,6 +133,9 @@ class Evaluator:
         race: Scores the expensive objective, if subnets without hope are to stop early.
         clock: Seconds, to keep what a kill can lose to about `GROUP_SECONDS` of work. Decides which subnets
             are measured together, which changes no value.
+
+    Attributes:
+        cache_hits: Subnets whose expensive objectives were all known, so that none was measured.
     """
 
     def __init__(
@@ -158,6 +161,13 @@ class Evaluator:
         self._race = race
         self._clock = clock
         self._group = FIRST_GROUP
+        self.cache_hits = 0
+
+    def is_measured(self, evaluation: Evaluation) -> bool:
+        """Whether some expensive objective of `evaluation` has a value."""
+        quantities = (*self._names, *(constraint.quantity for constraint in self._constraints))
+        values = dict(zip(quantities, (*evaluation.values, *evaluation.limited), strict=True))
+        return any(values[objective.name] is not None for objective in self._expensive)
 
     def heats(self, batch: Mapping[int, Genotype]) -> Sequence[Mapping[int, Genotype]]:
         """A generation in parts, each of which is to be evaluated before the next: whole but for racing."""
@@ -184,6 +194,7 @@ class Evaluator:
         for index in waiting:
             found[index] |= self._recalled(batch[index])
         missing = [index for index in waiting if self._unmeasured(found[index])]
+        self.cache_hits += len(waiting) - len(missing)
         finished = [index for index in batch if index not in set(missing)]
         if finished:
             yield [self._evaluation(index, batch[index], found[index]) for index in finished]

@@ -40,6 +40,7 @@ def progress_record(study: str, progress: Progress) -> dict[str, object]:
         "generation": progress.generation,
         "evaluations": progress.evaluations,
         "measured": progress.measured,
+        "cache_hits": progress.cache_hits,
         "front_size": len(progress.front),
         "hypervolume": progress.hypervolume,
         "generation_done": progress.is_generation_done,

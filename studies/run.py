@@ -591,6 +591,10 @@ def print_result(
     front = study.front(evaluations)
     infeasible = sum(not evaluation.is_feasible for evaluation in evaluations)
     print(end_line(plan, last))
+    if last.cache_hits:
+        print(
+            f"cache hits: the accuracy of {last.cache_hits} of {len(evaluations)} subnets was in the database"
+        )
     for line in summary(reports):
         print(line)
     print()

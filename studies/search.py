@@ -37,13 +37,15 @@ class Progress:
     Attributes:
         generation: The generation at hand, from 1.
         evaluations: How many subnets are evaluated, those from the table included.
-        measured: How many of them this run has measured itself.
+        measured: How many of them this run has added.
         front: Pareto front of all of them, best in the first objective first.
         hypervolume: Of the front, 0 to 1.
         is_generation_done: Whether the generation is complete.
         idle: How many of the last generations brought no gain.
         stopped_by: The stop rule that ends the search here, or `EXHAUSTED`; None while it goes on.
         report: What the sampler says of the complete generation, if it predicts; else None.
+        cache_hits: Subnets whose accuracy came from the database, where this study or another one had left
+            it, instead of being measured in this run.
     """
 
     generation: int
@@ -55,6 +57,7 @@ class Progress:
     idle: int = 0
     stopped_by: str | None = None
     report: GenerationReport | None = None
+    cache_hits: int = 0
 
 
 def search(
@@ -90,7 +93,7 @@ def search(
     limit = np.inf if rules.evaluations is None else rules.evaluations
     reported = len(store.reports(study.name))
     plateau = Plateau()
-    generation, start, measured = 0, 0, 0
+    generation, start, measured, served = 0, 0, 0, 0
     begun: float | None = None
     front: list[Evaluation] = []
 
@@ -103,6 +106,7 @@ def search(
             hypervolume=study.hypervolume(front),
             is_generation_done=is_done,
             idle=plateau.idle,
+            cache_hits=served + evaluator.cache_hits,
         )
 
     def elapsed_s() -> float:
@@ -115,6 +119,7 @@ def search(
             return
         generation += 1
         done = _served(study, table, batch)
+        served += sum(map(evaluator.is_measured, done.values()))
         before = front
         front = study.front([*front, *done.values()])
         for heat in evaluator.heats(batch):

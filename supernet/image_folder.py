@@ -28,6 +28,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.datasets.folder import pil_loader
 from torchvision.transforms.v2 import functional as F
 
+from search_space.cache_folder import cache_folder
 from supernet.checkpoint import CheckpointError, read_tensors, write_tensors
 from supernet.images import BATCH, Images, LabelledImages, centre
 from supernet.layouts import DatasetError
@@ -253,9 +254,8 @@ def _kept(files: ImageFiles, listing: Listing, side: int) -> LabelledImages:
 
 def _cache_file(folder: Path, side: int) -> Path:
     """One file for each folder and side, so that a changed folder leaves no old one behind."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     name = hashlib.sha256(f"{side} {folder.resolve()}".encode()).hexdigest()[:24]
-    return root / "h4h-nas" / f"{name}.safetensors"
+    return cache_folder() / "images" / f"{name}.safetensors"
 
 
 def _content(paths: Sequence[str]) -> str:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from objectives.hardware.cache import VARIABLE, cache_folder
 from objectives.hardware.npu import Npu
 from objectives.hardware.op import KINDS, FloatArray, Op, OpArrays
 from objectives.hardware.vela import (
@@ -27,6 +26,7 @@ from objectives.hardware.vela import (
     system_configuration,
     vela_version,
 )
+from search_space.cache_folder import VARIABLE, cache_folder
 
 FILE_NAME = "vela.sqlite"
 _BATCH = 64

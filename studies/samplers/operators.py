@@ -1,9 +1,9 @@
 """Crossover and mutation for short integer genes, and what binds them to pymoo.
 
-pymoo's own recipe for integers (SBX and polynomial mutation on floats, then rounding) hardly ever changes
-a gene of 2 to 4 options, and its `pow` may differ in the last bit between platforms. So both are integer
-only here. Every child is made canonical and compared with all networks the study has ever asked for,
-inside the mating.
+pymoo's own recipe for integers (SBX and polynomial mutation on floats, then rounding) changes a gene of two
+options in 1 of 32 of its mutations (eta 3), and its `pow` may differ in the last bit between platforms. So
+both are integer only here; fronts are hardly better for it (docs/studies.md). Every child is made canonical
+and compared with all networks the study has ever asked for, inside the mating.
 """
 
 # pymoo calls its operators with arguments of these names, needed or not.

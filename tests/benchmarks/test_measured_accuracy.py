@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.measured_accuracy import measured_accuracy
+from benchmarks.measured_accuracy import MeasuredAccuracy, measured_accuracy
 from benchmarks.sensitivity import random_genotypes
 from objectives.objective import FloatArray
 from search_space.errors import H4HError
@@ -24,10 +24,11 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Subnet]:
     asked: list[Subnet] = []
 
     class Oracle:
-        def __init__(self, **_: Any) -> None: ...
+        def __init__(self, **settings: Any) -> None:
+            self.images = str(settings["val_images"])
 
         def fingerprint(self) -> dict[str, str]:
-            return {"checkpoint": "none"}
+            return {"checkpoint": "none", "images": self.images}
 
         def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
             asked.extend(subnets)
@@ -47,10 +48,28 @@ def test_each_subnet_is_measured_once(measured: list[Subnet]) -> None:
     assert len(measured) == 25
 
 
+def test_subnets_that_begin_alike_are_measured_together_and_settings_apart(
+    measured: list[Subnet], tmp_path: Path
+) -> None:
+    file = tmp_path / "own.db"
+    with MeasuredAccuracy(SPACE, file=file, val_images=64) as accuracy:
+        accuracy([*GENOTYPES, *GENOTYPES])
+        assert accuracy.measured == 25
+    canonical = sorted(SPACE.canonical(genotype) for genotype in GENOTYPES)
+    assert measured == [SPACE.decode(genotype) for genotype in canonical]
+    with MeasuredAccuracy(SPACE, file=file, val_images=128) as accuracy:
+        accuracy(GENOTYPES[:3])
+        assert accuracy.measured == 3
+    with MeasuredAccuracy(SPACE, file=file, val_images=64) as accuracy:
+        accuracy(GENOTYPES)
+        assert accuracy.measured == 0
+    assert len(measured) == 28
+
+
 def test_damaged_file(measured: list[Subnet], tmp_path: Path) -> None:
     measured_accuracy(SPACE, GENOTYPES[:1])
     (file,) = tmp_path.iterdir()
-    file.write_text("{")
-    with pytest.raises(H4HError, match=r"cannot be used.*delete it, or set H4H_CACHE"):
+    file.write_text("{" * 1000)
+    with pytest.raises(H4HError, match=r"cannot be used.*delete it, .* or set H4H_CACHE"):
         measured_accuracy(SPACE, GENOTYPES[:1])
     assert len(measured) == 1

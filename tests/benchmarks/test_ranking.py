@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,13 +13,13 @@ import torch
 
 from benchmarks import ranking
 from benchmarks.ranking import Budget, agreement, spread
-from search_space.command_line import run_command
 from search_space.complexity import macs
 from search_space.errors import H4HError
 from search_space.families import Family, family
 from search_space.space import load_space
 from supernet import cifar10
 from supernet.images import LabelledImages
+from tests.command import Call, Command
 
 
 def test_subnets_are_spread_over_families_and_sizes() -> None:
@@ -68,27 +68,16 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranking, "POOL", 256)
 
 
-def call(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
-) -> tuple[object, str, str]:
-    monkeypatch.setattr(sys, "argv", ["ranking", "--budget", "smoke", "--precision", "fp32", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        run_command(ranking.main)
-    captured = capsys.readouterr()
-    return ended.value.code, captured.out, captured.err
+@pytest.fixture
+def call(command: Command) -> Call:
+    return partial(command, ranking.main, "--budget", "smoke", "--precision", "fp32")
 
 
 @pytest.mark.parametrize("start", ["scratch", "supernet"])
-def test_it_goes_on_where_it_was_stopped(
-    start: str,
-    images: None,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_it_goes_on_where_it_was_stopped(start: str, images: None, tmp_path: Path, call: Call) -> None:
     out = tmp_path / "out"
     settings = ("--start", start, "--out", str(out), "--json")
-    code, whole, _ = call(monkeypatch, capsys, *settings)
+    code, whole, _ = call(*settings)
     assert code == 0
     record = json.loads(whole)
     assert len(record["subnets"]) == 3
@@ -98,14 +87,14 @@ def test_it_goes_on_where_it_was_stopped(
     kept = states[0].stat().st_mtime_ns
     for state in states[1:]:
         state.unlink()
-    code, resumed, _ = call(monkeypatch, capsys, *settings)
+    code, resumed, _ = call(*settings)
     assert (code, resumed) == (0, whole)
     assert states[0].stat().st_mtime_ns == kept
 
-    code, _, error = call(monkeypatch, capsys, *settings, "--seed", "1")
+    code, _, error = call(*settings, "--seed", "1")
     assert code == 2
     assert "seed 0 -> 1" in error
 
-    code, text, _ = call(monkeypatch, capsys, *settings[:-1])
+    code, text, _ = call(*settings[:-1])
     assert code == 0
     assert f"Kendall's tau {record['tau']:.3f}" in text

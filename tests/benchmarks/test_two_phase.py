@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,6 @@ from benchmarks.two_phase_runs import (
     scaled_epochs,
     scored_subnets,
 )
-from search_space.command_line import run_command
 from search_space.errors import H4HError
 from search_space.families import Family, family
 from search_space.space import load_space
@@ -42,6 +42,7 @@ from supernet.gradients import ParameterGroup
 from supernet.model import Supernet
 from supernet.recipe import known_recipes, load_recipe
 from supernet.train import CHECKPOINT, LOG
+from tests.command import Call, Command
 
 
 @given(st.sampled_from(known_recipes()), st.integers(4, 300))
@@ -216,29 +217,20 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return folders
 
 
-def call(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
-) -> tuple[object, str, str]:
-    monkeypatch.setattr("sys.argv", ["two_phase", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        run_command(two_phase.main)
-    written = capsys.readouterr()
-    return ended.value.code, written.out, written.err
+@pytest.fixture
+def call(command: Command) -> Call:
+    return partial(command, two_phase.main)
 
 
 @pytest.mark.slow
 def test_command_writes_its_page_and_repeats_nothing(
-    trainings: list[str],
-    data: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    trainings: list[str], data: Path, tmp_path: Path, call: Call
 ) -> None:
     docs, runs = tmp_path / "docs", tmp_path / "runs"
     docs.mkdir()
     settings = ("--budget", "smoke", "--runs", str(runs), "--device", "cpu", "--jobs", "2")
     given = (*settings, "--data", str(data))
-    code, text, error = call(monkeypatch, capsys, *given, "--out", str(docs))
+    code, text, error = call(*given, "--out", str(docs))
     assert code == 0, error
     names = [f"{setting}-{seed}" for seed in (0, 1) for setting in SETTINGS]
     assert sorted(trainings) == sorted(names)
@@ -257,13 +249,13 @@ def test_command_writes_its_page_and_repeats_nothing(
     # One run is lost, all others are read.
     trainings.clear()
     (runs / "smoke" / "joint-1" / RESULT).unlink()
-    code, again, error = call(monkeypatch, capsys, *given)
+    code, again, error = call(*given)
     assert code == 0
     assert trainings == ["joint-1"]
     assert "11 of 12 runs are finished already" in error
     assert again == text
 
-    record = json.loads(call(monkeypatch, capsys, *given, "--json")[1])
+    record = json.loads(call(*given, "--json")[1])
     assert [f"{each['setting']}-{each['seed']}" for each in record] == names
     pure = next(each for each in record if each["setting"] == "cnn")
     assert set(pure["accuracy"]) == {"smallest", "largest cnn", "cnn"}
@@ -271,11 +263,11 @@ def test_command_writes_its_page_and_repeats_nothing(
     path = runs / "smoke" / "joint-0" / RESULT
     kept = path.read_text()
     path.write_text(kept.replace('"epochs": 4', '"epochs": 5'))
-    code, _, error = call(monkeypatch, capsys, *given)
+    code, _, error = call(*given)
     assert (code, error.count("\n")) == (2, 1)
     assert "is of other settings: delete its folder, or choose another --runs" in error
     path.write_text(kept[:100])
-    code, _, error = call(monkeypatch, capsys, *given)
+    code, _, error = call(*given)
     assert (code, error.count("\n")) == (2, 1)
     assert "is damaged" in error
 
@@ -292,14 +284,10 @@ def test_command_writes_its_page_and_repeats_nothing(
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(
-    arguments: tuple[str, ...],
-    message: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, text, error = call(monkeypatch, capsys, *arguments)
+    code, text, error = call(*arguments)
     assert (code, text) == (2, "")
     assert message in error
     assert error.count("\n") == 1

@@ -66,15 +66,19 @@ def test_plain_lines_come_with_generations_and_after_silence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("report", "end"),
+    ("report", "hits", "end"),
     [
-        (None, "▁▂▃▄▅▆▇█"),
-        (GenerationReport("random", None), "▁▂▃▄▅▆▇█"),
-        (GenerationReport("surrogate", 0.826), "▁▃▆█"),
-        (GenerationReport("nsga2", 0.826), "▁▃▆█"),
+        (None, 0, "▁▂▃▄▅▆▇█"),
+        (GenerationReport("random", None), 0, "▁▂▃▄▅▆▇█"),
+        (GenerationReport("surrogate", 0.826), 0, "▁▂▃▄▅▆▇█"),
+        (GenerationReport("nsga2", 0.826), 0, "▁▂▃▄▅▆▇█"),
+        (None, 288, "▁▂▃▄▅▆▇█"),
+        (GenerationReport("surrogate", 0.826), 1008, "▁█"),
     ],
 )
-def test_live_line_fits_a_terminal_of_80_columns(report: GenerationReport | None, end: str) -> None:
+def test_live_line_fits_a_terminal_of_80_columns(
+    report: GenerationReport | None, hits: int, end: str
+) -> None:
     now = [0.0]
     console = Console(file=io.StringIO(), force_terminal=True, width=80)
     rules = StopRules(generations=99)
@@ -90,13 +94,21 @@ def test_live_line_fits_a_terminal_of_80_columns(report: GenerationReport | None
                     hypervolume=generation / 20,
                     is_generation_done=True,
                     report=report,
+                    cache_hits=hits,
                 )
             )
         # Within the next generation, what was said of the last one stays.
-        display.show(replace(PROGRESS, generation=12, evaluations=1012, measured=265, hypervolume=0.55))
+        last = replace(PROGRESS, generation=12, evaluations=1012, measured=265, hypervolume=0.55)
+        display.show(replace(last, cache_hits=hits))
     text = console.file.getvalue()  # type: ignore[attr-defined]
-    rank = " τ0.83" if len(end) == 4 else ""
-    assert re.search(rf"1012/2376 gen 12/99 front 0 hv 0.5500{rank} 1.2/s 0:18:52 left {end}", text)
+    rank = " τ0.83" if report is not None and report.rank_correlation is not None else ""
+    served = f" ↺{hits}" if hits else ""
+    assert re.search(rf"1012/2376 gen 12/99 front 0 hv 0.5500{rank}{served} 1.2/s 0:18:52 left {end}", text)
+
+
+def test_status_counts_cache_hits_where_there_are_any() -> None:
+    assert "cache hits 5" in status(replace(PROGRESS, cache_hits=5), RULES, 6, elapsed_s=12.0)
+    assert "cache hits" not in status(PROGRESS, RULES, 6, elapsed_s=12.0)
 
 
 @pytest.mark.parametrize(("is_terminal", "kind"), [(True, LiveDisplay), (False, PlainDisplay)])

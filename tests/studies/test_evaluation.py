@@ -74,10 +74,28 @@ def test_known_values_are_taken_as_they_are(cifar32: Space, batch: dict[int, Gen
     quality = Quality()
     indices = list(batch)
     known = {"quality": {batch[index]: 7.5 for index in indices[:3]}, "other": {batch[indices[4]]: 1.0}}
-    first, second = Evaluator(cifar32, [quality], known=known).evaluate(batch)
+    evaluator = Evaluator(cifar32, [quality], known=known)
+    first, second = evaluator.evaluate(batch)
+    assert evaluator.cache_hits == 3
     assert [(one.index, one.values) for one in first] == [(index, (7.5,)) for index in indices[:3]]
     assert sorted(one.index for one in second) == indices[3:]
     assert len(quality.measured) == 5
+
+
+def test_whether_something_expensive_was_measured(cifar32: Space, batch: dict[int, Genotype]) -> None:
+    cheap = Evaluator(cifar32, [size.macs()])
+    rows = [one for chunk in cheap.evaluate(batch) for one in chunk]
+    assert not any(map(cheap.is_measured, rows))
+    limited = Evaluator(
+        cifar32,
+        [size.macs()],
+        [parse_constraint("macs<=8M"), parse_constraint("acc>=1%")],
+        limited=[Quality(name="acc")],
+    )
+    rows = [one for chunk in limited.evaluate(batch) for one in chunk]
+    assert [limited.is_measured(one) for one in rows] == [one.macs <= 8e6 for one in rows]
+    assert len({one.macs <= 8e6 for one in rows}) == 2
+    assert (cheap.cache_hits, limited.cache_hits) == (0, 0)
 
 
 def test_infeasible_subnets_never_cost_an_expensive_evaluation(

@@ -371,8 +371,10 @@ def test_accuracy_of_a_checkpoint(
 
     monkeypatch.setattr(Accuracy, "__call__", noted)
     second = ["--study", "second", "--objectives", "acc,macs"]
+    assert "cache hits" not in capsys.readouterr().out
     run.main([*arguments, "--checkpoint", "net0.safetensors", *second])
     assert sum(measured) == 0
+    assert "\ncache hits: the accuracy of 3 of 3 subnets was in the database\n" in capsys.readouterr().out
     with open_store(Path("studies.db")) as store:
         assert [row.values[0] for row in store.evaluations("second")] == [row.values[0] for row in rows]
     run.main([*arguments, "--checkpoint", "net1.safetensors", *second[2:], "--study", "third"])

@@ -10,6 +10,7 @@ import pytest
 
 from objectives import size
 from objectives.objective import FloatArray
+from search_space.genotype import Genotype
 from search_space.space import Space
 from search_space.subnet import Subnet
 from studies.constraint import parse_constraint
@@ -47,6 +48,7 @@ def go(
     seed: int = 0,
     population: int = 6,
     clock: Callable[[], float] = time.monotonic,
+    known: dict[Genotype, float] | None = None,
     **limits: float,
 ) -> list[Progress]:
     """Runs `study` up to `generations` generations, or until one of `limits` is reached."""
@@ -56,7 +58,13 @@ def go(
         search(
             study=study,
             sampler=create_sampler("nsga2", context),
-            evaluator=Evaluator(space, [quality, size.params()], constraints, limited=[size.macs()]),
+            evaluator=Evaluator(
+                space,
+                [quality, size.params()],
+                constraints,
+                limited=[size.macs()],
+                known={"quality": known or {}},
+            ),
             store=store,
             population=population,
             rules=StopRules(generations=generations, **limits),  # type: ignore[arg-type]
@@ -103,6 +111,24 @@ def test_progress_counts_what_is_stored(cifar32: Space, study: Study, tmp_path: 
     assert volumes == sorted(volumes)
     assert [one.stopped_by for one in seen[:-1]] == [None] * (len(seen) - 1)
     assert seen[-1].stopped_by == "generations"
+
+
+def test_values_from_the_database_are_cache_hits(cifar32: Space, study: Study, tmp_path: Path) -> None:
+    expected = undisturbed(study, cifar32, tmp_path / "whole.db", 3)
+    costly = {one.genotype: one.values[0] for one in expected if one.values[0] is not None}
+    assert 6 < len(costly) < len(expected)
+    other = dict(list(costly.items())[::2])
+    quality = Quality()
+    with create_store(tmp_path / "s.db") as store:
+        store.add(study)
+        seen = go(study, cifar32, store, quality, 3, known=other)
+        assert store.evaluations(study.name) == expected
+        again = go(study, cifar32, store, Quality(), 4)
+    hits = [one.cache_hits for one in seen]
+    assert hits == sorted(hits)
+    assert hits[-1] == len(other) == len(costly) - len(quality.measured)
+    # What the study itself holds, each subnet once; infeasible ones have no value to be served.
+    assert again[2].cache_hits == again[-1].cache_hits == len(costly)
 
 
 def test_every_crash_is_resumed_to_the_same_table(cifar32: Space, study: Study, tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import pytest
 import torch
 from torchvision.datasets import CIFAR100, FashionMNIST
 
-from search_space.command_line import run_command
 from supernet import cifar10, data, evaluate, train
 from supernet.checkpoint import load_checkpoint
 from supernet.images import LabelledImages
+from tests.command import Command
 
 
 def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -68,39 +68,25 @@ def test_bad_input_is_one_line_and_exit_2(
     ],
 )
 def test_data_that_cannot_be_had(
-    what: str,
-    message: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    what: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:
     def refuse(self: object) -> None:
         raise OSError("no network")
 
     for kind in (CIFAR100, FashionMNIST):
         monkeypatch.setattr(kind, "download", refuse)
-    monkeypatch.setattr(sys, "argv", ["data", what, "--data", str(tmp_path)])
-    with pytest.raises(SystemExit) as ended:
-        run_command(data.main)
-    assert ended.value.code == 2
-    assert message in capsys.readouterr().err
+    ended = command(data.main, what, "--data", str(tmp_path))
+    assert ended.code == 2
+    assert message in ended.err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_train_then_evaluate(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_train_then_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command) -> None:
     monkeypatch.setattr(cifar10, "SEARCH_IMAGES", 16)
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (80, 3, 32, 32), generator=generator, dtype=torch.uint8)
     images = LabelledImages(pixels, torch.arange(80) % 10)
     monkeypatch.setattr(cifar10, "load", lambda directory: (images, images[:32]))
-
-    def call(module: str, *arguments: str) -> tuple[int | str | None, str]:
-        monkeypatch.setattr(sys, "argv", [module, *arguments])
-        with pytest.raises(SystemExit) as ended:
-            run_command(train.main if module == "train" else evaluate.main)
-        return ended.value.code, capsys.readouterr().out
 
     out = tmp_path / "run"
     (tmp_path / "data" / cifar10.FOLDER).mkdir(parents=True)
@@ -116,7 +102,7 @@ def test_train_then_evaluate(
         "--conflict-every",
         "2",
     )
-    code, text = call("train", *settings)
+    code, text, _ = command(train.main, *settings)
     assert code == 0
     assert "python -m supernet.evaluate --checkpoint" in text
     log = [json.loads(line) for line in (out / train.LOG).read_text().splitlines()]
@@ -129,27 +115,27 @@ def test_train_then_evaluate(
     assert load_checkpoint(checkpoint).space.name == "cifar32"
 
     content = checkpoint.read_bytes()
-    code, text = call("train", *settings)
+    code, text, _ = command(train.main, *settings)
     assert code == 0
     assert "going on after epoch 2 of 2" in text
     assert checkpoint.read_bytes() == content
 
-    code, text = call("train", *settings, "--seed", "1")
+    code, text, _ = command(train.main, *settings, "--seed", "1")
     assert code == 2
-    code, text = call("train", *settings, "--space", "imagenet224")
+    code, text, _ = command(train.main, *settings, "--space", "imagenet224")
     assert code == 2
     # A kill after an epoch's line and before its state: the line is written again, not twice.
     train._log(out / train.LOG, log[1])
     assert [json.loads(line) for line in (out / train.LOG).read_text().splitlines()] == log
 
     monkeypatch.setattr(evaluate, "load_pack", lambda folder: _pack(images))
-    code, text = call("evaluate", "--checkpoint", str(checkpoint), "--random", "2", "--json")
+    code, text, _ = command(evaluate.main, "--checkpoint", str(checkpoint), "--random", "2", "--json")
     assert code == 0
     record = json.loads(text)
     assert [row["name"] for row in record["subnets"]] == ["largest", "smallest", "random 1", "random 2"]
     assert all(set(row["accuracy"]) == {"search", "test"} for row in record["subnets"])
-    code, text = call(
-        "evaluate", "--checkpoint", str(checkpoint), "--random", "2", "--precision", "int8", "--json"
+    code, text, _ = command(
+        evaluate.main, "--checkpoint", str(checkpoint), "--random", "2", "--precision", "int8", "--json"
     )
     assert code == 0
     in_int8 = json.loads(text)
@@ -163,12 +149,16 @@ def test_train_then_evaluate(
             points = [row["accuracy_fp32"][split] - row["accuracy"][split] for row in rows]
             assert drop["mean"][split] == pytest.approx(sum(points) / len(points))
             assert drop["largest"][split] == pytest.approx(max(points))
-    code, text = call("evaluate", "--checkpoint", str(checkpoint), "--random", "1", "--precision", "int8")
+    code, text, _ = command(
+        evaluate.main, "--checkpoint", str(checkpoint), "--random", "1", "--precision", "int8"
+    )
     assert code == 0
     assert "test int8 %" in text
     assert "drop from float32 to int8, in points" in text
 
-    code, text = call("evaluate", "--checkpoint", str(checkpoint), "--random", "1", "--split", "search")
+    code, text, _ = command(
+        evaluate.main, "--checkpoint", str(checkpoint), "--random", "1", "--split", "search"
+    )
     assert code == 0
     assert "search top-1" in text
     assert "test top-1" not in text

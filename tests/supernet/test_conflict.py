@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from search_space.command_line import run_command
 from search_space.document import parse_document
 from search_space.errors import H4HError
 from search_space.space import Space
@@ -24,6 +24,7 @@ from supernet.conflict_report import ConflictReport, PairKind
 from supernet.gradients import ParameterGroup, cosines_by_group, gradient, parameter_groups
 from supernet.images import LabelledImages, normalised
 from supernet.model import Supernet
+from tests.command import Call, Command
 
 Batches = list[tuple[Tensor, Tensor]]
 
@@ -184,35 +185,30 @@ def test_bad_input(small_space: Space, supernet: Supernet, batches: Batches) -> 
         measure(Supernet(tiny), batches, rng=rng, subnets=5)
 
 
-def call(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
-) -> tuple[object, str, str]:
-    monkeypatch.setattr("sys.argv", ["conflict", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        run_command(conflict.main)
-    written = capsys.readouterr()
-    return ended.value.code, written.out, written.err
+@pytest.fixture
+def call(command: Command) -> Call:
+    return partial(command, conflict.main)
 
 
 QUICK = ("--batches", "2", "--images", "8", "--subnets", "2")
 
 
-def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command(tmp_path: Path, call: Call) -> None:
     figure = tmp_path / "conflict.png"
-    code, text, _ = call(monkeypatch, capsys, *QUICK, "--plot", str(figure))
+    code, text, _ = call(*QUICK, "--plot", str(figure))
     assert code == 0
     assert "1,024 training images of CIFAR-10 that come with the project" in text
     assert "cnn-hybrid" in text
     assert "layer scale" in text
     assert figure.read_bytes().startswith(b"\x89PNG")
-    code, text, _ = call(monkeypatch, capsys, *QUICK, "--json", "--checkpoint", "cifar32")
+    code, text, _ = call(*QUICK, "--json", "--checkpoint", "cifar32")
     assert code == 0
     record = json.loads(text)
     report = parse_document(ConflictReport, record["conflict"], source="stdout")
     assert (report.batches, report.images, report.subnets) == (2, 16, 2)
-    again = call(monkeypatch, capsys, *QUICK, "--json")[1]
+    again = call(*QUICK, "--json")[1]
     assert again == text
-    assert call(monkeypatch, capsys, *QUICK, "--json", "--seed", "1")[1] != text
+    assert call(*QUICK, "--json", "--seed", "1")[1] != text
 
 
 def test_command_takes_training_images(
@@ -220,7 +216,7 @@ def test_command_takes_training_images(
     four_classes: LabelledImages,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    call: Call,
 ) -> None:
     monkeypatch.setattr(cifar10, "SEARCH_IMAGES", 200)
     monkeypatch.setattr(cifar10, "load", lambda directory: (four_classes, four_classes))
@@ -231,10 +227,10 @@ def test_command_takes_training_images(
     folder = tmp_path / "data"
     (folder / cifar10.FOLDER).mkdir(parents=True)
     arguments = ("--checkpoint", str(checkpoint), "--data", str(folder), "--json", "--batches", "7")
-    code, text, _ = call(monkeypatch, capsys, *arguments, "--images", "8", "--subnets", "2")
+    code, text, _ = call(*arguments, "--images", "8", "--subnets", "2")
     assert code == 0
     assert json.loads(text)["images"] == f"the training split of cifar10 in {folder}"
-    code, _, error = call(monkeypatch, capsys, *arguments, "--images", "9")
+    code, _, error = call(*arguments, "--images", "9")
     assert code == 2
     assert "--batches times --images must be at most 56" in error
 
@@ -258,29 +254,20 @@ def test_command_takes_training_images(
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(
-    arguments: tuple[str, ...],
-    message: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.safetensors").write_text("no weights")
-    code, text, error = call(monkeypatch, capsys, *arguments)
+    code, text, error = call(*arguments)
     assert (code, text) == (2, "")
     assert message in error
     assert error.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["text.safetensors"]
 
 
-def test_checkpoint_of_other_classes(
-    small_space: Space,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_checkpoint_of_other_classes(small_space: Space, tmp_path: Path, call: Call) -> None:
     checkpoint = tmp_path / "checkpoint.safetensors"
     save_checkpoint(checkpoint, Supernet(small_space))
-    code, _, error = call(monkeypatch, capsys, *QUICK, "--checkpoint", str(checkpoint))
+    code, _, error = call(*QUICK, "--checkpoint", str(checkpoint))
     assert code == 2
     assert "space 'small' has 4 classes, but the images have 10" in error

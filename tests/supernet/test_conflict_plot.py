@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from search_space.command_line import run_command
 from search_space.errors import H4HError
 from supernet import conflict_plot
 from supernet.conflict_plot import history_figure, read_measurements, report_figure
 from supernet.conflict_report import ConflictReport, Cosines, PairKind
 from supernet.gradients import ParameterGroup
+from tests.command import Command
 
 OF_CNNS = (ParameterGroup.ALL, ParameterGroup.CONV, ParameterGroup.NORM)
 
@@ -112,24 +113,18 @@ def test_curves_are_means_over_seeds(tmp_path: Path) -> None:
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["two_phase", "joint"]
 
 
-def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command(tmp_path: Path, command: Command) -> None:
     runs = [str(write_log(tmp_path / name, {1: 0.5, 3: 0.3})) for name in ("joint", "two_phase")]
 
-    def call(*arguments: str) -> tuple[object, str]:
-        monkeypatch.setattr("sys.argv", ["conflict_plot", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            run_command(conflict_plot.main)
-        written = capsys.readouterr()
-        return ended.value.code, written.out + written.err
-
+    call = partial(command, conflict_plot.main)
     figure = tmp_path / "figure.svg"
-    assert call(*runs, "--out", str(figure)) == (0, f"figure: {figure}\n")
+    assert call(*runs, "--out", str(figure)) == (0, f"figure: {figure}\n", "")
     assert figure.read_bytes().startswith(b"<?xml")
-    assert call(*runs, "--out", "figure.jpg")[0] == 2
-    code, text = call(runs[0], runs[0], "--out", str(figure))
+    assert call(*runs, "--out", "figure.jpg").code == 2
+    code, _, text = call(runs[0], runs[0], "--out", str(figure))
     assert (code, text.count("\n")) == (2, 1)
     assert "each run must be named once" in text
-    code, text = call(str(tmp_path), "--out", str(figure))
+    code, _, text = call(str(tmp_path), "--out", str(figure))
     assert (code, text.count("\n")) == (2, 1)
     assert "cannot be read" in text
 

@@ -8,18 +8,19 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from search_space.command_line import run_command
 from search_space.space import Space, load_space
 from supernet import cifar10, fine_tuning, finetune
 from supernet.checkpoint import read_tensors, save_checkpoint
 from supernet.extraction import FORMAT, load_extracted
 from supernet.images import LabelledImages, normalised
 from supernet.model import Supernet
+from tests.command import Call, Command
 from tests.supernet.image_files import write_folder
 
 ROOT = Path(finetune.__file__).parents[1]
@@ -41,28 +42,19 @@ ROOT = Path(finetune.__file__).parents[1]
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(
-    arguments: tuple[str, ...],
-    message: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    code, _, error = call(monkeypatch, capsys, *arguments)
+    code, _, error = call(*arguments)
     assert code == 2
     assert message in error
     assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def call(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
-) -> tuple[object, str, str]:
-    monkeypatch.setattr(sys, "argv", ["finetune", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        run_command(finetune.main)
-    captured = capsys.readouterr()
-    return ended.value.code, captured.out, captured.err
+@pytest.fixture
+def call(command: Command) -> Call:
+    return partial(command, finetune.main)
 
 
 def few_images(classes: int = 10) -> LabelledImages:
@@ -81,15 +73,10 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabelledImages:
     return images
 
 
-def test_train_go_on_and_load(
-    images: LabelledImages,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_train_go_on_and_load(images: LabelledImages, tmp_path: Path, call: Call) -> None:
     out = tmp_path / "run"
     settings = ("--subnet", "min", "--out", str(out), "--batch", "32", "--precision", "fp32")
-    code, text, _ = call(monkeypatch, capsys, *settings, "--epochs", "2")
+    code, text, _ = call(*settings, "--epochs", "2")
     assert code == 0
     assert "before: search top-1" in text
     assert "after:  search top-1" in text
@@ -100,26 +87,21 @@ def test_train_go_on_and_load(
     content = (out / finetune.NETWORK).read_bytes()
     assert load_extracted(out / finetune.NETWORK).subnet == space.decode(space.smallest())
 
-    code, text, _ = call(monkeypatch, capsys, *settings, "--epochs", "2")
+    code, text, _ = call(*settings, "--epochs", "2")
     assert code == 0
     assert "going on after epoch 2 of 2" in text
     assert (out / finetune.NETWORK).read_bytes() == content
 
     for epochs, message in (("3", "epochs 2 -> 3"), ("0", "--epochs 0 would replace the network")):
-        code, _, error = call(monkeypatch, capsys, *settings, "--epochs", epochs)
+        code, _, error = call(*settings, "--epochs", epochs)
         assert code == 2
         assert message in error
     assert (out / finetune.NETWORK).read_bytes() == content
 
 
-def test_no_epochs_only_take_the_subnet_out(
-    images: LabelledImages,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_no_epochs_only_take_the_subnet_out(images: LabelledImages, tmp_path: Path, call: Call) -> None:
     settings = ("--subnet", "max", "--epochs", "0", "--out", str(tmp_path), "--fold-batch-norm")
-    code, _, _ = call(monkeypatch, capsys, *settings)
+    code, _, _ = call(*settings)
     assert code == 0
     record = json.loads((tmp_path / finetune.RESULT).read_text())
     assert record["before"] == record["after"]
@@ -127,40 +109,31 @@ def test_no_epochs_only_take_the_subnet_out(
 
 
 def test_images_of_other_classes_and_too_large_a_batch(
-    images: LabelledImages,
-    small_space: Space,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    images: LabelledImages, small_space: Space, tmp_path: Path, call: Call
 ) -> None:
     settings = ("--subnet", "min", "--epochs", "1", "--out", str(tmp_path / "run"))
-    code, _, error = call(monkeypatch, capsys, *settings)
+    code, _, error = call(*settings)
     assert code == 2
     assert "batch must be at most the 64 training images, but got 128" in error
     save_checkpoint(tmp_path / "small", Supernet(small_space))
-    code, _, error = call(monkeypatch, capsys, *settings, "--checkpoint", str(tmp_path / "small"))
+    code, _, error = call(*settings, "--checkpoint", str(tmp_path / "small"))
     assert code == 2
     assert "has 4 classes, but the images have 10" in error
     assert not (tmp_path / "run").exists()
 
 
-def test_a_checkpoint_of_other_images_is_refused(
-    images: LabelledImages,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_checkpoint_of_other_images_is_refused(images: LabelledImages, tmp_path: Path, call: Call) -> None:
     other = {"data_set": "cifar100", "split": "0", "split_seed": "0", "split_counts": "1 for training"}
     save_checkpoint(tmp_path / "other", Supernet(load_space("cifar32")), other)
     settings = ("--subnet", "min", "--out", str(tmp_path / "run"), "--checkpoint", str(tmp_path / "other"))
-    code, _, error = call(monkeypatch, capsys, *settings)
+    code, _, error = call(*settings)
     assert code == 2
     assert "the checkpoint was trained on other images (cifar100" in error
     assert not (tmp_path / "run").exists()
 
 
 def test_a_lost_loss_keeps_the_last_good_network(
-    images: LabelledImages, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    images: LabelledImages, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     batches = 0
 
@@ -171,7 +144,7 @@ def test_a_lost_loss_keeps_the_last_good_network(
 
     monkeypatch.setattr(fine_tuning, "normalised", spoiled)
     settings = ("--subnet", "min", "--batch", "16", "--out", "run", "--precision", "fp32")
-    code, _, error = call(monkeypatch, capsys, *settings, "--epochs", "3")
+    code, _, error = call(*settings, "--epochs", "3")
     assert code == 2
     assert "infinite or NaN in epoch 2, step 2 (what the 1 epochs before it gave is kept)" in error
     kept = load_extracted(Path("run", finetune.NETWORK))
@@ -179,18 +152,16 @@ def test_a_lost_loss_keeps_the_last_good_network(
     assert {path.name for path in Path("run").iterdir()} == {finetune.NETWORK, finetune.STATE}
 
 
-def test_out_must_be_a_folder(
-    images: LabelledImages, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_out_must_be_a_folder(images: LabelledImages, call: Call) -> None:
     Path("file").write_text("mine")
-    code, _, error = call(monkeypatch, capsys, "--subnet", "min", "--out", "file")
+    code, _, error = call("--subnet", "min", "--out", "file")
     assert code == 2
     assert "--out must be a folder, but file is a file" in error
     assert Path("file").read_text() == "mine"
 
 
 def test_images_of_ones_own(
-    small_space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    small_space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_folder(Path("pets/train"), classes=("cat", "cow", "dog", "fox"))
@@ -207,16 +178,16 @@ def test_images_of_ones_own(
         "--workers",
         "0",
     )
-    code, _, error = call(monkeypatch, capsys, *settings, "--epochs", "1", "--batch", "8")
+    code, _, error = call(*settings, "--epochs", "1", "--batch", "8")
     assert code == 2
     assert "holds no test images" in error
     assert not Path("run").exists()
-    code, text, _ = call(monkeypatch, capsys, *settings, "--epochs", "1", "--batch", "8", "--split", "search")
+    code, text, _ = call(*settings, "--epochs", "1", "--batch", "8", "--split", "search")
     assert code == 0
     assert "test top-1" not in text
     _, header = read_tensors(Path("run", finetune.NETWORK), FORMAT)
     assert header["data"]["data_set"] == "folder"
-    code, _, error = call(monkeypatch, capsys, *settings, "--split", "search", "--workers", "-1")
+    code, _, error = call(*settings, "--split", "search", "--workers", "-1")
     assert code == 2
     assert "--workers must be at least 0, but got -1" in error
 

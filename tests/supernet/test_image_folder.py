@@ -11,6 +11,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
+from search_space.cache_folder import VARIABLE
 from supernet import image_folder
 from supernet.augmentation import image_transform
 from supernet.image_folder import ImageFiles, UnreadableImageError, list_folder, stored_side
@@ -124,7 +125,7 @@ def test_cache_that_cannot_be_written_is_said_and_nothing_else(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "file"))
     assert len(read(folder)) == 20
     assert "are not kept for the next start" in capsys.readouterr().err
 

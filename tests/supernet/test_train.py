@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import json
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from search_space.command_line import run_command
 from search_space.space import Space
 from supernet import cifar10, train
 from supernet.checkpoint import load_checkpoint
 from supernet.images import LabelledImages
 from supernet.optimizer import is_vit
 from supernet.training import EpochResult, Trainer
+from tests.command import Call, Command
 
 
-def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
-    monkeypatch.setattr(sys, "argv", ["train", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        run_command(train.main)
-    return ended.value.code
+@pytest.fixture
+def call(command: Command) -> Call:
+    return partial(command, train.main)
 
 
 @pytest.mark.parametrize(
@@ -45,18 +43,13 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(
-    arguments: tuple[str, ...],
-    message: str,
-    data: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...], message: str, data: Path, tmp_path: Path, call: Call
 ) -> None:
     out = tmp_path / "out"
-    assert call(monkeypatch, "--out", str(out), "--data", str(data), *arguments) == 2
-    printed = capsys.readouterr()
-    assert message in printed.err
-    assert printed.err.count("\n") == 1
+    ended = call("--out", str(out), "--data", str(data), *arguments)
+    assert ended.code == 2
+    assert message in ended.err
+    assert ended.err.count("\n") == 1
     assert not out.exists()
 
 
@@ -94,10 +87,7 @@ def settings(data: Path, tmp_path: Path, small_space: Space) -> tuple[str, ...]:
 
 
 def test_a_loss_that_runs_away_keeps_the_last_good_checkpoint_to_train_on_from(
-    settings: tuple[str, ...],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    settings: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     out = tmp_path / "out"
     original = Trainer._step
@@ -107,8 +97,8 @@ def test_a_loss_that_runs_away_keeps_the_last_good_checkpoint_to_train_on_from(
         return record * float("nan") if (trainer.epochs_done, trainer.steps_done) == (1, 2) else record
 
     monkeypatch.setattr(Trainer, "_step", step)
-    assert call(monkeypatch, *settings, "--out", str(out), "--save-every", "0") == 2
-    error = capsys.readouterr().err
+    code, _, error = call(*settings, "--out", str(out), "--save-every", "0")
+    assert code == 2
     assert "became infinite or NaN in epoch 2 (phase 'hybrid'), step 3" in error
     assert f"--from {out / train.CHECKPOINT} with another --out" in error
     assert len((out / train.LOG).read_text().splitlines()) == 1
@@ -116,13 +106,10 @@ def test_a_loss_that_runs_away_keeps_the_last_good_checkpoint_to_train_on_from(
 
 
 def test_it_goes_on_within_an_epoch_and_from_a_checkpoint(
-    settings: tuple[str, ...],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    settings: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
     undisturbed, out = tmp_path / "undisturbed", tmp_path / "out"
-    assert call(monkeypatch, *settings, "--out", str(undisturbed)) == 0
+    assert call(*settings, "--out", str(undisturbed)).code == 0
     original = Trainer._result
 
     def stopped(trainer: Trainer) -> EpochResult:
@@ -131,17 +118,19 @@ def test_it_goes_on_within_an_epoch_and_from_a_checkpoint(
         return original(trainer)
 
     monkeypatch.setattr(Trainer, "_result", stopped)
-    assert call(monkeypatch, *settings, "--out", str(out), "--save-every", "0") == 130
-    assert "stopped: what" in capsys.readouterr().out
+    code, text, _ = call(*settings, "--out", str(out), "--save-every", "0")
+    assert code == 130
+    assert "stopped: what" in text
     monkeypatch.setattr(Trainer, "_result", original)
-    assert call(monkeypatch, *settings, "--out", str(out)) == 0
-    assert "going on after epoch 1 of 2 and 2 of 4 steps" in capsys.readouterr().out
+    code, text, _ = call(*settings, "--out", str(out))
+    assert code == 0
+    assert "going on after epoch 1 of 2 and 2 of 4 steps" in text
     for name in (train.STATE, train.CHECKPOINT):
         assert (out / name).read_bytes() == (undisturbed / name).read_bytes()
 
     further = tmp_path / "further"
     more = ("--recipe", "joint", "--cnn", "freeze", "--from", str(out / train.CHECKPOINT))
-    assert call(monkeypatch, *settings, *more, "--out", str(further)) == 0
+    assert call(*settings, *more, "--out", str(further)).code == 0
     before, after = (load_checkpoint(folder / train.CHECKPOINT).state_dict() for folder in (out, further))
     changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
     assert changed

@@ -1,4 +1,4 @@
-"""Where tables that take long to make are kept between runs."""
+"""Where tables and decoded images that take long to make are kept between runs."""
 
 from __future__ import annotations
 
