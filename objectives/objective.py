@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from objectives.hardware.chip import Chip
 from search_space.subnet import Subnet
 
 FloatArray = npt.NDArray[np.float64]
@@ -86,6 +88,28 @@ class ImageObjective(Objective, Protocol):
         Returns:
             For each subnet ``(n,)``; n is `images` unless it was stopped.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Design:
+    """A network on a chip: what a study evaluates where it searches both.
+
+    Attributes:
+        subnet: The network.
+        chip: The chip, as far as it is searched.
+    """
+
+    subnet: Subnet
+    chip: Chip
+
+
+@runtime_checkable
+class ChipObjective(Objective, Protocol):
+    """An objective whose value depends on the chip, of networks that are each on one of their own."""
+
+    def on_chips(self, designs: Sequence[Design]) -> FloatArray:
+        """Values of n designs, float64 (n,), in order; an empty array for none."""
         ...
 
 

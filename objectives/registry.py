@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from objectives import size
+from objectives.area import Area
 from objectives.hardware import CostModel, SoC
+from objectives.hardware.chip import Chip
 from objectives.hardware_cost import Energy, Latency
 from objectives.objective import Objective
+from objectives.per_chip import PerChip
 from search_space.errors import H4HError, UnknownNameError
 
 
@@ -18,22 +21,43 @@ class ObjectiveContext:
     """What objectives are made from.
 
     Attributes:
-        hardware: The SoC of `lat` and `energy`.
+        hardware: The SoC of `lat`, `energy` and `area`; the greatest one where chips are searched.
         accuracy: Makes the accuracy oracle, which alone needs torch, weights and images; it is called
             only if `acc` is wanted.
         mapping: What the mapping of a subnet minimises, see `objectives.hardware.MAPPINGS`.
         npu_model: What gives the NPU's cycles, `analytic` or `vela`.
+        chips: Gives the SoC of a searched chip; None where there is one chip for all networks.
+        greatest: The chip that is `hardware`, where chips are searched.
     """
 
     hardware: SoC
     accuracy: Callable[[], Objective] | None = None
     mapping: str = "latency"
     npu_model: str = "analytic"
+    chips: Callable[[Chip], SoC] | None = None
+    greatest: Chip = field(default_factory=Chip)
 
     @cached_property
     def costs(self) -> CostModel:
         """One cost model for all objectives of this context."""
         return CostModel(self.hardware, self.mapping, npu_model=self.npu_model)
+
+    @cached_property
+    def _costs_of(self) -> dict[Chip, CostModel]:
+        return {self.greatest: self.costs}
+
+    def on_hardware(self, create: Callable[[CostModel], Objective]) -> Objective:
+        """What `create` makes of the cost model of the SoC; where chips are searched, of each chip's."""
+        chips = self.chips
+        if chips is None:
+            return create(self.costs)
+
+        def of(chip: Chip) -> Objective:
+            if chip not in self._costs_of:
+                self._costs_of[chip] = CostModel(chips(chip), self.mapping, npu_model=self.npu_model)
+            return create(self._costs_of[chip])
+
+        return PerChip(of, self.greatest)
 
 
 def _accuracy(context: ObjectiveContext) -> Objective:
@@ -44,8 +68,9 @@ def _accuracy(context: ObjectiveContext) -> Objective:
 
 _FACTORIES: dict[str, Callable[[ObjectiveContext], Objective]] = {
     "acc": _accuracy,
-    "lat": lambda context: Latency(context.costs),
-    "energy": lambda context: Energy(context.costs),
+    "lat": lambda context: context.on_hardware(Latency),
+    "energy": lambda context: context.on_hardware(Energy),
+    "area": lambda context: context.on_hardware(lambda costs: Area(costs.soc)),
     "macs": lambda _: size.macs(),
     "params": lambda _: size.params(),
     "sram": lambda _: size.sram(),

@@ -16,13 +16,17 @@ import numpy as np
 from search_space.errors import H4HError
 from search_space.families import Family
 from studies.evaluation import Evaluation
+from studies.fingerprint import SEARCH_HARDWARE, short
 from studies.front import Floats
+from studies.joint_space import HARDWARE
 from studies.study import Goal, Study
 from studies.tradeoff import Gain, Tradeoff, cost_saved, quality_gained, tradeoff
 
 QUALITY, COSTS = "acc", ("lat", "energy")
 DECIDING = {
     "hardware_digest": "hardware",
+    "area_digest": "areas",
+    SEARCH_HARDWARE: "choices of hardware",
     "mapping": "mappings",
     "npu_model": "models of the NPU",
     "checkpoint": "weights",
@@ -239,15 +243,19 @@ def _notes(
     ]
     if left_out:
         notes.append(f"not in both and left out: {', '.join(left_out)}")
-    if first.study.space_definition != second.study.space_definition:
+    definitions = [
+        {key: value for key, value in one.study.space_definition.items() if key != HARDWARE}
+        for one in (first, second)
+    ]
+    if definitions[0] != definitions[1]:
         notes.append(f"different spaces: {first.study.space} and {second.study.space}")
     if first.study.constraints != second.study.constraints:
         texts = (", ".join(one.study.constraints) or "none" for one in (first, second))
         notes.append(f"different constraints: {' and '.join(texts)}")
     for key, what in DECIDING.items():
-        parts = [one.study.fingerprint.get(key, "none")[:12] for one in (first, second)]
+        parts = [one.study.fingerprint.get(key, "none") for one in (first, second)]
         if parts[0] != parts[1]:
-            notes.append(f"different {what}: {' and '.join(parts)}")
+            notes.append(f"different {what}: {' and '.join(map(short, parts))}")
     if first.study.ideal != second.study.ideal or first.study.reference != second.study.reference:
         notes.append("different bounds of the hypervolume: both are taken in the box around both")
     for one in (first, second):

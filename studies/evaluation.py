@@ -10,12 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.objective import Objective
+from objectives.objective import ChipObjective, Objective
 from search_space import complexity
 from search_space.errors import H4HError
 from search_space.families import family
@@ -23,12 +24,13 @@ from search_space.genotype import Genotype, to_text
 from search_space.space import Space
 from search_space.subnet import Subnet
 from studies.constraint import Constraint
+from studies.joint_space import design_of, network_genes
 
 if TYPE_CHECKING:
     from studies.racing import Race
 
 FIRST_GROUP = 8
-"""Subnets that get their expensive objectives together, until it is known how long they take."""
+"""Networks that get their expensive objectives together, until it is known how long they take."""
 GROUP_SECONDS = 20.0
 """About how long a group may take; what is in the making when a study is killed is lost."""
 
@@ -87,23 +89,35 @@ def violations(evaluations: Sequence[Evaluation], constraints: Sequence[Constrai
 def measure(objective: Objective, space: Space, genotypes: Sequence[Genotype]) -> list[float]:
     """Values of the networks that `genotypes` stand for, all finite; empty for none.
 
+    Where `space` has a choice of chips, an objective that the chip decides is asked about each network on its
+    own chip, and any other objective once about each network.
+
     Raises:
         EvaluationError: The objective gave another number of values, or one that is not finite.
     """
     if not genotypes:
         return []
-    values = np.asarray(objective([space.decode(one) for one in genotypes]), dtype=np.float64)
-    if values.shape != (len(genotypes),):
+    if isinstance(objective, ChipObjective):
+        keys = list(genotypes)
+        asked = dict(zip(keys, genotypes, strict=True))
+        found = objective.on_chips([design_of(space, one) for one in asked.values()])
+    else:
+        keys = [network_genes(space, one) for one in genotypes]
+        asked = dict(zip(keys, genotypes, strict=True))
+        found = objective([space.decode(one) for one in asked.values()])
+    values = np.asarray(found, dtype=np.float64)
+    if values.shape != (len(asked),):
         raise EvaluationError(
-            f"objective {objective.name!r} must give {len(genotypes)} values, but gave shape {values.shape}"
+            f"objective {objective.name!r} must give {len(asked)} values, but gave shape {values.shape}"
         )
-    for genotype, value in zip(genotypes, values, strict=True):
+    for genotype, value in zip(asked.values(), values, strict=True):
         if not np.isfinite(value):
             raise EvaluationError(
                 f"objective {objective.name!r} is {value} for the subnet {to_text(genotype)} of space "
                 f"{space.name!r}; nothing of it was stored"
             )
-    return [float(value) for value in values]
+    by_key = dict(zip(asked, values.tolist(), strict=True))
+    return [by_key[key] for key in keys]
 
 
 class Evaluator:
@@ -115,7 +129,7 @@ class Evaluator:
         constraints: What makes a subnet feasible.
         limited: Objectives that a constraint needs and the study does not optimise.
         known: Values of expensive objectives that were measured before, by name of the objective and
-            canonical genotype; they are taken as they are.
+            canonical genotype of the network; they are taken as they are.
         race: Scores the expensive objective, if subnets without hope are to stop early.
         clock: Seconds, to keep what a kill can lose to about `GROUP_SECONDS` of work. Decides which subnets
             are measured together, which changes no value.
@@ -141,7 +155,9 @@ class Evaluator:
         measured = [*objectives, *limited]
         self._cheap = [objective for objective in measured if not objective.is_expensive]
         self._expensive = [objective for objective in measured if objective.is_expensive]
-        self._known = known or {}
+        given = known or {}
+        # What this evaluator measures is added, since a network may come again on another chip.
+        self._known = {one.name: dict(given.get(one.name, {})) for one in self._expensive}
         self._race = race
         self._clock = clock
         self._group = FIRST_GROUP
@@ -183,13 +199,16 @@ class Evaluator:
         if finished:
             yield [self._evaluation(index, batch[index], found[index]) for index in finished]
         missing.sort(key=lambda index: batch[index])
-        while missing:
-            group, missing = missing[: self._group], missing[self._group :]
+        # A network is measured once, on however many chips it is; its designs stand together in this order.
+        networks = [list(rows) for _, rows in groupby(missing, lambda index: self._network(batch[index]))]
+        while networks:
+            chosen, networks = networks[: self._group], networks[self._group :]
+            group = [index for rows in chosen for index in rows]
             start = self._clock()
             asked = {index: batch[index] for index in group}
             stopped = self._run(asked, found, front)
             seconds = max(self._clock() - start, 1e-9)
-            self._group = max(FIRST_GROUP, int(GROUP_SECONDS * len(group) / seconds))
+            self._group = max(FIRST_GROUP, int(GROUP_SECONDS * len(chosen) / seconds))
             yield [
                 replace(self._evaluation(index, batch[index], found[index]), stopped_after=stopped[index])
                 for index in group
@@ -204,6 +223,9 @@ class Evaluator:
         """Adds the expensive objectives to `found`; tells after how many images racing stopped a subnet."""
         if self._race is None:
             self._measure(self._expensive, batch, found)
+            for index, genotype in batch.items():
+                for name, values in self._known.items():
+                    values[self._network(genotype)] = found[index][name]
             return dict.fromkeys(batch)
         results = self._race.score(batch, found, front)
         for index, result in results.items():
@@ -212,8 +234,11 @@ class Evaluator:
 
     def _recalled(self, genotype: Genotype) -> dict[str, float]:
         """Known values of the expensive objectives."""
-        names = (objective.name for objective in self._expensive)
-        return {name: self._known[name][genotype] for name in names if genotype in self._known.get(name, ())}
+        network = self._network(genotype)
+        return {name: values[network] for name, values in self._known.items() if network in values}
+
+    def _network(self, genotype: Genotype) -> Genotype:
+        return network_genes(self._space, genotype)
 
     def _unmeasured(self, found: Mapping[str, float]) -> list[Objective]:
         return [objective for objective in self._expensive if objective.name not in found]

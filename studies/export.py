@@ -20,7 +20,6 @@ from rich.progress import track
 from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.genotype import to_text
-from search_space.space import Space
 from search_space.whole_file import whole_file
 from studies.constraint import parse_constraint
 from studies.database_option import add_database
@@ -43,12 +42,13 @@ def parser() -> Parser:
 
 
 def rows(study: Study, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
-    """One record for each evaluation: values, counts, then every gene with the option chosen.
+    """One record for each evaluation: values, counts, its chip if that was searched, then every gene with the
+    option chosen.
 
     None where a value was not measured, and for a gene that the network does not use. Where racing stopped a
     subnet after so many images, its accuracy is an upper bound.
     """
-    space = Space.from_dict(study.space_definition)
+    space = study.search_space
     front = {one.index for one in study.front(evaluations)}
     limited = [parse_constraint(text).quantity for text in study.constraints]
     found = []
@@ -67,6 +67,7 @@ def rows(study: Study, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]
                 "conv_blocks": one.conv_blocks,
                 "vit_blocks": one.vit_blocks,
                 "family": one.family,
+                **study.chosen_hardware(one.genotype),
                 "genotype": to_text(one.genotype),
                 **{
                     gene.name: gene.options[index] if is_active else None

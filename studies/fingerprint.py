@@ -14,8 +14,11 @@ from objectives.objective import Objective
 from search_space.errors import H4HError
 from search_space.space import Space
 from studies.constraint import Constraint
+from studies.joint_space import JointSpace, networks_of
 
 _DECIDING_PACKAGES = ("h4h-nas", "numpy")
+SEARCH_HARDWARE = "search_hardware"
+"""Key under which the chips stand that networks may choose from."""
 _SHOWN_DIGITS = 12
 _DIGEST_DIGITS = 64
 
@@ -50,7 +53,7 @@ def fingerprint(
         racing: By what rule subnets stop early, if they do.
     """
     parts = {
-        "space": space.digest,
+        "space": networks_of(space).digest,
         "objectives": ",".join(objective.name for objective in objectives),
         "constraints": ", ".join(map(str, constraints)) or "none",
         "sampler": sampler,
@@ -58,6 +61,8 @@ def fingerprint(
         "seed": str(seed),
         **search,
     }
+    if isinstance(space, JointSpace):
+        parts[SEARCH_HARDWARE] = str(space.hardware)
     if racing is not None:
         parts["racing"] = racing
     for objective in [*objectives, *limited]:
@@ -94,7 +99,7 @@ def check_same(study: str, stored: Mapping[str, str], current: Mapping[str, str]
         FingerprintError: They differ; the message names each difference.
     """
     differences = [
-        f"{name} {_short(stored.get(name))} -> {_short(current.get(name))}"
+        f"{name} {short(stored.get(name))} -> {short(current.get(name))}"
         for name in dict.fromkeys([*stored, *current])
         if stored.get(name) != current.get(name)
     ]
@@ -105,7 +110,7 @@ def check_same(study: str, stored: Mapping[str, str], current: Mapping[str, str]
         )
 
 
-def _short(value: str | None) -> str:
+def short(value: str | None) -> str:
     """A digest cut to what a person can compare; anything else as it is."""
     if value is None:
         return "absent"

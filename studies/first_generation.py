@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from search_space.document import parse_document
 from search_space.errors import DocumentError, H4HError
-from search_space.genotype import Genotype
+from search_space.genotype import Genotype, GenotypeError
 from search_space.mobilenet_v2 import MOBILENET_V2
 from search_space.space import Space
+from studies.joint_space import JointSpace, chip_of
 from studies.named_study import read_study
 
 MOBILENET = "mobilenetv2"
@@ -85,6 +85,8 @@ def warm_start(
     """Networks of the front of another study: those that `space` has, `count` of them at most.
 
     Where there are more, those go first that add least hypervolume, so that the spread of the front stays.
+    Where `space` has a choice of chips, a network stays on its chip; what the other study did not search of
+    it is as much as can be chosen.
 
     Args:
         source: Name of a study in `db`, or ``FILE:NAME`` for one in another database.
@@ -105,14 +107,16 @@ def warm_start(
     members = study.front(evaluations)
     if not members:
         raise FirstGenerationError(f"--warm-start {source}: study {study.name!r} has no feasible network yet")
-    other = parse_document(Space, study.space_definition, source=f"space of study {study.name!r}")
+    other = study.search_space
     shared = [(one, genotype) for one in members if (genotype := _carried(one.genotype, other, space))]
     if not shared:
         raise FirstGenerationError(
             f"--warm-start {source}: no network of its front is in space {space.name!r}; it was searched in "
             f"space {other.name!r}"
         )
-    new = [(one, genotype) for one, genotype in shared if genotype not in without]
+    # A network may stand on a front more than once, on several chips.
+    first = {genotype: one for one, genotype in reversed(shared)}
+    new = [(one, genotype) for one, genotype in shared if first[genotype] is one and genotype not in without]
     kept = study.spread([one for one, _ in new], count)
     return WarmStart(study.name, tuple(new[row][1] for row in kept))
 
@@ -122,6 +126,9 @@ def _carried(genotype: Genotype, other: Space, space: Space) -> Genotype | None:
     if other.digest == space.digest:
         return genotype
     try:
+        if isinstance(space, JointSpace):
+            network = space.networks.encode(other.decode(genotype))
+            return space.placed(network, chip_of(other, genotype))
         return space.encode(other.decode(genotype))
-    except DocumentError:
+    except (DocumentError, GenotypeError):
         return None

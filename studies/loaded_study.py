@@ -59,7 +59,8 @@ class LoadedStudy:
 
     def _repr_html_(self) -> str:
         front = self.study.front(self.measured)
-        titles = ["id", *(f"{goal.name} {goal.unit}" for goal in self.study.goals), "conv", "ViT", "family"]
+        goals = [f"{goal.name} {goal.unit}" for goal in self.study.goals]
+        titles = ["id", *goals, *self.study.hardware_choices, "conv", "ViT", "family"]
         lines = [self._cells(one) for one in front[:_SHOWN]]
         more = f"<p>... {len(front) - _SHOWN} more: .front()</p>" if len(front) > _SHOWN else ""
         return f"<p>{escape(repr(self)[1:-1])}</p><table>{_row('th', titles)}{''.join(lines)}</table>{more}"
@@ -68,6 +69,8 @@ class LoadedStudy:
         values = [
             number_text(value, goal.unit) for value, goal in zip(one.values, self.study.goals, strict=True)
         ]
+        chip = self.study.chosen_hardware(one.genotype).values()
+        values += ["-" if number is None else str(number) for number in chip]
         return _row("td", [str(one.index), *values, str(one.conv_blocks), str(one.vit_blocks), one.family])
 
 

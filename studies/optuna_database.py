@@ -11,7 +11,6 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search_space.genotype import to_text
-from search_space.space import Space
 from search_space.whole_file import whole_file
 from studies.constraint import parse_constraint
 from studies.evaluation import Evaluation, violations
@@ -26,7 +25,7 @@ def trials(study: Study, evaluations: Sequence[Evaluation]) -> Iterator[FrozenTr
     Parameters are the active genes with the option that was chosen. A subnet that was ruled out before all
     its objectives were measured, or that racing stopped, has no values and counts as pruned.
     """
-    space = Space.from_dict(study.space_definition)
+    space = study.search_space
     choices = {gene.name: CategoricalDistribution(gene.options) for gene in space.genes}
     limits = [parse_constraint(text) for text in study.constraints]
     for one, broken in zip(evaluations, violations(evaluations, limits), strict=True):

@@ -15,7 +15,6 @@ from objectives.hardware.npu_model import NPU_MODELS
 from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError, UnknownNameError
 from search_space.genotype import to_text
-from search_space.space import Space
 from search_space.wide_table import print_wide
 from studies.command_text import command_text
 from studies.constraint import Constraint, parse_constraint
@@ -31,6 +30,7 @@ KNEE = "knee"
 LIMITS = {
     "max_lat": "lat<=",
     "max_energy": "energy<=",
+    "max_area": "area<=",
     "min_acc": "acc>=",
     "max_macs": "macs<=",
     "max_params": "params<=",
@@ -176,12 +176,13 @@ def limits_of(options: Namespace) -> list[Constraint]:
 
 def next_commands(study: Study, evaluation: Evaluation) -> dict[str, str]:
     """What to do with the subnet, as commands."""
-    settings, genotype = study.settings, to_text(evaluation.genotype)
+    settings, genotype = study.settings, to_text(study.network(evaluation.genotype))
     space = str(settings.get("space") or study.space)
     hardware = ["--hardware", str(settings.get("hardware"))] if settings.get("hardware") else []
-    for name in ("macros", "units", "npu_model", "mapping"):
-        if settings.get(name) not in (None, NPU_MODELS[0], MAPPINGS[0]):
-            hardware += [f"--{name.replace('_', '-')}", str(settings[name])]
+    given = {name: settings.get(name) for name in ("macros", "units", "npu_model", "mapping")}
+    for name, value in (given | study.chosen_hardware(evaluation.genotype)).items():
+        if value not in (None, NPU_MODELS[0], MAPPINGS[0]):
+            hardware += [f"--{name.replace('_', '-')}", str(value)]
     weights = ["--checkpoint", str(settings["checkpoint"])] if settings.get("checkpoint") else []
     data = ["--data", str(settings["data"])] if settings.get("data") else []
     out = f"runs/{study.name}-{evaluation.index}"
@@ -199,7 +200,7 @@ def print_pick(study: Study, found: Pick, limits: Sequence[Constraint]) -> None:
     print(f"study {study.name!r}: {len(found.candidates)} of the {found.front} subnets of the front{held}")
     print(f"picked id {found.chosen.index}: {found.reason}")
     print_wide(front_table(study, [found.chosen]))
-    print(str(Space.from_dict(study.space_definition).decode(found.chosen.genotype)))
+    print(str(study.search_space.decode(found.chosen.genotype)))
     for text in given_up(study, found):
         print(f"  {text}")
     print()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from search_space.errors import H4HError, UnknownNameError
 
-AMOUNT = r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>[A-Za-zµ%]*)"
+AMOUNT = r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>(?:[A-Za-zµ%]+2?)?)"
 """Regular expression of an amount, with groups `number` and `unit`."""
 
 # Units of a kind of quantity, as multiples of the one in which it is measured (factor 1).
@@ -15,6 +15,7 @@ AMOUNT = r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>[A-Z
 _PERCENT = {"%": 1.0}
 _TIME = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 _ENERGY = {"nJ": 1e-6, "uJ": 1e-3, "µJ": 1e-3, "mJ": 1.0, "J": 1e3}
+_AREA = {"um2": 1e-6, "µm2": 1e-6, "mm2": 1.0}
 _MEMORY = {"B": 1.0, "kB": 1e3, "KiB": 1024.0, "MB": 1e6, "MiB": 1024.0**2}
 _NUMBER = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 _BLOCKS = {"": 1.0}
@@ -23,6 +24,7 @@ QUANTITIES: dict[str, dict[str, float]] = {
     "acc": _PERCENT,
     "lat": _TIME,
     "energy": _ENERGY,
+    "area": _AREA,
     "macs": _NUMBER,
     "params": _NUMBER,
     "sram": _MEMORY,

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from objectives.hardware import CostModel, load_soc
+from objectives.hardware.chip import Chip
 from objectives.lanes import LANES, PARTS
-from search_space.document import parse_document
 from search_space.errors import H4HError
 from search_space.genotype import to_text
 from search_space.space import Space
@@ -119,6 +120,7 @@ def _study(
         "conv": [one.conv_blocks for one in evaluations],
         "vit": [one.vit_blocks for one in evaluations],
         "family": [one.family for one in evaluations],
+        "chip": _chips(study, evaluations, subnets),
         "genotype": [to_text(one.genotype) for one in evaluations],
         "stages": [
             None if one is None else [stages.setdefault(stage, len(stages)) for stage in one.stages]
@@ -152,7 +154,7 @@ def _study(
 
 def _space(study: Study) -> Space | None:
     try:
-        return parse_document(Space, study.space_definition, source=study.space)
+        return study.search_space
     except H4HError:
         return None
 
@@ -167,6 +169,18 @@ def _subnets(study: Study, evaluations: Sequence[Evaluation]) -> list[Subnet | N
         except H4HError:
             found.append(None)
     return found
+
+
+def _chips(
+    study: Study, evaluations: Sequence[Evaluation], subnets: Sequence[Subnet | None]
+) -> dict[str, list[int | None]]:
+    """What each network chose of its chip, by name; empty where all run on one, None where it is unknown."""
+    chosen = [
+        {} if subnet is None else study.chosen_hardware(one.genotype)
+        for one, subnet in zip(evaluations, subnets, strict=True)
+    ]
+    names = study.hardware_choices if _space(study) is not None else ()
+    return {name: [one.get(name) for one in chosen] for name in names}
 
 
 def _outline_index(subnet: Subnet, outlines: dict[str, tuple[int, Record]]) -> int:
@@ -302,6 +316,29 @@ def gene_importance(study: Study, evaluations: Sequence[Evaluation]) -> Record |
     }
 
 
+class _Models:
+    """The cost model of each network's own chip.
+
+    Args:
+        study: Says what the chips are.
+        costs: That of the greatest chip, or of the only one.
+    """
+
+    def __init__(self, study: Study, costs: CostModel) -> None:
+        self._study = study
+        self._found: dict[Chip, CostModel] = {}
+        self._costs = costs
+
+    def of(self, evaluation: Evaluation) -> CostModel:
+        """The model for one network."""
+        if not self._study.hardware_choices:
+            return self._costs
+        chip = self._study.chip(evaluation.genotype)
+        if chip not in self._found:
+            self._found[chip] = cost_model(self._study, chip)
+        return self._found[chip]
+
+
 def _hardware(
     contender: Contender,
     front: Sequence[Subnet | None],
@@ -318,12 +355,16 @@ def _hardware(
     except H4HError as error:
         notes.append(f"mappings, energy by part and sensitivity are left out: {error}")
         return found
-    found["hardware"] = {"name": costs.soc.name, "description": costs.soc.description}
+    soc = costs.soc if not study.hardware_choices else load_soc(str(study.settings["hardware"]))
+    found["hardware"] = {"name": soc.name, "description": soc.description}
     drawn = [(row, one) for row, one in zip(members, front, strict=True) if one is not None]
     if not drawn:
         return found
+    models = _Models(study, costs)
     shown = [drawn[place] for place in spread_over(len(drawn), mapped)]
-    found["mappings"] = {row: mapping_record(subnet, costs) for row, subnet in shown}
+    found["mappings"] = {
+        row: mapping_record(subnet, models.of(contender.evaluations[row])) for row, subnet in shown
+    }
     if len(shown) < len(drawn):
         # Of thousands of members, three commands each would be as large as all their numbers.
         mapped_rows = {row for row, _ in shown}
@@ -339,7 +380,8 @@ def _hardware(
         notes.append(f"{contender.name}: sensitivity is left out, since Vela would compile for each number")
         return found
     chosen = [drawn[place] for place in spread_over(len(drawn), MEMBERS)]
-    moved = shifts(study, costs.soc, [subnet for _, subnet in chosen])
+    socs = [models.of(contender.evaluations[row]).soc for row, _ in chosen]
+    moved = shifts(study, socs, [subnet for _, subnet in chosen])
     if moved:
         rows = [row for row, _ in chosen]
         found["sensitivity"] = {"members": rows, "shifts": [asdict(one) for one in moved]}

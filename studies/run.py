@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import signal
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from objectives.hardware import MAPPINGS, CostModel, SoC, load_soc, variant
+from objectives.area import Area
+from objectives.hardware import MAPPINGS, CostModel, load_soc
+from objectives.hardware.chip import Chip
 from objectives.hardware.npu_model import NPU_MODELS
 from objectives.objective import Objective
 from objectives.registry import ObjectiveContext, check_objectives, create_objectives, known_objectives
@@ -31,6 +33,7 @@ from search_space.errors import H4HError
 from search_space.genotype import Genotype, to_text
 from search_space.space import Space, known_spaces, load_space
 from search_space.wide_table import print_wide
+from studies.chips import DECIDED, Chips, check_chips
 from studies.command_text import command_text
 from studies.constraint import Constraint, parse_constraint
 from studies.database_option import add_database
@@ -40,6 +43,8 @@ from studies.exact_quantities import ExactQuantities
 from studies.fingerprint import check_same, fingerprint
 from studies.front import bounds
 from studies.generation_report import GenerationReport, summary
+from studies.hardware_options import parse_hardware
+from studies.joint_space import JointSpace, chip_of, corners, network_genes, networks_of
 from studies.progress_log import ProgressLog, check_log
 from studies.racing import FINGERPRINT as RACING
 from studies.racing import Race, check_racing
@@ -70,6 +75,7 @@ DEFAULTS: dict[str, Any] = {
     "hardware": "u55-256-cim8",
     "macros": None,
     "units": None,
+    "search_hardware": None,
     "npu_model": "analytic",
     "mapping": "latency",
     **SEARCH_DEFAULTS,
@@ -88,6 +94,7 @@ DEFAULTS: dict[str, Any] = {
 }
 DEFAULT_SPACE = "cifar32"
 SHOWN_ROWS = 20
+MOST_OBJECTIVES = 6
 
 
 class ArgumentError(H4HError):
@@ -109,10 +116,15 @@ def parser() -> Parser:
         "--space",
         help=f"name or YAML file of the search space (default: that of --checkpoint, else {DEFAULT_SPACE})",
     )
-    add("--hardware", help="name or YAML file of the SoC that lat and energy are of")
+    add("--hardware", help="name or YAML file of the SoC that lat, energy and area are of")
     add("--npu-model", help=f"what gives NPU cycles: {' or '.join(NPU_MODELS)}")
     add("--macros", type=int, metavar="N", help="as many CIM macros instead of the SoC's own")
     add("--units", type=int, metavar="M", help="as many compute units in each macro")
+    add(
+        "--search-hardware",
+        metavar="CHOICES",
+        help="search the chip together with the network: 'macros=0,1,2,4,8 units=1,2,4', or one of the two",
+    )
     add(
         "--constraint",
         action="append",
@@ -175,9 +187,9 @@ class Plan:
     Attributes:
         options: The options as given.
         names: Names of the objectives, in order.
-        space: What is searched.
+        space: What is searched; a `JointSpace` where chips are, too.
         space_name: What --space calls it; None for a space that only the checkpoint holds.
-        hardware: The SoC.
+        chips: The SoC, or those that networks may choose from.
         constraints: The limits.
         checkpoint: File of the supernet; None if no accuracy is wanted.
         search: How is searched.
@@ -189,7 +201,7 @@ class Plan:
     names: tuple[str, ...]
     space: Space
     space_name: str | None
-    hardware: SoC
+    chips: Chips
     constraints: tuple[Constraint, ...]
     checkpoint: Path | None
     search: SearchPlan
@@ -201,6 +213,11 @@ class Plan:
         """Objectives that only a constraint needs."""
         quantities = dict.fromkeys(constraint.quantity for constraint in self.constraints)
         return tuple(name for name in quantities if name in known_objectives() and name not in self.names)
+
+    @property
+    def networks(self) -> Space:
+        """The networks of `space`, whatever chip they run on."""
+        return networks_of(self.space)
 
 
 def check(options: Namespace) -> Plan:
@@ -224,18 +241,25 @@ def check(options: Namespace) -> Plan:
     constraints = tuple(map(parse_constraint, options.constraint))
     if options.racing:
         check_racing(names, constraints)
+        if options.search_hardware is not None:
+            raise ArgumentError(
+                "--racing scores each network against one front, but with --search-hardware what it is worth "
+                "depends on its chip: leave out one of them"
+            )
         if options.dask is not None or (options.workers or 1) > 1:
             raise ArgumentError("--racing scores in this process: leave out --dask, and --workers above 1")
     if options.checkpoint is not None and not options.checkpoint.is_file():
         raise ArgumentError(f"--checkpoint {options.checkpoint} does not exist")
     space, space_name = _space(options.space, options.checkpoint)
-    hardware = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
-    CostModel(hardware, options.mapping, npu_model=options.npu_model)  # refuses what cannot be
+    quantities = {*names, *(constraint.quantity for constraint in constraints)}
+    chips = _chips(options, quantities)
+    if chips.options is not None:
+        space = JointSpace.of(space, chips.options)
     study = options.study if options.study is not None else f"{space.name}-{'-'.join(names)}-s{options.seed}"
     if not study.strip() or not study.isprintable():
         raise ArgumentError(f"--study must be a printable name that is not empty, but got {study!r}")
 
-    needs_accuracy = "acc" in names or any(constraint.quantity == "acc" for constraint in constraints)
+    needs_accuracy = "acc" in quantities
     checkpoint = (options.checkpoint or built_in_checkpoint(space.name)) if needs_accuracy else None
     if options.data is not None:
         recognised(options.data, options.dataset)
@@ -254,16 +278,14 @@ def check(options: Namespace) -> Plan:
     search_plan = check_search(
         options, objectives=names, space=space, stored=None if stored is None else stored[0]
     )
-    return Plan(
-        options, names, space, space_name, hardware, constraints, checkpoint, search_plan, study, stored
-    )
+    return Plan(options, names, space, space_name, chips, constraints, checkpoint, search_plan, study, stored)
 
 
 def objective_names(text: str) -> tuple[str, ...]:
     """Names of the objectives in `text`, in order.
 
     Raises:
-        H4HError: None, an unknown one, or one twice.
+        H4HError: None, an unknown one, one twice, or too many.
     """
     names = tuple(name.strip() for name in text.split(","))
     if "" in names:
@@ -272,6 +294,11 @@ def objective_names(text: str) -> tuple[str, ...]:
             f"but got {text!r}"
         )
     check_objectives(names)
+    if len(names) > MOST_OBJECTIVES:
+        raise ArgumentError(
+            f"--objectives must be at most {MOST_OBJECTIVES}, as the hypervolume of more takes too long, but "
+            f"got {len(names)}: make some of them constraints"
+        )
     return names
 
 
@@ -290,6 +317,30 @@ def _space(given: str | None, checkpoint: Path | None) -> tuple[Space, str | Non
         return space, name
     is_built_in = stored.name in known_spaces() and load_space(stored.name).digest == stored.digest
     return stored, stored.name if is_built_in else None
+
+
+def _chips(options: Namespace, quantities: Collection[str]) -> Chips:
+    """The chips that the command line asks for.
+
+    Args:
+        options: As parsed.
+        quantities: What is optimised or limited.
+
+    Raises:
+        H4HError: There can be no such chip, or none of `quantities` depends on which one is taken.
+    """
+    text = options.search_hardware
+    searched = None if text is None else parse_hardware(text)
+    chips = Chips(load_soc(options.hardware), Chip(options.macros, options.units), searched)
+    check_chips(chips, mapping=options.mapping, npu_model=options.npu_model)
+    if searched is not None and not set(quantities) & set(DECIDED):
+        raise ArgumentError(
+            f"--search-hardware needs an objective or a constraint that depends on the chip, any of "
+            f"{', '.join(DECIDED)}, but got --objectives {options.objectives}"
+        )
+    if "area" in quantities:
+        Area(chips.greatest)  # refuses a file without areas
+    return chips
 
 
 @dataclass(frozen=True)
@@ -336,7 +387,7 @@ def make_objectives(plan: Plan) -> Objectives:
             from supernet.datasets import evaluation_images
 
             pack = evaluation_images(
-                options.data, options.dataset, space=plan.space, checkpoint=plan.checkpoint, **counts
+                options.data, options.dataset, space=plan.networks, checkpoint=plan.checkpoint, **counts
             )
             print(
                 f"{pack.record['data_set']}: {len(pack.search)} images score a subnet, "
@@ -351,7 +402,7 @@ def make_objectives(plan: Plan) -> Objectives:
             workers = 1 if alone else torch.get_num_threads()
         made = Accuracy(
             checkpoint=plan.checkpoint,
-            space=plan.space,
+            space=plan.networks,
             pack=pack,
             device=device,
             precision=options.precision,
@@ -362,11 +413,14 @@ def make_objectives(plan: Plan) -> Objectives:
             print(made.notice, flush=True)
         return spread(made, workers=workers, dask=options.dask)
 
+    chips = plan.chips
     context = ObjectiveContext(
-        plan.hardware,
+        chips.greatest,
         accuracy,
         mapping=plan.options.mapping,
         npu_model=plan.options.npu_model,
+        chips=None if chips.options is None else chips.soc,
+        greatest=chips.greatest_chip,
     )
     made = create_objectives([*plan.names, *plan.limited], context)
     return Objectives(made[: len(plan.names)], made[len(plan.names) :])
@@ -391,13 +445,14 @@ def make_study(plan: Plan, objectives: Objectives) -> Study:
     """The study that `plan` describes, not yet stored.
 
     Raises:
-        EvaluationError: An objective gives no finite value for the smallest or the largest subnet.
+        EvaluationError: An objective gives no finite value for the smallest or the largest subnet on one of
+            the chips.
     """
     goals = objectives.goals
-    extremes = [plan.space.smallest(), plan.space.largest()]
+    extremes = corners(plan.space)
     columns = [
         # A percentage has bounds of its own, which spares two evaluations of the accuracy.
-        [np.nan, np.nan] if goal.unit == "%" else measure(goal, plan.space, extremes)
+        [np.nan] * len(extremes) if goal.unit == "%" else measure(goal, plan.space, extremes)
         for goal in goals
     ]
     directions = [goal.direction for goal in goals]
@@ -425,7 +480,7 @@ def run(plan: Plan, objectives: Objectives, console: Console) -> None:
     Raises:
         H4HError: The study was made with other settings, or cannot go on.
     """
-    race = Race(plan.space, objectives.goals) if plan.options.racing else None
+    race = Race(plan.networks, objectives.goals) if plan.options.racing else None
     if plan.stored is None:
         study = make_study(plan, objectives)
     else:
@@ -492,23 +547,29 @@ def exact_quantities(plan: Plan) -> ExactQuantities:
     Raises:
         SpaceTablesError: The tables of costs cannot be kept.
     """
-    options = plan.options
-    costs = CostModel(plan.hardware, options.mapping, npu_model=options.npu_model)
+    options, chips = plan.options, plan.chips
+    searched = (Chip(),) if chips.options is None else chips.options.chips
+    costs = {
+        chip: CostModel(chips.soc(chip), options.mapping, npu_model=options.npu_model) for chip in searched
+    }
     wanted = {*plan.names, *(constraint.quantity for constraint in plan.constraints)}
     return ExactQuantities(plan.space, costs, wanted)
 
 
 def known_values(store: Store, space: Space, objectives: Objectives) -> dict[str, dict[Genotype, float]]:
-    """Values of the expensive objectives that studies of the database hold already, by name and genotype."""
+    """Values of the expensive objectives that studies of the database hold already, by name and network."""
     expensive = [one for one in (*objectives.goals, *objectives.limited) if one.is_expensive]
-    return {one.name: store.measured(one.name, space.digest, one.fingerprint()) for one in expensive}
+    digest = networks_of(space).digest
+    return {one.name: store.measured(one.name, digest, one.fingerprint()) for one in expensive}
 
 
 def print_header(plan: Plan) -> None:
     """What is about to run, in one or two lines, before anything slow."""
     options = plan.options
+    searched = plan.chips.options
+    over = "" if searched is None else f" on {len(searched.chips)} chips ({searched})"
     print(
-        f"study {plan.study!r} in {options.db}: {', '.join(plan.names)} over space {plan.space.name}, "
+        f"study {plan.study!r} in {options.db}: {', '.join(plan.names)} over space {plan.space.name}{over}, "
         f"{options.sampler}, {options.population} subnets per generation, until {plan.search.rules}",
         flush=True,
     )
@@ -557,7 +618,7 @@ def print_result(
         print(f"  in fewer steps  {run_command_line(predicting(plan))}")
     print(f"  see it again    {show_command(plan)}", flush=True)
     if front and plan.space_name is not None:
-        command = profile_command(plan.space_name, plan.options, front[0])
+        command = profile_command(plan, plan.space_name, front[0])
         print(f"  look at id {front[0].index:<4} {command}", flush=True)
 
 
@@ -570,8 +631,9 @@ def predicting(plan: Plan) -> Plan:
 def end_line(plan: Plan, last: Progress) -> str:
     """Which rule stopped the search, as a user gave it."""
     if last.stopped_by == EXHAUSTED:
+        what = "networks" if plan.chips.options is None else "pairs of network and chip"
         return (
-            f"stopped: all {plan.space.cardinality} networks of space {plan.space.name!r} are evaluated, "
+            f"stopped: all {plan.space.cardinality} {what} of space {plan.space.name!r} are evaluated, "
             f"nothing is left to search"
         )
     assert last.stopped_by is not None, "a search says what stopped it"
@@ -624,12 +686,16 @@ def show_command(plan: Plan) -> str:
     return command_text("studies.show", ["--db", str(plan.options.db), "--study", plan.study])
 
 
-def profile_command(space: str, options: Namespace, evaluation: Evaluation) -> str:
-    """The command that shows where the time and energy of one subnet of `space` go."""
-    words = ["--space", space, "--subnet", to_text(evaluation.genotype), "--hardware", options.hardware]
-    for name in ("macros", "units", "npu_model", "mapping"):
-        if getattr(options, name) != DEFAULTS[name]:
-            words += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
+def profile_command(plan: Plan, space: str, evaluation: Evaluation) -> str:
+    """The command that shows where the time and energy of one subnet of `space` go, on its chip."""
+    options, genotype = plan.options, evaluation.genotype
+    network, chip = network_genes(plan.space, genotype), chip_of(plan.space, genotype).over(plan.chips.given)
+    words = ["--space", space, "--subnet", to_text(network), "--hardware", options.hardware]
+    given = {"macros": chip.macros, "units": chip.units}
+    given |= {name: getattr(options, name) for name in ("npu_model", "mapping")}
+    for name, value in given.items():
+        if value != DEFAULTS[name]:
+            words += [f"--{name.replace('_', '-')}", str(value)]
     return command_text("objectives.profile", words)
 
 

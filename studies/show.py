@@ -120,7 +120,10 @@ def study_record(
 
 
 def evaluation_record(study: Study, evaluation: Evaluation) -> dict[str, Any]:
-    """One subnet: each objective under its name; null where it was not measured."""
+    """One subnet: each objective under its name; null where it was not measured.
+
+    Where chips were searched, ``macros`` and ``units`` say which is its own; no macros have no ``units``.
+    """
     counted = {"macs": evaluation.macs, "params": evaluation.params}
     values = dict(zip(study.objectives, evaluation.values, strict=True))
     return {
@@ -131,6 +134,7 @@ def evaluation_record(study: Study, evaluation: Evaluation) -> dict[str, Any]:
         "conv_blocks": evaluation.conv_blocks,
         "vit_blocks": evaluation.vit_blocks,
         "family": evaluation.family,
+        **study.chosen_hardware(evaluation.genotype),
     }
 
 

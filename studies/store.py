@@ -249,7 +249,8 @@ class Store:
                 accuracy hashes of checkpoint and images, the oracle's settings and its version.
 
         Returns:
-            By canonical genotype. Bounds that racing left are not among them.
+            By canonical genotype of the network, whatever chips a study searched with it. Bounds that racing
+            left are not among them.
         """
         values: dict[Genotype, float] = {}
         for study in self.studies():
@@ -260,7 +261,7 @@ class Store:
             for one in self.evaluations(study.name):
                 value = (*one.values, *one.limited)[column]
                 if value is not None and not one.is_bound:
-                    values[one.genotype] = value
+                    values[study.network(one.genotype)] = value
         return values
 
 

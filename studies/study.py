@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from objectives.hardware.chip import Chip
+from search_space.genotype import Genotype
+from search_space.space import Space
 from studies import front
 from studies.constraint import parse_constraint
 from studies.evaluation import Evaluation, violations
 from studies.front import Floats
+from studies.joint_space import HARDWARE, JointSpace, chip_of, network_genes, read_space
 
 if TYPE_CHECKING:
     from studies.loaded_study import LoadedStudy
@@ -40,7 +45,8 @@ class Study:
     Attributes:
         name: Unique in its database.
         space: Name of the search space.
-        space_definition: The space itself, as `Space.to_dict` gives it.
+        space_definition: The space itself, as `Space.to_dict` gives it, with the choices of hardware if
+            chips are searched as well.
         goals: The objectives in the order given.
         constraints: As `parse_constraint` reads them.
         settings: The options the study was made with, for showing and repeating it.
@@ -79,6 +85,36 @@ class Study:
 
         with open_store(Path(database)) as store:
             return LoadedStudy(store.study(name), tuple(store.evaluations(name)))
+
+    @cached_property
+    def search_space(self) -> Space:
+        """What its genotypes mean; a `JointSpace` where chips are searched with the networks.
+
+        Raises:
+            DocumentError: The stored definition is damaged.
+        """
+        return read_space(self.space_definition, source=f"space of study {self.name!r}")
+
+    @property
+    def hardware_choices(self) -> tuple[str, ...]:
+        """Names of what is searched of the chip; empty where all networks run on one."""
+        if HARDWARE not in self.space_definition:
+            return ()
+        assert isinstance(self.search_space, JointSpace)
+        return tuple(self.search_space.hardware.choices)
+
+    def network(self, genotype: Genotype) -> Genotype:
+        """The genotype of the network alone."""
+        return network_genes(self.search_space, genotype) if self.hardware_choices else genotype
+
+    def chip(self, genotype: Genotype) -> Chip:
+        """The chip that `genotype` names, as far as it is searched."""
+        return chip_of(self.search_space, genotype) if self.hardware_choices else Chip()
+
+    def chosen_hardware(self, genotype: Genotype) -> dict[str, int | None]:
+        """What `genotype` chooses of its chip, by name: ``macros``, ``units`` (None without macros)."""
+        chip = self.chip(genotype)
+        return {name: getattr(chip, name) for name in self.hardware_choices}
 
     @property
     def objectives(self) -> tuple[str, ...]:

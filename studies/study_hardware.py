@@ -11,12 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from objectives.hardware import CostModel, SoC, load_soc, variant
+from objectives.hardware import CostModel, SoC, load_soc
+from objectives.hardware.chip import Chip
+from objectives.hardware.quantity import Quantity
 from objectives.hardware.soc import assumed, with_value
 from objectives.hardware_cost import network_totals
 from objectives.objective import FloatArray
 from search_space.errors import H4HError
 from search_space.subnet import Subnet
+from studies.chips import Chips
+from studies.joint_space import JointSpace
 from studies.study import Study
 
 SHOWN_NUMBERS = 8
@@ -52,8 +56,12 @@ class Shift:
     energy: float
 
 
-def cost_model(study: Study) -> CostModel:
+def cost_model(study: Study, chip: Chip | None = None) -> CostModel:
     """The cost model that gave the latencies and energies of `study`.
+
+    Args:
+        study: The study.
+        chip: One of those that it searched; default: the greatest, which is that of a study of one chip.
 
     Raises:
         HardwareError: It used none, or the chip or the model has changed since.
@@ -63,78 +71,117 @@ def cost_model(study: Study) -> CostModel:
     if name is None or "hardware_digest" not in study.fingerprint:
         raise HardwareError(f"study {study.name!r} measured neither latency nor energy")
     settings = study.settings
-    soc = variant(load_soc(str(name)), macros=settings.get("macros"), units=settings.get("units"))
-    costs = CostModel(
-        soc, study.fingerprint.get("mapping", "latency"), npu_model=settings.get("npu_model", "analytic")
+    space = study.search_space if study.hardware_choices else None
+    chips = Chips(
+        load_soc(str(name)),
+        Chip(settings.get("macros"), settings.get("units")),
+        space.hardware if isinstance(space, JointSpace) else None,
     )
+
+    def model(soc: SoC) -> CostModel:
+        mapping = study.fingerprint.get("mapping", "latency")
+        return CostModel(soc, mapping, npu_model=settings.get("npu_model", "analytic"))
+
+    greatest = model(chips.greatest)
     changed = [
         part
-        for part, value in costs.fingerprint().items()
+        for part, value in greatest.fingerprint().items()
         if part != "hardware" and study.fingerprint.get(part) != value
     ]
     if changed:
         raise HardwareError(
             f"study {study.name!r} was made with another {' and '.join(changed)} than {name} has now"
         )
-    return costs
+    return greatest if chip is None else model(chips.soc(chip))
 
 
-def shifts(study: Study, soc: SoC, subnets: Sequence[Subnet]) -> list[Shift]:
-    """What the most influential assumed numbers of `soc` do to `subnets`, the most influential first.
+def shifts(study: Study, socs: Sequence[SoC], subnets: Sequence[Subnet]) -> list[Shift]:
+    """What the most influential assumed numbers of the chips do to `subnets`, the most influential first.
 
     All numbers are tried on the middle one of `subnets`; the `SHOWN_NUMBERS` that shift it most on the others
-    as well.
+    as well. A number that a network's chip lacks does not shift it; what the study chose is no assumption.
 
     Args:
         study: Says how networks are mapped, and what gives the NPU's cycles.
-        soc: The nominal chip.
+        socs: The nominal chip of each of `subnets`.
         subnets: At least one.
 
     Returns:
-        Empty for a chip without assumed numbers.
+        Empty for chips without assumed numbers.
     """
     middle = len(subnets) // 2
-    others = [subnet for place, subnet in enumerate(subnets) if place != middle]
-    ends = list(assumed(soc))
-    tried = _changes(study, soc, [subnets[middle]], ends)  # (ends, 1, 2)
+    others = [place for place in range(len(subnets)) if place != middle]
+    # The middle one's own numbers first, then those that only others have.
+    chips = [socs[middle], *(socs[place] for place in others)]
+    chosen = {name for soc in chips for name in _chosen(study, soc)}
+    ends: dict[tuple[str, str], float] = {}
+    numbers: dict[str, Quantity] = {}
+    for soc in chips:
+        numbers = {**dict(soc.quantities()), **numbers}
+        for name, end, value in assumed(soc):
+            if name not in chosen:
+                ends.setdefault((name, end), value)
+    changes = [(name, end, value) for (name, end), value in ends.items()]
+    tried = _changes(study, [socs[middle]], [subnets[middle]], changes)  # (ends, 1, 2)
     sizes: dict[str, float] = {}
-    for (name, _, _), change in zip(ends, tried, strict=True):
+    for (name, _, _), change in zip(changes, tried, strict=True):
         if np.isfinite(change).all():
             sizes[name] = max(sizes.get(name, 0.0), float(np.abs(change).max()))
     names = sorted(sizes, key=lambda name: -sizes[name])[:SHOWN_NUMBERS]
-    kept = [place for place, (name, _, _) in enumerate(ends) if name in names]
-    more = _changes(study, soc, others, [ends[place] for place in kept])
+    kept = [place for place, (name, _, _) in enumerate(changes) if name in names]
+    more = _changes(
+        study,
+        [socs[place] for place in others],
+        [subnets[place] for place in others],
+        [changes[place] for place in kept],
+    )
     means = np.concatenate([tried[kept], more], axis=1).mean(axis=1)
-    numbers = dict(soc.quantities())
     found = []
     for place, (latency, energy) in zip(kept, means, strict=True):
         if np.isfinite([latency, energy]).all():
-            name, end, value = ends[place]
+            name, end, value = changes[place]
             number = numbers[name]
             found.append(Shift(name, end, value, number.value, number.unit, float(latency), float(energy)))
     return sorted(found, key=lambda one: names.index(one.name))
 
 
+def _chosen(study: Study, soc: SoC) -> list[str]:
+    """Numbers of `soc` that the study chose, by their names in its file."""
+    if soc.cim is None:
+        return []
+    names = {"macros": "cim.macros", "units": f"cim.{soc.cim.UNITS}"}
+    return [names[choice] for choice in study.hardware_choices]
+
+
 def _changes(
-    study: Study, soc: SoC, subnets: Sequence[Subnet], ends: Sequence[tuple[str, str, float]]
+    study: Study, socs: Sequence[SoC], subnets: Sequence[Subnet], ends: Sequence[tuple[str, str, float]]
 ) -> FloatArray:
     """Relative change of latency and energy of each network at each end, shape (ends, subnets, 2).
 
     NaN at an end where they cannot run, such as no macros for networks that are forced onto them.
     """
 
-    def totals(chip: SoC) -> FloatArray:
+    def totals(soc: SoC, places: Sequence[int]) -> FloatArray:
         model = study.settings.get("npu_model", "analytic")
-        costs = CostModel(chip, study.fingerprint.get("mapping", "latency"), npu_model=model)
-        return np.stack(network_totals(costs, subnets), axis=1)  # (subnets, 2)
+        costs = CostModel(soc, study.fingerprint.get("mapping", "latency"), npu_model=model)
+        found = network_totals(costs, [subnets[place] for place in places])
+        return np.stack(found, axis=1)  # (places, 2)
 
-    found = np.full((len(ends), len(subnets), 2), np.nan)
-    nominal = totals(soc)
-    for place, (name, _, value) in enumerate(ends):
-        try:
-            found[place] = totals(with_value(soc, name, value)) / nominal - 1
-        except H4HError:
-            continue
+    found = np.zeros((len(ends), len(subnets), 2))
+    by_soc: dict[str, list[int]] = {}
+    for place, soc in enumerate(socs):
+        by_soc.setdefault(soc.digest, []).append(place)
+    for places in by_soc.values():
+        soc = socs[places[0]]
+        known = dict(soc.quantities())
+        nominal = totals(soc, places)
+        for row, (name, _, value) in enumerate(ends):
+            if name not in known:
+                continue
+            try:
+                found[row, places] = totals(with_value(soc, name, value), places) / nominal - 1
+            except H4HError:
+                found[row, places] = np.nan
     return found
 
 

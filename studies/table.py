@@ -33,7 +33,8 @@ def front_table(
     for goal in study.goals:
         unit = "" if goal.name in _COUNTED else f" {goal.unit}"
         table.add_column(f"{goal.name}{unit}", justify="right", no_wrap=True)
-    for title in more:
+    chips = [study.chosen_hardware(one.genotype) for one in evaluations]
+    for title in (*more, *study.hardware_choices):
         table.add_column(title, justify="right", no_wrap=True)
     counted = [name for name in _COUNTED if name not in study.objectives]
     for name in (*counted, "conv", "vit"):
@@ -46,6 +47,7 @@ def front_table(
     for row, one in enumerate(evaluations):
         cells = [value_text(one, value, goal) for value, goal in zip(one.values, study.goals, strict=True)]
         cells += [texts[row] for texts in more.values()]
+        cells += ["-" if number is None else str(number) for number in chips[row].values()]
         cells += [count_text(getattr(one, name)) for name in counted]
         cells += [str(one.conv_blocks), str(one.vit_blocks), one.family]
         if contributions is not None:

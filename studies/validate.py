@@ -24,13 +24,13 @@ from scipy import stats
 
 from search_space.byte_count import parse_bytes
 from search_space.command_line import Parser, run_command
-from search_space.document import parse_document
 from search_space.errors import H4HError
 from search_space.space import Space
 from search_space.wide_table import print_wide
 from studies.database_option import add_database
 from studies.evaluation import Evaluation
 from studies.fingerprint import part_of
+from studies.joint_space import networks_of
 from studies.show import evaluation_record
 from studies.store import open_store
 from studies.study import Study
@@ -79,7 +79,7 @@ class Plan:
 
     Attributes:
         study: The study.
-        space: What it searches.
+        space: The networks that it searches.
         chosen: The subnets that are scored, with the accuracy that the search found, in %.
         checkpoint: File of the supernet.
         data: Folder of the data set.
@@ -151,7 +151,7 @@ def check(options: Namespace) -> Plan:
         )
     return Plan(
         study=study,
-        space=parse_document(Space, study.space_definition, source=f"study {study.name!r}"),
+        space=networks_of(study.search_space),
         chosen=chosen,
         checkpoint=checkpoint,
         data=options.data or Path(settings.get("data") or DEFAULT_DATA),
@@ -239,22 +239,25 @@ def score(plan: Plan, console: Console) -> list[Score]:
     supernet = load_checkpoint(plan.checkpoint, plan.space).to(device).eval()
     precision = plan.part("precision")
     show = console.is_terminal
+    # A network is scored once, on however many chips the study has it.
+    networks = list(dict.fromkeys(plan.study.network(one.genotype) for one, _ in plan.chosen))
     with console.status("batch-norm statistics") if show else nullcontext():
         calibrated = shared_oracle.calibrated(
             supernet,
-            [plan.space.decode(one.genotype) for one, _ in plan.chosen],
+            [plan.space.decode(one) for one in networks],
             oracle.prepare(calibration_images, precision=precision, device=device),
             memory=plan.memory,
             in_integers=precision == INT8,
         )
     batches = oracle.stream(test, precision=precision, device=device)
     count = -(-len(test) // BATCH)
-    right = [0] * len(plan.chosen)
+    right = [0] * len(networks)
     for batch in track(batches, "test images", count, console=console, transient=True, disable=not show):
         found = shared_oracle.correct(calibrated, [batch]).sum(1).tolist()
         right = [before + new for before, new in zip(right, found, strict=True)]
+    counts = dict(zip(networks, right, strict=True))
     return [
-        Score(one, search, count, len(test)) for (one, search), count in zip(plan.chosen, right, strict=True)
+        Score(one, search, counts[plan.study.network(one.genotype)], len(test)) for one, search in plan.chosen
     ]
 
 

@@ -111,9 +111,11 @@ class Section(Document):
     """Base of the sections of a SoC file, whose fields are quantities or plain text."""
 
     def quantities(self) -> Iterator[tuple[str, Quantity]]:
-        """Names and quantities, in the order of the fields."""
+        """Names and quantities, in the order of the fields; without those that the file leaves out."""
         for name in _units(type(self)):
-            yield name, getattr(self, name)
+            number = getattr(self, name)
+            if number is not None:
+                yield name, number
 
     def check(self, name: str) -> None:
         """Checks units and signs.
@@ -125,5 +127,6 @@ class Section(Document):
             DocumentError: A unit is not the expected one, a value is negative, zero or a fraction
                 where that has no meaning.
         """
-        for entry, unit in _units(type(self)).items():
-            unit.check(f"{name}.{entry}", getattr(self, entry))
+        units = _units(type(self))
+        for entry, number in self.quantities():
+            units[entry].check(f"{name}.{entry}", number)

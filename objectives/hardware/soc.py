@@ -16,6 +16,7 @@ from typing import Any
 
 from mashumaro import field_options
 
+from objectives.hardware.area import Area
 from objectives.hardware.cim import KINDS, Cim, Digital, read_cim
 from objectives.hardware.floor_plan import with_room
 from objectives.hardware.memory import Memory
@@ -29,6 +30,7 @@ MOST_PARTS = 1000
 """Most macros, and most units of a macro, that `variant` gives: costing a network on more takes minutes."""
 
 _CLOCK = Unit("MHz")
+_AREA = "area"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class SoC(Document):
         noc: Path between SRAM and the macros; needed with `cim`.
         cim: The macros, or None for the NPU alone.
         digital: Engine in each macro for products of two activations, if there is one.
+        area: Areas of the parts, as far as they are known; they decide no latency and no energy.
 
     Raises:
         DocumentError: A unit or sign is wrong, or macros lack a network-on-chip.
@@ -58,6 +61,7 @@ class SoC(Document):
     noc: Noc | None = None
     cim: Cim | None = field(default=None, metadata=field_options(deserialize=read_cim))
     digital: Digital | None = None
+    area: Area = field(default_factory=Area)
 
     @classmethod
     def __pre_deserialize__(cls, data: dict[Any, Any]) -> dict[Any, Any]:
@@ -107,9 +111,23 @@ class SoC(Document):
         """Number of macros; 0 without any."""
         return int(self.cim.macros.value) if self.cim is not None else 0
 
+    @property
+    def units(self) -> int:
+        """Compute units, or parallel tiles, of each macro; 0 without macros."""
+        return int(getattr(self.cim, self.cim.UNITS).value) if self.cim is not None else 0
+
+    @property
+    def area_mm2(self) -> float:
+        """Area of NPU and macros; see `objectives.hardware.area` for what is not counted.
+
+        Raises:
+            DocumentError: The file lacks a number for it.
+        """
+        return self.area.total_mm2(self.name, has_npu=self.has_npu, macros=self.macros, units=self.units)
+
     def sections(self) -> Iterator[tuple[str, Section]]:
         """Names and sections present, in a fixed order."""
-        for name in ("npu", "memory", "noc", "cim", "digital"):
+        for name in ("npu", "memory", "noc", "cim", "digital", _AREA):
             section = getattr(self, name)
             if section is not None and not isinstance(section, NoNpu):
                 yield name, section
@@ -125,7 +143,9 @@ class SoC(Document):
     @cached_property
     def digest(self) -> str:
         """SHA-256 of what decides costs: kinds of models and values. Names, sources and ranges do not."""
-        values: dict[str, Any] = {name: value.value for name, value in self.quantities()}
+        values: dict[str, Any] = {
+            name: value.value for name, value in self.quantities() if _decides_costs(name)
+        }
         if self.cim is not None:
             values["cim.model"] = self.cim.model
         if self.noc is not None:
@@ -241,17 +261,25 @@ def with_value(soc: SoC, name: str, value: float) -> SoC:
 
 
 def assumed(soc: SoC) -> Iterator[tuple[str, str, float]]:
-    """Name, end and value of every number of `soc` at the ends of its range that differ from its value."""
+    """Name, end and value of every number of `soc` at the ends of its range that differ from its value.
+
+    Areas are not among them: no latency and no energy depends on them.
+    """
     for name, number in soc.quantities():
         for end in ("low", "high"):
             value = getattr(number, end)
-            if value != number.value:
+            if value != number.value and _decides_costs(name):
                 yield name, end, value
 
 
 def _chosen(number: Quantity, value: int, option: str) -> Quantity:
     low, high = min(number.low, value), max(number.high, value)
     return replace(number, value=float(value), low=low, high=high, source=f"{option}; {number.source}")
+
+
+def _decides_costs(name: str) -> bool:
+    """Whether latency or energy may depend on the quantity called `name`."""
+    return not name.startswith(f"{_AREA}.")
 
 
 def _without_idle_parts(soc: SoC) -> SoC:

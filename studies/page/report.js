@@ -503,6 +503,7 @@ function showSubnet() {
   if (!study.goals.some((goal) => goal.name === "macs")) values.push(["macs", count(rows.macs[row])]);
   if (!study.goals.some((goal) => goal.name === "params")) values.push(["params", count(rows.params[row])]);
   values.push(["conv blocks", rows.conv[row]], ["ViT blocks", rows.vit[row]], ["family", rows.family[row]]);
+  for (const [name, numbers] of Object.entries(rows.chip)) values.push([`${name} of its chip`, numbers[row] ?? "none"]);
   if (mapping !== null) values.push(["macros in use", mapping.macros]);
   if (!rows.feasible[row]) values.push(["feasible", "no"]);
   byId("subnet-values").replaceChildren(...values.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, String(value)))));

@@ -15,11 +15,14 @@ Until `LEAST_MEASURED` networks are measured nothing is predicted; then the next
 limits, where there are limits on what is exact, else plain NSGA-II's.
 
 Where nothing has to be predicted, NSGA-II runs on exact values.
+
+Where chips are searched as well, what the chip does not decide is learned of the networks alone, and known
+for a network that was measured on another chip.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -28,12 +31,15 @@ from pymoo.algorithms.moo.nsga2 import NSGA2, RankAndCrowdingSurvival, binary_to
 from pymoo.operators.selection.tournament import TournamentSelection
 
 from search_space.genotype import Genotype
+from search_space.space import Space
+from studies.chips import DECIDED
 from studies.constraint import parse_constraint
 from studies.evaluation import Evaluation
 from studies.generation_report import EXACT, PLAIN, RANDOM, SURROGATE, GenerationReport
+from studies.joint_space import networks_of
 from studies.rank_correlation import kendall
 from studies.samplers.expected_gain import choose
-from studies.samplers.gaussian_process import GaussianProcess, steps
+from studies.samplers.gaussian_process import GaussianProcess, Steps, steps
 from studies.samplers.genetic import GeneticSampler
 from studies.samplers.operators import Genes, genotype_of
 from studies.samplers.sampler import Sampler, SamplerContext
@@ -71,6 +77,7 @@ class SurrogateSampler(GeneticSampler):
         self._predicted = [name for name in quantities if name not in exact]
         self._evaluations: list[Evaluation] = []
         self._processes: dict[str, GaussianProcess] = {}
+        self._measured: dict[str, dict[Genotype, float]] = {name: {} for name in self._predicted}
         self._pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in self._predicted}
         self._generation = 0
         self._source = RANDOM
@@ -101,16 +108,15 @@ class SurrogateSampler(GeneticSampler):
         super()._learn(evaluations)
         self._batch_correlation = self._compare(evaluations)
         self._evaluations += evaluations
-        for name in self._predicted:
-            measured = [
-                (row.genotype, value)
-                for row in self._evaluations
-                if (value := self._value(row, name)) is not None
-            ]
+        for name, measured in self._measured.items():
+            for row in evaluations:
+                value = self._value(row, name)
+                if value is not None:
+                    measured.setdefault(self._subject(name, row.genotype), value)
             if len(measured) >= LEAST_MEASURED:
-                genes = np.array([genotype for genotype, _ in measured], dtype=np.int64)
-                values = np.array([value for _, value in measured], dtype=np.float64)
-                self._processes[name] = GaussianProcess.fit(steps(self._space, genes), values)
+                genes = np.array(list(measured), dtype=np.int64)
+                values = np.array(list(measured.values()), dtype=np.float64)
+                self._processes[name] = GaussianProcess.fit(self._steps(name, genes), values)
 
     @property
     def _has_exact_limit(self) -> bool:
@@ -129,18 +135,32 @@ class SurrogateSampler(GeneticSampler):
         """Rank correlation of this generation with what was predicted of it; the worst of all quantities."""
         found = []
         for name, process in self._processes.items():
-            measured = [row for row in evaluations if self._value(row, name) is not None]
+            measured: dict[Genotype, float] = {}
+            for row in evaluations:
+                subject, value = self._subject(name, row.genotype), self._value(row, name)
+                # What was known already has not been predicted.
+                if value is not None and subject not in self._measured[name]:
+                    measured[subject] = value
             if not measured:
                 continue
-            genes = np.array([row.genotype for row in measured], dtype=np.int64)
-            forecast = process.forecast(steps(self._space, genes)).tolist()
-            pairs = [
-                (before, float(self._value(row, name) or 0.0))
-                for before, row in zip(forecast, measured, strict=True)
-            ]
+            genes = np.array(list(measured), dtype=np.int64)
+            forecast = process.forecast(self._steps(name, genes)).tolist()
+            pairs = list(zip(forecast, measured.values(), strict=True))
             self._pairs[name] += pairs
             found.append(_correlation(pairs))
         return min(found, default=None)
+
+    def _space_of(self, name: str) -> Space:
+        """The space of what a quantity depends on: the network, and the chip if that decides it."""
+        return self._space if name in DECIDED else networks_of(self._space)
+
+    def _subject(self, name: str, genotype: Genotype) -> Genotype:
+        """The genes that a quantity depends on."""
+        return genotype[: len(self._space_of(name).genes)]
+
+    def _steps(self, name: str, subjects: Genes) -> Steps:
+        """Steps of what a quantity depends on, from genotypes of that alone."""
+        return steps(self._space_of(name), subjects)
 
     def _value(self, evaluation: Evaluation, name: str) -> float | None:
         """A quantity of a measured network, in its unit; None where it was not measured exactly."""
@@ -168,7 +188,7 @@ class SurrogateSampler(GeneticSampler):
         proposed = super()._propose(count)
         if not self._has_exact_limit or not proposed:
             return proposed
-        worst = self._exact_violations(np.array(proposed)).max(axis=1)
+        worst = self._exact_violations(self._exactly(np.array(proposed))).max(axis=1)
         kept = [genotype for genotype, excess in zip(proposed, worst, strict=True) if excess <= 0]
         if len(kept) < count:
             kept += [genotype_of(row) for row in self._feasible_batch(count, rng)]
@@ -176,16 +196,22 @@ class SurrogateSampler(GeneticSampler):
 
     def _feasible_batch(self, count: int, rng: np.random.Generator) -> Genes:
         """Any new networks that hold the limits on what is exact."""
-        candidates = self._candidates(
-            lambda genes: (np.zeros((len(genes), 1)), self._exact_violations(genes)), count, rng
-        )
-        order = rng.permutation(len(candidates.genes))
-        return candidates.genes[order[np.argsort(candidates.broken[order], kind="stable")]][:count]
-
-    def _exact_violations(self, genes: Genes) -> Floats:
-        """Shape (n, limits on what is exact)."""
         assert self._exact is not None
-        exact = self._exact(genes)
+        estimate = self._exact.estimate
+        candidates = self._candidates(
+            lambda genes: (np.zeros((len(genes), 1)), self._exact_violations(estimate(genes))), count, rng
+        )
+        violations = self._exact_violations(self._exactly(candidates.genes))
+        broken = np.maximum(violations, 0.0).sum(axis=1)
+        order = rng.permutation(len(candidates.genes))
+        return candidates.genes[order[np.argsort(broken[order], kind="stable")]][:count]
+
+    def _exactly(self, genes: Genes) -> dict[str, Floats]:
+        """What is known exactly of networks (n, genes), by name."""
+        return {} if self._exact is None else dict(self._exact(genes))
+
+    def _exact_violations(self, exact: Mapping[str, Floats]) -> Floats:
+        """Shape (n, limits on what is exact)."""
         limits = [one for one in self._constraints if one.quantity in exact]
         return np.stack([one.violations(exact[one.quantity]) for one in limits], axis=1)
 
@@ -213,26 +239,46 @@ class SurrogateSampler(GeneticSampler):
         return candidates.rows(np.flatnonzero(is_new))
 
     def _score(self, genes: Genes) -> tuple[Floats, Floats]:
-        values = {} if self._exact is None else dict(self._exact(genes))
-        if self._predicted:
-            asked = steps(self._space, genes)
-            values |= {name: self._processes[name].forecast(asked) for name in self._predicted}
+        values = {} if self._exact is None else dict(self._exact.estimate(genes))
+        for name in self._predicted:
+            subjects, places = self._subjects(name, genes)
+            forecast = self._processes[name].forecast(self._steps(name, subjects))
+            values[name] = self._known(name, subjects, forecast)[places]
         return self._scaled(values), self._violations(values)
 
     def _samples(self, candidates: Scored, rng: np.random.Generator) -> Floats:
         """What measuring candidates may give: scaled losses (samples, n, goals), 1 where infeasible."""
-        exact = {} if self._exact is None else self._exact(candidates.genes)
-        asked = steps(self._space, candidates.genes)
-        size = (SAMPLES if self._predicted else 1, len(asked))
-        drawn = {
-            name: self._processes[name].samples(asked, rng.standard_normal(size)) for name in self._predicted
-        }
+        exact = self._exactly(candidates.genes)
+        count = SAMPLES if self._predicted else 1
+        drawn = {}
+        for name in self._predicted:
+            subjects, places = self._subjects(name, candidates.genes)
+            normal = rng.standard_normal((count, len(subjects)))
+            samples = self._processes[name].samples(self._steps(name, subjects), normal)
+            drawn[name] = self._known(name, subjects, samples)[:, places]
         rows = []
-        for sample in range(size[0]):
+        for sample in range(count):
             values = exact | {name: values[sample] for name, values in drawn.items()}
             breaks = np.any(self._violations(values) > 0, axis=1, keepdims=True)
             rows.append(np.where(breaks, 1.0, self._scaled(values)))
         return np.stack(rows)
+
+    def _subjects(self, name: str, genes: Genes) -> tuple[Genes, NDArray[np.intp]]:
+        """What a quantity depends on in designs (n, genes): each once, and for each design which."""
+        space = self._space_of(name)
+        if space is self._space:
+            return genes, np.arange(len(genes))
+        different, places = np.unique(genes[:, : len(space.genes)], axis=0, return_inverse=True)
+        return different, places.reshape(-1)
+
+    def _known(self, name: str, subjects: Genes, values: Floats) -> Floats:
+        """Predicted values (..., n), with those that were measured on another chip in their place."""
+        if self._space_of(name) is not self._space:
+            for place, row in enumerate(subjects):
+                measured = self._measured[name].get(genotype_of(row))
+                if measured is not None:
+                    values[..., place] = measured
+        return values
 
     @property
     def _pivot(self) -> int:

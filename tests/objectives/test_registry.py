@@ -40,7 +40,7 @@ class Constant:
 
 
 def test_all_names() -> None:
-    assert known_objectives() == ("acc", *CHEAP)
+    assert known_objectives() == ("acc", "lat", "energy", "area", "macs", "params", "sram")
 
 
 @pytest.mark.parametrize("name", CHEAP)

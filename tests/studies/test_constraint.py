@@ -25,6 +25,8 @@ from studies.quantity import QUANTITIES
         ("params<=1M", Constraint("params", "<=", 1e6, "")),
         ("macs<=10M", Constraint("macs", "<=", 1e7, "")),
         ("macs<=10000", Constraint("macs", "<=", 1e4, "")),
+        ("area<=3mm2", Constraint("area", "<=", 3.0, "mm2")),
+        ("area <= 3e6 um2", Constraint("area", "<=", 3.0, "mm2")),
         ("sram<=256kB", Constraint("sram", "<=", 256e3, "B")),
         ("sram<=256KiB", Constraint("sram", "<=", 262144.0, "B")),
         ("vit_blocks>=1", Constraint("vit_blocks", ">=", 1.0, "")),
@@ -99,7 +101,7 @@ def test_unmeasured_counts_as_broken_and_no_better_than_anything_measured() -> N
 
 def test_every_objective_can_be_limited_in_the_unit_it_is_measured_in() -> None:
     assert set(known_objectives()) <= set(QUANTITIES)
-    units = {"ms": "ms", "mJ": "mJ", "bytes": "B", "MACs": "", "parameters": ""}
+    units = {"ms": "ms", "mJ": "mJ", "mm2": "mm2", "bytes": "B", "MACs": "", "parameters": ""}
     names = [name for name in known_objectives() if name != "acc"]
     for objective in create_objectives(names, ObjectiveContext(load_soc("u55-256-cim8"))):
         assert QUANTITIES[objective.name][units[objective.unit]] == 1.0

@@ -1,0 +1,465 @@
+"""Studies that search chip and network together: through every command, and against the direct model."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import shlex
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from objectives import registry
+from objectives.hardware import CostModel, load_soc, variant
+from objectives.hardware.chip import Chip
+from objectives.hardware_cost import network_totals
+from objectives.registry import create_objectives
+from search_space.command_line import run_command
+from search_space.genotype import Genotype, to_text
+from search_space.space import Space
+from studies import compare, export, pick, report, run, show
+from studies.evaluation import Evaluation, Evaluator
+from studies.exact_quantities import ExactQuantities
+from studies.hardware_options import parse_hardware
+from studies.joint_space import JointSpace, corners, design_of
+from studies.report_data import report_record
+from studies.samplers.registry import known_samplers
+from studies.store import open_store
+from studies.study import Study
+from studies.study_hardware import cost_model
+from tests.studies.quality import Quality
+from tests.studies.test_resume import count, rows, start
+from tests.studies.test_resume import run as run_apart
+
+FILE = load_soc("u55-256-cim8")
+CHOICES = "macros=0,2,8 units=1,4"
+SEARCH = ("--search-hardware", CHOICES)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test in an empty folder of its own, with tables of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("H4H_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+@pytest.fixture
+def quality(monkeypatch: pytest.MonkeyPatch) -> Quality:
+    """An objective that notes which networks it measured."""
+    made = Quality()
+    monkeypatch.setitem(registry._FACTORIES, "quality", lambda _: made)
+    return made
+
+
+@pytest.fixture
+def search(tiny_path: Path) -> Callable[..., None]:
+    """Runs a study over the tiny space and the chips of `CHOICES`."""
+
+    def search(*arguments: str) -> None:
+        run.main(["--space", str(tiny_path), *SEARCH, "--study", "mine", *arguments])
+
+    return search
+
+
+def load(path: str = "studies.db", name: str = "mine") -> tuple[Study, list[Evaluation]]:
+    with open_store(Path(path)) as store:
+        return store.study(name), store.evaluations(name)
+
+
+def soc_of(chip: Chip) -> CostModel:
+    return CostModel(variant(FILE, macros=chip.macros, units=chip.units))
+
+
+def test_every_design_costs_what_the_direct_model_says(
+    search: Callable[..., None], tiny: Space, capsys: pytest.CaptureFixture[str]
+) -> None:
+    costs = ("--objectives", "lat,energy,area", "--sampler", "random", "--population", "180")
+    search(*costs, "--generations", "9")
+    assert "all 540 pairs of network and chip of space 'tiny' are evaluated" in capsys.readouterr().out
+    study, evaluations = load()
+    assert len({one.genotype for one in evaluations}) == len(evaluations) == 108 * 5
+    networks = {one.genotype[:10] for one in evaluations}
+    assert len(networks) == 108
+    area = {name: number.value for name, number in FILE.area.quantities()}
+    found = set()
+    for macros, units in ((0, None), (2, 1), (2, 4), (8, 1), (8, 4)):
+        mine = [one for one in evaluations if study.chip(one.genotype) == Chip(macros, units)]
+        assert len(mine) == 108
+        subnets = [tiny.decode(one.genotype[:10]) for one in mine]
+        latency, energy = network_totals(soc_of(Chip(macros, units)), subnets)
+        expected = area["npu"] + macros * (area["macro"] + (units or 0) * area["unit"])
+        assert [one.values[:2] for one in mine] == list(zip(latency.tolist(), energy.tolist(), strict=True))
+        assert [one.values[2] for one in mine] == pytest.approx([expected] * 108)
+        found |= {one.genotype for one in mine}
+    assert len(found) == len(evaluations)
+
+
+def test_tables_give_the_same_for_every_design(tiny: Space) -> None:
+    joint = JointSpace.of(tiny, parse_hardware(CHOICES))
+    costs = {chip: soc_of(chip) for chip in joint.hardware.chips}
+    exact = ExactQuantities(joint, costs, ("lat", "energy", "area", "macs", "quality"))
+    assert exact.names == ("macs", "lat", "energy", "area")
+    rng = np.random.default_rng(0)
+    genotypes = [*corners(joint), *(joint.sample(rng) for _ in range(60))]
+    found = exact(np.array(genotypes))
+    for row, genotype in enumerate(genotypes):
+        design = design_of(joint, genotype)
+        model = costs[design.chip]
+        latency, energy = network_totals(model, [design.subnet])
+        assert (found["lat"][row], found["energy"][row]) == (latency[0], energy[0])
+        assert found["area"][row] == model.soc.area_mm2
+        assert found["macs"][row] == create_objectives(["macs"], registry.ObjectiveContext(FILE))[0](
+            [design.subnet]
+        )
+
+
+def test_tables_estimate_what_exceeds_few_of_the_chips(tiny: Space) -> None:
+    assert FILE.cim is not None
+    small = replace(FILE, cim=replace(FILE.cim, capacity=replace(FILE.cim.capacity, value=2.5, low=2.5)))
+    joint = JointSpace.of(tiny, parse_hardware(CHOICES))
+    costs = {
+        chip: CostModel(variant(small, macros=chip.macros, units=chip.units)) for chip in joint.hardware.chips
+    }
+    exact = ExactQuantities(joint, costs, ("lat", "energy"))
+    assert exact.names == ("lat", "energy")
+    rng = np.random.default_rng(0)
+    networks = [tiny.largest(), *(tiny.sample(rng) for _ in range(30))]
+    genotypes = [joint.placed(one, chip) for one in networks for chip in (Chip(0), Chip(2, 4), Chip(8, 4))]
+    found, estimate = exact(np.array(genotypes)), exact.estimate(np.array(genotypes))
+    for row, genotype in enumerate(genotypes):
+        design = design_of(joint, genotype)
+        latency, energy = network_totals(costs[design.chip], [design.subnet])
+        assert (found["lat"][row], found["energy"][row]) == (latency[0], energy[0])
+    differs = found["lat"] != estimate["lat"]
+    assert differs.any()
+    assert {joint.chip(genotypes[row]) for row in np.flatnonzero(differs)} == {Chip(2, 4)}
+    assert (found["lat"] >= estimate["lat"]).all()
+
+
+def test_a_network_is_measured_once_whatever_its_chips(
+    search: Callable[..., None], quality: Quality, tiny: Space
+) -> None:
+    arguments = ("--objectives", "quality,lat,area", "--sampler", "random", "--population", "60")
+    search(*arguments, "--generations", "3")
+    assert len(load()[1]) == 180
+    networks = {tiny.decode(one.genotype[:10]) for one in load()[1]}
+    assert len(networks) < 108
+    assert len(quality.measured) == len(set(quality.measured)) == len(networks)
+    # Gone on, as another study, and as one of a single chip: the database knows what was measured.
+    search(*arguments, "--generations", "20")
+    assert len(load()[1]) == 540
+    assert len(quality.measured) == len(set(quality.measured)) == 108
+    search(*arguments, "--generations", "1", "--study", "other", "--seed", "1")
+    run.main([*arguments, "--space", load()[0].settings["space"], "--study", "plain", "--generations", "2"])
+    assert len(quality.measured) == 108
+    for study, evaluations in (load(), load(name="plain")):
+        for one in evaluations:
+            macs = one.macs
+            assert one.values[0] == pytest.approx(100 * macs / (macs + 1e6)), study.name
+
+
+def test_a_joint_study_takes_over_what_one_of_a_single_chip_measured(
+    search: Callable[..., None], quality: Quality, tiny_path: Path
+) -> None:
+    arguments = ("--objectives", "quality,lat", "--sampler", "random", "--population", "60")
+    run.main([*arguments, "--space", str(tiny_path), "--study", "plain", "--generations", "2"])
+    assert len(quality.measured) == 108
+    search(*arguments, "--generations", "2")
+    assert len(quality.measured) == 108
+
+
+def test_groups_hold_all_chips_of_a_network(tiny: Space) -> None:
+    joint = JointSpace.of(tiny, parse_hardware(CHOICES))
+    rng = np.random.default_rng(0)
+    networks = list(dict.fromkeys(tiny.sample(rng) for _ in range(30)))[:20]
+    batch = dict(enumerate(joint.placed(one, chip) for chip in joint.hardware.chips for one in networks))
+    quality = Quality()
+    ticks = iter(range(1000))
+    evaluator = Evaluator(joint, [quality], clock=lambda: 20.0 * next(ticks))
+    chunks = list(evaluator.evaluate(batch))
+    assert quality.groups == [8, 8, 4]
+    assert [len(chunk) for chunk in chunks] == [40, 40, 20]
+    by_network: dict[Genotype, set[float | None]] = {}
+    for one in (one for chunk in chunks for one in chunk):
+        by_network.setdefault(one.genotype[:10], set()).add(one.values[0])
+    assert set(by_network) == set(networks)
+    assert all(len(values) == 1 for values in by_network.values())
+    ((again,),) = evaluator.evaluate({100: joint.placed(networks[0], Chip(2, 1))})
+    assert {again.values[0]} == by_network[networks[0]]
+    assert len(quality.measured) == 20
+
+
+QUICK = ("--objectives", "quality,lat,area", "--population", "6")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if "gp" in name else name for name in known_samplers()],
+)
+def test_every_sampler_goes_on_exactly(search: Callable[..., None], quality: Quality, name: str) -> None:
+    assert quality.measured == []
+    arguments = (*QUICK, "--sampler", name, "--constraint", "area<=6mm2")
+    most = 2 if name == "optuna-gp" else 5  # which takes seconds for a network
+    search(*arguments, "--generations", str(most), "--db", "whole.db")
+    search(*arguments, "--generations", str(most - 1))
+    search(*arguments, "--generations", str(most))
+    assert rows(Path("studies.db")) == rows(Path("whole.db"))
+    study, evaluations = load()
+    assert len({one.genotype for one in evaluations}) == len(evaluations) == 6 * most
+    space = study.search_space
+    assert all(space.canonical(one.genotype) == one.genotype for one in evaluations)
+    # 8 macros of 4 units have 8.2 mm2: never measured.
+    too_large = [one for one in evaluations if study.chip(one.genotype) == Chip(8, 4)]
+    assert all(one.values[0] is None and not one.is_feasible for one in too_large)
+    assert evaluations[1] in too_large
+    assert all(one.is_feasible for one in evaluations if one not in too_large)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["nsga2", "surrogate"])
+def test_killed_at_random_moments_gives_the_same_table(tmp_path: Path, tiny_path: Path, name: str) -> None:
+    arguments = ["--space", str(tiny_path), *SEARCH, "--objectives", "quality,lat,area", "--sampler", name]
+    arguments += ["--generations", "6"]
+    run_apart(tmp_path, *arguments, "--db", "whole.db")
+    whole, broken = tmp_path / "whole.db", tmp_path / "broken.db"
+    rng = random.Random(name)
+    for _ in range(3):
+        process = start(tmp_path, *arguments, "--db", "broken.db")
+        wanted = count(broken) + rng.randint(1, 10)
+        while process.poll() is None and count(broken) < wanted:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.03))
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+    run_apart(tmp_path, *arguments, "--db", "broken.db")
+    assert rows(broken) == rows(whole)
+    assert len(rows(whole)) == 36
+
+
+def test_another_choice_of_chips_is_another_study(
+    search: Callable[..., None], quality: Quality, tiny_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert quality.name == "quality"
+    search(*QUICK, "--generations", "1")
+    changed = [*QUICK, "--space", str(tiny_path), "--study", "mine", "--generations", "1"]
+    error = fails(capsys, *changed, "--search-hardware", "macros=0,2 units=1,4")
+    assert "search_hardware macros=0,2,8 units=1,4 -> macros=0,2 units=1,4" in error
+    assert "search_hardware macros=0,2,8 units=1,4 -> absent" in fails(capsys, *changed)
+    # The order in which options are given says nothing.
+    run.main([*changed, "--search-hardware", "units=4,1 macros=8,2,0"])
+
+
+def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line on stderr of a command that exits with 2 and leaves no file."""
+    before = sorted(Path.cwd().iterdir())
+    with pytest.raises(SystemExit) as exit_:
+        run_command(lambda: run.main(arguments))
+    assert exit_.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert sorted(Path.cwd().iterdir()) == before
+    return error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--search-hardware", "cores=2"), "unknown choice of --search-hardware 'cores'"),
+        (("--search-hardware", "macros=1,1"), "macros lists 1 twice"),
+        (("--search-hardware", "macros=-1"), "macros must be 0 to 1000, but got -1"),
+        (("--search-hardware", "macros=4000"), "macros must be 0 to 1000, but got 4000"),
+        (("--search-hardware", "units=1.5"), "whole numbers"),
+        (("--search-hardware", ""), "must name a choice"),
+        ((*SEARCH, "--macros", "4"), "--macros 4 fixes what --search-hardware searches"),
+        ((*SEARCH, "--hardware", "u55-256"), "needs a chip with macros to copy"),
+        ((*SEARCH, "--hardware", "u55-256-tiles8", "--objectives", "lat,area"), "states no area.macro"),
+        ((*SEARCH, "--objectives", "macs,params"), "depends on the chip, any of lat, energy, area"),
+        ((*SEARCH, "--mapping", "cim"), "cim"),
+        ((*SEARCH, "--objectives", "acc,lat", "--racing"), "--racing scores each network against one front"),
+        (("--hardware", "u55-256-tiles8", "--constraint", "area<=3mm2"), "states no area.macro"),
+        (("--constraint", "area<=3"), "unit of area must be one of um2, mm2, but got none"),
+        ((*SEARCH, "--seed-subnets", "0,0,0"), "has 60 genes"),
+        (("--objectives", "lat,energy,area,macs,params,sram,acc"), "must be at most 6"),
+    ],
+)
+def test_bad_input_is_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: Sequence[str], message: str
+) -> None:
+    assert message in fails(capsys, *("--objectives", "lat,macs"), *arguments)
+
+
+def test_too_many_macros_for_the_floor_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    far = tmp_path / "far.yaml"
+    far.write_text(
+        "base: u55-256-cim8\nname: far\nnoc: {sram: [-1000, 0], npu: [-999, 1], macros: [[-999, 0]]}\n"
+        "cim: {macros: {value: 1, unit: macro, low: 0, high: 1, source: test}}\n"
+    )
+    arguments = ("--objectives", "lat", "--hardware", str(far), "--search-hardware")
+    assert "tile coordinates must be -1000 to 1000" in fails(capsys, *arguments, "macros=1,900")
+
+
+def test_area_without_a_choice_of_chips(tiny_path: Path) -> None:
+    arguments = ["--space", str(tiny_path), "--objectives", "macs,area", "--population", "4"]
+    arguments += ["--generations", "1", "--study", "mine", "--constraint", "area<=3mm2"]
+    run.main([*arguments, "--hardware", "u55-256-cim4"])
+    run.main([*arguments, "--macros", "8", "--db", "eight.db"])
+    assert {one.values[1] for one in load()[1]} == {load_soc("u55-256-cim4").area_mm2}
+    assert all(one.is_feasible for one in load()[1])
+    assert not any(one.is_feasible for one in load("eight.db")[1])
+
+
+def test_seeds_and_warm_starts_carry_the_chip(
+    search: Callable[..., None], quality: Quality, tiny: Space, tiny_path: Path
+) -> None:
+    assert quality.name == "quality"
+    joint = JointSpace.of(tiny, parse_hardware(CHOICES))
+    seed = joint.placed(tiny.canonical((1, 1, *[0] * 8)), Chip(2, 4))
+    search(*QUICK, "--generations", "2", "--seed-subnets", f"max,{to_text(seed)}")
+    study, evaluations = load()
+    assert [one.genotype for one in evaluations[:3]] == [joint.smallest(), joint.largest(), seed]
+    front = {one.genotype for one in study.front(evaluations)}
+
+    def first(name: str, *arguments: str) -> list[Evaluation]:
+        run.main([*QUICK, "--space", str(tiny_path), "--study", name, "--generations", "1", *arguments])
+        return load(name=name)[1]
+
+    same = first("same", *SEARCH, "--warm-start", "mine")
+    assert {one.genotype for one in same[2:]} & front
+    # Fewer chips: those that are left, in their new places.
+    fewer = first("fewer", "--search-hardware", "macros=0,8 units=4", "--warm-start", "mine")
+    chips = {study.chip(genotype) for genotype in front}
+    space = load(name="fewer")[0].search_space
+    assert isinstance(space, JointSpace)
+    carried = [one.genotype for one in fewer if one.genotype[:10] in {genotype[:10] for genotype in front}]
+    assert carried
+    assert {space.chip(one) for one in carried} <= {Chip(0), Chip(8, 4)}
+    assert chips
+    # One chip: each network once.
+    plain = first("plain", "--warm-start", "mine")
+    assert len({one.genotype for one in plain}) == len(plain) == 6
+    assert {one.genotype for one in plain[2:]} & {genotype[:10] for genotype in front}
+    # From one chip to several: on the greatest.
+    back = first("back", *SEARCH, "--warm-start", "plain")
+    from_plain = {one.genotype for one in load(name="plain")[0].front(plain)}
+    taken = [
+        one for one in back[2:] if one.genotype[:10] in from_plain and study.chip(one.genotype) == Chip(8, 4)
+    ]
+    assert taken
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A joint study and what commands print about it."""
+
+    study: Study
+    evaluations: tuple[Evaluation, ...]
+
+
+@pytest.fixture
+def finished(search: Callable[..., None], quality: Quality, capsys: pytest.CaptureFixture[str]) -> Finished:
+    assert quality.name == "quality"
+    search("--objectives", "quality,lat,energy,area", "--population", "12", "--generations", "3")
+    capsys.readouterr()
+    study, evaluations = load()
+    return Finished(study, tuple(evaluations))
+
+
+def test_tables_and_json_say_the_chip(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
+    show.main(["--study", "mine", "--json", "--evaluations"])
+    record = json.loads(capsys.readouterr().out)
+    for one, row in zip(finished.evaluations, record["evaluations"], strict=True):
+        chip = finished.study.chip(one.genotype)
+        assert (row["macros"], row["units"]) == (chip.macros, chip.units)
+    assert {row["macros"] for row in record["evaluations"]} == {0, 2, 8}
+    show.main(["--study", "mine"])
+    header, *lines = [line.split() for line in capsys.readouterr().out.splitlines() if "─" not in line][2:]
+    place = header.index("macros") - 4  # the objectives have a unit each
+    front = finished.study.front(finished.evaluations)
+    for one, cells in zip(front, (line for line in lines if line), strict=True):
+        chip = finished.study.chip(one.genotype)
+        assert cells[place : place + 2] == [str(chip.macros), "-" if chip.units is None else str(chip.units)]
+    html = Study.load("studies.db", "mine")._repr_html_()
+    assert "<th>macros</th><th>units</th>" in html
+
+
+def test_csv_and_optuna_say_the_chip(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
+    export.main(["mine", "--format", "csv", "--out", "mine.csv"])
+    with Path("mine.csv").open() as file:
+        records = list(csv.DictReader(file))
+    for one, row in zip(finished.evaluations, records, strict=True):
+        chip = finished.study.chip(one.genotype)
+        units = "" if chip.units is None else str(chip.units)
+        assert (row["macros"], row["units"]) == (str(chip.macros), units)
+        assert (row["hardware.macros"], row["hardware.units"]) == (row["macros"], row["units"])
+    export.main(["mine", "--format", "optuna", "--out", "optuna.db"])
+    assert "36 evaluations" in capsys.readouterr().out
+
+
+def test_printed_commands_profile_on_the_right_chip(
+    finished: Finished, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from objectives import profile
+
+    for limit in ("0.5mm2", "3mm2", "9mm2"):
+        pick.main(["mine", "--max-area", limit, "--prefer", "lat", "--json"])
+        found = json.loads(capsys.readouterr().out)
+        words = shlex.split(found["next"]["profile"])
+        profile.main([*words[3:], "--json"])
+        profiled = json.loads(capsys.readouterr().out)
+        assert profiled["latency_ms"] == found["picked"]["lat"]
+        assert profiled["energy_mj"] == found["picked"]["energy"]
+        tuned = shlex.split(found["next"]["fine-tune"])
+        assert tuned[tuned.index("--subnet") + 1] == to_text(tuple(found["picked"]["genotype"][:10]))
+    assert found["picked"]["macros"] == 8
+
+
+def test_report_maps_each_network_on_its_own_chip(finished: Finished) -> None:
+    (record,) = report_record(report.read(["mine"], Path("studies.db")))["studies"]
+    assert record["rows"]["chip"]["macros"] == [
+        finished.study.chip(one.genotype).macros for one in finished.evaluations
+    ]
+    assert record["mappings"]
+    for row, mapping in record["mappings"].items():
+        one = finished.evaluations[row]
+        assert (mapping["latency_ms"], mapping["energy_mj"]) == one.values[1:3]
+    genes = [gene["name"] for gene in record["genes"]]
+    assert genes[-2:] == ["hardware.macros", "hardware.units"]
+    weighed, shares = record["importance"]["genes"], record["importance"]["shares"]["area"]
+    ranked = sorted(weighed, key=lambda name: -shares[weighed.index(name)])
+    assert set(ranked[:2]) == {"hardware.macros", "hardware.units"}
+    assert record["hardware"]["name"] == "u55-256-cim8"
+    names = {shift["name"] for shift in record["sensitivity"]["shifts"]}
+    assert names
+    assert not names & {"cim.macros", "cim.compute_units"}
+    report.main(["mine", "--out", "mine.html"])
+    assert "of its chip" in Path("mine.html").read_text()
+
+
+def test_the_chip_of_a_study_is_found_again(finished: Finished) -> None:
+    for chip in (Chip(0), Chip(2, 4)):
+        expected = variant(FILE, macros=chip.macros, units=chip.units)
+        assert cost_model(finished.study, chip).soc.digest == expected.digest
+    assert (cost_model(finished.study).soc.macros, cost_model(finished.study).soc.units) == (8, 4)
+
+
+def test_compared_with_a_study_of_one_chip(
+    finished: Finished, tiny_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert finished.study.hardware_choices == ("macros", "units")
+    run.main(
+        [*QUICK, "--space", str(tiny_path), "--study", "plain", "--generations", "1"],
+    )
+    capsys.readouterr()
+    compare.main(["mine", "plain", "--json"])
+    (pair,) = json.loads(capsys.readouterr().out)["pairs"]
+    notes = " | ".join(pair["notes"])
+    assert "different choices of hardware: macros=0,2,8 units=1,4 and none" in notes
+    assert "different spaces" not in notes
