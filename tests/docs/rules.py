@@ -1,0 +1,112 @@
+"""How the commands of the documentation are run by the tests: what is added, replaced, or left out.
+
+Every command in a code block or in inline code of README.md, CONTRIBUTING.md and docs/*.md is run, in a folder
+that `conftest.py` prepares: tiny data sets, a checkpoint, studies with the names that the pages use.
+
+A new command fails its test until a rule covers it:
+
+1. Its module must stand in `LIMITS`, with the options that are appended so that it ends in a second or two; none if
+   it does anyway. A later option wins over an earlier one. Options that a page gives are never taken away.
+2. A word in capitals (FILE, STUDY, ...) needs a value in `PLACEHOLDERS`. A file, folder or study that the page
+   calls by a name of its own (`first`, `pets`) has to be made in `conftest.py`.
+3. Where no option makes it short, it goes to `PARSED_ONLY` with the reason: then its options are parsed and nothing
+   is run. Keep that list short.
+4. If it takes more than some seconds, name it in `SLOW`.
+"""
+
+from __future__ import annotations
+
+LIMITS: dict[str, tuple[str, ...]] = {
+    "search_space.describe": (),
+    "objectives.describe": (),
+    "objectives.profile": (),
+    "supernet.data": (),
+    "supernet.train": ("--epochs", "1", "--batch", "16", "--workers", "1"),
+    "supernet.evaluate": ("--random", "1"),
+    "supernet.finetune": ("--epochs", "1", "--batch", "16", "--workers", "1"),
+    "supernet.conflict": ("--batches", "2", "--images", "8", "--subnets", "2"),
+    "supernet.conflict_plot": (),
+    "studies.run": ("--population", "4", "--generations", "1", "--val-images", "16", "--db", "run.db"),
+    "studies.show": (),
+    "studies.pick": (),
+    "studies.export": (),
+    "studies.compare": (),
+    "studies.report": (),
+    "studies.validate": (),
+    "benchmarks.calibration": ("--subnets", "2"),
+    "benchmarks.cost_model": ("--space", "tiny.yaml", "--subnets", "50"),
+    "benchmarks.npu_model": ("--networks", "1"),
+    "benchmarks.npu_shapes": ("--ops", "2"),
+    "benchmarks.oracle": ("--quick",),
+    "benchmarks.precision": ("--subnets", "4"),
+    "benchmarks.report": ("--evaluations", "40"),
+    "benchmarks.samplers": ("--sampler", "nsga2,random", "--evaluations", "60"),
+    "benchmarks.sensitivity": ("--subnets", "4", "--space", "tiny.yaml"),
+    "benchmarks.store": ("--evaluations", "60", "--times", "2", "--generations", "1"),
+    "benchmarks.training": ("--quick", "--batch", "2", "--space", "tiny.yaml"),
+    "pytest": ("tests/search_space/test_byte_count.py", "-p", "no:cacheprovider"),
+    "ruff": (),
+    "mypy": ("search_space/errors.py", "--cache-dir", "/dev/null"),
+    "torchrun": (
+        *("--space", "tiny.yaml", "--data", "tiny", "--out", "runs/several"),
+        *("--epochs", "1", "--batch", "16", "--workers", "1"),
+    ),
+}
+"""By module of `python -m`, or program: what is appended."""
+
+PARSED_ONLY = {
+    "benchmarks.racing": "the shortest run scores 1,024 images for each of 36 subnets",
+    "benchmarks.surrogate": "the shortest run makes 2,000 evaluations with NSGA-II first",
+    "benchmarks.ranking": "the shortest run trains 12 subnets",
+    "benchmarks.cpu_kernels": "has no option that shortens it; tests/supernet/test_fast_backward.py runs the kernels",
+}
+"""Why the options of these modules are parsed, and nothing is run."""
+
+PLACEHOLDERS = {
+    "STUDY": "first",
+    "NAME": "first",
+    "--space NAME": "cifar32",
+    "--hardware NAME": "u55-256-cim8",
+    "--study NAME": "validated",
+    "--warm-start OTHER": "studies.db:first",
+    "--data DIR": "data",
+    "--plots DIR": "figures",
+    "FILE": "runs/cifar32/checkpoint.safetensors",
+    "F": "runs/cifar32/checkpoint.safetensors",
+    "--workers N": "2",
+    "--macros N": "4",
+    "--units M": "2",
+    "--subnet GENOTYPE": "min",
+    "RUN...": "runs/measured",
+}
+"""What stands for a word in capitals, alone or behind the option that it belongs to."""
+
+REPLACED = {
+    "--nproc-per-node 8": "--nproc-per-node 1",
+}
+"""Values that this machine cannot have, and what is taken instead."""
+
+OF_ANOTHER_FOLDER = {
+    "docs/search-spaces.md": {"data": "pets"},
+}
+"""Pages whose DIR is another folder, since their commands are about other images."""
+
+LEFT_OUT = {
+    "pip install uv": "needs the network",
+    "uv run": "says how commands begin",
+    "uv run COMMAND": "says how commands begin",
+}
+"""Commands, or first parts of them, that are not run, and why."""
+
+SLOW = (
+    "benchmarks.",
+    "torchrun",
+    "mypy",
+    "supernet.finetune",
+    "supernet.train",
+    "studies.report",
+    "studies.validate",
+    "--dask",
+    "--workers",
+)
+"""Commands that hold one of these take more than some seconds."""
