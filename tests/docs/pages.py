@@ -22,6 +22,7 @@ PROGRAMS = ("python", "pip", "uv", "torchrun", "optuna-dashboard", "pytest", "ru
 """First words of a command. A line of a code block that begins with another word is no command."""
 
 _PYTHON = re.compile(r"^(from \S+ )?import ", re.MULTILINE)
+_PYTHON_FILE = re.compile(r"[\w/]+\.py")
 _YAML_FILE = re.compile(r"[\w/]+\.yaml")
 _OPTIONAL = re.compile(r"\s\[[^\[\]]*\]")
 
@@ -34,7 +35,7 @@ class Block:
         kind: ``commands``, ``yaml``, ``python`` or ``text``.
         content: Its lines.
         line: Number of its first line on the page, from 1.
-        file: The .yaml file that the text before it names, if it is YAML.
+        file: The .yaml or .py file that the text before it names last, if it is YAML or Python.
     """
 
     kind: str
@@ -149,7 +150,8 @@ def _block(content: str, line: int, code_before: Sequence[str]) -> Block:
     if any(is_command(each) for each in lines):
         return Block("commands", content, line)
     if _PYTHON.search(content):
-        return Block("python", content, line)
+        file = code_before[0] if code_before and _PYTHON_FILE.fullmatch(code_before[0]) else ""
+        return Block("python", content, line, file)
     if code_before and _YAML_FILE.fullmatch(code_before[0]) and re.match(r"\w+:( |\n)", content):
         return Block("yaml", content, line, code_before[0])
     return Block("text", content, line)
