@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import runpy
 import shutil
 import sys
@@ -14,7 +13,6 @@ from typing import Any
 
 import pytest
 import torch
-from torchvision.datasets import CIFAR100
 
 from search_space.command_line import Parser
 from search_space.space import load_space
@@ -24,19 +22,20 @@ from supernet import evaluation_pack
 from supernet.checkpoint import save_checkpoint
 from supernet.checkpoints import built_in_checkpoint
 from supernet.evaluation_pack import EvaluationPack
+from supernet.extraction import extract, save_extracted
 from supernet.model import Supernet
 from tests.docs.pages import page
 from tests.studies.conftest import TINY
 from tests.studies.reports import evaluated, genotypes, make_study
-from tests.supernet.image_files import write_cifar10, write_cifar100, write_fashion_mnist, write_folder
+from tests.supernet.image_files import write_cifar10, write_folder
 from tests.supernet.test_conflict_plot import write_log
 
 USUAL = ("acc", "lat", "energy")
-PACK_IMAGES = 300
+PACK_IMAGES = 400
 """Of the evaluation pack, so that a subnet is scored in a fraction of a second."""
 
 Call = Callable[[str, Sequence[str]], str]
-"""Runs a module with arguments as `python -m` would, and gives what it printed."""
+"""Runs a module (or a file that ends in .py) with arguments as `python` would, and gives what it printed."""
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +93,10 @@ def _write_weights(folder: Path) -> None:
     torch.manual_seed(0)
     own = Supernet(load_space(str(folder / "pets.yaml")))
     save_checkpoint(folder / "runs" / "pets" / "checkpoint.safetensors", own)
+    tiny = Supernet(load_space(str(folder / "tiny.yaml")))
+    network = extract(tiny, tiny.space.decode(tiny.space.smallest()))
+    (folder / "runs" / "net").mkdir()
+    save_extracted(folder / "runs" / "net" / "network.safetensors", network, space=tiny.space)
     write_log(folder / "runs" / "measured", {1: 0.5, 2: 0.25, 3: 0.125})
 
 
@@ -111,7 +114,7 @@ def _write_studies(folder: Path) -> None:
                 store.append(name, evaluated(space, USUAL, genotypes(space, 12, seed)))
     # One that was measured, whose weights and images `studies.validate` finds again.
     given = ["--db", str(folder / "studies.db"), "--study", "validated", "--workers", "1"]
-    run.main([*given, "--population", "4", "--generations", "1", "--val-images", "32"])
+    run.main([*given, "--population", "4", "--generations", "1", "--val-images", "8"])
 
 
 @pytest.fixture
@@ -151,7 +154,10 @@ def call(
             with warnings.catch_warnings():
                 # The module may have been imported by another one; it is executed anew, as by `python -m`.
                 warnings.simplefilter("ignore", RuntimeWarning)
-                runpy.run_module(module, run_name="__main__", alter_sys=True)
+                if module.endswith(".py"):
+                    runpy.run_path(module, run_name="__main__")
+                else:
+                    runpy.run_module(module, run_name="__main__", alter_sys=True)
         except SystemExit as ended:
             code = ended.code
         except ParsedError:

@@ -1,17 +1,20 @@
 """How the commands of the documentation are run by the tests: what is added, replaced, or left out.
 
-Every command in a code block or in inline code of README.md, CONTRIBUTING.md and docs/*.md is run, in a folder
-that `conftest.py` prepares: tiny data sets, a checkpoint, studies with the names that the pages use.
+Every command in a code block or in inline code of README.md, CONTRIBUTING.md and docs/*.md is run, in a
+folder that `conftest.py` prepares: tiny data sets, a checkpoint, studies with the names that the pages use.
 
 A new command fails its test until a rule covers it:
 
-1. Its module must stand in `LIMITS`, with the options that are appended so that it ends in a second or two; none if
-   it does anyway. A later option wins over an earlier one. Options that a page gives are never taken away.
-2. A word in capitals (FILE, STUDY, ...) needs a value in `PLACEHOLDERS`. A file, folder or study that the page
-   calls by a name of its own (`first`, `pets`) has to be made in `conftest.py`.
-3. Where no option makes it short, it goes to `PARSED_ONLY` with the reason: then its options are parsed and nothing
-   is run. Keep that list short.
+1. Its module must stand in `LIMITS`, with the options that are appended so that it ends in a second or two;
+   none if it does anyway. A later option wins over an earlier one; what a page gives is never taken away.
+2. A word in capitals (FILE, STUDY, ...) needs a value in `PLACEHOLDERS`. A file, folder or study that the
+   page calls by a name of its own (`first`, `pets`) has to be made in `conftest.py`.
+3. Where no option makes it short, it goes to `PARSED_ONLY` with the reason: then its options are parsed and
+   nothing is run. Keep that list short.
 4. If it takes more than some seconds, name it in `SLOW`.
+
+A line of a code block is a command if it begins with one of `pages.PROGRAMS`; a new program goes there. What
+an option or a module is called is checked wherever it stands in inline code (`test_links.py`).
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "supernet.finetune": ("--epochs", "1", "--batch", "16", "--workers", "1"),
     "supernet.conflict": ("--batches", "2", "--images", "8", "--subnets", "2"),
     "supernet.conflict_plot": (),
-    "studies.run": ("--population", "4", "--generations", "1", "--val-images", "16", "--db", "run.db"),
+    "studies.run": ("--population", "4", "--generations", "1", "--val-images", "8"),
     "studies.show": (),
     "studies.pick": (),
     "studies.export": (),
@@ -44,6 +47,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "benchmarks.sensitivity": ("--subnets", "4", "--space", "tiny.yaml"),
     "benchmarks.store": ("--evaluations", "60", "--times", "2", "--generations", "1"),
     "benchmarks.training": ("--quick", "--batch", "2", "--space", "tiny.yaml"),
+    "photos.py": (),
     "pytest": ("tests/search_space/test_byte_count.py", "-p", "no:cacheprovider"),
     "ruff": (),
     "mypy": ("search_space/errors.py", "--cache-dir", "/dev/null"),
@@ -58,7 +62,7 @@ PARSED_ONLY = {
     "benchmarks.racing": "the shortest run scores 1,024 images for each of 36 subnets",
     "benchmarks.surrogate": "the shortest run makes 2,000 evaluations with NSGA-II first",
     "benchmarks.ranking": "the shortest run trains 12 subnets",
-    "benchmarks.cpu_kernels": "has no option that shortens it; tests/supernet/test_fast_backward.py runs the kernels",
+    "benchmarks.cpu_kernels": "no option shortens it; tests/supernet/test_fast_backward.py runs the kernels",
 }
 """Why the options of these modules are parsed, and nothing is run."""
 
@@ -83,8 +87,15 @@ PLACEHOLDERS = {
 
 REPLACED = {
     "--nproc-per-node 8": "--nproc-per-node 1",
+    "--min-acc 68%": "--min-acc 1%",
 }
 """Values that this machine cannot have, and what is taken instead."""
+
+OWN_DATABASE = ("--db", "run.db")
+"""Appended to `studies.run` where commands run alone, so that none goes on with a study of another page."""
+
+IN_ORDER = ("docs/tutorial.md",)
+"""Pages whose commands build on each other: `test_tutorial.py` runs them from top to bottom in one folder."""
 
 OF_ANOTHER_FOLDER = {
     "docs/search-spaces.md": {"data": "pets"},

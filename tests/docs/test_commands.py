@@ -58,6 +58,8 @@ def runnable(command: str, page_name: str = "") -> Iterator[list[str]]:
         what = words[2:] if words[:2] == ["uv", "run"] else words
         if what[:2] == ["python", "-m"]:
             what = what[2:]
+        elif what[:1] == ["python"]:
+            what = what[1:]
         if not what or (what[0] not in rules.LIMITS and what[0] not in rules.PARSED_ONLY):
             raise RuleError(f"no rule for {' '.join(words)!r}: see tests/docs/rules.py")
         yield [what[0], *substituted(what[1:], page_name), *rules.LIMITS.get(what[0], ())]
@@ -67,7 +69,7 @@ def cases() -> list[Any]:
     """Each command once, with the marks of those that take long."""
     found, seen = [], set()
     for name in PAGES:
-        for line, text in page(name).commands():
+        for line, text in () if name in rules.IN_ORDER else page(name).commands():
             for command in variants(text):
                 same = (command.split("#")[0].strip(), str(rules.OF_ANOTHER_FOLDER.get(name)))
                 if same in seen:
@@ -86,6 +88,8 @@ def test_command_runs(
     for module, *arguments in runnable(command, name):
         if "--dask" in arguments:
             arguments[arguments.index("--dask") + 1] = request.getfixturevalue("dask_address")
+        if module == "studies.run" and "--help" not in arguments:
+            arguments += rules.OWN_DATABASE
         if module in rules.PARSED_ONLY:
             request.getfixturevalue("parse_only")
         if "." in module:
