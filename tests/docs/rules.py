@@ -88,8 +88,10 @@ PLACEHOLDERS = {
 REPLACED = {
     "--nproc-per-node 8": "--nproc-per-node 1",
     "--min-acc 68%": "--min-acc 1%",
+    "check .": "check search_space",
+    "--check .": "--check search_space",
 }
-"""Values that this machine cannot have, and what is taken instead."""
+"""Values that do not suit a test, with the word before each, and what is taken instead."""
 
 OWN_DATABASE = ("--db", "run.db")
 """Appended to `studies.run` where commands run alone, so that none goes on with a study of another page."""
