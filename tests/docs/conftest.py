@@ -27,7 +27,7 @@ from supernet.model import Supernet
 from tests.docs.pages import page
 from tests.studies.conftest import TINY
 from tests.studies.reports import evaluated, genotypes, make_study
-from tests.supernet.image_files import write_cifar10, write_folder
+from tests.supernet.image_files import write_cifar10, write_cifar100, write_fashion_mnist, write_folder
 from tests.supernet.test_conflict_plot import write_log
 
 USUAL = ("acc", "lat", "energy")
@@ -69,7 +69,15 @@ def _write_images(folder: Path, patches: pytest.MonkeyPatch) -> None:
     write_cifar10(folder / "cifar10", patches)
     shutil.copytree(folder / "cifar10" / "bin", folder / "data")
     shutil.rmtree(folder / "cifar10")
-    for name, split_images in (("pets", 3), ("tiny", 8)):
+    # What `supernet.data` finds complete, and fetches nothing of.
+    downloads = folder / "downloads"
+    shutil.copytree(folder / "data", downloads)
+    write_cifar100(downloads, patches)
+    write_fashion_mnist(downloads)
+    for split in ("train", "val"):
+        write_folder(downloads / split, classes=("n01440764",), images=1)
+    torch.save(({"n01440764": ("tench",)}, ["n01440764"]), downloads / "meta.bin")
+    for name, split_images in (("pets", 6), ("tiny", 8)):
         classes = [f"class{number:02}" for number in range(37 if name == "pets" else 10)]
         for seed, split in enumerate(("train", "val")):
             write_folder(

@@ -23,7 +23,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "search_space.describe": (),
     "objectives.describe": (),
     "objectives.profile": (),
-    "supernet.data": (),
+    "supernet.data": ("--data", "downloads"),
     "supernet.train": ("--epochs", "1", "--batch", "16", "--workers", "1"),
     "supernet.evaluate": ("--random", "1"),
     "supernet.finetune": ("--epochs", "1", "--batch", "16", "--workers", "1"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import runpy
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,8 @@ def blocks(kind: str) -> list[Any]:
 
 @pytest.mark.parametrize("block", blocks("python"))
 def test_python_runs(block: Block, folder: Path) -> None:
-    exec(compile(block.content, f"line {block.line}", "exec"), {"__name__": "snippet"})
+    (folder / "snippet.py").write_text(block.content, encoding="utf-8")
+    runpy.run_path("snippet.py")
 
 
 @pytest.mark.parametrize("block", blocks("yaml"))
@@ -49,9 +53,14 @@ def test_an_objective_is_one_file_and_one_line(
     """The file and the line of the FAQ, as they stand there, in a search."""
     (file,) = [block for block in page(FAQ).blocks if block.file == "objectives/deployment.py"]
     (line,) = [block.content for block in page(FAQ).blocks if "lambda context:" in block.content]
-    names: dict[str, Any] = {"__name__": "objectives.deployment"}
-    exec(compile(file.content, file.file, "exec"), names)
-    added = eval(f"{{{line}}}", names)
+    (folder / "deployment.py").write_text(file.content, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("objectives.deployment", folder / "deployment.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    added = eval(f"{{{line}}}", vars(module))
     monkeypatch.setattr(registry, "_FACTORIES", registry._FACTORIES | added)
     (name,) = added
     given = ["--objectives", f"macs,{name}", "--constraint", "params<=400k", "--db", "own.db"]
