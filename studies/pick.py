@@ -15,12 +15,14 @@ from objectives.hardware.npu_model import NPU_MODELS
 from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError, UnknownNameError
 from search_space.genotype import to_text
+from search_space.space import known_spaces, load_space
 from search_space.wide_table import print_wide
 from studies.command_text import command_text
 from studies.constraint import Constraint, parse_constraint
 from studies.database_option import add_database
 from studies.evaluation import Evaluation
 from studies.front import Floats
+from studies.joint_space import networks_of
 from studies.named_study import read_study
 from studies.show import evaluation_record
 from studies.study import Study
@@ -174,10 +176,21 @@ def limits_of(options: Namespace) -> list[Constraint]:
     return [parse_constraint(f"{LIMITS[name]}{text}") for name, text in given.items() if text is not None]
 
 
+def space_name(study: Study) -> str | None:
+    """What --space calls the space of `study`; None for a user's own that came with a checkpoint alone."""
+    given = study.settings.get("space")
+    if given is not None:
+        return str(given)
+    if study.space not in known_spaces():
+        return None
+    is_built_in = load_space(study.space).digest == networks_of(study.search_space).digest
+    return study.space if is_built_in else None
+
+
 def next_commands(study: Study, evaluation: Evaluation) -> dict[str, str]:
-    """What to do with the subnet, as commands."""
+    """What to do with the subnet, as commands; no profile of a space that has no file known to the study."""
     settings, genotype = study.settings, to_text(study.network(evaluation.genotype))
-    space = str(settings.get("space") or study.space)
+    space = space_name(study)
     hardware = ["--hardware", str(settings.get("hardware"))] if settings.get("hardware") else []
     given = {name: settings.get(name) for name in ("macros", "units", "npu_model", "mapping")}
     for name, value in (given | study.chosen_hardware(evaluation.genotype)).items():
@@ -187,8 +200,14 @@ def next_commands(study: Study, evaluation: Evaluation) -> dict[str, str]:
     data = ["--data", str(settings["data"])] if settings.get("data") else []
     out = f"runs/{study.name}-{evaluation.index}"
     tune = ["--subnet", genotype, *weights, *data]
-    return {
-        "profile": command_text("objectives.profile", ["--space", space, "--subnet", genotype, *hardware]),
+    profile = (
+        {}
+        if space is None
+        else {
+            "profile": command_text("objectives.profile", ["--space", space, "--subnet", genotype, *hardware])
+        }
+    )
+    return profile | {
         "fine-tune": command_text("supernet.finetune", ["--epochs", "20", *tune, "--out", out]),
         "export": command_text("supernet.finetune", ["--epochs", "0", *tune, "--out", f"{out}-as-is"]),
     }

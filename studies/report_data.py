@@ -369,7 +369,7 @@ def _hardware(
         # Of thousands of members, three commands each would be as large as all their numbers.
         mapped_rows = {row for row, _ in shown}
         found["next"] = {
-            row: texts if row in mapped_rows else {"profile": texts["profile"]}
+            row: {name: text for name, text in texts.items() if row in mapped_rows or name == "profile"}
             for row, texts in commands.items()
         }
         notes.append(

@@ -15,7 +15,7 @@ from search_space.space import Space
 from studies import pick as command
 from studies.constraint import parse_constraint
 from studies.evaluation import Evaluation
-from studies.pick import PickError, knee, pick
+from studies.pick import PickError, knee, next_commands, pick
 from studies.store import create_store
 from studies.study import Study
 
@@ -74,7 +74,8 @@ def database(tmp_path: Path, tiny: Space, study: Study, rows: list[Evaluation]) 
     path = tmp_path / "studies.db"
     rng = np.random.default_rng(0)
     genotypes = {tiny.sample(rng): None for _ in range(40)}
-    named = replace(study, space_definition=tiny.to_dict(), settings={"hardware": "u55-128", "macros": None})
+    settings = {"space": "tiny.yaml", "hardware": "u55-128", "macros": None}
+    named = replace(study, space_definition=tiny.to_dict(), settings=settings)
     with create_store(path) as store:
         store.add(named)
         store.append(
@@ -106,6 +107,20 @@ def test_json(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (found["picked"]["id"], found["picked"]["acc"]) == (3, 90.0)
     assert set(found["next"]) == {"profile", "fine-tune", "export"}
     assert found["candidates"] == found["front_size"] == 4
+
+
+def test_a_space_that_came_with_a_checkpoint_has_no_profile(
+    study: Study, tiny: Space, cifar32: Space, evaluation: Make
+) -> None:
+    """`--space tiny` would name nothing; what is built in has a name."""
+    row = evaluation(0, 50.0, 1.0)
+    for space, settings, names in (
+        (tiny, {"space": None}, ["fine-tune", "export"]),
+        (tiny, {"space": "tiny.yaml"}, ["profile", "fine-tune", "export"]),
+        (cifar32, {"space": None}, ["profile", "fine-tune", "export"]),
+    ):
+        own = replace(study, space=space.name, space_definition=space.to_dict(), settings=settings)
+        assert list(next_commands(own, row)) == names
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,177 @@
+"""A folder as the pages of the documentation take it for granted, and commands run in it."""
+
+from __future__ import annotations
+
+import runpy
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from search_space.command_line import Parser
+from search_space.space import load_space
+from studies import run
+from studies.store import create_store
+from supernet import evaluation_pack
+from supernet.checkpoint import save_checkpoint
+from supernet.checkpoints import built_in_checkpoint
+from supernet.evaluation_pack import EvaluationPack
+from supernet.extraction import extract, save_extracted
+from supernet.model import Supernet
+from tests.docs.pages import page
+from tests.studies.conftest import TINY
+from tests.studies.reports import evaluated, genotypes, make_study
+from tests.supernet.image_files import write_cifar10, write_cifar100, write_fashion_mnist, write_folder
+from tests.supernet.test_conflict_plot import write_log
+
+USUAL = ("acc", "lat", "energy")
+PACK_IMAGES = 400
+"""Of the evaluation pack, so that a subnet is scored in a fraction of a second."""
+
+Call = Callable[[str, Sequence[str]], str]
+"""Runs a module (or a file that ends in .py) with arguments as `python` would, and gives what it printed."""
+
+
+@pytest.fixture(scope="module")
+def patches() -> Iterator[pytest.MonkeyPatch]:
+    """Small data sets and a small evaluation pack, for as long as a module's tests run."""
+    load = evaluation_pack.load_pack
+
+    def few_images(folder: Any) -> EvaluationPack:
+        pack = load(folder)
+        return replace(pack, search=pack.search[:PACK_IMAGES], calibration=pack.calibration[:64])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation_pack, "load_pack", few_images)
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory, patches: pytest.MonkeyPatch) -> Path:
+    """Everything that a command of the pages may name."""
+    folder = tmp_path_factory.mktemp("prepared")
+    _write_images(folder, patches)
+    _write_documents(folder)
+    _write_weights(folder)
+    _write_studies(folder)
+    for name in ("figures", "benchmarks"):
+        (folder / name).mkdir()
+    return folder
+
+
+def _write_images(folder: Path, patches: pytest.MonkeyPatch) -> None:
+    write_cifar10(folder / "cifar10", patches)
+    shutil.copytree(folder / "cifar10" / "bin", folder / "data")
+    shutil.rmtree(folder / "cifar10")
+    # What `supernet.data` finds complete, and fetches nothing of.
+    downloads = folder / "downloads"
+    shutil.copytree(folder / "data", downloads)
+    write_cifar100(downloads, patches)
+    write_fashion_mnist(downloads)
+    for split in ("train", "val"):
+        write_folder(downloads / split, classes=("n01440764",), images=1)
+    torch.save(({"n01440764": ("tench",)}, ["n01440764"]), downloads / "meta.bin")
+    for name, split_images in (("pets", 6), ("tiny", 8)):
+        classes = [f"class{number:02}" for number in range(37 if name == "pets" else 10)]
+        for seed, split in enumerate(("train", "val")):
+            write_folder(
+                folder / name / split, classes=classes, images=split_images, size=(36, 32), seed=seed
+            )
+
+
+def _write_documents(folder: Path) -> None:
+    (folder / "tiny.yaml").write_text(TINY)
+    for name in ("docs/search-spaces.md", "docs/supernet.md"):
+        for block in page(name).blocks:
+            if block.kind == "yaml":
+                (folder / block.file).write_text(block.content)
+
+
+def _write_weights(folder: Path) -> None:
+    for name in ("cifar32", "pets", "mine"):
+        (folder / "runs" / name).mkdir(parents=True)
+    for name in ("cifar32", "mine"):
+        shutil.copy(built_in_checkpoint("cifar32"), folder / "runs" / name / "checkpoint.safetensors")
+    torch.manual_seed(0)
+    own = Supernet(load_space(str(folder / "pets.yaml")))
+    save_checkpoint(folder / "runs" / "pets" / "checkpoint.safetensors", own)
+    tiny = Supernet(load_space(str(folder / "tiny.yaml")))
+    network = extract(tiny, tiny.space.decode(tiny.space.smallest()))
+    (folder / "runs" / "net").mkdir()
+    save_extracted(folder / "runs" / "net" / "network.safetensors", network, space=tiny.space)
+    write_log(folder / "runs" / "measured", {1: 0.5, 2: 0.25, 3: 0.125})
+
+
+def _write_studies(folder: Path) -> None:
+    space = load_space("cifar32")
+    names = {
+        "studies.db": ("first", "second", "s0", "s1", "s2", "r0", "r1", "r2", "cifar32-acc-lat-energy-s0"),
+        "other.db": ("first", "second"),
+    }
+    for file, studies in names.items():
+        with create_store(folder / file) as store:
+            for seed, name in enumerate(studies):
+                study = make_study(space, name, USUAL)
+                store.add(replace(study, settings={**study.settings, "seed": seed}))
+                store.append(name, evaluated(space, USUAL, genotypes(space, 12, seed)))
+    # One that was measured, whose weights and images `studies.validate` finds again.
+    given = ["--db", str(folder / "studies.db"), "--study", "validated", "--workers", "1"]
+    run.main([*given, "--population", "4", "--generations", "1", "--val-images", "8"])
+
+
+@pytest.fixture
+def folder(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of `prepared` of one's own, as the current folder."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class ParsedError(Exception):
+    """Ends a command after its options were parsed."""
+
+
+@pytest.fixture
+def parse_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands end when their options are parsed."""
+    parse = Parser.parse_args
+
+    def parse_and_end(self: Parser, *given: Any, **named: Any) -> Any:
+        parse(self, *given, **named)
+        raise ParsedError
+
+    monkeypatch.setattr(Parser, "parse_args", parse_and_end)
+
+
+@pytest.fixture
+def call(
+    patches: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Call:
+    """Runs modules in this process: importing torch takes longer than most commands."""
+
+    def run(module: str, arguments: Sequence[str]) -> str:
+        monkeypatch.setattr(sys, "argv", [module, *arguments])
+        code: object = 0
+        try:
+            with warnings.catch_warnings():
+                # The module may have been imported by another one; it is executed anew, as by `python -m`.
+                warnings.simplefilter("ignore", RuntimeWarning)
+                if module.endswith(".py"):
+                    runpy.run_path(module, run_name="__main__")
+                else:
+                    runpy.run_module(module, run_name="__main__", alter_sys=True)
+        except SystemExit as ended:
+            code = ended.code
+        except ParsedError:
+            pass
+        said = capsys.readouterr()
+        assert code in (None, 0), f"python -m {module} {' '.join(arguments)} ends with {code}:\n{said.err}"
+        return said.out
+
+    return run

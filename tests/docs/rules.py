@@ -1,0 +1,130 @@
+"""How the commands of the documentation are run by the tests: what is added, replaced, or left out.
+
+Every command in a code block or in inline code of README.md, CONTRIBUTING.md and docs/*.md is run, in a
+folder that `conftest.py` prepares: tiny data sets, a checkpoint, studies with the names that the pages use.
+
+A new command fails its test until a rule covers it:
+
+1. Its module must stand in `LIMITS`, with the options that are appended so that it ends in a second or two;
+   none if it does anyway. A later option wins over an earlier one; what a page gives is never taken away.
+2. A word in capitals (FILE, STUDY, ...) needs a value in `PLACEHOLDERS`. A file, folder or study that the
+   page calls by a name of its own (`first`, `pets`) has to be made in `conftest.py`.
+3. Where no option makes it short, it goes to `PARSED_ONLY` with the reason: then its options are parsed and
+   nothing is run. Keep that list short.
+4. If it takes more than some seconds, name it in `SLOW`.
+
+A line of a code block is a command if it begins with one of `pages.PROGRAMS`; a new program goes there. What
+an option or a module is called is checked wherever it stands in inline code (`test_links.py`).
+"""
+
+from __future__ import annotations
+
+LIMITS: dict[str, tuple[str, ...]] = {
+    "search_space.describe": (),
+    "objectives.describe": (),
+    "objectives.profile": (),
+    "supernet.data": ("--data", "downloads"),
+    "supernet.train": ("--epochs", "1", "--batch", "16", "--workers", "1"),
+    "supernet.evaluate": ("--random", "1"),
+    "supernet.finetune": ("--epochs", "1", "--batch", "16", "--workers", "1"),
+    "supernet.conflict": ("--batches", "2", "--images", "8", "--subnets", "2"),
+    "supernet.conflict_plot": (),
+    "studies.run": ("--population", "4", "--generations", "1", "--val-images", "8"),
+    "studies.show": (),
+    "studies.pick": (),
+    "studies.export": (),
+    "studies.compare": (),
+    "studies.report": (),
+    "studies.validate": (),
+    "benchmarks.calibration": ("--subnets", "2"),
+    "benchmarks.cost_model": ("--space", "tiny.yaml", "--subnets", "50"),
+    "benchmarks.npu_model": ("--networks", "1"),
+    "benchmarks.npu_shapes": ("--ops", "2"),
+    "benchmarks.oracle": ("--quick",),
+    "benchmarks.precision": ("--subnets", "4"),
+    "benchmarks.report": ("--evaluations", "40"),
+    "benchmarks.samplers": ("--sampler", "nsga2,random", "--evaluations", "60"),
+    "benchmarks.search": (
+        *("--methods", "nsga2,random", "--seeds", "2", "--evaluations", "24"),
+        *("--accuracies", "stand-in", "--cache", "search.db"),
+    ),
+    "benchmarks.sensitivity": ("--subnets", "4", "--space", "tiny.yaml"),
+    "benchmarks.store": ("--evaluations", "60", "--times", "2", "--generations", "1"),
+    "benchmarks.training": ("--quick", "--batch", "2", "--space", "tiny.yaml"),
+    "photos.py": (),
+    "pytest": ("tests/search_space/test_byte_count.py", "-p", "no:cacheprovider"),
+    "ruff": (),
+    "mypy": ("search_space/errors.py", "--cache-dir", "/dev/null"),
+    "torchrun": (
+        *("--space", "tiny.yaml", "--data", "tiny", "--out", "runs/several"),
+        *("--epochs", "1", "--batch", "16", "--workers", "1"),
+    ),
+}
+"""By module of `python -m`, or program: what is appended."""
+
+PARSED_ONLY = {
+    "benchmarks.racing": "the shortest run scores 1,024 images for each of 36 subnets",
+    "benchmarks.surrogate": "the shortest run makes 2,000 evaluations with NSGA-II first",
+    "benchmarks.ranking": "the shortest run trains 12 subnets",
+    "benchmarks.two_phase": "the shortest run trains 12 supernets; tests/benchmarks/test_two_phase.py does it",
+    "benchmarks.cpu_kernels": "no option shortens it; tests/supernet/test_fast_backward.py runs the kernels",
+}
+"""Why the options of these modules are parsed, and nothing is run."""
+
+PLACEHOLDERS = {
+    "STUDY": "first",
+    "NAME": "first",
+    "--space NAME": "cifar32",
+    "--hardware NAME": "u55-256-cim8",
+    "--study NAME": "validated",
+    "--warm-start OTHER": "studies.db:first",
+    "--data DIR": "data",
+    "--plots DIR": "figures",
+    "FILE": "runs/cifar32/checkpoint.safetensors",
+    "F": "runs/cifar32/checkpoint.safetensors",
+    "--workers N": "2",
+    "--macros N": "4",
+    "--units M": "2",
+    "--subnet GENOTYPE": "min",
+    "RUN...": "runs/measured",
+}
+"""What stands for a word in capitals, alone or behind the option that it belongs to."""
+
+REPLACED = {
+    "--nproc-per-node 8": "--nproc-per-node 1",
+    "--min-acc 68%": "--min-acc 1%",
+    "check .": "check search_space",
+    "--check .": "--check search_space",
+}
+"""Values that do not suit a test, with the word before each, and what is taken instead."""
+
+OWN_DATABASE = ("--db", "run.db")
+"""Appended to `studies.run` where commands run alone, so that none goes on with a study of another page."""
+
+IN_ORDER = ("docs/tutorial.md",)
+"""Pages whose commands build on each other: `test_tutorial.py` runs them from top to bottom in one folder."""
+
+OF_ANOTHER_FOLDER = {
+    "docs/search-spaces.md": {"data": "pets"},
+}
+"""Pages whose DIR is another folder, since their commands are about other images."""
+
+LEFT_OUT = {
+    "pip install uv": "needs the network",
+    "uv run": "says how commands begin",
+    "uv run COMMAND": "says how commands begin",
+}
+"""Commands, or first parts of them, that are not run, and why."""
+
+SLOW = (
+    "benchmarks.",
+    "torchrun",
+    "mypy",
+    "supernet.finetune",
+    "supernet.train",
+    "studies.report",
+    "studies.validate",
+    "--dask",
+    "--workers",
+)
+"""Commands that hold one of these take more than some seconds."""
