@@ -86,13 +86,18 @@ class ElasticViTBlock(nn.Module):
     def forward(self, x: Tensor, block: ViTBlock, residual: Residual = add) -> Tensor:
         """``(n, tokens, width)`` -> the same shape."""
         width = block.width
-        q, k, v = self.qkv(self.attention_norm(x), block.heads)
-        # (n, heads, tokens, head_dim) -> (n, tokens, heads * head_dim)
-        mixed = attention(q, k, v).transpose(1, 2).flatten(2)
+        mixed = self._mixed(x, block.heads)
         x = residual(x, leading(self.attention_scale, width).to(x.dtype) * self.projection(mixed, width))
+        del mixed
         hidden = F.gelu(self.fc1(self.mlp_norm(x), block.mlp_width))
         out: Tensor = self.fc2(hidden, width)
         return residual(x, leading(self.mlp_scale, width).to(x.dtype) * out)
+
+    def _mixed(self, x: Tensor, heads: int) -> Tensor:
+        """``(n, tokens, width)`` -> ``(n, tokens, heads * head_dim)``; queries and keys end with it."""
+        q, k, v = self.qkv(self.attention_norm(x), heads)
+        # (n, heads, tokens, head_dim) -> (n, tokens, heads * head_dim)
+        return attention(q, k, v).transpose(1, 2).flatten(2)
 
 
 class ElasticStage(nn.Module):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,9 @@ from supernet.checkpoints import built_in_checkpoint
 from supernet.evaluation_pack import built_in_pack, load_pack
 from supernet.images import normalised
 from supernet.normalisation import Recording
+from supernet.precision import SCORED_IN
 from supernet.quantisation import VERSION
+from supernet.shared_oracle import least_memory
 
 SPACE = load_space("cifar32")
 CHECKPOINT = built_in_checkpoint("cifar32")
@@ -132,6 +136,7 @@ def test_fewer_calibration_images_than_a_batch(precision: str) -> None:
         ({"val_images": 0}, "--val-images must be 1 to 5000, but got 0"),
         ({"calibration_images": 1025}, "--calibration-images must be 1 to 1024, but got 1025"),
         ({"precision": "int4"}, "unknown precision 'int4'"),
+        ({"memory": 1.5e8}, r"leaves 150 MB to a process, but the largest .* 'cifar32' needs 158 MB in fp32"),
     ],
 )
 def test_settings_out_of_range(change: dict[str, object], message: str) -> None:
@@ -196,3 +201,23 @@ def test_what_a_worker_gets_holds_weights_and_images_once() -> None:
     subnets = [SPACE.decode(SPACE.smallest()), SPACE.decode(SPACE.largest())]
     assert found(subnets).tolist() == objective(subnets).tolist()
     assert found.fingerprint() == objective.fingerprint()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much a process held at most")
+def test_a_process_grows_by_no_more_than_its_memory() -> None:
+    supernet = load_checkpoint(CHECKPOINT, SPACE)
+    budgets = []
+    for precision, dtype in SCORED_IN.items():
+        least = least_memory(supernet, dtype, in_integers=precision == "int8")
+        budgets += [(precision, least), (precision, 1.2 * least)]
+    budgets += [("fp32", 300e6), ("fp32", 1e9)]
+    command = [sys.executable, "-m", "tests.objectives.memory_run"]
+    arguments = [f"{precision}={memory}" for precision, memory in budgets]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=True)
+    values: dict[str, list[str]] = {}
+    for (precision, memory), line in zip(budgets, done.stdout.splitlines(), strict=True):
+        peak, *found = line.split()
+        # Maps of the largest subnet are there, or nothing was measured.
+        assert 0.3 * least_memory(supernet, SCORED_IN[precision]) < int(peak) <= memory
+        assert values.setdefault(precision, found) == found
