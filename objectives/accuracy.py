@@ -29,6 +29,10 @@ VERSION = "2"
 """Changes whenever the same weights and images may give another accuracy than before."""
 
 
+BF16_VERSION = "2"
+"""Changes whenever values in bf16 may be others than before, and only these."""
+
+
 class Accuracy:
     """Top-1 accuracy after batch-norm recalibration, in %; larger is better.
 
@@ -112,6 +116,8 @@ class Accuracy:
         }
         if self._in_integers:
             self._fingerprint["quantisation"] = QUANTISATION_VERSION
+        if self._dtype is torch.bfloat16:
+            self._fingerprint["bf16"] = BF16_VERSION
         if device.type != "cpu":
             # Its kernels round in other ways. Absent for the CPU, where most studies run.
             self._fingerprint["device"] = device.type

@@ -20,6 +20,7 @@ from supernet.elastic import (
     ElasticLinear,
     ElasticPositions,
     ElasticQKV,
+    activated,
     leading,
     normalised,
 )
@@ -48,10 +49,8 @@ class ElasticMBConv(nn.Module):
         """``(n, in_width, h, w)`` -> ``(n, width, ceil(h / stride), ceil(w / stride))``."""
         out = x
         if block.expansion > 1:
-            out = normalised(self.expand, self.expand_norm, out, block.hidden_width, normalise)
-            out = F.relu6(out, inplace=True)
-        out = normalised(self.depthwise, self.depthwise_norm, out, block.kernel, normalise)
-        out = F.relu6(out, inplace=True)
+            out = activated(self.expand, self.expand_norm, out, block.hidden_width, normalise)
+        out = activated(self.depthwise, self.depthwise_norm, out, block.kernel, normalise)
         projected = normalised(self.project, self.project_norm, out, block.width, normalise)
         return residual(x, projected) if block.has_residual else projected
 

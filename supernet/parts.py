@@ -134,7 +134,8 @@ def _working(block: MBConv | PatchMerging | ViTBlock, side: int, out: int, keeps
             return before + padded + 2 * out
         case ViTBlock():
             mixed, hidden = block.attention_width * side**2, block.mlp_width * side**2
-            scores = 2 * block.heads * side**4 if keeps_scores else 0
+            # With them goes a copy of the queries, and one of the keys in the order of the product.
+            scores = 2 * (block.heads * side**4 + mixed) if keeps_scores else 0
             attention = out + max(out + 3 * mixed, 5 * mixed + scores, mixed + 3 * out)
             return max(attention, 2 * out + max(2 * hidden, hidden + 3 * out))
 

@@ -139,7 +139,8 @@ def calibrated(
         H4HError: Images have another shape, or are too few for statistics.
     """
     memory = memory or MemoryBudget(MEMORY)
-    chains = [tuple(parts(supernet, subnet, keeps_scores=in_integers)) for subnet in subnets]
+    keeps_scores = _keeps_scores(images.dtype, in_integers)
+    chains = [tuple(parts(supernet, subnet, keeps_scores=keeps_scores)) for subnet in subnets]
     room = memory.limit - sum(map(_weight_bytes(in_integers), chains)) - _working_bytes(chains, images.dtype)
     branches = grow(chains, (room - OVERHEAD) / (BATCH * images.dtype.itemsize))
     recordings = {branch: Recording() for top in branches for branch in top.all()}
@@ -268,19 +269,24 @@ def groups(
 
 def least_memory(supernet: Supernet, dtype: torch.dtype, *, in_integers: bool = False) -> float:
     """Bytes that the largest subnet alone needs, with nothing shared."""
-    chain = _largest(supernet, in_integers)
+    chain = _largest(supernet, dtype, in_integers)
     return OVERHEAD + _weight_bytes(in_integers)(chain) + _working_bytes([chain], dtype)
 
 
 def full_sharing(supernet: Supernet, dtype: torch.dtype, *, in_integers: bool = False) -> float:
     """Bytes with which any subnets share all they can: every map along the largest one is kept."""
-    kept = sum(part.output for part in _largest(supernet, in_integers)) * BATCH * dtype.itemsize
+    kept = sum(part.output for part in _largest(supernet, dtype, in_integers)) * BATCH * dtype.itemsize
     return least_memory(supernet, dtype, in_integers=in_integers) + 2 * kept
 
 
-def _largest(supernet: Supernet, in_integers: bool) -> tuple[Part, ...]:
+def _largest(supernet: Supernet, dtype: torch.dtype, in_integers: bool) -> tuple[Part, ...]:
     subnet = supernet.space.decode(supernet.space.largest())
-    return tuple(parts(supernet, subnet, keeps_scores=in_integers))
+    return tuple(parts(supernet, subnet, keeps_scores=_keeps_scores(dtype, in_integers)))
+
+
+def _keeps_scores(dtype: torch.dtype, in_integers: bool) -> bool:
+    """Whether attention holds its scores; counted for any number of tokens."""
+    return in_integers or dtype is torch.bfloat16
 
 
 def _weight_bytes(in_integers: bool) -> Callable[[Sequence[Part]], float]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from objectives.accuracy import Accuracy
+from objectives.accuracy import BF16_VERSION, Accuracy
 from objectives.objective import ImageObjective, Objective
 from objectives.workers.parcel import pack
 from objectives.workers.spread import Spread, spread
@@ -66,7 +66,7 @@ def test_value_is_the_share_of_right_classes_after_recalibration() -> None:
     assert accuracy()([subnet])[0] == pytest.approx(100 * float(right), abs=100 / 300)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("precision", SCORED_IN)
 def test_values_do_not_depend_on_the_batch(precision: str) -> None:
     objective = accuracy(precision=precision)
     rng = np.random.default_rng(0)
@@ -111,6 +111,8 @@ def test_fingerprint_follows_everything_that_decides(tmp_path: Path) -> None:
         assert accuracy(**change).fingerprint() != base
     in_integers = accuracy(precision="int8").fingerprint()
     assert in_integers == base | {"precision": "int8", "quantisation": VERSION}
+    in_bf16 = accuracy(precision="bf16").fingerprint()
+    assert in_bf16 == base | {"precision": "bf16", "bf16": BF16_VERSION}
 
 
 def test_in_integers_values_are_near_those_in_floating_point() -> None:
