@@ -20,6 +20,7 @@ from supernet.checkpoint import file_digest, load_checkpoint
 from supernet.evaluation_pack import CALIBRATED_ON, VAL_IMAGES, EvaluationPack, chosen_count
 from supernet.images import BATCH, check_classes
 from supernet.memory_budget import MemoryBudget
+from supernet.model import Supernet
 from supernet.precision import INT8, SCORED_IN, resolve_precision
 from supernet.quantisation import VERSION as QUANTISATION_VERSION
 from supernet.shared_oracle import MEMORY
@@ -31,6 +32,20 @@ VERSION = "2"
 
 BF16_VERSION = "2"
 """Changes whenever values in bf16 may be others than before, and only these."""
+
+
+def most_processes(space: Space, precision: str, memory: float) -> int:
+    """How many processes can share `memory` so that each can measure any subnet of `space`; at least 1.
+
+    Args:
+        space: The space that is searched.
+        precision: As for `Accuracy`, but ``auto``.
+        memory: Bytes for all of them.
+    """
+    with torch.device("meta"):
+        supernet = Supernet(space)
+    least = shared_oracle.least_memory(supernet, SCORED_IN[precision], in_integers=precision == INT8)
+    return max(1, int(memory / least))
 
 
 class Accuracy:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from objectives.accuracy import BF16_VERSION, Accuracy
+from objectives.accuracy import BF16_VERSION, Accuracy, most_processes
 from objectives.objective import ImageObjective, Objective
 from objectives.workers.parcel import pack
 from objectives.workers.spread import Spread, spread
@@ -203,6 +203,15 @@ def test_what_a_worker_gets_holds_weights_and_images_once() -> None:
     subnets = [SPACE.decode(SPACE.smallest()), SPACE.decode(SPACE.largest())]
     assert found(subnets).tolist() == objective(subnets).tolist()
     assert found.fingerprint() == objective.fingerprint()
+
+
+def test_as_many_processes_as_memory_is_there_for() -> None:
+    least = least_memory(load_checkpoint(CHECKPOINT, SPACE), torch.float32)
+    assert most_processes(SPACE, "fp32", 3.01 * least) == 3
+    assert most_processes(SPACE, "fp32", 2.99 * least) == 2
+    assert most_processes(SPACE, "fp32", 1.0) == 1
+    accuracy(memory=3.01 * least / 3)
+    assert most_processes(SPACE, "bf16", 3.01 * least) > 3 > most_processes(SPACE, "int8", 3.01 * least)
 
 
 @pytest.mark.slow
