@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 
 def convolution_relu6(x: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
-    """ReLU6 of a convolution with "same" zero padding; no gradient.
+    """ReLU6 of a convolution with "same" zero padding; no gradient. A sum that is NaN may become any limit.
 
     Args:
         x: ``(n, c, h, w)``.
@@ -42,5 +42,7 @@ def _is_fused(x: Tensor) -> bool:
     is_there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if not is_there or platform.machine() not in ("x86_64", "AMD64"):
         return False
-    supported: bool = x.dtype is torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return supported
+    if x.dtype is torch.bfloat16:
+        supported: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        return supported
+    return x.dtype is torch.float32

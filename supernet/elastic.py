@@ -120,7 +120,7 @@ def activated(
     form: int,
     normalise: Normalisation,
 ) -> Tensor:
-    """Convolution with an odd kernel, in the form as for `normalised`, then batch norm, then ReLU6."""
+    """As `normalised`, with an odd kernel, then ReLU6; with `Folded`, a NaN may become 0 or 6."""
     if not isinstance(normalise, Folded):
         return F.relu6(normalised(convolution, norm, x, form, normalise), inplace=True)
     weight = convolution.form(x.shape[1], form)

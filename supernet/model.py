@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from search_space.space import Space
 from search_space.subnet import Head, Stem, Subnet, downsampled
 from supernet.blocks import ElasticStage
-from supernet.elastic import ElasticBatchNorm, ElasticConv2d, ElasticLinear, activated
+from supernet.elastic import ElasticBatchNorm, ElasticConv2d, ElasticLinear, activated, normalised
 from supernet.images import check_images
 from supernet.normalisation import Normalisation, by_batch
 from supernet.residual import Residual, add
@@ -71,6 +72,7 @@ class Supernet(nn.Module):
 
     def classify(self, x: Tensor, head: Head, normalise: Normalisation) -> Tensor:
         """``(n, in_width, h, w)`` -> ``(n, classes)``."""
-        x = activated(self.head, self.head_norm, x, head.width, normalise)
+        # Not `activated`, which hides a NaN: what went wrong before shall be seen in the class scores.
+        x = F.relu6(normalised(self.head, self.head_norm, x, head.width, normalise))
         logits: Tensor = self.classifier(x.mean((2, 3)), head.classes)
         return logits

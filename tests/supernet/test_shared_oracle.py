@@ -238,6 +238,20 @@ def test_scores_that_are_not_finite_name_the_subnet(in_integers: bool, value: fl
         correct(found, HELD_OUT.batches)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["stem.weight", "stages.0.mbconv.depthwise.weight", "stages.2.vit_blocks.1.qkv.weight", "head.weight"],
+)
+@pytest.mark.parametrize("in_integers", [False, True])
+def test_weights_that_are_not_finite_are_seen_wherever_they_are(name: str, in_integers: bool) -> None:
+    supernet = Supernet(SPACE).eval()
+    with torch.no_grad():
+        supernet.get_parameter(name).view(-1)[0] = torch.nan
+    found = calibrated(supernet, [SPACE.decode(SPACE.largest())], CALIBRATION, in_integers=in_integers)
+    with pytest.raises(H4HError, match=r"subnet 32px stem24 .* not finite"):
+        correct(found, HELD_OUT.batches)
+
+
 @pytest.mark.parametrize("in_integers", [False, True])
 def test_full_sharing_is_enough_for_any_set(in_integers: bool) -> None:
     rng = np.random.default_rng(0)
