@@ -1,6 +1,6 @@
 """The accuracy oracle, old and new in turn: `python -m benchmarks.oracle [--quick] [--json]`.
 
-The 32 offspring of a generation in mid-search (`mid_search.txt`), scored in four ways:
+The 32 offspring of a generation in mid-search (`mid_search.txt`), scored in five ways:
 
 | way | what |
 |---|---|
@@ -8,16 +8,20 @@ The 32 offspring of a generation in mid-search (`mid_search.txt`), scored in fou
 | alone | this oracle, one subnet at a time |
 | together | this oracle, what subnets have in common computed once |
 | together, bf16 | the same with --precision bf16 |
+| together, int8 | the same with --precision int8 |
 
 | figure | what |
 |---|---|
-| `speedup_over_naive` | time of naive over that of together; `bf16_speedup_over_naive` over that of bf16 |
+| `speedup_over_naive` | time of naive over that of together; with `bf16_` or `int8_` before it, in these |
 | `sharing_speedup` | time of alone over that of together |
 | `sharing_bound` | operations of all subnets over those of distinct beginnings: what sharing can give |
 | `flops_fraction` | time of together over that of float32 matrix products with as many operations |
-| `naive_flops_fraction` | the same of naive |
-| `peak_memory_mb` | most by which the process grew while it scored together; `memory_mb` was allowed |
+| `bf16_flops_fraction` | time in bf16 over that of bf16 matrix products |
+| `naive_flops_fraction` | time of naive over that of float32 matrix products |
+| `peak_memory_mb` | most by which a process grew while it scored together, in any precision |
+| `memory_mb` | by how much it was allowed to, `--memory` |
 | `bf16_difference` | accuracy in bf16 less that in float32: mean and largest, in points |
+| `int8_difference` | the same for int8 |
 
 Ways run in turn, in processes of their own, since the oracle changes how a process hands memory back. Each
 has scored a subnet before its clock starts. Times are those of the CPU, so that they bear other work beside
@@ -27,7 +31,6 @@ them; a figure is a ratio of medians over the rounds.
 from __future__ import annotations
 
 import json
-import resource
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -55,6 +58,7 @@ from search_space.errors import H4HError
 from search_space.genotype import parse
 from search_space.space import load_space
 from search_space.subnet import Subnet
+from supernet.allocator import return_freed_memory
 from supernet.checkpoint import load_checkpoint
 from supernet.checkpoints import built_in_checkpoint
 from supernet.evaluation_pack import built_in_pack, load_pack
@@ -66,8 +70,10 @@ from supernet.prefix_tree import grow
 
 SPACE = "cifar32"
 GENERATION = Path(__file__).with_name("mid_search.txt")
-NAIVE, ALONE, TOGETHER, BF16 = "naive", "alone", "together", "together, bf16"
-WAYS = (NAIVE, ALONE, TOGETHER, BF16)
+NAIVE, ALONE, TOGETHER = "naive", "alone", "together"
+BF16, INT8 = "together, bf16", "together, int8"
+PRECISIONS = {ALONE: "fp32", TOGETHER: "fp32", BF16: "bf16", INT8: "int8"}
+WAYS = (NAIVE, *PRECISIONS)
 
 
 @dataclass(frozen=True)
@@ -152,39 +158,58 @@ def accuracy(work: Work, precision: str) -> Accuracy:
     )
 
 
+@dataclass(frozen=True)
+class Scorer:
+    """Scores subnets in one way; ready to be timed.
+
+    Attributes:
+        score: Gives accuracies in %.
+        before_mb: What the process held before.
+    """
+
+    score: Callable[[Sequence[Subnet]], FloatArray]
+    before_mb: float
+
+
 @cache
-def scorer(way: str, work: Work) -> Callable[[Sequence[Subnet]], FloatArray]:
-    """Scores subnets in one way; ready to be timed."""
+def scorer(way: str, work: Work) -> Scorer:
+    """That of this process."""
     if way == NAIVE:
         score: Callable[[Sequence[Subnet]], FloatArray] = Naive(work)
     else:
-        oracle = accuracy(work, "bf16" if way == BF16 else "fp32")
+        oracle = accuracy(work, PRECISIONS[way])
         score = oracle
         if way == ALONE:
             score = lambda subnets: np.concatenate([oracle([subnet]) for subnet in subnets])  # noqa: E731
-    score(generation()[:1])
-    return score
+    first = generation()[:1]
+    score(first)
+    return_freed_memory()
+    before = _status_mb("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts anew
+    score(first)
+    return Scorer(score, before)
 
 
 def timed(way: str, work: Work) -> tuple[float, list[float], float]:
     """CPU seconds, accuracies, by how much the process grew at most, in MB; runs in a process of its own."""
     torch.set_num_threads(1)  # as the oracle has it
-    score = scorer(way, work)
+    ready = scorer(way, work)
     subnets = generation()[: work.subnets]
-    before = _peak_mb()
     start = time.process_time()
-    values = score(subnets)
-    return time.process_time() - start, values.tolist(), _peak_mb() - before
+    values = ready.score(subnets)
+    return time.process_time() - start, values.tolist(), _status_mb("VmHWM") - ready.before_mb
 
 
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000  # Linux counts in KiB
+def _status_mb(name: str) -> float:
+    """``VmRSS``, what this process holds, or ``VmHWM``, the most that it has held (Linux)."""
+    (line,) = (one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith(name))
+    return int(line.split()[1]) * 1024 / 1e6
 
 
-def matrix_rate(rounds: int = 15) -> float:
-    """Multiply-accumulates in a second of CPU time, product of float32 matrices, best of some rounds."""
+def matrix_rate(dtype: torch.dtype, rounds: int = 15) -> float:
+    """Multiply-accumulates in a second of CPU time, product of matrices, best of some rounds."""
     torch.set_num_threads(1)
-    a, b = torch.randn(2, 1536, 1536)
+    a, b = torch.randn(2, 1536, 1536).to(dtype)
     times = []
     for _ in range(rounds):
         start = time.process_time()
@@ -210,12 +235,13 @@ def measure(work: Work, rounds: int) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     values: dict[str, list[float]] = {}
     growth: dict[str, float] = {}
-    rates = []
+    rates: dict[torch.dtype, list[float]] = {torch.float32: [], torch.bfloat16: []}
     context = get_context("spawn")
     with ExitStack() as stack:
         workers = {way: stack.enter_context(ProcessPoolExecutor(1, mp_context=context)) for way in WAYS}
         for _ in range(rounds):
-            rates.append(matrix_rate())
+            for dtype, of_dtype in rates.items():
+                of_dtype.append(matrix_rate(dtype))
             for way in WAYS:
                 took, values[way], grown = workers[way].submit(timed, way, work).result()
                 seconds[way].append(took)
@@ -226,8 +252,10 @@ def measure(work: Work, rounds: int) -> dict[str, Any]:
     times = {way: median(of_way) for way, of_way in seconds.items()}
     subnets = generation()[: work.subnets]
     images = work.val_images + work.calibration_images
-    ideal = images * sum(macs(subnet) for subnet in subnets) / max(rates)
-    difference = np.array(values[BF16]) - np.array(values[TOGETHER])
+    operations = images * sum(macs(subnet) for subnet in subnets)
+    rate = {dtype: max(of_dtype) for dtype, of_dtype in rates.items()}
+    ideal = operations / rate[torch.float32]
+    accuracies = {way: np.array(of_way) for way, of_way in values.items()}
     return {
         "subnets": len(subnets),
         "val_images": work.val_images,
@@ -235,15 +263,19 @@ def measure(work: Work, rounds: int) -> dict[str, Any]:
         "seconds": times,
         "speedup_over_naive": times[NAIVE] / times[TOGETHER],
         "bf16_speedup_over_naive": times[NAIVE] / times[BF16],
+        "int8_speedup_over_naive": times[NAIVE] / times[INT8],
         "sharing_speedup": times[ALONE] / times[TOGETHER],
         "sharing_bound": sharing_bound(subnets),
         "naive_flops_fraction": times[NAIVE] / ideal,
         "flops_fraction": times[TOGETHER] / ideal,
-        "gmacs_per_s_of_matrix_products": max(rates) / 1e9,
-        "peak_memory_mb": growth[TOGETHER],
+        "bf16_flops_fraction": times[BF16] * rate[torch.bfloat16] / operations,
+        "gmacs_per_s_of_matrix_products": rate[torch.float32] / 1e9,
+        "bf16_gmacs_per_s_of_matrix_products": rate[torch.bfloat16] / 1e9,
+        "peak_memory_mb": max(growth[way] for way in (TOGETHER, BF16, INT8)),
         "memory_mb": work.memory / 1e6,
-        "naive_difference": _spread(np.array(values[NAIVE]) - np.array(values[TOGETHER])),
-        "bf16_difference": _spread(difference),
+        "naive_difference": _spread(accuracies[NAIVE] - accuracies[TOGETHER]),
+        "bf16_difference": _spread(accuracies[BF16] - accuracies[TOGETHER]),
+        "int8_difference": _spread(accuracies[INT8] - accuracies[TOGETHER]),
     }
 
 

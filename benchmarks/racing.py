@@ -1,4 +1,4 @@
-"""What racing spares and what it loses: `python -m benchmarks.racing [--seeds N] [--search] [--json]`.
+"""What racing spares and what it loses: `python -m benchmarks.racing [--seeds N] [--cache F] [--json]`.
 
 A search for acc, lat and energy scores all its subnets in full. Then the same subnets race in the same
 order, by the code of the search itself; what each is right on is remembered, so that it costs one evaluation
@@ -29,6 +29,7 @@ from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from rich.console import Console
@@ -36,8 +37,10 @@ from rich.table import Table
 
 from objectives.objective import BoolArray, Direction, FloatArray, ImageObjective, Stops, percent
 from search_space.command_line import Parser, run_command
+from search_space.errors import H4HError
 from search_space.space import Space
 from search_space.subnet import Subnet
+from search_space.whole_file import whole_file
 from studies import run
 from studies.evaluation import Evaluation, Evaluator
 from studies.racing import Race
@@ -46,25 +49,39 @@ from studies.study import Study
 
 
 class Remembered:
-    """An accuracy that scores each subnet once, on all images, and serves slices of that."""
+    """An accuracy that scores each subnet once, on all images, and serves slices of that.
 
-    def __init__(self, objective: ImageObjective) -> None:
+    Args:
+        objective: What scores.
+        cache: A file that keeps what is known from one run to the next, if one is to.
+
+    Raises:
+        H4HError: `cache` holds something else, or what another oracle has scored.
+    """
+
+    def __init__(self, objective: ImageObjective, cache: Path | None = None) -> None:
         self._objective = objective
-        self.known: dict[Subnet, BoolArray] = {}
+        self._cache = cache
+        self.known: dict[str, BoolArray] = {}
         self.name, self.unit = objective.name, objective.unit
         self.direction: Direction = objective.direction
         self.is_expensive = True
         self.images, self.slice_images = objective.images, objective.slice_images
         self.fingerprint = objective.fingerprint
+        if cache is not None and cache.exists():
+            self._read(cache)
 
     def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
         return np.array([percent(int(one.sum()), self.images) for one in self.right(subnets)])
 
     def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[BoolArray]:
         """As `ImageObjective`."""
-        new = [subnet for subnet in subnets if subnet not in self.known]
-        self.known |= dict(zip(new, self._objective.right(new), strict=True))
-        return [self._until(place, self.known[subnet], stops) for place, subnet in enumerate(subnets)]
+        new = {subnet.digest: subnet for subnet in subnets if subnet.digest not in self.known}
+        if new:
+            self.known |= dict(zip(new, self._objective.right(list(new.values())), strict=True))
+            if self._cache is not None:
+                self._write(self._cache)
+        return [self._until(place, self.known[subnet.digest], stops) for place, subnet in enumerate(subnets)]
 
     def _until(self, place: int, right: BoolArray, stops: Stops | None) -> BoolArray:
         if stops is not None:
@@ -72,6 +89,27 @@ class Remembered:
                 if stops(place, right[:seen]):
                     return right[:seen]
         return right
+
+    def _oracle(self) -> str:
+        return json.dumps(self.fingerprint(), sort_keys=True)
+
+    def _read(self, cache: Path) -> None:
+        try:
+            with np.load(cache) as file:
+                oracle, digests, bits = str(file["oracle"]), file["digests"], file["right"]
+        except (ValueError, KeyError, OSError, BadZipFile) as error:
+            raise H4HError(
+                f"--cache {cache} is no file that this benchmark wrote: give another name"
+            ) from error
+        if oracle != self._oracle():
+            raise H4HError(f"--cache {cache} holds what another oracle has scored: give another name")
+        right = np.unpackbits(bits, axis=1, count=self.images).astype(np.bool_)
+        self.known = dict(zip(digests.tolist(), right, strict=True))
+
+    def _write(self, cache: Path) -> None:
+        bits = np.packbits(np.stack(list(self.known.values())), axis=1)
+        with whole_file(cache) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, oracle=self._oracle(), digests=list(self.known), right=bits)
 
 
 def searched(
@@ -142,6 +180,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds 0 to N - 1")
     parser.add_argument("--search", action="store_true", help="a search that races as well, for each seed")
     parser.add_argument("--quick", action="store_true", help="3 generations of 12, 1024 images")
+    parser.add_argument("--cache", type=Path, metavar="F", help="keeps what subnets are right on")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     figures = measure(options)
@@ -173,7 +212,7 @@ def measure(options: Namespace) -> dict[str, Any]:
     made = run.make_objectives(run.check(run.parser().parse_args(arguments)))
     accuracy, *others = made.goals
     assert isinstance(accuracy, ImageObjective)
-    remembered = Remembered(accuracy)
+    remembered = Remembered(accuracy, options.cache)
     objectives = replace(made, goals=(remembered, *others))
     seeds = [[*arguments, "--seed", str(seed)] for seed in range(options.seeds)]
     return {"seeds": [compared(seed, objectives, is_searched=options.search) for seed in seeds]}

@@ -11,6 +11,7 @@ import torch
 
 from objectives.objective import BoolArray, Direction, FloatArray, Stops, percent
 from search_space.byte_count import bytes_text
+from search_space.errors import H4HError
 from search_space.space import Space
 from search_space.subnet import Subnet
 from supernet import oracle, shared_oracle
@@ -18,6 +19,8 @@ from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import file_digest, load_checkpoint
 from supernet.evaluation_pack import CALIBRATED_ON, VAL_IMAGES, EvaluationPack, chosen_count
 from supernet.images import BATCH, check_classes
+from supernet.memory_budget import MemoryBudget
+from supernet.model import Supernet
 from supernet.precision import INT8, SCORED_IN, resolve_precision
 from supernet.quantisation import VERSION as QUANTISATION_VERSION
 from supernet.shared_oracle import MEMORY
@@ -25,6 +28,24 @@ from supernet.single_thread import single_thread
 
 VERSION = "2"
 """Changes whenever the same weights and images may give another accuracy than before."""
+
+
+BF16_VERSION = "2"
+"""Changes whenever values in bf16 may be others than before, and only these."""
+
+
+def most_processes(space: Space, precision: str, memory: float) -> int:
+    """How many processes can share `memory` so that each can measure any subnet of `space`; at least 1.
+
+    Args:
+        space: The space that is searched.
+        precision: As for `Accuracy`, but ``auto``.
+        memory: Bytes for all of them.
+    """
+    with torch.device("meta"):
+        supernet = Supernet(space)
+    least = shared_oracle.least_memory(supernet, SCORED_IN[precision], in_integers=precision == INT8)
+    return max(1, int(memory / least))
 
 
 class Accuracy:
@@ -39,12 +60,13 @@ class Accuracy:
         calibration_images: Number of images for its batch-norm statistics, from the first; likewise 512.
         precision: ``fp32``, whose values depend least on the machine; ``bf16``; or ``int8``, as an NPU and
             compute-in-memory macros compute.
-        memory: Most bytes that maps may take at a time; decides the time, not the values.
+        memory: Most bytes by which measuring may make the process grow, see `supernet.memory_budget`; decides
+            the time, not the values.
         device: Where to compute; the CPU unless told.
 
     Raises:
-        H4HError: More images are asked for than there are, or fewer than 1; or `space` has another number
-            of classes than the images.
+        H4HError: More images are asked for than there are, or fewer than 1; `space` has another number of
+            classes than the images; or `memory` is less than one subnet needs.
         CheckpointError: The checkpoint is damaged or of another space.
     """
 
@@ -75,10 +97,17 @@ class Accuracy:
         self._supernet = load_checkpoint(checkpoint, space).to(device).eval()
         precision = resolve_precision(precision, device, SCORED_IN)
         self._in_integers = precision == INT8
-        self._memory = memory
-        needed = shared_oracle.full_sharing(
-            self._supernet, SCORED_IN[precision], in_integers=self._in_integers
+        self._dtype = SCORED_IN[precision]
+        least, needed = (
+            of(self._supernet, self._dtype, in_integers=self._in_integers)
+            for of in (shared_oracle.least_memory, shared_oracle.full_sharing)
         )
+        if memory < least:
+            raise H4HError(
+                f"--memory leaves {bytes_text(memory)} to a process, but the largest subnet of "
+                f"{space.name!r} needs {bytes_text(least)} in {precision}, beside weights and images: raise "
+                f"--memory, or take fewer --workers"
+            )
         self.notice = (
             f"--memory leaves {bytes_text(memory)} to a process, less than the {bytes_text(needed)} with "
             f"which subnets share all they have in common: accuracy takes longer, its values are the same"
@@ -89,6 +118,7 @@ class Accuracy:
         self._calibration = oracle.prepare(
             pack.calibration[:calibration_images], precision=precision, device=device
         )
+        self._memory = MemoryBudget(memory)
         self._fingerprint = {
             "checkpoint": file_digest(checkpoint),
             "images": pack.digest,
@@ -101,6 +131,8 @@ class Accuracy:
         }
         if self._in_integers:
             self._fingerprint["quantisation"] = QUANTISATION_VERSION
+        if self._dtype is torch.bfloat16:
+            self._fingerprint["bf16"] = BF16_VERSION
         if device.type != "cpu":
             # Its kernels round in other ways. Absent for the CPU, where most studies run.
             self._fingerprint["device"] = device.type
@@ -127,25 +159,34 @@ class Accuracy:
         """Whether each subnet is right on each image; see `ImageObjective`."""
         if not subnets:
             return []
-        with single_thread():
-            found = shared_oracle.calibrated(
-                self._supernet,
-                subnets,
-                self._calibration,
-                memory=self._memory,
-                in_integers=self._in_integers,
-            )
-            correct = shared_oracle.correct_until(
-                found,
-                self._search.batches,
-                lambda place, seen: stops is not None and stops(place, seen.cpu().numpy()),
-            )
+        correct: list[torch.Tensor] = []
+        with single_thread(), self._memory.measuring():
+            for group in shared_oracle.groups(
+                self._supernet, subnets, self._memory.limit, self._dtype, in_integers=self._in_integers
+            ):
+                correct += self._correct(group, len(correct), stops)
         return [one.cpu().numpy() for one in correct]
+
+    def _correct(self, subnets: Sequence[Subnet], start: int, stops: Stops | None) -> list[torch.Tensor]:
+        """Of subnets that are measured together, the first of them at place `start` of all."""
+        found = shared_oracle.calibrated(
+            self._supernet,
+            subnets,
+            self._calibration,
+            memory=self._memory,
+            in_integers=self._in_integers,
+        )
+        return shared_oracle.correct_until(
+            found,
+            self._search.batches,
+            lambda place, seen: stops is not None and stops(start + place, seen.cpu().numpy()),
+        )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # In the process of a worker, which has not been told yet.
         keep_freed_memory()
         self.__dict__.update(state)
+        self._memory = MemoryBudget(self._memory.limit)
 
     def fingerprint(self) -> dict[str, str]:
         """Hashes of weights and images, the oracle's settings, and torch, whose kernels round."""

@@ -5,7 +5,7 @@ where it is less accurate than the best of them at a confidence of `CONFIDENCE`;
 of it is an upper bound of its accuracy. Whoever does not stop is scored in full, so the front is exact by
 construction: all on it are scored in full, and one of them dominates each stopped subnet even at its bound.
 
-The front is that of all subnets evaluated before a heat, and the two heats of a generation are cut by place.
+The front is that of all subnets evaluated before a heat, and the heats of a generation are cut by place.
 So decisions depend on the order of evaluations alone, not on what finished when, and a study that was killed
 comes to the same table.
 
@@ -31,7 +31,10 @@ from studies.evaluation import Evaluation
 CONFIDENCE = 0.9
 """Of each subnet as accurate as its rival, that it is not stopped. One that is wrongly stopped hardly costs
 hypervolume, since only subnets about as good as the front are."""
-VERSION = "1"
+HEATS = 4
+"""Of a generation. Later ones run against the best of the earlier ones, too; more of them would spare hardly
+more images, and subnets of different heats share no work (`benchmarks/racing.py`)."""
+VERSION = "2"
 """Changes whenever another subnet may be stopped, or stopped elsewhere."""
 FINGERPRINT = f"{VERSION}, confidence {CONFIDENCE}"
 
@@ -137,10 +140,10 @@ class Race:
 
     @staticmethod
     def heats(batch: Mapping[int, Genotype]) -> list[dict[int, Genotype]]:
-        """A generation in two halves by place: the second runs against the best of the first as well."""
+        """A generation in `HEATS` parts by place; each runs against the best of those before it as well."""
         items = list(batch.items())
-        half = (len(items) + 1) // 2
-        return [dict(items[:half]), dict(items[half:])]
+        size = max(-(-len(items) // HEATS), 1)
+        return [dict(items[start : start + size]) for start in range(0, len(items), size)]
 
     def share(self, evaluations: Sequence[Evaluation]) -> float:
         """Share of the images that subnets were scored on, of all that they would be without racing."""

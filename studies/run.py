@@ -156,7 +156,7 @@ def parser() -> Parser:
         choices=("fp32", "bf16", "int8"),
         help="number format of weights and activations; int8 is what the hardware computes in",
     )
-    add("--memory", metavar="SIZE", help="most that activations may take, such as 512MB; changes no value")
+    add("--memory", metavar="SIZE", help="most that measuring acc may take; changes no value")
     add(
         "--racing",
         action="store_true",
@@ -373,7 +373,7 @@ def make_objectives(plan: Plan) -> Objectives:
         # torch takes seconds to import; only here, so that bad input fails fast and `macs` needs none.
         import torch
 
-        from objectives.accuracy import Accuracy
+        from objectives.accuracy import Accuracy, most_processes
         from supernet.evaluation_pack import built_in_pack, load_pack
         from supernet.precision import resolve_device
 
@@ -395,18 +395,19 @@ def make_objectives(plan: Plan) -> Objectives:
                 f"{pack.record['split_seed']})",
                 flush=True,
             )
-        workers = options.workers
+        workers, memory = options.workers, parse_bytes(options.memory, option="--memory")
         if workers is None:
             # torch's own number of threads: the cores that this process may use, or OMP_NUM_THREADS.
             alone = device.type != "cpu" or options.dask is not None or options.racing
-            workers = 1 if alone else torch.get_num_threads()
+            fitting = most_processes(plan.space, options.precision, memory)
+            workers = 1 if alone else min(torch.get_num_threads(), fitting)
         made = Accuracy(
             checkpoint=plan.checkpoint,
             space=plan.networks,
             pack=pack,
             device=device,
             precision=options.precision,
-            memory=parse_bytes(options.memory, option="--memory") / workers,
+            memory=memory / workers,
             **counts,
         )
         if made.notice:

@@ -230,6 +230,7 @@ def score(plan: Plan, console: Console) -> list[Score]:
     from supernet.allocator import keep_freed_memory
     from supernet.checkpoint import load_checkpoint
     from supernet.images import BATCH
+    from supernet.memory_budget import MemoryBudget
     from supernet.precision import INT8, resolve_device
 
     device = resolve_device(plan.device)
@@ -246,7 +247,7 @@ def score(plan: Plan, console: Console) -> list[Score]:
             supernet,
             [plan.space.decode(one) for one in networks],
             oracle.prepare(calibration_images, precision=precision, device=device),
-            memory=plan.memory,
+            memory=MemoryBudget(plan.memory),
             in_integers=precision == INT8,
         )
     batches = oracle.stream(test, precision=precision, device=device)

@@ -20,6 +20,7 @@ from supernet.elastic import (
     ElasticLinear,
     ElasticPositions,
     ElasticQKV,
+    activated,
     leading,
     normalised,
 )
@@ -48,10 +49,8 @@ class ElasticMBConv(nn.Module):
         """``(n, in_width, h, w)`` -> ``(n, width, ceil(h / stride), ceil(w / stride))``."""
         out = x
         if block.expansion > 1:
-            out = normalised(self.expand, self.expand_norm, out, block.hidden_width, normalise)
-            out = F.relu6(out, inplace=True)
-        out = normalised(self.depthwise, self.depthwise_norm, out, block.kernel, normalise)
-        out = F.relu6(out, inplace=True)
+            out = activated(self.expand, self.expand_norm, out, block.hidden_width, normalise)
+        out = activated(self.depthwise, self.depthwise_norm, out, block.kernel, normalise)
         projected = normalised(self.project, self.project_norm, out, block.width, normalise)
         return residual(x, projected) if block.has_residual else projected
 
@@ -86,13 +85,18 @@ class ElasticViTBlock(nn.Module):
     def forward(self, x: Tensor, block: ViTBlock, residual: Residual = add) -> Tensor:
         """``(n, tokens, width)`` -> the same shape."""
         width = block.width
-        q, k, v = self.qkv(self.attention_norm(x), block.heads)
-        # (n, heads, tokens, head_dim) -> (n, tokens, heads * head_dim)
-        mixed = attention(q, k, v).transpose(1, 2).flatten(2)
+        mixed = self._mixed(x, block.heads)
         x = residual(x, leading(self.attention_scale, width).to(x.dtype) * self.projection(mixed, width))
+        del mixed
         hidden = F.gelu(self.fc1(self.mlp_norm(x), block.mlp_width))
         out: Tensor = self.fc2(hidden, width)
         return residual(x, leading(self.mlp_scale, width).to(x.dtype) * out)
+
+    def _mixed(self, x: Tensor, heads: int) -> Tensor:
+        """``(n, tokens, width)`` -> ``(n, tokens, heads * head_dim)``; queries and keys end with it."""
+        q, k, v = self.qkv(self.attention_norm(x), heads)
+        # (n, heads, tokens, head_dim) -> (n, tokens, heads * head_dim)
+        return attention(q, k, v).transpose(1, 2).flatten(2)
 
 
 class ElasticStage(nn.Module):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from supernet.convolution_relu6 import convolution_relu6
 from supernet.depthwise import depthwise
 from supernet.normalisation import Folded, Normalisation
 
@@ -110,6 +111,21 @@ def normalised(
         return out
     weight = convolution.form(x.shape[1], form)
     return convolution.convolve(x, *normalise.folded(norm, weight, *norm.form(len(weight)), x.dtype))
+
+
+def activated(
+    convolution: ElasticConv2d | ElasticDepthwise,
+    norm: ElasticBatchNorm,
+    x: Tensor,
+    form: int,
+    normalise: Normalisation,
+) -> Tensor:
+    """As `normalised`, with an odd kernel, then ReLU6; with `Folded`, a NaN may become 0 or 6."""
+    if not isinstance(normalise, Folded):
+        return F.relu6(normalised(convolution, norm, x, form, normalise), inplace=True)
+    weight = convolution.form(x.shape[1], form)
+    folded = normalise.folded(norm, weight, *norm.form(len(weight)), x.dtype)
+    return convolution_relu6(x, *folded, convolution.stride)
 
 
 class ElasticLayerNorm(nn.Module):

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from search_space.space import Space
 from search_space.subnet import Head, Stem, Subnet, downsampled
 from supernet.blocks import ElasticStage
-from supernet.elastic import ElasticBatchNorm, ElasticConv2d, ElasticLinear, normalised
+from supernet.elastic import ElasticBatchNorm, ElasticConv2d, ElasticLinear, activated, normalised
 from supernet.images import check_images
 from supernet.normalisation import Normalisation, by_batch
 from supernet.residual import Residual, add
@@ -68,10 +68,11 @@ class Supernet(nn.Module):
 
     def begin(self, images: Tensor, stem: Stem, normalise: Normalisation) -> Tensor:
         """``(n, 3, s, s)`` -> ``(n, width, ceil(s / stride), ceil(s / stride))``."""
-        return F.relu6(normalised(self.stem, self.stem_norm, images, stem.width, normalise))
+        return activated(self.stem, self.stem_norm, images, stem.width, normalise)
 
     def classify(self, x: Tensor, head: Head, normalise: Normalisation) -> Tensor:
         """``(n, in_width, h, w)`` -> ``(n, classes)``."""
+        # Not `activated`, which hides a NaN: what went wrong before shall be seen in the class scores.
         x = F.relu6(normalised(self.head, self.head_norm, x, head.width, normalise))
         logits: Tensor = self.classifier(x.mean((2, 3)), head.classes)
         return logits

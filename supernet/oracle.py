@@ -30,6 +30,11 @@ class PreparedImages:
 
     batches: tuple[tuple[Tensor, Tensor], ...]
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What networks compute in."""
+        return self.batches[0][0].dtype
+
     def __len__(self) -> int:
         return sum(len(labels) for _, labels in self.batches)
 

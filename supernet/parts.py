@@ -12,7 +12,7 @@ from math import isqrt
 
 from torch import Tensor, nn
 
-from search_space.complexity import head_macs, part_macs, stem_macs
+from search_space.complexity import head_macs, head_params, part_macs, part_params, stem_macs, stem_params
 from search_space.subnet import MBConv, PatchMerging, Stage, Subnet, ViTBlock, downsampled
 from supernet.blocks import ElasticStage, as_map
 from supernet.model import Supernet
@@ -32,6 +32,7 @@ class Part:
         macs: Multiply-accumulates of one image.
         output: Numbers of one image that it hands on.
         working: Most numbers of one image alive while it runs, its input and output included.
+        params: Trained numbers.
     """
 
     place: str
@@ -41,6 +42,7 @@ class Part:
     macs: int = field(compare=False)
     output: int = field(compare=False)
     working: int = field(compare=False)
+    params: int = field(compare=False)
 
 
 def parts(supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False) -> Iterator[Part]:
@@ -54,7 +56,14 @@ def parts(supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False) -> 
     side, stem, head = subnet.sides[0], subnet.stem, subnet.head
     pixels, out = 3 * subnet.resolution**2, stem.width * side**2
     yield Part(
-        "images", subnet.resolution, None, lambda x, _: resized(x, subnet.resolution), 0, pixels, 3 * pixels
+        "images",
+        subnet.resolution,
+        None,
+        lambda x, _: resized(x, subnet.resolution),
+        0,
+        pixels,
+        3 * pixels,
+        0,
     )
     yield Part(
         "stem",
@@ -64,6 +73,7 @@ def parts(supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False) -> 
         stem_macs(subnet),
         out,
         pixels + 2 * out,
+        stem_params(subnet),
     )
     for number, (layer, stage) in enumerate(zip(supernet.stages, subnet.stages, strict=True), start=1):
         assert isinstance(layer, ElasticStage)
@@ -77,6 +87,7 @@ def parts(supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False) -> 
         head_macs(subnet),
         head.classes,
         (head.in_width + 2 * head.width) * side**2,
+        head_params(subnet),
     )
 
 
@@ -92,7 +103,8 @@ def _stage_parts(
         after = side if isinstance(block, ViTBlock) else downsampled(side, block.stride)
         out = block.width * after**2
         working = _working(block, side, out, keeps_scores)
-        return Part(f"{name}.{place}", block, layer, run, part_macs(block, side), out, working)
+        params = part_params(block)
+        return Part(f"{name}.{place}", block, layer, run, part_macs(block, side), out, working, params)
 
     step = stage.downsampling
     down = layer.mbconv if isinstance(step, MBConv) else layer.patch_merging
@@ -102,25 +114,30 @@ def _stage_parts(
         yield part(f"conv{number}", block, conv, lambda x, by, conv=conv, block=block: conv(x, block, by))
     if stage.vit_blocks:
         size = stage.width * side**2
-        yield Part(f"{name}.tokens", None, layer, lambda x, _: layer.tokens(x), 0, size, 3 * size)
+        yield Part(f"{name}.tokens", None, layer, lambda x, _: layer.tokens(x), 0, size, 3 * size, size)
     for number, (vit, vit_block) in enumerate(zip(layer.vit_blocks, stage.vit_blocks, strict=False)):
         yield part(f"vit{number}", vit_block, vit, lambda x, _, vit=vit, block=vit_block: vit(x, block))
 
 
 def _working(block: MBConv | PatchMerging | ViTBlock, side: int, out: int, keeps_scores: bool) -> int:
-    """Numbers alive in one block: a layer's input and output, its normalised output, and the residual."""
+    """Numbers alive in one block: those of its input, and the most that are alive beside it at a time."""
     match block:
         case MBConv():
             before, hidden = block.in_width * side**2, block.hidden_width
+            expanded = hidden * side**2 if block.expansion > 1 else 0
             after = hidden * downsampled(side, block.stride) ** 2
-            return before + max(2 * hidden * side**2, hidden * side**2 + after, 2 * after, after + 2 * out)
+            # Batch norm writes a second map, while the first one of the next convolution is not there yet.
+            return before + max(2 * expanded, expanded + 2 * after, after + 2 * out)
         case PatchMerging():
-            return block.in_width * side**2 + 2 * out
+            before = block.in_width * side**2
+            padded = before if side % block.stride else 0
+            return before + padded + 2 * out
         case ViTBlock():
-            attention = 2 * out + 4 * block.attention_width * side**2
-            if keeps_scores:
-                attention += 2 * block.heads * side**4
-            return max(attention + out, 2 * out + 2 * block.mlp_width * side**2)
+            mixed, hidden = block.attention_width * side**2, block.mlp_width * side**2
+            # With them goes a copy of the queries, and one of the keys in the order of the product.
+            scores = 2 * (block.heads * side**4 + mixed) if keeps_scores else 0
+            attention = out + max(out + 3 * mixed, 5 * mixed + scores, mixed + 3 * out)
+            return max(attention, 2 * out + max(2 * hidden, hidden + 3 * out))
 
 
 def square_map(x: Tensor) -> Tensor:

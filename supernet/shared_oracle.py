@@ -18,6 +18,7 @@ from search_space.errors import H4HError
 from search_space.subnet import Subnet
 from supernet.images import BATCH, check_images
 from supernet.integer_network import Integers, Numbers, Observed, Stored, run
+from supernet.memory_budget import OVERHEAD, MemoryBudget
 from supernet.model import Supernet
 from supernet.normalisation import Folded, Normalisation, Recording
 from supernet.oracle import PreparedImages
@@ -25,9 +26,11 @@ from supernet.parts import Part, parts
 from supernet.prefix_tree import Branch, grow, walk
 
 MEMORY = 4e9
-"""Bytes that maps may take unless told."""
-WORKSPACE = 1.5
-"""Memory of a part at work, over that of its maps: kernels have buffers of their own."""
+"""Bytes by which measuring may make a process grow, unless told."""
+_WEIGHT_BYTES = 4
+"""Of a trained number with batch norm folded into it; a subnet keeps its own."""
+_INTEGER_COPIES = 3
+"""How often it is held where subnets compute in integers: folded, as it is observed, in whole steps."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,13 @@ class Calibrated:
         branches: Their tree.
         statistics: Batch norm of each branch.
         integers: The 8-bit numbers of each branch, where subnets are to compute in them.
+        memory: Within what they classify.
     """
 
     subnets: tuple[Subnet, ...]
     branches: tuple[Branch, ...]
     statistics: dict[Branch, Folded]
+    memory: MemoryBudget
     integers: dict[Branch, Integers] | None = None
 
     @torch.inference_mode()
@@ -66,9 +71,9 @@ class Calibrated:
             reach(branch, logits)
 
         if self.integers is None:
-            walk(self.branches, batch, _float(self.statistics), checked)
+            _walk_float(self.branches, batch, self.statistics, checked, self.memory)
         else:
-            _walk_integers(self.branches, batch, self.integers, checked)
+            _walk_integers(self.branches, batch, self.integers, checked, self.memory)
 
     def classify(self, batch: Tensor) -> Tensor:
         """Classes ``(subnets, n)`` of images ``(n, 3, s, s)``.
@@ -102,7 +107,11 @@ class Calibrated:
                     yield found
 
         return Calibrated(
-            tuple(self.subnets[index] for index in subnets), tuple(kept(self.branches)), statistics, integers
+            tuple(self.subnets[index] for index in subnets),
+            tuple(kept(self.branches)),
+            statistics,
+            self.memory,
+            integers,
         )
 
 
@@ -112,7 +121,7 @@ def calibrated(
     subnets: Sequence[Subnet],
     images: PreparedImages,
     *,
-    memory: float = MEMORY,
+    memory: MemoryBudget | None = None,
     in_integers: bool = False,
 ) -> Calibrated:
     """Records the batch-norm statistics of `subnets`, averaged over `images`.
@@ -121,35 +130,47 @@ def calibrated(
         supernet: The weights.
         subnets: Any of its space, the same more than once if need be.
         images: For the statistics.
-        memory: Most bytes that maps may take at a time; less than `full_sharing` asks for means less sharing,
-            not other results.
+        memory: Within what to compute, `MEMORY` unless told; less than `full_sharing` asks for means less
+            sharing, not other results. What a subnet alone needs, see `least_memory`, is taken in any case.
         in_integers: Whether they classify in 8-bit integers; then the ranges of their activations over all
             `images` are recorded, too. Images must be float32.
 
     Raises:
         H4HError: Images have another shape, or are too few for statistics.
     """
-    chains = [tuple(parts(supernet, subnet, keeps_scores=in_integers)) for subnet in subnets]
-    branches = grow(chains, _room(chains, images, memory))
+    memory = memory or MemoryBudget(MEMORY)
+    keeps_scores = _keeps_scores(images.dtype, in_integers)
+    chains = [tuple(parts(supernet, subnet, keeps_scores=keeps_scores)) for subnet in subnets]
+    room = memory.limit - sum(map(_weight_bytes(in_integers), chains)) - _working_bytes(chains, images.dtype)
+    branches = grow(chains, (room - OVERHEAD) / (BATCH * images.dtype.itemsize))
     recordings = {branch: Recording() for top in branches for branch in top.all()}
     for batch, _ in images.batches:
         check_images(batch)
-        walk(branches, batch, _float(recordings), _ignore)
+        _walk_float(branches, batch, recordings, _ignore, memory)
     statistics = {branch: Folded(recording.result().statistics) for branch, recording in recordings.items()}
     if not in_integers:
-        return Calibrated(tuple(subnets), branches, statistics)
+        return Calibrated(tuple(subnets), branches, statistics, memory)
     observed = {branch: Observed(folded) for branch, folded in statistics.items()}
     for batch, _ in images.batches:
-        _walk_integers(branches, batch, observed, _ignore)
+        _walk_integers(branches, batch, observed, _ignore, memory)
     integers = {branch: numbers.result() for branch, numbers in observed.items()}
-    return Calibrated(tuple(subnets), branches, statistics, integers)
+    return Calibrated(tuple(subnets), branches, statistics, memory, integers)
 
 
-def _float(
+def _walk_float(
+    branches: Sequence[Branch],
+    batch: Tensor,
     normalisations: Mapping[Branch, Normalisation],
-) -> Callable[[Branch, Part, Tensor], Tensor]:
-    """Computes a part in floating point."""
-    return lambda branch, part, x: part.run(x, normalisations[branch])
+    reach: Callable[[Branch, Tensor], None],
+    memory: MemoryBudget,
+) -> None:
+    """Walks the tree in floating point."""
+
+    def compute(branch: Branch, part: Part, x: Tensor) -> Tensor:
+        _make_room(part, x, memory)
+        return part.run(x, normalisations[branch])
+
+    walk(branches, batch, compute, reach)
 
 
 def _walk_integers(
@@ -157,14 +178,20 @@ def _walk_integers(
     batch: Tensor,
     numbers: Mapping[Branch, Numbers],
     reach: Callable[[Branch, Tensor], None],
+    memory: MemoryBudget,
 ) -> None:
     """Walks the tree as integers are computed, or their ranges observed."""
-    walk(
-        branches,
-        Stored(batch, 1.0),
-        lambda branch, part, x: run(part, x, numbers[branch]),
-        lambda branch, logits: reach(branch, logits.real()),
-    )
+
+    def compute(branch: Branch, part: Part, x: Stored) -> Stored:
+        _make_room(part, x.values, memory)
+        return run(part, x, numbers[branch])
+
+    walk(branches, Stored(batch, 1.0), compute, lambda branch, logits: reach(branch, logits.real()))
+
+
+def _make_room(part: Part, x: Tensor, memory: MemoryBudget) -> None:
+    if x.device.type == "cpu":
+        memory.make_room(part.working * len(x) * x.element_size() - x.nbytes)
 
 
 def _ignore(_branch: Branch, _logits: Tensor) -> None:
@@ -216,19 +243,58 @@ def correct_until(
     return seen
 
 
-def full_sharing(supernet: Supernet, dtype: torch.dtype, *, in_integers: bool = False) -> int:
-    """Bytes with which any set of subnets shares all it can: every map along the largest subnet is kept."""
-    largest = supernet.space.decode(supernet.space.largest())
-    chain = tuple(parts(supernet, largest, keeps_scores=in_integers))
-    return int((sum(part.output for part in chain) + _working([chain])) * BATCH * dtype.itemsize)
+def groups(
+    supernet: Supernet,
+    subnets: Sequence[Subnet],
+    memory: float,
+    dtype: torch.dtype,
+    *,
+    in_integers: bool = False,
+) -> Iterator[Sequence[Subnet]]:
+    """Runs of subnets that are to be measured together, since weights of more would not fit into `memory`.
+
+    Half of what one subnet alone leaves is for weights, the other half for the maps at forks.
+    """
+    most = (memory - least_memory(supernet, dtype, in_integers=in_integers)) / 2
+    weigh = _weight_bytes(in_integers)
+    start, taken = 0, 0.0
+    for end, subnet in enumerate(subnets):
+        own = weigh(tuple(parts(supernet, subnet)))
+        if end > start and taken + own > most:
+            yield subnets[start:end]
+            start, taken = end, 0.0
+        taken += own
+    yield subnets[start:]
 
 
-def _room(chains: Sequence[Sequence[Part]], images: PreparedImages, memory: float) -> float:
-    """Numbers of one image that forks may keep."""
-    batch = images.batches[0][0]
-    return memory / (BATCH * batch.element_size()) - _working(chains)
+def least_memory(supernet: Supernet, dtype: torch.dtype, *, in_integers: bool = False) -> float:
+    """Bytes that the largest subnet alone needs, with nothing shared."""
+    chain = _largest(supernet, dtype, in_integers)
+    return OVERHEAD + _weight_bytes(in_integers)(chain) + _working_bytes([chain], dtype)
 
 
-def _working(chains: Sequence[Sequence[Part]]) -> float:
-    """Numbers of one image that the largest part of any subnet needs at work."""
-    return WORKSPACE * max((part.working for chain in chains for part in chain), default=0)
+def full_sharing(supernet: Supernet, dtype: torch.dtype, *, in_integers: bool = False) -> float:
+    """Bytes with which any subnets share all they can: every map along the largest one is kept."""
+    kept = sum(part.output for part in _largest(supernet, dtype, in_integers)) * BATCH * dtype.itemsize
+    return least_memory(supernet, dtype, in_integers=in_integers) + 2 * kept
+
+
+def _largest(supernet: Supernet, dtype: torch.dtype, in_integers: bool) -> tuple[Part, ...]:
+    subnet = supernet.space.decode(supernet.space.largest())
+    return tuple(parts(supernet, subnet, keeps_scores=_keeps_scores(dtype, in_integers)))
+
+
+def _keeps_scores(dtype: torch.dtype, in_integers: bool) -> bool:
+    """Whether attention holds its scores; counted for any number of tokens."""
+    return in_integers or dtype is torch.bfloat16
+
+
+def _weight_bytes(in_integers: bool) -> Callable[[Sequence[Part]], float]:
+    """What the weights of one subnet take while it is measured."""
+    copies = _INTEGER_COPIES if in_integers else 1
+    return lambda chain: copies * _WEIGHT_BYTES * sum(part.params for part in chain)
+
+
+def _working_bytes(chains: Sequence[Sequence[Part]], dtype: torch.dtype) -> float:
+    """What the largest part of any subnet needs at work."""
+    return max((part.working for chain in chains for part in chain), default=0) * BATCH * dtype.itemsize

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from benchmarks.racing import Remembered, compared
 from objectives import size
 from objectives.objective import ImageObjective
+from search_space.errors import H4HError
 from search_space.space import Space, load_space
 from studies.run import Objectives
 from tests.studies.quality import ImageQuality
@@ -35,6 +37,28 @@ def test_what_is_remembered_is_measured_once_and_served_in_slices(space: Space) 
     assert [one.tolist() for one in remembered.right(subnets)] == [one.tolist() for one in whole]
     assert remembered(subnets).tolist() == Oracle()(subnets).tolist()
     assert oracle.measured == subnets
+
+
+def test_what_is_cached_is_not_measured_again(space: Space, tmp_path: Path) -> None:
+    cache = tmp_path / "right.npz"
+    subnets = [space.decode(space.smallest()), space.decode(space.largest())]
+    first = Remembered(Oracle(), cache)
+    whole = [one.tolist() for one in [*first.right(subnets[:1]), *first.right(subnets)[1:]]]
+    oracle = Oracle()
+    again = Remembered(oracle, cache)
+    assert [one.tolist() for one in again.right(subnets)] == whole
+    assert oracle.measured == []
+
+
+def test_a_cache_of_another_oracle_is_refused(space: Space, tmp_path: Path) -> None:
+    cache = tmp_path / "right.npz"
+    Remembered(Oracle(), cache).right([space.decode(space.smallest())])
+    with pytest.raises(H4HError, match=r"right\.npz holds what another oracle has scored"):
+        Remembered(ImageQuality(), cache)
+    for content in (b"", b"no archive", cache.read_bytes()[:200]):
+        cache.write_bytes(content)
+        with pytest.raises(H4HError, match=r"right\.npz is no file that this benchmark wrote"):
+            Remembered(Oracle(), cache)
 
 
 def test_figures_of_a_seed() -> None:

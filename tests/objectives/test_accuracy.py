@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from objectives.accuracy import Accuracy
+from objectives.accuracy import BF16_VERSION, Accuracy, most_processes
 from objectives.objective import ImageObjective, Objective
 from objectives.workers.parcel import pack
 from objectives.workers.spread import Spread, spread
@@ -22,7 +24,9 @@ from supernet.checkpoints import built_in_checkpoint
 from supernet.evaluation_pack import built_in_pack, load_pack
 from supernet.images import normalised
 from supernet.normalisation import Recording
+from supernet.precision import SCORED_IN
 from supernet.quantisation import VERSION
+from supernet.shared_oracle import least_memory
 
 SPACE = load_space("cifar32")
 CHECKPOINT = built_in_checkpoint("cifar32")
@@ -62,7 +66,7 @@ def test_value_is_the_share_of_right_classes_after_recalibration() -> None:
     assert accuracy()([subnet])[0] == pytest.approx(100 * float(right), abs=100 / 300)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("precision", SCORED_IN)
 def test_values_do_not_depend_on_the_batch(precision: str) -> None:
     objective = accuracy(precision=precision)
     rng = np.random.default_rng(0)
@@ -107,6 +111,8 @@ def test_fingerprint_follows_everything_that_decides(tmp_path: Path) -> None:
         assert accuracy(**change).fingerprint() != base
     in_integers = accuracy(precision="int8").fingerprint()
     assert in_integers == base | {"precision": "int8", "quantisation": VERSION}
+    in_bf16 = accuracy(precision="bf16").fingerprint()
+    assert in_bf16 == base | {"precision": "bf16", "bf16": BF16_VERSION}
 
 
 def test_in_integers_values_are_near_those_in_floating_point() -> None:
@@ -132,6 +138,7 @@ def test_fewer_calibration_images_than_a_batch(precision: str) -> None:
         ({"val_images": 0}, "--val-images must be 1 to 5000, but got 0"),
         ({"calibration_images": 1025}, "--calibration-images must be 1 to 1024, but got 1025"),
         ({"precision": "int4"}, "unknown precision 'int4'"),
+        ({"memory": 1.5e8}, r"leaves 150 MB to a process, but the largest .* 'cifar32' needs 158 MB in fp32"),
     ],
 )
 def test_settings_out_of_range(change: dict[str, object], message: str) -> None:
@@ -196,3 +203,32 @@ def test_what_a_worker_gets_holds_weights_and_images_once() -> None:
     subnets = [SPACE.decode(SPACE.smallest()), SPACE.decode(SPACE.largest())]
     assert found(subnets).tolist() == objective(subnets).tolist()
     assert found.fingerprint() == objective.fingerprint()
+
+
+def test_as_many_processes_as_memory_is_there_for() -> None:
+    least = least_memory(load_checkpoint(CHECKPOINT, SPACE), torch.float32)
+    assert most_processes(SPACE, "fp32", 3.01 * least) == 3
+    assert most_processes(SPACE, "fp32", 2.99 * least) == 2
+    assert most_processes(SPACE, "fp32", 1.0) == 1
+    accuracy(memory=3.01 * least / 3)
+    assert most_processes(SPACE, "bf16", 3.01 * least) > 3 > most_processes(SPACE, "int8", 3.01 * least)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much a process held at most")
+def test_a_process_grows_by_no_more_than_its_memory() -> None:
+    supernet = load_checkpoint(CHECKPOINT, SPACE)
+    budgets = []
+    for precision, dtype in SCORED_IN.items():
+        least = least_memory(supernet, dtype, in_integers=precision == "int8")
+        budgets += [(precision, least), (precision, 1.2 * least)]
+    budgets += [("fp32", 300e6), ("fp32", 1e9)]
+    command = [sys.executable, "-m", "tests.objectives.memory_run"]
+    arguments = [f"{precision}={memory}" for precision, memory in budgets]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=True)
+    values: dict[str, list[str]] = {}
+    for (precision, memory), line in zip(budgets, done.stdout.splitlines(), strict=True):
+        peak, *found = line.split()
+        # Maps of the largest subnet are there, or nothing was measured.
+        assert 0.3 * least_memory(supernet, SCORED_IN[precision]) < int(peak) <= memory
+        assert values.setdefault(precision, found) == found

@@ -145,8 +145,19 @@ def test_what_stopped_is_not_needed_for_the_front(
 
 def test_nobody_stops_before_there_is_a_front(expected: list[Evaluation]) -> None:
     # Those of the second heat may: its front is that of the first.
-    assert not any(one.is_bound for one in expected[:6])
-    assert any(one.is_bound for one in expected[6:24])
+    assert not any(one.is_bound for one in expected[:3])
+    assert any(one.is_bound for one in expected[3:12])
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(12, [3, 3, 3, 3]), (10, [3, 3, 3, 1]), (5, [2, 2, 1]), (1, [1]), (0, [])]
+)
+def test_heats_are_cut_by_place(cifar32: Space, count: int, sizes: list[int]) -> None:
+    batch = dict.fromkeys(range(7, 7 + count), cifar32.smallest())
+    heats = Race.heats(batch)
+    assert [len(heat) for heat in heats] == sizes
+    assert {index: one for heat in heats for index, one in heat.items()} == batch
+    assert [index for heat in heats for index in heat] == list(batch)
 
 
 def test_groups_decide_nothing(
@@ -186,7 +197,7 @@ def test_front_is_scored_again_only_where_a_race_goes_on(
     assert done.measured == []
     last = ImageQuality()
     go(study, cifar32, tmp_path / "last.db", last, stored=[one for one in expected if one.index < 59])
-    front = study.front(expected[:54])
+    front = study.front(expected[:57])
     again = {cifar32.decode(one.genotype) for one in front}
     assert set(last.measured) == again | {cifar32.decode(expected[59].genotype)}
 

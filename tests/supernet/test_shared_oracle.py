@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,19 +12,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from search_space.complexity import macs
+from search_space.complexity import macs, params
 from search_space.errors import H4HError
 from search_space.genotype import Genotype
 from search_space.space import load_space
-from search_space.subnet import Subnet
+from search_space.subnet import MBConv, Subnet
 from supernet import oracle
 from supernet.integer_network import Numbers, Observed, Stored, run
+from supernet.memory_budget import OVERHEAD, MemoryBudget
 from supernet.model import Supernet
 from supernet.normalisation import Folded, Recording, by_batch
 from supernet.oracle import PreparedImages
 from supernet.parts import parts
 from supernet.prefix_tree import Branch, grow
-from supernet.shared_oracle import Calibrated, calibrated, correct, correct_until, full_sharing
+from supernet.shared_oracle import (
+    Calibrated,
+    calibrated,
+    correct,
+    correct_until,
+    full_sharing,
+    groups,
+    least_memory,
+)
 
 SPACE = load_space("cifar32")
 SUPERNET = Supernet(SPACE).eval()
@@ -33,6 +43,8 @@ with torch.no_grad():
         weight.add_(0.1 * torch.randn_like(weight))  # so that no block does nothing
 
 PLENTY = 1e12
+SOME = 1.9e8
+"""Bytes with which some forks keep their maps."""
 
 
 def images(count: int, *, batches: int = 2, seed: int = 0) -> PreparedImages:
@@ -86,12 +98,14 @@ def relatives(seed: int, count: int) -> list[Genotype]:
 @given(
     seed=st.integers(0, 2**32 - 1),
     count=st.integers(1, 6),
-    memory=st.sampled_from([PLENTY, 3e7, 1.0]),
+    memory=st.sampled_from([PLENTY, SOME, 1.0]),
     in_integers=st.booleans(),
 )
 def test_together_as_each_alone(seed: int, count: int, memory: float, in_integers: bool) -> None:
     subnets = [SPACE.decode(genotype) for genotype in relatives(seed, count)]
-    together = calibrated(SUPERNET, subnets, CALIBRATION, memory=memory, in_integers=in_integers)
+    together = calibrated(
+        SUPERNET, subnets, CALIBRATION, memory=MemoryBudget(memory), in_integers=in_integers
+    )
     seen: dict[int, list[Tensor]] = {index: [] for index in range(count)}
 
     def watch(branch: Branch, scores: Tensor) -> None:
@@ -106,7 +120,7 @@ def test_together_as_each_alone(seed: int, count: int, memory: float, in_integer
 
 def test_right_and_wrong_images_by_hand() -> None:
     subnets = [SPACE.decode(SPACE.largest()), SPACE.decode(SPACE.smallest())]
-    found = correct(calibrated(SUPERNET, subnets, CALIBRATION, memory=PLENTY), HELD_OUT.batches)
+    found = correct(calibrated(SUPERNET, subnets, CALIBRATION, memory=MemoryBudget(PLENTY)), HELD_OUT.batches)
     labels = torch.cat([labels for _, labels in HELD_OUT.batches])
     expected = torch.stack([logits(subnet).argmax(1) == labels for subnet in subnets])
     assert torch.equal(found, expected)
@@ -114,10 +128,10 @@ def test_right_and_wrong_images_by_hand() -> None:
 
 
 @settings(max_examples=12)
-@given(seed=st.integers(0, 2**32 - 1), data=st.data(), memory=st.sampled_from([PLENTY, 3e7]))
+@given(seed=st.integers(0, 2**32 - 1), data=st.data(), memory=st.sampled_from([PLENTY, SOME]))
 def test_stopping_some_changes_nothing_for_the_others(seed: int, data: st.DataObject, memory: float) -> None:
     subnets = [SPACE.decode(genotype) for genotype in relatives(seed, 5)]
-    found = calibrated(SUPERNET, subnets, CALIBRATION, memory=memory)
+    found = calibrated(SUPERNET, subnets, CALIBRATION, memory=MemoryBudget(memory))
     batches = images(3, batches=4, seed=seed).batches
     whole = correct(found, batches)
     last = data.draw(st.lists(st.integers(1, 4), min_size=5, max_size=5))  # batches that each may see
@@ -139,10 +153,10 @@ def test_stopping_some_changes_nothing_for_the_others(seed: int, data: st.DataOb
 
 def test_those_that_are_left_are_a_tree_of_their_own() -> None:
     subnets = [SPACE.decode(genotype) for genotype in relatives(4, 6)]
-    found = calibrated(SUPERNET, subnets, CALIBRATION, memory=PLENTY)
+    found = calibrated(SUPERNET, subnets, CALIBRATION, memory=MemoryBudget(PLENTY))
     left = found.only([4, 1])
     assert left.subnets == (subnets[4], subnets[1])
-    alone = calibrated(SUPERNET, [subnets[4], subnets[1]], CALIBRATION, memory=PLENTY)
+    alone = calibrated(SUPERNET, [subnets[4], subnets[1]], CALIBRATION, memory=MemoryBudget(PLENTY))
     assert sum(branch.macs for branch in left.branches) == sum(branch.macs for branch in alone.branches)
     (batch, _), _ = HELD_OUT.batches
     assert torch.equal(left.classify(batch), alone.classify(batch))
@@ -162,6 +176,7 @@ def test_parts_compute_what_forward_computes() -> None:
                 assert part.working >= part.output
             assert torch.equal(x, SUPERNET(batch, subnet))
         assert sum(part.macs for part in parts(SUPERNET, subnet)) == macs(subnet)
+        assert sum(part.params for part in parts(SUPERNET, subnet)) == params(subnet)
 
 
 def test_folding_changes_nothing_but_rounding() -> None:
@@ -223,16 +238,56 @@ def test_scores_that_are_not_finite_name_the_subnet(in_integers: bool, value: fl
         correct(found, HELD_OUT.batches)
 
 
-def test_full_sharing_is_enough_for_any_set() -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["stem.weight", "stages.0.mbconv.depthwise.weight", "stages.2.vit_blocks.1.qkv.weight", "head.weight"],
+)
+@pytest.mark.parametrize("in_integers", [False, True])
+def test_weights_that_are_not_finite_are_seen_wherever_they_are(name: str, in_integers: bool) -> None:
+    supernet = Supernet(SPACE).eval()
+    with torch.no_grad():
+        supernet.get_parameter(name).view(-1)[0] = torch.nan
+    found = calibrated(supernet, [SPACE.decode(SPACE.largest())], CALIBRATION, in_integers=in_integers)
+    with pytest.raises(H4HError, match=r"subnet 32px stem24 .* not finite"):
+        correct(found, HELD_OUT.batches)
+
+
+@pytest.mark.parametrize("in_integers", [False, True])
+def test_full_sharing_is_enough_for_any_set(in_integers: bool) -> None:
     rng = np.random.default_rng(0)
-    genotypes = [SPACE.largest(), *(SPACE.sample(rng) for _ in range(30)), *relatives(1, 20)]
+    genotypes = [SPACE.largest(), *(SPACE.sample(rng) for _ in range(15)), *relatives(1, 10)]
     subnets = [SPACE.decode(one) for one in genotypes]
-    batches = images(256, batches=1)
-    memory = full_sharing(SUPERNET, torch.float32)
-    calibration = PreparedImages(tuple((batch[:2], labels[:2]) for batch, labels in batches.batches))
-    found = calibrated(SUPERNET, subnets, calibration, memory=memory)
+    memory = full_sharing(SUPERNET, torch.float32, in_integers=in_integers)
+    one = PreparedImages(tuple((batch[:1], labels[:1]) for batch, labels in CALIBRATION.batches[:1]))
+    assert list(groups(SUPERNET, subnets, memory, torch.float32, in_integers=in_integers)) == [subnets]
+    found = calibrated(SUPERNET, subnets, one, memory=MemoryBudget(memory), in_integers=in_integers)
     assert isinstance(found, Calibrated)
     assert sum(top.macs for top in found.branches) == sum(top.macs for top in trees(genotypes, float("inf")))
+
+
+def test_groups_are_runs_whose_weights_fit_into_half_of_what_one_subnet_leaves() -> None:
+    subnets = [SPACE.decode(one) for one in relatives(2, 9)]
+    least = least_memory(SUPERNET, torch.float32)
+    weights = [4 * params(subnet) for subnet in subnets]
+    for spare in (0.0, 4 * max(weights), 1e12):
+        found = list(groups(SUPERNET, subnets, least + spare, torch.float32))
+        assert [one for group in found for one in group] == subnets
+        for group in found:
+            assert len(group) == 1 or sum(4 * params(one) for one in group) <= spare / 2
+        for group, following in pairwise(found):
+            assert sum(4 * params(one) for one in (*group, following[0])) > spare / 2
+    assert list(map(len, groups(SUPERNET, subnets, least, torch.float32))) == [1] * 9
+
+
+def test_least_memory_by_hand() -> None:
+    # 32 x 32 pixels: 24 channels come in, 144 hidden ones are there before and after batch norm.
+    step = SPACE.decode(SPACE.largest()).stages[0].downsampling
+    assert isinstance(step, MBConv)
+    maps = 256 * 32**2 * (step.in_width + 2 * step.hidden_width)
+    weights = params(SPACE.decode(SPACE.largest()))
+    assert least_memory(SUPERNET, torch.float32) == OVERHEAD + 4 * (maps + weights)
+    assert least_memory(SUPERNET, torch.bfloat16) == OVERHEAD + 2 * maps + 4 * weights
+    assert least_memory(SUPERNET, torch.float32, in_integers=True) == OVERHEAD + 4 * (maps + 3 * weights)
 
 
 @pytest.mark.parametrize("in_integers", [False, True])

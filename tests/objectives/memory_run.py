@@ -1,0 +1,62 @@
+"""Prints by how many bytes processes grow at most while they measure accuracy, given as PRECISION=BYTES.
+
+Each is a fork of this one, and has scored two subnets before its memory is looked at: code that is read from
+files does not count.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from objectives.accuracy import Accuracy
+from search_space.genotype import parse
+from search_space.space import load_space
+from supernet.allocator import return_freed_memory
+from supernet.checkpoints import built_in_checkpoint
+from supernet.evaluation_pack import built_in_pack, load_pack
+
+SPACE = load_space("cifar32")
+OFFSPRING = Path("benchmarks/mid_search.txt").read_text().splitlines()[-5:]
+SUBNETS = [SPACE.decode(one) for one in (SPACE.largest(), *map(parse, OFFSPRING))]
+
+
+def accuracy(precision: str, memory: float) -> Accuracy:
+    return Accuracy(
+        checkpoint=built_in_checkpoint("cifar32"),
+        space=SPACE,
+        pack=load_pack(built_in_pack()),
+        val_images=256,
+        calibration_images=256,
+        precision=precision,
+        memory=memory,
+    )
+
+
+def resident(what: str) -> int:
+    """``VmRSS``, now, or ``VmHWM``, the most since it was reset; bytes."""
+    (line,) = (one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith(what))
+    return int(line.split()[1]) * 1024
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    for argument in sys.argv[1:]:
+        precision, memory = argument.split("=")
+        if os.fork() == 0:
+            objective = accuracy(precision, float(memory))
+            objective(SUBNETS[:2])
+            return_freed_memory()
+            before = resident("VmRSS")
+            Path("/proc/self/clear_refs").write_text("5")
+            values = objective(SUBNETS)
+            print(resident("VmHWM") - before, *values, flush=True)
+            os._exit(0)
+        os.wait()
+
+
+if __name__ == "__main__":
+    main()
