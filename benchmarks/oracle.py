@@ -288,7 +288,7 @@ def main() -> None:
     parser = Parser(prog="python -m benchmarks.oracle", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="8 subnets, 512 and 256 images, one round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--memory", default="4GB", help="as that of studies.run (default: %(default)s)")
+    parser.add_argument("--memory", default="8GB", help="as that of studies.run (default: %(default)s)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     memory = parse_bytes(options.memory, option="--memory")

@@ -87,7 +87,7 @@ DEFAULTS: dict[str, Any] = {
     "calibration_images": None,
     "device": "cpu",
     "precision": "fp32",
-    "memory": "4GB",
+    "memory": "8GB",
     "racing": False,
     "workers": None,
     "dask": None,

@@ -113,7 +113,7 @@ class Plan:
     @property
     def memory(self) -> float:
         """Bytes that maps may take."""
-        return parse_bytes(self.study.settings.get("memory", "4GB"), option="memory of the study")
+        return parse_bytes(self.study.settings.get("memory", "8GB"), option="memory of the study")
 
 
 def check(options: Namespace) -> Plan:

@@ -25,7 +25,7 @@ from supernet.oracle import PreparedImages
 from supernet.parts import Part, parts
 from supernet.prefix_tree import Branch, grow, walk
 
-MEMORY = 4e9
+MEMORY = 8e9
 """Bytes by which measuring may make a process grow, unless told."""
 _WEIGHT_BYTES = 4
 """Of a trained number with batch norm folded into it; a subnet keeps its own."""
