@@ -66,7 +66,7 @@ PARSED_ONLY = {
     "benchmarks.racing": "the shortest run scores 1,024 images for each of 36 subnets",
     "benchmarks.surrogate": "the shortest run makes 2,000 evaluations with NSGA-II first",
     "benchmarks.ranking": "the shortest run trains 12 subnets",
-    "benchmarks.two_phase": "the shortest run trains 12 supernets; tests/benchmarks/test_two_phase.py does it",
+    "benchmarks.two_phase": "the shortest run trains 12 supernets; test_two_phase.py does it",
     "benchmarks.cpu_kernels": "no option shortens it; tests/supernet/test_fast_backward.py runs the kernels",
 }
 """Why the options of these modules are parsed, and nothing is run."""
