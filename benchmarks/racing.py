@@ -97,7 +97,7 @@ class Remembered:
         try:
             with np.load(cache) as file:
                 oracle, digests, bits = str(file["oracle"]), file["digests"], file["right"]
-        except (ValueError, KeyError, OSError, BadZipFile) as error:
+        except (ValueError, KeyError, OSError, EOFError, BadZipFile) as error:
             raise H4HError(
                 f"--cache {cache} is no file that this benchmark wrote: give another name"
             ) from error
