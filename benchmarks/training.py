@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from itertools import islice
 from unittest.mock import patch
 
 import numpy as np
@@ -49,6 +50,8 @@ from supernet.precision import PRECISIONS, resolve_device, resolve_precision
 ELASTIC, FAST, PLAIN, COPYING = "elastic", "plain, our kernels", "plain torch", "copying"
 RATE, CLIP = 1e-4, 1.0
 ROUNDS, QUICK_ROUNDS = 11, 3
+DRAWS = 10_000
+"""Random subnets among which one of a kind is looked for."""
 
 Classify = Callable[[Tensor], Tensor]
 Step = Callable[[], object]
@@ -71,22 +74,22 @@ class Row:
 
 
 def subnets_by_kind(space: Space, seed: int) -> dict[str, list[Subnet]]:
-    """The subnets that each kind of step trains."""
+    """The subnets that each kind of step trains; without a kind that the space seems not to hold."""
     rng = np.random.default_rng(seed)
     largest, smallest = space.decode(space.largest()), space.decode(space.smallest())
 
-    def drawn(wanted: Callable[[Subnet], bool]) -> Subnet:
-        while not wanted(subnet := space.decode(space.sample(rng))):
-            pass
-        return subnet
+    def drawn(wanted: Callable[[Subnet], bool]) -> list[Subnet]:
+        draws = (space.decode(space.sample(rng)) for _ in range(DRAWS))
+        return list(islice(filter(wanted, draws), 1))
 
-    return {
+    kinds = {
         "largest": [largest],
         "smallest": [smallest],
-        "random hybrid": [drawn(lambda subnet: subnet.vit_blocks > 0)],
-        "random CNN": [drawn(lambda subnet: family(subnet) is Family.CNN)],
+        "random hybrid": drawn(lambda subnet: subnet.vit_blocks > 0),
+        "random CNN": drawn(lambda subnet: family(subnet) is Family.CNN),
         "sandwich": [largest, smallest, *(space.decode(space.sample(rng)) for _ in range(2))],
     }
+    return {kind: subnets for kind, subnets in kinds.items() if subnets}
 
 
 def step_of(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -23,6 +25,16 @@ def test_kinds() -> None:
     assert kinds["sandwich"][:2] == kinds["largest"] + kinds["smallest"]
     assert len(kinds["sandwich"]) == 4
     assert kinds == subnets_by_kind(SPACE, seed=0)
+
+
+def test_a_kind_that_the_space_does_not_hold_is_left_out() -> None:
+    stages = tuple(replace(stage, vit_depth=(0,), vit=None) for stage in SPACE.stages)
+    assert set(subnets_by_kind(replace(SPACE, stages=stages), seed=0)) == {
+        "largest",
+        "smallest",
+        "random CNN",
+        "sandwich",
+    }
 
 
 def test_copied_slices_change_no_bit_and_are_copies() -> None:
