@@ -50,7 +50,7 @@ from supernet.precision import PRECISIONS, resolve_device, resolve_precision
 ELASTIC, FAST, PLAIN, COPYING = "elastic", "plain, our kernels", "plain torch", "copying"
 RATE, CLIP = 1e-4, 1.0
 ROUNDS, QUICK_ROUNDS = 11, 3
-DRAWS = 10_000
+DRAWS = 1_000
 """Random subnets among which one of a kind is looked for."""
 
 Classify = Callable[[Tensor], Tensor]
