@@ -409,7 +409,7 @@ def test_racing_says_what_it_spared_and_goes_on_with_racing_alone(folder: Path) 
     process = start(*arguments)
     _, error = process.communicate()
     assert process.returncode == 2
-    assert "racing 1, confidence 0.9 -> absent" in error
+    assert "racing 2, confidence 0.9 -> absent" in error
 
 
 @pytest.mark.parametrize(

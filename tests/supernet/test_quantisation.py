@@ -105,6 +105,8 @@ def test_linear_layer_as_integers_compute_it(seed: int, columns: int) -> None:
     whole = stored(x, 1.0, inputs, clamp=None)
     made = quantised_weights(weight, bias, inputs.scale)
     expected = whole.long() @ made.weight.long().T + made.bias.long()
+    # Beyond that float32 holds no odd number; a bias comes there where all weights of a channel are tiny.
+    assume(int(expected.abs().max()) < 2**24)
     sums = F.linear(whole, made.weight, made.bias)
     assert torch.equal(sums.long(), expected)
 
