@@ -45,8 +45,8 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "benchmarks.report": ("--evaluations", "40"),
     "benchmarks.samplers": ("--sampler", "nsga2,random", "--evaluations", "60"),
     "benchmarks.search": (
-        *("--methods", "nsga2,random", "--seeds", "2", "--evaluations", "24"),
-        *("--accuracies", "stand-in", "--cache", "search.db"),
+        *("--methods", "nsga2,random", "--seeds", "1", "--evaluations", "24"),
+        *("--cache", "search.db"),
     ),
     "benchmarks.sensitivity": ("--subnets", "4", "--space", "tiny.yaml"),
     "benchmarks.store": ("--evaluations", "60", "--times", "2", "--generations", "1"),
@@ -92,6 +92,8 @@ PLACEHOLDERS = {
 
 REPLACED = {
     "--nproc-per-node 8": "--nproc-per-node 1",
+    "--val-images 256": "--val-images 8",
+    "--calibration-images 256": "--calibration-images 64",
     "--min-acc 68%": "--min-acc 1%",
     "check .": "check search_space",
     "--check .": "--check search_space",
