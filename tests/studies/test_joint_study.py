@@ -6,8 +6,6 @@ import csv
 import json
 import random
 import shlex
-import signal
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,9 +31,9 @@ from studies.samplers.registry import known_samplers
 from studies.store import open_store
 from studies.study import Study
 from studies.study_hardware import cost_model
+from tests.studies.killed_run import killed, rows
+from tests.studies.killed_run import run as run_apart
 from tests.studies.quality import Quality
-from tests.studies.test_resume import count, rows, start
-from tests.studies.test_resume import run as run_apart
 
 FILE = load_soc("u55-256-cim8")
 CHOICES = "macros=0,2,8 units=1,4"
@@ -231,14 +229,7 @@ def test_killed_at_random_moments_gives_the_same_table(tmp_path: Path, tiny_path
     whole, broken = tmp_path / "whole.db", tmp_path / "broken.db"
     rng = random.Random(name)
     for _ in range(3):
-        process = start(tmp_path, *arguments, "--db", "broken.db")
-        wanted = count(broken) + rng.randint(1, 10)
-        while process.poll() is None and count(broken) < wanted:
-            time.sleep(0.005)
-        time.sleep(rng.uniform(0, 0.03))
-        process.kill()
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
+        assert killed(broken, rng, *arguments, most=10)
     run_apart(tmp_path, *arguments, "--db", "broken.db")
     assert rows(broken) == rows(whole)
     assert len(rows(whole)) == 36

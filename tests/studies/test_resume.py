@@ -4,55 +4,15 @@ from __future__ import annotations
 
 import random
 import shutil
-import signal
-import sqlite3
-import subprocess
-import sys
-import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from studies.samplers.registry import known_samplers
 from studies.store import open_store
+from tests.studies.killed_run import count, killed, rows, run
 
-ROOT = Path(__file__).parents[2]
-OBJECTIVES = ("--objectives", "quality,params,lat", "--constraint", "macs<=18M", "--population", "6")
 KILLS = 3
-
-
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """`studies.run` in another process, with an objective that takes some milliseconds."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.studies.slow_run", "0.01", *OBJECTIVES, *arguments],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "H4H_CACHE": str(folder)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def run(folder: Path, *arguments: str) -> None:
-    """The same to its end."""
-    process = start(folder, *arguments)
-    _, error = process.communicate()
-    assert (process.returncode, error) == (0, "")
-
-
-def rows(path: Path, table: str = "evaluation") -> list[tuple[object, ...]]:
-    """A table of a database as it is."""
-    with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(f"SELECT * FROM {table} ORDER BY study, number").fetchall()
-
-
-def count(path: Path) -> int:
-    """Rows of a database in which another process may be writing."""
-    if not path.exists():
-        return 0
-    with open_store(path) as store:
-        return sum(store.count(study.name) for study in store.studies())
 
 
 @pytest.fixture(scope="module")
@@ -83,24 +43,12 @@ def test_killed_at_random_moments_gives_the_same_table(
     assert len(rows(whole)) == (18 if name == "optuna-gp" else 36)
 
     rng = random.Random(name)
-    kills = 0
-    while True:
-        process = start(tmp_path, *arguments, "--db", "broken.db")
-        wanted = count(broken) + rng.randint(0, len(rows(whole)) // KILLS - 1)
-        while kills < KILLS and process.poll() is None and count(broken) < wanted:
-            time.sleep(0.005)
-        if kills < KILLS:
-            time.sleep(rng.uniform(0, 0.03))
-            process.kill()
-        process.communicate()
-        if process.returncode == 0:
-            break
-        assert process.returncode == -signal.SIGKILL
-        kills += 1
+    for _ in range(KILLS):
+        assert killed(broken, rng, *arguments, most=len(rows(whole)) // KILLS - 1)
         # The other study goes on, but what was taken from it is kept with this one.
         if broken.exists() and count(broken):
             shutil.copy(long, tmp_path / "first.db")
-    assert kills == KILLS
+    run(tmp_path, *arguments, "--db", "broken.db")
     assert rows(broken) == rows(whole)
     assert rows(broken, "generation") == rows(whole, "generation")
     assert len(rows(whole, "generation")) == (6 if name == "surrogate" else 0)
@@ -113,14 +61,7 @@ def test_killed_while_subnets_race_gives_the_same_table(tmp_path: Path) -> None:
     broken = tmp_path / "broken.db"
     rng = random.Random(0)
     for _ in range(4):
-        process = start(tmp_path, *arguments, "--db", "broken.db")
-        wanted = count(broken) + rng.randint(1, 10)
-        while process.poll() is None and count(broken) < wanted:
-            time.sleep(0.005)
-        time.sleep(rng.uniform(0, 0.03))
-        process.kill()
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
+        assert killed(broken, rng, *arguments, most=10)
     run(tmp_path, *arguments, "--db", "broken.db")
     assert rows(broken) == rows(tmp_path / "whole.db")
     with open_store(broken) as store:

@@ -1,0 +1,63 @@
+"""Runs of studies in processes of their own, some of which are killed."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+from studies.store import open_store
+
+ROOT = Path(__file__).parents[2]
+OBJECTIVES = ("--objectives", "quality,params,lat", "--constraint", "macs<=18M", "--population", "6")
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """`studies.run` in another process, with an objective that takes some milliseconds."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.studies.slow_run", "0.01", *OBJECTIVES, *arguments],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "H4H_CACHE": str(folder)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(folder: Path, *arguments: str) -> None:
+    """The same to its end."""
+    process = start(folder, *arguments)
+    _, error = process.communicate()
+    assert (process.returncode, error) == (0, "")
+
+
+def rows(path: Path, table: str = "evaluation") -> list[tuple[object, ...]]:
+    """A table of a database as it is."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(f"SELECT * FROM {table} ORDER BY study, number").fetchall()
+
+
+def count(path: Path) -> int:
+    """Rows of a database in which another process may be writing."""
+    if not path.exists():
+        return 0
+    with open_store(path) as store:
+        return sum(store.count(study.name) for study in store.studies())
+
+
+def killed(database: Path, rng: random.Random, *arguments: str, most: int) -> bool:
+    """Goes on with a study and kills it after up to `most` more evaluations; False if it ended before."""
+    process = start(database.parent, *arguments, "--db", database.name)
+    wanted = count(database) + rng.randint(0, most)
+    while process.poll() is None and count(database) < wanted:
+        time.sleep(0.005)
+    time.sleep(rng.uniform(0, 0.03))
+    process.kill()
+    process.communicate()
+    assert process.returncode in (0, -signal.SIGKILL)
+    return process.returncode != 0
