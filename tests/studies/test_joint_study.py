@@ -395,8 +395,9 @@ def test_csv_and_optuna_say_the_chip(finished: Finished, capsys: pytest.CaptureF
 
 
 def test_printed_commands_profile_on_the_right_chip(
-    finished: Finished, capsys: pytest.CaptureFixture[str]
+    finished: Finished, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("UV", raising=False)
     from objectives import profile
 
     for limit in ("0.5mm2", "3mm2", "9mm2"):
