@@ -11,6 +11,7 @@ from importlib import metadata
 from types import MappingProxyType
 
 from objectives.objective import Objective
+from search_space.difference import differing
 from search_space.errors import H4HError
 from search_space.space import Space
 from studies.constraint import Constraint
@@ -100,8 +101,7 @@ def check_same(study: str, stored: Mapping[str, str], current: Mapping[str, str]
     """
     differences = [
         f"{name} {short(stored.get(name))} -> {short(current.get(name))}"
-        for name in dict.fromkeys([*stored, *current])
-        if stored.get(name) != current.get(name)
+        for name in differing(stored, current)
     ]
     if differences:
         raise FingerprintError(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib import metadata
 
 from objectives.workers.errors import WorkerError
+from search_space.difference import differing
 
 _PACKAGES = ("h4h-nas", "numpy", "distributed")
 
@@ -38,8 +39,7 @@ def check_versions(expected: Mapping[str, str], found: Mapping[str, Mapping[str,
     for address, theirs in found.items():
         differences = [
             f"{name} {expected.get(name, 'absent')} here, {theirs.get(name, 'absent')} there"
-            for name in dict.fromkeys([*expected, *theirs])
-            if expected.get(name) != theirs.get(name)
+            for name in differing(expected, theirs)
         ]
         if differences:
             raise WorkerError(
