@@ -109,8 +109,7 @@ def normalised(
     if not isinstance(normalise, Folded):
         out: Tensor = norm(convolution(x, form), normalise)
         return out
-    weight = convolution.form(x.shape[1], form)
-    return convolution.convolve(x, *normalise.folded(norm, weight, *norm.form(len(weight)), x.dtype))
+    return convolution.convolve(x, *_folded(convolution, norm, x, form, normalise))
 
 
 def activated(
@@ -123,9 +122,19 @@ def activated(
     """As `normalised`, with an odd kernel, then ReLU6; with `Folded`, a NaN may become 0 or 6."""
     if not isinstance(normalise, Folded):
         return F.relu6(normalised(convolution, norm, x, form, normalise), inplace=True)
+    return convolution_relu6(x, *_folded(convolution, norm, x, form, normalise), convolution.stride)
+
+
+def _folded(
+    convolution: ElasticConv2d | ElasticDepthwise,
+    norm: ElasticBatchNorm,
+    x: Tensor,
+    form: int,
+    normalise: Folded,
+) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a convolution in this form with batch norm folded into it, for `x`."""
     weight = convolution.form(x.shape[1], form)
-    folded = normalise.folded(norm, weight, *norm.form(len(weight)), x.dtype)
-    return convolution_relu6(x, *folded, convolution.stride)
+    return normalise.folded(norm, weight, *norm.form(len(weight)), x.dtype)
 
 
 class ElasticLayerNorm(nn.Module):
