@@ -63,6 +63,7 @@ from supernet.checkpoint import load_checkpoint
 from supernet.checkpoints import built_in_checkpoint
 from supernet.evaluation_pack import built_in_pack, load_pack
 from supernet.images import BATCH, normalised
+from supernet.memory_budget import DEFAULT_MEMORY
 from supernet.model import Supernet
 from supernet.normalisation import EPSILON
 from supernet.parts import parts
@@ -288,7 +289,9 @@ def main() -> None:
     parser = Parser(prog="python -m benchmarks.oracle", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="8 subnets, 512 and 256 images, one round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--memory", default="8GB", help="as that of studies.run (default: %(default)s)")
+    parser.add_argument(
+        "--memory", default=DEFAULT_MEMORY, help="as that of studies.run (default: %(default)s)"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     memory = parse_bytes(options.memory, option="--memory")

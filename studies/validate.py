@@ -37,6 +37,7 @@ from studies.study import Study
 from studies.table import front_table
 from supernet.checkpoints import built_in_checkpoint
 from supernet.layouts import DEFAULT_DATA, add_data
+from supernet.memory_budget import DEFAULT_MEMORY
 
 if TYPE_CHECKING:  # torch takes seconds to import, and most mistakes can be told without
     from supernet.images import Images, LabelledImages
@@ -101,7 +102,7 @@ class Plan:
         """What the study's fingerprint says of its accuracy measurement.
 
         Raises:
-            ValidationError: Nothing.
+            ValidationError: The fingerprint says nothing of it.
         """
         found = part_of(self.study.fingerprint, ACCURACY, name)
         if found is None:
@@ -113,7 +114,7 @@ class Plan:
     @property
     def memory(self) -> float:
         """Bytes that maps may take."""
-        return parse_bytes(self.study.settings.get("memory", "8GB"), option="memory of the study")
+        return parse_bytes(self.study.settings.get("memory", DEFAULT_MEMORY), option="memory of the study")
 
 
 def check(options: Namespace) -> Plan:

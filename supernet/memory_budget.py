@@ -15,6 +15,8 @@ from contextlib import contextmanager
 
 from supernet.allocator import held_bytes, return_freed_memory
 
+DEFAULT_MEMORY = "8GB"
+"""Unless told; a subnet of `imagenet224` alone needs 4.1 GB in float32."""
 OVERHEAD = 30e6
 """Bytes for what is not counted piece by piece: kernels that oneDNN compiles for each shape, statistics."""
 _HOLES = 2

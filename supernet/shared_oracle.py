@@ -14,18 +14,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from search_space.byte_count import parse_bytes
 from search_space.errors import H4HError
 from search_space.subnet import Subnet
 from supernet.images import BATCH, check_images
 from supernet.integer_network import Integers, Numbers, Observed, Stored, run
-from supernet.memory_budget import OVERHEAD, MemoryBudget
+from supernet.memory_budget import DEFAULT_MEMORY, OVERHEAD, MemoryBudget
 from supernet.model import Supernet
 from supernet.normalisation import Folded, Normalisation, Recording
 from supernet.oracle import PreparedImages
 from supernet.parts import Part, parts
 from supernet.prefix_tree import Branch, grow, walk
 
-MEMORY = 8e9
+MEMORY = parse_bytes(DEFAULT_MEMORY, option="memory")
 """Bytes by which measuring may make a process grow, unless told."""
 _WEIGHT_BYTES = 4
 """Of a trained number with batch norm folded into it; a subnet keeps its own."""
