@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from math import prod
 from typing import Any
@@ -389,6 +389,16 @@ _BUILT_IN = resources.files("search_space") / "spaces"
 def known_spaces() -> tuple[str, ...]:
     """Names of the spaces that come with the project."""
     return built_in_names(_BUILT_IN)
+
+
+def is_built_in(space: Space) -> bool:
+    """Whether `load_space` finds just this space by its name."""
+    return space.name in known_spaces() and _built_in_digest(space.name) == space.digest
+
+
+@cache
+def _built_in_digest(name: str) -> str:
+    return load_space(name).digest
 
 
 def load_space(name: str) -> Space:

@@ -10,14 +10,12 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from objectives.hardware import MAPPINGS
-from objectives.hardware.npu_model import NPU_MODELS
 from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError, UnknownNameError
 from search_space.genotype import to_text
-from search_space.space import known_spaces, load_space
+from search_space.space import is_built_in
 from search_space.wide_table import print_wide
-from studies.command_text import command_text
+from studies.command_text import CHIP_OPTIONS, command_text, profile_command
 from studies.constraint import Constraint, parse_constraint
 from studies.database_option import add_database
 from studies.evaluation import Evaluation
@@ -181,33 +179,23 @@ def space_name(study: Study) -> str | None:
     given = study.settings.get("space")
     if given is not None:
         return str(given)
-    if study.space not in known_spaces():
-        return None
-    is_built_in = load_space(study.space).digest == networks_of(study.search_space).digest
-    return study.space if is_built_in else None
+    return study.space if is_built_in(networks_of(study.search_space)) else None
 
 
 def next_commands(study: Study, evaluation: Evaluation) -> dict[str, str]:
     """What to do with the subnet, as commands; no profile of a space that has no file known to the study."""
-    settings, genotype = study.settings, to_text(study.network(evaluation.genotype))
+    settings, network = study.settings, study.network(evaluation.genotype)
     space = space_name(study)
-    hardware = ["--hardware", str(settings.get("hardware"))] if settings.get("hardware") else []
-    given = {name: settings.get(name) for name in ("macros", "units", "npu_model", "mapping")}
-    for name, value in (given | study.chosen_hardware(evaluation.genotype)).items():
-        if value not in (None, NPU_MODELS[0], MAPPINGS[0]):
-            hardware += [f"--{name.replace('_', '-')}", str(value)]
     weights = ["--checkpoint", str(settings["checkpoint"])] if settings.get("checkpoint") else []
     data = ["--data", str(settings["data"])] if settings.get("data") else []
     out = f"runs/{study.name}-{evaluation.index}"
-    tune = ["--subnet", genotype, *weights, *data]
-    profile = (
-        {}
-        if space is None
-        else {
-            "profile": command_text("objectives.profile", ["--space", space, "--subnet", genotype, *hardware])
-        }
-    )
-    return profile | {
+    tune = ["--subnet", to_text(network), *weights, *data]
+    commands = {}
+    if space is not None:
+        hardware = {name: settings.get(name) for name in ("hardware", *CHIP_OPTIONS)}
+        hardware |= study.chosen_hardware(evaluation.genotype)
+        commands["profile"] = profile_command(space, network, hardware)
+    return commands | {
         "fine-tune": command_text("supernet.finetune", ["--epochs", "20", *tune, "--out", out]),
         "export": command_text("supernet.finetune", ["--epochs", "0", *tune, "--out", f"{out}-as-is"]),
     }

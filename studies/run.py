@@ -31,10 +31,10 @@ from search_space.byte_count import parse_bytes
 from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.genotype import Genotype, to_text
-from search_space.space import Space, known_spaces, load_space
+from search_space.space import Space, is_built_in, load_space
 from search_space.wide_table import print_wide
 from studies.chips import DECIDED, Chips, check_chips
-from studies.command_text import command_text
+from studies.command_text import CHIP_OPTIONS, command_text, profile_command
 from studies.constraint import Constraint, parse_constraint
 from studies.database_option import add_database
 from studies.display import Display, create_display
@@ -68,6 +68,7 @@ from studies.table import front_table
 from supernet.checkpoint_header import check_space, check_trained_on_pack, stored_space
 from supernet.checkpoints import built_in_checkpoint
 from supernet.layouts import add_data, recognised
+from supernet.memory_budget import DEFAULT_MEMORY
 
 DEFAULTS: dict[str, Any] = {
     "objectives": "acc,lat,energy",
@@ -87,7 +88,7 @@ DEFAULTS: dict[str, Any] = {
     "calibration_images": None,
     "device": "cpu",
     "precision": "fp32",
-    "memory": "8GB",
+    "memory": DEFAULT_MEMORY,
     "racing": False,
     "workers": None,
     "dask": None,
@@ -315,8 +316,7 @@ def _space(given: str | None, checkpoint: Path | None) -> tuple[Space, str | Non
         if checkpoint is not None and stored is not None:
             check_space(checkpoint, stored, space)
         return space, name
-    is_built_in = stored.name in known_spaces() and load_space(stored.name).digest == stored.digest
-    return stored, stored.name if is_built_in else None
+    return stored, stored.name if is_built_in(stored) else None
 
 
 def _chips(options: Namespace, quantities: Collection[str]) -> Chips:
@@ -398,9 +398,11 @@ def make_objectives(plan: Plan) -> Objectives:
         workers, memory = options.workers, parse_bytes(options.memory, option="--memory")
         if workers is None:
             # torch's own number of threads: the cores that this process may use, or OMP_NUM_THREADS.
-            alone = device.type != "cpu" or options.dask is not None or options.racing
-            fitting = most_processes(plan.space, options.precision, memory)
-            workers = 1 if alone else min(torch.get_num_threads(), fitting)
+            workers = torch.get_num_threads()
+            if device.type != "cpu" or options.dask is not None or options.racing:
+                workers = 1
+            elif workers > 1:
+                workers = min(workers, most_processes(plan.networks, options.precision, memory))
         made = Accuracy(
             checkpoint=plan.checkpoint,
             space=plan.networks,
@@ -619,7 +621,8 @@ def print_result(
         print(f"  in fewer steps  {run_command_line(predicting(plan))}")
     print(f"  see it again    {show_command(plan)}", flush=True)
     if front and plan.space_name is not None:
-        command = profile_command(plan, plan.space_name, front[0])
+        network = network_genes(plan.space, front[0].genotype)
+        command = profile_command(plan.space_name, network, chip_options(plan, front[0]))
         print(f"  look at id {front[0].index:<4} {command}", flush=True)
 
 
@@ -687,17 +690,11 @@ def show_command(plan: Plan) -> str:
     return command_text("studies.show", ["--db", str(plan.options.db), "--study", plan.study])
 
 
-def profile_command(plan: Plan, space: str, evaluation: Evaluation) -> str:
-    """The command that shows where the time and energy of one subnet of `space` go, on its chip."""
-    options, genotype = plan.options, evaluation.genotype
-    network, chip = network_genes(plan.space, genotype), chip_of(plan.space, genotype).over(plan.chips.given)
-    words = ["--space", space, "--subnet", to_text(network), "--hardware", options.hardware]
-    given = {"macros": chip.macros, "units": chip.units}
-    given |= {name: getattr(options, name) for name in ("npu_model", "mapping")}
-    for name, value in given.items():
-        if value != DEFAULTS[name]:
-            words += [f"--{name.replace('_', '-')}", str(value)]
-    return command_text("objectives.profile", words)
+def chip_options(plan: Plan, evaluation: Evaluation) -> dict[str, object]:
+    """The chip of one subnet as options, by name."""
+    chip = chip_of(plan.space, evaluation.genotype).over(plan.chips.given)
+    own = {name: getattr(plan.options, name) for name in ("hardware", *CHIP_OPTIONS)}
+    return own | {"macros": chip.macros, "units": chip.units}
 
 
 def _plain(value: object) -> object:

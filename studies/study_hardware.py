@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from objectives.hardware import CostModel, SoC, load_soc
+from objectives.hardware import MAPPINGS, CostModel, SoC, load_soc
 from objectives.hardware.chip import Chip
+from objectives.hardware.npu_model import NPU_MODELS
 from objectives.hardware.quantity import Quantity
 from objectives.hardware.soc import assumed, with_value
 from objectives.hardware_cost import network_totals
@@ -77,12 +78,7 @@ def cost_model(study: Study, chip: Chip | None = None) -> CostModel:
         Chip(settings.get("macros"), settings.get("units")),
         space.hardware if isinstance(space, JointSpace) else None,
     )
-
-    def model(soc: SoC) -> CostModel:
-        mapping = study.fingerprint.get("mapping", "latency")
-        return CostModel(soc, mapping, npu_model=settings.get("npu_model", "analytic"))
-
-    greatest = model(chips.greatest)
+    greatest = _model(study, chips.greatest)
     changed = [
         part
         for part, value in greatest.fingerprint().items()
@@ -92,7 +88,13 @@ def cost_model(study: Study, chip: Chip | None = None) -> CostModel:
         raise HardwareError(
             f"study {study.name!r} was made with another {' and '.join(changed)} than {name} has now"
         )
-    return greatest if chip is None else model(chips.soc(chip))
+    return greatest if chip is None else _model(study, chips.soc(chip))
+
+
+def _model(study: Study, soc: SoC) -> CostModel:
+    """The cost model of `study` for a chip."""
+    mapping, npu_model = study.fingerprint.get("mapping"), study.settings.get("npu_model")
+    return CostModel(soc, mapping or MAPPINGS[0], npu_model=npu_model or NPU_MODELS[0])
 
 
 def shifts(study: Study, socs: Sequence[SoC], subnets: Sequence[Subnet]) -> list[Shift]:
@@ -162,9 +164,7 @@ def _changes(
     """
 
     def totals(soc: SoC, places: Sequence[int]) -> FloatArray:
-        model = study.settings.get("npu_model", "analytic")
-        costs = CostModel(soc, study.fingerprint.get("mapping", "latency"), npu_model=model)
-        found = network_totals(costs, [subnets[place] for place in places])
+        found = network_totals(_model(study, soc), [subnets[place] for place in places])
         return np.stack(found, axis=1)  # (places, 2)
 
     found = np.zeros((len(ends), len(subnets), 2))

@@ -350,6 +350,8 @@ def test_accuracy_of_a_checkpoint(
         "50",
         "--calibration-images",
         "32",
+        "--workers",
+        "1",
     ]
     run.main([*arguments, "--checkpoint", "net0.safetensors"])
     with open_store(Path("studies.db")) as store:
