@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,9 @@ from hypothesis import settings
 from search_space.cache_folder import VARIABLE
 from tests.command import Command
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Tests that run side by side, and the processes that they start, have a core each.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 # No test depends on time: these run beside whatever else the machine does.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
