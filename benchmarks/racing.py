@@ -41,9 +41,11 @@ from search_space.errors import H4HError
 from search_space.space import Space
 from search_space.subnet import Subnet
 from search_space.whole_file import whole_file
-from studies import run
 from studies.evaluation import Evaluation, Evaluator
+from studies.plan import planned
+from studies.plan_objectives import Objectives, make_objectives
 from studies.racing import Race
+from studies.run import run
 from studies.store import open_store
 from studies.study import Study
 
@@ -113,21 +115,21 @@ class Remembered:
 
 
 def searched(
-    arguments: Sequence[str], objectives: run.Objectives, folder: Path
+    arguments: Sequence[str], objectives: Objectives, folder: Path
 ) -> tuple[Study, list[Evaluation]]:
     """The study of a command line, with its evaluations."""
     path = folder / "studies.db"
     path.unlink(missing_ok=True)
-    plan = run.check(run.parser().parse_args([*arguments, "--db", str(path)]))
+    plan = planned([*arguments, "--db", str(path)])
     with redirect_stdout(StringIO()):
-        run.run(plan, objectives, Console(quiet=True))
+        run(plan, objectives, Console(quiet=True))
     with open_store(path) as store:
         (study,) = store.studies()
         return study, store.evaluations(study.name)
 
 
 def replayed(
-    study: Study, rows: Sequence[Evaluation], objectives: run.Objectives, space: Space
+    study: Study, rows: Sequence[Evaluation], objectives: Objectives, space: Space
 ) -> list[Evaluation]:
     """The evaluations of a study again, in the same generations, with racing."""
     population = int(study.fingerprint["population"])
@@ -143,9 +145,9 @@ def replayed(
     return sorted(raced, key=lambda one: one.index)
 
 
-def compared(arguments: Sequence[str], objectives: run.Objectives, *, is_searched: bool) -> dict[str, float]:
+def compared(arguments: Sequence[str], objectives: Objectives, *, is_searched: bool) -> dict[str, float]:
     """The figures of one seed."""
-    space = run.check(run.parser().parse_args(arguments)).space
+    space = planned(arguments).space
     with TemporaryDirectory() as folder:
         study, whole = searched(arguments, objectives, Path(folder))
     raced = replayed(study, whole, objectives, space)
@@ -210,7 +212,7 @@ def measure(options: Namespace) -> dict[str, Any]:
     ]
     arguments = ["--objectives", "acc,lat,energy", *(quick if options.quick else [])]
     # Racing asks for images slice by slice, which only an oracle in this process can be asked for.
-    made = run.make_objectives(run.check(run.parser().parse_args([*arguments, "--workers", "1"])))
+    made = make_objectives(planned([*arguments, "--workers", "1"]))
     accuracy, *others = made.goals
     assert isinstance(accuracy, ImageObjective)
     remembered = Remembered(accuracy, options.cache)

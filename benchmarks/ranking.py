@@ -42,7 +42,7 @@ from supernet import cifar10, oracle
 from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import file_digest, load_checkpoint
 from supernet.checkpoint_header import read_header
-from supernet.checkpoints import built_in_checkpoint
+from supernet.checkpoints import add_checkpoint
 from supernet.datasets import open_data
 from supernet.extraction import extract
 from supernet.fine_tuning import FineTuning, make_recipe, top1
@@ -147,7 +147,7 @@ def main() -> None:
     parser.add_argument(
         "--start", choices=RATES, default=SCRATCH, help="where each starts (default: %(default)s)"
     )
-    parser.add_argument("--checkpoint", type=Path, help="safetensors file (default: the shipped one)")
+    add_checkpoint(parser.add_argument)
     add_data(parser.add_argument, DEFAULT_DATA)
     parser.add_argument("--out", type=Path, help="folder of the states (default: runs/ranking-BUDGET-START)")
     parser.add_argument("--seed", type=int, default=0, help="of subnets and training (default: %(default)s)")
@@ -167,7 +167,7 @@ def main() -> None:
         precision=resolve_precision(options.precision, device),
     )
     keep_freed_memory()
-    checkpoint = options.checkpoint or built_in_checkpoint("cifar32")
+    checkpoint = options.checkpoint
     supernet = load_checkpoint(checkpoint).to(device).eval()
     space = supernet.space
     data = open_data(options.data, options.dataset, space)

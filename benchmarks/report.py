@@ -38,7 +38,7 @@ from search_space.genotype import Genotype
 from search_space.space import Space, load_space
 from search_space.wide_table import print_wide
 from studies.evaluation import Evaluation
-from studies.run import DEFAULTS
+from studies.run_options import DEFAULTS
 from studies.store import create_store
 from studies.study import Goal, Study
 

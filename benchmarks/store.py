@@ -206,17 +206,19 @@ class Timed:
 
 def overhead(folder: Path, generations: int) -> dict[str, float]:
     """Share of the first generations of the default run, from the first subnet on, that is no objective."""
-    from studies import run
+    from studies.plan import planned
+    from studies.plan_objectives import Objectives, make_objectives
+    from studies.run import run
 
     command = ["--db", str(folder / "run.db"), "--generations", str(generations)]
-    plan = run.check(run.parser().parse_args(command))
-    with closing(run.make_objectives(plan)) as made:
+    plan = planned(command)
+    with closing(make_objectives(plan)) as made:
         goals = tuple(Timed(goal) for goal in made.goals)
-        timed = run.Objectives(goals, made.limited)  # type: ignore[arg-type]
+        timed = Objectives(goals, made.limited)  # type: ignore[arg-type]
         console = Console(file=(folder / "out.txt").open("w"))
         start = time.perf_counter()
         with redirect_stdout(console.file):
-            run.run(plan, timed, console)
+            run(plan, timed, console)
         total = time.perf_counter() - start
     return {"run_s": total, "overhead_fraction": 1 - sum(goal.seconds for goal in goals) / total}
 

@@ -26,8 +26,9 @@ from studies.evaluation import Evaluation
 from studies.front import Floats, nondominated
 from studies.importance import importance
 from studies.pick import knee, next_commands
-from studies.run import DEFAULTS, study_command
+from studies.run_options import DEFAULTS
 from studies.study import Study
+from studies.study_commands import study_command
 from studies.study_hardware import MEMBERS, cost_model, shifts, spread_over
 from studies.subnet_record import mapping_record, outline, stage_record
 

@@ -33,7 +33,7 @@ from search_space.wide_table import print_wide
 from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import load_checkpoint
 from supernet.checkpoint_header import read_header, stored_space
-from supernet.checkpoints import locate_checkpoint
+from supernet.checkpoints import add_checkpoint
 from supernet.conflict_plot import report_figure
 from supernet.conflict_report import ConflictReport, Cosines, PairKind, summarise
 from supernet.datasets import open_data
@@ -205,9 +205,7 @@ def main() -> None:
         prog="python -m supernet.conflict",
         description="Conflict between gradients of a checkpoint's subnets.",
     )
-    parser.add_argument(
-        "--checkpoint", default="cifar32", help="shipped one by name, or a file (default: %(default)s)"
-    )
+    add_checkpoint(parser.add_argument)
     add_data(parser.add_argument)
     for name, default, text in (
         ("batches", 8, "batches, each with subnets of its own"),
@@ -228,7 +226,7 @@ def main() -> None:
 
     keep_freed_memory()
     device = resolve_device(arguments.device)
-    checkpoint = locate_checkpoint(arguments.checkpoint)
+    checkpoint = arguments.checkpoint
     supernet = load_checkpoint(checkpoint).to(device)
     images, source = training_images(arguments.data, arguments.dataset, checkpoint)
     wanted = arguments.batches * arguments.images
@@ -249,7 +247,7 @@ def main() -> None:
         save_figure(report_figure(report, title), arguments.plot)
     if arguments.json:
         record = {
-            "checkpoint": arguments.checkpoint,
+            "checkpoint": str(checkpoint),
             "images": source,
             "seed": arguments.seed,
             "conflict": report.to_dict(),

@@ -33,7 +33,7 @@ from supernet import cifar10, oracle, shared_oracle
 from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import load_checkpoint
 from supernet.checkpoint_header import check_trained_on_pack, read_header
-from supernet.checkpoints import built_in_checkpoint
+from supernet.checkpoints import add_checkpoint
 from supernet.datasets import open_data
 from supernet.evaluation_pack import built_in_pack, load_pack
 from supernet.images import BATCH, Images, check_classes
@@ -222,7 +222,7 @@ def _print_drops(drops: list[FamilyDrop], splits: list[str]) -> None:
 
 def main() -> None:
     parser = Parser(prog="python -m supernet.evaluate", description="Accuracy of a checkpoint's subnets.")
-    parser.add_argument("--checkpoint", type=Path, help="safetensors file (default: the shipped one)")
+    add_checkpoint(parser.add_argument)
     add_data(parser.add_argument)
     parser.add_argument(
         "--split", choices=(*SPLITS, "both"), default="both", help="images to classify (default: %(default)s)"
@@ -241,7 +241,7 @@ def main() -> None:
         if getattr(arguments, name) < 0:
             parser.error(f"--{name} must be at least 0, but got {getattr(arguments, name)}")
 
-    checkpoint = arguments.checkpoint or built_in_checkpoint("cifar32")
+    checkpoint = arguments.checkpoint
     keep_freed_memory()
     device = resolve_device(arguments.device)
     precision = resolve_precision(arguments.precision, device, SCORED_IN)

@@ -32,7 +32,7 @@ from supernet import cifar10, oracle
 from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import file_digest, load_checkpoint
 from supernet.checkpoint_header import read_header
-from supernet.checkpoints import built_in_checkpoint
+from supernet.checkpoints import add_checkpoint
 from supernet.datasets import open_data
 from supernet.evaluate import SPLITS
 from supernet.extraction import extract, folded, save_extracted
@@ -63,7 +63,7 @@ def make_parser() -> Parser:
     parser = Parser(
         prog="python -m supernet.finetune", description="Take a subnet out of a supernet and train it on."
     )
-    parser.add_argument("--checkpoint", type=Path, help="safetensors file (default: the shipped one)")
+    add_checkpoint(parser.add_argument)
     parser.add_argument(
         "--subnet", required=True, help="max, min, or a genotype: gene indices joined by commas"
     )
@@ -121,7 +121,7 @@ def main() -> None:
     # Without epochs there is no phase to train, but bad values are told all the same.
     recipe = make_recipe(epochs=arguments.epochs or 1, rate=arguments.rate, **values)
     resolve_precision(recipe.precision, device)
-    checkpoint = arguments.checkpoint or built_in_checkpoint("cifar32")
+    checkpoint = arguments.checkpoint
     supernet = load_checkpoint(checkpoint).to(device)
     genotype = supernet.space.parse(arguments.subnet)
     subnet = supernet.space.decode(genotype)

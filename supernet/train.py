@@ -31,6 +31,7 @@ from search_space.space import load_space
 from search_space.whole_file import whole_file
 from supernet.allocator import keep_freed_memory
 from supernet.checkpoint import save_checkpoint
+from supernet.checkpoints import locate_checkpoint
 from supernet.datasets import open_data
 from supernet.distributed import World, joined_world
 from supernet.layouts import add_data
@@ -109,13 +110,13 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--from",
         dest="start",
-        type=Path,
+        type=locate_checkpoint,
         metavar="CHECKPOINT",
-        help="weights to start from (default: random ones)",
+        help="weights to start from: a file, or the name of shipped ones (default: random ones)",
     )
     parser.add_argument(
         "--teacher",
-        type=Path,
+        type=locate_checkpoint,
         metavar="CHECKPOINT",
         help="supernet whose largest subnet teaches the largest subnet, in place of the labels",
     )

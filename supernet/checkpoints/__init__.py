@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from search_space.errors import H4HError, UnknownNameError
 
@@ -43,3 +45,14 @@ def locate_checkpoint(name: str) -> Path:
             "checkpoint", name, (*known_checkpoints(), "or the path of a .safetensors file")
         )
     return Path(name)
+
+
+def add_checkpoint(add: Callable[..., Any]) -> None:
+    """Adds the option ``--checkpoint`` by the `add_argument` of a parser."""
+    add(
+        "--checkpoint",
+        type=locate_checkpoint,
+        default="cifar32",
+        metavar="FILE",
+        help="safetensors file, or the name of a shipped one (default: %(default)s)",
+    )

@@ -10,7 +10,7 @@ from objectives import size
 from objectives.objective import ImageObjective
 from search_space.errors import H4HError
 from search_space.space import Space, load_space
-from studies.run import Objectives
+from studies.plan_objectives import Objectives
 from tests.studies.quality import ImageQuality
 
 ARGUMENTS = ["--objectives", "acc,params", "--population", "8", "--generations", "4"]

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studies import run
 from studies.comparison import Contender
 from studies.evaluation import Evaluation
 from studies.report import read
@@ -25,6 +24,7 @@ from studies.report_data import (
     report_record,
     views,
 )
+from studies.run_options import parser
 from studies.study import Goal, Study
 from tests.studies.reports import HOSTILE
 
@@ -174,7 +174,7 @@ def test_importance_sees_only_genes_in_use(report_database: Path) -> None:
 def test_command_repeats_the_study_as_far_as_it_has_gone(report_database: Path) -> None:
     command = repeat_command(read([HOSTILE], report_database)[0])
     words = shlex.split(command)
-    options = run.parser().parse_args(words[words.index("studies.run") + 1 :])
+    options = parser().parse_args(words[words.index("studies.run") + 1 :])
     assert (options.study, options.db, options.objectives) == (HOSTILE, report_database, "acc,lat,energy")
     # It was begun with two generations of ten.
     assert (options.population, options.generations, options.evaluations) == (10, None, 25)

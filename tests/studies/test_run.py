@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -292,39 +291,6 @@ def test_bad_input_needs_no_torch() -> None:
         command, capture_output=True, text=True, check=True, env={"PYTHONPATH": str(ROOT)}
     )
     assert result.stdout.split() == ["QuantityError", "False", "False"]
-
-
-def test_commands_are_printed_as_uv_runs_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["--objectives", "lat,macs", "--constraint", "lat<=2ms", "--db", "a b.db", "--seed", "3"]
-    plan = run.check(run.parser().parse_args([*words, "--study", "mine"]))
-    monkeypatch.delenv("UV", raising=False)
-    start = "python -m studies.run --objectives lat,macs --study mine --db 'a b.db' --seed 3"
-    assert run.run_command_line(plan) == f"{start} --generations 12 --constraint 'lat<=2ms'"
-    more = run.run_command_line(plan, raised="generations")
-    assert more == f"{start} --generations 24 --constraint 'lat<=2ms'"
-    monkeypatch.setenv("UV", "/usr/bin/uv")
-    assert run.run_command_line(plan, raised="generations") == f"uv run {more}"
-
-
-def test_a_search_for_accuracy_by_nsga2_points_to_the_surrogate(folder: Path) -> None:
-    plan = run.check(run.parser().parse_args(["--study", "mine", "--seed", "3", "--generations", "5"]))
-    line = run.run_command_line(run.predicting(plan))
-    again = run.check(run.parser().parse_args(shlex.split(line[line.index("--objectives") :])))
-    assert (again.search.sampler, again.study) == ("surrogate", "mine-surrogate")
-    assert (again.search.seed, again.search.rules) == (3, plan.search.rules)
-    assert plan.options.sampler == "nsga2"
-
-
-def test_printed_command_holds_every_option_of_the_search(folder: Path) -> None:
-    words = ["--objectives", "lat,macs", "--sampler", "rnsga2", "--prefer", "lat=1ms", "--prefer", "macs=3M"]
-    words += ["--seed-subnets", "max,min", "--evaluations", "90", "--minutes", "2.5", "--patience", "4"]
-    plan = run.check(run.parser().parse_args(words))
-    line = run.run_command_line(plan, raised="patience")
-    line = line[line.index("--objectives") :]
-    again = run.check(run.parser().parse_args(shlex.split(line)))
-    assert again.search == replace(plan.search, rules=replace(plan.search.rules, patience=8))
-    # Minutes are those of one run, so the same number goes on.
-    assert "--minutes 2.5" in run.run_command_line(plan, raised="minutes")
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import torch
 from search_space.space import Space
 from supernet import cifar10, train
 from supernet.checkpoint import load_checkpoint
+from supernet.checkpoints import built_in_checkpoint
 from supernet.images import LabelledImages
 from supernet.optimizer import is_vit
 from supernet.training import EpochResult, Trainer
@@ -21,6 +22,11 @@ from tests.command import Call, Command
 @pytest.fixture
 def call(command: Command) -> Call:
     return partial(command, train.main)
+
+
+def test_training_can_start_from_shipped_weights_by_their_name() -> None:
+    arguments = train.make_parser().parse_args(["--out", "runs/mine", "--from", "cifar32"])
+    assert arguments.start == built_in_checkpoint("cifar32")
 
 
 @pytest.mark.parametrize(
@@ -40,6 +46,7 @@ def call(command: Command) -> Call:
         (("--batch", "128"), "batch must be at most the 64 training images, but got 128"),
         (("--batch", "32", "--from", "none.safetensors"), "none.safetensors does not exist"),
         (("--batch", "32", "--teacher", "none.safetensors"), "none.safetensors does not exist"),
+        (("--from", "cifar23"), "unknown checkpoint 'cifar23'"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(
