@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,10 +17,7 @@ from supernet.checkpoint import load_checkpoint
 from supernet.images import LabelledImages
 from tests.command import Command
 
-
-def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"supernet.{module}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+MAINS = {"data": data.main, "evaluate": evaluate.main, "train": train.main}
 
 
 @pytest.mark.parametrize(
@@ -39,24 +37,40 @@ def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("train", ("--out", "o", "--batch", "1"), "batch must be at least 2 and finite, but got 1"),
         ("train", ("--out", "o", "--epochs", "3,0"), "phase 'hybrid': epochs must be at least 1, but got 0"),
         ("evaluate", ("--checkpoint", "absent.safetensors"), "absent.safetensors does not exist"),
+        ("evaluate", ("--checkpoint", "cifar23"), "unknown checkpoint 'cifar23'"),
         ("train", ("--out", "o", "--split-seed", "-1"), "--split-seed must be at least 0, but got -1"),
         ("evaluate", ("--data", "nowhere"), "--data nowhere is no folder and holds no data set"),
-        ("evaluate", ("--checkpoint", "x", "--random", "-1"), "--random must be at least 0"),
-        ("evaluate", ("--checkpoint", "x", "--split", "all"), "invalid choice: 'all'"),
+        ("evaluate", ("--random", "-1"), "--random must be at least 0"),
+        ("evaluate", ("--split", "all"), "invalid choice: 'all'"),
         ("data", ("cifar11",), "invalid choice: 'cifar11'"),
         ("data", ("pack",), "`pack` needs --out DIR"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(
-    module: str, arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    module: str,
+    arguments: tuple[str, ...],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: Command,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(train.__file__).parents[1]))
-    done = run(module, *arguments)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert message in done.stderr
-    assert done.stderr.count("\n") == 1
+    code, out, error = command(MAINS[module], *arguments)
+    assert (code, out) == (2, "")
+    assert message in error
+    assert error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", MAINS)
+def test_bad_input_of_a_shell(module: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", f"supernet.{module}", "--bad"]
+    path = {**os.environ, "PYTHONPATH": str(Path(train.__file__).parents[1])}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

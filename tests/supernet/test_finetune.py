@@ -30,7 +30,7 @@ ROOT = Path(finetune.__file__).parents[1]
     ("arguments", "message"),
     [
         ((), "--subnet, --out"),
-        (("--subnet", "max", "--out", "o", "--checkpoint", "absent"), "absent does not exist"),
+        (("--subnet", "max", "--out", "o", "--checkpoint", "absent"), "unknown checkpoint 'absent'"),
         (("--subnet", "large", "--out", "o"), "written as integers joined by commas, but got 'large'"),
         (("--subnet", "1,2", "--out", "o"), "has 58 genes, but got 2"),
         (("--subnet", "max", "--out", "o", "--data", "nowhere"), "nowhere"),
