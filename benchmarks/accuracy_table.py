@@ -1,4 +1,4 @@
-"""Accuracies of 1,248 networks of `cifar32` by the shipped supernet, and a stand-in fitted to them.
+"""Accuracies of 1,248 networks of `cifar32` by the first supernet shipped, and a stand-in fitted to them.
 
 The networks are those of one `nsga2` search of 1,000 evaluations and one `surrogate` search of 250, so many
 of them lie near the front. A genotype stands in the file as one digit per gene.
