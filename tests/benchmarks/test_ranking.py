@@ -20,6 +20,7 @@ from search_space.space import load_space
 from supernet import cifar10
 from supernet.images import LabelledImages
 from tests.command import Call, Command
+from tests.supernet.image_files import pass_as_trained_on
 
 
 def test_subnets_are_spread_over_families_and_sizes() -> None:
@@ -63,6 +64,7 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = LabelledImages(pixels, torch.arange(228) % 10)
     monkeypatch.setattr(cifar10, "SEARCH_IMAGES", 100)
     monkeypatch.setattr(cifar10, "load", lambda directory: (images, images))
+    pass_as_trained_on(monkeypatch)
     monkeypatch.setattr(ranking, "BUDGETS", {"smoke": Budget(images=128, epochs=1, search_images=100)})
     monkeypatch.setattr(ranking, "SUBNETS", 3)
     monkeypatch.setattr(ranking, "POOL", 256)

@@ -27,7 +27,13 @@ from supernet.model import Supernet
 from tests.docs.pages import page
 from tests.studies.conftest import TINY
 from tests.studies.reports import evaluated, genotypes, make_study
-from tests.supernet.image_files import write_cifar10, write_cifar100, write_fashion_mnist, write_folder
+from tests.supernet.image_files import (
+    pass_as_trained_on,
+    write_cifar10,
+    write_cifar100,
+    write_fashion_mnist,
+    write_folder,
+)
 from tests.supernet.test_conflict_plot import write_log
 
 USUAL = ("acc", "lat", "energy")
@@ -49,6 +55,7 @@ def patches() -> Iterator[pytest.MonkeyPatch]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation_pack, "load_pack", few_images)
+        pass_as_trained_on(patch)
         yield patch
 
 

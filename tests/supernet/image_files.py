@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,21 @@ from PIL import Image
 from torchvision.datasets import CIFAR10, CIFAR100
 
 from supernet import cifar10
+from supernet.checkpoint_header import read_header
+from supernet.checkpoints import built_in_checkpoint
+from supernet.datasets import ImageData
+from supernet.split import Split
+
+
+def pass_as_trained_on(patch: pytest.MonkeyPatch) -> None:
+    """The shipped weights, which say what they were trained on, take a test's own images for that."""
+    shipped = read_header(built_in_checkpoint("cifar32"))["data"]
+    split_like = ImageData.split_like
+
+    def lenient(data: ImageData, record: Mapping[str, Any] | None) -> Split:
+        return split_like(data, None if record == shipped else record)
+
+    patch.setattr(ImageData, "split_like", lenient)
 
 
 def noise(shape: Sequence[int], seed: int = 0) -> NDArray[np.uint8]:

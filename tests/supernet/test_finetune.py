@@ -21,7 +21,7 @@ from supernet.extraction import FORMAT, load_extracted
 from supernet.images import LabelledImages, normalised
 from supernet.model import Supernet
 from tests.command import Call, Command
-from tests.supernet.image_files import write_folder
+from tests.supernet.image_files import pass_as_trained_on, write_folder
 
 ROOT = Path(finetune.__file__).parents[1]
 
@@ -70,6 +70,7 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabelledImages:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(cifar10, "SEARCH_IMAGES", 16)
     monkeypatch.setattr(cifar10, "load", lambda directory: (images, images[:32]))
+    pass_as_trained_on(monkeypatch)
     return images
 
 
