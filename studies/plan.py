@@ -13,6 +13,7 @@ from objectives.hardware.chip import Chip
 from objectives.registry import check_objectives, known_objectives
 from search_space.byte_count import parse_bytes
 from search_space.errors import H4HError
+from search_space.least_values import check_least
 from search_space.space import Space, is_built_in, load_space
 from studies.chips import DECIDED, Chips, check_chips
 from studies.constraint import Constraint, parse_constraint
@@ -90,14 +91,7 @@ def check(options: Namespace) -> Plan:
     Raises:
         H4HError: Something in it is wrong.
     """
-    for name, least in (
-        ("val_images", 1),
-        ("calibration_images", 1),
-        ("workers", 1),
-    ):
-        value = getattr(options, name)
-        if value is not None and value < least:
-            raise ArgumentError(f"--{name.replace('_', '-')} must be at least {least}, but got {value}")
+    check_least(options, val_images=1, calibration_images=1, workers=1)
     parse_bytes(options.memory, option="--memory")
     if options.dask is not None and options.workers is not None:
         raise ArgumentError("--workers are processes of this machine: leave it away with --dask")

@@ -9,6 +9,7 @@ from typing import Any
 
 from search_space.errors import H4HError
 from search_space.genotype import Genotype, parse, to_text
+from search_space.least_values import check_least
 from search_space.space import Space
 from studies.first_generation import MOBILENET, WarmStart, parse_subnets, warm_start
 from studies.preference import Preference, parse_preference
@@ -140,16 +141,7 @@ def check_search(
     Raises:
         H4HError: Something in them is wrong.
     """
-    for name, least in (
-        ("population", 2),
-        ("seed", 0),
-        ("generations", 1),
-        ("evaluations", 1),
-        ("patience", 1),
-    ):
-        value = getattr(options, name)
-        if value is not None and value < least:
-            raise SearchOptionError(f"--{name} must be at least {least}, but got {value}")
+    check_least(options, population=2, seed=0, generations=1, evaluations=1, patience=1)
     if options.minutes is not None and not 0 < options.minutes < float("inf"):
         raise SearchOptionError(f"--minutes must be more than 0 and finite, but got {options.minutes:g}")
     check_sampler(options.sampler)

@@ -12,7 +12,6 @@ not trained.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import fields
@@ -27,6 +26,7 @@ from search_space import complexity
 from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.genotype import to_text
+from search_space.least_values import check_least
 from search_space.whole_file import whole_file
 from supernet import cifar10, oracle
 from supernet.allocator import keep_freed_memory
@@ -42,7 +42,7 @@ from supernet.layouts import DEFAULT_DATA, add_data
 from supernet.precision import resolve_device, resolve_precision
 from supernet.recipe import NAMES, Recipe
 from supernet.train import HELP as TRAINING_HELP
-from supernet.train import MOST_WORKERS
+from supernet.train import reading_processes
 
 STATE = "state.safetensors"
 NETWORK = "network.safetensors"
@@ -105,9 +105,7 @@ def make_parser() -> Parser:
 
 def main() -> None:
     arguments = make_parser().parse_args()
-    workers: int | None = arguments.workers
-    if workers is not None and workers < 0:
-        raise H4HError(f"--workers must be at least 0, but got {workers}")
+    check_least(arguments, workers=0)
     state = arguments.out / STATE
     if arguments.out.exists() and not arguments.out.is_dir():
         raise H4HError(f"--out must be a folder, but {arguments.out} is a file")
@@ -154,7 +152,7 @@ def main() -> None:
             recipe=recipe,
             device=device,
             origin=f"checkpoint {file_digest(checkpoint)[:12]} on images {recorded['split'][:12]}",
-            workers=min(MOST_WORKERS, os.cpu_count() or 1) if workers is None else workers,
+            workers=reading_processes(arguments.workers),
         )
     before = after = accuracy()
     # Not by rich, which would break a long line.

@@ -27,6 +27,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from search_space.command_line import Parser, run_command
 from search_space.errors import H4HError
+from search_space.least_values import check_least
 from search_space.space import load_space
 from search_space.whole_file import whole_file
 from supernet.allocator import keep_freed_memory
@@ -195,14 +196,7 @@ def make_recipe(arguments: Namespace) -> Recipe:
 
 def main() -> None:
     arguments = make_parser().parse_args()
-    if not arguments.save_every >= 0:
-        raise H4HError(f"--save-every must be at least 0, but got {arguments.save_every}")
-    if arguments.split_seed is not None and arguments.split_seed < 0:
-        raise H4HError(f"--split-seed must be at least 0, but got {arguments.split_seed}")
-    if arguments.conflict_every < 0:
-        raise H4HError(f"--conflict-every must be at least 0, but got {arguments.conflict_every}")
-    if arguments.workers is not None and arguments.workers < 0:
-        raise H4HError(f"--workers must be at least 0, but got {arguments.workers}")
+    check_least(arguments, save_every=0, split_seed=0, conflict_every=0, workers=0)
     keep_freed_memory()
     with joined_world(resolve_device(arguments.device)) as (world, device):
         try:
@@ -229,7 +223,7 @@ def _run(arguments: Namespace, world: World, device: torch.device) -> None:
         start=arguments.start,
         teacher=arguments.teacher,
         compiled=arguments.compile,
-        workers=_workers(arguments.workers),
+        workers=reading_processes(arguments.workers),
     )
     state = arguments.out / STATE
     if state.exists():
@@ -251,7 +245,8 @@ def _run(arguments: Namespace, world: World, device: torch.device) -> None:
         print(f"next: python -m supernet.evaluate {given}\n      python -m studies.run {given}")
 
 
-def _workers(wanted: int | None) -> int:
+def reading_processes(wanted: int | None) -> int:
+    """How many processes read image files: as told, else one per core, shared among torchrun's processes."""
     if wanted is not None:
         return wanted
     return min(MOST_WORKERS, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))

@@ -6,6 +6,7 @@ import json
 import subprocess
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pytest
@@ -194,13 +195,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Untrained weights and a made-up log in place of training; lists the folders that were trained."""
     folders: list[str] = []
+    seeded = Lock()  # Jobs are threads here, and torch's seed is that of the process.
 
     def train(arguments: list[str], threads: int, lock: int) -> None:
         values = dict(zip(arguments[::2], arguments[1::2], strict=True))
         out = Path(values["--out"])
         folders.append(out.name)
-        torch.manual_seed(int(values["--seed"]))
-        save_checkpoint(out / CHECKPOINT, Supernet(load_space(values["--space"])))
+        with seeded:
+            torch.manual_seed(int(values["--seed"]))
+            save_checkpoint(out / CHECKPOINT, Supernet(load_space(values["--space"])))
         records = [
             {
                 "epoch": epoch,
