@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from search_space.difference import differing
 from search_space.errors import H4HError
 from search_space.space import Space
 from search_space.subnet import Subnet
@@ -383,9 +384,7 @@ class Trainer:
         tensors, header = read_tensors(path, STATE_FORMAT)
         wanted, stored = self._settings(), header["settings"]
         differences = [
-            f"{key} {stored.get(key)!r} -> {wanted.get(key)!r}"
-            for key in sorted({*wanted, *stored})
-            if stored.get(key) != wanted.get(key)
+            f"{key} {stored.get(key)!r} -> {wanted.get(key)!r}" for key in sorted(differing(stored, wanted))
         ]
         if differences:
             raise CheckpointError(
