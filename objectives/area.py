@@ -18,7 +18,7 @@ VERSION = "1"
 
 @dataclass(frozen=True)
 class Area:
-    """Area of NPU and macros in mm2; `objectives.hardware.area` says what is not counted.
+    """Area of NPU and macros in mm2; `objectives.hardware.parts.area` says what is not counted.
 
     Attributes:
         soc: The chip.

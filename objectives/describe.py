@@ -14,8 +14,8 @@ from dataclasses import asdict
 from typing import Any
 
 from objectives.hardware import SoC, load_soc, variant
-from objectives.hardware.floor_plan import drawing
-from search_space.command_line import Parser, run_command
+from objectives.hardware.parts.floor_plan import drawing
+from search_space.command.command_line import Parser, run_command
 
 
 def add_hardware_options(parser: ArgumentParser) -> None:

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from search_space import complexity
 from search_space import genotype as genotypes
-from search_space.document import Document, built_in_names, parse_document, read_laid_over
 from search_space.errors import DocumentError, UnknownNameError
+from search_space.files.yaml_document import Document, built_in_names, parse_document, read_laid_over
 from search_space.genotype import Gene, Genotype
 from search_space.subnet import Head, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock
 

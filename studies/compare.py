@@ -19,14 +19,23 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from search_space.command_line import Parser, run_command
+from search_space.command.command_line import Parser, run_command
+from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
-from search_space.wide_table import print_wide
-from studies.comparison import COSTS, ComparisonError, Contender, Pair, Spread, aligned, blocks, compare
-from studies.database_option import add_database
-from studies.group import Group, attained, compared, smallest, summary
-from studies.named_study import read_study
-from studies.tradeoff import Gain
+from studies.analysis.comparison import (
+    COSTS,
+    ComparisonError,
+    Contender,
+    Pair,
+    Spread,
+    aligned,
+    blocks,
+    compare,
+)
+from studies.analysis.seed_groups import Group, attained, compared, smallest, summary
+from studies.analysis.tradeoff import Gain
+from studies.storage.database_option import add_database
+from studies.storage.named_study import read_study
 
 MEASURES = {
     "acc_at_equal_lat": "accuracy gained at equal latency, points",

@@ -17,15 +17,15 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from search_space.command_line import Parser, run_command
+from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
+from search_space.files.whole_file import whole_file
 from search_space.genotype import to_text
-from search_space.whole_file import whole_file
-from studies.constraint import parse_constraint
-from studies.database_option import add_database
-from studies.evaluation import Evaluation
-from studies.named_study import read_study
-from studies.study import Study
+from studies.storage.database_option import add_database
+from studies.storage.named_study import read_study
+from studies.study.constraint import parse_constraint
+from studies.study.evaluation import Evaluation
+from studies.study.study import Study
 
 FORMATS = ("csv", "json", "optuna")
 
@@ -96,7 +96,7 @@ def write_json(study: Study, evaluations: Sequence[Evaluation], path: Path) -> N
 
 def write_optuna(study: Study, evaluations: Sequence[Evaluation], path: Path) -> None:
     """An Optuna database; takes some hundredths of a second for each evaluation."""
-    from studies.optuna_database import trials, write  # takes a second to import
+    from studies.presentation.optuna_database import trials, write
 
     console = Console(stderr=True)
     made = track(

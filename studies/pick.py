@@ -10,21 +10,21 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search_space.command_line import Parser, run_command
+from search_space.command.command_line import Parser, run_command
+from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError, UnknownNameError
 from search_space.genotype import to_text
 from search_space.space import is_built_in
-from search_space.wide_table import print_wide
-from studies.command_text import CHIP_OPTIONS, command_text, profile_command
-from studies.constraint import Constraint, parse_constraint
-from studies.database_option import add_database
-from studies.evaluation import Evaluation
-from studies.front import Floats
-from studies.joint_space import networks_of
-from studies.named_study import read_study
+from studies.design_space.joint_space import networks_of
+from studies.presentation.next_commands import CHIP_OPTIONS, command_text, profile_command
+from studies.presentation.text_table import front_table, number_text
 from studies.show import evaluation_record
-from studies.study import Study
-from studies.table import front_table, number_text
+from studies.storage.database_option import add_database
+from studies.storage.named_study import read_study
+from studies.study.constraint import Constraint, parse_constraint
+from studies.study.evaluation import Evaluation
+from studies.study.pareto_front import Floats
+from studies.study.study import Study
 
 KNEE = "knee"
 LIMITS = {

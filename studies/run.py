@@ -16,27 +16,27 @@ from rich.console import Console
 
 from objectives.hardware import CostModel
 from objectives.hardware.chip import Chip
-from search_space.command_line import run_command
+from search_space.command.command_line import run_command
 from search_space.genotype import Genotype
 from search_space.space import Space
-from studies.display import Display, create_display
-from studies.evaluation import Evaluator
-from studies.exact_quantities import ExactQuantities
-from studies.fingerprint import check_same
-from studies.joint_space import networks_of
-from studies.plan import Plan, planned
-from studies.plan_objectives import Objectives, make_objectives
-from studies.plan_study import make_fingerprint, make_study
-from studies.progress_log import ProgressLog
-from studies.racing import Race
-from studies.run_text import print_header, print_interrupted, print_result
+from studies.design_space.exact_costs import ExactQuantities
+from studies.design_space.joint_space import networks_of
+from studies.launch.assembly import Objectives, make_objectives
+from studies.launch.live_display import Display, create_display
+from studies.launch.plan import Plan, planned
+from studies.launch.plan_study import make_fingerprint, make_study
+from studies.launch.progress_log import ProgressLog
+from studies.launch.run_text import print_header, print_interrupted, print_result
+from studies.launch.search_options import PREDICTING
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import Sampler, SamplerContext
-from studies.search import Progress, search
-from studies.search_options import PREDICTING
-from studies.store import Store, create_store
-from studies.study import Study
-from studies.study_lock import study_lock
+from studies.search.loop import Progress, search
+from studies.search.racing import Race
+from studies.storage.store import Store, create_store
+from studies.storage.study_lock import study_lock
+from studies.study.evaluation import Evaluator
+from studies.study.fingerprint import check_same
+from studies.study.study import Study
 
 
 def run(plan: Plan, objectives: Objectives, console: Console) -> None:

@@ -13,14 +13,14 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from search_space.command_line import Parser, run_command
-from search_space.wide_table import print_wide
-from studies.database_option import add_database
-from studies.evaluation import Evaluation
-from studies.generation_report import GenerationReport, summary
-from studies.store import Store, open_store
-from studies.study import Study
-from studies.table import front_table
+from search_space.command.command_line import Parser, run_command
+from search_space.command.wide_table import print_wide
+from studies.presentation.text_table import front_table
+from studies.storage.database_option import add_database
+from studies.storage.store import Store, open_store
+from studies.study.evaluation import Evaluation
+from studies.study.prediction_quality import GenerationReport, summary
+from studies.study.study import Study
 
 
 def parser() -> Parser:

@@ -22,25 +22,25 @@ from rich.console import Console
 from rich.progress import track
 from scipy import stats
 
-from search_space.byte_count import parse_bytes
-from search_space.command_line import Parser, run_command
+from search_space.command.byte_count import parse_bytes
+from search_space.command.command_line import Parser, run_command
+from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
 from search_space.space import Space
-from search_space.wide_table import print_wide
-from studies.database_option import add_database
-from studies.evaluation import Evaluation
-from studies.fingerprint import part_of
-from studies.joint_space import networks_of
+from studies.design_space.joint_space import networks_of
+from studies.presentation.text_table import front_table
 from studies.show import evaluation_record
-from studies.store import open_store
-from studies.study import Study
-from studies.table import front_table
+from studies.storage.database_option import add_database
+from studies.storage.store import open_store
+from studies.study.evaluation import Evaluation
+from studies.study.fingerprint import part_of
+from studies.study.study import Study
+from supernet.accuracy.memory_budget import DEFAULT_MEMORY
 from supernet.checkpoints import built_in_checkpoint
-from supernet.layouts import DEFAULT_DATA, add_data
-from supernet.memory_budget import DEFAULT_MEMORY
+from supernet.images.folder_layouts import DEFAULT_DATA, add_data
 
 if TYPE_CHECKING:  # torch takes seconds to import, and most mistakes can be told without
-    from supernet.images import Images, LabelledImages
+    from supernet.images.labelled_images import Images, LabelledImages
 
 ACCURACY = "acc"
 CONFIDENCE = 0.95
@@ -227,12 +227,13 @@ def score(plan: Plan, console: Console) -> list[Score]:
         ValidationError: The checkpoint or the images are not those of the study.
         H4HError: One of them is damaged or absent, or a class score is not finite.
     """
-    from supernet import oracle, shared_oracle
-    from supernet.allocator import keep_freed_memory
-    from supernet.checkpoint import load_checkpoint
-    from supernet.images import BATCH
-    from supernet.memory_budget import MemoryBudget
-    from supernet.precision import INT8, resolve_device
+    from supernet.accuracy import many_subnets as shared_oracle
+    from supernet.accuracy import one_subnet as oracle
+    from supernet.accuracy.memory_budget import MemoryBudget
+    from supernet.images.labelled_images import BATCH
+    from supernet.network.freed_memory import keep_freed_memory
+    from supernet.network.number_formats import INT8, resolve_device
+    from supernet.network.supernet_file import load_checkpoint
 
     device = resolve_device(plan.device)
     check_checkpoint(plan)
@@ -265,8 +266,8 @@ def score(plan: Plan, console: Console) -> list[Score]:
 
 def check_checkpoint(plan: Plan) -> None:
     """Raises `H4HError` unless the checkpoint is there and the study's own."""
-    from supernet.checkpoint import file_digest
-    from supernet.checkpoint_header import read_header
+    from supernet.checkpoints.header import read_header
+    from supernet.network.supernet_file import file_digest
 
     read_header(plan.checkpoint)  # says what is wrong with a file that is none
     got, expected = file_digest(plan.checkpoint), plan.part("checkpoint")
@@ -284,8 +285,8 @@ def images(plan: Plan) -> tuple[LabelledImages, Images]:
         ValidationError: The calibration or search images are not those of the study.
         DatasetError: There is no data set or it is damaged.
     """
-    from supernet.datasets import evaluation_images, open_data
-    from supernet.evaluation_pack import built_in_pack, load_pack
+    from supernet.images.data_sets import evaluation_images, open_data
+    from supernet.images.evaluation_pack import built_in_pack, load_pack
 
     counts = {name: int(plan.part(name)) for name in ("val_images", "calibration_images")}
     test = open_data(plan.data, plan.dataset, plan.space).read_test()

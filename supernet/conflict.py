@@ -24,26 +24,31 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
-from search_space.command_line import Parser, run_command
+from search_space.command.command_line import Parser, run_command
+from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
-from search_space.figure_file import check_figure_path, save_figure
+from search_space.files.figure_file import check_figure_path, save_figure
 from search_space.space import Space
 from search_space.subnet import Subnet
-from search_space.wide_table import print_wide
-from supernet.allocator import keep_freed_memory
-from supernet.checkpoint import load_checkpoint
-from supernet.checkpoint_header import read_header, stored_space
 from supernet.checkpoints import add_checkpoint
-from supernet.conflict_plot import report_figure
-from supernet.conflict_report import ConflictReport, Cosines, PairKind, summarise
-from supernet.datasets import open_data
-from supernet.evaluation_pack import built_in_pack, load_pack
-from supernet.gradients import ParameterGroup, cosines_by_group, gradient, parameter_groups
-from supernet.images import Images, check_classes, loaded, normalised
-from supernet.layouts import add_data
-from supernet.model import Supernet
-from supernet.phases import without_vit
-from supernet.precision import resolve_device
+from supernet.checkpoints.header import read_header, stored_space
+from supernet.gradient_conflict.figures import report_figure
+from supernet.gradient_conflict.measurement import ConflictReport, Cosines, PairKind, summarise
+from supernet.gradient_conflict.subnet_gradients import (
+    ParameterGroup,
+    cosines_by_group,
+    gradient,
+    parameter_groups,
+)
+from supernet.images.data_sets import open_data
+from supernet.images.evaluation_pack import built_in_pack, load_pack
+from supernet.images.folder_layouts import add_data
+from supernet.images.labelled_images import Images, check_classes, loaded, normalised
+from supernet.network.freed_memory import keep_freed_memory
+from supernet.network.number_formats import resolve_device
+from supernet.network.supernet import Supernet
+from supernet.network.supernet_file import load_checkpoint
+from supernet.training.phases import without_vit
 
 FloatArray = NDArray[np.float64]
 

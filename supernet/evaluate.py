@@ -24,22 +24,24 @@ from rich.progress import track
 from rich.table import Table
 
 from search_space import complexity
-from search_space.command_line import Parser, run_command
+from search_space.command.command_line import Parser, run_command
+from search_space.command.wide_table import print_wide
 from search_space.families import Family, family
 from search_space.space import Space
 from search_space.subnet import Subnet
-from search_space.wide_table import print_wide
-from supernet import cifar10, oracle, shared_oracle
-from supernet.allocator import keep_freed_memory
-from supernet.checkpoint import load_checkpoint
-from supernet.checkpoint_header import check_trained_on_pack, read_header
+from supernet.accuracy import many_subnets as shared_oracle
+from supernet.accuracy import one_subnet as oracle
 from supernet.checkpoints import add_checkpoint
-from supernet.datasets import open_data
-from supernet.evaluation_pack import built_in_pack, load_pack
-from supernet.images import BATCH, Images, check_classes
-from supernet.layouts import DEFAULT_DATA, add_data
-from supernet.model import Supernet
-from supernet.precision import INT8, SCORED_IN, resolve_device, resolve_precision
+from supernet.checkpoints.header import check_trained_on_pack, read_header
+from supernet.images import cifar10
+from supernet.images.data_sets import open_data
+from supernet.images.evaluation_pack import built_in_pack, load_pack
+from supernet.images.folder_layouts import DEFAULT_DATA, add_data
+from supernet.images.labelled_images import BATCH, Images, check_classes
+from supernet.network.freed_memory import keep_freed_memory
+from supernet.network.number_formats import INT8, SCORED_IN, resolve_device, resolve_precision
+from supernet.network.supernet import Supernet
+from supernet.network.supernet_file import load_checkpoint
 
 SPLITS = ("search", "test")
 

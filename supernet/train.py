@@ -25,21 +25,21 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from search_space.command_line import Parser, run_command
+from search_space.command.command_line import Parser, run_command
+from search_space.command.least_values import check_least
 from search_space.errors import H4HError
-from search_space.least_values import check_least
+from search_space.files.whole_file import whole_file
 from search_space.space import load_space
-from search_space.whole_file import whole_file
-from supernet.allocator import keep_freed_memory
-from supernet.checkpoint import save_checkpoint
 from supernet.checkpoints import locate_checkpoint
-from supernet.datasets import open_data
-from supernet.distributed import World, joined_world
-from supernet.layouts import add_data
-from supernet.phases import CNN_MODES, TRAIN
-from supernet.precision import resolve_device
-from supernet.recipe import NAMES, Recipe, known_recipes, load_recipe
-from supernet.training import DivergedError, EpochResult, Trainer
+from supernet.images.data_sets import open_data
+from supernet.images.folder_layouts import add_data
+from supernet.network.freed_memory import keep_freed_memory
+from supernet.network.number_formats import resolve_device
+from supernet.network.supernet_file import save_checkpoint
+from supernet.training.distributed import World, joined_world
+from supernet.training.phases import CNN_MODES, TRAIN
+from supernet.training.recipe import NAMES, Recipe, known_recipes, load_recipe
+from supernet.training.trainer import DivergedError, EpochResult, Trainer
 
 STATE = "state.safetensors"
 CHECKPOINT = "checkpoint.safetensors"

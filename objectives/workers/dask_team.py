@@ -22,7 +22,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 from objectives.objective import FloatArray, Objective
 from objectives.workers.errors import WorkerError
-from objectives.workers.parcel import Parcel, pack
+from objectives.workers.packed_objective import Parcel, pack
 from objectives.workers.versions import check_versions, versions
 from search_space.subnet import Subnet
 

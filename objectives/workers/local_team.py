@@ -26,7 +26,7 @@ from typing import IO, Any, cast
 
 from objectives.objective import FloatArray, Objective
 from objectives.workers.errors import WorkerError
-from objectives.workers.parcel import Parcel, pack
+from objectives.workers.packed_objective import Parcel, pack
 from search_space.subnet import Subnet
 
 DEATHS = 3

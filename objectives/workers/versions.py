@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib import metadata
 
 from objectives.workers.errors import WorkerError
-from search_space.difference import differing
+from search_space.files.setting_differences import differing
 
 _PACKAGES = ("h4h-nas", "numpy", "distributed")
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from objectives.hardware import CostModel, load_soc, variant
 from objectives.hardware.chip import Chip
-from objectives.hardware_cost import Energy, Latency
+from objectives.hardware_objectives import Energy, Latency
 from objectives.objective import ChipObjective, Design, Direction, FloatArray, Objective
 from objectives.per_chip import PerChip
 from objectives.registry import ObjectiveContext, create_objectives

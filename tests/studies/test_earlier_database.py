@@ -1,7 +1,8 @@
 """Databases written by version 0.1.0 still open, and their studies resume to the rows that version wrote.
 
-`earlier/version-0.1.0.db` holds five short studies of a space of its own. `earlier/version-0.1.0-continued.db` is the
-same database after version 0.1.0 resumed each of them to five generations.
+`earlier/version-0.1.0.db` holds five short studies of a space of its own.
+`earlier/version-0.1.0-continued.db` is the same database after version 0.1.0 resumed each of them to five
+generations.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def table(database: Path, study: str) -> list[tuple[Any, ...]]:
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     """A copy to work on."""
-    return shutil.copy(EARLIER / "version-0.1.0.db", tmp_path / "studies.db")
+    copy = tmp_path / "studies.db"
+    shutil.copy(EARLIER / "version-0.1.0.db", copy)
+    return copy
 
 
 @pytest.mark.parametrize("study", STUDIES)

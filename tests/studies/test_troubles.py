@@ -18,9 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from search_space.command_line import run_command
-from studies import run, store
-from studies.store import open_store
+from search_space.command.command_line import run_command
+from studies import run
+from studies.storage import store
+from studies.storage.store import open_store
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("--objectives", "macs,params", "--population", "20", "--study", "mine")

@@ -12,9 +12,10 @@ import pytest
 import torch
 from torchvision.datasets import CIFAR100, FashionMNIST
 
-from supernet import cifar10, data, evaluate, train
-from supernet.checkpoint import load_checkpoint
-from supernet.images import LabelledImages
+from supernet import data, evaluate, train
+from supernet.images import cifar10
+from supernet.images.labelled_images import LabelledImages
+from supernet.network.supernet_file import load_checkpoint
 from tests.command import Command
 
 MAINS = {"data": data.main, "evaluate": evaluate.main, "train": train.main}
@@ -179,6 +180,6 @@ def test_train_then_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, co
 
 
 def _pack(images: LabelledImages) -> object:
-    from supernet.evaluation_pack import EvaluationPack
+    from supernet.images.evaluation_pack import EvaluationPack
 
     return EvaluationPack(search=images[-16:], calibration=images[:32], digest="")

@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from search_space.space import Space
-from supernet import cifar10, train
-from supernet.checkpoint import load_checkpoint
+from supernet import train
 from supernet.checkpoints import built_in_checkpoint
-from supernet.images import LabelledImages
-from supernet.optimizer import is_vit
-from supernet.training import EpochResult, Trainer
+from supernet.images import cifar10
+from supernet.images.labelled_images import LabelledImages
+from supernet.network.supernet_file import load_checkpoint
+from supernet.training.optimizer import is_vit
+from supernet.training.trainer import EpochResult, Trainer
 from tests.command import Call, Command
 
 

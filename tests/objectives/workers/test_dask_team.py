@@ -13,7 +13,7 @@ import pytest
 
 from objectives.workers.dask_team import DaskTeam
 from objectives.workers.errors import WorkerError
-from objectives.workers.spread import Spread, spread
+from objectives.workers.shared_objective import Spread, spread
 from objectives.workers.versions import check_versions, versions
 from search_space import complexity
 from search_space.errors import H4HError

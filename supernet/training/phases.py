@@ -1,0 +1,162 @@
+"""Phases of training: which part of the space each trains, with which rate, on which subnets.
+
+H4H (ASP-DAC 2025) trains a hybrid supernet in two: first with all transformer blocks removed, then the
+whole space from those weights. The transformer blocks' layer scale starts near zero, so the second phase
+begins at the first one's function. Once-for-all (ICLR 2020) frees one kind of choice after the other
+(progressive shrinking).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from search_space.errors import DocumentError, UnknownNameError
+from search_space.files.yaml_document import Document
+from search_space.genotype import Genotype
+from search_space.space import Space
+from search_space.subnet import Subnet
+
+CHOICES = (
+    "resolution",
+    "width",
+    "downsampling",
+    "kernel",
+    "expansion",
+    "conv_depth",
+    "vit_depth",
+    "heads",
+    "mlp_ratio",
+)
+"""Kinds of choice, as the genes' names end; `width` is that of the stem and of the stages."""
+
+TRAIN, LOW_RATE, FREEZE = "train", "low_lr", "freeze"
+CNN_MODES = (TRAIN, LOW_RATE, FREEZE)
+
+LOW_RATE_FACTOR = 0.1
+"""Rate of the CNN's weights under `low_lr`, as a share of the phase's."""
+
+COSINE, CONSTANT = "cosine", "constant"
+SCHEDULES = (COSINE, CONSTANT)
+
+LARGEST, SMALLEST, RANDOM = "largest", "smallest", "random"
+KINDS = (LARGEST, SMALLEST, RANDOM)
+"""Kinds of subnet in a step."""
+
+
+@dataclass(frozen=True)
+class Phase(Document):
+    """A stretch of training over one part of the space.
+
+    Attributes:
+        name: For progress and logs.
+        epochs: Number of passes over the training images, at least 1.
+        rate: Learning rate after warm-up, above 0.
+        random_subnets: Random subnets per step, beside the largest and the smallest.
+        vit: Whether transformer blocks are trained; without them, every subnet loses all of its own.
+        cnn: What becomes of the weights that a network without transformer blocks has: ``train`` (at the
+            phase's rate), ``low_lr`` (a tenth of it), ``freeze`` (they keep every bit).
+        elastic: Kinds of choice that are free (of `CHOICES`); the others stay at their largest option, the
+            kind of down-sampling at that of the largest network. None: all are free.
+    """
+
+    name: str
+    epochs: int
+    rate: float
+    random_subnets: int
+    vit: bool = True
+    cnn: str = TRAIN
+    elastic: tuple[str, ...] | None = None
+
+    def check(self) -> None:
+        """Raises `DocumentError` that names the phase, the field, its value and those allowed."""
+        where = f"phase {self.name!r}"
+        if self.epochs < 1:
+            raise DocumentError(
+                f"{where}: epochs must be at least 1, but got {self.epochs}; leave out a phase that has none"
+            )
+        # `not >` and not `<=`, so that NaN is refused as well.
+        if not 0 < self.rate < math.inf:
+            raise DocumentError(f"{where}: rate must be above 0 and finite, but got {self.rate}")
+        if self.random_subnets < 0:
+            raise DocumentError(f"{where}: random_subnets must be at least 0, but got {self.random_subnets}")
+        if self.cnn not in CNN_MODES:
+            raise UnknownNameError(f"treatment of the CNN in {where}", self.cnn, CNN_MODES)
+        if self.cnn == FREEZE and not self.vit:
+            raise DocumentError(f"{where}: cnn: freeze with vit: false leaves nothing to train")
+        for choice in self.elastic or ():
+            if choice not in CHOICES:
+                raise UnknownNameError(f"elastic choice in {where}", choice, CHOICES)
+
+
+def without_vit(subnet: Subnet) -> Subnet:
+    """The subnet less all its transformer blocks."""
+    return replace(subnet, stages=tuple(replace(stage, vit_blocks=()) for stage in subnet.stages))
+
+
+def restricted(space: Space, phase: Phase, genotype: Genotype) -> Subnet:
+    """The subnet of `genotype`, moved into the part of the space that `phase` trains."""
+    if phase.elastic is not None:
+        genes = zip(space.genes, genotype, _fullest(space), strict=True)
+        genotype = space.canonical(
+            [
+                value if gene.name.rpartition(".")[2] in phase.elastic else fullest
+                for gene, value, fullest in genes
+            ]
+        )
+    subnet = space.decode(genotype)
+    return subnet if phase.vit else without_vit(subnet)
+
+
+def _fullest(space: Space) -> list[int]:
+    """The largest network's genes, and the last option of those that it does not use."""
+    return [
+        value if gene.name.endswith(".downsampling") else gene.cardinality - 1
+        for gene, value in zip(space.genes, space.largest(), strict=True)
+    ]
+
+
+def sandwich(space: Space, phase: Phase, rng: np.random.Generator) -> list[tuple[str, Subnet]]:
+    """Subnets of one step with their kinds: the phase's largest, smallest, random ones (BigNAS, ECCV 2020).
+
+    Equal ones stand once, under the first kind. Where the phase freezes the CNN, subnets without transformer
+    blocks are left out, since they have nothing to learn.
+    """
+    genotypes = [(LARGEST, space.largest()), (SMALLEST, space.smallest())]
+    genotypes += [(RANDOM, space.sample(rng)) for _ in range(phase.random_subnets)]
+    kinds: dict[Subnet, str] = {}
+    for kind, genotype in genotypes:
+        subnet = restricted(space, phase, genotype)
+        if phase.cnn != FREEZE or subnet.vit_blocks:
+            kinds.setdefault(subnet, kind)
+    return [(kind, subnet) for subnet, kind in kinds.items()]
+
+
+def phase_at(phases: Sequence[Phase], epoch: int) -> tuple[Phase, int]:
+    """The phase to which `epoch` (from 0) belongs, and the epoch's number within it."""
+    for phase in phases:
+        if epoch < phase.epochs:
+            return phase, epoch
+        epoch -= phase.epochs
+    raise IndexError("epoch lies behind the last phase")
+
+
+def learning_rate(phase: Phase, progress: float, *, warm_up_epochs: float, schedule: str) -> float:
+    """Linear warm-up, then cosine to zero or constant.
+
+    Args:
+        phase: The phase at hand.
+        progress: Epochs of it that are done, with fraction.
+        warm_up_epochs: Length of the warm-up; at most half of the phase is used.
+        schedule: One of `SCHEDULES`.
+    """
+    warm_up = min(warm_up_epochs, phase.epochs / 2)
+    if progress < warm_up:
+        return phase.rate * progress / warm_up
+    if schedule == CONSTANT:
+        return phase.rate
+    share = (progress - warm_up) / (phase.epochs - warm_up)
+    return phase.rate * 0.5 * (1 + math.cos(math.pi * share))
