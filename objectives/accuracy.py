@@ -20,12 +20,13 @@ from supernet.accuracy.int8_grids import VERSION as QUANTISATION_VERSION
 from supernet.accuracy.many_subnets import MEMORY
 from supernet.accuracy.memory_budget import MemoryBudget
 from supernet.accuracy.single_thread import single_thread
+from supernet.checkpoints.tensor_file import file_digest
 from supernet.images.evaluation_pack import CALIBRATED_ON, VAL_IMAGES, EvaluationPack, chosen_count
 from supernet.images.labelled_images import BATCH, check_classes
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import INT8, SCORED_IN, resolve_precision
 from supernet.network.supernet import Supernet
-from supernet.network.supernet_file import file_digest, load_checkpoint
+from supernet.network.supernet_file import load_checkpoint
 
 VERSION = "2"
 """Changes whenever the same weights and images may give another accuracy than before."""

@@ -15,8 +15,8 @@ from typing import Any
 
 from rich.table import Table
 
-from objectives.describe import add_hardware_options
 from objectives.hardware import MAPPINGS, CostModel, NetworkCost, SoC, load_soc, variant
+from objectives.hardware.chip_options import add_hardware_options
 from objectives.hardware.npu_model import NPU_MODELS
 from objectives.workload import Step, ops_of, peak_bytes, read_again, workload
 from search_space.command.command_line import Parser, run_command

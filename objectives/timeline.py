@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from objectives.hardware import NetworkCost, SoC
-from objectives.lanes import COLOURS, LANES, PARTS, bars
+from objectives.hardware import NetworkCost, OpCost, SoC
 from objectives.workload import Step
 
 
@@ -50,3 +49,35 @@ def gantt(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Figure:
         )
     energy_axis.margins(y=0.55)
     return figure
+
+
+LANES = ("NPU", "NoC", "macros")
+
+
+PARTS = {"mac": "#4477aa", "sram": "#66ccee", "mram": "#228833", "noc": "#ccbb44", "static": "#bbbbbb"}
+"""Parts of an op's energy, each with a colour of Paul Tol's bright scheme, told apart by the colour-blind."""
+
+
+COLOURS = {"NPU": "#4477aa", "NoC": "#ccbb44", "macros": "#228833"}
+
+
+Bar = tuple[str, float, float]
+"""Lane, start and length in cycles."""
+
+
+def bars(cost: OpCost, start: float) -> list[Bar]:
+    """When the lanes are busy with one op that begins at `start`.
+
+    The breakdown knows the sum of all transfers of an op, so that which follows the macros' share is drawn
+    before it as well.
+    """
+    result: list[Bar] = []
+    if cost.npu_cycles:
+        result.append(("NPU", start + cost.fetch_cycles, cost.npu_cycles))
+    if cost.transfer_cycles:
+        result.append(("NoC", start, cost.transfer_cycles))
+    if cost.cim_cycles:
+        result.append(("macros", start + cost.transfer_cycles, cost.cim_cycles))
+    if cost.tail_cycles:
+        result.append(("NPU", start + cost.cycles - cost.tail_cycles, cost.tail_cycles))
+    return result

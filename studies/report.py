@@ -15,8 +15,7 @@ from search_space.errors import H4HError
 from search_space.files.whole_file import whole_file
 from studies.analysis.comparison import Contender
 from studies.report_page.report_data import Reported, report_record
-from studies.storage.database_option import add_database
-from studies.storage.named_study import located, read_study
+from studies.storage.named_study import add_database, located, read_study
 
 MOST_STUDIES = 6
 """As many as there are colours that everyone tells apart."""

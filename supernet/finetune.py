@@ -23,15 +23,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from search_space import complexity
-from search_space.command.command_line import Parser, run_command
-from search_space.command.least_values import check_least
+from search_space.command.command_line import Parser, check_least, run_command
 from search_space.errors import H4HError
 from search_space.files.whole_file import whole_file
 from search_space.genotype import to_text
 from supernet.accuracy import one_subnet as oracle
+from supernet.accuracy.split_accuracies import SPLITS
 from supernet.checkpoints import add_checkpoint
 from supernet.checkpoints.header import read_header
-from supernet.evaluate import SPLITS
+from supernet.checkpoints.tensor_file import file_digest
 from supernet.images import cifar10
 from supernet.images.data_sets import open_data
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data
@@ -39,11 +39,11 @@ from supernet.images.labelled_images import Images
 from supernet.network.extraction import extract, folded, save_extracted
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import resolve_device, resolve_precision
-from supernet.network.supernet_file import file_digest, load_checkpoint
-from supernet.train import HELP as TRAINING_HELP
-from supernet.train import reading_processes
+from supernet.network.supernet_file import load_checkpoint
 from supernet.training.plain_trainer import NOT_USED, FineTuning, make_recipe, top1
 from supernet.training.recipe import NAMES, Recipe
+from supernet.training.settings import HELP as TRAINING_HELP
+from supernet.training.settings import reading_processes
 
 STATE = "state.safetensors"
 NETWORK = "network.safetensors"

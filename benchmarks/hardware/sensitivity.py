@@ -30,8 +30,8 @@ from rich.table import Table
 from scipy.stats import kendalltau
 
 from benchmarks.search.measured_accuracy import measured_accuracy
-from objectives.describe import add_hardware_options
 from objectives.hardware import CostModel, SoC, load_soc, variant
+from objectives.hardware.chip_options import add_hardware_options
 from objectives.hardware.soc import assumed, with_value
 from objectives.hardware_objectives import network_totals
 from objectives.objective import FloatArray

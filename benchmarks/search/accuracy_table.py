@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from search_space.genotype import Genotype
 from search_space.space import Space
-from studies.study.rank_correlation import kendall
+from studies.study.prediction_quality import kendall
 
 FILE = Path(__file__).with_name("accuracies_cifar32.csv")
 FOLDS = 4

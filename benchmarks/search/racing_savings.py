@@ -43,10 +43,11 @@ from search_space.space import Space
 from search_space.subnet import Subnet
 from studies.launch.assembly import Objectives, make_objectives
 from studies.launch.plan import planned
-from studies.run import run
+from studies.launch.run_study import run
+from studies.search.evaluator import Evaluator
 from studies.search.racing import Race
 from studies.storage.store import open_store
-from studies.study.evaluation import Evaluation, Evaluator
+from studies.study.evaluation import Evaluation
 from studies.study.study import Study
 
 

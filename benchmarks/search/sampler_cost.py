@@ -29,8 +29,8 @@ from search_space.command.command_line import Parser, run_command
 from search_space.space import Space, load_space
 from studies.samplers.registry import check_sampler, create_sampler, known_samplers
 from studies.samplers.sampler import SamplerContext
+from studies.search.evaluator import Evaluator, measure
 from studies.study.constraint import parse_constraint
-from studies.study.evaluation import Evaluator, measure
 from studies.study.pareto_front import bounds
 from studies.study.study import Goal, Study
 

@@ -40,10 +40,11 @@ from search_space.space import load_space
 from search_space.subnet import Subnet
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import SamplerContext
+from studies.search.evaluator import Evaluator
 from studies.search.loop import search
 from studies.search.stop_rules import StopRules
 from studies.storage.store import create_store, open_store
-from studies.study.evaluation import Evaluation, Evaluator
+from studies.study.evaluation import Evaluation
 from studies.study.study import Goal, Study
 
 GENES = 40
@@ -208,7 +209,7 @@ def overhead(folder: Path, generations: int) -> dict[str, float]:
     """Share of the first generations of the default run, from the first subnet on, that is no objective."""
     from studies.launch.assembly import Objectives, make_objectives
     from studies.launch.plan import planned
-    from studies.run import run
+    from studies.launch.run_study import run
 
     command = ["--db", str(folder / "run.db"), "--generations", str(generations)]
     plan = planned(command)

@@ -43,7 +43,7 @@ from studies.study.evaluation import Evaluation
 from studies.study.pareto_front import bounds
 from studies.study.study import Goal, Study
 from supernet.checkpoints import built_in_checkpoint
-from supernet.network.supernet_file import file_digest
+from supernet.checkpoints.tensor_file import file_digest
 
 POPULATION = 24
 PLAIN_EVALUATIONS = 1000

@@ -23,8 +23,7 @@ from torch.nn import functional as F
 
 from search_space.command.command_line import Parser, run_command
 from search_space.space import load_space
-from supernet.network import blocks, depthwise
-from supernet.network import cpu_kernels as attention_module
+from supernet.network import blocks, cpu_kernels
 from supernet.network import elastic_layers as elastic
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import PRECISIONS, resolve_precision
@@ -56,7 +55,7 @@ def depthwise_ratio(channels: int, side: int, kernel: int, stride: int, dtype: t
     def step(function: Callable[..., torch.Tensor]) -> Callable[[], object]:
         return lambda: torch.autograd.grad(function(x, weight, stride).sum(), (x, weight))
 
-    return ratio(step(depthwise.depthwise), step(depthwise._forward))
+    return ratio(step(cpu_kernels.depthwise), step(cpu_kernels._forward))
 
 
 def attention_ratio(heads: int, tokens: int, dtype: torch.dtype) -> float:
@@ -66,7 +65,7 @@ def attention_ratio(heads: int, tokens: int, dtype: torch.dtype) -> float:
     def step(function: Callable[..., torch.Tensor]) -> Callable[[], object]:
         return lambda: torch.autograd.grad(function(*qkv).sum(), qkv)
 
-    return ratio(step(attention_module.attention), step(F.scaled_dot_product_attention))
+    return ratio(step(cpu_kernels.attention), step(F.scaled_dot_product_attention))
 
 
 def largest_step(dtype: torch.dtype) -> Callable[[], None]:
@@ -88,7 +87,7 @@ def step_ratio(dtype: torch.dtype) -> tuple[float, float]:
 
     def theirs() -> None:
         with (
-            patch.object(elastic, "depthwise", depthwise._forward),
+            patch.object(elastic, "depthwise", cpu_kernels._forward),
             patch.object(blocks, "attention", F.scaled_dot_product_attention),
         ):
             ours()

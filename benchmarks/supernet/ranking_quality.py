@@ -41,6 +41,7 @@ from search_space.subnet import Subnet
 from supernet.accuracy import one_subnet as oracle
 from supernet.checkpoints import add_checkpoint
 from supernet.checkpoints.header import read_header
+from supernet.checkpoints.tensor_file import file_digest
 from supernet.images import cifar10
 from supernet.images.data_sets import open_data
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data
@@ -48,9 +49,9 @@ from supernet.network.extraction import extract
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import resolve_device, resolve_precision
 from supernet.network.supernet import Supernet
-from supernet.network.supernet_file import file_digest, load_checkpoint
-from supernet.train import MOST_WORKERS
+from supernet.network.supernet_file import load_checkpoint
 from supernet.training.plain_trainer import FineTuning, make_recipe, top1
+from supernet.training.settings import MOST_WORKERS
 
 SUBNETS = 12
 POOL = 8_192

@@ -43,9 +43,9 @@ from search_space.subnet import Subnet
 from supernet.network import blocks
 from supernet.network import elastic_layers as elastic
 from supernet.network.extraction import extract
-from supernet.network.fast_backward import with_fast_backward
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import PRECISIONS, resolve_device, resolve_precision
+from supernet.network.plain_network import with_fast_backward
 from supernet.network.supernet import Supernet
 
 ELASTIC, FAST, PLAIN, COPYING = "elastic", "plain, our kernels", "plain torch", "copying"

@@ -30,7 +30,7 @@ from supernet.images.data_sets import open_data
 from supernet.images.folder_layouts import add_data
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import resolve_device
-from supernet.train import LOG
+from supernet.training.run_folder import LOG
 
 
 def main() -> None:

@@ -19,14 +19,15 @@ import numpy as np
 import torch
 
 from benchmarks.supernet.two_phase_report import PURE_CNN, RunResult
+from search_space.block_options import PATCH_MERGING
 from search_space.errors import H4HError
-from search_space.families import Family, family
+from search_space.families import Family, family, without_vit
 from search_space.files.whole_file import whole_file
 from search_space.files.yaml_document import parse_document
-from search_space.space import PATCH_MERGING, Space, load_space
+from search_space.space import Space, load_space
 from search_space.subnet import Subnet
 from supernet.accuracy import one_subnet as oracle
-from supernet.conflict import measure
+from supernet.gradient_conflict.measure import measure
 from supernet.gradient_conflict.measurement import ConflictReport
 from supernet.images.data_sets import evaluation_images
 from supernet.images.evaluation_pack import EvaluationPack
@@ -34,9 +35,9 @@ from supernet.images.labelled_images import LabelledImages, normalised
 from supernet.network.number_formats import resolve_device
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint
-from supernet.train import CHECKPOINT
-from supernet.training.phases import CNN_MODES, without_vit
+from supernet.training.phases import CNN_MODES
 from supernet.training.recipe import Recipe, load_recipe
+from supernet.training.run_folder import CHECKPOINT
 
 RESULT = "result.json"
 LOCK = "lock"

@@ -16,10 +16,9 @@ from typing import Any
 
 from mashumaro import field_options
 
-from objectives.hardware.parts.area import Area
 from objectives.hardware.parts.cim import KINDS, Cim, Digital, read_cim
 from objectives.hardware.parts.floor_plan import with_room
-from objectives.hardware.parts.memory_and_area import Memory
+from objectives.hardware.parts.memory_and_area import Area, Memory
 from objectives.hardware.parts.noc import Noc
 from objectives.hardware.parts.npu import NoNpu, Npu
 from objectives.hardware.parts.sourced_number import Quantity, Section, Unit

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
 from objectives.objective import Direction, FloatArray, Objective
 from objectives.workers.local_team import LocalTeam
-from objectives.workers.shares import shares
+from search_space import complexity
 from search_space.subnet import Subnet
 
 
@@ -98,3 +99,25 @@ def spread(objective: Objective, *, workers: int = 1, dask: str | None = None) -
 
         return Spread(objective, DaskTeam(objective, dask))
     return objective if workers == 1 else Spread(objective, LocalTeam(objective, workers))
+
+
+def shares(subnets: Sequence[Subnet], count: int) -> list[Sequence[Subnet]]:
+    """Runs of neighbours with about equal multiply-accumulates; joined they are `subnets`.
+
+    Neighbours stay together, so that those of a sorted batch, which begin alike, still share work.
+
+    Args:
+        subnets: In any order.
+        count: Most shares, at least 1.
+
+    Returns:
+        At most `count`, none of them empty, none with more than an equal part of the work and one subnet.
+    """
+    if not subnets:
+        return []
+    macs = np.array([complexity.macs(subnet) for subnet in subnets], dtype=np.float64)
+    # A subnet belongs to the share in which the middle of its work lies.
+    middles = macs.cumsum() - macs / 2
+    places = np.minimum(middles * count // macs.sum(), count - 1)
+    starts = [0, *(np.flatnonzero(np.diff(places)) + 1), len(subnets)]
+    return [subnets[start:end] for start, end in pairwise(starts)]

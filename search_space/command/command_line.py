@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -39,3 +39,19 @@ def run_command(command: Callable[[], None]) -> NoReturn:
         sys.stdout = None
         raise SystemExit(0) from None
     raise SystemExit(0)
+
+
+class TooSmallError(H4HError):
+    """An option below the least value that it may have."""
+
+
+def check_least(options: Namespace, **least: int) -> None:
+    """Checks options that are given; one that is None is not.
+
+    Raises:
+        TooSmallError: One is below its least value, or NaN.
+    """
+    for name, bound in least.items():
+        value = getattr(options, name)
+        if value is not None and not value >= bound:
+            raise TooSmallError(f"--{name.replace('_', '-')} must be at least {bound}, but got {value}")

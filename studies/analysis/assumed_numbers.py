@@ -20,7 +20,7 @@ from objectives.hardware_objectives import network_totals
 from objectives.objective import FloatArray
 from search_space.errors import H4HError
 from search_space.subnet import Subnet
-from studies.design_space.chips import Chips
+from studies.design_space.chip_choices import Chips
 from studies.design_space.joint_space import JointSpace
 from studies.study.study import Study
 
@@ -183,10 +183,3 @@ def _changes(
             except H4HError:
                 found[row, places] = np.nan
     return found
-
-
-def spread_over(count: int, most: int) -> list[int]:
-    """Places 0 to `count` - 1, or `most` of them evenly spread, both ends included."""
-    if count <= most:
-        return list(range(count))
-    return [int(place) for place in np.linspace(0, count - 1, most).round()]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
@@ -272,3 +273,20 @@ def _notes(
 
 def _text(goal: Goal) -> str:
     return f"{goal.name} [{goal.unit}, {goal.direction}]"
+
+
+def compared_pairs(contenders: Sequence[Contender]) -> tuple[list[Pair], list[str]]:
+    """Each two of `contenders`, and for those that cannot be compared why.
+
+    Raises:
+        ComparisonError: None can be.
+    """
+    pairs, errors = [], []
+    for first, second in combinations(contenders, 2):
+        try:
+            pairs.append(compare(first, second))
+        except ComparisonError as error:
+            errors.append(error)
+    if errors and not pairs:
+        raise errors[0]
+    return pairs, list(map(str, errors))

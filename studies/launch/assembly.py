@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
+import numpy as np
+
+from objectives.hardware import CostModel
+from objectives.hardware.chip import Chip
 from objectives.objective import Objective
 from objectives.registry import ObjectiveContext, create_objectives
 from objectives.workers.shared_objective import Spread, spread
 from search_space.command.byte_count import parse_bytes
+from search_space.genotype import Genotype, to_text
+from search_space.space import Space
+from studies.design_space.exact_costs import ExactQuantities
+from studies.design_space.joint_space import corners, networks_of
 from studies.launch.plan import Plan
+from studies.samplers.registry import create_sampler
+from studies.samplers.sampler import Sampler, SamplerContext
+from studies.search.evaluator import measure
+from studies.search.racing import FINGERPRINT as RACING
+from studies.storage.store import Store
+from studies.study.fingerprint import fingerprint
+from studies.study.pareto_front import bounds
+from studies.study.settings import CARRIED, DEFAULTS, PREDICTING
+from studies.study.study import Goal, Study
 
 
 @dataclass(frozen=True)
@@ -95,3 +114,93 @@ def make_objectives(plan: Plan) -> Objectives:
     )
     made = create_objectives([*plan.names, *plan.limited], context)
     return Objectives(made[: len(plan.names)], made[len(plan.names) :])
+
+
+def make_sampler(plan: Plan, study: Study) -> Sampler:
+    """The sampler of `plan`, at its start."""
+    return create_sampler(
+        plan.search.sampler,
+        SamplerContext(
+            space=plan.space,
+            study=study,
+            population=plan.search.population,
+            seed=plan.search.seed,
+            first=plan.search.first,
+            preferences=tuple(one.point(study) for one in plan.search.preferences),
+            exact=exact_quantities(plan) if plan.search.sampler == PREDICTING else None,
+        ),
+    )
+
+
+def exact_quantities(plan: Plan) -> ExactQuantities:
+    """What `plan` wants of networks, as far as that is known without measuring them.
+
+    Raises:
+        SpaceTablesError: The tables of costs cannot be kept.
+    """
+    options, chips = plan.options, plan.chips
+    searched = (Chip(),) if chips.options is None else chips.options.chips
+    costs = {
+        chip: CostModel(chips.soc(chip), options.mapping, npu_model=options.npu_model) for chip in searched
+    }
+    wanted = {*plan.names, *(constraint.quantity for constraint in plan.constraints)}
+    return ExactQuantities(plan.space, costs, wanted)
+
+
+def known_values(store: Store, space: Space, objectives: Objectives) -> dict[str, dict[Genotype, float]]:
+    """Values of the expensive objectives that studies of the database hold already, by name and network."""
+    expensive = [one for one in (*objectives.goals, *objectives.limited) if one.is_expensive]
+    digest = networks_of(space).digest
+    return {one.name: store.measured(one.name, digest, one.fingerprint()) for one in expensive}
+
+
+def make_fingerprint(plan: Plan, objectives: Objectives) -> dict[str, str]:
+    """What decides the result of `plan`."""
+    return fingerprint(
+        space=plan.space,
+        objectives=objectives.goals,
+        constraints=plan.constraints,
+        limited=objectives.limited,
+        sampler=plan.search.sampler,
+        population=plan.search.population,
+        seed=plan.search.seed,
+        search=plan.search.fingerprint(),
+        racing=RACING if plan.options.racing else None,
+    )
+
+
+def make_study(plan: Plan, objectives: Objectives) -> Study:
+    """The study that `plan` describes, not yet stored.
+
+    Raises:
+        EvaluationError: An objective gives no finite value for the smallest or the largest subnet on one of
+            the chips.
+    """
+    goals = objectives.goals
+    extremes = corners(plan.space)
+    columns = [
+        # A percentage has bounds of its own, which spares two evaluations of the accuracy.
+        [np.nan] * len(extremes) if goal.unit == "%" else measure(goal, plan.space, extremes)
+        for goal in goals
+    ]
+    directions = [goal.direction for goal in goals]
+    ideal, reference = bounds(np.array(columns).T, directions, [goal.unit for goal in goals])
+    return Study(
+        name=plan.study,
+        space=plan.space.name,
+        space_definition=plan.space.to_dict(),
+        goals=tuple(Goal(goal.name, goal.unit, goal.direction) for goal in goals),
+        constraints=tuple(map(str, plan.constraints)),
+        settings={
+            **{name: _plain(getattr(plan.options, name)) for name in DEFAULTS},
+            CARRIED: list(map(to_text, plan.search.carried)),
+        },
+        fingerprint=make_fingerprint(plan, objectives),
+        ideal=tuple(map(float, ideal)),
+        reference=tuple(map(float, reference)),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value

@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
+from argparse import _ArgumentGroup
 from pathlib import Path
-from typing import Any
 
 from objectives.hardware import MAPPINGS
 from objectives.hardware.npu_model import NPU_MODELS
 from objectives.registry import known_objectives
 from search_space.command.command_line import Parser
-from studies.launch.search_options import SEARCH_DEFAULTS, STOP_DEFAULTS, add_search_options, add_stop_options
-from studies.storage.database_option import add_database
-from supernet.accuracy.memory_budget import DEFAULT_MEMORY
+from studies.samplers.registry import known_samplers
+from studies.search.first_generation import MOBILENET
+from studies.storage.named_study import add_database
+from studies.study.settings import DEFAULT_GENERATIONS, DEFAULT_SPACE, DEFAULTS, PREFERRING
 from supernet.images.folder_layouts import add_data
-
-DEFAULTS: dict[str, Any] = {
-    "objectives": "acc,lat,energy",
-    "space": None,
-    "hardware": "u55-256-cim8",
-    "macros": None,
-    "units": None,
-    "search_hardware": None,
-    "npu_model": NPU_MODELS[0],
-    "mapping": MAPPINGS[0],
-    **SEARCH_DEFAULTS,
-    **STOP_DEFAULTS,
-    "checkpoint": None,
-    "data": None,
-    "dataset": None,
-    "val_images": None,
-    "calibration_images": None,
-    "device": "cpu",
-    "precision": "fp32",
-    "memory": DEFAULT_MEMORY,
-    "racing": False,
-    "workers": None,
-    "dask": None,
-}
-DEFAULT_SPACE = "cifar32"
 
 
 def parser() -> Parser:
@@ -117,3 +93,43 @@ def parser() -> Parser:
         if DEFAULTS.get(action.dest) not in (None, [], False):
             action.help = f"{action.help} (default: %(default)s)"
     return result
+
+
+def add_search_options(group: _ArgumentGroup) -> None:
+    """Adds what `check_search` checks."""
+    add = group.add_argument
+    add("--sampler", help=f"one of {', '.join(known_samplers())}")
+    add(
+        "--prefer",
+        action="append",
+        metavar="VALUES",
+        help=f"with --sampler {PREFERRING}: values to search near, such as acc=85%%,lat=0.5ms; an objective "
+        f"left out is preferred at its best; may be repeated",
+    )
+    add("--population", type=int, metavar="N", help="subnets per generation, at least 2")
+    add("--seed", type=int, metavar="S", help="decides every draw")
+    add(
+        "--seed-subnets",
+        metavar="A,B,...",
+        help=f"first generation, beside smallest and largest: {MOBILENET}, genotypes",
+    )
+    add(
+        "--warm-start",
+        metavar="STUDY",
+        help="first generation: the front of this study, as far as its networks are in the space; FILE:STUDY "
+        "for one in another database",
+    )
+
+
+def add_stop_options(group: _ArgumentGroup) -> None:
+    """Adds the stop rules."""
+    add = group.add_argument
+    add(
+        "--generations",
+        type=int,
+        metavar="N",
+        help=f"generations, those stored included (default: {DEFAULT_GENERATIONS} if no other rule is given)",
+    )
+    add("--evaluations", type=int, metavar="N", help="subnets, those stored included")
+    add("--minutes", type=float, metavar="T", help="minutes of this run")
+    add("--patience", type=int, metavar="N", help="generations in a row without gain of hypervolume")

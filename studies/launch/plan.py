@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import hashlib
 from argparse import Namespace
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from objectives.area import Area
 from objectives.hardware import load_soc
 from objectives.hardware.chip import Chip
+from objectives.hardware_objectives import Area
 from objectives.registry import check_objectives, known_objectives
 from search_space.command.byte_count import parse_bytes
-from search_space.command.least_values import check_least
+from search_space.command.command_line import check_least
 from search_space.errors import H4HError
+from search_space.genotype import Genotype, parse, to_text
 from search_space.space import Space, is_built_in, load_space
-from studies.design_space.chip_choices import parse_hardware
-from studies.design_space.chips import DECIDED, Chips, check_chips
+from studies.design_space.chip_choices import DECIDED, Chips, check_chips, parse_hardware
 from studies.design_space.joint_space import JointSpace, networks_of
-from studies.launch.options import DEFAULT_SPACE, parser
+from studies.launch.options import parser
 from studies.launch.progress_log import check_log
-from studies.launch.search_options import SearchPlan, check_search
+from studies.samplers.registry import check_sampler, sampler_versions
+from studies.search.first_generation import WarmStart, parse_subnets, warm_start
+from studies.search.preferred_values import Preference, parse_preference
 from studies.search.racing import check_racing
-from studies.storage.store import check_writable, open_store
+from studies.search.stop_rules import StopRules
+from studies.storage.database_file import check_writable
+from studies.storage.store import open_store
 from studies.study.constraint import Constraint, parse_constraint
+from studies.study.settings import (
+    CARRIED,
+    DEFAULT_GENERATIONS,
+    DEFAULT_SPACE,
+    PREFERRING,
+    STOP_DEFAULTS,
+    WARM_START,
+)
 from studies.study.study import Study
 from supernet.checkpoints import built_in_checkpoint
 from supernet.checkpoints.header import check_space, check_trained_on_pack, stored_space
@@ -198,3 +211,109 @@ def _chips(options: Namespace, quantities: Collection[str]) -> Chips:
     if "area" in quantities:
         Area(chips.greatest)  # refuses a file without areas
     return chips
+
+
+class SearchOptionError(H4HError):
+    """An option of the search with a value that is not allowed."""
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """How is searched, checked.
+
+    Attributes:
+        sampler: Its name.
+        population: Subnets per generation.
+        seed: Decides every draw.
+        rules: When to stop.
+        preferences: Values to search near.
+        named: Networks named for the first generation.
+        warm: What is taken over from an earlier study; None without a warm start.
+    """
+
+    sampler: str
+    population: int
+    seed: int
+    rules: StopRules
+    preferences: tuple[Preference, ...]
+    named: tuple[Genotype, ...]
+    warm: WarmStart | None
+
+    @property
+    def carried(self) -> tuple[Genotype, ...]:
+        """Networks of an earlier study."""
+        return () if self.warm is None else self.warm.subnets
+
+    @property
+    def first(self) -> tuple[Genotype, ...]:
+        """What the first generation holds beside the smallest and the largest network."""
+        return self.named + self.carried
+
+    def fingerprint(self) -> dict[str, str]:
+        """What decides the result, beside sampler, population and seed; only what is given."""
+        parts = {}
+        if self.preferences:
+            parts["preferences"] = " ".join(map(str, self.preferences))
+        if self.warm is not None:
+            parts[WARM_START] = self.warm.study
+        if self.first:
+            texts = ";".join(map(to_text, self.first))
+            parts["first generation"] = hashlib.sha256(texts.encode()).hexdigest()
+        return parts | sampler_versions(self.sampler)
+
+
+def check_search(
+    options: Namespace, *, objectives: tuple[str, ...], space: Space, stored: Study | None
+) -> SearchPlan:
+    """Checks the options of the search; reads another study where one is to start from.
+
+    Args:
+        options: As parsed.
+        objectives: Names of the objectives, in order.
+        space: What is searched.
+        stored: The study, if there is one already. What its warm start took over stands there, so that it
+            goes on exactly even if the other study has grown or is gone.
+
+    Raises:
+        H4HError: Something in them is wrong.
+    """
+    check_least(options, population=2, seed=0, generations=1, evaluations=1, patience=1)
+    if options.minutes is not None and not 0 < options.minutes < float("inf"):
+        raise SearchOptionError(f"--minutes must be more than 0 and finite, but got {options.minutes:g}")
+    check_sampler(options.sampler)
+    if options.prefer and options.sampler != PREFERRING:
+        raise SearchOptionError(
+            f"--prefer needs --sampler {PREFERRING}, but got --sampler {options.sampler}, which searches the "
+            f"whole front"
+        )
+    preferences = tuple(parse_preference(text, objectives) for text in options.prefer)
+
+    extremes = (space.smallest(), space.largest())
+    given = () if options.seed_subnets is None else parse_subnets(options.seed_subnets, space)
+    named = tuple(one for one in given if one not in extremes)
+    room = options.population - len(set(extremes))
+    if len(named) > room:
+        raise SearchOptionError(
+            f"--seed-subnets names {len(named)} subnets beside the smallest and the largest, but with "
+            f"--population {options.population} the first generation has room for {room}; raise --population"
+        )
+    warm: WarmStart | None = None
+    if options.warm_start is not None:
+        if stored is not None and stored.settings.get("warm_start") == options.warm_start:
+            warm = WarmStart(stored.fingerprint[WARM_START], tuple(map(parse, stored.settings[CARRIED])))
+        else:
+            known = {*extremes, *named}
+            count = room - len(named)
+            warm = warm_start(options.warm_start, options.db, space, without=known, count=count)
+    rules = StopRules(**{name: getattr(options, name) for name in STOP_DEFAULTS})
+    if not rules.given():
+        rules = StopRules(generations=DEFAULT_GENERATIONS)
+    return SearchPlan(
+        sampler=options.sampler,
+        population=options.population,
+        seed=options.seed,
+        rules=rules,
+        preferences=preferences,
+        named=named,
+        warm=warm,
+    )

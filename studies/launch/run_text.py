@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 
 from search_space.command.wide_table import print_wide
-from studies.design_space.joint_space import network_genes
+from studies.design_space.joint_space import chip_of, network_genes
 from studies.launch.plan import Plan
-from studies.launch.search_options import SEARCH_DEFAULTS
-from studies.launch.study_commands import chip_options, predicting, run_command_line, show_command
-from studies.presentation.next_commands import profile_command
+from studies.presentation.next_commands import CHIP_OPTIONS, command_text, profile_command, study_command
 from studies.presentation.text_table import front_table
 from studies.search.loop import EXHAUSTED, Progress
 from studies.storage.store import open_store
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport, summary
+from studies.study.settings import PREDICTING, SEARCH_DEFAULTS
 from studies.study.study import Study
 
 SHOWN_ROWS = 20
@@ -101,3 +102,34 @@ def print_interrupted(plan: Plan) -> None:
             kept = store.count(plan.study)
     print(f"\nstopped: {kept} evaluations are kept in {plan.options.db}; to go on:")
     print(f"  {run_command_line(plan)}", flush=True)
+
+
+def predicting(plan: Plan) -> Plan:
+    """`plan` as another study, with a surrogate for what is slow to measure."""
+    options = Namespace(**vars(plan.options) | {"sampler": PREDICTING})
+    return replace(plan, options=options, study=f"{plan.study}-{PREDICTING}")
+
+
+def run_command_line(plan: Plan, *, raised: str | None = None) -> str:
+    """The command that runs the study of `plan`; options at their default are left out.
+
+    Args:
+        plan: A checked command line.
+        raised: The stop rule to be twice as large, so that the study goes on.
+    """
+    limits = plan.search.rules.given()
+    if raised in limits and raised != "minutes":  # Minutes count anew in each run.
+        limits[raised] *= 2
+    return study_command(plan.options, plan.study, limits)
+
+
+def show_command(plan: Plan) -> str:
+    """The command that shows the study of `plan`."""
+    return command_text("studies.show", ["--db", str(plan.options.db), "--study", plan.study])
+
+
+def chip_options(plan: Plan, evaluation: Evaluation) -> dict[str, object]:
+    """The chip of one subnet as options, by name."""
+    chip = chip_of(plan.space, evaluation.genotype).over(plan.chips.given)
+    own = {name: getattr(plan.options, name) for name in ("hardware", *CHIP_OPTIONS)}
+    return own | {"macros": chip.macros, "units": chip.units}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from studies.export import rows
+from studies.presentation.plain_records import rows
 from studies.presentation.text_table import number_text
 from studies.study.evaluation import Evaluation
 from studies.study.study import Study

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from objectives.lanes import COLOURS, LANES, PARTS
+from objectives.timeline import COLOURS, LANES, PARTS
 from search_space.errors import H4HError
 from search_space.files.figure_file import FORMATS
 from search_space.files.whole_file import whole_file

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from objectives.hardware import CostModel
-from objectives.lanes import LANES, PARTS, bars
+from objectives.timeline import LANES, PARTS, bars
 from objectives.workload import ops_of, peak_bytes, read_again, workload
 from search_space.subnet import MBConv, PatchMerging, Stage, Subnet, ViTBlock
 

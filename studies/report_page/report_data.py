@@ -15,28 +15,25 @@ import numpy as np
 
 from objectives.hardware import CostModel, load_soc
 from objectives.hardware.chip import Chip
-from objectives.lanes import LANES, PARTS
+from objectives.timeline import LANES, PARTS
 from search_space.errors import H4HError
 from search_space.genotype import to_text
 from search_space.space import Space
 from search_space.subnet import Stage, Subnet
-from studies.analysis.assumed_numbers import MEMBERS, cost_model, shifts, spread_over
-from studies.analysis.comparison import QUALITY, ComparisonError, Contender, aligned, blocks
+from studies.analysis.assumed_numbers import MEMBERS, cost_model, shifts
+from studies.analysis.comparison import QUALITY, ComparisonError, Contender, blocks, compared_pairs
 from studies.analysis.gene_importance import importance
-from studies.compare import compared_pairs
-from studies.launch.options import DEFAULTS
-from studies.launch.study_commands import study_command
-from studies.pick import knee, next_commands
+from studies.analysis.hypervolume_curve import hypervolume_curves, spread_over
+from studies.analysis.pick_rules import knee
+from studies.presentation.next_commands import next_commands, study_command
 from studies.report_page.mapping_data import mapping_record, outline, stage_record
 from studies.study.evaluation import Evaluation
 from studies.study.pareto_front import Floats, nondominated
+from studies.study.settings import DEFAULTS
 from studies.study.study import Study
 
 MAPPED = 96
 """Front members of a report whose mapping is shown op by op; the others tell the command that shows it."""
-MOST_MOMENTS, MOMENTS = 60, {5: 20, 6: 5}
-"""Points of a hypervolume's curve, and fewer by the number of objectives: the exact hypervolume of a large
-front takes a millisecond in three dimensions and seconds in six."""
 SHOWN_GENES = 12
 SOLID = ("acc", "lat", "energy")
 """Objectives of the three-dimensional view, where a study has them."""
@@ -197,31 +194,6 @@ def repeat_command(reported: Reported) -> str:
         **{**settings, "constraint": list(study.constraints), "db": reported.database, "log_json": None}
     )
     return study_command(options, study.name, {"evaluations": len(reported.contender.evaluations)})
-
-
-def hypervolume_curves(
-    contenders: Sequence[Contender],
-) -> tuple[list[list[tuple[int, float]]], tuple[str, ...]]:
-    """Hypervolume after some numbers of evaluations, for each study, and by which objectives.
-
-    Several studies are measured in one box by the objectives they share; without any, each in its own, and
-    no objectives are named.
-    """
-    measured_by = contenders[0].study.objectives
-    if len(contenders) > 1:
-        try:
-            contenders = aligned(contenders)
-            measured_by = contenders[0].study.objectives
-        except ComparisonError:
-            measured_by = ()
-    return [hypervolume_curve(one) for one in contenders], measured_by
-
-
-def hypervolume_curve(contender: Contender) -> list[tuple[int, float]]:
-    """Number of evaluations, and the hypervolume of the front of so many, at up to `MOMENTS` moments."""
-    most = MOMENTS.get(len(contender.study.goals), MOST_MOMENTS)
-    counts = [place + 1 for place in spread_over(len(contender.evaluations), most)]
-    return [(count, contender.hypervolume(count)) for count in counts]
 
 
 def quality_of(study: Study) -> str:

@@ -16,9 +16,10 @@ import numpy as np
 from search_space.errors import H4HError
 from search_space.genotype import Genotype
 from studies.samplers.sampler import Sampler
+from studies.search.evaluator import Evaluator
 from studies.search.stop_rules import Plateau, StopRules
 from studies.storage.store import Store
-from studies.study.evaluation import Evaluation, Evaluator
+from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport
 from studies.study.study import Study
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from studies.storage.store import open_store
@@ -40,3 +41,18 @@ def located(text: str, database: Path) -> tuple[Path, str]:
         if character == ":" and (other := Path(text[:place])).is_file():
             return located(text[place + 1 :], other)
     return database, text
+
+
+def add_database(add: Callable[..., object]) -> None:
+    """Adds --db.
+
+    Args:
+        add: `add_argument` of what it is added to.
+    """
+    add(
+        "--db",
+        type=Path,
+        default=Path("studies.db"),
+        metavar="FILE",
+        help="SQLite file (default: %(default)s)",
+    )

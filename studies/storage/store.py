@@ -10,25 +10,28 @@ Opening verifies the file before anything is written to it; a damaged or foreign
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 
-from search_space.errors import H4HError, UnknownNameError
+from search_space.errors import UnknownNameError
 from search_space.genotype import Genotype, parse, to_text
-from studies.storage.database_lock import lock_holder
+from studies.storage.database_file import (
+    APPLICATION_ID,
+    SCHEMA_VERSION,
+    StoreError,
+    check_writable,
+    connect,
+    publish,
+    translated,
+    verify,
+)
 from studies.study.evaluation import Evaluation
 from studies.study.fingerprint import part_of
 from studies.study.prediction_quality import GenerationReport
 from studies.study.study import Goal, Study
-
-APPLICATION_ID = 0x4834484E
-"""Marks a file as a study database ("H4HN"), in SQLite's own field for that."""
-SCHEMA_VERSION = 2
-BUSY_TIMEOUT_S = 10.0
 
 _SCHEMA = f"""
 BEGIN;
@@ -84,10 +87,6 @@ COMMIT;
 """
 
 
-class StoreError(H4HError):
-    """A database that cannot be read or written."""
-
-
 class Store:
     """An open study database; a context manager that closes it. Made by `open_store`."""
 
@@ -109,12 +108,12 @@ class Store:
 
     def studies(self) -> list[Study]:
         """All studies, oldest first."""
-        with _translated(self.path):
+        with translated(self.path):
             return [_study(row) for row in self._connection.execute(f"{_SELECT_STUDY} ORDER BY id")]
 
     def find(self, name: str) -> Study | None:
         """The study called `name`, or None."""
-        with _translated(self.path):
+        with translated(self.path):
             row = self._connection.execute(f"{_SELECT_STUDY} WHERE name = ?", (name,)).fetchone()
             return None if row is None else _study(row)
 
@@ -156,7 +155,7 @@ class Store:
             _to_json(study.fingerprint),
             study.created_at,
         )
-        with _translated(self.path), self._connection:
+        with translated(self.path), self._connection:
             self._connection.execute(
                 "INSERT INTO study (name, space, space_definition, objectives, constraints, settings, "
                 "fingerprint, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -187,7 +186,7 @@ class Store:
             )
             for one in evaluations
         ]
-        with _translated(self.path), self._connection:
+        with translated(self.path), self._connection:
             self._connection.executemany(
                 "INSERT INTO evaluation VALUES ((SELECT id FROM study WHERE name = ?), ?, ?, ?, ?, ?, ?, ?, "
                 "?, ?, ?, ?)",
@@ -200,7 +199,7 @@ class Store:
         Raises:
             StoreError: The generation has a report already, or the database cannot be written.
         """
-        with _translated(self.path), self._connection:
+        with translated(self.path), self._connection:
             self._connection.execute(
                 "INSERT INTO generation VALUES ((SELECT id FROM study WHERE name = ?), ?, ?, ?)",
                 (name, generation, report.source, report.rank_correlation),
@@ -208,7 +207,7 @@ class Store:
 
     def reports(self, name: str) -> list[GenerationReport]:
         """What its sampler says of each generation of the study called `name`; empty without predictions."""
-        with _translated(self.path):
+        with translated(self.path):
             return [
                 GenerationReport(str(source), None if correlation is None else float(correlation))
                 for source, correlation in self._connection.execute(
@@ -220,7 +219,7 @@ class Store:
 
     def count(self, name: str) -> int:
         """Number of evaluations of the study called `name`."""
-        with _translated(self.path):
+        with translated(self.path):
             row = self._connection.execute(
                 "SELECT count(*) FROM evaluation WHERE study = (SELECT id FROM study WHERE name = ?)", (name,)
             ).fetchone()
@@ -228,7 +227,7 @@ class Store:
 
     def evaluations(self, name: str) -> list[Evaluation]:
         """All evaluations of the study called `name`, in order of their index."""
-        with _translated(self.path):
+        with translated(self.path):
             return [
                 _evaluation(row)
                 for row in self._connection.execute(
@@ -282,18 +281,18 @@ def open_store(path: Path, *, writable: bool = False) -> Store:
         raise StoreError(f"database {path} does not exist")
     if not path.is_file():
         raise StoreError(f"database {path} is not a file")
-    with _translated(path):
+    with translated(path):
         # Verified without the right to write even where writing is wanted: SQLite repairs and merges what
         # it opens for writing, and a damaged file has to stay as it is.
-        connection = _connect(path, writable=False)
+        connection = connect(path, writable=False)
         try:
-            _verify(path, connection)
+            verify(path, connection)
         except BaseException:
             connection.close()
             raise
         if writable:
             connection.close()
-            connection = _connect(path, writable=True)
+            connection = connect(path, writable=True)
     return Store(path, connection)
 
 
@@ -305,102 +304,10 @@ def create_store(path: Path) -> Store:
     """
     check_writable(path)
     if not path.exists():
-        with _translated(path), closing(sqlite3.connect(":memory:")) as connection:
+        with translated(path), closing(sqlite3.connect(":memory:")) as connection:
             connection.executescript(_SCHEMA)
-            _publish(connection.serialize(), path)
+            publish(connection.serialize(), path)
     return open_store(path, writable=True)
-
-
-def check_writable(path: Path) -> None:
-    """Raises `StoreError` if a database at `path` can be neither created nor written."""
-    if not path.parent.is_dir():
-        raise StoreError(f"database {path}: the folder {path.parent} does not exist")
-    # SQLite keeps its log beside the file, so the folder has to be writable in either case.
-    for needed in (path.parent, path):
-        if needed.exists() and not os.access(needed, os.W_OK, effective_ids=True):
-            raise StoreError(f"database {path}: {needed} cannot be written")
-
-
-def _publish(content: bytes, path: Path) -> None:
-    """Makes the file at once and whole, unless another process was faster; then that one's file stays."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            pass
-        except OSError:  # A file system without hard links.
-            if not path.exists():
-                temporary.replace(path)
-    except OSError as error:
-        raise StoreError(f"database {path} cannot be created ({error.strerror})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _connect(path: Path, *, writable: bool) -> sqlite3.Connection:
-    # A reader of a database in WAL mode makes the files of the log if there are none, and cannot remove
-    # them. Without a log nobody is writing, and the file alone is all there is: "immutable" reads just that.
-    has_log = path.with_name(path.name + "-wal").exists()
-    mode = "rw" if writable else "ro" if has_log else "ro&immutable=1"
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT_S)
-    if writable:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-    return connection
-
-
-def _verify(path: Path, connection: sqlite3.Connection) -> None:
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    if application != APPLICATION_ID:
-        raise StoreError(f"database {path} is not a study database of H4H-NAS; name another file with --db")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != SCHEMA_VERSION:
-        raise StoreError(
-            f"database {path} has schema version {version}, but this version of H4H-NAS reads "
-            f"{SCHEMA_VERSION}"
-        )
-    result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if result != "ok":
-        raise StoreError(f"database {path} is damaged ({result}); it was left as it is")
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turns what SQLite and damaged rows raise into a `StoreError` that names the file."""
-    try:
-        yield
-    except sqlite3.IntegrityError as error:
-        raise StoreError(
-            f"database {path}: a row is there already ({error}); does another process run this study?"
-        ) from error
-    except sqlite3.OperationalError as error:
-        raise StoreError(f"database {path} {_trouble(path, error)}") from error
-    except sqlite3.DatabaseError as error:
-        raise StoreError(f"database {path} is damaged ({error}); it was left as it is") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"database {path} is damaged (a row cannot be read: {error})") from error
-
-
-def _trouble(path: Path, error: sqlite3.OperationalError) -> str:
-    """What keeps a database from being used, and the remedy."""
-    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF  # The rest of the code is a detail of it.
-    if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return (
-            f"has been locked by {lock_holder(path)} for {BUSY_TIMEOUT_S:g} s; wait for it or end it, and "
-            f"repeat the command"
-        )
-    if kind in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-        return (
-            f"cannot be read or written ({error}); what is stored is kept: make room on its disk and repeat "
-            f"the command"
-        )
-    return f"cannot be used ({error})"  # Read-only, cannot be opened.
 
 
 _SELECT_STUDY = (

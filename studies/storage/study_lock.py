@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from studies.storage.store import StoreError
+from studies.storage.database_file import StoreError
 
 
 @contextmanager

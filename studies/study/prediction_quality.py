@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 RANDOM, SURROGATE, PLAIN, EXACT = "random", "surrogate", "nsga2", "exact"
 """What may have chosen a generation."""
 
@@ -50,3 +53,14 @@ def summary(reports: Sequence[GenerationReport]) -> list[str]:
     if plain:
         lines.append(f"surrogate not trusted, plain NSGA-II instead in generation {', '.join(plain)}")
     return lines
+
+
+def kendall(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Kendall's tau-b of two sequences (n,): 1 for the same order, -1 for the opposite one.
+
+    Pairs that are equal in one of them count for neither. 0 where one of them is constant, since then it
+    says nothing about the order of the other; so also for fewer than 2 values.
+    """
+    orders = [np.sign(one[:, None] - one[None, :]) for one in (first, second)]
+    pairs = np.sqrt(np.prod([np.abs(order).sum() for order in orders]))
+    return float((orders[0] * orders[1]).sum() / pairs) if pairs else 0.0

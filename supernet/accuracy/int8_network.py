@@ -35,7 +35,7 @@ from torch.nn import functional as F
 
 from search_space.subnet import Head, MBConv, PatchMerging, Stem, ViTBlock
 from supernet.accuracy.int8_grids import BITS, Grid, Weights, activation_grid, quantised_weights, stored
-from supernet.images.resizing import resized
+from supernet.images.labelled_images import resized
 from supernet.network.batch_norm import Folded
 from supernet.network.blocks import ElasticMBConv, ElasticPatchMerging, ElasticStage, ElasticViTBlock
 from supernet.network.elastic_layers import (

@@ -11,7 +11,6 @@ from safetensors import SafetensorError, safe_open
 from search_space.errors import DocumentError, H4HError
 from search_space.files.yaml_document import parse_document
 from search_space.space import Space
-from supernet.images.folder_layouts import FIXED
 
 FORMAT = "h4h-supernet-1"
 HEADER = "h4h"
@@ -91,3 +90,7 @@ def check_trained_on_pack(path: Path) -> None:
             f"{record.get('split_seed')}) than the evaluation pack in the repository belongs to: give "
             f"its own by --data DIR"
         )
+
+
+FIXED = "fixed"
+"""Stands for the seed of a split that the data set itself prescribes."""

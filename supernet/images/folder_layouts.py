@@ -30,9 +30,6 @@ LAYOUTS = {
 }
 """Data sets by name, with the folders by which each is recognised."""
 
-FIXED = "fixed"
-"""Stands for the seed of a split that the data set itself prescribes."""
-
 
 class DatasetError(H4HError):
     """A data set that is absent, damaged or cannot be fetched."""

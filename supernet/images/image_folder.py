@@ -30,9 +30,9 @@ from torchvision.transforms.v2 import functional as F
 
 from search_space.files.cache_folder import cache_folder
 from supernet.checkpoints.header import CheckpointError
+from supernet.checkpoints.tensor_file import read_tensors, write_tensors
 from supernet.images.folder_layouts import DatasetError
 from supernet.images.labelled_images import BATCH, Images, LabelledImages, centre
-from supernet.network.supernet_file import read_tensors, write_tensors
 
 LARGEST_WITHOUT_MARGIN = 64
 CACHE_FORMAT = "h4h-images-1"

@@ -9,6 +9,7 @@ from typing import overload
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from search_space.errors import H4HError
@@ -130,3 +131,12 @@ def normalised(pixels: Tensor, dtype: torch.dtype) -> Tensor:
     deviation = torch.tensor(DEVIATION, device=pixels.device).view(1, 3, 1, 1)
     scaled = (pixels.float() / 255 - mean) / deviation
     return scaled.to(dtype).contiguous(memory_format=torch.channels_last)
+
+
+def resized(images: Tensor, side: int) -> Tensor:
+    """``(n, c, s, s)`` -> ``(n, c, side, side)``, bilinear with antialiasing."""
+    if images.shape[-1] == side:
+        return images
+    return F.interpolate(
+        images.float(), (side, side), mode="bilinear", antialias=True, align_corners=False
+    ).to(images.dtype)

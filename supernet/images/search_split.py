@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from supernet.images.folder_layouts import FIXED, DatasetError
+from supernet.checkpoints.header import FIXED
+from supernet.images.folder_layouts import DatasetError
 
 SHARE = 0.1
 LARGEST = 10_000

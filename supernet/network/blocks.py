@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from search_space.space import MBCONV, PATCH_MERGING, StageOptions
+from search_space.block_options import MBCONV, PATCH_MERGING, StageOptions
 from search_space.subnet import MBConv, PatchMerging, Stage, ViTBlock
 from supernet.network.batch_norm import Normalisation
 from supernet.network.cpu_kernels import attention

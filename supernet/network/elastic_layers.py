@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from supernet.network.batch_norm import Folded, Normalisation
-from supernet.network.convolution_relu6 import convolution_relu6
-from supernet.network.depthwise import depthwise
+from supernet.network.cpu_kernels import convolution_relu6, depthwise
 
 
 def leading(weight: Tensor, *lengths: int) -> Tensor:

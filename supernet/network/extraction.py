@@ -21,13 +21,13 @@ from search_space.errors import DocumentError, H4HError
 from search_space.space import Space
 from search_space.subnet import MBConv, PatchMerging, Stage, Subnet, ViTBlock
 from supernet.checkpoints.header import CheckpointError
+from supernet.checkpoints.tensor_file import read_tensors, write_tensors
 from supernet.images.labelled_images import DEVIATION, MEAN
 from supernet.network.batch_norm import EPSILON, Recorded
 from supernet.network.blocks import ElasticMBConv, ElasticPatchMerging, ElasticStage, ElasticViTBlock
 from supernet.network.elastic_layers import ElasticBatchNorm, ElasticLayerNorm, ElasticLinear, leading
 from supernet.network.plain_network import PlainNetwork
 from supernet.network.supernet import Supernet
-from supernet.network.supernet_file import read_tensors, write_tensors
 
 FORMAT = "h4h-network-1"
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from search_space.complexity import head_macs, head_params, part_macs, part_params, stem_macs, stem_params
 from search_space.subnet import MBConv, PatchMerging, Stage, Subnet, ViTBlock, downsampled
-from supernet.images.resizing import resized
+from supernet.images.labelled_images import resized
 from supernet.network.batch_norm import Normalisation
 from supernet.network.blocks import ElasticStage, as_map
 from supernet.network.supernet import Supernet

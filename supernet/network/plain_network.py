@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from search_space.subnet import MBConv, PatchMerging, Stage, Subnet, ViTBlock
-from supernet.images.labelled_images import check_images
-from supernet.images.resizing import resized
+from supernet.images.labelled_images import check_images, resized
 from supernet.network.batch_norm import EPSILON
+from supernet.network.cpu_kernels import attention, depthwise
 
 
 def conv_norm(
@@ -205,3 +205,31 @@ class PlainNetwork(nn.Module):
         x = self.head(self.stages(self.stem(resized(images, self.subnet.resolution))))
         logits: Tensor = self.classifier(x.mean((2, 3)))
         return logits
+
+
+class FastDepthwise(nn.Module):
+    """A depthwise convolution without bias, in the place and with the weight of `conv`."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight = conv.weight
+        self.stride = conv.stride[0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(n, c, h, w)`` -> ``(n, c, ceil(h / stride), ceil(w / stride))``."""
+        # Autocast does not look into functions of our own.
+        return depthwise(x, self.weight.to(x.dtype), self.stride)
+
+
+def with_fast_backward(network: PlainNetwork) -> PlainNetwork:
+    """`network` itself, its depthwise convolutions and attention products replaced.
+
+    Networks with folded batch norm, which are not trained, are left as they are.
+    """
+    for module in list(network.modules()):
+        if isinstance(module, Attention):
+            module.product = attention
+        for name, child in module.named_children():
+            if isinstance(child, nn.Conv2d) and child.groups > 1 and child.bias is None:
+                setattr(module, name, FastDepthwise(child))
+    return network

@@ -7,8 +7,7 @@ from torch.nn import functional as F
 
 from search_space.space import Space
 from search_space.subnet import Head, Stem, Subnet, downsampled
-from supernet.images.labelled_images import check_images
-from supernet.images.resizing import resized
+from supernet.images.labelled_images import check_images, resized
 from supernet.network.batch_norm import Normalisation, by_batch
 from supernet.network.blocks import ElasticStage
 from supernet.network.elastic_layers import (

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from search_space.errors import DocumentError, UnknownNameError
+from search_space.families import without_vit
 from search_space.files.yaml_document import Document
 from search_space.genotype import Genotype
 from search_space.space import Space
@@ -90,11 +91,6 @@ class Phase(Document):
         for choice in self.elastic or ():
             if choice not in CHOICES:
                 raise UnknownNameError(f"elastic choice in {where}", choice, CHOICES)
-
-
-def without_vit(subnet: Subnet) -> Subnet:
-    """The subnet less all its transformer blocks."""
-    return replace(subnet, stages=tuple(replace(stage, vit_blocks=()) for stage in subnet.stages))
 
 
 def restricted(space: Space, phase: Phase, genotype: Genotype) -> Subnet:

@@ -18,11 +18,10 @@ from torch.nn import functional as F
 
 from search_space.errors import H4HError
 from supernet.checkpoints.header import CheckpointError
+from supernet.checkpoints.tensor_file import read_tensors, write_tensors
 from supernet.images.labelled_images import Images, normalised
-from supernet.network.fast_backward import with_fast_backward
 from supernet.network.number_formats import PRECISIONS, resolve_precision
-from supernet.network.plain_network import PlainNetwork
-from supernet.network.supernet_file import read_tensors, write_tensors
+from supernet.network.plain_network import PlainNetwork, with_fast_backward
 from supernet.training.augmentation import mixing
 from supernet.training.batches import Draw, make_batches, torch_seed
 from supernet.training.distributed import World

@@ -28,14 +28,15 @@ from search_space.files.setting_differences import differing
 from search_space.space import Space
 from search_space.subnet import Subnet
 from supernet.checkpoints.header import CheckpointError
-from supernet.conflict import measure
+from supernet.checkpoints.tensor_file import file_digest, read_tensors, write_tensors
+from supernet.gradient_conflict.measure import measure
 from supernet.gradient_conflict.measurement import ConflictReport
 from supernet.images.labelled_images import Images, loaded, normalised
 from supernet.network.batch_norm import Normalisation, by_batch
 from supernet.network.number_formats import PRECISIONS, resolve_precision
 from supernet.network.residual import DropPath, Residual, add, residual_branches
 from supernet.network.supernet import Supernet
-from supernet.network.supernet_file import file_digest, load_checkpoint, read_tensors, write_tensors
+from supernet.network.supernet_file import load_checkpoint
 from supernet.training.augmentation import mixing
 from supernet.training.batches import Draw, Part, make_batches, seed_sequence, torch_seed
 from supernet.training.distillation import distil

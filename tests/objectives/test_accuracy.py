@@ -23,11 +23,12 @@ from supernet.accuracy.int8_grids import VERSION
 from supernet.accuracy.many_subnets import least_memory
 from supernet.checkpoints import built_in_checkpoint
 from supernet.checkpoints.header import CheckpointError
+from supernet.checkpoints.tensor_file import file_digest
 from supernet.images.evaluation_pack import built_in_pack, load_pack
 from supernet.images.labelled_images import normalised
 from supernet.network.batch_norm import Recording
 from supernet.network.number_formats import SCORED_IN
-from supernet.network.supernet_file import file_digest, load_checkpoint, save_checkpoint
+from supernet.network.supernet_file import load_checkpoint, save_checkpoint
 
 SPACE = load_space("cifar32")
 CHECKPOINT = built_in_checkpoint("cifar32")

@@ -14,9 +14,9 @@ from search_space import complexity
 from search_space.families import family
 from search_space.genotype import Genotype
 from search_space.space import Space, load_space
-from studies.launch.options import DEFAULTS
 from studies.storage.store import create_store
 from studies.study.evaluation import Evaluation
+from studies.study.settings import DEFAULTS
 from studies.study.study import Goal, Study
 
 HARDWARE = "u55-256-cim8"

@@ -28,8 +28,9 @@ from studies.design_space.exact_costs import ExactQuantities
 from studies.design_space.joint_space import JointSpace, corners, design_of
 from studies.report_page.report_data import report_record
 from studies.samplers.registry import known_samplers
+from studies.search.evaluator import Evaluator
 from studies.storage.store import open_store
-from studies.study.evaluation import Evaluation, Evaluator
+from studies.study.evaluation import Evaluation
 from studies.study.study import Study
 from tests.studies.killed_run import killed, rows
 from tests.studies.killed_run import run as run_apart

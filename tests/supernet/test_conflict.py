@@ -18,7 +18,7 @@ from search_space.files.yaml_document import parse_document
 from search_space.space import Space
 from search_space.subnet import Subnet
 from supernet import conflict
-from supernet.conflict import draw_cnns, draw_hybrids, measure
+from supernet.gradient_conflict.measure import draw_cnns, draw_hybrids, measure
 from supernet.gradient_conflict.measurement import ConflictReport, PairKind
 from supernet.gradient_conflict.subnet_gradients import (
     ParameterGroup,

@@ -16,11 +16,12 @@ import torch
 
 from search_space.space import Space, load_space
 from supernet import finetune
+from supernet.checkpoints.tensor_file import read_tensors
 from supernet.images import cifar10
 from supernet.images.labelled_images import LabelledImages, normalised
 from supernet.network.extraction import FORMAT, load_extracted
 from supernet.network.supernet import Supernet
-from supernet.network.supernet_file import read_tensors, save_checkpoint
+from supernet.network.supernet_file import save_checkpoint
 from supernet.training import plain_trainer as fine_tuning
 from tests.command import Call, Command
 from tests.supernet.image_files import pass_as_trained_on, write_folder

@@ -41,8 +41,8 @@ from supernet.gradient_conflict.measurement import ConflictReport, Cosines, Pair
 from supernet.gradient_conflict.subnet_gradients import ParameterGroup
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import save_checkpoint
-from supernet.train import CHECKPOINT, LOG
 from supernet.training.recipe import known_recipes, load_recipe
+from supernet.training.run_folder import CHECKPOINT, LOG
 from tests.command import Call, Command
 
 

@@ -12,7 +12,8 @@ from objectives.hardware.soc import with_value
 from objectives.hardware_objectives import network_totals
 from search_space.errors import H4HError
 from search_space.space import Space
-from studies.analysis.assumed_numbers import SHOWN_NUMBERS, HardwareError, cost_model, shifts, spread_over
+from studies.analysis.assumed_numbers import SHOWN_NUMBERS, HardwareError, cost_model, shifts
+from studies.analysis.hypervolume_curve import spread_over
 from tests.studies.reports import HARDWARE, genotypes, make_study
 
 

@@ -15,7 +15,8 @@ import pytest
 from search_space.errors import UnknownNameError
 from search_space.space import Space
 from studies import Study
-from studies.storage.store import StoreError, create_store
+from studies.storage.database_file import StoreError
+from studies.storage.store import create_store
 from studies.study.evaluation import Evaluation
 
 Make = Callable[..., Evaluation]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from objectives.hardware import CostModel, load_soc
-from objectives.lanes import PARTS
+from objectives.timeline import PARTS
 from search_space.space import Space
 from search_space.subnet import MBConv, PatchMerging, Stage, ViTBlock
 from studies.report_page.mapping_data import mapping_record, outline, stage_record

@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 
 from studies.analysis.comparison import Contender
+from studies.analysis.hypervolume_curve import hypervolume_curve, hypervolume_curves
 from studies.launch.options import parser
 from studies.report import read
 from studies.report_page.report_data import (
     Record,
     gene_importance,
-    hypervolume_curve,
-    hypervolume_curves,
     pair_front,
     repeat_command,
     report_record,

@@ -15,11 +15,12 @@ from search_space.space import Space
 from search_space.subnet import Subnet
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import SamplerContext
+from studies.search.evaluator import Evaluator
 from studies.search.loop import EXHAUSTED, Progress, ReplayError, search
 from studies.search.stop_rules import StopRules
 from studies.storage.store import Store, create_store, open_store
 from studies.study.constraint import parse_constraint
-from studies.study.evaluation import Evaluation, Evaluator
+from studies.study.evaluation import Evaluation
 from studies.study.study import Goal, Study
 from tests.studies.quality import Quality
 

@@ -14,12 +14,13 @@ from objectives.objective import ImageObjective, Objective
 from search_space.space import Space
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import SamplerContext
+from studies.search.evaluator import Evaluator
 from studies.search.loop import search
 from studies.search.racing import Heat, Race, RacingError, Runner, check_racing
 from studies.search.stop_rules import StopRules
 from studies.storage.store import create_store
 from studies.study.constraint import parse_constraint
-from studies.study.evaluation import Evaluation, Evaluator
+from studies.study.evaluation import Evaluation
 from studies.study.study import Goal, Study
 from tests.studies.quality import ImageQuality, Quality
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from search_space.errors import UnknownNameError
-from studies.storage.store import StoreError, create_store, open_store
+from studies.storage.database_file import StoreError
+from studies.storage.store import create_store, open_store
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport
 from studies.study.study import Goal, Study

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.storage.store import StoreError
+from studies.storage.database_file import StoreError
 from studies.storage.study_lock import study_lock
 
 ROOT = Path(__file__).parents[3]

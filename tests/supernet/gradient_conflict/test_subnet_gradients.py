@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from search_space.errors import H4HError
+from search_space.families import without_vit
 from search_space.space import Space, known_spaces, load_space
 from search_space.subnet import Subnet
 from supernet.gradient_conflict.subnet_gradients import (
@@ -24,7 +25,6 @@ from supernet.gradient_conflict.subnet_gradients import (
 )
 from supernet.images.labelled_images import LabelledImages, normalised
 from supernet.network.supernet import Supernet
-from supernet.training.phases import without_vit
 
 
 @pytest.fixture(scope="module")

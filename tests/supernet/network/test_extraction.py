@@ -16,17 +16,17 @@ from torch import Tensor, nn
 
 from search_space.complexity import params
 from search_space.errors import DocumentError, H4HError
+from search_space.families import without_vit
 from search_space.space import Space, load_space
 from search_space.subnet import Subnet
 from supernet.accuracy import one_subnet as oracle
 from supernet.checkpoints.header import HEADER, CheckpointError
+from supernet.checkpoints.tensor_file import read_tensors, write_tensors
 from supernet.images.labelled_images import DEVIATION, MEAN
 from supernet.network.batch_norm import EPSILON, Recorded
 from supernet.network.extraction import FORMAT, extract, folded, load_extracted, save_extracted
 from supernet.network.plain_network import PlainNetwork
 from supernet.network.supernet import Supernet
-from supernet.network.supernet_file import read_tensors, write_tensors
-from supernet.training.phases import without_vit
 
 SPACE = load_space("cifar32")
 FOLD_TOLERANCE = 1e-4

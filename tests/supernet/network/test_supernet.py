@@ -12,14 +12,14 @@ from torchvision.models import mobilenet_v2
 
 from search_space.complexity import macs, params
 from search_space.errors import H4HError
+from search_space.families import without_vit
 from search_space.mobilenet_v2 import MOBILENET_V2
 from search_space.space import Space, load_space
 from search_space.subnet import MBConv, Subnet
-from supernet.images.resizing import resized
+from supernet.images.labelled_images import resized
 from supernet.network.blocks import ElasticViTBlock
 from supernet.network.elastic_layers import ElasticBatchNorm
 from supernet.network.supernet import Supernet
-from supernet.training.phases import without_vit
 
 
 def subnets_of(space: Space, random: int, seed: int = 0) -> list[Subnet]:

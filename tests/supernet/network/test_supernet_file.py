@@ -12,8 +12,9 @@ import torch
 
 from search_space.space import Space
 from supernet.checkpoints.header import FORMAT, CheckpointError, read_header
+from supernet.checkpoints.tensor_file import file_digest, write_tensors
 from supernet.network.supernet import Supernet
-from supernet.network.supernet_file import file_digest, load_checkpoint, save_checkpoint, write_tensors
+from supernet.network.supernet_file import load_checkpoint, save_checkpoint
 
 
 @pytest.fixture

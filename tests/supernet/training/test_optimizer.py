@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from search_space.families import without_vit
 from search_space.space import Space
 from supernet.network.supernet import Supernet
 from supernet.training.optimizer import enter_phase, is_vit, make_optimizer, rates, set_rate
-from supernet.training.phases import Phase, without_vit
+from supernet.training.phases import Phase
 
 PHASE = Phase("hybrid", 1, 0.01, 0)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_space.families import Family, family
+from search_space.families import Family, family, without_vit
 from search_space.space import Space, load_space
 from search_space.subnet import MBConv, Subnet
 from supernet.training.phases import (
@@ -23,7 +23,6 @@ from supernet.training.phases import (
     learning_rate,
     phase_at,
     sandwich,
-    without_vit,
 )
 
 CNN = Phase("cnn", 3, 2e-3, 20, vit=False)

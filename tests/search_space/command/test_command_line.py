@@ -5,7 +5,7 @@ from argparse import Namespace
 
 import pytest
 
-from search_space.command.least_values import TooSmallError, check_least
+from search_space.command.command_line import TooSmallError, check_least
 
 
 def test_bounds_themselves_and_what_is_not_given_pass() -> None:

@@ -13,8 +13,9 @@ from search_space.families import family
 from search_space.genotype import Genotype, to_text
 from search_space.space import Space
 from search_space.subnet import Subnet
+from studies.search.evaluator import EvaluationError, Evaluator, measure
 from studies.study.constraint import parse_constraint
-from studies.study.evaluation import EvaluationError, Evaluator, measure, violations
+from studies.study.evaluation import violations
 from tests.studies.quality import Quality
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from studies.launch.plan import planned
-from studies.launch.study_commands import predicting, run_command_line
+from studies.launch.run_text import predicting, run_command_line
 
 
 @pytest.fixture(autouse=True)

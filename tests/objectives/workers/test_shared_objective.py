@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objectives.workers.shares import shares
+from objectives.workers.shared_objective import shares
 from search_space import complexity
 from search_space.space import load_space
 

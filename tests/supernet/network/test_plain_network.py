@@ -9,8 +9,7 @@ import torch
 from search_space.space import Space
 from supernet.network.cpu_kernels import attention
 from supernet.network.extraction import extract, folded
-from supernet.network.fast_backward import FastDepthwise, with_fast_backward
-from supernet.network.plain_network import Attention
+from supernet.network.plain_network import Attention, FastDepthwise, with_fast_backward
 from supernet.network.supernet import Supernet
 
 

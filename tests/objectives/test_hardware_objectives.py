@@ -8,9 +8,8 @@ import numpy as np
 
 from objectives.hardware import CostModel, load_soc, variant
 from objectives.hardware.chip import Chip
-from objectives.hardware_objectives import Energy, Latency
+from objectives.hardware_objectives import Energy, Latency, PerChip
 from objectives.objective import ChipObjective, Design, Direction, FloatArray, Objective
-from objectives.per_chip import PerChip
 from objectives.registry import ObjectiveContext, create_objectives
 from search_space import complexity
 from search_space.space import load_space

@@ -11,8 +11,9 @@ from search_space.errors import H4HError
 from search_space.space import load_space
 from supernet.accuracy import one_subnet as oracle
 from supernet.checkpoints import built_in_checkpoint, known_checkpoints
+from supernet.checkpoints.tensor_file import file_digest
 from supernet.images.evaluation_pack import built_in_pack, load_pack
-from supernet.network.supernet_file import file_digest, load_checkpoint
+from supernet.network.supernet_file import load_checkpoint
 
 
 @pytest.mark.parametrize("name", known_checkpoints())
