@@ -67,7 +67,7 @@ PARSED_ONLY = {
     "benchmarks.search.surrogate_savings": "the shortest run makes 2,000 evaluations with NSGA-II first",
     "benchmarks.supernet.ranking_quality": "the shortest run trains 12 subnets",
     "benchmarks.supernet.two_phase": "the shortest run trains 12 supernets; test_two_phase.py does it",
-    "benchmarks.supernet.cpu_kernels": "no option shortens it; tests/supernet/network/test_fast_backward.py runs the kernels",
+    "benchmarks.supernet.cpu_kernels": "no option shortens it; tests/supernet/network/test_plain_network.py runs them",
 }
 """Why the options of these modules are parsed, and nothing is run."""
 
