@@ -51,7 +51,7 @@ class MeasuredAccuracy:
         workers: int = 1,
     ) -> None:
         checkpoint = built_in_checkpoint(space.name)
-        from objectives.accuracy import Accuracy  # torch takes seconds to import
+        from objectives.accuracy_objective import Accuracy  # torch takes seconds to import
         from supernet.images.evaluation_pack import built_in_pack, load_pack
 
         self._space = space

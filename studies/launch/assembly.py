@@ -9,21 +9,20 @@ from pathlib import Path
 import numpy as np
 
 from objectives.hardware import CostModel
-from objectives.hardware.chip import Chip
 from objectives.objective import Objective
-from objectives.registry import ObjectiveContext, create_objectives
-from objectives.workers.shared_objective import Spread, spread
+from objectives.registry import ObjectiveContext, create_objectives, declarations
+from objectives.workers.shared_objective import SharedObjective, shared
 from search_space.command.byte_count import parse_bytes
 from search_space.genotype import Genotype, to_text
-from search_space.space import Space
 from studies.design_space.exact_costs import ExactQuantities
-from studies.design_space.joint_space import corners, networks_of
+from studies.design_space.design_space import DesignSpace
 from studies.launch.plan import Plan
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import Sampler, SamplerContext
-from studies.search.evaluator import measure
 from studies.search.racing import FINGERPRINT as RACING
+from studies.search.value_range import value_range
 from studies.storage.store import Store
+from studies.study.amounts import BLOCK_COUNTS
 from studies.study.fingerprint import fingerprint
 from studies.study.pareto_front import bounds
 from studies.study.settings import CARRIED, DEFAULTS, PREDICTING
@@ -45,7 +44,7 @@ class Objectives:
     def close(self) -> None:
         """Ends the processes that measure them, if there are any."""
         for objective in (*self.goals, *self.limited):
-            if isinstance(objective, Spread):
+            if isinstance(objective, SharedObjective):
                 objective.close()
 
 
@@ -60,7 +59,7 @@ def make_objectives(plan: Plan) -> Objectives:
         # torch takes seconds to import; only here, so that bad input fails fast and `macs` needs none.
         import torch
 
-        from objectives.accuracy import Accuracy, most_processes
+        from objectives.accuracy_objective import Accuracy, most_processes
         from supernet.images.evaluation_pack import built_in_pack, load_pack
         from supernet.network.number_formats import resolve_device
 
@@ -101,7 +100,7 @@ def make_objectives(plan: Plan) -> Objectives:
         )
         if made.notice:
             print(made.notice, flush=True)
-        return spread(made, workers=workers, dask=options.dask)
+        return shared(made, workers=workers, dask=options.dask)
 
     chips = plan.chips
     context = ObjectiveContext(
@@ -109,8 +108,8 @@ def make_objectives(plan: Plan) -> Objectives:
         accuracy,
         mapping=plan.options.mapping,
         npu_model=plan.options.npu_model,
-        chips=None if chips.options is None else chips.soc,
-        greatest=chips.greatest_chip,
+        chips=chips.soc if chips.choices.genes else None,
+        greatest=chips.choices.greatest,
     )
     made = create_objectives([*plan.names, *plan.limited], context)
     return Objectives(made[: len(plan.names)], made[len(plan.names) :])
@@ -128,6 +127,7 @@ def make_sampler(plan: Plan, study: Study) -> Sampler:
             first=plan.search.first,
             preferences=tuple(one.point(study) for one in plan.search.preferences),
             exact=exact_quantities(plan) if plan.search.sampler == PREDICTING else None,
+            network_only=network_only(),
         ),
     )
 
@@ -139,19 +139,32 @@ def exact_quantities(plan: Plan) -> ExactQuantities:
         SpaceTablesError: The tables of costs cannot be kept.
     """
     options, chips = plan.options, plan.chips
-    searched = (Chip(),) if chips.options is None else chips.options.chips
     costs = {
-        chip: CostModel(chips.soc(chip), options.mapping, npu_model=options.npu_model) for chip in searched
+        chip: CostModel(chips.soc(chip), options.mapping, npu_model=options.npu_model)
+        for chip in chips.choices.chips
     }
     wanted = {*plan.names, *(constraint.quantity for constraint in plan.constraints)}
     return ExactQuantities(plan.space, costs, wanted)
 
 
-def known_values(store: Store, space: Space, objectives: Objectives) -> dict[str, dict[Genotype, float]]:
-    """Values of the expensive objectives that studies of the database hold already, by name and network."""
-    expensive = [one for one in (*objectives.goals, *objectives.limited) if one.is_expensive]
-    digest = networks_of(space).digest
-    return {one.name: store.measured(one.name, digest, one.fingerprint()) for one in expensive}
+def network_only() -> frozenset[str]:
+    """Names of quantities whose value holds for a network on every chip."""
+    declared = declarations().items()
+    return frozenset({*BLOCK_COUNTS, *(name for name, each in declared if "chip" not in each.depends_on)})
+
+
+def known_values(store: Store, space: DesignSpace, objectives: Objectives) -> dict[str, dict[Genotype, float]]:
+    """Values of expensive objectives that studies of the database hold already, by name and network.
+
+    Values that depend on the chip are left out, since another study may have measured them on another chip.
+    """
+    reusable = [
+        objective
+        for objective in (*objectives.goals, *objectives.limited)
+        if objective.is_expensive and "chip" not in objective.depends_on
+    ]
+    digest = space.networks.digest
+    return {each.name: store.measured(each.name, digest, each.fingerprint()) for each in reusable}
 
 
 def make_fingerprint(plan: Plan, objectives: Objectives) -> dict[str, str]:
@@ -173,16 +186,11 @@ def make_study(plan: Plan, objectives: Objectives) -> Study:
     """The study that `plan` describes, not yet stored.
 
     Raises:
-        EvaluationError: An objective gives no finite value for the smallest or the largest subnet on one of
-            the chips.
+        EvaluationError: An objective gives no finite value for a network from which its bounds follow.
     """
     goals = objectives.goals
-    extremes = corners(plan.space)
-    columns = [
-        # A percentage has bounds of its own, which spares two evaluations of the accuracy.
-        [np.nan] * len(extremes) if goal.unit == "%" else measure(goal, plan.space, extremes)
-        for goal in goals
-    ]
+    # A percentage has bounds of its own, which spares evaluations of the accuracy.
+    columns = [(np.nan, np.nan) if goal.unit == "%" else value_range(goal, plan.space) for goal in goals]
     directions = [goal.direction for goal in goals]
     ideal, reference = bounds(np.array(columns).T, directions, [goal.unit for goal in goals])
     return Study(

@@ -8,17 +8,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from objectives.hardware import load_soc
 from objectives.hardware.chip import Chip
-from objectives.hardware_objectives import Area
-from objectives.registry import check_objectives, known_objectives
+from objectives.hardware import CostModel, load_soc
+from objectives.registry import check_objectives, depending_on_chip, known_objectives, registered_objectives
 from search_space.command.byte_count import parse_bytes
 from search_space.command.command_line import check_least
 from search_space.errors import H4HError
 from search_space.genotype import Genotype, parse, to_text
 from search_space.space import Space, is_built_in, load_space
-from studies.design_space.chip_choices import DECIDED, Chips, check_chips, parse_hardware
-from studies.design_space.joint_space import JointSpace, networks_of
+from studies.design_space.chip_choices import ChipChoices, Chips, check_chips, parse_hardware
+from studies.design_space.design_space import DesignSpace
 from studies.launch.options import parser
 from studies.launch.progress_log import check_log
 from studies.samplers.registry import check_sampler, sampler_versions
@@ -56,7 +55,7 @@ class Plan:
     Attributes:
         options: The options as given.
         names: Names of the objectives, in order.
-        space: What is searched; a `JointSpace` where chips are, too.
+        space: Networks, and the chips that they may run on.
         space_name: What --space calls it; None for a space that only the checkpoint holds.
         chips: The SoC, or those that networks may choose from.
         constraints: The limits.
@@ -68,7 +67,7 @@ class Plan:
 
     options: Namespace
     names: tuple[str, ...]
-    space: Space
+    space: DesignSpace
     space_name: str | None
     chips: Chips
     constraints: tuple[Constraint, ...]
@@ -86,7 +85,7 @@ class Plan:
     @property
     def networks(self) -> Space:
         """The networks of `space`, whatever chip they run on."""
-        return networks_of(self.space)
+        return self.space.networks
 
 
 def planned(arguments: Sequence[str] | None = None) -> Plan:
@@ -121,11 +120,10 @@ def check(options: Namespace) -> Plan:
             raise ArgumentError("--racing scores in this process: leave out --dask, and --workers above 1")
     if options.checkpoint is not None and not options.checkpoint.is_file():
         raise ArgumentError(f"--checkpoint {options.checkpoint} does not exist")
-    space, space_name = _space(options.space, options.checkpoint)
+    networks, space_name = _space(options.space, options.checkpoint)
     quantities = {*names, *(constraint.quantity for constraint in constraints)}
     chips = _chips(options, quantities)
-    if chips.options is not None:
-        space = JointSpace.of(space, chips.options)
+    space = DesignSpace(networks, chips.choices)
     study = options.study if options.study is not None else f"{space.name}-{'-'.join(names)}-s{options.seed}"
     if not study.strip() or not study.isprintable():
         raise ArgumentError(f"--study must be a printable name that is not empty, but got {study!r}")
@@ -200,16 +198,19 @@ def _chips(options: Namespace, quantities: Collection[str]) -> Chips:
         H4HError: There can be no such chip, or none of `quantities` depends on which one is taken.
     """
     text = options.search_hardware
-    searched = None if text is None else parse_hardware(text)
+    searched = ChipChoices() if text is None else parse_hardware(text)
     chips = Chips(load_soc(options.hardware), Chip(options.macros, options.units), searched)
     check_chips(chips, mapping=options.mapping, npu_model=options.npu_model)
-    if searched is not None and not set(quantities) & set(DECIDED):
+    on_chip = depending_on_chip()
+    if searched.genes and not set(quantities) & set(on_chip):
         raise ArgumentError(
             f"--search-hardware needs an objective or a constraint that depends on the chip, any of "
-            f"{', '.join(DECIDED)}, but got --objectives {options.objectives}"
+            f"{', '.join(on_chip)}, but got --objectives {options.objectives}"
         )
-    if "area" in quantities:
-        Area(chips.greatest)  # refuses a file without areas
+    objectives = registered_objectives()
+    for name in set(quantities) & set(on_chip):
+        # Refuses a file that lacks a number, such as an area.
+        objectives[name].check_on(CostModel(chips.greatest, options.mapping, npu_model=options.npu_model))
     return chips
 
 
@@ -263,7 +264,7 @@ class SearchPlan:
 
 
 def check_search(
-    options: Namespace, *, objectives: tuple[str, ...], space: Space, stored: Study | None
+    options: Namespace, *, objectives: tuple[str, ...], space: DesignSpace, stored: Study | None
 ) -> SearchPlan:
     """Checks the options of the search; reads another study where one is to start from.
 

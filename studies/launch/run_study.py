@@ -30,7 +30,7 @@ def run(plan: Plan, objectives: Objectives, console: Console) -> None:
     Raises:
         H4HError: The study was made with other settings, or cannot go on.
     """
-    race = Race(plan.networks, objectives.goals) if plan.options.racing else None
+    race = Race(plan.space, objectives.goals) if plan.options.racing else None
     if plan.stored is None:
         study = make_study(plan, objectives)
     else:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from search_space.command.wide_table import print_wide
-from studies.design_space.joint_space import chip_of, network_genes
 from studies.launch.plan import Plan
 from studies.presentation.next_commands import CHIP_OPTIONS, command_text, profile_command, study_command
 from studies.presentation.text_table import front_table
@@ -24,8 +23,8 @@ SHOWN_ROWS = 20
 def print_header(plan: Plan) -> None:
     """What is about to run, in one or two lines, before anything slow."""
     options = plan.options
-    searched = plan.chips.options
-    over = "" if searched is None else f" on {len(searched.chips)} chips ({searched})"
+    searched = plan.chips.choices
+    over = f" on {len(searched.chips)} chips ({searched})" if searched.genes else ""
     print(
         f"study {plan.study!r} in {options.db}: {', '.join(plan.names)} over space {plan.space.name}{over}, "
         f"{options.sampler}, {options.population} subnets per generation, until {plan.search.rules}",
@@ -76,7 +75,7 @@ def print_result(
         print(f"  in fewer steps  {run_command_line(predicting(plan))}")
     print(f"  see it again    {show_command(plan)}", flush=True)
     if front and plan.space_name is not None:
-        network = network_genes(plan.space, front[0].genotype)
+        network = plan.space.network(front[0].genotype)
         command = profile_command(plan.space_name, network, chip_options(plan, front[0]))
         print(f"  look at id {front[0].index:<4} {command}", flush=True)
 
@@ -84,7 +83,7 @@ def print_result(
 def end_line(plan: Plan, last: Progress) -> str:
     """Which rule stopped the search, as a user gave it."""
     if last.stopped_by == EXHAUSTED:
-        what = "networks" if plan.chips.options is None else "pairs of network and chip"
+        what = "pairs of network and chip" if plan.chips.choices.genes else "networks"
         return (
             f"stopped: all {plan.space.cardinality} {what} of space {plan.space.name!r} are evaluated, "
             f"nothing is left to search"
@@ -130,6 +129,6 @@ def show_command(plan: Plan) -> str:
 
 def chip_options(plan: Plan, evaluation: Evaluation) -> dict[str, object]:
     """The chip of one subnet as options, by name."""
-    chip = chip_of(plan.space, evaluation.genotype).over(plan.chips.given)
+    chip = plan.space.chip(evaluation.genotype).over(plan.chips.given)
     own = {name: getattr(plan.options, name) for name in ("hardware", *CHIP_OPTIONS)}
     return own | {"macros": chip.macros, "units": chip.units}

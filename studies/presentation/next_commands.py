@@ -11,7 +11,6 @@ from objectives.hardware import MAPPINGS
 from objectives.hardware.npu_model import NPU_MODELS
 from search_space.genotype import Genotype, to_text
 from search_space.space import is_built_in
-from studies.design_space.joint_space import networks_of
 from studies.study.evaluation import Evaluation
 from studies.study.settings import DEFAULTS, STOP_DEFAULTS
 from studies.study.study import Study
@@ -64,7 +63,7 @@ def space_name(study: Study) -> str | None:
     given = study.settings.get("space")
     if given is not None:
         return str(given)
-    return study.space if is_built_in(networks_of(study.search_space)) else None
+    return study.space if is_built_in(study.search_space.networks) else None
 
 
 def next_commands(study: Study, evaluation: Evaluation) -> dict[str, str]:

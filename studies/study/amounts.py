@@ -1,13 +1,17 @@
-"""Quantities by name, and how a person writes an amount of one: a number and its unit (``0.5ms``)."""
+"""Amounts of a quantity as a user writes them: a number and its unit, such as ``0.5ms``."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from objectives.registry import declarations
 from search_space.errors import H4HError, UnknownNameError
 
-AMOUNT = r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>(?:[A-Za-zµ%]+2?)?)"
+_UNIT = r"[A-Za-zµ%]+2?"
+AMOUNT = rf"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>(?:{_UNIT})?)"
 """Regular expression of an amount, with groups `number` and `unit`."""
 
 # Units of a kind of quantity, as multiples of the one in which it is measured (factor 1).
@@ -15,45 +19,71 @@ AMOUNT = r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>(?:[
 _PERCENT = {"%": 1.0}
 _TIME = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 _ENERGY = {"nJ": 1e-6, "uJ": 1e-3, "µJ": 1e-3, "mJ": 1.0, "J": 1e3}
+_POWER = {"nW": 1e-6, "uW": 1e-3, "µW": 1e-3, "mW": 1.0, "W": 1e3}
 _AREA = {"um2": 1e-6, "µm2": 1e-6, "mm2": 1.0}
 _MEMORY = {"B": 1.0, "kB": 1e3, "KiB": 1024.0, "MB": 1e6, "MiB": 1024.0**2}
 _NUMBER = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 _BLOCKS = {"": 1.0}
 
-QUANTITIES: dict[str, dict[str, float]] = {
-    "acc": _PERCENT,
-    "lat": _TIME,
-    "energy": _ENERGY,
-    "area": _AREA,
-    "macs": _NUMBER,
-    "params": _NUMBER,
-    "sram": _MEMORY,
-    "conv_blocks": _BLOCKS,
-    "vit_blocks": _BLOCKS,
+_UNITS: dict[str, Mapping[str, float]] = {
+    "%": _PERCENT,
+    "ms": _TIME,
+    "mJ": _ENERGY,
+    "mW": _POWER,
+    "mm2": _AREA,
+    "bytes": _MEMORY,
+    "MACs": _NUMBER,
+    "parameters": _NUMBER,
 }
-"""What has amounts: every objective and the counts of blocks, each with the units it may be given in."""
+"""Units that a user may write, by the unit in which an objective is measured."""
+BLOCK_COUNTS = ("conv_blocks", "vit_blocks")
+"""Counts that can be limited without being objectives."""
+
+Units = Mapping[str, Mapping[str, float]]
+"""Factors of the units that a user may write, by name of the quantity and of the unit."""
+
+
+def units_of(unit: str) -> Mapping[str, float]:
+    """Units that a user may write for a quantity measured in `unit`, with their factors."""
+    if unit in _UNITS:
+        return _UNITS[unit]
+    return {unit if re.fullmatch(_UNIT, unit) else "": 1.0}
+
+
+def known_units(own: Sequence[Any] = ()) -> dict[str, Mapping[str, float]]:
+    """Everything that can be limited: every objective and the counts of blocks, with their units.
+
+    Args:
+        own: Objectives that are not built in, as `registered_objectives` takes them.
+    """
+    by_objective = {name: units_of(declared.unit) for name, declared in declarations(own).items()}
+    return by_objective | dict.fromkeys(BLOCK_COUNTS, _BLOCKS)
 
 
 class QuantityError(H4HError):
-    """An amount whose unit does not fit its quantity, or whose number is not finite."""
+    """An amount with a unit of another quantity, or with a number that is not finite."""
 
 
-def in_base_unit(quantity: str, number: str, unit: str, *, what: str) -> tuple[float, str]:
-    """An amount in the unit in which its quantity is measured, and that unit.
+def in_base_unit(
+    quantity: str, number: str, unit: str, *, what: str, units: Units | None = None
+) -> tuple[float, str]:
+    """An amount converted to the unit in which its quantity is measured, and that unit.
 
     Args:
-        quantity: One of `QUANTITIES`.
-        number: As written.
-        unit: As written; may be empty where a quantity allows it.
-        what: What is read, for the message.
+        quantity: One of `units`.
+        number: Number as written.
+        unit: Unit as written; empty if the quantity has none.
+        what: Name of the text being read, for messages.
+        units: Quantities and their units; by default `known_units()`.
 
     Raises:
-        QuantityError: A unit that does not fit, or a number that is not finite.
-        UnknownNameError: A quantity that is none of `QUANTITIES`.
+        QuantityError: The unit does not fit, or the number is not finite.
+        UnknownNameError: The quantity is unknown.
     """
-    if quantity not in QUANTITIES:
-        raise UnknownNameError("quantity", quantity, QUANTITIES)
-    factors = QUANTITIES[quantity]
+    units = known_units() if units is None else units
+    if quantity not in units:
+        raise UnknownNameError("quantity", quantity, units)
+    factors = units[quantity]
     if unit not in factors:
         got = f"{unit!r}" if unit else "none"
         raise QuantityError(f"{what}: unit of {quantity} must be {_listed(factors)}, but got {got}")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_space.errors import H4HError
-from studies.study.amounts import AMOUNT, QUANTITIES, in_base_unit
+from studies.study.amounts import AMOUNT, Units, in_base_unit, known_units
 
 OPERATORS = ("<=", ">=")
 
@@ -65,22 +65,41 @@ class Constraint:
             return excess / (self.bound or 1.0)
 
 
-def parse_constraint(text: str) -> Constraint:
+def parse_constraint(text: str, units: Units | None = None) -> Constraint:
     """Reads one constraint such as ``"lat<=2ms"``.
 
+    Args:
+        text: The constraint.
+        units: Quantities that can be limited and their units; by default `known_units()`.
+
     Raises:
-        ConstraintError: Bad syntax, or a negative limit.
-        QuantityError: A unit that does not fit the quantity, or a limit that is not finite.
-        UnknownNameError: A quantity that is none of `QUANTITIES`.
+        ConstraintError: The syntax is wrong, or the limit is negative.
+        QuantityError: The unit does not fit the quantity, or the limit is not finite.
+        UnknownNameError: The quantity is unknown.
     """
+    units = known_units() if units is None else units
     match = _SYNTAX.fullmatch(text)
     if match is None:
         raise ConstraintError(
             f"constraint {text!r}: must be a quantity, {' or '.join(OPERATORS)}, a number and its unit, "
-            f"such as 'lat<=2ms' or 'vit_blocks>=1' (quantities: {', '.join(QUANTITIES)})"
+            f"such as 'lat<=2ms' or 'vit_blocks>=1' (quantities: {', '.join(units)})"
         )
     what = f"constraint {text!r}"
-    bound, base = in_base_unit(match["quantity"], match["number"], match["unit"], what=what)
+    bound, base = in_base_unit(match["quantity"], match["number"], match["unit"], what=what, units=units)
     if bound < 0:
         raise ConstraintError(f"{what}: the limit must not be negative")
     return Constraint(quantity=match["quantity"], operator=match["operator"], bound=bound, unit=base)
+
+
+def stored_constraint(text: str) -> Constraint:
+    """Reads the text of a `Constraint` back, whether or not its quantity is known any more.
+
+    A study stores its constraints in base units, so nothing has to be converted.
+
+    Raises:
+        ConstraintError: `text` is no text of a constraint.
+    """
+    match = _SYNTAX.fullmatch(text)
+    if match is None:
+        raise ConstraintError(f"stored constraint {text!r} cannot be read")
+    return Constraint(match["quantity"], match["operator"], float(match["number"]), match["unit"])

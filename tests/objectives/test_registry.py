@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from objectives.hardware import load_soc
-from objectives.objective import Direction, FloatArray, Objective
+from objectives.objective import Dependency, Direction, FloatArray, Objective
 from objectives.registry import ObjectiveContext, create_objectives, known_objectives
 from search_space import complexity
 from search_space.errors import H4HError, UnknownNameError
@@ -30,6 +30,8 @@ class Constant:
     name: ClassVar[str] = "acc"
     unit: ClassVar[str] = "%"
     direction: ClassVar[Direction] = "max"
+    depends_on: ClassVar[tuple[Dependency, ...]] = ("network",)
+    follows_size: ClassVar[bool] = True
     is_expensive: ClassVar[bool] = True
 
     def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.search.racing_savings import Remembered, compared
-from objectives import size
+from objectives.size_objectives import PARAMS
 from objectives.objective import ImageObjective
 from search_space.errors import H4HError
 from search_space.space import Space, load_space
@@ -63,7 +63,7 @@ def test_a_cache_of_another_oracle_is_refused(space: Space, tmp_path: Path) -> N
 
 def test_figures_of_a_seed() -> None:
     oracle = Oracle()
-    objectives = Objectives((Remembered(oracle), size.params()), ())
+    objectives = Objectives((Remembered(oracle), PARAMS), ())
     figures = compared(ARGUMENTS, objectives, is_searched=True)
     assert figures["subnets"] == 32
     assert 0.25 < figures["image_share"] < 1

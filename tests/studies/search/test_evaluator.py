@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from objectives import size
+from objectives.size_objectives import MACS, PARAMS
 from objectives.objective import FloatArray
 from search_space import complexity
 from search_space.families import family
@@ -26,7 +26,7 @@ def batch(cifar32: Space) -> dict[int, Genotype]:
 
 
 def test_cheap_objectives_give_the_whole_batch_at_once(cifar32: Space, batch: dict[int, Genotype]) -> None:
-    chunks = list(Evaluator(cifar32, [size.params(), size.macs()]).evaluate(batch))
+    chunks = list(Evaluator(cifar32, [PARAMS, MACS]).evaluate(batch))
     assert len(chunks) == 1
     for one, (index, genotype) in zip(chunks[0], batch.items(), strict=True):
         subnet = cifar32.decode(genotype)
@@ -56,7 +56,7 @@ def test_expensive_objectives_come_in_groups_of_some_seconds_with_the_same_resul
     rng = np.random.default_rng(0)
     batch = {index: cifar32.sample(rng) for index in range(40)}
     quality = Quality()
-    evaluator = Evaluator(cifar32, [quality, size.macs()], clock=Clock(quality, seconds))
+    evaluator = Evaluator(cifar32, [quality, MACS], clock=Clock(quality, seconds))
     chunks = list(evaluator.evaluate(batch))
     assert quality.groups == [len(chunk) for chunk in chunks] == sizes
     genotypes = [one.genotype for chunk in chunks for one in chunk]
@@ -64,7 +64,7 @@ def test_expensive_objectives_come_in_groups_of_some_seconds_with_the_same_resul
     rows = sorted((one for chunk in chunks for one in chunk), key=lambda one: one.index)
     alone = [
         *(
-            next(Evaluator(cifar32, [Quality(), size.macs()]).evaluate({index: one}))
+            next(Evaluator(cifar32, [Quality(), MACS]).evaluate({index: one}))
             for index, one in batch.items()
         )
     ]
@@ -84,12 +84,12 @@ def test_known_values_are_taken_as_they_are(cifar32: Space, batch: dict[int, Gen
 
 
 def test_whether_something_expensive_was_measured(cifar32: Space, batch: dict[int, Genotype]) -> None:
-    cheap = Evaluator(cifar32, [size.macs()])
+    cheap = Evaluator(cifar32, [MACS])
     rows = [one for chunk in cheap.evaluate(batch) for one in chunk]
     assert not any(map(cheap.is_measured, rows))
     limited = Evaluator(
         cifar32,
-        [size.macs()],
+        [MACS],
         [parse_constraint("macs<=8M"), parse_constraint("acc>=1%")],
         limited=[Quality(name="acc")],
     )
@@ -104,7 +104,7 @@ def test_infeasible_subnets_never_cost_an_expensive_evaluation(
 ) -> None:
     quality = Quality()
     constraints = [parse_constraint("macs<=8M"), parse_constraint("vit_blocks>=1")]
-    evaluator = Evaluator(cifar32, [quality], constraints, limited=[size.macs()])
+    evaluator = Evaluator(cifar32, [quality], constraints, limited=[MACS])
     rows = [one for chunk in evaluator.evaluate(batch) for one in chunk]
     rows.sort(key=lambda one: one.index)
     assert [one.index for one in rows] == list(batch)
@@ -126,7 +126,7 @@ def test_limit_on_an_expensive_quantity_is_checked_once_it_is_known(
 ) -> None:
     quality = Quality(name="acc")
     constraints = [parse_constraint("macs<=12M"), parse_constraint("acc>=90%")]
-    evaluator = Evaluator(cifar32, [size.macs()], constraints, limited=[quality])
+    evaluator = Evaluator(cifar32, [MACS], constraints, limited=[quality])
     rows = [one for chunk in evaluator.evaluate(batch) for one in chunk]
     for one in rows:
         acc = 100 * one.macs / (one.macs + 1e6)
@@ -159,4 +159,4 @@ def test_wrong_number_of_values_is_an_error(tiny: Space) -> None:
 
 def test_measuring_nothing_gives_nothing(tiny: Space) -> None:
     assert measure(Wrong(result=1.0), tiny, []) == []
-    assert list(Evaluator(tiny, [size.macs()]).evaluate({})) == []
+    assert list(Evaluator(tiny, [MACS]).evaluate({})) == []

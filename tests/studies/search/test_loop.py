@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from objectives import size
+from objectives.size_objectives import MACS, PARAMS
 from objectives.objective import FloatArray
 from search_space.genotype import Genotype
 from search_space.space import Space
@@ -61,9 +61,9 @@ def go(
             sampler=create_sampler("nsga2", context),
             evaluator=Evaluator(
                 space,
-                [quality, size.params()],
+                [quality, PARAMS],
                 constraints,
-                limited=[size.macs()],
+                limited=[MACS],
                 known={"quality": known or {}},
             ),
             store=store,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objectives import size
+from objectives.size_objectives import PARAMS
 from objectives.objective import ImageObjective, Objective
 from search_space.space import Space
 from studies.samplers.registry import create_sampler
@@ -64,7 +64,7 @@ def go(
     is_stopped: bool = False,
 ) -> list[Evaluation]:
     """Runs `study` with what the database, or `stored`, holds of it; if told, until anything is added."""
-    objectives: list[Objective] = [accuracy, size.params()]
+    objectives: list[Objective] = [accuracy, PARAMS]
     evaluator = Evaluator(
         space,
         objectives,
@@ -232,7 +232,7 @@ def test_accuracy_alone_races_against_the_best(cifar32: Space) -> None:
 
 def test_subnet_that_is_cheaper_than_all_has_no_rival(cifar32: Space) -> None:
     accuracy = ImageQuality()
-    evaluator = Evaluator(cifar32, [size.params(), accuracy], race=Race(cifar32, [size.params(), accuracy]))
+    evaluator = Evaluator(cifar32, [PARAMS, accuracy], race=Race(cifar32, [PARAMS, accuracy]))
     (best,) = next(evaluator.evaluate({0: cifar32.largest()}))
     (least,) = next(evaluator.evaluate({1: cifar32.smallest()}, [best]))
     assert not least.is_bound
@@ -257,6 +257,6 @@ def test_what_cannot_race_is_refused(cifar32: Space) -> None:
     with pytest.raises(RacingError, match=r"exactly one expensive objective.*got acc, quality"):
         Race(cifar32, [ImageQuality(), Quality()])
     with pytest.raises(RacingError, match="got quality"):
-        Race(cifar32, [Quality(), size.params()])
+        Race(cifar32, [Quality(), PARAMS])
     with pytest.raises(RacingError, match=r"100 images at a time .* there are 100: raise --val-images"):
         Race(cifar32, [ImageQuality(images=100)])

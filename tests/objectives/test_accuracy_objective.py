@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from objectives.accuracy import BF16_VERSION, Accuracy, most_processes
+from objectives.accuracy_objective import BF16_VERSION, Accuracy, most_processes
 from objectives.objective import ImageObjective, Objective
 from objectives.workers.packed_objective import pack
 from objectives.workers.shared_objective import Spread, spread
