@@ -134,7 +134,9 @@ def _check_declared(who: str, values: dict[str, Any]) -> None:
     """Raises `ObjectiveError` if a declared value is none that is allowed."""
 
     def refuse(attribute: str, allowed: str) -> ObjectiveError:
-        return ObjectiveError(f"objective {who}: {attribute} must be {allowed}, but got {values[attribute]!r}")
+        return ObjectiveError(
+            f"objective {who}: {attribute} must be {allowed}, but got {values[attribute]!r}"
+        )
 
     if not isinstance(values["name"], str) or not values["name"].isidentifier():
         raise refuse("name", "letters, digits and underscores")
@@ -143,7 +145,11 @@ def _check_declared(who: str, values: dict[str, Any]) -> None:
     if values["direction"] not in get_args(Direction):
         raise refuse("direction", "'max' or 'min'")
     dependencies, given = get_args(Dependency), values["depends_on"]
-    if not isinstance(given, (tuple, list, set, frozenset)) or not given or not set(given) <= set(dependencies):
+    if (
+        not isinstance(given, (tuple, list, set, frozenset))
+        or not given
+        or not set(given) <= set(dependencies)
+    ):
         raise refuse("depends_on", f"a tuple of some of {', '.join(map(repr, dependencies))}")
     for attribute in ("follows_size", "is_expensive"):
         if not isinstance(values[attribute], bool):

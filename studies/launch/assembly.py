@@ -14,8 +14,8 @@ from objectives.registry import ObjectiveContext, create_objectives, declaration
 from objectives.workers.shared_objective import SharedObjective, shared
 from search_space.command.byte_count import parse_bytes
 from search_space.genotype import Genotype, to_text
-from studies.design_space.exact_costs import ExactQuantities
 from studies.design_space.design_space import DesignSpace
+from studies.design_space.exact_costs import ExactQuantities
 from studies.launch.plan import Plan
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import Sampler, SamplerContext
@@ -153,7 +153,9 @@ def network_only() -> frozenset[str]:
     return frozenset({*BLOCK_COUNTS, *(name for name, each in declared if "chip" not in each.depends_on)})
 
 
-def known_values(store: Store, space: DesignSpace, objectives: Objectives) -> dict[str, dict[Genotype, float]]:
+def known_values(
+    store: Store, space: DesignSpace, objectives: Objectives
+) -> dict[str, dict[Genotype, float]]:
     """Values of expensive objectives that studies of the database hold already, by name and network.
 
     Values that depend on the chip are left out, since another study may have measured them on another chip.

@@ -8,8 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from objectives.hardware.chip import Chip
 from objectives.hardware import CostModel, load_soc
+from objectives.hardware.chip import Chip
 from objectives.registry import check_objectives, depending_on_chip, known_objectives, registered_objectives
 from search_space.command.byte_count import parse_bytes
 from search_space.command.command_line import check_least

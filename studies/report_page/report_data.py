@@ -24,9 +24,9 @@ from studies.analysis.comparison import QUALITY, ComparisonError, Contender, blo
 from studies.analysis.gene_importance import importance
 from studies.analysis.hypervolume_curve import hypervolume_curves, spread_over
 from studies.analysis.pick_rules import knee
+from studies.design_space.design_space import DesignSpace
 from studies.presentation.next_commands import next_commands, study_command
 from studies.report_page.mapping_data import mapping_record, outline, stage_record
-from studies.design_space.design_space import DesignSpace
 from studies.study.evaluation import Evaluation
 from studies.study.pareto_front import Floats, nondominated
 from studies.study.settings import DEFAULTS

@@ -70,7 +70,5 @@ def parse_preference(text: str, objectives: Sequence[str], known: Units | None =
             raise UnknownNameError("objective to prefer a value of", name, objectives)
         if name in values:
             raise PreferenceError(f"{what}: {name} is named twice; another point is another --prefer")
-        values[name], units[name] = in_base_unit(
-            name, match["number"], match["unit"], what=what, units=known
-        )
+        values[name], units[name] = in_base_unit(name, match["number"], match["unit"], what=what, units=known)
     return Preference(values, units)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.search.racing_savings import Remembered, compared
-from objectives.size_objectives import PARAMS
 from objectives.objective import ImageObjective
+from objectives.size_objectives import PARAMS
 from search_space.errors import H4HError
 from search_space.space import Space, load_space
 from studies.launch.assembly import Objectives
