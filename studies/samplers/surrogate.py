@@ -40,7 +40,6 @@ from studies.samplers.genetic import GeneticSampler
 from studies.samplers.operators import Genes, genotype_of
 from studies.samplers.sampler import Sampler, SamplerContext
 from studies.samplers.virtual_search import Score, Scored, virtual_search
-from studies.study.constraint import parse_constraint
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import EXACT, PLAIN, RANDOM, SURROGATE, GenerationReport, kendall
 
@@ -68,7 +67,7 @@ class SurrogateSampler(GeneticSampler):
         super().__init__(context, partial(NSGA2, selection=selection, survival=RankAndCrowdingSurvival()))
         self._seed = context.seed
         self._exact = context.exact
-        self._constraints = [parse_constraint(text) for text in self._study.constraints]
+        self._constraints = list(self._study.limits)
         quantities = dict.fromkeys(
             [*self._study.objectives, *(constraint.quantity for constraint in self._constraints)]
         )

@@ -60,6 +60,19 @@ class Progress:
     report: GenerationReport | None = None
     cache_hits: int = 0
 
+    def __str__(self) -> str:
+        """E.g. ``generation 3: 72 evaluations, front 18, hypervolume 0.7312``."""
+        parts = [
+            f"generation {self.generation}: {self.evaluations} evaluations",
+            f"front {len(self.front)}",
+            f"hypervolume {self.hypervolume:.4f}",
+        ]
+        if self.report is not None:
+            parts.append(str(self.report))
+        if self.stopped_by is not None:
+            parts.append(f"stopped by {self.stopped_by}")
+        return ", ".join(parts)
+
 
 def search(
     *,

@@ -6,11 +6,12 @@ A preference is a point to search near, not a limit: it may lie beyond what can 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from search_space.errors import H4HError, UnknownNameError
-from studies.study.amounts import AMOUNT, in_base_unit
+from studies.study.amounts import AMOUNT, QUANTITIES, in_base_unit, units_beside
 from studies.study.study import Study
 
 _SYNTAX = re.compile(rf"\s*(?P<name>[A-Za-z_]\w*)\s*=\s*{AMOUNT}\s*")
@@ -42,12 +43,15 @@ class Preference:
         return tuple((ideal | self.values)[name] for name in study.objectives)
 
 
-def parse_preference(text: str, objectives: Sequence[str]) -> Preference:
+def parse_preference(
+    text: str, objectives: Sequence[str], own_units: Mapping[str, str] = MappingProxyType({})
+) -> Preference:
     """Reads one preference such as ``"acc=85%,lat=0.5ms"``.
 
     Args:
         text: Names, numbers and units.
         objectives: Names that may stand there.
+        own_units: Units of a user's own objectives among them, by name.
 
     Raises:
         PreferenceError: Bad syntax, or one objective twice.
@@ -55,6 +59,7 @@ def parse_preference(text: str, objectives: Sequence[str]) -> Preference:
         UnknownNameError: A name that is no objective of the study.
     """
     what = f"--prefer {text!r}"
+    quantities = {**QUANTITIES, **{name: units_beside(unit) for name, unit in own_units.items()}}
     values: dict[str, float] = {}
     units: dict[str, str] = {}
     for part in text.split(","):
@@ -69,5 +74,7 @@ def parse_preference(text: str, objectives: Sequence[str]) -> Preference:
             raise UnknownNameError("objective to prefer a value of", name, objectives)
         if name in values:
             raise PreferenceError(f"{what}: {name} is named twice; another point is another --prefer")
-        values[name], units[name] = in_base_unit(name, match["number"], match["unit"], what=what)
+        values[name], units[name] = in_base_unit(
+            name, match["number"], match["unit"], what=what, quantities=quantities
+        )
     return Preference(values, units)

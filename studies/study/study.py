@@ -1,12 +1,11 @@
-"""A study: what is searched, for what, under which settings. Its evaluations stand beside it in the store."""
+"""A study: space, objectives, constraints, settings and fingerprint. The store keeps its evaluations."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,12 +14,9 @@ from search_space.genotype import Genotype
 from search_space.space import Space
 from studies.design_space.joint_space import HARDWARE, JointSpace, chip_of, network_genes, read_space
 from studies.study import pareto_front as front
-from studies.study.constraint import parse_constraint
+from studies.study.constraint import Constraint, parse_any_constraint
 from studies.study.evaluation import Evaluation, violations
 from studies.study.pareto_front import Floats
-
-if TYPE_CHECKING:
-    from studies.presentation.notebook_study import LoadedStudy
 
 
 @dataclass(frozen=True)
@@ -67,25 +63,6 @@ class Study:
     reference: tuple[float, ...]
     created_at: str
 
-    @classmethod
-    def load(cls, database: str | Path, name: str) -> LoadedStudy:
-        """A study with its evaluations, for a notebook or a script.
-
-        Args:
-            database: SQLite file of the study.
-            name: The study in it.
-
-        Raises:
-            StoreError: The database is missing or damaged.
-            UnknownNameError: It holds no such study.
-        """
-        # Both stand on this class.
-        from studies.presentation.notebook_study import LoadedStudy
-        from studies.storage.store import open_store
-
-        with open_store(Path(database)) as store:
-            return LoadedStudy(store.study(name), tuple(store.evaluations(name)))
-
     @cached_property
     def search_space(self) -> Space:
         """What its genotypes mean; a `JointSpace` where chips are searched with the networks.
@@ -126,10 +103,15 @@ class Study:
         """``"max"`` or ``"min"`` of each objective."""
         return tuple(goal.direction for goal in self.goals)
 
+    @cached_property
+    def limits(self) -> tuple[Constraint, ...]:
+        """The constraints, parsed."""
+        return tuple(map(parse_any_constraint, self.constraints))
+
     @property
     def quantities(self) -> tuple[str, ...]:
-        """What `values` and then `limited` of an evaluation are: objectives, and what constraints limit."""
-        return (*self.objectives, *(parse_constraint(text).quantity for text in self.constraints))
+        """Names of `values` and then `limited` of an evaluation: objectives, then limited quantities."""
+        return (*self.objectives, *(limit.quantity for limit in self.limits))
 
     def losses(self, evaluations: Sequence[Evaluation]) -> Floats:
         """Objective values of `evaluations`, shape (n, m), every column minimised; NaN where unknown."""
@@ -162,7 +144,7 @@ class Study:
 
     def violations(self, evaluations: Sequence[Evaluation]) -> Floats:
         """Shape (n, k): how far each evaluation breaks each constraint; at most 0 where it holds."""
-        return violations(evaluations, [parse_constraint(text) for text in self.constraints])
+        return violations(evaluations, self.limits)
 
     def hypervolume(self, evaluations: Sequence[Evaluation]) -> float:
         """Hypervolume of the feasible ones of `evaluations`, 0 to 1, within this study's own bounds."""
