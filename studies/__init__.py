@@ -12,6 +12,7 @@ from h4h_packages import check_packages, lazy_names
 check_packages(__name__)
 
 if TYPE_CHECKING:
+    from studies.launch.compare_studies import compare_studies
     from studies.launch.run_study import LoadedStudy, load_study, run_study
     from studies.samplers.registry import known_samplers
     from studies.samplers.sampler import Sampler, SamplerContext
@@ -48,7 +49,7 @@ __getattr__, __dir__ = lazy_names(
         "Store": "studies.storage.store",
         "Study": "studies.study.study",
         "StudySettings": "studies.study.settings",
-        "compare_studies": "studies.analysis.compare_studies",
+        "compare_studies": "studies.launch.compare_studies",
         "known_samplers": "studies.samplers.registry",
         "load_study": "studies.launch.run_study",
         "open_store": "studies.storage.store",

@@ -17,7 +17,7 @@ from studies.presentation.notebook_table import front_html
 from studies.presentation.plain_records import rows
 from studies.storage.store import open_store
 from studies.study.evaluation import Evaluation
-from studies.study.settings import STOP_RULES, StudySettings
+from studies.study.settings import StudySettings
 from studies.study.study import Study
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ hypervolume 0.9970>
         Raises:
             H4HError: Something that decides the result has changed, or a value is not allowed.
         """
-        rules = {
+        rules: dict[str, Any] = {
             "generations": generations,
             "evaluations": evaluations,
             "minutes": minutes,
@@ -139,7 +139,7 @@ hypervolume 0.9970>
         }
         settings = self.settings
         if any(rule is not None for rule in rules.values()):
-            settings = replace(settings, **dict.fromkeys(STOP_RULES), **rules)  # type: ignore[arg-type]
+            settings = replace(settings, **rules)
         if workers is not None or dask is not None:
             settings = replace(settings, workers=workers, dask=dask)
         own = tuple(objectives) or self._own_objectives

@@ -351,9 +351,9 @@ def _attributes() -> str:
         details = setting_of(item)
         notes = [details.help]
         notes += [f"one of {', '.join(details.choices)}"] if details.choices else []
-        notes += [f"in {details.unit}"] if details.unit else []
-        notes += [] if item.default in (None, ()) else [f"default: {_plain(item, item.default)}"]
-        lines.append(f"        {item.name}: {'; '.join(notes)}.")
+        notes += [] if item.default in (None, (), False) else [f"default: {_plain(item, item.default)}"]
+        unit = f" ({details.unit})" if details.unit else ""
+        lines.append(f"        {item.name}{unit}: {'; '.join(notes)}.")
     return "\n".join(lines)
 
 
