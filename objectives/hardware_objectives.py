@@ -26,6 +26,15 @@ def network_totals(costs: CostModel, subnets: Sequence[Subnet]) -> tuple[FloatAr
 class Latency:
     """Time of one inference in ms, batch 1, in the mapping that `costs` chooses.
 
+    Example:
+        >>> from objectives import CostModel, Latency, load_soc
+        >>> from search_space import load_space
+        >>> space = load_space("cifar32")
+        >>> small, large = space.decode(space.smallest()), space.decode(space.largest())
+        >>> latencies = Latency(CostModel(load_soc("u55-256-cim8")))([small, large])
+        >>> latencies.shape, bool(latencies[0] < latencies[1])
+        ((2,), True)
+
     Attributes:
         costs: Model of the SoC; shared with `Energy`, so that an op is costed once.
     """
@@ -48,6 +57,15 @@ class Latency:
 @dataclass(frozen=True)
 class Energy:
     """Energy of one inference in mJ, static power included, in the mapping that `Latency` takes.
+
+    Example:
+        >>> from objectives import CostModel, Energy, load_soc
+        >>> from search_space import load_space
+        >>> space = load_space("cifar32")
+        >>> small, large = space.decode(space.smallest()), space.decode(space.largest())
+        >>> energies = Energy(CostModel(load_soc("u55-256-cim8")))([small, large])
+        >>> energies.shape, bool(energies[0] < energies[1])
+        ((2,), True)
 
     Attributes:
         costs: Model of the SoC.

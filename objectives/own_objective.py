@@ -57,18 +57,19 @@ class OwnObjective:
 
     Args:
         content: The object.
+        reference: How messages call it; by default ``module:Class`` of the object.
 
     Attributes:
         content: The object.
-        code: ``module:Class`` of the object.
+        code: How messages call it.
 
     Raises:
         OwnCodeError: The object lacks something, or its code cannot be identified.
     """
 
-    def __init__(self, content: Any) -> None:
+    def __init__(self, content: Any, reference: str | None = None) -> None:
         self.content = content
-        self.code = code_name(content)
+        self.code = reference or code_name(content)
         self.name: str = self._text("name", "such as 'power'")
         self.unit: str = self._text("unit", "such as 'mW'")
         direction = getattr(content, "direction", None)
@@ -197,11 +198,12 @@ class OwnChipObjective(OwnObjective):
             return self._values(self.content.on_chips(designs), len(designs))
 
 
-def own_objective(content: object) -> OwnObjective:
+def own_objective(content: object, reference: str | None = None) -> OwnObjective:
     """The objective that an object of a user's own is.
 
     Args:
         content: An object that follows `Objective`, or a class that makes one without arguments.
+        reference: How messages call it; by default ``module:Class`` of the object.
 
     Raises:
         OwnCodeError: It is none.
@@ -214,8 +216,9 @@ def own_objective(content: object) -> OwnObjective:
                 f"objective {code_name(content)!r} cannot be made without arguments ({failure_text(error)})"
             ) from error
     if all(hasattr(content, name) for name in ("images", "slice_images", "right")):
-        return OwnImageObjective(content)
-    return OwnChipObjective(content) if hasattr(content, "on_chips") else OwnObjective(content)
+        return OwnImageObjective(content, reference)
+    kind = OwnChipObjective if hasattr(content, "on_chips") else OwnObjective
+    return kind(content, reference)
 
 
 def own_objectives(
@@ -235,7 +238,7 @@ def own_objectives(
     if len(found) != len(given):
         raise OwnCodeError("objectives: two of the objects have the same name: give each its own")
     found |= {
-        name: own_objective(import_object(name, kind="objective")) for name in names if is_reference(name)
+        name: own_objective(import_object(name, kind="objective"), name) for name in names if is_reference(name)
     }
     named = [one.name for one in found.values()]
     for one in found.values():

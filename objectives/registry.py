@@ -76,7 +76,13 @@ _FACTORIES: dict[str, Callable[[ObjectiveContext], Objective]] = {
 
 
 def known_objectives() -> tuple[str, ...]:
-    """Names of all objectives."""
+    """Names of all objectives.
+
+    Example:
+        >>> from objectives import known_objectives
+        >>> "lat" in known_objectives()
+        True
+    """
     return tuple(_FACTORIES)
 
 

@@ -30,16 +30,16 @@ class LoadedStudy:
 
     Example:
         >>> from studies import StudySettings, run_study
-        >>> settings = StudySettings(objectives=("macs", "params"), population=6, generations=2)
+        >>> settings = StudySettings(
+        ...     objectives=("macs", "lat"), constraints=("vit_blocks>=2",), population=6, generations=2
+        ... )
         >>> study = run_study(settings, database="studies.db")
         >>> study
-        <study 'cifar32-macs-params-s0': 12 evaluations of macs, params over space cifar32, front of 3, \
-hypervolume 0.9970>
-        >>> len(study.evaluations()), study.front()[0]["id"]
-        (12, 0)
+        <study 'cifar32-macs-lat-s0': 12 evaluations of macs, lat over space cifar32, front of 3, ...>
+        >>> [record["vit_blocks"] >= 2 for record in study.front()]
+        [True, True, True]
         >>> study.resume(generations=3)
-        <study 'cifar32-macs-params-s0': 18 evaluations of macs, params over space cifar32, front of 3, \
-hypervolume 0.9970>
+        <study 'cifar32-macs-lat-s0': 18 evaluations of macs, lat over space cifar32, front of 5, ...>
 
     Attributes:
         study: Space, objectives, constraints, settings and fingerprint.
@@ -180,13 +180,15 @@ def run_study(
 
     Example:
         >>> from studies import StudySettings, run_study
-        >>> settings = StudySettings(objectives=("macs", "params"), population=6, generations=2)
+        >>> settings = StudySettings(
+        ...     objectives=("macs", "lat"), constraints=("vit_blocks>=2",), population=6, generations=2
+        ... )
         >>> study = run_study(settings, database="studies.db", on_progress=print)
         generation 0: 0 evaluations, front 0, hypervolume 0.0000
-        generation 1: 6 evaluations, front 2, hypervolume 0.9959
-        generation 2: 12 evaluations, front 3, hypervolume 0.9970, stopped by generations
-        >>> [record["id"] for record in study.front()]
-        [0, 10, 4]
+        generation 1: 6 evaluations, front 2, hypervolume 0.7...
+        generation 2: 12 evaluations, front 3, hypervolume 0.7..., stopped by generations
+        >>> len(study.front())
+        3
 
     Args:
         settings: What is searched, how and until when. `StudySettings.study` names the study.
@@ -214,10 +216,10 @@ def load_study(database: str | Path, name: str) -> LoadedStudy:
 
     Example:
         >>> from studies import StudySettings, load_study, run_study
-        >>> settings = StudySettings(objectives=("macs", "params"), population=6, generations=1, study="mine")
+        >>> settings = StudySettings(objectives=("macs", "lat"), population=6, generations=1, study="mine")
         >>> _ = run_study(settings, database="studies.db")
         >>> load_study("studies.db", "mine")
-        <study 'mine': 6 evaluations of macs, params over space cifar32, front of 2, hypervolume 0.9959>
+        <study 'mine': 6 evaluations of macs, lat over space cifar32, front of 1, ...>
 
     Args:
         database: SQLite file of the study.

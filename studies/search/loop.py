@@ -35,6 +35,14 @@ class ReplayError(H4HError):
 class Progress:
     """Where a search stands.
 
+    Example:
+        >>> from studies import StudySettings, run_study
+        >>> settings = StudySettings(objectives=("macs", "lat"), population=4, generations=2)
+        >>> records = []
+        >>> _ = run_study(settings, database="studies.db", on_progress=records.append)
+        >>> [record.evaluations for record in records], records[-1].stopped_by
+        ([0, 4, 8], 'generations')
+
     Attributes:
         generation: The generation at hand, from 1.
         evaluations: How many subnets are evaluated, those from the table included.

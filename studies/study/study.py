@@ -38,6 +38,13 @@ class Goal:
 class Study:
     """Everything about a study but its evaluations. Never changes once it is stored.
 
+    Example:
+        >>> from studies import StudySettings, run_study
+        >>> settings = StudySettings(objectives=("macs", "lat"), population=4, generations=1)
+        >>> study = run_study(settings, database="studies.db").study
+        >>> study.objectives, study.directions, study.search_space.name
+        (('macs', 'lat'), ('min', 'min'), 'cifar32')
+
     Attributes:
         name: Unique in its database.
         space: Name of the search space.

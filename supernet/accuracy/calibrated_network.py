@@ -19,8 +19,8 @@ def load_supernet(checkpoint: str) -> Supernet:
     Example:
         >>> from supernet import load
         >>> weights = load("cifar32")
-        >>> weights.space.name, weights.space.cardinality > 10**20
-        ('cifar32', True)
+        >>> weights.space.name, weights.training
+        ('cifar32', False)
 
     Args:
         checkpoint: Name of a shipped checkpoint, see `known_checkpoints`, or path of a safetensors file.

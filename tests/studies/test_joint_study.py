@@ -378,7 +378,7 @@ def test_tables_and_json_say_the_chip(finished: Finished, capsys: pytest.Capture
     for one, cells in zip(front, (line for line in lines if line), strict=True):
         chip = finished.study.chip(one.genotype)
         assert cells[place : place + 2] == [str(chip.macros), "-" if chip.units is None else str(chip.units)]
-    html = Study.load("studies.db", "mine")._repr_html_()
+    html = load_study("studies.db", "mine")._repr_html_()
     assert "<th>macros</th><th>units</th>" in html
 
 
