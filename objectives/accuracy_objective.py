@@ -51,6 +51,19 @@ def most_processes(space: Space, precision: str, memory: float) -> int:
 class Accuracy:
     """Top-1 accuracy after batch-norm recalibration, in %; larger is better.
 
+    Example:
+        >>> from objectives import Accuracy
+        >>> from search_space import load_space
+        >>> from supernet.checkpoints import built_in_checkpoint
+        >>> from supernet.images.evaluation_pack import built_in_pack, load_pack
+        >>> space, pack = load_space("cifar32"), load_pack(built_in_pack())
+        >>> checkpoint = built_in_checkpoint(space.name)
+        >>> accuracy = Accuracy(
+        ...     checkpoint=checkpoint, space=space, pack=pack, val_images=64, calibration_images=32
+        ... )
+        >>> bool(accuracy([space.decode(space.smallest())])[0] > 30)
+        True
+
     Args:
         checkpoint: The trained supernet.
         space: The space that is searched; the checkpoint must be of it.

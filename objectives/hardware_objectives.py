@@ -64,7 +64,17 @@ class TotalsObjective(ABC):
 
 
 class Latency(TotalsObjective):
-    """Time of one inference in ms, batch 1."""
+    """Time of one inference in ms, batch 1.
+
+    Example:
+        >>> from objectives import CostModel, Latency, load_soc
+        >>> from search_space import load_space
+        >>> space = load_space("cifar32")
+        >>> small, large = space.decode(space.smallest()), space.decode(space.largest())
+        >>> latencies = Latency(CostModel(load_soc("u55-256-cim8")))([small, large])
+        >>> latencies.shape, bool(latencies[0] < latencies[1])
+        ((2,), True)
+    """
 
     name: ClassVar[str] = "lat"
     unit: ClassVar[str] = "ms"
@@ -76,7 +86,17 @@ class Latency(TotalsObjective):
 
 
 class Energy(TotalsObjective):
-    """Energy of one inference in mJ, static power included."""
+    """Energy of one inference in mJ, static power included.
+
+    Example:
+        >>> from objectives import CostModel, Energy, load_soc
+        >>> from search_space import load_space
+        >>> space = load_space("cifar32")
+        >>> small, large = space.decode(space.smallest()), space.decode(space.largest())
+        >>> energies = Energy(CostModel(load_soc("u55-256-cim8")))([small, large])
+        >>> energies.shape, bool(energies[0] < energies[1])
+        ((2,), True)
+    """
 
     name: ClassVar[str] = "energy"
     unit: ClassVar[str] = "mJ"
@@ -91,6 +111,15 @@ class Power(TotalsObjective):
     """Average power in mW during one inference: energy divided by latency.
 
     It is the power of a chip that runs one inference after another without a pause.
+
+    Example:
+        >>> from objectives import CostModel, Energy, Latency, Power, load_soc
+        >>> from search_space import load_space
+        >>> space = load_space("cifar32")
+        >>> subnets, costs = [space.decode(space.largest())], CostModel(load_soc("u55-256-cim8"))
+        >>> energy_mj, latency_ms = Energy(costs)(subnets), Latency(costs)(subnets)
+        >>> bool(Power(costs)(subnets) == 1e3 * energy_mj / latency_ms)
+        True
     """
 
     name: ClassVar[str] = "power"

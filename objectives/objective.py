@@ -65,6 +65,25 @@ class Objective(Protocol):
     It gets all subnets of a batch together, so that an accuracy oracle can share work and a cost model
     can vectorise. A value never depends on the rest of the batch. The properties are those of `Declaration`;
     class attributes are the usual way to write them.
+
+    Example:
+        >>> from search_space import load_space
+        >>> class Depth:
+        ...     name, unit, direction = "depth", "blocks", "max"
+        ...     depends_on, follows_size, is_expensive = ("network",), True, False
+        ...     version = "1"
+        ...     def __call__(self, subnets):
+        ...         return [subnet.conv_blocks + subnet.vit_blocks for subnet in subnets]
+        ...     def fingerprint(self):
+        ...         return {}
+        >>> from objectives import Objective
+        >>> isinstance(Depth(), Objective)
+        True
+        >>> from studies import StudySettings, run_study
+        >>> settings = StudySettings(objectives=("macs", "depth"), population=6, generations=1)
+        >>> study = run_study(settings, database="studies.db", objectives=[Depth()])
+        >>> study.front()[0]["depth"] < study.front()[-1]["depth"]
+        True
     """
 
     @property

@@ -1,11 +1,11 @@
-"""All objectives by name. A new one is a file of its own and one line in `_BUILT_IN`.
+"""All built-in objectives by name. A new one is a file of its own and one line in `_BUILT_IN`.
 
-A user's own objective needs no line here: it is passed as an object or a class wherever a function takes `own`.
+A user's own objective needs no line here, see `own_objective`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,21 +15,17 @@ from objectives.hardware.chip import Chip
 from objectives.hardware_objectives import Area, Energy, Latency, PerChip, Power, TotalsObjective
 from objectives.objective import (
     ACCURACY,
-    ChipObjective,
     Declaration,
     FloatArray,
     Objective,
-    ObjectiveError,
     declaration,
 )
 from objectives.size_objectives import MACS, PARAMS, SRAM
 from search_space.errors import H4HError, UnknownNameError
 
 Source = Any
-"""An objective, a class of objectives, or the declaration of the accuracy.
-
-A class is called with a `CostModel` if it depends on the chip, and without arguments otherwise.
-"""
+"""An objective; a class of objectives that depend on the chip, called with the `CostModel` of each chip; or the
+declaration of the accuracy."""
 
 _BUILT_IN: dict[str, Source] = {
     "acc": ACCURACY,
@@ -104,7 +100,7 @@ class RegisteredObjective:
         return self.source.of_totals if is_class else None
 
     def on(self, costs: CostModel) -> Objective:
-        """The objective on one chip; it must depend on the chip and be a class."""
+        """The objective on one chip; its source must be a class."""
         objective: Objective = self.source(costs)
         return objective
 
@@ -127,88 +123,56 @@ class RegisteredObjective:
             if context.accuracy is None:
                 raise H4HError("objective 'acc' needs a trained supernet, but none was given")
             return context.accuracy()
-        if not isinstance(self.source, type):
-            return self._as_it_is(context)
-        if "chip" in self.declaration.depends_on:
+        if isinstance(self.source, type):
             return context.on_hardware(self.on)
-        objective: Objective = self.source()
-        return objective
-
-    def _as_it_is(self, context: ObjectiveContext) -> Objective:
         objective: Objective = self.source
-        is_on_one_chip = "chip" in self.declaration.depends_on and not isinstance(objective, ChipObjective)
-        if is_on_one_chip and context.chips is not None:
-            raise ObjectiveError(
-                f"objective {self.declaration.name!r} was made for one chip, so it cannot be used with "
-                f"--search-hardware: pass its class, which is called with the cost model of each chip"
-            )
         return objective
 
 
-def registered_objectives(own: Sequence[Source] = ()) -> dict[str, RegisteredObjective]:
-    """All objectives by name, in the order to list them.
+def registered_objectives() -> dict[str, RegisteredObjective]:
+    """All built-in objectives by name, in the order to list them."""
+    return {name: RegisteredObjective(declaration(source), source) for name, source in _BUILT_IN.items()}
 
-    Args:
-        own: Objectives and classes of objectives that are not built in.
 
-    Raises:
-        ObjectiveError: One of `own` is incomplete, or has the name of another objective.
+def declarations() -> dict[str, Declaration]:
+    """What each built-in objective declares, by name."""
+    return {name: declaration(source) for name, source in _BUILT_IN.items()}
+
+
+def known_objectives() -> tuple[str, ...]:
+    """Names of all built-in objectives.
+
+    Example:
+        >>> from objectives import known_objectives
+        >>> "lat" in known_objectives()
+        True
     """
-    objectives = {
-        name: RegisteredObjective(declaration(source), source) for name, source in _BUILT_IN.items()
-    }
-    for source in own:
-        declared = declaration(source)
-        if declared.name in objectives:
-            raise ObjectiveError(
-                f"objective {declared.name!r} exists already: give yours another name than "
-                f"{', '.join(objectives)}"
-            )
-        objectives[declared.name] = RegisteredObjective(declared, source)
-    return objectives
+    return tuple(_BUILT_IN)
 
 
-def declarations(own: Sequence[Source] = ()) -> dict[str, Declaration]:
-    """What each objective declares, by name; see `registered_objectives`."""
-    return {name: objective.declaration for name, objective in registered_objectives(own).items()}
-
-
-def known_objectives(own: Sequence[Source] = ()) -> tuple[str, ...]:
-    """Names of all objectives."""
-    return tuple(registered_objectives(own))
-
-
-def depending_on_chip(own: Sequence[Source] = ()) -> tuple[str, ...]:
-    """Names of the objectives that depend on the chip."""
-    return tuple(name for name, declared in declarations(own).items() if "chip" in declared.depends_on)
-
-
-def check_objectives(names: Sequence[str], own: Sequence[Source] = ()) -> None:
+def check_objectives(names: Sequence[str]) -> None:
     """Checks names without making anything.
 
     Raises:
         UnknownNameError: There is no objective of this name.
         H4HError: No name is given, or one name twice.
     """
-    known = known_objectives(own)
     if not names:
-        raise H4HError(f"no objective given: name at least one of {', '.join(known)}")
+        raise H4HError(f"no objective given: name at least one of {', '.join(_BUILT_IN)}")
     for position, name in enumerate(names):
-        if name not in known:
-            raise UnknownNameError("objective", name, known)
+        if name not in _BUILT_IN:
+            raise UnknownNameError("objective", name, _BUILT_IN)
         if name in names[:position]:
             raise H4HError(f"objective {name!r} is named twice")
 
 
-def create_objectives(
-    names: Sequence[str], context: ObjectiveContext, own: Sequence[Source] = ()
-) -> tuple[Objective, ...]:
+def create_objectives(names: Sequence[str], context: ObjectiveContext) -> tuple[Objective, ...]:
     """The objectives called `names`, in this order.
 
     Raises:
         UnknownNameError: There is no objective of this name.
         H4HError: No name is given, one name twice, or `acc` without an oracle.
     """
-    check_objectives(names, own)
-    known: Mapping[str, RegisteredObjective] = registered_objectives(own)
+    check_objectives(names)
+    known = registered_objectives()
     return tuple(known[name].create(context) for name in names)

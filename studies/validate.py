@@ -107,7 +107,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         H4HError: The study, its checkpoint or the images are missing, damaged or do not belong together.
     """
     options = parser().parse_args(arguments)
-    plan = check(options)
+    plan = check(
+        options.db,
+        options.study,
+        checkpoint=options.checkpoint,
+        data=options.data,
+        dataset=options.dataset,
+        device=options.device,
+        is_complete=options.all,
+    )
     scores = score(plan, Console(stderr=True))
     if options.json:
         print(json.dumps(record(plan, scores), allow_nan=False))

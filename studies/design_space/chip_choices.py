@@ -137,6 +137,10 @@ class ChipChoices(Document):
         return _chip({name: numbers[index] for (name, numbers), index in options})
 
 
+FIXED_CHIP = ChipChoices()
+"""The choice of one chip."""
+
+
 def _chips_of(choices: dict[str, tuple[int, ...]]) -> tuple[Chip, ...]:
     """All combinations of `choices`, each chip once."""
     combinations = product(*choices.values())
@@ -216,7 +220,7 @@ class Chips:
 
     file: SoC
     given: Chip
-    choices: ChipChoices = ChipChoices()
+    choices: ChipChoices = FIXED_CHIP
 
     def soc(self, chip: Chip) -> SoC:
         """The SoC of one of the chips.

@@ -22,7 +22,7 @@ from search_space import genotype as genotypes
 from search_space.files.yaml_document import parse_document
 from search_space.genotype import Gene, Genotype
 from search_space.space import Space
-from studies.design_space.chip_choices import HARDWARE, ChipChoices
+from studies.design_space.chip_choices import FIXED_CHIP, HARDWARE, ChipChoices
 
 Genes = NDArray[np.integer[Any]]
 """Genotypes of n designs, shape (n, genes)."""
@@ -38,7 +38,7 @@ class DesignSpace:
     """
 
     networks: Space
-    chips: ChipChoices = ChipChoices()
+    chips: ChipChoices = FIXED_CHIP
 
     @property
     def name(self) -> str:
@@ -231,5 +231,5 @@ def read_chips(definition: Mapping[str, Any], *, source: str) -> ChipChoices:
         DocumentError: The choices are damaged.
     """
     if HARDWARE not in definition:
-        return ChipChoices()
+        return FIXED_CHIP
     return parse_document(ChipChoices, definition[HARDWARE], source=f"{source}: {HARDWARE}")

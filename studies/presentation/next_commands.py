@@ -1,18 +1,19 @@
-"""Commands as a user types them, for messages that say what to do next."""
+"""Next commands: what to type after a run or a pick, quoted for a shell."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from objectives.hardware import MAPPINGS
 from objectives.hardware.npu_model import NPU_MODELS
 from search_space.genotype import Genotype, to_text
 from search_space.space import is_built_in
 from studies.study.evaluation import Evaluation
-from studies.study.settings import DEFAULTS, STOP_DEFAULTS
+from studies.study.settings import StudySettings
 from studies.study.study import Study
 
 CHIP_OPTIONS = ("macros", "units", "npu_model", "mapping")
@@ -41,20 +42,19 @@ def profile_command(space: str, network: Genotype, hardware: Mapping[str, object
     return command_text("objectives.profile", words)
 
 
-def study_command(options: Namespace, study: str, limits: Mapping[str, float]) -> str:
-    """The command that runs the study called `study` up to `limits`, stop rules by name."""
-    words = ["--objectives", options.objectives, "--study", study, "--db", str(options.db)]
-    for name, default in DEFAULTS.items():
-        value = getattr(options, name)
-        if name != "objectives" and name not in STOP_DEFAULTS and value != default:
-            for one in value if isinstance(value, list) else [value]:
-                words += [f"--{name.replace('_', '-')}", *([] if one is True else [str(one)])]
-    for name, limit in limits.items():
-        words += [f"--{name}", f"{limit:.17g}"]
-    for constraint in options.constraint:
-        words += ["--constraint", constraint]
-    if options.log_json is not None:
-        words += ["--log-json", str(options.log_json)]
+def study_command(settings: StudySettings, database: Path, log: Path | None = None) -> str:
+    """The command that runs or resumes a study; settings at their default are left out.
+
+    Args:
+        settings: Settings of the study, its name included. Without a stop rule the default one is written out.
+        database: File of the study.
+        log: File that progress is appended to, if one is.
+    """
+    rest = replace(settings, objectives=StudySettings.objectives, study=None, **settings.stop_rules())
+    words = ["--objectives", ",".join(settings.objectives), "--study", settings.study or ""]
+    words += ["--db", str(database), *rest.words()]
+    if log is not None:
+        words += ["--log-json", str(log)]
     return command_text("studies.run", words)
 
 

@@ -12,7 +12,6 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search_space.files.whole_file import whole_file
 from search_space.genotype import to_text
-from studies.study.constraint import parse_constraint
 from studies.study.evaluation import Evaluation, violations
 from studies.study.study import Study
 
@@ -27,8 +26,7 @@ def trials(study: Study, evaluations: Sequence[Evaluation]) -> Iterator[FrozenTr
     """
     space = study.search_space
     choices = {gene.name: CategoricalDistribution(gene.options) for gene in space.genes}
-    limits = [parse_constraint(text) for text in study.constraints]
-    for one, broken in zip(evaluations, violations(evaluations, limits), strict=True):
+    for one, broken in zip(evaluations, violations(evaluations, study.limits), strict=True):
         active = space.active(one.genotype)
         chosen = {
             gene.name: gene.options[index]

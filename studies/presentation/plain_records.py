@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from search_space.genotype import to_text
-from studies.study.constraint import parse_constraint
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport
 from studies.study.study import Study
@@ -97,7 +96,7 @@ def rows(study: Study, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]
     """
     space = study.search_space
     front = {one.index for one in study.front(evaluations)}
-    limited = [parse_constraint(text).quantity for text in study.constraints]
+    limited = [limit.quantity for limit in study.limits]
     found = []
     for one in evaluations:
         active = space.active(one.genotype)

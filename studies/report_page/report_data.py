@@ -5,9 +5,8 @@ Columns instead of rows, and each distinct stage once, so that thousands of eval
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from studies.presentation.next_commands import next_commands, study_command
 from studies.report_page.mapping_data import mapping_record, outline, stage_record
 from studies.study.evaluation import Evaluation
 from studies.study.pareto_front import Floats, nondominated
-from studies.study.settings import DEFAULTS
+from studies.study.settings import STOP_RULES, StudySettings
 from studies.study.study import Study
 
 MAPPED = 96
@@ -188,12 +187,9 @@ def _outline_index(subnet: Subnet, outlines: dict[str, tuple[int, Record]]) -> i
 
 def repeat_command(reported: Reported) -> str:
     """The command that makes the study again, as far as it has gone."""
-    study = reported.contender.study
-    settings = {**DEFAULTS, **study.settings, "objectives": ",".join(study.objectives)}
-    options = Namespace(
-        **{**settings, "constraint": list(study.constraints), "db": reported.database, "log_json": None}
-    )
-    return study_command(options, study.name, {"evaluations": len(reported.contender.evaluations)})
+    settings = StudySettings.from_study(reported.contender.study)
+    limits = dict.fromkeys(STOP_RULES) | {"evaluations": len(reported.contender.evaluations)}
+    return study_command(replace(settings, **limits), reported.database)
 
 
 def quality_of(study: Study) -> str:

@@ -66,7 +66,7 @@ class SurrogateSampler(GeneticSampler):
         self._seed = context.seed
         self._exact = context.exact
         self._network_only = context.network_only
-        self._constraints = self._study.limits
+        self._constraints = list(self._study.limits)
         quantities = dict.fromkeys(
             [*self._study.objectives, *(constraint.quantity for constraint in self._constraints)]
         )

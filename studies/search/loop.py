@@ -44,6 +44,14 @@ class ReplayError(H4HError):
 class Progress:
     """State of a running search.
 
+    Example:
+        >>> from studies import StudySettings, run_study
+        >>> settings = StudySettings(objectives=("macs", "lat"), population=4, generations=2)
+        >>> records = []
+        >>> _ = run_study(settings, database="studies.db", on_progress=records.append)
+        >>> [record.evaluations for record in records], records[-1].stopped_by
+        ([0, 4, 8], 'generations')
+
     Attributes:
         generation: Current generation, from 1.
         evaluations: Number of evaluated designs, those from the table included.
@@ -68,6 +76,19 @@ class Progress:
     stopped_by: str | None = None
     report: GenerationReport | None = None
     cache_hits: int = 0
+
+    def __str__(self) -> str:
+        """E.g. ``generation 3: 72 evaluations, front 18, hypervolume 0.7312``."""
+        parts = [
+            f"generation {self.generation}: {self.evaluations} evaluations",
+            f"front {len(self.front)}",
+            f"hypervolume {self.hypervolume:.4f}",
+        ]
+        if self.report is not None:
+            parts.append(str(self.report))
+        if self.stopped_by is not None:
+            parts.append(f"stopped by {self.stopped_by}")
+        return ", ".join(parts)
 
 
 def search(

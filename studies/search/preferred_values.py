@@ -6,11 +6,12 @@ A preference is a point to search near, not a limit: it may be out of reach.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from search_space.errors import H4HError, UnknownNameError
-from studies.study.amounts import AMOUNT, Units, in_base_unit
+from studies.study.amounts import AMOUNT, in_base_unit, known_units, units_beside
 from studies.study.study import Study
 
 _SYNTAX = re.compile(rf"\s*(?P<name>[A-Za-z_]\w*)\s*=\s*{AMOUNT}\s*")
@@ -42,13 +43,15 @@ class Preference:
         return tuple((ideal | self.values)[name] for name in study.objectives)
 
 
-def parse_preference(text: str, objectives: Sequence[str], known: Units | None = None) -> Preference:
+def parse_preference(
+    text: str, objectives: Sequence[str], own_units: Mapping[str, str] = MappingProxyType({})
+) -> Preference:
     """Reads one preference such as ``"acc=85%,lat=0.5ms"``.
 
     Args:
         text: Names, numbers and units.
         objectives: Names of the study's objectives.
-        known: Quantities and their units; by default `known_units()`.
+        own_units: Units of a user's own objectives among them, by name.
 
     Raises:
         PreferenceError: The syntax is wrong, or an objective is named twice.
@@ -56,6 +59,7 @@ def parse_preference(text: str, objectives: Sequence[str], known: Units | None =
         UnknownNameError: A name is no objective of the study.
     """
     what = f"--prefer {text!r}"
+    quantities = {**known_units(), **{name: units_beside(unit) for name, unit in own_units.items()}}
     values: dict[str, float] = {}
     units: dict[str, str] = {}
     for part in text.split(","):
@@ -70,5 +74,7 @@ def parse_preference(text: str, objectives: Sequence[str], known: Units | None =
             raise UnknownNameError("objective to prefer a value of", name, objectives)
         if name in values:
             raise PreferenceError(f"{what}: {name} is named twice; another point is another --prefer")
-        values[name], units[name] = in_base_unit(name, match["number"], match["unit"], what=what, units=known)
+        values[name], units[name] = in_base_unit(
+            name, match["number"], match["unit"], what=what, quantities=quantities
+        )
     return Preference(values, units)

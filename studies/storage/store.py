@@ -88,7 +88,16 @@ COMMIT;
 
 
 class Store:
-    """An open study database; a context manager that closes it. Made by `open_store`."""
+    """An open study database; a context manager that closes it. Made by `open_store`.
+
+    Example:
+        >>> from studies import StudySettings, open_store, run_study
+        >>> settings = StudySettings(objectives=("macs", "lat"), population=4, generations=1)
+        >>> _ = run_study(settings, database="studies.db")
+        >>> with open_store("studies.db") as store:
+        ...     [study.name for study in store.studies()]
+        ['cifar32-macs-lat-s0']
+    """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
@@ -269,14 +278,23 @@ def _agrees(fingerprint: Mapping[str, str], objective: str, deciding: Mapping[st
     return all(part_of(fingerprint, objective, key) == value for key, value in deciding.items())
 
 
-def open_store(path: Path, *, writable: bool = False) -> Store:
+def open_store(path: str | Path, *, writable: bool = False) -> Store:
     """Opens an existing database, after verifying it.
 
     Without `writable` not a byte of the file or beside it changes.
 
+    Example:
+        >>> from studies import StudySettings, open_store, run_study
+        >>> settings = StudySettings(objectives=("macs", "lat"), population=4, generations=1, study="mine")
+        >>> _ = run_study(settings, database="studies.db")
+        >>> with open_store("studies.db") as store:
+        ...     store.count("mine")
+        4
+
     Raises:
         StoreError: There is none, or it is damaged, no SQLite database, or of another kind or version.
     """
+    path = Path(path)
     if not path.exists():
         raise StoreError(f"database {path} does not exist")
     if not path.is_file():

@@ -1,17 +1,14 @@
-"""Amounts of a quantity as a user writes them: a number and its unit, such as ``0.5ms``."""
+"""Amounts with their unit, such as ``0.5ms``, and the units that each quantity may be given in."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from objectives.registry import declarations
 from search_space.errors import H4HError, UnknownNameError
 
-_UNIT = r"[A-Za-zµ%]+2?"
-AMOUNT = rf"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>(?:{_UNIT})?)"
+AMOUNT = r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>(?:[A-Za-zµ%]+2?)?)"
 """Regular expression of an amount, with groups `number` and `unit`."""
 
 # Units of a kind of quantity, as multiples of the one in which it is measured (factor 1).
@@ -24,66 +21,56 @@ _AREA = {"um2": 1e-6, "µm2": 1e-6, "mm2": 1.0}
 _MEMORY = {"B": 1.0, "kB": 1e3, "KiB": 1024.0, "MB": 1e6, "MiB": 1024.0**2}
 _NUMBER = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 _BLOCKS = {"": 1.0}
-
-_UNITS: dict[str, Mapping[str, float]] = {
-    "%": _PERCENT,
-    "ms": _TIME,
-    "mJ": _ENERGY,
-    "mW": _POWER,
-    "mm2": _AREA,
-    "bytes": _MEMORY,
-    "MACs": _NUMBER,
-    "parameters": _NUMBER,
-}
-"""Units that a user may write, by the unit in which an objective is measured."""
+_PHYSICAL = (_PERCENT, _TIME, _ENERGY, _POWER, _AREA, _MEMORY)
+_COUNTED = {"bytes": _MEMORY, "MACs": _NUMBER, "parameters": _NUMBER, "blocks": _BLOCKS}
 BLOCK_COUNTS = ("conv_blocks", "vit_blocks")
 """Counts that can be limited without being objectives."""
 
-Units = Mapping[str, Mapping[str, float]]
-"""Factors of the units that a user may write, by name of the quantity and of the unit."""
+Units = Mapping[str, float]
+"""Factor of each unit that a quantity may be given in."""
 
 
-def units_of(unit: str) -> Mapping[str, float]:
-    """Units that a user may write for a quantity measured in `unit`, with their factors."""
-    if unit in _UNITS:
-        return _UNITS[unit]
-    return {unit if re.fullmatch(_UNIT, unit) else "": 1.0}
-
-
-def known_units(own: Sequence[Any] = ()) -> dict[str, Mapping[str, float]]:
-    """Everything that can be limited: every objective and the counts of blocks, with their units.
-
-    Args:
-        own: Objectives that are not built in, as `registered_objectives` takes them.
-    """
-    by_objective = {name: units_of(declared.unit) for name, declared in declarations(own).items()}
+def known_units() -> dict[str, Units]:
+    """Units of every built-in quantity by name: the objectives and the numbers of blocks."""
+    by_objective = {name: units_beside(declared.unit) for name, declared in declarations().items()}
     return by_objective | dict.fromkeys(BLOCK_COUNTS, _BLOCKS)
 
 
 class QuantityError(H4HError):
-    """An amount with a unit of another quantity, or with a number that is not finite."""
+    """An amount whose unit does not fit its quantity, or whose number is not finite."""
+
+
+def units_beside(unit: str) -> Units:
+    """The units that a quantity measured in `unit` may be given in, `unit` having the factor 1."""
+    if unit in _COUNTED:
+        return _COUNTED[unit]
+    for units in _PHYSICAL:
+        if units.get(unit) == 1.0:
+            return units
+        if unit in units:
+            return {unit: 1.0, **{name: factor / units[unit] for name, factor in units.items()}}
+    return {unit: 1.0}
 
 
 def in_base_unit(
-    quantity: str, number: str, unit: str, *, what: str, units: Units | None = None
+    quantity: str, number: str, unit: str, *, what: str, quantities: Mapping[str, Units]
 ) -> tuple[float, str]:
-    """An amount converted to the unit in which its quantity is measured, and that unit.
+    """An amount in the unit in which its quantity is measured, and that unit.
 
     Args:
-        quantity: One of `units`.
-        number: Number as written.
-        unit: Unit as written; empty if the quantity has none.
-        what: Name of the text being read, for messages.
-        units: Quantities and their units; by default `known_units()`.
+        quantity: One of `quantities`.
+        number: As written.
+        unit: As written; may be empty where a quantity allows it.
+        what: Name of the text that is read, for the message.
+        quantities: Units of each quantity.
 
     Raises:
-        QuantityError: The unit does not fit, or the number is not finite.
-        UnknownNameError: The quantity is unknown.
+        QuantityError: A unit that does not fit, or a number that is not finite.
+        UnknownNameError: A quantity that is none of `quantities`.
     """
-    units = known_units() if units is None else units
-    if quantity not in units:
-        raise UnknownNameError("quantity", quantity, units)
-    factors = units[quantity]
+    if quantity not in quantities:
+        raise UnknownNameError("quantity", quantity, quantities)
+    factors = quantities[quantity]
     if unit not in factors:
         got = f"{unit!r}" if unit else "none"
         raise QuantityError(f"{what}: unit of {quantity} must be {_listed(factors)}, but got {got}")
@@ -93,7 +80,7 @@ def in_base_unit(
     return value, next(name for name, factor in factors.items() if factor == 1.0)
 
 
-def _listed(units: Mapping[str, float]) -> str:
+def _listed(units: Units) -> str:
     """The allowed units for a message; "µ" is left out beside "u", which every keyboard has."""
     names = ", ".join(name for name in units if name and not name.startswith("µ"))
     if "" not in units:

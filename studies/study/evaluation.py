@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 class Evaluation:
     """One row of a study. Holds nothing that depends on when, where or with what others it was measured.
 
+    Example:
+        >>> from studies import StudySettings, run_study
+        >>> settings = StudySettings(objectives=("macs", "lat"), population=4, generations=1)
+        >>> first = run_study(settings, database="studies.db").measured[0]
+        >>> first.index, first.family, first.is_feasible, first.values[0] == first.macs
+        (0, 'cnn', True, True)
+
     Attributes:
         index: Place in the order of evaluation, from 0; names the subnet within the study.
         genotype: Canonical.

@@ -1,12 +1,11 @@
-"""A study: what is searched, for what, under which settings. Its evaluations stand beside it in the store."""
+"""A study: space, objectives, constraints, settings and fingerprint. The store keeps its evaluations."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,12 +14,9 @@ from search_space.genotype import Genotype
 from studies.design_space.chip_choices import ChipChoices
 from studies.design_space.design_space import DesignSpace, read_chips, read_design_space
 from studies.study import pareto_front as front
-from studies.study.constraint import Constraint, stored_constraint
+from studies.study.constraint import Constraint, parse_any_constraint
 from studies.study.evaluation import Evaluation, violations
 from studies.study.pareto_front import Floats
-
-if TYPE_CHECKING:
-    from studies.presentation.notebook_study import LoadedStudy
 
 
 @dataclass(frozen=True)
@@ -41,6 +37,13 @@ class Goal:
 @dataclass(frozen=True)
 class Study:
     """Everything about a study but its evaluations. Never changes once it is stored.
+
+    Example:
+        >>> from studies import StudySettings, run_study
+        >>> settings = StudySettings(objectives=("macs", "lat"), population=4, generations=1)
+        >>> study = run_study(settings, database="studies.db").study
+        >>> study.objectives, study.directions, study.search_space.name
+        (('macs', 'lat'), ('min', 'min'), 'cifar32')
 
     Attributes:
         name: Unique in its database.
@@ -67,25 +70,6 @@ class Study:
     reference: tuple[float, ...]
     created_at: str
 
-    @classmethod
-    def load(cls, database: str | Path, name: str) -> LoadedStudy:
-        """A study with its evaluations, for a notebook or a script.
-
-        Args:
-            database: SQLite file of the study.
-            name: The study in it.
-
-        Raises:
-            StoreError: The database is missing or damaged.
-            UnknownNameError: It holds no such study.
-        """
-        # Both stand on this class.
-        from studies.presentation.notebook_study import LoadedStudy
-        from studies.storage.store import open_store
-
-        with open_store(Path(database)) as store:
-            return LoadedStudy(store.study(name), tuple(store.evaluations(name)))
-
     @cached_property
     def search_space(self) -> DesignSpace:
         """The design space that its genotypes belong to.
@@ -97,7 +81,7 @@ class Study:
 
     @cached_property
     def chips(self) -> ChipChoices:
-        """The chips that networks may run on; readable even where the search space is damaged.
+        """The chips that networks may run on; readable even if the search space is damaged.
 
         Raises:
             DocumentError: The stored choices are damaged.
@@ -136,15 +120,15 @@ class Study:
         """``"max"`` or ``"min"`` of each objective."""
         return tuple(goal.direction for goal in self.goals)
 
-    @property
-    def quantities(self) -> tuple[str, ...]:
-        """What `values` and then `limited` of an evaluation are: objectives, and what constraints limit."""
-        return (*self.objectives, *(limit.quantity for limit in self.limits))
-
     @cached_property
     def limits(self) -> tuple[Constraint, ...]:
-        """The constraints."""
-        return tuple(map(stored_constraint, self.constraints))
+        """The constraints, parsed."""
+        return tuple(map(parse_any_constraint, self.constraints))
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """Names of `values` and then `limited` of an evaluation: objectives, then limited quantities."""
+        return (*self.objectives, *(limit.quantity for limit in self.limits))
 
     def losses(self, evaluations: Sequence[Evaluation]) -> Floats:
         """Objective values of `evaluations`, shape (n, m), every column minimised; NaN where unknown."""

@@ -21,7 +21,7 @@ from objectives.registry import create_objectives
 from search_space.command.command_line import run_command
 from search_space.genotype import Genotype, to_text
 from search_space.space import Space
-from studies import compare, export, pick, report, run, show
+from studies import compare, export, load_study, pick, report, run, show
 from studies.analysis.assumed_numbers import cost_model
 from studies.design_space.chip_choices import parse_hardware
 from studies.design_space.design_space import DesignSpace
@@ -377,7 +377,7 @@ def test_tables_and_json_say_the_chip(finished: Finished, capsys: pytest.Capture
     for one, cells in zip(front, (line for line in lines if line), strict=True):
         chip = finished.study.chip(one.genotype)
         assert cells[place : place + 2] == [str(chip.macros), "-" if chip.units is None else str(chip.units)]
-    html = Study.load("studies.db", "mine")._repr_html_()
+    html = load_study("studies.db", "mine")._repr_html_()
     assert "<th>macros</th><th>units</th>" in html
 
 
