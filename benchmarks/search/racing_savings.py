@@ -39,8 +39,8 @@ from objectives.objective import BoolArray, Direction, FloatArray, ImageObjectiv
 from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.files.whole_file import whole_file
-from search_space.space import Space
 from search_space.subnet import Subnet
+from studies.design_space.design_space import DesignSpace
 from studies.launch.assembly import Objectives, make_objectives
 from studies.launch.plan import planned
 from studies.launch.run_study import run
@@ -132,7 +132,7 @@ def searched(
 
 
 def replayed(
-    study: Study, rows: Sequence[Evaluation], objectives: Objectives, space: Space
+    study: Study, rows: Sequence[Evaluation], objectives: Objectives, space: DesignSpace
 ) -> list[Evaluation]:
     """The evaluations of a study again, in the same generations, with racing."""
     population = int(study.fingerprint["population"])
