@@ -23,12 +23,9 @@ import numpy as np
 
 from objectives.objective import (
     BoolArray,
-
     Design,
     Direction,
     FloatArray,
-
-
     Stops,
 )
 from objectives.workers.shared_objective import Spread, spread
@@ -88,7 +85,9 @@ class OwnObjective:
         self._team: Spread | None = None
         own = self._own_fingerprint()
         self._fingerprint = {
-            **{f"{self.name}_{key}": value for key, value in code_identity(content, kind="objective").items()},
+            **{
+                f"{self.name}_{key}": value for key, value in code_identity(content, kind="objective").items()
+            },
             **own,
         }
 
@@ -152,7 +151,9 @@ class OwnObjective:
     def _values(self, values: Any, count: int) -> FloatArray:
         array = np.asarray(values, dtype=np.float64)
         if array.shape != (count,):
-            raise self._error(f"must give one value for each of {count} subnets, but gave shape {array.shape}")
+            raise self._error(
+                f"must give one value for each of {count} subnets, but gave shape {array.shape}"
+            )
         return array
 
     def _error(self, problem: str) -> OwnCodeError:
@@ -238,7 +239,9 @@ def own_objectives(
     if len(found) != len(given):
         raise OwnCodeError("objectives: two of the objects have the same name: give each its own")
     found |= {
-        name: own_objective(import_object(name, kind="objective"), name) for name in names if is_reference(name)
+        name: own_objective(import_object(name, kind="objective"), name)
+        for name in names
+        if is_reference(name)
     }
     named = [one.name for one in found.values()]
     for one in found.values():
@@ -250,5 +253,3 @@ def own_objectives(
                 f"one (only 'acc', in % and larger is better, may be replaced)"
             )
     return found
-
-

@@ -20,7 +20,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing, redirect_stdout
+from contextlib import closing
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -208,18 +208,16 @@ class Timed:
 def overhead(folder: Path, generations: int) -> dict[str, float]:
     """Share of the first generations of the default run, from the first subnet on, that is no objective."""
     from studies.launch.assembly import Objectives, make_objectives
-    from studies.launch.plan import planned
-    from studies.launch.run_study import run
+    from studies.launch.plan import check
+    from studies.launch.run_or_resume import search_with
+    from studies.study.settings import StudySettings
 
-    command = ["--db", str(folder / "run.db"), "--generations", str(generations)]
-    plan = planned(command)
-    with closing(make_objectives(plan)) as made:
+    plan = check(StudySettings(generations=generations), folder / "run.db")
+    with closing(make_objectives(plan, lambda _: None)) as made:
         goals = tuple(Timed(goal) for goal in made.goals)
         timed = Objectives(goals, made.limited)  # type: ignore[arg-type]
-        console = Console(file=(folder / "out.txt").open("w"))
         start = time.perf_counter()
-        with redirect_stdout(console.file):
-            run(plan, timed, console)
+        search_with(plan, timed, lambda _: None, lambda _: None)
         total = time.perf_counter() - start
     return {"run_s": total, "overhead_fraction": 1 - sum(goal.seconds for goal in goals) / total}
 

@@ -86,9 +86,7 @@ def make_objectives(plan: Plan, notify: Notify) -> Objectives:
             if own.is_expensive:
                 own.measure_with(workers=plan.settings.workers or 1, dask=plan.settings.dask)
             made[name] = own
-    return Objectives(
-        tuple(made[name] for name in plan.names), tuple(made[name] for name in plan.limited)
-    )
+    return Objectives(tuple(made[name] for name in plan.names), tuple(made[name] for name in plan.limited))
 
 
 def _accuracy(plan: Plan, notify: Notify) -> Objective:

@@ -312,7 +312,9 @@ class SearchPlan:
             texts = ";".join(map(to_text, self.first))
             parts["first generation"] = hashlib.sha256(texts.encode()).hexdigest()
         if self.own_sampler is not None:
-            return parts | sampler_identity(self.own_sampler) | {"version of numpy": metadata.version("numpy")}
+            return (
+                parts | sampler_identity(self.own_sampler) | {"version of numpy": metadata.version("numpy")}
+            )
         return parts | sampler_versions(self.sampler)
 
 

@@ -58,9 +58,7 @@ class RunDisplay:
     def _start(self) -> None:
         """Opens the displays: their clocks count from the start of the search, not of the process."""
         rules = StopRules(**self._settings.stop_rules())
-        self._displays = [
-            create_display(self._console, rules=rules, population=self._settings.population)
-        ]
+        self._displays = [create_display(self._console, rules=rules, population=self._settings.population)]
         if self._log is not None:
             self._displays.append(ProgressLog(self._log, self._settings.study or ""))
         for display in self._displays:

@@ -28,9 +28,7 @@ from studies.study.fingerprint import check_same
 
 OnProgress = Callable[[Progress], object]
 """Is given every progress of a search; the first one, without any evaluation, says that it starts."""
-START = Progress(
-    generation=0, evaluations=0, measured=0, front=(), hypervolume=0.0, is_generation_done=False
-)
+START = Progress(generation=0, evaluations=0, measured=0, front=(), hypervolume=0.0, is_generation_done=False)
 
 
 def run_or_resume(plan: Plan, on_progress: OnProgress, notify: Notify) -> None:

@@ -27,7 +27,9 @@ from studies.study.study import Study
 SHOWN_ROWS = 20
 
 
-def print_result(settings: StudySettings, database: Path, study: Study, last: Progress, log: Path | None) -> None:
+def print_result(
+    settings: StudySettings, database: Path, study: Study, last: Progress, log: Path | None
+) -> None:
     """Prints what ended the search, the front as a table, and what to type next.
 
     Args:

@@ -51,9 +51,7 @@ def study_command(settings: StudySettings, database: Path, log: Path | None = No
         database: File of the study.
         log: File that progress is appended to, if one is.
     """
-    rest = replace(
-        settings, objectives=StudySettings.objectives, study=None, **settings.stop_rules()
-    )
+    rest = replace(settings, objectives=StudySettings.objectives, study=None, **settings.stop_rules())
     words = ["--objectives", ",".join(settings.objectives), "--study", settings.study or ""]
     words += ["--db", str(database), *rest.words()]
     if log is not None:

@@ -94,7 +94,9 @@ def own_sampler(name: str, given: Sequence[object]) -> object | None:
             f"{unused!r})"
         )
     if found is not None and not callable(found):
-        raise OwnCodeError(f"sampler {name!r} must be a class derived from studies.Sampler, but got {found!r:.80}")
+        raise OwnCodeError(
+            f"sampler {name!r} must be a class derived from studies.Sampler, but got {found!r:.80}"
+        )
     if found is None and name not in known_samplers():
         raise UnknownNameError("sampler", name, known_samplers())
     return found

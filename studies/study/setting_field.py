@@ -127,7 +127,11 @@ def _converted(value: Any, kind: type, details: Setting, option: str) -> Any:
         case _ if kind is Path and isinstance(value, str | os.PathLike):
             return Path(value)
         case _ if kind is tuple and isinstance(value, str):
-            return tuple(part.strip() for part in value.split(details.separator)) if details.separator else (value,)
+            return (
+                tuple(part.strip() for part in value.split(details.separator))
+                if details.separator
+                else (value,)
+            )
         case _ if kind is tuple and isinstance(value, Iterable):
             texts = tuple(value)
             if all(isinstance(one, str) for one in texts):

@@ -254,5 +254,3 @@ def test_what_does_not_fit_the_settings_is_told(
     with pytest.raises(H4HError, match=message):
         run_study(settings, database="studies.db", objectives=objectives, samplers=samplers)
     assert not Path("studies.db").exists()
-
-
