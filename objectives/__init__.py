@@ -12,10 +12,10 @@ from h4h_packages import check_packages, lazy_names
 check_packages(__name__)
 
 if TYPE_CHECKING:
-    from objectives.accuracy import Accuracy
+    from objectives.accuracy_objective import Accuracy
     from objectives.hardware.cost_model import CostModel
     from objectives.hardware.soc import SoC, known_socs, load_soc
-    from objectives.hardware_objectives import Energy, Latency
+    from objectives.hardware_objectives import Energy, Latency, Power
     from objectives.objective import Objective
     from objectives.registry import known_objectives
 
@@ -25,6 +25,7 @@ __all__ = [
     "Energy",
     "Latency",
     "Objective",
+    "Power",
     "SoC",
     "known_objectives",
     "known_socs",
@@ -34,11 +35,12 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "Accuracy": "objectives.accuracy",
+        "Accuracy": "objectives.accuracy_objective",
         "CostModel": "objectives.hardware.cost_model",
         "Energy": "objectives.hardware_objectives",
         "Latency": "objectives.hardware_objectives",
         "Objective": "objectives.objective",
+        "Power": "objectives.hardware_objectives",
         "SoC": "objectives.hardware.soc",
         "known_objectives": "objectives.registry",
         "known_socs": "objectives.hardware.soc",

@@ -1,15 +1,19 @@
 """Objectives of a user's own: an object that follows `Objective`, checked and identified.
 
-    class Power:
-        name, unit, direction = "power", "mW", "min"
+    class Depth:
+        name, unit, direction = "depth", "blocks", "max"
 
         def __call__(self, subnets):
-            return [milliwatts(subnet) for subnet in subnets]
+            return [subnet.conv_blocks + subnet.vit_blocks for subnet in subnets]
 
-    run_study(StudySettings(objectives=("acc", "power")), database="studies.db", objectives=[Power()])
+    run_study(StudySettings(objectives=("macs", "depth")), database="studies.db", objectives=[Depth()])
 
-or ``--objectives acc,mymodule:Power``. `is_expensive` (False) and `fingerprint` (empty) may be left out. What
-identifies its code joins its fingerprint, see `search_space.files.own_code`.
+or ``--objectives macs,mymodule:Depth``. `is_expensive` (False), `follows_size` (False, so that the bounds of
+the hypervolume are sampled) and `fingerprint` (empty) may be left out. What identifies its code joins its
+fingerprint, see `search_space.files.own_code`.
+
+An objective that depends on the chip is a class that declares everything, including
+``depends_on = ("network", "chip")``. It is called with the `CostModel` of each chip, as the built-in ones are.
 """
 
 from __future__ import annotations
@@ -17,18 +21,22 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
+from objectives.hardware import CostModel
 from objectives.objective import (
+    ACCURACY,
     BoolArray,
+    Dependency,
     Design,
     Direction,
     FloatArray,
+    Objective,
     Stops,
 )
-from objectives.workers.shared_objective import Spread, spread
+from objectives.workers.shared_objective import SharedObjective, shared
 from search_space.errors import H4HError
 from search_space.files.own_code import (
     OwnCodeError,
@@ -40,8 +48,8 @@ from search_space.files.own_code import (
 )
 from search_space.subnet import Subnet
 
-ACCURACY = ("acc", "%", "max")
-"""The built-in objective that one of a user's own may stand for, such as a table of accuracies."""
+REPLACEABLE = (ACCURACY.name, ACCURACY.unit, ACCURACY.direction)
+"""The built-in objective that one of a user's own may replace, such as a table of accuracies."""
 TAKEN = (
     *("id", "genotype", "family", "feasible", "on_front", "stopped_after"),
     *("conv_blocks", "vit_blocks", "macs", "params", "units"),
@@ -67,12 +75,14 @@ class OwnObjective:
     def __init__(self, content: Any, reference: str | None = None) -> None:
         self.content = content
         self.code = reference or code_name(content)
-        self.name: str = self._text("name", "such as 'power'")
+        self.name: str = self._text("name", "such as 'depth'")
         self.unit: str = self._text("unit", "such as 'mW'")
         direction = getattr(content, "direction", None)
         if direction not in ("max", "min"):
             raise self._error(f"needs an attribute `direction`, 'max' or 'min', but has {direction!r}")
         self.direction: Direction = direction
+        self.depends_on = self._dependencies()
+        self.follows_size = bool(getattr(content, "follows_size", False))
         self.is_expensive = bool(getattr(content, "is_expensive", False))
         if not self.name.isidentifier() or self.name in TAKEN:
             raise self._error(
@@ -82,7 +92,7 @@ class OwnObjective:
         if not callable(content):
             raise self._error("must be callable: it is given a list of subnets and returns their values")
         self._measure: Callable[[Sequence[Subnet]], Any] = content
-        self._team: Spread | None = None
+        self._team: SharedObjective | None = None
         own = self._own_fingerprint()
         self._fingerprint = {
             **{
@@ -124,9 +134,9 @@ class OwnObjective:
         except Exception as error:
             raise self._error(f"cannot be sent to {where} ({failure_text(error)})") from error
         with self._named():
-            shared = spread(self.content, workers=workers, dask=dask)
-        assert isinstance(shared, Spread)
-        self._measure = self._team = shared
+            team_objective = shared(self.content, workers=workers, dask=dask)
+        assert isinstance(team_objective, SharedObjective)
+        self._measure = self._team = team_objective
 
     def close(self) -> None:
         """Ends the workers that measure it, if there are any."""
@@ -139,8 +149,19 @@ class OwnObjective:
             raise self._error(f"needs an attribute `{attribute}`, a text {example}, but has {text!r}")
         return text
 
+    def _dependencies(self) -> tuple[Dependency, ...]:
+        """What decides its values. An object that is only given subnets cannot depend on the chip."""
+        default = ("network", "chip") if hasattr(self.content, "on_chips") else ("network",)
+        dependencies = getattr(self.content, "depends_on", default)
+        if not isinstance(dependencies, tuple) or not set(dependencies) <= set(get_args(Dependency)):
+            raise self._error(
+                f"has depends_on {dependencies!r}, but it must be a tuple of some of "
+                f"{', '.join(map(repr, get_args(Dependency)))}"
+            )
+        return dependencies
+
     def _own_fingerprint(self) -> dict[str, str]:
-        if not hasattr(self.content, "fingerprint"):
+        if not hasattr(self.content, "fingerprint") or isinstance(self.content, type):
             return {}
         with self._named():
             parts = self.content.fingerprint()
@@ -191,7 +212,26 @@ class OwnImageObjective(OwnObjective):
 
 
 class OwnChipObjective(OwnObjective):
-    """A `ChipObjective` of a user's own, whose value depends on the chip as well."""
+    """An objective of a user's own whose value depends on the chip: a `ChipObjective`, or a class.
+
+    A class is called with the `CostModel` of each chip, which `make_on` provides.
+    """
+
+    def make_on(self, on_hardware: Callable[[Callable[[CostModel], Objective]], Objective]) -> None:
+        """Makes the objective of every chip if it is given as a class.
+
+        Args:
+            on_hardware: As `ObjectiveContext.on_hardware`.
+
+        Raises:
+            OwnCodeError: The class cannot be called with a cost model, or its declaration is incomplete.
+        """
+        if not isinstance(self.content, type):
+            return
+        with self._named():
+            objective = on_hardware(self.content)
+        self._measure = self.content = objective
+        self._fingerprint |= self._own_fingerprint()
 
     def on_chips(self, designs: Sequence[Design]) -> FloatArray:
         """Values of n designs, float64 (n,)."""
@@ -203,12 +243,15 @@ def own_objective(content: object, reference: str | None = None) -> OwnObjective
     """The objective that an object of a user's own is.
 
     Args:
-        content: An object that follows `Objective`, or a class that makes one without arguments.
+        content: An object that follows `Objective`; a class that makes one without arguments; or a class that
+            depends on the chip and makes one from a `CostModel`.
         reference: How messages call it; by default ``module:Class`` of the object.
 
     Raises:
         OwnCodeError: It is none.
     """
+    if isinstance(content, type) and "chip" in getattr(content, "depends_on", ()):
+        return OwnChipObjective(content, reference)
     if isinstance(content, type):
         try:
             content = content()
@@ -247,9 +290,9 @@ def own_objectives(
     for one in found.values():
         if named.count(one.name) > 1:
             raise OwnCodeError(f"objective {one.code!r}: another one is called {one.name!r} as well")
-        if one.name in built_in and (one.name, one.unit, one.direction) != ACCURACY:
+        if one.name in built_in and (one.name, one.unit, one.direction) != REPLACEABLE:
             raise OwnCodeError(
-                f"objective {one.code!r} has the name of the built-in objective {one.name!r}: give it another "
-                f"one (only 'acc', in % and larger is better, may be replaced)"
+                f"objective {one.code!r} has the name of the built-in objective {one.name!r}: rename it (only "
+                f"'acc', in % and larger is better, may be replaced)"
             )
     return found

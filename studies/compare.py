@@ -24,8 +24,8 @@ from search_space.errors import H4HError
 from studies.analysis.comparison import (
     COSTS,
     Contender,
+    CountRange,
     Pair,
-    Spread,
     aligned,
     blocks,
     compared_pairs,
@@ -200,7 +200,7 @@ def _studies_table(contenders: Sequence[Contender]) -> Table:
     return table
 
 
-def _spread_text(spread: Spread | None) -> str:
+def _spread_text(spread: CountRange | None) -> str:
     return "-" if spread is None else f"{spread.mean:.1f} ({spread.min}-{spread.max})"
 
 

@@ -33,7 +33,7 @@ from optuna.trial import create_trial
 from rich.console import Console
 from rich.table import Table
 
-from objectives.objective import Direction, FloatArray, Objective
+from objectives.objective import Dependency, Direction, FloatArray, Objective
 from search_space import complexity
 from search_space.command.command_line import Parser, run_command
 from search_space.space import load_space
@@ -57,6 +57,8 @@ class Quality:
     name: ClassVar[str] = "quality"
     unit: ClassVar[str] = "%"
     direction: ClassVar[Direction] = "max"
+    depends_on: ClassVar[tuple[Dependency, ...]] = ("network",)
+    follows_size: ClassVar[bool] = True
     is_expensive: ClassVar[bool] = False
 
     def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
@@ -157,7 +159,7 @@ def record(folder: Path, there: int, times: int) -> dict[str, float]:
 
 def replay(folder: Path, evaluations: int) -> dict[str, float]:
     """Making a study of so many evaluations, then opening and replaying it to its end."""
-    from objectives.size import macs, params
+    from objectives.size_objectives import MACS, PARAMS
 
     space, study, path = load_space("cifar32"), study_of("cifar32"), folder / "replay.db"
     generations = evaluations // POPULATION
@@ -166,7 +168,7 @@ def replay(folder: Path, evaluations: int) -> dict[str, float]:
         sampler = create_sampler(
             "nsga2", SamplerContext(space=space, study=study, population=POPULATION, seed=0)
         )
-        evaluator = Evaluator(space, [Quality(), macs(), params()])
+        evaluator = Evaluator(space, [Quality(), MACS, PARAMS])
         with open_store(path, writable=True) as store:
             *_, last = search(
                 study=study,

@@ -20,7 +20,7 @@ from search_space.subnet import MBConv, Subnet, ViTBlock
 SUMS = ("macs", "params", "conv_blocks", "vit_blocks")
 PEAK = "sram"
 SIZES = (*SUMS, PEAK)
-"""Names of what is counted; units as in `objectives.size`."""
+"""Names of what is counted; units as in `objectives.size_objectives`."""
 
 Counts = tuple[float, ...]
 """One number for each of `SUMS`."""

@@ -21,7 +21,6 @@ from objectives.objective import FloatArray
 from search_space.errors import H4HError
 from search_space.subnet import Subnet
 from studies.design_space.chip_choices import Chips
-from studies.design_space.joint_space import JointSpace
 from studies.study.study import Study
 
 SHOWN_NUMBERS = 8
@@ -72,11 +71,10 @@ def cost_model(study: Study, chip: Chip | None = None) -> CostModel:
     if name is None or "hardware_digest" not in study.fingerprint:
         raise HardwareError(f"study {study.name!r} measured neither latency nor energy")
     settings = study.settings
-    space = study.search_space if study.hardware_choices else None
     chips = Chips(
         load_soc(str(name)),
         Chip(settings.get("macros"), settings.get("units")),
-        space.hardware if isinstance(space, JointSpace) else None,
+        study.chips,
     )
     greatest = _model(study, chips.greatest)
     changed = [

@@ -16,7 +16,6 @@ from scipy import stats
 from search_space.command.byte_count import parse_bytes
 from search_space.errors import H4HError
 from search_space.space import Space
-from studies.design_space.joint_space import networks_of
 from studies.storage.store import open_store
 from studies.study.evaluation import Evaluation
 from studies.study.fingerprint import part_of
@@ -139,7 +138,7 @@ def check(
         )
     return Plan(
         study=study,
-        space=networks_of(study.search_space),
+        space=study.search_space.networks,
         chosen=chosen,
         checkpoint=checkpoint,
         data=data or Path(settings.get("data") or DEFAULT_DATA),

@@ -10,23 +10,22 @@ from pathlib import Path
 import numpy as np
 
 from objectives.hardware import CostModel
-from objectives.hardware.chip import Chip
 from objectives.objective import Objective
-from objectives.own_objective import OwnObjective
-from objectives.registry import ObjectiveContext, create_objectives
-from objectives.workers.shared_objective import Spread, spread
+from objectives.own_objective import OwnChipObjective, OwnObjective
+from objectives.registry import ObjectiveContext, create_objectives, declarations
+from objectives.workers.shared_objective import SharedObjective, shared
 from search_space.command.byte_count import parse_bytes
 from search_space.genotype import Genotype, to_text
-from search_space.space import Space
+from studies.design_space.design_space import DesignSpace
 from studies.design_space.exact_costs import ExactQuantities
-from studies.design_space.joint_space import corners, networks_of
 from studies.launch.plan import Plan
 from studies.samplers.own_sampler import OwnSampler
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import Sampler, SamplerContext
-from studies.search.evaluator import measure
 from studies.search.racing import FINGERPRINT as RACING
+from studies.search.value_range import value_range
 from studies.storage.store import Store
+from studies.study.amounts import BLOCK_COUNTS
 from studies.study.fingerprint import fingerprint
 from studies.study.pareto_front import bounds
 from studies.study.settings import CARRIED, PREDICTING
@@ -51,7 +50,7 @@ class Objectives:
     def close(self) -> None:
         """Ends the processes that measure them, if there are any."""
         for objective in (*self.goals, *self.limited):
-            if isinstance(objective, Spread | OwnObjective):
+            if isinstance(objective, SharedObjective | OwnObjective):
                 objective.close()
 
 
@@ -67,23 +66,25 @@ def make_objectives(plan: Plan, notify: Notify) -> Objectives:
             be reached.
     """
     names = [*plan.names, *plan.limited]
-    made: dict[str, Objective] = {}
+    chips = plan.chips
+    context = ObjectiveContext(
+        chips.greatest,
+        lambda: _accuracy(plan, notify),
+        mapping=plan.settings.mapping,
+        npu_model=plan.settings.npu_model,
+        chips=chips.soc,
+        greatest=chips.choices.greatest,
+    )
     built_in = [name for name in names if name not in plan.own]
+    made: dict[str, Objective] = {}
     if built_in:
-        chips = plan.chips
-        context = ObjectiveContext(
-            chips.greatest,
-            lambda: _accuracy(plan, notify),
-            mapping=plan.settings.mapping,
-            npu_model=plan.settings.npu_model,
-            chips=None if chips.options is None else chips.soc,
-            greatest=chips.greatest_chip,
-        )
         made |= zip(built_in, create_objectives(built_in, context), strict=True)
     for name in names:
         if name in plan.own:
             own = plan.own[name]
-            if own.is_expensive:
+            if isinstance(own, OwnChipObjective):
+                own.make_on(context.on_hardware)
+            elif own.is_expensive:
                 own.measure_with(workers=plan.settings.workers or 1, dask=plan.settings.dask)
             made[name] = own
     return Objectives(tuple(made[name] for name in plan.names), tuple(made[name] for name in plan.limited))
@@ -96,7 +97,7 @@ def _accuracy(plan: Plan, notify: Notify) -> Objective:
     # torch takes seconds to import; only here, so that bad input fails fast and `macs` needs none.
     import torch
 
-    from objectives.accuracy import Accuracy, most_processes
+    from objectives.accuracy_objective import Accuracy, most_processes
     from supernet.images.evaluation_pack import built_in_pack, load_pack
     from supernet.network.number_formats import resolve_device
 
@@ -135,7 +136,7 @@ def _accuracy(plan: Plan, notify: Notify) -> Objective:
     )
     if accuracy.notice:
         notify(accuracy.notice)
-    return spread(accuracy, workers=workers, dask=settings.dask)
+    return shared(accuracy, workers=workers, dask=settings.dask)
 
 
 def make_sampler(plan: Plan, study: Study) -> Sampler:
@@ -148,6 +149,7 @@ def make_sampler(plan: Plan, study: Study) -> Sampler:
         first=plan.search.first,
         preferences=tuple(one.point(study) for one in plan.search.preferences),
         exact=exact_quantities(plan) if plan.search.sampler == PREDICTING else None,
+        network_only=network_only(plan),
     )
     if plan.search.own_sampler is not None:
         return OwnSampler(plan.search.own_sampler, context)
@@ -161,19 +163,35 @@ def exact_quantities(plan: Plan) -> ExactQuantities:
         SpaceTablesError: The tables of costs cannot be kept.
     """
     settings, chips = plan.settings, plan.chips
-    searched = (Chip(),) if chips.options is None else chips.options.chips
     costs = {
-        chip: CostModel(chips.soc(chip), settings.mapping, npu_model=settings.npu_model) for chip in searched
+        chip: CostModel(chips.soc(chip), settings.mapping, npu_model=settings.npu_model)
+        for chip in chips.choices.chips
     }
     needed = {*plan.names, *(constraint.quantity for constraint in plan.constraints)} - set(plan.own)
     return ExactQuantities(plan.space, costs, needed)
 
 
-def known_values(store: Store, space: Space, objectives: Objectives) -> dict[str, dict[Genotype, float]]:
-    """Values of the expensive objectives that studies of the database hold already, by name and network."""
-    expensive = [one for one in (*objectives.goals, *objectives.limited) if one.is_expensive]
-    digest = networks_of(space).digest
-    return {one.name: store.measured(one.name, digest, one.fingerprint()) for one in expensive}
+def network_only(plan: Plan) -> frozenset[str]:
+    """Names of quantities whose value holds for a network on every chip."""
+    declared = {**declarations(), **plan.own}
+    names = {name for name, objective in declared.items() if "chip" not in objective.depends_on}
+    return frozenset({*BLOCK_COUNTS, *names})
+
+
+def known_values(
+    store: Store, space: DesignSpace, objectives: Objectives
+) -> dict[str, dict[Genotype, float]]:
+    """Values of expensive objectives that studies of the database hold already, by name and network.
+
+    Values that depend on the chip are left out, since another study may have measured them on another chip.
+    """
+    reusable = [
+        objective
+        for objective in (*objectives.goals, *objectives.limited)
+        if objective.is_expensive and "chip" not in objective.depends_on
+    ]
+    digest = space.networks.digest
+    return {each.name: store.measured(each.name, digest, each.fingerprint()) for each in reusable}
 
 
 def make_fingerprint(plan: Plan, objectives: Objectives) -> dict[str, str]:
@@ -195,16 +213,11 @@ def make_study(plan: Plan, objectives: Objectives) -> Study:
     """The study that `plan` describes, not yet stored.
 
     Raises:
-        EvaluationError: An objective gives no finite value for the smallest or the largest subnet on one of
-            the chips.
+        EvaluationError: An objective gives no finite value for a network from which its bounds follow.
     """
     goals = objectives.goals
-    extremes = corners(plan.space)
-    columns = [
-        # A percentage has bounds of its own, which spares two evaluations of the accuracy.
-        [np.nan] * len(extremes) if goal.unit == "%" else measure(goal, plan.space, extremes)
-        for goal in goals
-    ]
+    # A percentage has bounds of its own, which spares evaluations of the accuracy.
+    columns = [(np.nan, np.nan) if goal.unit == "%" else value_range(goal, plan.space) for goal in goals]
     directions = [goal.direction for goal in goals]
     ideal, reference = bounds(np.array(columns).T, directions, [goal.unit for goal in goals])
     return Study(

@@ -8,16 +8,15 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from objectives.hardware import load_soc
+from objectives.hardware import CostModel, load_soc
 from objectives.hardware.chip import Chip
-from objectives.hardware_objectives import Area
 from objectives.own_objective import OwnObjective, own_objectives
-from objectives.registry import check_objectives, known_objectives
+from objectives.registry import check_objectives, declarations, known_objectives, registered_objectives
 from search_space.files.own_code import code_name
 from search_space.genotype import Genotype, parse, to_text
 from search_space.space import Space, load_space
-from studies.design_space.chip_choices import DECIDED, Chips, check_chips, parse_hardware
-from studies.design_space.joint_space import JointSpace, networks_of
+from studies.design_space.chip_choices import ChipChoices, Chips, check_chips, parse_hardware
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.own_sampler import own_sampler, sampler_identity
 from studies.samplers.registry import sampler_versions
 from studies.search.first_generation import WarmStart, parse_subnets, warm_start
@@ -44,7 +43,7 @@ class Plan:
         database: File of the study.
         names: Names of the objectives, in order.
         own: Objectives of the user's own among them or among the limited ones, by name.
-        space: What is searched; a `JointSpace` where chips are searched as well.
+        space: The networks, and the chips that they may run on.
         chips: The SoC, or those that networks may choose from.
         constraints: The limits.
         checkpoint: File of the supernet; None if no accuracy is measured with it.
@@ -56,7 +55,7 @@ class Plan:
     database: Path
     names: tuple[str, ...]
     own: Mapping[str, OwnObjective]
-    space: Space
+    space: DesignSpace
     chips: Chips
     constraints: tuple[Constraint, ...]
     checkpoint: Path | None
@@ -79,7 +78,7 @@ class Plan:
     @property
     def networks(self) -> Space:
         """The networks of `space`, whatever chip they run on."""
-        return networks_of(self.space)
+        return self.space.networks
 
 
 def check(
@@ -100,22 +99,21 @@ def check(
     Raises:
         H4HError: Something in them is wrong.
     """
-    space = searched_networks(settings)
+    networks = searched_networks(settings)
     known = objectives_of(settings, objectives)
     names, own = known.names, known.own
     constraints = tuple(parse_constraint(text, known.own_units) for text in settings.constraints)
     _check_racing(settings, names, constraints)
     quantities = {*names, *(constraint.quantity for constraint in constraints)}
-    chips = _chips(settings, quantities)
-    if chips.options is not None:
-        space = JointSpace.of(space, chips.options)
+    chips = _chips(settings, quantities, known.depending_on_chip)
+    space = DesignSpace(networks, chips.choices)
     appended = names[len(settings.objectives) :]
     settings = replace(
         settings,
-        study=study_name(settings, space, names),
+        study=study_name(settings, networks, names),
         objectives=(*settings.objectives, *appended),
     )
-    checkpoint = _checkpoint(settings, space, needs_accuracy="acc" in quantities - set(own))
+    checkpoint = _checkpoint(settings, networks, needs_accuracy="acc" in quantities - set(own))
     check_writable(database)
     stored = _stored(database, settings.study or "")
     search = check_search(
@@ -141,6 +139,12 @@ class NamedObjectives:
 
     names: tuple[str, ...]
     own: Mapping[str, OwnObjective]
+
+    @property
+    def depending_on_chip(self) -> tuple[str, ...]:
+        """Names of all objectives that depend on the chip, in this study or not."""
+        declared = {**declarations(), **self.own}
+        return tuple(name for name, objective in declared.items() if "chip" in objective.depends_on)
 
     @property
     def own_units(self) -> dict[str, str]:
@@ -195,15 +199,15 @@ def _check_racing(
     check_racing(names, constraints)
     if settings.search_hardware is not None:
         raise SettingError(
-            "--racing scores each network against one front, but with --search-hardware the value of a network "
-            "depends on its chip: leave out one of them"
+            "--racing scores each network against one front, but with --search-hardware its value depends on "
+            "its chip: leave out one of them"
         )
     if settings.dask is not None or (settings.workers or 1) > 1:
         raise SettingError("--racing scores in this process: leave out --dask, and --workers above 1")
 
 
 def _checkpoint(settings: StudySettings, space: Space, *, needs_accuracy: bool) -> Path | None:
-    """File of the supernet that measures accuracy, checked together with the images; None without accuracy."""
+    """File of the supernet that measures accuracy, checked with the images; None without accuracy."""
     checkpoint = Path(settings.checkpoint) if settings.checkpoint is not None else None
     if not needs_accuracy:
         checkpoint = None
@@ -243,27 +247,30 @@ def searched_networks(settings: StudySettings) -> Space:
     return space
 
 
-def _chips(settings: StudySettings, quantities: Collection[str]) -> Chips:
+def _chips(settings: StudySettings, quantities: Collection[str], on_chip: Sequence[str]) -> Chips:
     """The chips that networks may run on.
 
     Args:
         settings: Settings of the study.
         quantities: What is optimised or limited.
+        on_chip: Names of all objectives that depend on the chip.
 
     Raises:
         H4HError: There can be no such chip, or none of `quantities` depends on which one is taken.
     """
     text = settings.search_hardware
-    searched = None if text is None else parse_hardware(text)
+    searched = ChipChoices() if text is None else parse_hardware(text)
     chips = Chips(load_soc(settings.hardware), Chip(settings.macros, settings.units), searched)
     check_chips(chips, mapping=settings.mapping, npu_model=settings.npu_model)
-    if searched is not None and not set(quantities) & set(DECIDED):
+    if searched.genes and not set(quantities) & set(on_chip):
         raise SettingError(
             f"--search-hardware needs an objective or a constraint that depends on the chip, any of "
-            f"{', '.join(DECIDED)}, but got --objectives {','.join(settings.objectives)}"
+            f"{', '.join(on_chip)}, but got --objectives {','.join(settings.objectives)}"
         )
-    if "area" in quantities:
-        Area(chips.greatest)  # Refuses a SoC file without areas.
+    for name, objective in registered_objectives().items():
+        if name in quantities and name in on_chip:
+            # Refuses a SoC file that lacks a number, such as an area.
+            objective.check_on(CostModel(chips.greatest, settings.mapping, npu_model=settings.npu_model))
     return chips
 
 
@@ -323,7 +330,7 @@ def check_search(
     database: Path,
     *,
     objectives: tuple[str, ...],
-    space: Space,
+    space: DesignSpace,
     own_units: Mapping[str, str],
     own_sampler: object | None,
     stored: Study | None,

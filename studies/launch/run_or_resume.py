@@ -53,7 +53,7 @@ def run_or_resume(plan: Plan, on_progress: OnProgress, notify: Notify) -> None:
 
 def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, notify: Notify) -> None:
     """The search of `plan` with objectives that are ready to measure; arguments as for `run_or_resume`."""
-    race = Race(plan.networks, objectives.goals) if plan.settings.racing else None
+    race = Race(plan.space, objectives.goals) if plan.settings.racing else None
     if plan.stored is None:
         study = make_study(plan, objectives)
     else:
@@ -93,11 +93,11 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
 
 def introduction(plan: Plan) -> list[str]:
     """What is about to run, in one or two lines."""
-    searched = plan.chips.options
-    over = "" if searched is None else f" on {len(searched.chips)} chips ({searched})"
+    searched = plan.chips.choices
+    over = f" on {len(searched.chips)} chips ({searched})" if searched.genes else ""
     lines = [
-        f"study {plan.study!r} in {plan.database}: {', '.join(plan.names)} over space {plan.space.name}{over}, "
-        f"{plan.search.sampler}, {plan.search.population} subnets per generation, until {plan.search.rules}"
+        f"study {plan.study!r} in {plan.database}: {', '.join(plan.names)} over space {plan.space.name}{over}"
+        f", {plan.search.sampler}, {plan.search.population} subnets per generation, until {plan.search.rules}"
     ]
     if plan.search.warm is not None:
         warm = plan.search.warm

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from objectives.hardware.chip import Chip
 from search_space.command.wide_table import print_wide
-from studies.design_space.joint_space import chip_of, network_genes
 from studies.presentation.next_commands import (
     CHIP_OPTIONS,
     command_text,
@@ -85,8 +84,8 @@ def end_line(settings: StudySettings, study: Study, last: Progress) -> str:
     if last.stopped_by == EXHAUSTED:
         networks = "pairs of network and chip" if study.hardware_choices else "networks"
         return (
-            f"stopped: all {study.search_space.cardinality} {networks} of space {study.space!r} are evaluated, "
-            f"nothing is left to search"
+            f"stopped: all {study.search_space.cardinality} {networks} of space {study.space!r} are evaluated"
+            f", nothing is left to search"
         )
     assert last.stopped_by is not None, "a search says what stopped it"
     return f"stopped by --{last.stopped_by} {settings.stop_rules()[last.stopped_by]:g}"
@@ -109,7 +108,7 @@ def following(
         commands["same search with fewer evaluations"] = study_command(predicting(settings), database, log)
     space = space_name(study)
     if front and space is not None:
-        network = network_genes(study.search_space, front[0].genotype)
+        network = study.network(front[0].genotype)
         chip = chip_options(settings, study, front[0])
         commands[f"profile id {front[0].index}"] = profile_command(space, network, chip)
     return commands
@@ -150,6 +149,6 @@ def show_command(study: str, database: Path) -> str:
 
 def chip_options(settings: StudySettings, study: Study, evaluation: Evaluation) -> dict[str, object]:
     """The chip of one subnet as options, by name."""
-    chip = chip_of(study.search_space, evaluation.genotype).over(Chip(settings.macros, settings.units))
+    chip = study.chip(evaluation.genotype).over(Chip(settings.macros, settings.units))
     own = {name: getattr(settings, name) for name in ("hardware", *CHIP_OPTIONS)}
     return own | {"macros": chip.macros, "units": chip.units}

@@ -12,7 +12,6 @@ from objectives.hardware import MAPPINGS
 from objectives.hardware.npu_model import NPU_MODELS
 from search_space.genotype import Genotype, to_text
 from search_space.space import is_built_in
-from studies.design_space.joint_space import networks_of
 from studies.study.evaluation import Evaluation
 from studies.study.settings import StudySettings
 from studies.study.study import Study
@@ -47,7 +46,7 @@ def study_command(settings: StudySettings, database: Path, log: Path | None = No
     """The command that runs or resumes a study; settings at their default are left out.
 
     Args:
-        settings: Settings of the study, its name included. Without a stop rule the default one is written out.
+        settings: Settings of the study, its name included. The default stop rule is written out.
         database: File of the study.
         log: File that progress is appended to, if one is.
     """
@@ -64,7 +63,7 @@ def space_name(study: Study) -> str | None:
     given = study.settings.get("space")
     if given is not None:
         return str(given)
-    return study.space if is_built_in(networks_of(study.search_space)) else None
+    return study.space if is_built_in(study.search_space.networks) else None
 
 
 def next_commands(study: Study, evaluation: Evaluation) -> dict[str, str]:

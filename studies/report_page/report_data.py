@@ -17,13 +17,13 @@ from objectives.hardware.chip import Chip
 from objectives.timeline import LANES, PARTS
 from search_space.errors import H4HError
 from search_space.genotype import to_text
-from search_space.space import Space
 from search_space.subnet import Stage, Subnet
 from studies.analysis.assumed_numbers import MEMBERS, cost_model, shifts
 from studies.analysis.comparison import QUALITY, ComparisonError, Contender, blocks, compared_pairs
 from studies.analysis.gene_importance import importance
 from studies.analysis.hypervolume_curve import hypervolume_curves, spread_over
 from studies.analysis.pick_rules import knee
+from studies.design_space.design_space import DesignSpace
 from studies.presentation.next_commands import next_commands, study_command
 from studies.report_page.mapping_data import mapping_record, outline, stage_record
 from studies.study.evaluation import Evaluation
@@ -149,7 +149,7 @@ def _study(
     return record
 
 
-def _space(study: Study) -> Space | None:
+def _space(study: Study) -> DesignSpace | None:
     try:
         return study.search_space
     except H4HError:
@@ -162,7 +162,7 @@ def _subnets(study: Study, evaluations: Sequence[Evaluation]) -> list[Subnet | N
     found: list[Subnet | None] = []
     for one in evaluations:
         try:
-            found.append(None if space is None else space.decode(one.genotype))
+            found.append(None if space is None else space.decode(one.genotype).subnet)
         except H4HError:
             found.append(None)
     return found

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_space.genotype import Genotype
-from search_space.space import Space
+from studies.design_space.design_space import DesignSpace
 from studies.design_space.exact_costs import ExactQuantities
 from studies.samplers.archive import Archive
 from studies.study.evaluation import Evaluation
@@ -52,17 +52,20 @@ class SamplerContext:
             network; at most `population` - 2.
         preferences: Preferred values of all objectives, in their units and order; for samplers that
             search near given points.
-        exact: Quantities of any networks without measuring them, for samplers that search many; without it
-            such a sampler has to predict them.
+        exact: Exact quantities of any designs without measuring them, for samplers that search many; without
+            it such a sampler has to predict them.
+        network_only: Names of quantities that do not depend on the chip, so that a value holds for the network
+            on every chip. Any other quantity is taken to depend on the chip.
     """
 
-    space: Space
+    space: DesignSpace
     study: Study
     population: int
     seed: int
     first: tuple[Genotype, ...] = ()
     preferences: tuple[tuple[float, ...], ...] = ()
     exact: ExactQuantities | None = None
+    network_only: frozenset[str] = frozenset()
 
 
 class Sampler(ABC):

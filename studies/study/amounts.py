@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from objectives.registry import declarations
 from search_space.errors import H4HError, UnknownNameError
 
 AMOUNT = r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>(?:[A-Za-zµ%]+2?)?)"
@@ -21,22 +22,18 @@ _MEMORY = {"B": 1.0, "kB": 1e3, "KiB": 1024.0, "MB": 1e6, "MiB": 1024.0**2}
 _NUMBER = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 _BLOCKS = {"": 1.0}
 _PHYSICAL = (_PERCENT, _TIME, _ENERGY, _POWER, _AREA, _MEMORY)
+_COUNTED = {"bytes": _MEMORY, "MACs": _NUMBER, "parameters": _NUMBER, "blocks": _BLOCKS}
+BLOCK_COUNTS = ("conv_blocks", "vit_blocks")
+"""Counts that can be limited without being objectives."""
 
 Units = Mapping[str, float]
 """Factor of each unit that a quantity may be given in."""
 
-QUANTITIES: dict[str, Units] = {
-    "acc": _PERCENT,
-    "lat": _TIME,
-    "energy": _ENERGY,
-    "area": _AREA,
-    "macs": _NUMBER,
-    "params": _NUMBER,
-    "sram": _MEMORY,
-    "conv_blocks": _BLOCKS,
-    "vit_blocks": _BLOCKS,
-}
-"""Units of every built-in quantity: the objectives and the numbers of blocks."""
+
+def known_units() -> dict[str, Units]:
+    """Units of every built-in quantity by name: the objectives and the numbers of blocks."""
+    by_objective = {name: units_beside(declared.unit) for name, declared in declarations().items()}
+    return by_objective | dict.fromkeys(BLOCK_COUNTS, _BLOCKS)
 
 
 class QuantityError(H4HError):
@@ -45,14 +42,18 @@ class QuantityError(H4HError):
 
 def units_beside(unit: str) -> Units:
     """The units that a quantity measured in `unit` may be given in, `unit` having the factor 1."""
+    if unit in _COUNTED:
+        return _COUNTED[unit]
     for units in _PHYSICAL:
+        if units.get(unit) == 1.0:
+            return units
         if unit in units:
             return {unit: 1.0, **{name: factor / units[unit] for name, factor in units.items()}}
     return {unit: 1.0}
 
 
 def in_base_unit(
-    quantity: str, number: str, unit: str, *, what: str, quantities: Mapping[str, Units] = QUANTITIES
+    quantity: str, number: str, unit: str, *, what: str, quantities: Mapping[str, Units]
 ) -> tuple[float, str]:
     """An amount in the unit in which its quantity is measured, and that unit.
 

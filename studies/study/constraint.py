@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_space.errors import H4HError
-from studies.study.amounts import AMOUNT, QUANTITIES, in_base_unit, units_beside
+from studies.study.amounts import AMOUNT, in_base_unit, known_units, units_beside
 
 OPERATORS = ("<=", ">=")
 
@@ -81,7 +81,7 @@ def parse_constraint(text: str, own_units: Mapping[str, str] = MappingProxyType(
     """
     match = _match(text)
     what = f"constraint {text!r}"
-    quantities = {**QUANTITIES, **{name: units_beside(unit) for name, unit in own_units.items()}}
+    quantities = {**known_units(), **{name: units_beside(unit) for name, unit in own_units.items()}}
     bound, base = in_base_unit(
         match["quantity"], match["number"], match["unit"], what=what, quantities=quantities
     )
@@ -99,7 +99,7 @@ def parse_any_constraint(text: str) -> Constraint:
         H4HError: As for `parse_constraint`.
     """
     match = _match(text)
-    is_built_in = match["quantity"] in QUANTITIES
+    is_built_in = match["quantity"] in known_units()
     return parse_constraint(text, {} if is_built_in else {match["quantity"]: match["unit"]})
 
 
@@ -108,6 +108,6 @@ def _match(text: str) -> re.Match[str]:
     if match is None:
         raise ConstraintError(
             f"constraint {text!r}: must be a quantity, {' or '.join(OPERATORS)}, a number and its unit, "
-            f"such as 'lat<=2ms' or 'vit_blocks>=1' (quantities: {', '.join(QUANTITIES)})"
+            f"such as 'lat<=2ms' or 'vit_blocks>=1' (quantities: {', '.join(known_units())})"
         )
     return match

@@ -13,8 +13,7 @@ from types import MappingProxyType
 from objectives.objective import Objective
 from search_space.errors import H4HError
 from search_space.files.setting_differences import differing
-from search_space.space import Space
-from studies.design_space.joint_space import JointSpace, networks_of
+from studies.design_space.design_space import DesignSpace
 from studies.study.constraint import Constraint
 
 _DECIDING_PACKAGES = ("h4h-nas", "numpy")
@@ -30,7 +29,7 @@ class FingerprintError(H4HError):
 
 def fingerprint(
     *,
-    space: Space,
+    space: DesignSpace,
     objectives: Sequence[Objective],
     constraints: Sequence[Constraint],
     limited: Sequence[Objective] = (),
@@ -54,7 +53,7 @@ def fingerprint(
         racing: By what rule subnets stop early, if they do.
     """
     parts = {
-        "space": networks_of(space).digest,
+        "space": space.networks.digest,
         "objectives": ",".join(objective.name for objective in objectives),
         "constraints": ", ".join(map(str, constraints)) or "none",
         "sampler": sampler,
@@ -62,8 +61,8 @@ def fingerprint(
         "seed": str(seed),
         **search,
     }
-    if isinstance(space, JointSpace):
-        parts[SEARCH_HARDWARE] = str(space.hardware)
+    if space.chips.genes:
+        parts[SEARCH_HARDWARE] = str(space.chips)
     if racing is not None:
         parts["racing"] = racing
     for objective in [*objectives, *limited]:

@@ -11,8 +11,8 @@ import numpy as np
 
 from objectives.hardware.chip import Chip
 from search_space.genotype import Genotype
-from search_space.space import Space
-from studies.design_space.joint_space import HARDWARE, JointSpace, chip_of, network_genes, read_space
+from studies.design_space.chip_choices import ChipChoices
+from studies.design_space.design_space import DesignSpace, read_chips, read_design_space
 from studies.study import pareto_front as front
 from studies.study.constraint import Constraint, parse_any_constraint
 from studies.study.evaluation import Evaluation, violations
@@ -71,29 +71,39 @@ class Study:
     created_at: str
 
     @cached_property
-    def search_space(self) -> Space:
-        """What its genotypes mean; a `JointSpace` where chips are searched with the networks.
+    def search_space(self) -> DesignSpace:
+        """The design space that its genotypes belong to.
 
         Raises:
             DocumentError: The stored definition is damaged.
         """
-        return read_space(self.space_definition, source=f"space of study {self.name!r}")
+        return read_design_space(self.space_definition, source=self._space_source)
+
+    @cached_property
+    def chips(self) -> ChipChoices:
+        """The chips that networks may run on; readable even if the search space is damaged.
+
+        Raises:
+            DocumentError: The stored choices are damaged.
+        """
+        return read_chips(self.space_definition, source=self._space_source)
+
+    @property
+    def _space_source(self) -> str:
+        return f"space of study {self.name!r}"
 
     @property
     def hardware_choices(self) -> tuple[str, ...]:
-        """Names of what is searched of the chip; empty where all networks run on one."""
-        if HARDWARE not in self.space_definition:
-            return ()
-        assert isinstance(self.search_space, JointSpace)
-        return tuple(self.search_space.hardware.choices)
+        """Names of the numbers of the chip that are searched; empty for a fixed chip."""
+        return tuple(self.chips.choices)
 
     def network(self, genotype: Genotype) -> Genotype:
         """The genotype of the network alone."""
-        return network_genes(self.search_space, genotype) if self.hardware_choices else genotype
+        return genotype[: len(genotype) - len(self.chips.genes)]
 
     def chip(self, genotype: Genotype) -> Chip:
         """The chip that `genotype` names, as far as it is searched."""
-        return chip_of(self.search_space, genotype) if self.hardware_choices else Chip()
+        return self.chips.decode(genotype[len(self.network(genotype)) :])
 
     def chosen_hardware(self, genotype: Genotype) -> dict[str, int | None]:
         """What `genotype` chooses of its chip, by name: ``macros``, ``units`` (None without macros)."""

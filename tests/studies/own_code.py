@@ -22,7 +22,7 @@ class Depth:
 class Power(Depth):
     """A made-up power in milliwatts that falls with the resolution."""
 
-    name, unit, direction = "power", "mW", "min"
+    name, unit, direction = "draw", "mW", "min"
 
     def __call__(self, subnets: Sequence[Subnet]) -> list[float]:  # type: ignore[override]
         return [100.0 / subnet.resolution for subnet in subnets]

@@ -9,7 +9,7 @@ from zlib import crc32
 
 import numpy as np
 
-from objectives.objective import BoolArray, Direction, FloatArray, Stops, percent
+from objectives.objective import BoolArray, Dependency, Direction, FloatArray, Stops, percent
 from search_space import complexity
 from search_space.subnet import Subnet
 
@@ -22,6 +22,8 @@ class Quality:
     name: str = "quality"
     unit: str = "%"
     direction: Direction = "max"
+    depends_on: tuple[Dependency, ...] = ("network",)
+    follows_size: bool = False
     is_expensive: bool = True
 
     def __post_init__(self) -> None:

@@ -88,16 +88,16 @@ def test_without_a_version_the_source_counts(folder: Path, monkeypatch: pytest.M
 
 def test_own_objectives_are_limited_and_preferred_and_shown(command: Command) -> None:
     names = f"macs,{HERE}:Power"
-    run.main(["--objectives", names, "--constraint", "power<=0.004W", "--constraint", "macs<=30M", *QUICK])
+    run.main(["--objectives", names, "--constraint", "draw<=0.004W", "--constraint", "macs<=30M", *QUICK])
     study = load_study("studies.db", "mine")
-    assert study.study.constraints == ("power<=4mW", "macs<=30000000")
-    assert {record["power"] <= 4 for record in study.front()} == {True}
+    assert study.study.constraints == ("draw<=4mW", "macs<=30000000")
+    assert {record["draw"] <= 4 for record in study.front()} == {True}
     assert any(not one.is_feasible for one in study.measured)
     ended = command(show, "--db", "studies.db", "--study", "mine")
-    assert (ended.code, "power mW" in ended.out) == (0, True)
-    words = ["--objectives", names, "--sampler", "rnsga2", "--prefer", "power=4mW", *QUICK, "--db", "p.db"]
+    assert (ended.code, "draw mW" in ended.out) == (0, True)
+    words = ["--objectives", names, "--sampler", "rnsga2", "--prefer", "draw=4mW", *QUICK, "--db", "p.db"]
     run.main(words)
-    assert load_study("p.db", "mine").study.fingerprint["preferences"] == "power=4mW"
+    assert load_study("p.db", "mine").study.fingerprint["preferences"] == "draw=4mW"
 
 
 def test_an_own_objective_may_be_limited_only() -> None:

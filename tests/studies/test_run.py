@@ -299,7 +299,7 @@ def test_accuracy_of_a_checkpoint(
 ) -> None:
     import torch
 
-    from objectives.accuracy import Accuracy
+    from objectives.accuracy_objective import Accuracy
     from search_space.space import load_space
     from supernet.network.supernet import Supernet
     from supernet.network.supernet_file import save_checkpoint

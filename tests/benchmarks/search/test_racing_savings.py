@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.search.racing_savings import Remembered, compared
-from objectives import size
 from objectives.objective import ImageObjective
+from objectives.size_objectives import PARAMS
 from search_space.errors import H4HError
 from search_space.space import Space, load_space
 from studies import StudySettings
@@ -62,7 +62,7 @@ def test_a_cache_of_another_oracle_is_refused(space: Space, tmp_path: Path) -> N
 
 def test_figures_of_a_seed() -> None:
     oracle = Oracle()
-    accuracy, costs = Remembered(oracle), (size.params(),)
+    accuracy, costs = Remembered(oracle), (PARAMS,)
     figures = compared(SETTINGS, accuracy, costs, is_searched=True)
     assert figures["subnets"] == 32
     assert 0.25 < figures["image_share"] < 1

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from objectives.objective import Direction, FloatArray
+from objectives.objective import Dependency, Direction, FloatArray
 from search_space import complexity
 from search_space.errors import H4HError
 from search_space.subnet import Subnet
@@ -35,6 +35,8 @@ class Fragile:
     name: str = "fragile"
     unit: str = ""
     direction: Direction = "min"
+    depends_on: tuple[Dependency, ...] = ("network",)
+    follows_size: bool = False
     is_expensive: bool = True
 
     def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from objectives.objective import Direction, FloatArray
+from objectives.objective import Dependency, Direction, FloatArray
 from search_space.space import Space
 from search_space.subnet import Subnet
 from studies.study.constraint import parse_constraint
@@ -22,6 +22,8 @@ class Marked:
     marks: dict[str, str] = field(default_factory=dict)
     unit: str = ""
     direction: Direction = "min"
+    depends_on: tuple[Dependency, ...] = ("network",)
+    follows_size: bool = False
     is_expensive: bool = False
 
     def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
