@@ -13,7 +13,7 @@ the hypervolume are sampled) and `fingerprint` (empty) may be left out. What ide
 fingerprint, see `search_space.files.own_code`.
 
 An objective that depends on the chip is a class that declares everything, including
-``depends_on = ("network", "chip")``. It is called with the `CostModel` of each chip, as the built-in ones are.
+``depends_on = ("network", "chip")``. Like the built-in ones, it is called with the `CostModel` of each chip.
 """
 
 from __future__ import annotations
@@ -292,7 +292,7 @@ def own_objectives(
             raise OwnCodeError(f"objective {one.code!r}: another one is called {one.name!r} as well")
         if one.name in built_in and (one.name, one.unit, one.direction) != REPLACEABLE:
             raise OwnCodeError(
-                f"objective {one.code!r} has the name of the built-in objective {one.name!r}: rename it (only "
-                f"'acc', in % and larger is better, may be replaced)"
+                f"objective {one.code!r} has the name of the built-in objective {one.name!r}: rename it "
+                f"(only 'acc', in % and larger is better, may be replaced)"
             )
     return found

@@ -1,10 +1,10 @@
 """Settings of a study: one typed, frozen dataclass for the command line, the store and Python.
 
-**A new setting is one field of `StudySettings`.** Its `setting(...)` gives default, help, unit and check. Five
-things follow from the field: the option of `studies.run` with its help, the check of a value, the entry in the
-stored study, the words of commands under ``next:``, and the line in the docstring of the class. What is left to
-do is to use the value, in `studies.launch.plan` or `studies.launch.assembly`. A setting that decides the result
-of a study also belongs in its fingerprint: in `SearchPlan.fingerprint`, or in that of an objective.
+**A new setting is one field of `StudySettings`.** Its `setting(...)` gives default, help, unit and check.
+Five things follow from the field: the option of `studies.run` with its help, the check of a value, the entry
+in the stored study, the words of commands under ``next:``, and the line in the docstring of the class. What is
+left to do is to use the value, in `studies.launch.plan` or `studies.launch.assembly`. A setting that decides
+the result of a study also belongs in its fingerprint: in `SearchPlan.fingerprint`, or in that of an objective.
 """
 
 from __future__ import annotations
@@ -162,8 +162,8 @@ class StudySettings:
     )
     generations: int | None = setting(
         None,
-        f"number of generations, stored ones included (default: {DEFAULT_GENERATIONS}, unless another rule is "
-        f"given)",
+        f"number of generations, stored ones included (default: {DEFAULT_GENERATIONS}, unless another rule "
+        f"is given)",
         group=WHEN,
         metavar="N",
         unit="generations",
