@@ -29,8 +29,8 @@ from objectives.hardware.mapping.placement import op_costs
 from objectives.hardware.parts.cim import RUNS
 from objectives.hardware.soc import assumed, with_value
 from objectives.hardware_objectives import network_totals
-from objectives.objective import FloatArray
 from objectives.workload import ops_of, workload
+from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from search_space.errors import UnknownNameError
@@ -156,7 +156,7 @@ def explain(chip: str, subnets: Sequence[Subnet], mapping: str, names: Sequence[
     return [nominal, gain("all that helps energy", best), *others, quarter, *found]
 
 
-def _gain(what: str, *, alone: tuple[FloatArray, FloatArray], both: tuple[FloatArray, FloatArray]) -> Gain:
+def _gain(what: str, *, alone: tuple[Floats, Floats], both: tuple[Floats, Floats]) -> Gain:
     latency, energy = (1 - both[index] / alone[index] for index in (0, 1))
     return Gain(what, *(float(value) for part in (latency, energy) for value in (part.mean(), part.max())))
 

@@ -16,8 +16,9 @@ from objectives.hardware.mapping.op_splits import Shares, channels_of, macro_opt
 from objectives.hardware.mapping.placement import STAY
 from objectives.hardware.mapping.segment import Point, Way, npu_heads, segment_costs
 from objectives.hardware.npu_model import create_npu_model
-from objectives.hardware.op import FloatArray, Op
+from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC
+from search_space.arrays import Floats
 
 VERSION = "5"
 """Changes whenever equal networks and SoC files may cost something else than before."""
@@ -174,7 +175,7 @@ class CostModel:
 
     def totals(
         self, networks: Sequence[Sequence[Op]], read_again: Sequence[Collection[int]] | None = None
-    ) -> tuple[FloatArray, FloatArray]:
+    ) -> tuple[Floats, Floats]:
         """Latency and energy of many networks, equal to what `network` says of each.
 
         Args:

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from objectives.hardware.npu_model import AnalyticNpu, NpuModel
-from objectives.hardware.op import BoolArray, FloatArray, Op, OpArrays
+from objectives.hardware.op import Op, OpArrays
 from objectives.hardware.parts import npu as closed_form
 from objectives.hardware.parts.cim import RUNS, CimCost
 from objectives.hardware.parts.npu import NoNpuError
 from objectives.hardware.soc import SoC
+from search_space.arrays import Booleans, Floats
 
 PRODUCTS = ("matmul", "softmax")
 
@@ -31,7 +32,7 @@ MAPPINGS = ("latency", "energy", "edp", "npu", "cim")
 _GRID = 1024.0
 
 
-def on_grid(values: FloatArray) -> FloatArray:
+def on_grid(values: Floats) -> Floats:
     """`values` in multiples of 1/1024 cycle or pJ, so that sums are exact whatever their order."""
     return np.round(values * _GRID) / _GRID
 
@@ -113,17 +114,17 @@ class Shares:
     """
 
     op: Op
-    channels: FloatArray
-    allowed: BoolArray
-    npu_cycles: FloatArray
-    npu_waits: BoolArray
-    npu_macs: FloatArray
-    npu_sram_bytes: FloatArray
-    npu_mram_bytes: FloatArray
+    channels: Floats
+    allowed: Booleans
+    npu_cycles: Floats
+    npu_waits: Booleans
+    npu_macs: Floats
+    npu_sram_bytes: Floats
+    npu_mram_bytes: Floats
     cim: CimCost
-    received: FloatArray
-    returned: FloatArray
-    tail_cycles: FloatArray
+    received: Floats
+    returned: Floats
+    tail_cycles: Floats
 
 
 def shares(
@@ -178,7 +179,7 @@ def shares(
     return tables
 
 
-def _part(ops: OpArrays, channels: FloatArray) -> OpArrays:
+def _part(ops: OpArrays, channels: Floats) -> OpArrays:
     """The share of each op (n,) with `channels` (n,); a stand-in, costs dropped, where that is 0."""
     product = ops.is_kind(*PRODUCTS)
     part = ops.with_out_channels(np.where(product, ops.out_channels, np.maximum(channels, 1.0)))
@@ -186,7 +187,7 @@ def _part(ops: OpArrays, channels: FloatArray) -> OpArrays:
     return OpArrays(**{**vars(part), "heads": heads})
 
 
-def _npu_costs(part: OpArrays, runs: BoolArray, soc: SoC, npu_model: NpuModel | None) -> dict[str, Any]:
+def _npu_costs(part: OpArrays, runs: Booleans, soc: SoC, npu_model: NpuModel | None) -> dict[str, Any]:
     """Costs of the NPU's shares, arrays (n,) by their name in `Shares`."""
     if not soc.has_npu:
         none = np.zeros(len(part))
@@ -207,7 +208,7 @@ def _npu_costs(part: OpArrays, runs: BoolArray, soc: SoC, npu_model: NpuModel | 
     }
 
 
-def _cim_costs(part: OpArrays, runs: BoolArray, soc: SoC) -> CimCost:
+def _cim_costs(part: OpArrays, runs: Booleans, soc: SoC) -> CimCost:
     """Costs of the macros' shares (n,) for every number of macros: arrays (m, n)."""
     choices = macro_options(soc)
     if soc.cim is None:

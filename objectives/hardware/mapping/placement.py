@@ -23,10 +23,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from objectives.hardware.mapping.op_splits import PRODUCTS, Shares, channels_of, macro_options, on_grid
-from objectives.hardware.op import BoolArray, FloatArray, Op
+from objectives.hardware.op import Op
 from objectives.hardware.parts.cim import RUNS
 from objectives.hardware.parts.noc import Noc, Pattern
 from objectives.hardware.soc import SoC
+from search_space.arrays import Booleans, Floats
 
 BACK, STAY = 0, 1
 """What becomes of the macros' share of an output: written back to SRAM, or kept at the macros."""
@@ -60,31 +61,31 @@ class OpCosts:
         macro_bytes: Those of one macro.
     """
 
-    possible: BoolArray
-    npu_cycles: FloatArray
-    cim_cycles: FloatArray
-    fetch_cycles: FloatArray
-    transfer_cycles: FloatArray
-    tail_cycles: FloatArray
-    mac_pj: FloatArray
-    sram_pj: FloatArray
-    mram_pj: FloatArray
-    noc_pj: FloatArray
-    static_pj: FloatArray
-    sram_bytes: FloatArray
-    mram_bytes: FloatArray
-    noc_bytes: FloatArray
-    weight_bytes: FloatArray
-    macro_bytes: FloatArray
+    possible: Booleans
+    npu_cycles: Floats
+    cim_cycles: Floats
+    fetch_cycles: Floats
+    transfer_cycles: Floats
+    tail_cycles: Floats
+    mac_pj: Floats
+    sram_pj: Floats
+    mram_pj: Floats
+    noc_pj: Floats
+    static_pj: Floats
+    sram_bytes: Floats
+    mram_bytes: Floats
+    noc_bytes: Floats
+    weight_bytes: Floats
+    macro_bytes: Floats
 
     @property
-    def cycles(self) -> FloatArray:
+    def cycles(self) -> Floats:
         """Time of the op."""
         npu = self.fetch_cycles + self.npu_cycles
         return np.maximum(npu, self.transfer_cycles + self.cim_cycles) + self.tail_cycles
 
     @property
-    def energy_pj(self) -> FloatArray:
+    def energy_pj(self) -> Floats:
         """Energy of the op."""
         return self.mac_pj + self.sram_pj + self.mram_pj + self.noc_pj + self.static_pj
 
@@ -123,11 +124,11 @@ def is_projection(op: Op) -> bool:
 class _Moves:
     """Bytes of each transfer before an op, (p, k), and whether it can be."""
 
-    possible: BoolArray
-    fetch: FloatArray
-    multicast: FloatArray
-    scatter: FloatArray
-    exchange: FloatArray
+    possible: Booleans
+    fetch: Floats
+    multicast: Floats
+    scatter: Floats
+    exchange: Floats
 
 
 def op_costs(previous: Shares | None, shares: Shares, soc: SoC, *, later_bytes: float = 0.0) -> OpCosts:
@@ -221,7 +222,7 @@ def _moves(previous: Shares | None, shares: Shares, later_bytes: float) -> _Move
     return _Moves(possible, fetch, multicast, scatter, exchange)
 
 
-def _possible(shares: Shares, moves: _Moves, kept: FloatArray, soc: SoC) -> BoolArray:
+def _possible(shares: Shares, moves: _Moves, kept: Floats, soc: SoC) -> Booleans:
     """Shape (m, p, k, 2)."""
     allowed = moves.possible & shares.allowed[None, :]
     room = soc.cim.buffer.value * 1024 if soc.cim is not None else 0.0
@@ -234,12 +235,12 @@ def _possible(shares: Shares, moves: _Moves, kept: FloatArray, soc: SoC) -> Bool
 
 def _on_network(
     soc: SoC,
-    fetch: FloatArray,
-    multicast: FloatArray,
-    scatter: FloatArray,
-    exchange: FloatArray,
-    returning: FloatArray,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+    fetch: Floats,
+    multicast: Floats,
+    scatter: Floats,
+    exchange: Floats,
+    returning: Floats,
+) -> tuple[Floats, Floats, Floats]:
     """Cycles of the fetch, of all transfers, and energy, each (m, p, k, 2); one transfer after the other."""
     if soc.noc is None:
         none = np.zeros((1, 1, 1, 1))
@@ -262,7 +263,7 @@ def _on_network(
     return fetch_cycles, total_cycles, total_pj
 
 
-def _moved(noc: Noc, patterns: list[Pattern], moved: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _moved(noc: Noc, patterns: list[Pattern], moved: Floats) -> tuple[Floats, Floats]:
     cycles = np.concatenate([noc.cycles(pattern, moved) for pattern in patterns])
     energy = np.concatenate([noc.energy_pj(pattern, moved) for pattern in patterns])
     return on_grid(cycles), on_grid(energy)

@@ -23,8 +23,9 @@ from objectives.hardware.mapping.placement import (
     is_projection,
     op_costs,
 )
-from objectives.hardware.op import BoolArray, FloatArray, IntArray, Op
+from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC
+from search_space.arrays import Booleans, Floats, Integers
 
 Weights = tuple[float, float, float]
 """Of cycles, of energy in pJ, of weight bytes in one macro."""
@@ -114,9 +115,9 @@ class Steps:
     """A segment ready for dynamic programming: for each op arrays (m, p, k, 2), forbidden ways at
     `FORBIDDEN`."""
 
-    cycles: tuple[FloatArray, ...]
-    energy_pj: tuple[FloatArray, ...]
-    macro_bytes: tuple[FloatArray, ...]
+    cycles: tuple[Floats, ...]
+    energy_pj: tuple[Floats, ...]
+    macro_bytes: tuple[Floats, ...]
 
     @classmethod
     def of(cls, costs: Sequence[OpCosts]) -> Steps:
@@ -132,19 +133,19 @@ class Steps:
         return Steps(*(tuple(array[index : index + 1] for array in part) for part in vars(self).values()))
 
 
-def _limited(values: FloatArray, possible: BoolArray) -> FloatArray:
+def _limited(values: Floats, possible: Booleans) -> Floats:
     return np.where(possible, values, FORBIDDEN)
 
 
-def lexicographic(keys: Sequence[FloatArray]) -> IntArray:
+def lexicographic(keys: Sequence[Floats]) -> Integers:
     """Index (rows,) of the least of each row of arrays (rows, n): by the first key, then the second, ..."""
-    least: BoolArray | None = None
+    least: Booleans | None = None
     for key in keys:
         masked = key if least is None else np.where(least, key, np.inf)
         ties = masked == masked.min(axis=1, keepdims=True)
         least = ties
     assert least is not None
-    index: IntArray = least.argmax(axis=1)
+    index: Integers = least.argmax(axis=1)
     return index
 
 
@@ -169,12 +170,12 @@ def solve(steps: Steps, weights: Weights, then: Weights = LATENCY) -> list[Point
     return points
 
 
-Choices = tuple[IntArray, IntArray, IntArray]
+Choices = tuple[Integers, Integers, Integers]
 
 
 def run(
     steps: Steps, weights: Weights, then: Weights = LATENCY, *, starts: int = 1
-) -> tuple[list[FloatArray], list[Choices]]:
+) -> tuple[list[Floats], list[Choices]]:
     """Dynamic programming from each of `starts` placements of the input; the last of them is SRAM.
 
     Returns:
@@ -192,8 +193,8 @@ def run(
 
 
 def _step(
-    sums: list[FloatArray], parts: tuple[FloatArray, ...], weights: Weights, then: Weights
-) -> tuple[list[FloatArray], Choices]:
+    sums: list[Floats], parts: tuple[Floats, ...], weights: Weights, then: Weights
+) -> tuple[list[Floats], Choices]:
     """One op: sums (m, s, p) and costs (m, p, k, 2) to sums (m, s, k)."""
     count, starts, places = sums[0].shape
     splits = parts[0].shape[2]
@@ -220,8 +221,8 @@ def _step(
 
 
 def _best(
-    rows: list[FloatArray], weights: Weights, then: Weights, shape: tuple[int, int, int]
-) -> tuple[list[FloatArray], IntArray]:
+    rows: list[Floats], weights: Weights, then: Weights, shape: tuple[int, int, int]
+) -> tuple[list[Floats], Integers]:
     """The best of each row, for the three criteria, and where it was; reshaped."""
     keys = [_weighted(rows, part) for part in (weights, then) if sum(part) > 0]
     index = lexicographic([*keys, *rows])
@@ -229,7 +230,7 @@ def _best(
     return values, index.reshape(shape)
 
 
-def _weighted(rows: list[FloatArray], weights: Weights) -> FloatArray:
+def _weighted(rows: list[Floats], weights: Weights) -> Floats:
     if sum(weight != 0 for weight in weights) == 1 and max(weights) == 1:
         return rows[weights.index(1.0)]
     return sum((row * weight for row, weight in zip(rows, weights, strict=True)), np.zeros_like(rows[0]))
