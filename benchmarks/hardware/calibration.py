@@ -24,7 +24,7 @@ import numpy as np
 from rich.table import Table
 
 from objectives.hardware import MAPPINGS, CostModel, SoC, load_soc
-from objectives.hardware.mapping.op_splits import shares
+from objectives.hardware.mapping.op_splits import split_costs
 from objectives.hardware.mapping.placement import op_costs
 from objectives.hardware.parts.cim import RUNS
 from objectives.hardware.soc import assumed, with_value
@@ -61,8 +61,8 @@ def compare(chip: str, subnets: Sequence[Subnet], mapping: str) -> dict[str, Any
     npu_cycles = cim_cycles = npu_pj = cim_pj = 0.0
     every_cycles = sum(count * float(soc.npu.cycles([op])[0]) for op, count in counts.items())
     movable = [op for op in counts if op.kind in RUNS]
-    for op, table in zip(movable, shares(movable, soc, "cim"), strict=True):
-        cost = op_costs(None, table, soc)
+    for op, splits in zip(movable, split_costs(movable, soc, "cim"), strict=True):
+        cost = op_costs(None, splits, soc)
         on_cim, on_npu = cost.at(-1, 0, 0, 0), cost.at(-1, 0, 1, 0)
         npu_cycles += counts[op] * on_npu["npu_cycles"]
         cim_cycles += counts[op] * (on_cim["transfer_cycles"] + on_cim["cim_cycles"] + on_cim["tail_cycles"])

@@ -11,7 +11,7 @@ class Chip:
 
     Attributes:
         macros: Number of CIM macros; None keeps the file's number.
-        units: Compute units per macro; None keeps the file's number, and is the value on a chip without macros.
+        units: Compute units per macro; None keeps the file's number.
     """
 
     macros: int | None = None

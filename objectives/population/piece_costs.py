@@ -2,8 +2,8 @@
 
 The blocks of a stage begin and end with their map in SRAM, so their costs add up. The down-sampling step of a
 stage may read its map from wherever the step before left it, if there are no blocks in between. Its costs are
-therefore a matrix over the placements of its input and its output. The stem is part of the first step, and the
-head's convolution is one more step.
+therefore a matrix over the placements of its input and its output. The stem is part of the first step, and
+the head's convolution is one more step.
 """
 
 from __future__ import annotations
@@ -170,11 +170,11 @@ class _Tabulation:
             producer = _producer(ops[0].height, ops[0].in_channels)
             if hands_over(producer, ops[0], mapper.soc):
                 mapper.learn([producer])
-                before = mapper.table(producer)
+                before = mapper.splits(producer)
         matrix: Floats | None = None
         for start, stop in split_points(ops, frozenset(read_again(part.steps)), mapper.soc):
-            tables = [mapper.table(op) for op in ops[start:stop]]
-            steps = Steps.of(segment_costs(tables, mapper.soc, before=before))
+            splits = [mapper.splits(op) for op in ops[start:stop]]
+            steps = Steps.of(segment_costs(splits, mapper.soc, before=before))
             starts = len(before.channels) if before is not None else 1
             sums, _ = run(steps, criterion, tie_breaker, starts=starts)
             segment = np.stack(sums)[..., ::-1, ::-1]  # (3, m, p, q), SRAM first

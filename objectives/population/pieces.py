@@ -1,12 +1,12 @@
 """Pieces of a search space: parts of a network that depend on few genes, so that each can be tabulated.
 
-`piece_costs.py` tabulates what the pieces cost on a chip, `size_tables.py` how large they are. The pieces of a
-network, in the order of its ops:
+`piece_costs.py` tabulates what the pieces cost on a chip, `size_tables.py` how large they are. The pieces of
+a network, in the order of its ops:
 
-    stem, then for each stage: downsampling, position embedding, conv blocks, ViT blocks; head.conv, classifier
+    stem; for each stage: downsampling, conv blocks, position embedding, ViT blocks; head.conv; classifier
 
-All blocks of one kind in a stage have the same options, so one piece stands for them: it is tabulated once, for
-the first block, and moved to the genes of the others.
+All blocks of one kind in a stage have the same options, so one piece stands for them: it is tabulated once,
+for the first block, and moved to the genes of the others.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class SpacePieces:
         return [int(option) for option in self._genes[gene][1].options]
 
     def width_before(self, stage: int) -> str:
-        """Name of the gene that decides the input channels of stage `stage`; one past the last: of the head."""
+        """Name of the gene that decides the input channels of a stage, or of the head after the last."""
         return "stem.width" if stage == 0 else f"stage{stage}.width"
 
     def _downsampling(self, stage: int) -> Piece:

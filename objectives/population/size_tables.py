@@ -1,7 +1,7 @@
 """Sizes of whole populations, looked up in tables of the pieces of a search space.
 
-MACs, parameters and numbers of blocks of a network are the sums over its pieces; its peak activation memory is
-the maximum over its pieces. All counts are integers below 2^53, so sums of float64 are exact.
+MACs, parameters and numbers of blocks of a network are the sums over its pieces; its peak activation memory
+is the maximum over its pieces. All counts are integers below 2^53, so sums of float64 are exact.
 """
 
 from __future__ import annotations
