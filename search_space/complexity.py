@@ -29,7 +29,12 @@ def stem_macs(subnet: Subnet) -> int:
 def head_macs(subnet: Subnet) -> int:
     """Multiply-accumulates of the last convolution and the classifier."""
     head = subnet.head
-    return subnet.sides[-1] ** 2 * head.in_width * head.width + head.width * head.classes
+    return subnet.sides[-1] ** 2 * head.in_width * head.width + classifier_macs(subnet)
+
+
+def classifier_macs(subnet: Subnet) -> int:
+    """Multiply-accumulates of the classifier, the last layer of the head."""
+    return subnet.head.width * subnet.head.classes
 
 
 def part_macs(part: Part, side: int) -> int:
@@ -68,7 +73,12 @@ def stem_params(subnet: Subnet) -> int:
 def head_params(subnet: Subnet) -> int:
     """Parameters of the last convolution, its batch norm and the classifier."""
     head = subnet.head
-    return (head.in_width + 2) * head.width + (head.width + 1) * head.classes
+    return (head.in_width + 2) * head.width + classifier_params(subnet)
+
+
+def classifier_params(subnet: Subnet) -> int:
+    """Parameters of the classifier, the last layer of the head."""
+    return (subnet.head.width + 1) * subnet.head.classes
 
 
 def part_params(part: Part) -> int:

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
 from math import prod
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from search_space import complexity
 from search_space import genotype as genotypes
+from search_space.arrays import Booleans, Genotypes
 from search_space.block_options import (
     MBCONV,
     PATCH_MERGING,
@@ -32,6 +31,19 @@ from search_space.errors import DocumentError
 from search_space.files.yaml_document import Document, built_in_names, parse_document, read_laid_over
 from search_space.genotype import Gene, Genotype
 from search_space.subnet import Head, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock
+
+
+@dataclass(frozen=True)
+class _Switch:
+    """A gene whose options make other genes inactive.
+
+    Attributes:
+        gene: Index of the gene.
+        inactive: For each of its options the indices of the genes that it makes inactive.
+    """
+
+    gene: int
+    inactive: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -82,48 +94,49 @@ class Space(Document):
         """
         checked = genotypes.check(genotype, self.genes)
         active = [True] * len(checked)
-        for gene, switched_off in self._switches:
-            for index in switched_off[checked[gene]]:
+        for switch in self._switches:
+            for index in switch.inactive[checked[switch.gene]]:
                 active[index] = False
         return tuple(active)
 
-    def active_rows(self, genotypes: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    def active_rows(self, genotypes: Genotypes) -> Booleans:
         """`active` of many genotypes (n, genes) at once, unchecked: shape (n, genes)."""
         active = np.ones(genotypes.shape, dtype=np.bool_)
-        for gene, switched_off in self._switches:
-            for option, indices in enumerate(switched_off):
-                if indices:
-                    active[:, indices] &= (genotypes[:, gene] != option)[:, None]
+        for switch in self._switches:
+            for option, inactive in enumerate(switch.inactive):
+                if inactive:
+                    active[:, inactive] &= (genotypes[:, switch.gene] != option)[:, None]
         return active
 
     @cached_property
-    def _switches(self) -> tuple[tuple[int, tuple[tuple[int, ...], ...]], ...]:
-        """Genes that make others inactive: index, and for each of its options the genes it switches off."""
-        switches: list[tuple[str, list[tuple[str, ...]]]] = []
+    def _switches(self) -> tuple[_Switch, ...]:
+        switches = []
         for number, stage in enumerate(self.stages, start=1):
-            prefix = f"stage{number}"
-            step = (f"{prefix}.downsampling.kernel", f"{prefix}.downsampling.expansion")
+            name = f"stage{number}"
+            options_of_mbconv = self._genes_named(f"{name}.downsampling.")
+            kinds = stage.downsampling.kind
             switches.append(
-                (
-                    f"{prefix}.downsampling",
-                    [() if kind == MBCONV else step for kind in stage.downsampling.kind],
+                _Switch(
+                    self._position[f"{name}.downsampling"],
+                    tuple(() if kind == MBCONV else options_of_mbconv for kind in kinds),
                 )
             )
-            for block, depths, choices in (
-                ("conv", stage.conv_depth, ("kernel", "expansion")),
-                ("vit", stage.vit_depth, ("heads", "mlp_ratio")),
-            ):
+            for block, depths in (("conv", stage.conv_depth), ("vit", stage.vit_depth)):
                 absent = [range(depth + 1, max(depths) + 1) for depth in depths]
-                off = [
-                    tuple(f"{prefix}.{block}{which}.{choice}" for which in numbers for choice in choices)
-                    for numbers in absent
-                ]
-                switches.append((f"{prefix}.{block}_depth", off))
-        position = self._position
-        return tuple(
-            (position[gene], tuple(tuple(position[name] for name in names) for names in off))
-            for gene, off in switches
-        )
+                switches.append(
+                    _Switch(
+                        self._position[f"{name}.{block}_depth"],
+                        tuple(
+                            self._genes_named(*(f"{name}.{block}{place}." for place in places))
+                            for places in absent
+                        ),
+                    )
+                )
+        return tuple(switches)
+
+    def _genes_named(self, *prefixes: str) -> tuple[int, ...]:
+        """Indices of the genes whose names begin with one of `prefixes`."""
+        return tuple(index for name, index in self._position.items() if name.startswith(prefixes))
 
     def canonical(self, genotype: Sequence[int]) -> Genotype:
         """`genotype` with every inactive gene set to 0: equal if and only if the networks are equal.
