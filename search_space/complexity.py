@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from search_space.subnet import MBConv, PatchMerging, Subnet, ViTBlock, downsampled
+from search_space.subnet import LAYER_NORM, MBConv, PatchMerging, Subnet, ViTBlock, downsampled
 
 Part = MBConv | PatchMerging | ViTBlock
 
@@ -48,8 +48,9 @@ def part_macs(part: Part, side: int) -> int:
 def params(subnet: Subnet) -> int:
     """Trained numbers of the deployed network.
 
-    Convolutions carry no bias; batch norm and layer norm two numbers a channel; layer scale one a
-    channel and branch. A stage with transformer blocks holds one position embedding of its own size.
+    Convolutions carry no bias; batch norm behind them and layer norm two numbers a channel; layer scale one a
+    channel and branch. Batch norm of a transformer block has none: the weights and biases of the linear
+    layer behind it hold it. A stage with transformer blocks holds one position embedding of its own size.
     """
     total = stem_params(subnet)
     for part in subnet.sequence():
@@ -78,8 +79,8 @@ def part_params(part: Part) -> int:
         case ViTBlock():
             attention = 3 * part.attention_width * (width + 1) + width * (part.attention_width + 1)
             mlp = part.mlp_width * (width + 1) + width * (part.mlp_width + 1)
-            norms_and_scales = 2 * 2 * width + 2 * width
-            return attention + mlp + norms_and_scales
+            norms = 2 * 2 * width if part.norm == LAYER_NORM else 0
+            return attention + mlp + norms + 2 * width
         case PatchMerging():
             return part.kernel**2 * part.in_width * width + 2 * width
         case MBConv():

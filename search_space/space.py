@@ -31,7 +31,7 @@ from search_space.block_options import (
 from search_space.errors import DocumentError
 from search_space.files.yaml_document import Document, built_in_names, parse_document, read_laid_over
 from search_space.genotype import Gene, Genotype
-from search_space.subnet import Head, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock
+from search_space.subnet import LAYER_NORM, Head, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Space(Document):
             )
             for block, depths, choices in (
                 ("conv", stage.conv_depth, ("kernel", "expansion")),
-                ("vit", stage.vit_depth, ("heads", "mlp_ratio")),
+                ("vit", stage.vit_depth, stage.vit.choices if stage.vit is not None else ()),
             ):
                 absent = [range(depth + 1, max(depths) + 1) for depth in depths]
                 off = [
@@ -183,6 +183,9 @@ class Space(Document):
                 heads=self._number(genotype, f"{prefix}.{name}.heads"),
                 head_dim=options.vit.head_dim,
                 mlp_ratio=self._number(genotype, f"{prefix}.{name}.mlp_ratio"),
+                norm=LAYER_NORM
+                if options.vit.norm is None
+                else str(self._chosen(genotype, f"{prefix}.{name}.norm")),
             )
 
         conv_depth = self._number(genotype, f"{prefix}.conv_depth")
@@ -205,6 +208,8 @@ class Space(Document):
         values = [0] * len(self.genes)
         for name, option in wanted.items():
             index = self._position.get(name)
+            if index is None and option == LAYER_NORM:
+                continue  # the only norm of a space without this gene
             if index is None or option not in self.genes[index].options:
                 allowed = "absent" if index is None else f"one of {list(self.genes[index].options)}"
                 raise DocumentError(f"space {self.name!r}: {name} must be {allowed}, but got {option!r}")
@@ -254,8 +259,8 @@ class Space(Document):
         return self._extreme(largest=False)
 
     def _extreme(self, *, largest: bool) -> Genotype:
-        # Cost rises with every gene but the kind of down-sampling. That one changes its own stage
-        # only, so each stage's kind is chosen alone.
+        # Cost rises with every gene but the kind of down-sampling (a norm adds operations, but no
+        # multiply-accumulates). That one changes its own stage only, so each stage's kind is chosen alone.
         values = [gene.cardinality - 1 if largest else 0 for gene in self.genes]
         best = max if largest else min
         for number in range(1, len(self.stages) + 1):
@@ -337,6 +342,8 @@ def _stage_genes(prefix: str, stage: StageOptions) -> Iterator[Gene]:
         for block in range(1, max(stage.vit_depth) + 1):
             yield Gene(f"{prefix}.vit{block}.heads", stage.vit.heads)
             yield Gene(f"{prefix}.vit{block}.mlp_ratio", stage.vit.mlp_ratio)
+            if stage.vit.norm is not None:
+                yield Gene(f"{prefix}.vit{block}.norm", stage.vit.norm)
 
 
 def _stage_choices(prefix: str, stage: Stage) -> dict[str, int | str]:
@@ -357,6 +364,7 @@ def _stage_choices(prefix: str, stage: Stage) -> dict[str, int | str]:
     for number, vit in enumerate(stage.vit_blocks, start=1):
         choices[f"{prefix}.vit{number}.heads"] = vit.heads
         choices[f"{prefix}.vit{number}.mlp_ratio"] = vit.mlp_ratio
+        choices[f"{prefix}.vit{number}.norm"] = vit.norm
     return choices
 
 
@@ -367,7 +375,11 @@ def _stage_cardinality(stage: StageOptions) -> int:
     }
     downsampling = sum(kinds[kind] for kind in stage.downsampling.kind)
     conv = len(stage.conv.kernel) * len(stage.conv.expansion) if stage.conv else 0
-    vit = len(stage.vit.heads) * len(stage.vit.mlp_ratio) if stage.vit else 0
+    vit = (
+        len(stage.vit.heads) * len(stage.vit.mlp_ratio) * len(stage.vit.norm or (LAYER_NORM,))
+        if stage.vit
+        else 0
+    )
     count: int = (
         len(stage.width)
         * downsampling

@@ -16,6 +16,10 @@ from typing import Any
 
 from search_space.errors import DocumentError
 
+LAYER_NORM, BATCH_NORM = "layer", "batch"
+NORMS = (BATCH_NORM, LAYER_NORM)
+"""Normalisations of a transformer block, the cheaper one first."""
+
 
 @dataclass(frozen=True)
 class Stem:
@@ -64,12 +68,17 @@ class PatchMerging:
 
 @dataclass(frozen=True)
 class ViTBlock:
-    """Pre-norm transformer block. Width of q, k and v is `heads * head_dim`, whatever `width` is."""
+    """Pre-norm transformer block. Width of q, k and v is `heads * head_dim`, whatever `width` is.
+
+    `norm` normalises the inputs of attention and of the MLP. A deployed network has no operator for batch
+    norm: the linear layer behind it holds its scale and shift.
+    """
 
     width: int
     heads: int
     head_dim: int
     mlp_ratio: int
+    norm: str = LAYER_NORM
 
     @property
     def attention_width(self) -> int:
@@ -155,11 +164,18 @@ class Subnet:
             yield from stage.vit_blocks
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dictionaries, lists and numbers; equal subnets give equal results."""
+        """Plain dictionaries, lists and numbers; equal subnets give equal results.
+
+        A transformer block's `norm` is listed unless it is layer norm, so that networks of spaces without
+        that choice keep their digests.
+        """
         data = asdict(self)
         for stage, record in zip(self.stages, data["stages"], strict=True):
             kind = "mbconv" if isinstance(stage.downsampling, MBConv) else "patch_merging"
             record["downsampling"] = {"kind": kind, **record["downsampling"]}
+            for block in record["vit_blocks"]:
+                if block["norm"] == LAYER_NORM:
+                    del block["norm"]
         return data
 
     @classmethod
@@ -196,8 +212,15 @@ def _stage(record: Any) -> Stage:
     return Stage(
         downsampling=kinds[down.pop("kind")](**down),
         conv_blocks=tuple(MBConv(**block) for block in record["conv_blocks"]),
-        vit_blocks=tuple(ViTBlock(**block) for block in record["vit_blocks"]),
+        vit_blocks=tuple(map(_vit_block, record["vit_blocks"])),
     )
+
+
+def _vit_block(record: Any) -> ViTBlock:
+    block = ViTBlock(**record)
+    if block.norm not in NORMS:
+        raise KeyError(block.norm)
+    return block
 
 
 def downsampled(side: int, stride: int) -> int:
@@ -212,5 +235,7 @@ def _stage_text(stage: Stage) -> str:
     else:
         texts = [f"{down.width}:merge"]
     texts += [f"mb{block.kernel}x{block.expansion}" for block in stage.conv_blocks]
-    texts += [f"vit{block.heads}h{block.mlp_ratio}r" for block in stage.vit_blocks]
+    for block in stage.vit_blocks:
+        suffix = "-bn" if block.norm == BATCH_NORM else ""
+        texts.append(f"vit{block.heads}h{block.mlp_ratio}r{suffix}")
     return " ".join(texts)

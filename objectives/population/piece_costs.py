@@ -110,7 +110,11 @@ class _Pieces:
     def blocks(self, number: int) -> Iterator[GeneTable]:
         """The blocks of stage `number`, each as a function of its genes and the depth."""
         stage = f"stage{number}"
-        for kind, choices in (("conv", ("kernel", "expansion")), ("vit", ("heads", "mlp_ratio"))):
+        vit = self._space.stages[number - 1].vit
+        for kind, choices in (
+            ("conv", ("kernel", "expansion")),
+            ("vit", vit.choices if vit is not None else ()),
+        ):
             depths = self._options(f"{stage}.{kind}_depth")
             if max(depths) == 0:
                 continue

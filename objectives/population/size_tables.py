@@ -83,7 +83,11 @@ class _Parts:
     def _blocks(self, number: int) -> Iterator[GeneTable]:
         """The blocks of stage `number`, and the position embedding of its transformer blocks."""
         stage, side = f"stage{number}", ("resolution", f"stage{number}.width")
-        for kind, choices in (("conv", ("kernel", "expansion")), ("vit", ("heads", "mlp_ratio"))):
+        vit = self._space.stages[number - 1].vit
+        for kind, choices in (
+            ("conv", ("kernel", "expansion")),
+            ("vit", vit.choices if vit is not None else ()),
+        ):
             depths = [int(option) for option in self._genes[f"{stage}.{kind}_depth"][1].options]
             if max(depths) == 0:
                 continue

@@ -116,7 +116,7 @@ def _stage_parts(
         size = stage.width * side**2
         yield Part(f"{name}.tokens", None, layer, lambda x, _: layer.tokens(x), 0, size, 3 * size, size)
     for number, (vit, vit_block) in enumerate(zip(layer.vit_blocks, stage.vit_blocks, strict=False)):
-        yield part(f"vit{number}", vit_block, vit, lambda x, _, vit=vit, block=vit_block: vit(x, block))
+        yield part(f"vit{number}", vit_block, vit, lambda x, by, vit=vit, block=vit_block: vit(x, block, by))
 
 
 def _working(block: MBConv | PatchMerging | ViTBlock, side: int, out: int, keeps_scores: bool) -> int:
