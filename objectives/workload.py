@@ -1,7 +1,7 @@
 """The workload of a subnet: all its ops in order, with names and with what must stay in memory meanwhile.
 
-Batch norm, layer scale and ReLU6 fold into the convolution or linear layer before them and cost nothing;
-GELU is fused into the layer before it.
+Batch norm, layer scale and ReLU6 fold into the convolution or linear layer before them and cost nothing, batch
+norm of a transformer block into the linear layer behind it; GELU is fused into the layer before it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from objectives.hardware.op import Op
-from search_space.subnet import Head, MBConv, PatchMerging, Stage, Subnet, ViTBlock, downsampled
+from search_space.subnet import LAYER_NORM, Head, MBConv, PatchMerging, Stage, Subnet, ViTBlock, downsampled
 
 IMAGE_CHANNELS = 3
 
@@ -114,12 +114,16 @@ def _mbconv_steps(prefix: str, block: MBConv, side: int) -> Iterator[Step]:
 def _vit_steps(prefix: str, block: ViTBlock, tokens: int) -> Iterator[Step]:
     width, inner, heads = block.width, block.attention_width, block.heads
     residual, values = tokens * width, tokens * inner
+    has_norm = block.norm == LAYER_NORM
+    # Without it the linear layers read the residual themselves, so nothing is held besides.
+    behind_norm = residual if has_norm else 0
 
     def linear(in_channels: int, out_channels: int, heads: int = 1, *, gelu: bool = False) -> Op:
         return Op("linear", tokens, 1, in_channels, out_channels, heads=heads, fused_gelu=gelu)
 
-    yield Step(f"{prefix}.norm1", Op("norm", tokens, 1, width, width))
-    yield Step(f"{prefix}.qkv", linear(width, 3 * inner, heads), residual)
+    if has_norm:
+        yield Step(f"{prefix}.norm1", Op("norm", tokens, 1, width, width))
+    yield Step(f"{prefix}.qkv", linear(width, 3 * inner, heads), behind_norm)
     yield Step(
         f"{prefix}.scores", Op("matmul", tokens, 1, block.head_dim, tokens, heads=heads), residual + values
     )
@@ -127,8 +131,9 @@ def _vit_steps(prefix: str, block: ViTBlock, tokens: int) -> Iterator[Step]:
     yield Step(f"{prefix}.attend", Op("matmul", tokens, 1, tokens, block.head_dim, heads=heads), residual)
     yield Step(f"{prefix}.projection", linear(inner, width), residual)
     yield Step(f"{prefix}.add1", Op("add", tokens, 1, width, width))
-    yield Step(f"{prefix}.norm2", Op("norm", tokens, 1, width, width))
-    yield Step(f"{prefix}.fc1", linear(width, block.mlp_width, gelu=True), residual)
+    if has_norm:
+        yield Step(f"{prefix}.norm2", Op("norm", tokens, 1, width, width))
+    yield Step(f"{prefix}.fc1", linear(width, block.mlp_width, gelu=True), behind_norm)
     yield Step(f"{prefix}.fc2", linear(block.mlp_width, width), residual)
     yield Step(f"{prefix}.add2", Op("add", tokens, 1, width, width))
 

@@ -9,7 +9,7 @@ from mashumaro.types import SerializableType
 
 from search_space.errors import DocumentError, UnknownNameError
 from search_space.files.yaml_document import Document
-from search_space.subnet import CONV, VIT, block_kinds
+from search_space.subnet import CONV, NORMS, VIT, block_kinds
 
 WIDTH_GRANULARITY = 8
 """Output channels of one Ethos-U55 micro-block; other widths waste part of it."""
@@ -54,16 +54,31 @@ class ConvOptions(BlockOptions):
 
 @dataclass(frozen=True)
 class ViTOptions(BlockOptions):
-    """Choices of one ViT block. Width of q, k and v is heads x head_dim."""
+    """Choices of one ViT block. Width of q, k and v is heads x head_dim.
+
+    Attributes:
+        norm: Normalisations, of `subnet.NORMS`. Listed in any order, kept as (batch, layer), so that the
+            smallest network has batch norm and the largest layer norm. None: layer norm only, and no gene.
+    """
 
     heads: tuple[int, ...]
     head_dim: int
     mlp_ratio: tuple[int, ...]
+    norm: tuple[str, ...] | None = None
+
+    class Config(Document.Config):
+        """mashumaro's settings."""
+
+        # A space without the choice keeps its digest.
+        omit_none = True
 
     def __post_init__(self) -> None:
         check_options("heads", self.heads)
         check_options("head_dim", (self.head_dim,), multiple_of=WIDTH_GRANULARITY)
         check_options("mlp_ratio", self.mlp_ratio)
+        if self.norm is not None:
+            _check_names("norm", "norm of ViT blocks", self.norm, NORMS)
+            object.__setattr__(self, "norm", tuple(sorted(self.norm, key=NORMS.index)))
 
 
 OPTIONS: dict[str, type[BlockOptions]] = {CONV: ConvOptions, VIT: ViTOptions}
@@ -111,11 +126,7 @@ class DownsamplingOptions(Document):
     expansion: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        for kind in self.kind:
-            if kind not in (MBCONV, PATCH_MERGING):
-                raise UnknownNameError("down-sampling kind", kind, (MBCONV, PATCH_MERGING))
-        if not self.kind or len(set(self.kind)) != len(self.kind):
-            raise DocumentError(f"kind must list different kinds, but got {list(self.kind)}")
+        _check_names("kind", "down-sampling kind", self.kind, (MBCONV, PATCH_MERGING))
         check_options("kernel", self.kernel, odd=True)
         check_options("expansion", self.expansion)
 
@@ -199,6 +210,14 @@ class HeadOptions(Document):
 def _check_stride(stride: int) -> None:
     if stride not in (1, 2):
         raise DocumentError(f"stride must be 1 or 2, but got {stride}")
+
+
+def _check_names(name: str, noun: str, options: tuple[str, ...], known: tuple[str, ...]) -> None:
+    for option in options:
+        if option not in known:
+            raise UnknownNameError(noun, option, known)
+    if not options or len(set(options)) != len(options):
+        raise DocumentError(f"{name} must list different {name}s, but got {list(options)}")
 
 
 def check_options(

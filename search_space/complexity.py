@@ -37,8 +37,9 @@ def classifier_macs(subnet: Subnet) -> int:
 def params(subnet: Subnet) -> int:
     """Trained numbers of the deployed network.
 
-    Convolutions carry no bias; batch norm and layer norm two numbers a channel; layer scale one a
-    channel and branch. A stage with transformer blocks holds one position embedding of its own size.
+    Convolutions carry no bias; batch norm behind them and layer norm two numbers a channel; layer scale one a
+    channel and branch. Batch norm of a transformer block has none: the weights and biases of the linear
+    layer behind it hold it. A stage with transformer blocks holds one position embedding of its own size.
     """
     total = stem_params(subnet)
     for part in subnet.sequence():

@@ -280,8 +280,8 @@ class Space(Document):
         return self._extreme(largest=False)
 
     def _extreme(self, *, largest: bool) -> Genotype:
-        # Cost rises with every gene but the kind of down-sampling. That one changes its own stage
-        # only, so each stage's kind is chosen alone.
+        # Cost rises with every gene but the kind of down-sampling (a norm adds operations, but no
+        # multiply-accumulates). That one changes its own stage only, so each stage's kind is chosen alone.
         values = [gene.cardinality - 1 if largest else 0 for gene in self.genes]
         best = max if largest else min
         for number in range(1, len(self.stages) + 1):

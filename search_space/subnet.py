@@ -17,6 +17,10 @@ from typing import Any, ClassVar, Self
 
 from search_space.errors import DocumentError
 
+LAYER_NORM, BATCH_NORM = "layer", "batch"
+NORMS = (BATCH_NORM, LAYER_NORM)
+"""Normalisations of a transformer block, the cheaper one first."""
+
 
 @dataclass(frozen=True)
 class Stem:
@@ -135,7 +139,11 @@ class PatchMerging(Block):
 
 @dataclass(frozen=True)
 class ViTBlock(Block):
-    """Pre-norm transformer block. Width of q, k and v is `heads * head_dim`, whatever `width` is."""
+    """Pre-norm transformer block. Width of q, k and v is `heads * head_dim`, whatever `width` is.
+
+    `norm` normalises the inputs of attention and of the MLP. A deployed network has no operator for batch
+    norm: the linear layer behind it holds its scale and shift.
+    """
 
     takes_tokens: ClassVar[bool] = True
 
@@ -143,6 +151,7 @@ class ViTBlock(Block):
     heads: int
     head_dim: int
     mlp_ratio: int
+    norm: str = LAYER_NORM
 
     @property
     def stride(self) -> int:  # type: ignore[override]
@@ -170,11 +179,12 @@ class ViTBlock(Block):
         width = self.width
         attention = 3 * self.attention_width * (width + 1) + width * (self.attention_width + 1)
         mlp = self.mlp_width * (width + 1) + width * (self.mlp_width + 1)
-        norms_and_scales = 2 * 2 * width + 2 * width
-        return attention + mlp + norms_and_scales
+        norms = 2 * 2 * width if self.norm == LAYER_NORM else 0
+        return attention + mlp + norms + 2 * width
 
     def __str__(self) -> str:
-        return f"vit{self.heads}h{self.mlp_ratio}r"
+        suffix = "-bn" if self.norm == BATCH_NORM else ""
+        return f"vit{self.heads}h{self.mlp_ratio}r{suffix}"
 
 
 CONV, VIT = "conv", "vit"
@@ -288,11 +298,18 @@ class Subnet:
             yield from stage.blocks
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dictionaries, lists and numbers; equal subnets give equal results."""
+        """Plain dictionaries, lists and numbers; equal subnets give equal results.
+
+        A transformer block's `norm` is listed unless it is layer norm, so that networks of spaces without
+        that choice keep their digests.
+        """
         data = asdict(self)
         for stage, record in zip(self.stages, data["stages"], strict=True):
             kind = "mbconv" if isinstance(stage.downsampling, MBConv) else "patch_merging"
             record["downsampling"] = {"kind": kind, **record["downsampling"]}
+            for block in record["vit_blocks"]:
+                if block["norm"] == LAYER_NORM:
+                    del block["norm"]
             # Networks without further kinds keep the digest that they had before there were any.
             if not record.pop("other_blocks"):
                 continue
@@ -337,12 +354,19 @@ def _stage(record: Any) -> Stage:
     return Stage(
         downsampling=kinds[down.pop("kind")](**down),
         conv_blocks=tuple(MBConv(**block) for block in record["conv_blocks"]),
-        vit_blocks=tuple(ViTBlock(**block) for block in record["vit_blocks"]),
+        vit_blocks=tuple(map(_vit_block, record["vit_blocks"])),
         other_blocks=tuple(
             BLOCKS[block["kind"]](**{name: value for name, value in block.items() if name != "kind"})
             for block in record.get("other_blocks", ())
         ),
     )
+
+
+def _vit_block(record: Any) -> ViTBlock:
+    block = ViTBlock(**record)
+    if block.norm not in NORMS:
+        raise KeyError(block.norm)
+    return block
 
 
 def downsampled(side: int, stride: int) -> int:

@@ -34,6 +34,7 @@ from supernet.network.elastic_layers import (
     ElasticLinear,
     ElasticPositions,
     ElasticQKV,
+    ElasticTokenBatchNorm,
 )
 from supernet.network.supernet import Supernet
 
@@ -65,6 +66,7 @@ _BY_TYPE: dict[type[nn.Module], ParameterGroup] = {
     ElasticQKV: ParameterGroup.ATTENTION,
     ElasticBatchNorm: ParameterGroup.NORM,
     ElasticLayerNorm: ParameterGroup.NORM,
+    ElasticTokenBatchNorm: ParameterGroup.NORM,
     ElasticViTBlock: ParameterGroup.LAYER_SCALE,
     ElasticPositions: ParameterGroup.POSITIONS,
 }

@@ -5,13 +5,15 @@ Each takes a block's description (`search_space.subnet`) and computes that form 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from search_space.block_options import MBCONV, PATCH_MERGING, StageOptions
-from search_space.subnet import MBConv, PatchMerging, Stage, ViTBlock
-from supernet.network.batch_norm import Normalisation
+from search_space.subnet import BATCH_NORM, LAYER_NORM, MBConv, PatchMerging, Stage, ViTBlock
+from supernet.network.batch_norm import Folded, Normalisation, by_batch
 from supernet.network.cpu_kernels import attention
 from supernet.network.elastic_layers import (
     ElasticBatchNorm,
@@ -21,9 +23,11 @@ from supernet.network.elastic_layers import (
     ElasticLinear,
     ElasticPositions,
     ElasticQKV,
+    ElasticTokenBatchNorm,
     activated,
     leading,
     normalised,
+    split_heads,
 )
 from supernet.network.residual import Residual, add
 
@@ -69,34 +73,90 @@ class ElasticPatchMerging(nn.Module):
 
 
 class ElasticViTBlock(nn.Module):
-    """Pre-norm transformer block: multi-head attention and an MLP, each with layer scale and residual."""
+    """Pre-norm transformer block: multi-head attention and an MLP, each with layer scale and residual.
 
-    def __init__(self, width: int, *, heads: int, head_dim: int, mlp_ratio: int) -> None:
+    Layer norm and batch norm, where both can be chosen, have scales and shifts of their own; all other
+    weights are shared.
+    """
+
+    def __init__(
+        self, width: int, *, heads: int, head_dim: int, mlp_ratio: int, norms: Collection[str] = (LAYER_NORM,)
+    ) -> None:
         super().__init__()
-        self.attention_norm = ElasticLayerNorm(width)
+        has_layer_norm, has_batch_norm = LAYER_NORM in norms, BATCH_NORM in norms
+        self.attention_norm = ElasticLayerNorm(width) if has_layer_norm else None
+        self.attention_batch_norm = ElasticTokenBatchNorm(width) if has_batch_norm else None
         self.qkv = ElasticQKV(width, heads=heads, head_dim=head_dim)
         self.projection = ElasticLinear(heads * head_dim, width)
         self.attention_scale = nn.Parameter(torch.full((width,), LAYER_SCALE))
-        self.mlp_norm = ElasticLayerNorm(width)
+        self.mlp_norm = ElasticLayerNorm(width) if has_layer_norm else None
+        self.mlp_batch_norm = ElasticTokenBatchNorm(width) if has_batch_norm else None
         self.fc1 = ElasticLinear(width, width * mlp_ratio)
         self.fc2 = ElasticLinear(width * mlp_ratio, width)
         self.mlp_scale = nn.Parameter(torch.full((width,), LAYER_SCALE))
 
-    def forward(self, x: Tensor, block: ViTBlock, residual: Residual = add) -> Tensor:
+    def forward(
+        self, x: Tensor, block: ViTBlock, normalise: Normalisation = by_batch, residual: Residual = add
+    ) -> Tensor:
         """``(n, tokens, width)`` -> the same shape."""
         width = block.width
-        mixed = self._mixed(x, block.heads)
+        mixed = self._mixed(x, block, normalise)
         x = residual(x, leading(self.attention_scale, width).to(x.dtype) * self.projection(mixed, width))
         del mixed
-        hidden = F.gelu(self.fc1(self.mlp_norm(x), block.mlp_width))
+        hidden = F.gelu(self._expanded(x, block, normalise))
         out: Tensor = self.fc2(hidden, width)
         return residual(x, leading(self.mlp_scale, width).to(x.dtype) * out)
 
-    def _mixed(self, x: Tensor, heads: int) -> Tensor:
+    def _mixed(self, x: Tensor, block: ViTBlock, normalise: Normalisation) -> Tensor:
         """``(n, tokens, width)`` -> ``(n, tokens, heads * head_dim)``; queries and keys end with it."""
-        q, k, v = self.qkv(self.attention_norm(x), heads)
+        if block.norm == BATCH_NORM and isinstance(normalise, Folded):
+            q, k, v = split_heads(F.linear(x, *self.folded_qkv(block, normalise, x.dtype)), block.heads)
+        else:
+            norm = _norm(self.attention_norm, self.attention_batch_norm, x, block, normalise)
+            q, k, v = self.qkv(norm, block.heads)
+            del norm
         # (n, heads, tokens, head_dim) -> (n, tokens, heads * head_dim)
         return attention(q, k, v).transpose(1, 2).flatten(2)
+
+    def _expanded(self, x: Tensor, block: ViTBlock, normalise: Normalisation) -> Tensor:
+        """``(n, tokens, width)`` -> ``(n, tokens, mlp_width)``, before GELU."""
+        if block.norm == BATCH_NORM and isinstance(normalise, Folded):
+            return F.linear(x, *self.folded_fc1(block, normalise, x.dtype))
+        norm = _norm(self.mlp_norm, self.mlp_batch_norm, x, block, normalise)
+        out: Tensor = self.fc1(norm, block.mlp_width)
+        return out
+
+    def folded_qkv(self, block: ViTBlock, statistics: Folded, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Weight and bias of queries, keys and values, which hold batch norm."""
+        norm = self.attention_batch_norm
+        assert norm is not None
+        linear = self.qkv.of_heads(block.heads, block.width)
+        return statistics.folded_behind(norm, norm.form(block.width), linear, dtype)
+
+    def folded_fc1(self, block: ViTBlock, statistics: Folded, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the MLP's first layer, which hold batch norm."""
+        norm = self.mlp_batch_norm
+        assert norm is not None
+        linear = self.fc1.form(block.width, block.mlp_width)
+        return statistics.folded_behind(norm, norm.form(block.width), linear, dtype)
+
+
+def _norm(
+    layer_norm: ElasticLayerNorm | None,
+    batch_norm: ElasticTokenBatchNorm | None,
+    x: Tensor,
+    block: ViTBlock,
+    normalise: Normalisation,
+) -> Tensor:
+    """`x` by the norm that `block` has."""
+    out: Tensor
+    if block.norm == BATCH_NORM:
+        assert batch_norm is not None
+        out = batch_norm(x, normalise)
+    else:
+        assert layer_norm is not None
+        out = layer_norm(x)
+    return out
 
 
 class ElasticStage(nn.Module):
@@ -137,7 +197,11 @@ class ElasticStage(nn.Module):
             for _ in range(max(options.vit_depth)):
                 self.vit_blocks.append(
                     ElasticViTBlock(
-                        width, heads=max(vit.heads), head_dim=vit.head_dim, mlp_ratio=max(vit.mlp_ratio)
+                        width,
+                        heads=max(vit.heads),
+                        head_dim=vit.head_dim,
+                        mlp_ratio=max(vit.mlp_ratio),
+                        norms=vit.norm or (LAYER_NORM,),
                     )
                 )
         self.positions = ElasticPositions(width, side=side) if self.vit_blocks else None
@@ -151,7 +215,7 @@ class ElasticStage(nn.Module):
             height, width = x.shape[-2:]
             tokens = self.tokens(x)
             for layer, vit_block in zip(self.vit_blocks, stage.vit_blocks, strict=False):
-                tokens = layer(tokens, vit_block, residual)
+                tokens = layer(tokens, vit_block, normalise, residual)
             x = as_map(tokens, height, width)
         return x
 

@@ -19,7 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from search_space.errors import DocumentError, H4HError
 from search_space.space import Space
-from search_space.subnet import MBConv, PatchMerging, Stage, Subnet, ViTBlock
+from search_space.subnet import BATCH_NORM, MBConv, PatchMerging, Stage, Subnet, ViTBlock
 from supernet.checkpoints.header import CheckpointError
 from supernet.checkpoints.tensor_file import read_tensors, write_tensors
 from supernet.images.labelled_images import DEVIATION, MEAN
@@ -30,6 +30,9 @@ from supernet.network.plain_network import PlainNetwork
 from supernet.network.supernet import Supernet
 
 FORMAT = "h4h-network-1"
+
+_LINEAR_BEHIND = {"attention_norm": "attention.qkv", "mlp_norm": "fc1"}
+"""The linear layer behind each batch norm of a transformer block."""
 
 Tensors = Iterator[tuple[str, Tensor]]
 """Names in the plain network, and slices of the supernet's weights, not yet copied."""
@@ -52,7 +55,7 @@ def extract(
         subnet: A member of its space.
         statistics: Recorded for this subnet (`oracle.calibrate`); they become the running statistics of
             batch norm. Without them those start at mean 0 and variance 1, for training from here.
-        fold_batch_norm: Whether batch norm is folded into the convolutions (see `folded`).
+        fold_batch_norm: Whether batch norm is folded into convolutions and linear layers (see `folded`).
 
     Raises:
         DocumentError: `subnet` is no member of the supernet's space.
@@ -71,22 +74,29 @@ def extract(
 
 
 def folded(network: PlainNetwork) -> PlainNetwork:
-    """A copy of `network` whose convolutions hold their batch norm.
+    """A copy of `network` without batch norm: the convolution before or the linear layer behind holds it.
 
     Its logits are those of `network` in evaluation mode, up to rounding. It is meant for deployment: there is
     nothing left in it that could follow the statistics of further training.
     """
     tensors = {name: value.detach().clone() for name, value in network.state_dict().items()}
     batch_norms = [name for name in tensors if name.endswith("norm.running_mean")]
-    for prefix in (name.removesuffix("norm.running_mean") for name in batch_norms):
+    for norm in (name.removesuffix(".running_mean") for name in batch_norms):
         mean, variance, scale, shift, _ = (
-            tensors.pop(f"{prefix}norm.{part}")
+            tensors.pop(f"{norm}.{part}")
             for part in ("running_mean", "running_var", "weight", "bias", "num_batches_tracked")
         )
+        block, _, kind = norm.rpartition(".")
+        if kind in _LINEAR_BEHIND:
+            linear = f"{block}.{_LINEAR_BEHIND[kind]}"
+            weight, factor = tensors[f"{linear}.weight"], scale * torch.rsqrt(variance + EPSILON)
+            tensors[f"{linear}.weight"] = weight * factor
+            tensors[f"{linear}.bias"] += weight @ (shift - mean * factor)
+            continue
         weight, bias = fuse_conv_bn_weights(
-            tensors[f"{prefix}conv.weight"], None, mean, variance, EPSILON, scale, shift
+            tensors[f"{block}.conv.weight"], None, mean, variance, EPSILON, scale, shift
         )
-        tensors[f"{prefix}conv.weight"], tensors[f"{prefix}conv.bias"] = weight.detach(), bias.detach()
+        tensors[f"{block}.conv.weight"], tensors[f"{block}.conv.bias"] = weight.detach(), bias.detach()
     return _filled(network.subnet, tensors, is_folded=True).train(network.training)
 
 
@@ -158,7 +168,7 @@ def _stage(layer: ElasticStage, stage: Stage, *, side: int, norms: _Norms) -> Te
         yield "positions", layer.positions.resized(stage.width, side, side)
     for number, (vit, vit_block) in enumerate(zip(layer.vit_blocks, stage.vit_blocks, strict=False)):
         assert isinstance(vit, ElasticViTBlock)
-        yield from _prefixed(f"vit_blocks.{number}", _vit_block(vit, vit_block))
+        yield from _prefixed(f"vit_blocks.{number}", _vit_block(vit, vit_block, norms))
 
 
 def _mbconv(layer: ElasticMBConv, block: MBConv, norms: _Norms) -> Tensors:
@@ -177,23 +187,31 @@ def _patch_merging(layer: ElasticPatchMerging, block: PatchMerging, norms: _Norm
     yield from norms.of(layer.norm, block.width, "norm")
 
 
-def _vit_block(layer: ElasticViTBlock, block: ViTBlock) -> Tensors:
-    width = block.width
-    yield from _layer_norm(layer.attention_norm, width, "attention_norm")
+def _vit_block(layer: ElasticViTBlock, block: ViTBlock, norms: _Norms) -> Tensors:
+    width, is_batch_norm = block.width, block.norm == BATCH_NORM
+    attention_norm = layer.attention_batch_norm if is_batch_norm else layer.attention_norm
+    mlp_norm = layer.mlp_batch_norm if is_batch_norm else layer.mlp_norm
+    yield from _token_norm(attention_norm, width, "attention_norm", norms)
     qkv_weight, qkv_bias = layer.qkv.of_heads(block.heads, width)
     yield "attention.qkv.weight", qkv_weight
     yield "attention.qkv.bias", qkv_bias
     yield from _linear(layer.projection, block.attention_width, width, "attention.projection")
     yield "attention_scale", leading(layer.attention_scale, width)
-    yield from _layer_norm(layer.mlp_norm, width, "mlp_norm")
+    yield from _token_norm(mlp_norm, width, "mlp_norm", norms)
     yield from _linear(layer.fc1, width, block.mlp_width, "fc1")
     yield from _linear(layer.fc2, block.mlp_width, width, "fc2")
     yield "mlp_scale", leading(layer.mlp_scale, width)
 
 
-def _layer_norm(layer: ElasticLayerNorm, width: int, name: str) -> Tensors:
-    yield f"{name}.weight", leading(layer.weight, width)
-    yield f"{name}.bias", leading(layer.bias, width)
+def _token_norm(
+    layer: ElasticLayerNorm | ElasticBatchNorm | None, width: int, name: str, norms: _Norms
+) -> Tensors:
+    assert layer is not None
+    if isinstance(layer, ElasticBatchNorm):
+        yield from norms.of(layer, width, name)
+    else:
+        yield f"{name}.weight", leading(layer.weight, width)
+        yield f"{name}.bias", leading(layer.bias, width)
 
 
 def _linear(layer: ElasticLinear, in_width: int, width: int, name: str) -> Tensors:

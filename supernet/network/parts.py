@@ -12,7 +12,7 @@ from math import isqrt
 
 from torch import Tensor, nn
 
-from search_space.complexity import head_macs, head_params, part_macs, part_params, stem_macs, stem_params
+from search_space.complexity import head_macs, head_params, stem_macs, stem_params
 from search_space.subnet import MBConv, PatchMerging, Stage, Subnet, ViTBlock, downsampled
 from supernet.images.labelled_images import resized
 from supernet.network.batch_norm import Normalisation
@@ -103,8 +103,8 @@ def _stage_parts(
         after = side if isinstance(block, ViTBlock) else downsampled(side, block.stride)
         out = block.width * after**2
         working = _working(block, side, out, keeps_scores)
-        params = part_params(block)
-        return Part(f"{name}.{place}", block, layer, run, part_macs(block, side), out, working, params)
+        params = block.params
+        return Part(f"{name}.{place}", block, layer, run, block.macs(side), out, working, params)
 
     step = stage.downsampling
     down = layer.mbconv if isinstance(step, MBConv) else layer.patch_merging
@@ -116,7 +116,7 @@ def _stage_parts(
         size = stage.width * side**2
         yield Part(f"{name}.tokens", None, layer, lambda x, _: layer.tokens(x), 0, size, 3 * size, size)
     for number, (vit, vit_block) in enumerate(zip(layer.vit_blocks, stage.vit_blocks, strict=False)):
-        yield part(f"vit{number}", vit_block, vit, lambda x, _, vit=vit, block=vit_block: vit(x, block))
+        yield part(f"vit{number}", vit_block, vit, lambda x, by, vit=vit, block=vit_block: vit(x, block, by))
 
 
 def _working(block: MBConv | PatchMerging | ViTBlock, side: int, out: int, keeps_scores: bool) -> int:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from search_space.subnet import MBConv, PatchMerging, Stage, Subnet, ViTBlock
+from search_space.subnet import LAYER_NORM, MBConv, PatchMerging, Stage, Subnet, ViTBlock
 from supernet.images.labelled_images import check_images, resized
 from supernet.network.batch_norm import EPSILON
 from supernet.network.cpu_kernels import attention, depthwise
@@ -110,15 +110,30 @@ class Attention(nn.Module):
         return out
 
 
+class TokenBatchNorm(nn.BatchNorm1d):
+    """Batch norm over the channels of tokens."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(n, tokens, width)`` -> the same shape."""
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
+
+
+def token_norm(block: ViTBlock, *, folded: bool) -> nn.Module:
+    """Layer norm, or batch norm; where that is folded into the linear layer behind, nothing."""
+    if block.norm == LAYER_NORM:
+        return nn.LayerNorm(block.width)
+    return nn.Identity() if folded else TokenBatchNorm(block.width, eps=EPSILON)
+
+
 class TransformerBlock(nn.Module):
     """Pre-norm transformer block with layer scale on both residual branches."""
 
-    def __init__(self, block: ViTBlock) -> None:
+    def __init__(self, block: ViTBlock, *, folded: bool) -> None:
         super().__init__()
-        self.attention_norm = nn.LayerNorm(block.width)
+        self.attention_norm = token_norm(block, folded=folded)
         self.attention = Attention(block)
         self.attention_scale = nn.Parameter(torch.empty(block.width))
-        self.mlp_norm = nn.LayerNorm(block.width)
+        self.mlp_norm = token_norm(block, folded=folded)
         self.fc1 = nn.Linear(block.width, block.mlp_width)
         self.fc2 = nn.Linear(block.mlp_width, block.width)
         self.mlp_scale = nn.Parameter(torch.empty(block.width))
@@ -137,7 +152,7 @@ class PlainStage(nn.Module):
         stage: What it computes.
         in_side: Side of the square map that comes in, in positions.
         side: Side of the map that leaves.
-        folded: Whether convolutions hold their batch norm.
+        folded: Whether convolutions and linear layers hold the batch norm beside them.
     """
 
     def __init__(self, stage: Stage, *, in_side: int, side: int, folded: bool) -> None:
@@ -152,7 +167,9 @@ class PlainStage(nn.Module):
         self.conv_blocks = nn.Sequential(
             *(InvertedBottleneck(block, folded=folded) for block in stage.conv_blocks)
         )
-        self.vit_blocks = nn.Sequential(*map(TransformerBlock, stage.vit_blocks))
+        self.vit_blocks = nn.Sequential(
+            *(TransformerBlock(block, folded=folded) for block in stage.vit_blocks)
+        )
         self.positions: nn.Parameter | None = None
         if stage.vit_blocks:
             self.positions = nn.Parameter(torch.empty(1, stage.width, side, side))
@@ -173,7 +190,8 @@ class PlainNetwork(nn.Module):
 
     Args:
         subnet: What it computes.
-        folded: Whether convolutions hold their batch norm, as a bias and scaled weights.
+        folded: Whether convolutions and linear layers hold the batch norm beside them, as a bias and scaled
+            weights.
     """
 
     def __init__(self, subnet: Subnet, *, folded: bool = False) -> None:

@@ -31,6 +31,7 @@ CHOICES = (
     "vit_depth",
     "heads",
     "mlp_ratio",
+    "norm",
 )
 """Kinds of choice, as the genes' names end; `width` is that of the stem and of the stages."""
 
