@@ -23,7 +23,7 @@ PATCH_MERGING = "patch_merging"
 
 @dataclass(frozen=True)
 class BlockOptions(Document):
-    """Choices of one block: a field with a tuple is a choice and makes a gene, any other is the same for all."""
+    """Choices of one block. A field with a tuple is a choice and makes a gene; any other is a constant."""
 
     @property
     def choices(self) -> dict[str, tuple[Any, ...]]:
@@ -36,7 +36,9 @@ class BlockOptions(Document):
         """Values of the other fields of the block; None stands for the block's own default."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {
-            name: value for name, value in values.items() if not isinstance(value, tuple) and value is not None
+            name: value
+            for name, value in values.items()
+            if not isinstance(value, tuple) and value is not None
         }
 
 

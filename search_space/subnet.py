@@ -35,7 +35,7 @@ class Block(ABC):
     """One block or down-sampling step of a stage; a frozen dataclass derives from it for each kind.
 
     Attributes:
-        takes_tokens: Whether the block works on tokens, as transformer blocks do, or on a map, as convolutions.
+        takes_tokens: Whether the input is tokens, as that of transformer blocks, and not a map.
         width: Channels of the output.
         stride: Input positions per output position, along each side.
         residual_branches: Number of residual connections.
@@ -48,7 +48,7 @@ class Block(ABC):
 
     @classmethod
     def in_stage(cls, width: int, **values: Any) -> Self:
-        """The block in a stage of `width` channels, behind its down-sampling step, with these field values."""
+        """The block in a stage of `width` channels, behind its down-sampling step; `values` are its fields."""
         return cls(width=width, **values)  # type: ignore[call-arg]
 
     @abstractmethod

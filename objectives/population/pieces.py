@@ -3,7 +3,8 @@
 `piece_costs.py` tabulates what the pieces cost on a chip, `size_tables.py` how large they are. The pieces of
 a network, in the order of its ops:
 
-    stem; for each stage: downsampling, blocks on maps, position embedding, blocks on tokens; head.conv; classifier
+    stem; for each stage: downsampling, blocks on maps, position embedding, blocks on tokens;
+    head.conv; classifier
 
 All blocks of one kind in a stage have the same options, so one piece stands for them: it is tabulated once,
 for the first block, and moved to the genes of the others.

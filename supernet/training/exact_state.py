@@ -1,7 +1,8 @@
 """Training state: a file from which a training resumes bit for bit.
 
-Everything random in a step follows from the seed and the numbers of epoch and step. So a state is the weights, the
-optimiser's moments, the running average of the weights where there is one, and how far the training is.
+Everything random in a step follows from the seed and the numbers of epoch and step. So a state is the
+weights, the optimiser's moments, the running average of the weights where there is one, and how far the
+training is.
 
 The header also holds the settings that decide the weights. A training with other settings refuses the state.
 """
@@ -127,12 +128,16 @@ class ExactState:
         moments: dict[int, dict[str, Tensor]] = {}
         for key, value in tensors.items():
             first, second = key.split(".", 1)
-            index, moment = (numbers[second], first) if self.format == SUPERNET_STATE else (int(first), second)
+            index, moment = (
+                (numbers[second], first) if self.format == SUPERNET_STATE else (int(first), second)
+            )
             moments.setdefault(index, {})[moment] = value
         return moments
 
     def _moment_key(self, index: int, name: str, moment: str) -> str:
-        return f"optimizer.{moment}.{name}" if self.format == SUPERNET_STATE else f"optimizer.{index}.{moment}"
+        return (
+            f"optimizer.{moment}.{name}" if self.format == SUPERNET_STATE else f"optimizer.{index}.{moment}"
+        )
 
     def _parameter_names(self) -> list[str]:
         """Names of the parameters, in the order in which the optimiser numbers them."""

@@ -152,7 +152,9 @@ def default_settings(recipe: Recipe) -> dict[str, Any]:
     return {
         **{field.name: field.default for field in fields(Recipe) if field.default is not MISSING},
         **{
-            f"phase {phase.name}: {name}": value for phase in recipe.phases for name, value in of_phase.items()
+            f"phase {phase.name}: {name}": value
+            for phase in recipe.phases
+            for name, value in of_phase.items()
         },
     }
 

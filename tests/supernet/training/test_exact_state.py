@@ -116,7 +116,9 @@ def test_a_setting_newer_than_the_state_has_its_default(tmp_path: Path) -> None:
 
 def test_a_setting_that_is_unknown_now_is_refused(tmp_path: Path) -> None:
     path = changed(tmp_path / "s.safetensors", "supernet.safetensors", SUPERNET_STATE, {"cutout": 3})
-    with pytest.raises(CheckpointError, match=r"\(cutout 3 -> None\): repeat its settings, or choose another"):
+    with pytest.raises(
+        CheckpointError, match=r"\(cutout 3 -> None\): repeat its settings, or choose another"
+    ):
         supernet_trainer().load(path)
 
 
@@ -127,7 +129,9 @@ def test_states_of_the_other_trainer_are_refused() -> None:
         plain_trainer().load(EARLIER / "supernet.safetensors")
 
 
-@pytest.mark.parametrize("missing", ["weight.stem.weight", "average.n_averaged", "optimizer.step.head.weight"])
+@pytest.mark.parametrize(
+    "missing", ["weight.stem.weight", "average.n_averaged", "optimizer.step.head.weight"]
+)
 def test_a_state_without_one_of_its_tensors_is_damaged(missing: str, tmp_path: Path) -> None:
     tensors, header = read_tensors(EARLIER / "supernet.safetensors", SUPERNET_STATE)
     tensors[f"{missing}x"] = tensors.pop(missing)
