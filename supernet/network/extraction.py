@@ -44,22 +44,30 @@ def extract(
     *,
     fold_batch_norm: bool = False,
 ) -> PlainNetwork:
-    """The plain network of `subnet` with copies of its slices, on the supernet's device.
+    """Extracts a subnet from a supernet as an ordinary `torch.nn.Module`, with copies of its weights.
 
-    In evaluation mode its logits are the supernet's with the same `statistics`; in training mode those of
-    the supernet with the statistics of the batch.
+    In evaluation mode its logits are those of the supernet with the same `statistics`. In training mode they
+    are those of the supernet with the statistics of the batch.
 
     Args:
-        supernet: Where the weights come from; left as it is.
-        subnet: A member of its space.
-        statistics: Recorded for this subnet (`oracle.calibrate`); they become the running statistics of
-            batch norm. Without them those start at mean 0 and variance 1, for training from here.
-        fold_batch_norm: Whether batch norm is folded into convolutions and linear layers (see `folded`).
+        supernet: Source of the weights; it stays unchanged.
+        subnet: A member of its search space.
+        statistics: Batch-norm statistics recorded for this subnet
+            (`supernet.accuracy.one_subnet.calibrate`). By default batch norm starts at mean 0 and variance 1,
+            so the network must be trained before it is evaluated.
+        fold_batch_norm: Whether to fold batch norm into convolutions and linear layers (see `folded`).
 
     Raises:
-        DocumentError: `subnet` is no member of the supernet's space.
-        H4HError: `statistics` are missing although batch norm shall be folded, or are those of a subnet that
-            passes other layers.
+        DocumentError: `subnet` does not belong to the supernet's search space.
+        H4HError: `fold_batch_norm` is set without `statistics`, or they belong to another subnet.
+
+    Example:
+        >>> import supernet
+        >>> cifar32 = supernet.load("cifar32")
+        >>> subnet = cifar32.space.decode(cifar32.space.smallest())
+        >>> network = supernet.extract(cifar32, subnet)
+        >>> sum(parameter.numel() for parameter in network.parameters())
+        40074
     """
     supernet.space.encode(subnet)
     if fold_batch_norm and statistics is None:

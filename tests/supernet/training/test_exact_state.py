@@ -1,7 +1,7 @@
-"""States of both trainers: earlier ones resume, equal ones are equal files, foreign and damaged ones are refused.
+"""States of both trainers: earlier ones resume bit for bit, foreign and damaged ones are refused.
 
-`earlier_states/` was written by the code before `exact_state` (commit 026253f): a supernet after 9 of 12 steps
-(AdamW, running average), and a plain network after 1 of 2 epochs (SGD). Both come from the settings below.
+`earlier_states/` was written by the code before `exact_state` (commit 026253f): a supernet after 9 of 12
+steps (AdamW, running average), and a plain network after 1 of 2 epochs (SGD), with the settings below.
 """
 
 from __future__ import annotations
