@@ -3,10 +3,11 @@
     python -m supernet.conflict --checkpoint runs/cifar32/checkpoint.safetensors --plot conflict.png
     python -m supernet.conflict --runs runs/joint runs/two_phase --plot curves.svg
 
-H4H (ASP-DAC 2025) trains convolution and transformer blocks in two phases because they pull shared weights in
-conflicting directions. NASViT (ICLR 2022) finds the same between the subnets of a ViT supernet. The command
-measures the cosine between the gradients of two random subnets (`gradient_conflict.subnet_gradients`) on the same
-images. Labels are the only teacher, so the cosine means the same for every recipe.
+H4H (ASP-DAC 2025) trains convolution and transformer blocks in two phases because they pull shared weights
+in conflicting directions. NASViT (ICLR 2022) finds the same between the subnets of a ViT supernet. The
+command measures the cosine between the gradients of two random subnets on the same images
+(`gradient_conflict.subnet_gradients`). Labels are the only teacher, so the cosine means the same for every
+recipe.
 
 With `--runs`, the command measures nothing. It draws what trainings measured with `--conflict-every`.
 """

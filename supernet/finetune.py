@@ -27,7 +27,7 @@ from search_space.command.command_line import Parser, check_least, run_command
 from search_space.errors import H4HError
 from search_space.files.whole_file import whole_file
 from search_space.genotype import to_text
-from supernet.accuracy import one_subnet as oracle
+from supernet.accuracy import one_subnet
 from supernet.accuracy.split_accuracies import SPLITS
 from supernet.checkpoints import add_checkpoint
 from supernet.checkpoints.header import read_header
@@ -133,14 +133,14 @@ def main() -> None:
         evaluated["search"] = data.train.subset(split.search)
     if arguments.split != "search":
         evaluated["test"] = data.read_test()
-    calibration = oracle.prepare(
+    calibration = one_subnet.prepare(
         data.train.subset(split.train[: cifar10.CALIBRATION_IMAGES]), precision="fp32", device=device
     )
-    network = extract(supernet, subnet, oracle.calibrate(supernet, subnet, calibration))
+    network = extract(supernet, subnet, one_subnet.record_statistics(supernet, subnet, calibration))
 
     def accuracy() -> dict[str, float]:
         return {
-            name: top1(network, oracle.stream(part, precision="fp32", device=device))
+            name: top1(network, one_subnet.stream(part, precision="fp32", device=device))
             for name, part in evaluated.items()
         }
 

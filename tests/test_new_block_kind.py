@@ -292,10 +292,10 @@ def test_accuracy_of_many_is_that_of_each_alone(
     supernet = Supernet(space)
     prepared = one_subnet.prepare(images, precision="fp32", device=CPU)
     networks = with_mixers(space)
-    together = many_subnets.calibrated(supernet, networks, prepared, in_integers=in_integers)
+    together = many_subnets.calibrate(supernet, networks, prepared, in_integers=in_integers)
     classes = together.classify(prepared.batches[0][0])
     for row, network in enumerate(networks):
-        alone = many_subnets.calibrated(supernet, [network], prepared, in_integers=in_integers)
+        alone = many_subnets.calibrate(supernet, [network], prepared, in_integers=in_integers)
         assert torch.equal(alone.classify(prepared.batches[0][0])[0], classes[row])
 
 
@@ -306,7 +306,7 @@ def test_int8_is_close_to_float32(space: Space, images: LabelledImages) -> None:
     batch = prepared.batches[0][0]
     for network in with_mixers(space)[:3]:
         exact, rounded = (
-            scores(many_subnets.calibrated(supernet, [network], prepared, in_integers=in_integers), batch)
+            scores(many_subnets.calibrate(supernet, [network], prepared, in_integers=in_integers), batch)
             for in_integers in (False, True)
         )
         error = (exact - rounded).abs().mean() / exact.abs().mean()
@@ -329,7 +329,7 @@ def test_the_plain_network_gives_the_same_logits(
     prepared = one_subnet.prepare(images, precision="fp32", device=CPU)
     batch = prepared.batches[0][0]
     for network in with_mixers(space)[:4]:
-        statistics = one_subnet.calibrate(supernet, network, prepared)
+        statistics = one_subnet.record_statistics(supernet, network, prepared)
         with torch.inference_mode():
             expected = supernet(batch, network, statistics)
         plain = extract(supernet, network, statistics).eval()

@@ -1,6 +1,6 @@
 """A subnet taken out of the supernet: an ordinary network with copies of its slices, to train on and to ship.
 
-    network = extract(supernet, subnet, oracle.calibrate(supernet, subnet, images))
+    network = extract(supernet, subnet, one_subnet.record_statistics(supernet, subnet, images))
     save_extracted(Path("network.safetensors"), folded(network), space=supernet.space)
     network = load_extracted(Path("network.safetensors"))
 
@@ -53,8 +53,8 @@ def extract(
         supernet: Source of the weights; it stays unchanged.
         subnet: A member of its search space.
         statistics: Batch-norm statistics recorded for this subnet
-            (`supernet.accuracy.one_subnet.calibrate`). By default batch norm starts at mean 0 and variance 1,
-            so the network must be trained before it is evaluated.
+            (`supernet.accuracy.one_subnet.record_statistics`). By default batch norm starts at mean 0 and
+            variance 1, so the network must be trained before it is evaluated.
         fold_batch_norm: Whether to fold batch norm into convolutions and linear layers (see `folded`).
 
     Raises:
@@ -72,7 +72,7 @@ def extract(
     supernet.space.encode(subnet)
     if fold_batch_norm and statistics is None:
         raise H4HError(
-            "statistics must be given where fold_batch_norm is set: record them with oracle.calibrate"
+            "fold_batch_norm needs statistics: record them for this subnet with one_subnet.record_statistics"
         )
     # Sliced and copied outside any network, so that no random start is drawn only to be overwritten.
     tensors = {name: value.detach().clone() for name, value in _tensors(supernet, subnet, statistics)}

@@ -23,8 +23,8 @@ def add(x: Tensor, branch: Tensor) -> Tensor:
 class DropPath:
     """Drops branches at random, image by image: stochastic depth (ECCV 2016), by torchvision.
 
-    The remaining branches are scaled up, so that the mean stays the same. The probability rises linearly, from
-    `rate / branches` at the first branch to `rate` at the last. For one forward pass; draws from torch's
+    The remaining branches are scaled up, so that the mean stays the same. The probability rises linearly,
+    from `rate / branches` at the first branch to `rate` at the last. For one forward pass; draws from torch's
     global random state.
 
     Args:

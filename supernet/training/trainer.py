@@ -40,7 +40,7 @@ from supernet.training.batches import Draw, Part, make_batches, seed_sequence, t
 from supernet.training.distillation import distil
 from supernet.training.distributed import World, by_global_batch
 from supernet.training.exact_state import SUPERNET_STATE, ExactState, Progress
-from supernet.training.gradient_projection import PROJECT, project_onto, take_gradients
+from supernet.training.gradient_projection import PROJECT, project_gradients, take_gradients
 from supernet.training.optimizer import enter_phase, make_optimizer, rates, set_rate
 from supernet.training.phases import KINDS, LARGEST, RANDOM, Phase, learning_rate, phase_at, sandwich
 from supernet.training.recipe import Recipe, default_settings, flat_settings
@@ -268,7 +268,7 @@ class Trainer:
                     _backward(loss / len(inputs))
                 _record(record, kind, loss, logits, targets)
         if is_projected:
-            project_onto(self.supernet, gradients)
+            project_gradients(self.supernet, gradients)
 
         norm = nn.utils.clip_grad_norm_(self.supernet.parameters(), self.recipe.clip or math.inf)
         self.optimizer.step()

@@ -18,7 +18,7 @@ from torch import Tensor
 from search_space.errors import H4HError
 from search_space.files.yaml_document import parse_document
 from search_space.space import Space
-from supernet.accuracy import one_subnet as oracle
+from supernet.accuracy import one_subnet
 from supernet.checkpoints.header import CheckpointError
 from supernet.images.labelled_images import LabelledImages
 from supernet.network.supernet_file import load_checkpoint, save_checkpoint
@@ -54,11 +54,11 @@ def test_it_learns_what_can_be_learned(small_space: Space, four_classes: Labelle
     # so the class is made the row of the quadrant.
     images = LabelledImages(four_classes.pixels, four_classes.labels // 2)
     training = trained(small_space, images, RECIPE.with_phases(epochs=[6]))
-    prepared = oracle.prepare(images, precision="fp32", device=CPU)
+    prepared = one_subnet.prepare(images, precision="fp32", device=CPU)
     for genotype in (small_space.largest(), small_space.smallest()):
         subnet = small_space.decode(genotype)
-        statistics = oracle.calibrate(training.supernet, subnet, prepared)
-        assert oracle.top1(training.supernet, subnet, prepared, statistics) > 90
+        statistics = one_subnet.record_statistics(training.supernet, subnet, prepared)
+        assert one_subnet.top1(training.supernet, subnet, prepared, statistics) > 90
 
 
 def test_phase_one_leaves_transformer_weights_alone(small_space: Space, four_classes: LabelledImages) -> None:
@@ -233,10 +233,10 @@ def test_a_teacher_replaces_the_labels(
     save_checkpoint(path, trained(small_space, images, RECIPE.with_phases(epochs=[6])).result)
     wrong = LabelledImages(images.pixels, 1 - images.labels)
     pupil = trained(small_space, wrong, RECIPE.with_phases(epochs=[4]), teacher=path)
-    prepared = oracle.prepare(images, precision="fp32", device=CPU)
+    prepared = one_subnet.prepare(images, precision="fp32", device=CPU)
     subnet = small_space.decode(small_space.largest())
-    statistics = oracle.calibrate(pupil.supernet, subnet, prepared)
-    assert oracle.top1(pupil.supernet, subnet, prepared, statistics) > 80
+    statistics = one_subnet.record_statistics(pupil.supernet, subnet, prepared)
+    assert one_subnet.top1(pupil.supernet, subnet, prepared, statistics) > 80
 
 
 def test_a_teacher_of_other_classes_is_refused(
