@@ -5,11 +5,15 @@ Values, gradients (up to rounding) and names of the weights stay; the modules ar
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from torch import Tensor, nn
 
 from supernet.attention import attention
 from supernet.depthwise import depthwise
-from supernet.plain import Attention, PlainNetwork
+from supernet.plain import Attention
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class FastDepthwise(nn.Module):
@@ -26,7 +30,7 @@ class FastDepthwise(nn.Module):
         return depthwise(x, self.weight.to(x.dtype), self.stride)
 
 
-def with_fast_backward(network: PlainNetwork) -> PlainNetwork:
+def with_fast_backward(network: Network) -> Network:
     """`network` itself, its depthwise convolutions and attention products replaced.
 
     Networks with folded batch norm, which are not trained, are left as they are.

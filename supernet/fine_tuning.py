@@ -28,6 +28,7 @@ from supernet.phases import Phase, learning_rate
 from supernet.plain import PlainNetwork
 from supernet.precision import PRECISIONS, resolve_precision
 from supernet.recipe import Recipe
+from supernet.teacher_network import TeacherNetwork
 
 STATE_FORMAT = "h4h-fine-tuning-1"
 
@@ -66,7 +67,7 @@ class EpochScore:
 
 
 class FineTuning:
-    """A plain network in training.
+    """A single network in training: a subnet that was taken out, or a teacher.
 
     Args:
         network: What is trained, in place; on CPUs with the kernels of `fast_backward`.
@@ -84,7 +85,7 @@ class FineTuning:
     def __init__(
         self,
         *,
-        network: PlainNetwork,
+        network: PlainNetwork | TeacherNetwork,
         images: Images,
         recipe: Recipe,
         device: torch.device,
@@ -96,7 +97,7 @@ class FineTuning:
         self.epochs_done = 0
         self._origin = origin
         self._batches = make_batches(images, self.recipe, device=device, world=World(), workers=workers)
-        self._mixing = mixing(recipe, network.subnet.head.classes)
+        self._mixing = mixing(recipe, network.classes)
         self.network = with_fast_backward(network).to(device)
         self.optimizer = make_optimizer(
             recipe.optimizer,
@@ -174,7 +175,7 @@ class FineTuning:
         (phase,) = recipe.pop("phases")
         settings = {name: value for name, value in recipe.items() if name not in NOT_USED}
         used = {"epochs": phase["epochs"], "rate": phase["rate"], **settings}
-        return {**used, "network": f"{self.network.subnet.digest} of {self._origin}"}
+        return {**used, "network": f"{self.network.digest} of {self._origin}"}
 
     def save(self, path: Path) -> None:
         """Writes the state from which `load` goes on."""
@@ -218,7 +219,7 @@ class FineTuning:
 
 
 @torch.inference_mode()
-def top1(network: PlainNetwork, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+def top1(network: PlainNetwork | TeacherNetwork, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
     """Share of images that `network` classifies right with its running statistics, in %.
 
     Args:
@@ -233,7 +234,7 @@ def top1(network: PlainNetwork, batches: Iterable[tuple[Tensor, Tensor]]) -> flo
     for batch, labels in batches:
         logits = network(batch)
         if not torch.isfinite(logits).all():
-            raise H4HError(f"network {network.subnet} gives class scores that are not finite")
+            raise H4HError(f"network {network.title} gives class scores that are not finite")
         right += int((logits.argmax(1) == labels).sum())
         seen += len(labels)
     return 100 * right / seen

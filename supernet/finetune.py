@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -59,6 +59,25 @@ HELP = TRAINING_HELP | {
 }
 
 
+def add_settings(parser: Parser, texts: Mapping[str, str], **defaults: Any) -> None:
+    """Adds an option for each of `SETTINGS`.
+
+    Args:
+        parser: What they are added to.
+        texts: Help texts by the settings' names.
+        defaults: Defaults that differ from those of `Recipe`.
+    """
+    for field in SETTINGS:
+        kind: Any = {"int": int, "float": float, "str": str}[str(field.type)]
+        known = f": {', '.join(NAMES[field.name])}" if field.name in NAMES else ""
+        parser.add_argument(
+            f"--{field.name.replace('_', '-')}",
+            type=kind,
+            default=defaults.get(field.name, field.default),
+            help=f"{texts[field.name]}{known} (default: %(default)s)",
+        )
+
+
 def make_parser() -> Parser:
     parser = Parser(
         prog="python -m supernet.finetune", description="Take a subnet out of a supernet and train it on."
@@ -91,15 +110,7 @@ def make_parser() -> Parser:
         help="passes over the training images; 0 only takes the subnet out (default: %(default)s)",
     )
     parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate (default: %(default)s)")
-    for field in SETTINGS:
-        kind: Any = {"int": int, "float": float, "str": str}[str(field.type)]
-        known = f": {', '.join(NAMES[field.name])}" if field.name in NAMES else ""
-        parser.add_argument(
-            f"--{field.name.replace('_', '-')}",
-            type=kind,
-            default=field.default,
-            help=f"{HELP[field.name]}{known} (default: %(default)s)",
-        )
+    add_settings(parser, HELP)
     return parser
 
 
@@ -164,7 +175,7 @@ def main() -> None:
         save_extracted(arguments.out / NETWORK, written, space=supernet.space, data=recorded)
 
     if tuning is not None:
-        _train(tuning, state, save_network, Console(highlight=False))
+        train_to_the_end(tuning, state, save_network, Console(highlight=False))
         after = accuracy()
         print(f"after:  {_text(after)}")
     save_network()
@@ -187,8 +198,17 @@ def _text(accuracy: dict[str, float]) -> str:
     return ", ".join(f"{name} top-1 {value:.2f} %" for name, value in accuracy.items())
 
 
-def _train(tuning: FineTuning, state: Path, save_network: Callable[[], None], console: Console) -> None:
-    """Trains to the end: a bar for the epoch at hand; a line, network and state for each finished one."""
+def train_to_the_end(
+    tuning: FineTuning, state: Path, save_network: Callable[[], None], console: Console
+) -> None:
+    """Trains all epochs that are left: a bar for the epoch at hand; a line, network and state for each.
+
+    Args:
+        tuning: Who trains; first loaded from `state` where that exists.
+        state: File of the training's state.
+        save_network: Writes the network; called after every epoch, before the state.
+        console: Where progress goes.
+    """
     epochs = tuning.recipe.epochs
     if state.exists():
         tuning.load(state)

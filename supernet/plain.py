@@ -191,6 +191,21 @@ class PlainNetwork(nn.Module):
         self.head = conv_norm(head.in_width, head.width, folded=folded)
         self.classifier = nn.Linear(head.width, head.classes)
 
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return self.subnet.head.classes
+
+    @property
+    def digest(self) -> str:
+        """Digest of the subnet."""
+        return self.subnet.digest
+
+    @property
+    def title(self) -> str:
+        """What messages call the network."""
+        return str(self.subnet)
+
     def forward(self, images: Tensor) -> Tensor:
         """Class scores, ``(n, classes)``.
 
