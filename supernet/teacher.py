@@ -62,7 +62,7 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     parser.add_argument(
-        "--epochs", type=int, default=20, help="passes over the training images (default: %(default)s)"
+        "--epochs", type=int, default=15, help="passes over the training images (default: %(default)s)"
     )
     parser.add_argument("--rate", type=float, default=0.4, help="peak learning rate (default: %(default)s)")
     add_settings(
@@ -73,7 +73,7 @@ def make_parser() -> Parser:
         momentum=0.85,
         weight_decay=1.3e-3,
         clip=0.0,
-        warm_up_epochs=4.0,
+        warm_up_epochs=2.0,
     )
     return parser
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from supernet.checkpoint import CheckpointError, read_tensors, write_tensors
+from supernet.dense_convolution import DenseConvolution
 from supernet.images import check_images
 
 FORMAT = "h4h-teacher-1"
@@ -88,11 +89,10 @@ def _group(in_width: int, width: int) -> nn.Sequential:
     )
 
 
-def _convolution(in_width: int, width: int) -> nn.Conv2d:
-    convolution = nn.Conv2d(in_width, width, 3, padding=1, bias=False)
+def _convolution(in_width: int, width: int) -> DenseConvolution:
+    convolution = DenseConvolution(in_width, width)
     # The first output channels start as copies of the input channels.
-    with torch.no_grad():
-        nn.init.dirac_(convolution.weight[:in_width])
+    nn.init.dirac_(convolution.weight.data[:in_width])
     return convolution.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
