@@ -38,13 +38,15 @@ from supernet.images import Images, loaded, normalised
 from supernet.model import Supernet
 from supernet.normalisation import Normalisation, by_batch
 from supernet.optimizer import enter_phase, make_optimizer, rates, set_rate
-from supernet.phases import KINDS, LARGEST, RANDOM, Phase, learning_rate, phase_at, sandwich
+from supernet.phases import KINDS, LARGEST, PARETO, RANDOM, Phase, learning_rate, phase_at
 from supernet.precision import PRECISIONS, resolve_precision
 from supernet.projection import PROJECT, project
 from supernet.recipe import Recipe
 from supernet.residual import DropPath, Residual, add, residual_branches
+from supernet.soft_labels import SoftLabels
+from supernet.step_subnets import LossEstimate, sandwich
 
-STATE_FORMAT = "h4h-training-2"
+STATE_FORMAT = "h4h-training-3"
 
 CHECK_STEPS = {"cpu": 1}
 LARGEST_CHECK_STEPS = 16
@@ -98,6 +100,8 @@ class Trainer:
         start: Checkpoint of the same space whose weights to start from, in place of random ones.
         teacher: Checkpoint whose largest subnet gives the largest subnet's targets in place of the labels;
             of any space with as many classes.
+        soft_labels: Targets of all subnets in place of the labels and of the largest subnet's output; checked to
+            belong to `images` and the recipe's augmentation.
         compiled: Whether `torch.compile` makes the largest and the smallest subnet of each phase.
         workers: Processes that read images, where they are not in memory.
 
@@ -115,6 +119,7 @@ class Trainer:
         world: World = World(),  # noqa: B008
         start: Path | None = None,
         teacher: Path | None = None,
+        soft_labels: SoftLabels | None = None,
         compiled: bool = False,
         workers: int = 0,
     ) -> None:
@@ -131,7 +136,10 @@ class Trainer:
                     f"phase {phase.name!r} freezes the CNN, but space {space.name!r} has nothing else to "
                     f"train: choose cnn: train, or a space with transformer blocks"
                 )
-        self._batches = make_batches(images, self.recipe, device=device, world=world, workers=workers)
+        _check_targets(recipe, teacher, soft_labels)
+        self._batches = make_batches(
+            images, self.recipe, device=device, world=world, workers=workers, soft_labels=soft_labels
+        )
         self._images = images
         self._teacher = None if teacher is None else _load_teacher(teacher, space).to(device)
         torch.manual_seed(recipe.seed)
@@ -140,7 +148,10 @@ class Trainer:
         self._sources = {
             "start": None if start is None else file_digest(start),
             "teacher": None if teacher is None else file_digest(teacher),
+            "soft labels": None if soft_labels is None else soft_labels.digest,
         }
+        self._has_soft_labels = soft_labels is not None
+        self._estimate = LossEstimate(space)
         self.optimizer = make_optimizer(
             recipe.optimizer,
             self.supernet.named_parameters(),
@@ -233,7 +244,11 @@ class Trainer:
         return result
 
     def _step(self, parts: list[Part], phase: Phase) -> Tensor:
-        """Sandwich rule with in-place distillation: the largest learns from labels, the others from it.
+        """One step by the sandwich rule.
+
+        The largest subnet, where it is due, learns from the batch's targets. The others learn from stored soft labels
+        where there are some, else from the largest subnet's output (in-place distillation), else from an outside
+        teacher or the running average's largest subnet.
 
         Returns:
             ``(kinds + 1, 3)`` on the device: for each kind of subnet the loss, right answers and 1, each
@@ -242,24 +257,31 @@ class Trainer:
         numbers = (self.recipe.seed, self.epochs_done, self.steps_done)
         rng = np.random.default_rng(seed_sequence(Draw.SUBNETS, *numbers))
         torch.manual_seed(torch_seed(Draw.STEP, *numbers, self.world.rank))
-        (_, largest), *others = sandwich(self.space, phase, rng)
+        step = self.epochs_done * self.steps_per_epoch + self.steps_done
+        subnets = sandwich(self.space, phase, rng, step=step, estimate=self._estimate)
+        others = [(kind, subnet) for kind, subnet in subnets if kind != LARGEST]
         inputs = [self._prepared(*part) for part in parts]
-        is_projected = self.recipe.conflict == PROJECT and bool(others)
         record = torch.zeros(len(KINDS) + 1, 3, device=self.device)
         self.optimizer.zero_grad(set_to_none=True)
 
-        soft_labels = []
-        for number, (images, targets) in enumerate(inputs, start=1):
-            is_last = number == len(inputs) and (is_projected or not others)
-            with self._reduced_if(is_last):
-                logits = self._forward(LARGEST, images, largest)
-                loss = F.cross_entropy(logits, targets, label_smoothing=self._smoothing)
-                _backward(loss / len(inputs))
-            soft_labels.append(logits.detach().softmax(1))
-            _record(record, LARGEST, loss, logits, targets)
-        gradients = _taken_gradients(self.supernet) if is_projected else {}
+        outputs, gradients = [], {}
+        is_projected = False
+        if len(others) < len(subnets):
+            ((_, largest),) = (each for each in subnets if each[0] == LARGEST)
+            is_projected = self.recipe.conflict == PROJECT and bool(others)
+            for number, (images, targets) in enumerate(inputs, start=1):
+                is_last = number == len(inputs) and (is_projected or not others)
+                with self._reduced_if(is_last):
+                    logits = self._forward(LARGEST, images, largest)
+                    loss = F.cross_entropy(logits, targets, label_smoothing=self._smoothing)
+                    _backward(loss / len(inputs))
+                outputs.append(logits.detach().softmax(1))
+                _record(record, LARGEST, loss, logits, targets)
+            gradients = _taken_gradients(self.supernet) if is_projected else {}
 
+        soft_labels = self._soft_labels(inputs, outputs) if others else []
         for order, (kind, subnet) in enumerate(others, start=1):
+            losses = []
             for number, ((images, targets), soft) in enumerate(
                 zip(inputs, soft_labels, strict=True), start=1
             ):
@@ -267,7 +289,10 @@ class Trainer:
                     logits = self._forward(kind, images, subnet)
                     loss = distil(self.recipe.distillation, logits, soft)
                     _backward(loss / len(inputs))
+                losses.append(loss.detach())
                 _record(record, kind, loss, logits, targets)
+            if phase.sampling == PARETO and kind == RANDOM:
+                self._observe(subnet, torch.stack(losses).mean())
         if is_projected:
             _project_gradients(self.supernet, gradients)
 
@@ -277,6 +302,30 @@ class Trainer:
             self._average.update_parameters(self.supernet)
         record[-1] = norm
         return record
+
+    def _soft_labels(self, inputs: list[tuple[Tensor, Tensor]], outputs: list[Tensor]) -> list[Tensor]:
+        """Class probabilities from which subnets other than the largest learn, for each part of the batch.
+
+        Args:
+            inputs: Images and targets of the parts.
+            outputs: The largest subnet's class probabilities; empty where it was not due.
+        """
+        if self._has_soft_labels:
+            return [targets for _, targets in inputs]
+        if outputs:
+            return outputs
+        if self._teacher is not None:
+            return [targets for _, targets in inputs]
+        average = self.result
+        largest = self.space.decode(self.space.largest())
+        with torch.no_grad():
+            return [average(images, largest, self._normalise).float().softmax(1) for images, _ in inputs]
+
+    def _observe(self, subnet: Subnet, loss: Tensor) -> None:
+        """Tells the estimate of ``sampling: pareto`` a loss, the mean over all processes."""
+        mean = float(self.world.sum(loss.double())) / self.world.size
+        if math.isfinite(mean):
+            self._estimate.observe(self.space.encode(subnet), mean)
 
     def _prepared(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Network input and targets: class numbers, or ``(n, classes)`` if mixed or from a teacher."""
@@ -293,7 +342,8 @@ class Trainer:
     @property
     def _smoothing(self) -> float:
         # A teacher's labels are soft already.
-        return self.recipe.label_smoothing if self._teacher is None else 0.0
+        is_soft = self._has_soft_labels or self._teacher is not None
+        return 0.0 if is_soft else self.recipe.label_smoothing
 
     def _forward(self, kind: str, images: Tensor, subnet: Subnet) -> Tensor:
         residual: Residual = add
@@ -366,6 +416,7 @@ class Trainer:
         if self._average is not None:
             tensors |= {f"average.{name}": value for name, value in self._average.state_dict().items()}
         tensors["totals"] = self._totals
+        tensors["estimate"] = self._estimate.weights
         header = {
             "format": STATE_FORMAT,
             "settings": self._settings(),
@@ -401,6 +452,7 @@ class Trainer:
         if self._average is not None:
             self._average.load_state_dict(_with_prefix(tensors, "average."))
         self._totals = tensors["totals"]
+        self._estimate.weights = tensors["estimate"]
         self.epochs_done = header["epochs_done"]
         self.steps_done = header["steps_done"]
 
@@ -437,6 +489,20 @@ class _Network(nn.Module):
         network = self._compiled[0] if self._compiled and kind != RANDOM else self.supernet
         logits: Tensor = network(images, subnet, normalise, residual)
         return logits
+
+
+def _check_targets(recipe: Recipe, teacher: Path | None, soft_labels: SoftLabels | None) -> None:
+    """Raises `H4HError` where two sources of targets are given, or steps without the largest subnet have none."""
+    if teacher is not None and soft_labels is not None:
+        raise H4HError("teacher and soft labels both replace the labels: give one of --teacher and --soft-labels")
+    if recipe.ema or teacher is not None or soft_labels is not None:
+        return
+    for phase in recipe.phases:
+        if phase.largest_every > 1:
+            raise H4HError(
+                f"phase {phase.name!r} trains the largest subnet every {phase.largest_every} steps only, so the "
+                f"others need targets in between: give --soft-labels FILE or --ema, or set largest_every to 1"
+            )
 
 
 def _load_teacher(path: Path, space: Space) -> Supernet:
