@@ -99,9 +99,7 @@ def draw_of_family(space: Space, wanted: Family, rng: np.random.Generator) -> Ge
             return genotype
 
 
-def _draw_allowed(
-    space: Space, allowed: Mapping[str, Iterable[int]], rng: np.random.Generator
-) -> Genotype:
+def _draw_allowed(space: Space, allowed: Mapping[str, Iterable[int]], rng: np.random.Generator) -> Genotype:
     options = [tuple(allowed.get(gene.name, range(gene.cardinality))) for gene in space.genes]
     chosen = rng.integers(0, [len(each) for each in options])
     return space.canonical([each[index] for each, index in zip(options, chosen, strict=True)])

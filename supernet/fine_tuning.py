@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from search_space.difference import differing
 from search_space.errors import H4HError
 from supernet.augmentation import mixing
 from supernet.batches import Draw, make_batches, torch_seed
@@ -28,6 +29,7 @@ from supernet.phases import Phase, learning_rate
 from supernet.plain import PlainNetwork
 from supernet.precision import PRECISIONS, resolve_precision
 from supernet.recipe import Recipe
+from supernet.soft_labels import SoftLabels
 from supernet.teacher_network import TeacherNetwork
 
 STATE_FORMAT = "h4h-fine-tuning-1"
@@ -77,6 +79,7 @@ class FineTuning:
         origin: Names what decided the network's first weights, e.g. a checkpoint's digest; a state of another
             origin is refused.
         workers: Processes that read images, where they are not in memory.
+        soft_labels: Targets in place of the labels; checked to belong to `images` and the recipe's augmentation.
 
     Raises:
         H4HError: There are fewer images than a batch has.
@@ -91,12 +94,16 @@ class FineTuning:
         device: torch.device,
         origin: str,
         workers: int = 0,
+        soft_labels: SoftLabels | None = None,
     ) -> None:
         self.recipe = replace(recipe, precision=resolve_precision(recipe.precision, device))
         self.device = device
         self.epochs_done = 0
         self._origin = origin
-        self._batches = make_batches(images, self.recipe, device=device, world=World(), workers=workers)
+        self._batches = make_batches(
+            images, self.recipe, device=device, world=World(), workers=workers, soft_labels=soft_labels
+        )
+        self._soft_labels = soft_labels
         self._mixing = mixing(recipe, network.classes)
         self.network = with_fast_backward(network).to(device)
         self.optimizer = make_optimizer(
@@ -154,7 +161,9 @@ class FineTuning:
         with torch.autocast(self.device.type, dtype, enabled=dtype is not torch.float32):
             logits = self.network(images)
         logits = logits.float()
-        loss = F.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
+        # A teacher's labels are soft already.
+        smoothing = self.recipe.label_smoothing if self._soft_labels is None else 0.0
+        loss = F.cross_entropy(logits, targets, label_smoothing=smoothing)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip or math.inf)
@@ -175,6 +184,8 @@ class FineTuning:
         (phase,) = recipe.pop("phases")
         settings = {name: value for name, value in recipe.items() if name not in NOT_USED}
         used = {"epochs": phase["epochs"], "rate": phase["rate"], **settings}
+        if self._soft_labels is not None:
+            used["soft labels"] = self._soft_labels.digest
         return {**used, "network": f"{self.network.digest} of {self._origin}"}
 
     def save(self, path: Path) -> None:
@@ -193,10 +204,9 @@ class FineTuning:
             CheckpointError: It is damaged, or of other settings or another network; names each difference.
         """
         tensors, header = read_tensors(path, STATE_FORMAT)
+        stored, wanted = header["settings"], self._settings()
         differences = [
-            f"{key} {header['settings'].get(key)!r} -> {value!r}"
-            for key, value in self._settings().items()
-            if header["settings"].get(key) != value
+            f"{key} {stored.get(key)!r} -> {wanted.get(key)!r}" for key in differing(wanted, stored)
         ]
         if differences:
             raise CheckpointError(

@@ -41,6 +41,7 @@ from supernet.images import Images
 from supernet.layouts import DEFAULT_DATA, add_data
 from supernet.precision import resolve_device, resolve_precision
 from supernet.recipe import NAMES, Recipe
+from supernet.soft_labels import fitting_soft_labels
 from supernet.train import HELP as TRAINING_HELP
 from supernet.train import reading_processes
 
@@ -98,6 +99,12 @@ def make_parser() -> Parser:
     )
     parser.add_argument(
         "--out", type=Path, required=True, help="folder of the result and of the state to go on from"
+    )
+    parser.add_argument(
+        "--soft-labels",
+        type=Path,
+        metavar="FILE",
+        help="stored soft labels (supernet.label) that replace the labels",
     )
     parser.add_argument(
         "--fold-batch-norm", action="store_true", help="write the network with batch norm folded"
@@ -164,6 +171,7 @@ def main() -> None:
             device=device,
             origin=f"checkpoint {file_digest(checkpoint)[:12]} on images {recorded['split'][:12]}",
             workers=reading_processes(arguments.workers),
+            soft_labels=fitting_soft_labels(arguments.soft_labels, images, recorded, recipe),
         )
     before = after = accuracy()
     # Not by rich, which would break a long line.

@@ -33,11 +33,18 @@ from supernet.layouts import DEFAULT_DATA, add_data
 from supernet.plain import PlainNetwork
 from supernet.precision import PRECISIONS, resolve_device, resolve_precision
 from supernet.recipe import Recipe
-from supernet.soft_labels import AUGMENTATION, SoftLabelHeader, augmentation, save_soft_labels, top_classes
+from supernet.soft_labels import (
+    AUGMENTATION,
+    SoftLabelHeader,
+    augmentation,
+    pixel_digest,
+    save_soft_labels,
+    top_classes,
+)
 from supernet.teacher_network import FORMAT as TEACHER_FORMAT
 from supernet.teacher_network import TeacherNetwork, load_teacher
 from supernet.train import HELP, reading_processes
-from supernet.views import pixel_digest, view
+from supernet.views import view
 
 
 def make_parser() -> Parser:
@@ -177,7 +184,9 @@ def main() -> None:
         workers=reading_processes(arguments.workers),
     )
     save_soft_labels(arguments.out, header, shares, ranks)
-    print(f"{header.views} views of {len(images)} images; the teacher takes {right:.2f} % of them for their class")
+    print(
+        f"{header.views} views of {len(images)} images; the teacher takes {right:.2f} % of them for their class"
+    )
     print(f"soft labels: {arguments.out}")
 
 

@@ -104,11 +104,18 @@ class Phase(Document):
                 raise UnknownNameError(f"elastic choice in {where}", choice, CHOICES)
         if self.sampling not in PHASE_SAMPLINGS:
             raise UnknownNameError(f"sampling in {where}", self.sampling, PHASE_SAMPLINGS)
-        missing = [choice for choice in FAMILY_CHOICES if self.elastic is not None and choice not in self.elastic]
+        missing = [
+            choice for choice in FAMILY_CHOICES if self.elastic is not None and choice not in self.elastic
+        ]
         if self.sampling == FAMILY and missing:
             raise DocumentError(
                 f"{where}: sampling: family needs {', '.join(FAMILY_CHOICES)} among elastic, but it lacks "
                 f"{', '.join(missing)}: add them, or choose another sampling"
+            )
+        if self.sampling == PARETO and (self.elastic is not None or not self.vit):
+            raise DocumentError(
+                f"{where}: sampling: pareto needs the whole space, but the phase has "
+                f"{'vit: false' if not self.vit else 'elastic choices'}: choose another sampling"
             )
         if self.largest_every < 1:
             raise DocumentError(f"{where}: largest_every must be at least 1, but got {self.largest_every}")

@@ -7,6 +7,7 @@ any other.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from search_space.difference import differing
 from supernet.checkpoint import CheckpointError, file_digest, read_tensors, write_tensors
+from supernet.images import Images, LabelledImages
 from supernet.recipe import Recipe
 
 FORMAT = "h4h-soft-labels-1"
@@ -31,7 +33,7 @@ class SoftLabelHeader:
     Attributes:
         teacher: SHA-256 of the teacher's file.
         data: Data set and split, as `supernet.datasets.ImageData.recorded` says them.
-        pixels: Digest of the training images (`supernet.views.pixel_digest`).
+        pixels: Digest of the training images (`pixel_digest`).
         augmentation: Settings that decide the pixels of a view, by name.
         seed: Random seed of the views.
         views: Views of each image.
@@ -154,6 +156,35 @@ def load_soft_labels(path: Path) -> SoftLabels:
     return SoftLabels(header, shares, ranks, file_digest(path))
 
 
+def fitting_soft_labels(
+    path: Path | None, images: Images, data: Mapping[str, str], recipe: Recipe
+) -> SoftLabels | None:
+    """The soft labels that a training asks for, checked to fit it; None where it asks for none.
+
+    Args:
+        path: Their file.
+        images: Its training images.
+        data: Data set and split of the training.
+        recipe: Its augmentation.
+
+    Raises:
+        CheckpointError: The file is absent, damaged, or belongs to other images or another augmentation.
+    """
+    if path is None:
+        return None
+    labels = load_soft_labels(path)
+    labels.check(path, data=data, pixels=pixel_digest(images), recipe=recipe)
+    return labels
+
+
+def pixel_digest(images: Images) -> str:
+    """SHA-256 of images in memory with their classes; of images on disk, of their classes alone."""
+    sha = hashlib.sha256(images.labels.numpy().tobytes())
+    if isinstance(images, LabelledImages):
+        sha.update(images.pixels.contiguous().numpy())
+    return sha.hexdigest()
+
+
 def _check_shapes(header: SoftLabelHeader, shares: Tensor, ranks: Tensor | None) -> None:
     if shares.ndim != 3 or len(shares) != header.views or not 0 < shares.shape[2] <= header.classes:
         raise ValueError(f"probabilities of shape {tuple(shares.shape)}")
@@ -163,4 +194,3 @@ def _check_shapes(header: SoftLabelHeader, shares: Tensor, ranks: Tensor | None)
         ranks.shape != shares.shape or not 0 <= int(ranks.min()) <= int(ranks.max()) < header.classes
     ):
         raise ValueError("class numbers of another shape, or out of range")
-

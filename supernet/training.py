@@ -494,7 +494,9 @@ class _Network(nn.Module):
 def _check_targets(recipe: Recipe, teacher: Path | None, soft_labels: SoftLabels | None) -> None:
     """Raises `H4HError` where two sources of targets are given, or steps without the largest subnet have none."""
     if teacher is not None and soft_labels is not None:
-        raise H4HError("teacher and soft labels both replace the labels: give one of --teacher and --soft-labels")
+        raise H4HError(
+            "teacher and soft labels both replace the labels: give one of --teacher and --soft-labels"
+        )
     if recipe.ema or teacher is not None or soft_labels is not None:
         return
     for phase in recipe.phases:

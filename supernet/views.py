@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from functools import partial
 
@@ -11,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from supernet.batches import AugmentedImages, is_cropped_at_once, view_crops, view_seed
-from supernet.images import BATCH, Images, LabelledImages
+from supernet.images import BATCH, Images
 from supernet.recipe import Recipe
 
 
@@ -33,11 +32,3 @@ def view(images: Images, recipe: Recipe, *, seed: int, number: int, workers: int
     augmented = AugmentedImages(images, recipe, partial(view_seed, seed, number))
     for pixels, _ in DataLoader(augmented, batch_size=BATCH, num_workers=workers):
         yield pixels
-
-
-def pixel_digest(images: Images) -> str:
-    """SHA-256 of images in memory with their classes; of images on disk, of their classes alone."""
-    sha = hashlib.sha256(images.labels.numpy().tobytes())
-    if isinstance(images, LabelledImages):
-        sha.update(images.pixels.contiguous().numpy())
-    return sha.hexdigest()

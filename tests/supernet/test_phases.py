@@ -22,9 +22,9 @@ from supernet.phases import (
     Phase,
     learning_rate,
     phase_at,
-    sandwich,
     without_vit,
 )
+from supernet.step_subnets import sandwich
 
 CNN = Phase("cnn", 3, 2e-3, 20, vit=False)
 HYBRID = Phase("hybrid", 5, 1e-3, 3)
