@@ -10,21 +10,23 @@ import numpy as np
 import torch
 
 from objectives.objective import BoolArray, Direction, FloatArray, Stops, percent
-from search_space.byte_count import bytes_text
+from search_space.command.byte_count import bytes_text
 from search_space.errors import H4HError
 from search_space.space import Space
 from search_space.subnet import Subnet
-from supernet import oracle, shared_oracle
-from supernet.allocator import keep_freed_memory
-from supernet.checkpoint import file_digest, load_checkpoint
-from supernet.evaluation_pack import CALIBRATED_ON, VAL_IMAGES, EvaluationPack, chosen_count
-from supernet.images import BATCH, check_classes
-from supernet.memory_budget import MemoryBudget
-from supernet.model import Supernet
-from supernet.precision import INT8, SCORED_IN, resolve_precision
-from supernet.quantisation import VERSION as QUANTISATION_VERSION
-from supernet.shared_oracle import MEMORY
-from supernet.single_thread import single_thread
+from supernet.accuracy import many_subnets as shared_oracle
+from supernet.accuracy import one_subnet as oracle
+from supernet.accuracy.int8_grids import VERSION as QUANTISATION_VERSION
+from supernet.accuracy.many_subnets import MEMORY
+from supernet.accuracy.memory_budget import MemoryBudget
+from supernet.accuracy.single_thread import single_thread
+from supernet.checkpoints.tensor_file import file_digest
+from supernet.images.evaluation_pack import CALIBRATED_ON, VAL_IMAGES, EvaluationPack, chosen_count
+from supernet.images.labelled_images import BATCH, check_classes
+from supernet.network.freed_memory import keep_freed_memory
+from supernet.network.number_formats import INT8, SCORED_IN, resolve_precision
+from supernet.network.supernet import Supernet
+from supernet.network.supernet_file import load_checkpoint
 
 VERSION = "2"
 """Changes whenever the same weights and images may give another accuracy than before."""
@@ -60,7 +62,7 @@ class Accuracy:
         calibration_images: Number of images for its batch-norm statistics, from the first; likewise 512.
         precision: ``fp32``, whose values depend least on the machine; ``bf16``; or ``int8``, as an NPU and
             compute-in-memory macros compute.
-        memory: Most bytes by which measuring may make the process grow, see `supernet.memory_budget`; decides
+        memory: Most bytes by which measuring may make the process grow, see `supernet.accuracy.memory_budget`; decides
             the time, not the values.
         device: Where to compute; the CPU unless told.
 

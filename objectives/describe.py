@@ -8,23 +8,14 @@ from __future__ import annotations
 import json
 import shutil
 import textwrap
-from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from objectives.hardware import SoC, load_soc, variant
-from objectives.hardware.floor_plan import drawing
-from search_space.command_line import Parser, run_command
-
-
-def add_hardware_options(parser: ArgumentParser) -> None:
-    """Adds `--hardware` and what derives a variant of it."""
-    parser.add_argument(
-        "--hardware", default="u55-256-cim8", help="name or YAML file of the SoC (default: %(default)s)"
-    )
-    parser.add_argument("--macros", type=int, metavar="N", help="as many CIM macros instead of the SoC's own")
-    parser.add_argument("--units", type=int, metavar="M", help="as many compute units in each macro")
+from objectives.hardware.chip_options import add_hardware_options
+from objectives.hardware.parts.floor_plan import drawing
+from search_space.command.command_line import Parser, run_command
 
 
 def describe(soc: SoC) -> dict[str, Any]:

@@ -15,14 +15,14 @@ from typing import Any
 
 from rich.table import Table
 
-from objectives.describe import add_hardware_options
 from objectives.hardware import MAPPINGS, CostModel, NetworkCost, SoC, load_soc, variant
+from objectives.hardware.chip_options import add_hardware_options
 from objectives.hardware.npu_model import NPU_MODELS
 from objectives.workload import Step, ops_of, peak_bytes, read_again, workload
-from search_space.command_line import Parser, run_command
-from search_space.figure_file import check_figure_path, save_figure
+from search_space.command.command_line import Parser, run_command
+from search_space.command.wide_table import print_wide
+from search_space.files.figure_file import check_figure_path, save_figure
 from search_space.space import load_space
-from search_space.wide_table import print_wide
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     costs = CostModel(soc, options.mapping, npu_model=options.npu_model)
     cost = costs.network(ops_of(steps), read_again(steps))
     if options.plot is not None:
-        from objectives.gantt import gantt  # matplotlib takes a second to import
+        from objectives.timeline import gantt
 
         save_figure(gantt(steps, cost, soc), options.plot)
     if options.json:

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from objectives import size
-from objectives.area import Area
 from objectives.hardware import CostModel, SoC
 from objectives.hardware.chip import Chip
-from objectives.hardware_cost import Energy, Latency
+from objectives.hardware_objectives import Area, Energy, Latency, PerChip
 from objectives.objective import Objective
-from objectives.per_chip import PerChip
 from search_space.errors import H4HError, UnknownNameError
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from search_space import complexity
-from search_space.command_line import Parser, run_command
+from search_space.command.command_line import Parser, run_command
 from search_space.families import family, family_counts
 from search_space.genotype import Genotype
 from search_space.space import Space, load_space

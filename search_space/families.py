@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 
 from search_space.subnet import MBConv, PatchMerging, Subnet
@@ -41,3 +42,8 @@ def family_counts(subnets: Iterable[Subnet]) -> dict[Family, int]:
     """How many of `subnets` belong to each family; every family is listed."""
     counts = Counter(map(family, subnets))
     return {member: counts[member] for member in Family}
+
+
+def without_vit(subnet: Subnet) -> Subnet:
+    """The subnet less all its transformer blocks."""
+    return replace(subnet, stages=tuple(replace(stage, vit_blocks=()) for stage in subnet.stages))

@@ -20,109 +20,18 @@ from numpy.typing import NDArray
 
 from search_space import complexity
 from search_space import genotype as genotypes
-from search_space.document import Document, built_in_names, parse_document, read_laid_over
-from search_space.errors import DocumentError, UnknownNameError
+from search_space.block_options import (
+    MBCONV,
+    PATCH_MERGING,
+    HeadOptions,
+    StageOptions,
+    StemOptions,
+    check_options,
+)
+from search_space.errors import DocumentError
+from search_space.files.yaml_document import Document, built_in_names, parse_document, read_laid_over
 from search_space.genotype import Gene, Genotype
 from search_space.subnet import Head, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock
-
-WIDTH_GRANULARITY = 8
-"""Output channels of one Ethos-U55 micro-block; other widths waste part of it."""
-
-MBCONV = "mbconv"
-PATCH_MERGING = "patch_merging"
-
-
-@dataclass(frozen=True)
-class ConvOptions(Document):
-    """Choices of one MBConv block; also those of an MBConv that down-samples."""
-
-    kernel: tuple[int, ...]
-    expansion: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        _check_options("kernel", self.kernel, odd=True)
-        _check_options("expansion", self.expansion)
-
-
-@dataclass(frozen=True)
-class ViTOptions(Document):
-    """Choices of one ViT block. Width of q, k and v is heads x head_dim."""
-
-    heads: tuple[int, ...]
-    head_dim: int
-    mlp_ratio: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        _check_options("heads", self.heads)
-        _check_options("head_dim", (self.head_dim,), multiple_of=WIDTH_GRANULARITY)
-        _check_options("mlp_ratio", self.mlp_ratio)
-
-
-@dataclass(frozen=True)
-class DownsamplingOptions(Document):
-    """How a stage begins: an MBConv with the stage's stride, or a patch-merging convolution."""
-
-    kind: tuple[str, ...]
-    kernel: tuple[int, ...]
-    expansion: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        for kind in self.kind:
-            if kind not in (MBCONV, PATCH_MERGING):
-                raise UnknownNameError("down-sampling kind", kind, (MBCONV, PATCH_MERGING))
-        if not self.kind or len(set(self.kind)) != len(self.kind):
-            raise DocumentError(f"kind must list different kinds, but got {list(self.kind)}")
-        _check_options("kernel", self.kernel, odd=True)
-        _check_options("expansion", self.expansion)
-
-
-@dataclass(frozen=True)
-class StageOptions(Document):
-    """Choices of one stage. A depth is a number of blocks behind the down-sampling step.
-
-    `conv` and `vit` are the choices of each block; absent where the depth can only be 0.
-    """
-
-    stride: int
-    width: tuple[int, ...]
-    downsampling: DownsamplingOptions
-    conv_depth: tuple[int, ...]
-    vit_depth: tuple[int, ...]
-    conv: ConvOptions | None = None
-    vit: ViTOptions | None = None
-
-    def __post_init__(self) -> None:
-        _check_stride(self.stride)
-        _check_options("width", self.width, multiple_of=WIDTH_GRANULARITY)
-        _check_options("conv_depth", self.conv_depth, least=0)
-        _check_options("vit_depth", self.vit_depth, least=0)
-        for name, depth, block in (("conv", self.conv_depth, self.conv), ("vit", self.vit_depth, self.vit)):
-            if (max(depth) > 0) != (block is not None):
-                raise DocumentError(f"{name} must be given if and only if {name}_depth exceeds 0")
-
-
-@dataclass(frozen=True)
-class StemOptions(Document):
-    """Choices of the first convolution (kernel 3)."""
-
-    stride: int
-    width: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        _check_stride(self.stride)
-        _check_options("width", self.width, multiple_of=WIDTH_GRANULARITY)
-
-
-@dataclass(frozen=True)
-class HeadOptions(Document):
-    """Width of the last 1x1 convolution and number of classes; no choices."""
-
-    width: int
-    classes: int
-
-    def __post_init__(self) -> None:
-        _check_options("width", (self.width,), multiple_of=WIDTH_GRANULARITY)
-        _check_options("classes", (self.classes,), least=2)
 
 
 @dataclass(frozen=True)
@@ -140,7 +49,7 @@ class Space(Document):
     head: HeadOptions
 
     def __post_init__(self) -> None:
-        _check_options("resolution", self.resolution, multiple_of=4)
+        check_options("resolution", self.resolution, multiple_of=4)
         if not self.stages:
             raise DocumentError("stages must not be empty")
 
@@ -466,22 +375,3 @@ def _stage_cardinality(stage: StageOptions) -> int:
         * sum(vit**depth for depth in stage.vit_depth)
     )
     return count
-
-
-def _check_stride(stride: int) -> None:
-    if stride not in (1, 2):
-        raise DocumentError(f"stride must be 1 or 2, but got {stride}")
-
-
-def _check_options(
-    name: str, options: tuple[int, ...], *, least: int = 1, multiple_of: int = 1, odd: bool = False
-) -> None:
-    if not options or list(options) != sorted(set(options)):
-        raise DocumentError(f"{name} must list different values in ascending order, but got {list(options)}")
-    if options[0] < least:
-        raise DocumentError(f"{name} must be at least {least}, but got {options[0]}")
-    for option in options:
-        if option % multiple_of:
-            raise DocumentError(f"{name} must be a multiple of {multiple_of}, but got {option}")
-        if odd and option % 2 == 0:
-            raise DocumentError(f"{name} must be odd, but got {option}")

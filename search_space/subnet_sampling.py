@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from search_space import complexity
+from search_space.block_options import PATCH_MERGING, StageOptions
 from search_space.families import Family, family
 from search_space.genotype import Genotype
-from search_space.space import PATCH_MERGING, Space, StageOptions
+from search_space.space import Space
 
 UNIFORM, FAMILY, MACS = "uniform", "family", "macs"
 SAMPLINGS = (UNIFORM, FAMILY, MACS)

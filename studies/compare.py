@@ -13,20 +13,26 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from typing import Any
 
 from rich import box
 from rich.table import Table
 
-from search_space.command_line import Parser, run_command
+from search_space.command.command_line import Parser, run_command
+from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
-from search_space.wide_table import print_wide
-from studies.comparison import COSTS, ComparisonError, Contender, Pair, Spread, aligned, blocks, compare
-from studies.database_option import add_database
-from studies.group import Group, attained, compared, smallest, summary
-from studies.named_study import read_study
-from studies.tradeoff import Gain
+from studies.analysis.comparison import (
+    COSTS,
+    Contender,
+    Pair,
+    Spread,
+    aligned,
+    blocks,
+    compared_pairs,
+)
+from studies.analysis.seed_groups import Group, attained, compared, smallest, summary
+from studies.analysis.tradeoff import Gain
+from studies.storage.named_study import add_database, read_study
 
 MEASURES = {
     "acc_at_equal_lat": "accuracy gained at equal latency, points",
@@ -108,23 +114,6 @@ def _with_one_measure(groups: Sequence[Group]) -> tuple[Group, ...]:
         return ()
     same = iter(aligned(members))
     return tuple(Group(group.name, tuple(next(same) for _ in group.members)) for group in groups)
-
-
-def compared_pairs(contenders: Sequence[Contender]) -> tuple[list[Pair], list[str]]:
-    """Each two of `contenders`, and for those that cannot be compared why.
-
-    Raises:
-        ComparisonError: None can be.
-    """
-    pairs, errors = [], []
-    for first, second in combinations(contenders, 2):
-        try:
-            pairs.append(compare(first, second))
-        except ComparisonError as error:
-            errors.append(error)
-    if errors and not pairs:
-        raise errors[0]
-    return pairs, list(map(str, errors))
 
 
 def record(asked: Asked) -> dict[str, Any]:

@@ -12,20 +12,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import track
 
-from search_space.command_line import Parser, run_command
+from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
-from search_space.genotype import to_text
-from search_space.whole_file import whole_file
-from studies.constraint import parse_constraint
-from studies.database_option import add_database
-from studies.evaluation import Evaluation
-from studies.named_study import read_study
-from studies.study import Study
+from search_space.files.whole_file import whole_file
+from studies.presentation.plain_records import rows
+from studies.storage.named_study import add_database, read_study
+from studies.study.evaluation import Evaluation
+from studies.study.study import Study
 
 FORMATS = ("csv", "json", "optuna")
 
@@ -39,43 +36,6 @@ def parser() -> Parser:
     add("--format", choices=FORMATS, required=True, help="a table, everything, or an Optuna database")
     add("--out", type=Path, required=True, metavar="FILE", help="file to write; there must be none yet")
     return result
-
-
-def rows(study: Study, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
-    """One record for each evaluation: values, counts, its chip if that was searched, then every gene with the
-    option chosen.
-
-    None where a value was not measured, and for a gene that the network does not use. Where racing stopped a
-    subnet after so many images, its accuracy is an upper bound.
-    """
-    space = study.search_space
-    front = {one.index for one in study.front(evaluations)}
-    limited = [parse_constraint(text).quantity for text in study.constraints]
-    found = []
-    for one in evaluations:
-        active = space.active(one.genotype)
-        found.append(
-            {
-                "id": one.index,
-                **dict(zip(limited, one.limited, strict=True)),
-                **dict(zip(study.objectives, one.values, strict=True)),
-                "stopped_after": one.stopped_after,
-                "feasible": one.is_feasible,
-                "on_front": one.index in front,
-                "macs": one.macs,
-                "params": one.params,
-                "conv_blocks": one.conv_blocks,
-                "vit_blocks": one.vit_blocks,
-                "family": one.family,
-                **study.chosen_hardware(one.genotype),
-                "genotype": to_text(one.genotype),
-                **{
-                    gene.name: gene.options[index] if is_active else None
-                    for gene, index, is_active in zip(space.genes, one.genotype, active, strict=True)
-                },
-            }
-        )
-    return found
 
 
 def write_csv(study: Study, evaluations: Sequence[Evaluation], path: Path) -> None:
@@ -96,7 +56,7 @@ def write_json(study: Study, evaluations: Sequence[Evaluation], path: Path) -> N
 
 def write_optuna(study: Study, evaluations: Sequence[Evaluation], path: Path) -> None:
     """An Optuna database; takes some hundredths of a second for each evaluation."""
-    from studies.optuna_database import trials, write  # takes a second to import
+    from studies.presentation.optuna_database import trials, write
 
     console = Console(stderr=True)
     made = track(

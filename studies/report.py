@@ -10,13 +10,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from search_space.command_line import Parser, run_command
+from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
-from search_space.whole_file import whole_file
-from studies.comparison import Contender
-from studies.database_option import add_database
-from studies.named_study import located, read_study
-from studies.report_data import Reported, report_record
+from search_space.files.whole_file import whole_file
+from studies.analysis.comparison import Contender
+from studies.report_page.report_data import Reported, report_record
+from studies.storage.named_study import add_database, located, read_study
 
 MOST_STUDIES = 6
 """As many as there are colours that everyone tells apart."""
@@ -88,7 +87,7 @@ def write_page(record: dict[str, object], out: Path) -> None:
     Raises:
         H4HError: It cannot be written.
     """
-    from studies.report_page import page
+    from studies.report_page.html import page
 
     try:
         with whole_file(out) as temporary:
@@ -112,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_page(record, options.out)
         print(f"wrote {options.out} ({options.out.stat().st_size / 1e6:.1f} MB)")
     if options.plots is not None:
-        from studies.figures import save_figures  # matplotlib takes a second to import
+        from studies.report_page.figures import save_figures
 
         names = save_figures(record, options.plots)
         print(f"wrote {', '.join(names)} to {options.plots}, each as PNG, SVG and PDF")

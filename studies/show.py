@@ -13,14 +13,15 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from search_space.command_line import Parser, run_command
-from search_space.wide_table import print_wide
-from studies.database_option import add_database
-from studies.evaluation import Evaluation
-from studies.generation_report import GenerationReport, summary
-from studies.store import Store, open_store
-from studies.study import Study
-from studies.table import front_table
+from search_space.command.command_line import Parser, run_command
+from search_space.command.wide_table import print_wide
+from studies.presentation.plain_records import study_record, summary_record
+from studies.presentation.text_table import front_table
+from studies.storage.named_study import add_database
+from studies.storage.store import Store, open_store
+from studies.study.evaluation import Evaluation
+from studies.study.prediction_quality import GenerationReport, summary
+from studies.study.study import Study
 
 
 def parser() -> Parser:
@@ -60,82 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _print_json(study_record(study, evaluations, reports, is_complete=options.evaluations))
     else:
         _print_study(study, evaluations, reports, is_complete=options.evaluations)
-
-
-def summary_record(study: Study, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
-    """A study in a list of studies."""
-    return {
-        "study": study.name,
-        "space": study.space,
-        "objectives": list(study.objectives),
-        "constraints": list(study.constraints),
-        "evaluations": len(evaluations),
-        "front_size": len(study.front(evaluations)),
-        "hypervolume": study.hypervolume(evaluations),
-        "settings": study.settings,
-        "created_at": study.created_at,
-    }
-
-
-def study_record(
-    study: Study,
-    evaluations: Sequence[Evaluation],
-    reports: Sequence[GenerationReport] = (),
-    *,
-    is_complete: bool,
-) -> dict[str, Any]:
-    """A study with its front.
-
-    Args:
-        study: The study.
-        evaluations: Of the study, in order.
-        reports: Of its generations, in order; of samplers that predict.
-        is_complete: Whether ``"evaluations"`` lists them; else it counts them.
-    """
-    rows = [
-        {
-            **evaluation_record(study, evaluation),
-            "feasible": evaluation.is_feasible,
-            "stopped_after": evaluation.stopped_after,
-        }
-        for evaluation in evaluations
-    ]
-    front = study.front(evaluations)
-    record = {
-        "study": study.name,
-        "objectives": list(study.objectives),
-        "evaluations": rows if is_complete else len(rows),
-        "hypervolume": study.hypervolume(front),
-        "front": [
-            {**evaluation_record(study, evaluation), "contribution": contribution}
-            for evaluation, contribution in zip(front, study.contributions(front), strict=True)
-        ],
-    }
-    if reports:
-        record["generations"] = [
-            {"generation": number, "source": one.source, "rank_correlation": one.rank_correlation}
-            for number, one in enumerate(reports, start=1)
-        ]
-    return record
-
-
-def evaluation_record(study: Study, evaluation: Evaluation) -> dict[str, Any]:
-    """One subnet: each objective under its name; null where it was not measured.
-
-    Where chips were searched, ``macros`` and ``units`` say which is its own; no macros have no ``units``.
-    """
-    counted = {"macs": evaluation.macs, "params": evaluation.params}
-    values = dict(zip(study.objectives, evaluation.values, strict=True))
-    return {
-        "id": evaluation.index,
-        "genotype": list(evaluation.genotype),
-        **values,
-        **counted,
-        "conv_blocks": evaluation.conv_blocks,
-        "vit_blocks": evaluation.vit_blocks,
-        "family": evaluation.family,
-        **study.chosen_hardware(evaluation.genotype),
-    }
 
 
 def _read(store: Store, name: str) -> tuple[Study, list[Evaluation]]:

@@ -11,155 +11,34 @@ images, with labels as the only teacher, so that it means the same for every rec
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from torch import Tensor
 
-from search_space.command_line import Parser, run_command
+from search_space.command.command_line import Parser, run_command
+from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
-from search_space.figure_file import check_figure_path, save_figure
-from search_space.space import Space
-from search_space.subnet import Subnet
-from search_space.wide_table import print_wide
-from supernet.allocator import keep_freed_memory
-from supernet.checkpoint import load_checkpoint
-from supernet.checkpoint_header import read_header, stored_space
+from search_space.files.figure_file import check_figure_path, save_figure
 from supernet.checkpoints import add_checkpoint
-from supernet.conflict_plot import report_figure
-from supernet.conflict_report import ConflictReport, Cosines, PairKind, summarise
-from supernet.datasets import open_data
-from supernet.evaluation_pack import built_in_pack, load_pack
-from supernet.gradients import ParameterGroup, cosines_by_group, gradient, parameter_groups
-from supernet.images import Images, check_classes, loaded, normalised
-from supernet.layouts import add_data
-from supernet.model import Supernet
-from supernet.phases import without_vit
-from supernet.precision import resolve_device
-
-FloatArray = NDArray[np.float64]
-
-ATTEMPTS = 1000
-"""Draws for one more subnet before a space is said to hold too few."""
-
-
-def measure(
-    supernet: Supernet,
-    batches: Iterable[tuple[Tensor, Tensor]],
-    *,
-    rng: np.random.Generator,
-    subnets: int = 4,
-) -> ConflictReport:
-    """Cosines between gradients of random subnets, before any clipping, with batch norm as in training.
-
-    For each batch new subnets are drawn, the gradient of each is taken on that batch, and all pairs are
-    compared on each tensor. Nothing of the supernet is changed, not even ``.grad``; no random numbers but
-    those of `rng` are drawn. Frozen weights are measured like all others.
-
-    Args:
-        supernet: The weights; not wrapped (of DistributedDataParallel pass ``.module``).
-        batches: Images ``(n, 3, s, s)``, normalised, and labels ``(n,)``, on the supernet's device; the
-            images' dtype is that of the computation. Small cosines want float32.
-        rng: Of the subnets; it advances.
-        subnets: CNNs per batch, and as many hybrids; at least 2.
-
-    Raises:
-        H4HError: There is no batch, `subnets` is below 2 or more than the space holds, or a gradient is not
-            finite.
-    """
-    if subnets < 2:
-        raise H4HError(f"subnets must be at least 2, since pairs are compared, but got {subnets}")
-    space = supernet.space
-    has_hybrids = any(max(stage.vit_depth) > 0 for stage in space.stages)
-    groups = parameter_groups(supernet)
-    # Per kind and group: one array of cosines for each batch.
-    found: dict[PairKind, dict[ParameterGroup, list[FloatArray]]] = {
-        kind: defaultdict(list) for kind in PairKind
-    }
-    counts: list[int] = []
-    for images, labels in batches:
-        chosen = draw_cnns(space, subnets, rng)
-        if has_hybrids:
-            chosen += draw_hybrids(space, subnets, rng)
-        gradients = [gradient(supernet, subnet, images, labels) for subnet in chosen]
-        for group, cosines in cosines_by_group(gradients, groups).items():
-            for kind, values in _by_kind(cosines.numpy(), subnets).items():
-                if len(values):
-                    found[kind][group].append(values)
-        counts.append(len(labels))
-    if not counts:
-        raise H4HError("batches must hold at least one batch, but got none")
-    return ConflictReport(
-        subnets=subnets,
-        batches=len(counts),
-        images=sum(counts),
-        cosines={
-            kind: {group: summarise(by_group[group]) for group in ParameterGroup if group in by_group}
-            for kind, by_group in found.items()
-            if by_group
-        },
-    )
-
-
-def draw_cnns(space: Space, count: int, rng: np.random.Generator) -> list[Subnet]:
-    """`count` different random subnets, less their transformer blocks (phase 1 of `phases`).
-
-    Raises:
-        H4HError: The space holds fewer.
-    """
-    return _draw(space, count, lambda: without_vit(space.decode(space.sample(rng))), "CNNs")
-
-
-def draw_hybrids(space: Space, count: int, rng: np.random.Generator) -> list[Subnet]:
-    """`count` different random subnets with at least one transformer block.
-
-    Raises:
-        H4HError: The space holds fewer.
-    """
-
-    def draw() -> Subnet | None:
-        subnet = space.decode(space.sample(rng))
-        return subnet if subnet.vit_blocks else None
-
-    return _draw(space, count, draw, "hybrids")
-
-
-def _draw(space: Space, count: int, draw: Callable[[], Subnet | None], noun: str) -> list[Subnet]:
-    chosen: dict[Subnet, None] = {}
-    for _ in range(count * ATTEMPTS):
-        if (subnet := draw()) is not None:
-            chosen[subnet] = None
-        if len(chosen) == count:
-            return list(chosen)
-    raise H4HError(
-        f"subnets must be at most {len(chosen)}, since space {space.name!r} seems to hold no more {noun}, "
-        f"but got {count}"
-    )
-
-
-def _by_kind(cosines: FloatArray, cnns: int) -> dict[PairKind, FloatArray]:
-    """Cosines of all pairs on all tensors that both of a pair use.
-
-    Args:
-        cosines: ``(tensors, n, n)``, NaN where a pair shares nothing.
-        cnns: How many of the `n` subnets are CNNs; they come first.
-    """
-    first, second = np.triu_indices(cosines.shape[-1], k=1)
-    of_pairs = {
-        PairKind.CNN_CNN: second < cnns,
-        PairKind.HYBRID_HYBRID: first >= cnns,
-        PairKind.CNN_HYBRID: (first < cnns) & (second >= cnns),
-    }
-    values = {kind: cosines[:, first[pairs], second[pairs]] for kind, pairs in of_pairs.items()}
-    return {kind: each[~np.isnan(each)] for kind, each in values.items()}
+from supernet.checkpoints.header import read_header, stored_space
+from supernet.gradient_conflict.figures import report_figure
+from supernet.gradient_conflict.measure import measure
+from supernet.gradient_conflict.measurement import ConflictReport, Cosines, PairKind
+from supernet.gradient_conflict.subnet_gradients import (
+    ParameterGroup,
+)
+from supernet.images.data_sets import open_data
+from supernet.images.evaluation_pack import built_in_pack, load_pack
+from supernet.images.folder_layouts import add_data
+from supernet.images.labelled_images import Images, check_classes, loaded, normalised
+from supernet.network.freed_memory import keep_freed_memory
+from supernet.network.number_formats import resolve_device
+from supernet.network.supernet_file import load_checkpoint
 
 
 def report_table(report: ConflictReport) -> Table:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from torchvision.datasets import CIFAR100, FashionMNIST, ImageNet
 
-from search_space.command_line import Parser, run_command
-from supernet import cifar10
-from supernet.evaluation_pack import write_pack
-from supernet.layouts import DatasetError
+from search_space.command.command_line import Parser, run_command
+from supernet.images import cifar10
+from supernet.images.evaluation_pack import write_pack
+from supernet.images.folder_layouts import DatasetError
 
 
 def _fetch(kind: Callable[..., object], directory: Path) -> None:

@@ -12,45 +12,37 @@ not trained.
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import fields
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from search_space import complexity
-from search_space.command_line import Parser, run_command
+from search_space.command.command_line import Parser, check_least, run_command
 from search_space.errors import H4HError
+from search_space.files.whole_file import whole_file
 from search_space.genotype import to_text
-from search_space.least_values import check_least
-from search_space.whole_file import whole_file
-from supernet import cifar10, oracle
-from supernet.allocator import keep_freed_memory
-from supernet.checkpoint import file_digest, load_checkpoint
-from supernet.checkpoint_header import read_header
+from supernet.accuracy import one_subnet as oracle
+from supernet.accuracy.split_accuracies import SPLITS
 from supernet.checkpoints import add_checkpoint
-from supernet.datasets import open_data
-from supernet.evaluate import SPLITS
-from supernet.extraction import extract, folded, save_extracted
-from supernet.fine_tuning import NOT_USED, FineTuning, make_recipe, top1
-from supernet.images import Images
-from supernet.layouts import DEFAULT_DATA, add_data
-from supernet.precision import resolve_device, resolve_precision
-from supernet.recipe import NAMES, Recipe
-from supernet.soft_labels import fitting_soft_labels
-from supernet.train import HELP as TRAINING_HELP
-from supernet.train import reading_processes
+from supernet.checkpoints.header import read_header
+from supernet.checkpoints.tensor_file import file_digest
+from supernet.images import cifar10
+from supernet.images.data_sets import open_data
+from supernet.images.folder_layouts import DEFAULT_DATA, add_data
+from supernet.images.labelled_images import Images
+from supernet.network.extraction import extract, folded, save_extracted
+from supernet.network.freed_memory import keep_freed_memory
+from supernet.network.number_formats import resolve_device, resolve_precision
+from supernet.network.supernet_file import load_checkpoint
+from supernet.training.plain_run import SETTINGS, add_settings, train_to_the_end
+from supernet.training.plain_trainer import FineTuning, make_recipe, top1
+from supernet.training.run_folder import STATE
+from supernet.training.settings import HELP as TRAINING_HELP
+from supernet.training.settings import reading_processes
+from supernet.training.soft_labels import fitting_soft_labels
 
-STATE = "state.safetensors"
 NETWORK = "network.safetensors"
 RESULT = "result.json"
-
-SETTINGS = tuple(field for field in fields(Recipe) if field.name not in ("phases", *NOT_USED))
-"""What of a recipe can be set here."""
 
 HELP = TRAINING_HELP | {
     "seed": "of order and augmentation",
@@ -58,25 +50,6 @@ HELP = TRAINING_HELP | {
     "warm_up_epochs": "epochs of warm-up",
     "label_smoothing": "of the targets",
 }
-
-
-def add_settings(parser: Parser, texts: Mapping[str, str], **defaults: Any) -> None:
-    """Adds an option for each of `SETTINGS`.
-
-    Args:
-        parser: What they are added to.
-        texts: Help texts by the settings' names.
-        defaults: Defaults that differ from those of `Recipe`.
-    """
-    for field in SETTINGS:
-        kind: Any = {"int": int, "float": float, "str": str}[str(field.type)]
-        known = f": {', '.join(NAMES[field.name])}" if field.name in NAMES else ""
-        parser.add_argument(
-            f"--{field.name.replace('_', '-')}",
-            type=kind,
-            default=defaults.get(field.name, field.default),
-            help=f"{texts[field.name]}{known} (default: %(default)s)",
-        )
 
 
 def make_parser() -> Parser:
@@ -204,42 +177,6 @@ def main() -> None:
 
 def _text(accuracy: dict[str, float]) -> str:
     return ", ".join(f"{name} top-1 {value:.2f} %" for name, value in accuracy.items())
-
-
-def train_to_the_end(
-    tuning: FineTuning, state: Path, save_network: Callable[[], None], console: Console
-) -> None:
-    """Trains all epochs that are left: a bar for the epoch at hand; a line, network and state for each.
-
-    Args:
-        tuning: Who trains; first loaded from `state` where that exists.
-        state: File of the training's state.
-        save_network: Writes the network; called after every epoch, before the state.
-        console: Where progress goes.
-    """
-    epochs = tuning.recipe.epochs
-    if state.exists():
-        tuning.load(state)
-        console.print(f"going on after epoch {tuning.epochs_done} of {epochs} ({state})")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    try:
-        with Progress(*columns, console=console, transient=True) as progress:
-            while not tuning.is_finished:
-                name = f"epoch {tuning.epochs_done + 1}/{epochs}"
-                task = progress.add_task(name, total=tuning.steps_per_epoch)
-                start = time.perf_counter()
-                score = tuning.train_epoch(partial(progress.advance, task))
-                seconds = time.perf_counter() - start
-                # The state last: a kill before it repeats the epoch and writes the same again.
-                save_network()
-                tuning.save(state)
-                progress.remove_task(task)
-                console.print(
-                    f"{name}: loss {score.loss:.3f}, train top-1 {score.accuracy:.1f} %, {seconds:.0f} s"
-                )
-    except KeyboardInterrupt:
-        console.print(f"stopped: {tuning.epochs_done} finished epochs are kept; the same command goes on")
-        raise
 
 
 if __name__ == "__main__":

@@ -10,41 +10,27 @@ be those of the training.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import torch
-from rich.console import Console
-from rich.progress import track
-from torch import Tensor
-
-from search_space.command_line import Parser, run_command
+from search_space.command.command_line import Parser, check_least, run_command
 from search_space.errors import H4HError
-from search_space.least_values import check_least
 from search_space.space import load_space
-from supernet.allocator import keep_freed_memory
-from supernet.checkpoint import CheckpointError, file_digest
-from supernet.checkpoint_header import read_header
-from supernet.datasets import open_data
-from supernet.extraction import FORMAT as NETWORK_FORMAT
-from supernet.extraction import load_extracted
-from supernet.fine_tuning import make_recipe
-from supernet.images import BATCH, Images, normalised
-from supernet.layouts import DEFAULT_DATA, add_data
-from supernet.plain import PlainNetwork
-from supernet.precision import PRECISIONS, resolve_device, resolve_precision
-from supernet.recipe import Recipe
-from supernet.soft_labels import (
+from supernet.checkpoints.header import CheckpointError
+from supernet.checkpoints.tensor_file import file_digest
+from supernet.images.data_sets import open_data
+from supernet.images.folder_layouts import DEFAULT_DATA, add_data
+from supernet.network.freed_memory import keep_freed_memory
+from supernet.network.number_formats import resolve_device, resolve_precision
+from supernet.training.labelling import label, load_any_teacher
+from supernet.training.plain_trainer import make_recipe
+from supernet.training.recipe import Recipe
+from supernet.training.settings import HELP, reading_processes
+from supernet.training.soft_labels import (
     AUGMENTATION,
     SoftLabelHeader,
     augmentation,
     pixel_digest,
     save_soft_labels,
-    top_classes,
 )
-from supernet.teacher_network import FORMAT as TEACHER_FORMAT
-from supernet.teacher_network import TeacherNetwork, load_teacher
-from supernet.train import HELP, reading_processes
-from supernet.views import view
 
 
 def make_parser() -> Parser:
@@ -97,48 +83,6 @@ def make_parser() -> Parser:
     return parser
 
 
-def load_any_teacher(path: Path) -> tuple[TeacherNetwork | PlainNetwork, dict[str, Any]]:
-    """A network that can teach, in evaluation mode, and the header of its file.
-
-    Raises:
-        CheckpointError: The file is absent, damaged, or holds no such network.
-    """
-    try:
-        return load_teacher(path)
-    except CheckpointError as first:
-        try:
-            header = read_header(path, NETWORK_FORMAT)
-        except CheckpointError:
-            raise CheckpointError(
-                f"{first}: give a file of supernet.teacher ({TEACHER_FORMAT}) or a network of supernet.finetune "
-                f"({NETWORK_FORMAT})"
-            ) from None
-    return load_extracted(path), header
-
-
-@torch.inference_mode()
-def probabilities(
-    teacher: TeacherNetwork | PlainNetwork, pixels: Tensor, *, precision: str, device: torch.device
-) -> Tensor:
-    """Class probabilities ``(n, classes)``, float32, on the CPU.
-
-    Args:
-        teacher: On `device`, in evaluation mode.
-        pixels: uint8 ``(n, 3, s, s)``.
-        precision: ``bf16`` or ``fp32``.
-        device: Where to compute.
-
-    Raises:
-        H4HError: A class score is not finite.
-    """
-    dtype = PRECISIONS[precision]
-    with torch.autocast(device.type, dtype, enabled=dtype is not torch.float32):
-        scores = teacher(normalised(pixels.to(device), dtype)).float()
-    if not torch.isfinite(scores).all():
-        raise H4HError(f"{teacher.title} gives class scores that are not finite")
-    return scores.softmax(1).cpu()
-
-
 def main() -> None:
     arguments = make_parser().parse_args()
     check_least(arguments, views=1, top=1, seed=0, split_seed=0, workers=0)
@@ -188,43 +132,6 @@ def main() -> None:
         f"{header.views} views of {len(images)} images; the teacher takes {right:.2f} % of them for their class"
     )
     print(f"soft labels: {arguments.out}")
-
-
-def label(
-    teacher: TeacherNetwork | PlainNetwork,
-    images: Images,
-    recipe: Recipe,
-    header: SoftLabelHeader,
-    *,
-    top: int,
-    precision: str,
-    device: torch.device,
-    workers: int,
-) -> tuple[Tensor, Tensor | None, float]:
-    """Soft labels of all views.
-
-    Returns:
-        Probabilities ``(views, images, top)``, class numbers or None (see `SoftLabels`), and the share of views whose
-        most likely class is the image's, in %.
-    """
-    shares: list[Tensor] = []
-    ranks: list[Tensor] = []
-    right = 0
-    console = Console(stderr=True)
-    for number in track(
-        range(header.views), "views", console=console, transient=True, disable=not console.is_terminal
-    ):
-        labels = images.labels.split(BATCH)
-        pixels = view(images, recipe, seed=header.seed, number=number, workers=workers)
-        for batch, classes in zip(pixels, labels, strict=True):
-            found = probabilities(teacher, batch, precision=precision, device=device)
-            right += int((found.argmax(1) == classes).sum())
-            share, rank = top_classes(found, top)
-            shares.append(share)
-            ranks += [] if rank is None else [rank]
-    shape = (header.views, len(images), top)
-    all_ranks = torch.cat(ranks).view(shape) if ranks else None
-    return torch.cat(shares).view(shape), all_ranks, 100 * right / (header.views * len(images))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python -m supernet.data cifar10
     python -m supernet.teacher --data data --out runs/teacher
 
-The teacher (`supernet.teacher_network`) is trained on the images that train supernets. It never sees the search
+The teacher (`supernet.network.teacher_network`) is trained on the images that train supernets. It never sees the search
 split or the test images; both are scored at the end. The result is `OUT/teacher.safetensors`, written after every
 epoch, and `OUT/result.json`. Rerun the command to resume after the last finished epoch.
 """
@@ -16,21 +16,21 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from search_space.command_line import Parser, run_command
+from search_space.command.command_line import Parser, check_least, run_command
 from search_space.errors import H4HError
-from search_space.least_values import check_least
+from search_space.files.whole_file import whole_file
 from search_space.space import load_space
-from search_space.whole_file import whole_file
-from supernet import oracle
-from supernet.allocator import keep_freed_memory
-from supernet.datasets import open_data
-from supernet.fine_tuning import FineTuning, make_recipe, top1
-from supernet.finetune import HELP, SETTINGS, STATE, add_settings, train_to_the_end
-from supernet.images import Images, loaded, normalised
-from supernet.layouts import DEFAULT_DATA, add_data
-from supernet.precision import resolve_device, resolve_precision
-from supernet.teacher_network import LEAST_SIDE, TeacherNetwork, save_teacher, whitening_kernels
-from supernet.train import reading_processes
+from supernet.accuracy import one_subnet as oracle
+from supernet.images.data_sets import open_data
+from supernet.images.folder_layouts import DEFAULT_DATA, add_data
+from supernet.images.labelled_images import Images, loaded, normalised
+from supernet.network.freed_memory import keep_freed_memory
+from supernet.network.number_formats import resolve_device, resolve_precision
+from supernet.network.teacher_network import LEAST_SIDE, TeacherNetwork, save_teacher, whitening_kernels
+from supernet.training.plain_run import SETTINGS, add_settings, train_to_the_end
+from supernet.training.plain_trainer import FineTuning, make_recipe, top1
+from supernet.training.run_folder import STATE
+from supernet.training.settings import HELP, reading_processes
 
 TEACHER = "teacher.safetensors"
 RESULT = "result.json"
@@ -67,7 +67,8 @@ def make_parser() -> Parser:
     parser.add_argument("--rate", type=float, default=0.4, help="peak learning rate (default: %(default)s)")
     add_settings(
         parser,
-        HELP | {"seed": "random seed of weights, order and augmentation"},
+        HELP
+        | {"label_smoothing": "of the targets", "seed": "random seed of weights, order and augmentation"},
         batch=256,
         optimizer="sgd",
         momentum=0.85,

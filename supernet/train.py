@@ -10,8 +10,6 @@ The same command again goes on where the last one was stopped or killed, exactly
 
 from __future__ import annotations
 
-import json
-import os
 import shlex
 import time
 from argparse import ArgumentTypeError, Namespace
@@ -25,51 +23,22 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from search_space.command_line import Parser, run_command
+from search_space.command.command_line import Parser, check_least, run_command
 from search_space.errors import H4HError
-from search_space.least_values import check_least
 from search_space.space import load_space
-from search_space.whole_file import whole_file
-from supernet.allocator import keep_freed_memory
-from supernet.checkpoint import save_checkpoint
 from supernet.checkpoints import locate_checkpoint
-from supernet.datasets import open_data
-from supernet.distributed import World, joined_world
-from supernet.layouts import add_data
-from supernet.phases import CNN_MODES, PHASE_SAMPLINGS, TRAIN
-from supernet.precision import resolve_device
-from supernet.recipe import NAMES, Recipe, known_recipes, load_recipe
-from supernet.soft_labels import fitting_soft_labels
-from supernet.training import DivergedError, EpochResult, Trainer
-
-STATE = "state.safetensors"
-CHECKPOINT = "checkpoint.safetensors"
-LOG = "log.jsonl"
-MOST_WORKERS = 16
-
-HELP = {
-    "seed": "of weights, order, augmentation and subnets",
-    "batch": "images per step, over all processes",
-    "accumulate": "parts into which a batch is cut to save memory; batch norm sees one part at a time",
-    "precision": "of activations; auto is bf16 where the device multiplies it natively",
-    "optimizer": "sgd has Nesterov's momentum",
-    "momentum": "of sgd",
-    "weight_decay": "of matrices and kernels",
-    "clip": "largest norm of a step's gradient; 0 for none",
-    "schedule": "of the learning rate after warm-up",
-    "warm_up_epochs": "epochs of warm-up in each phase",
-    "label_smoothing": "of the largest subnet's targets",
-    "distillation": "of the largest subnet into the others",
-    "conflict": "how the largest subnet's gradient joins the others'; project is NASViT's",
-    "drop_path": "chance that the largest subnet's last residual branch is dropped",
-    "ema": "decay per step of the running average of the weights that is saved; 0 for none",
-    "crop_padding": "pixels around images of small data sets before the random crop",
-    "crop_scale": "smallest share of its area that a random crop takes of an image of a folder",
-    "rand_augment": "operations of RandAugment per image",
-    "magnitude": "of RandAugment, 0 to 30",
-    "mixup": "alpha of mixup; 0 for none",
-    "cutmix": "alpha of cutmix; 0 for none",
-}
+from supernet.images.data_sets import open_data
+from supernet.images.folder_layouts import add_data
+from supernet.network.freed_memory import keep_freed_memory
+from supernet.network.number_formats import resolve_device
+from supernet.network.supernet_file import save_checkpoint
+from supernet.training.distributed import World, joined_world
+from supernet.training.phases import CNN_MODES, PHASE_SAMPLINGS, TRAIN
+from supernet.training.recipe import NAMES, Recipe, known_recipes, load_recipe
+from supernet.training.run_folder import CHECKPOINT, LOG, STATE, append_epoch
+from supernet.training.settings import HELP, reading_processes
+from supernet.training.soft_labels import fitting_soft_labels
+from supernet.training.trainer import DivergedError, EpochResult, Trainer
 
 T = TypeVar("T", int, float)
 
@@ -280,13 +249,6 @@ def _run(arguments: Namespace, world: World, device: torch.device) -> None:
         print(f"next: python -m supernet.evaluate {given}\n      python -m studies.run {given}")
 
 
-def reading_processes(wanted: int | None) -> int:
-    """How many processes read image files: as told, else one per core, shared among torchrun's processes."""
-    if wanted is not None:
-        return wanted
-    return min(MOST_WORKERS, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-
-
 def _train(trainer: Trainer, arguments: Namespace, data: dict[str, str], console: Console) -> None:
     """Trains to the end: a bar for the epoch at hand, a line for each finished one.
 
@@ -313,7 +275,7 @@ def _train(trainer: Trainer, arguments: Namespace, data: dict[str, str], console
                 if arguments.conflict_every and record["epoch"] % arguments.conflict_every == 0:
                     record["conflict"] = trainer.measure_conflict().to_dict()
                 # The state last: a kill before it repeats the epoch and writes the same again.
-                _log(out / LOG, record)
+                append_epoch(out / LOG, record)
                 save_checkpoint(out / CHECKPOINT, trainer.result, data)
                 trainer.save(out / STATE)
             progress.remove_task(task)
@@ -375,15 +337,6 @@ def _with_remedy(message: str, state: Path) -> str:
         f"{message} and train on from the last good checkpoint, which is kept: "
         f"--from {checkpoint} with another --out"
     )
-
-
-def _log(path: Path, record: dict[str, Any]) -> None:
-    """Appends a line, in place of those of the same and later epochs that a kill left without their state."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = path.read_text().splitlines() if path.exists() else []
-    kept = [line for line in lines if json.loads(line)["epoch"] < record["epoch"]]
-    with whole_file(path) as temporary:
-        temporary.write_text("".join(f"{line}\n" for line in [*kept, json.dumps(record)]))
 
 
 if __name__ == "__main__":

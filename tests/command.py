@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import pytest
 
-from search_space.command_line import run_command
+from search_space.command.command_line import run_command
 
 
 class Ended(NamedTuple):

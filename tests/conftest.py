@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from search_space.cache_folder import VARIABLE
+from search_space.files.cache_folder import VARIABLE
 from tests.command import Command
 
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -8,9 +8,9 @@ soc.npu.cycles(ops)                    # NPU alone, cycles of each op
 CostModel(soc).network(ops).latency_ms  # best mapping over NPU and macros
 """
 
-from objectives.hardware.cost import CostModel, NetworkCost, OpCost
+from objectives.hardware.cost_model import CostModel, NetworkCost, OpCost
+from objectives.hardware.mapping.op_splits import MAPPINGS
 from objectives.hardware.op import KINDS, InvalidOpError, Op
-from objectives.hardware.schema import MAPPINGS
 from objectives.hardware.soc import SoC, known_socs, load_soc, variant
 
 __all__ = [

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from objectives.hardware.npu import Npu, op_cycles
 from objectives.hardware.op import FloatArray, OpArrays
-from objectives.hardware.vela_table import VelaTable
+from objectives.hardware.parts.npu import Npu, op_cycles
+from objectives.hardware.vela_compiler.cycle_table import VelaTable
 from search_space.errors import UnknownNameError
 
 NPU_MODELS = ("analytic", "vela")

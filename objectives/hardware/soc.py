@@ -16,15 +16,14 @@ from typing import Any
 
 from mashumaro import field_options
 
-from objectives.hardware.area import Area
-from objectives.hardware.cim import KINDS, Cim, Digital, read_cim
-from objectives.hardware.floor_plan import with_room
-from objectives.hardware.memory import Memory
-from objectives.hardware.noc import Noc
-from objectives.hardware.npu import NoNpu, Npu
-from objectives.hardware.quantity import Quantity, Section, Unit
-from search_space.document import Document, built_in_names, parse_document, read_laid_over
+from objectives.hardware.parts.cim import KINDS, Cim, Digital, read_cim
+from objectives.hardware.parts.floor_plan import with_room
+from objectives.hardware.parts.memory_and_area import Area, Memory
+from objectives.hardware.parts.noc import Noc
+from objectives.hardware.parts.npu import NoNpu, Npu
+from objectives.hardware.parts.sourced_number import Quantity, Section, Unit
 from search_space.errors import DocumentError, H4HError, UnknownNameError
+from search_space.files.yaml_document import Document, built_in_names, parse_document, read_laid_over
 
 MOST_PARTS = 1000
 """Most macros, and most units of a macro, that `variant` gives: costing a network on more takes minutes."""
@@ -118,7 +117,7 @@ class SoC(Document):
 
     @property
     def area_mm2(self) -> float:
-        """Area of NPU and macros; see `objectives.hardware.area` for what is not counted.
+        """Area of NPU and macros; see `objectives.hardware.parts.area` for what is not counted.
 
         Raises:
             DocumentError: The file lacks a number for it.

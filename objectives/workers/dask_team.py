@@ -21,9 +21,8 @@ from distributed.comm.core import connect
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from objectives.objective import FloatArray, Objective
-from objectives.workers.errors import WorkerError
-from objectives.workers.parcel import Parcel, pack
-from objectives.workers.versions import check_versions, versions
+from objectives.workers.packed_objective import Parcel, pack
+from objectives.workers.versions import WorkerError, check_versions, versions
 from search_space.subnet import Subnet
 
 CONNECT_S = 10.0

@@ -25,8 +25,8 @@ from multiprocessing.reduction import DupFd
 from typing import IO, Any, cast
 
 from objectives.objective import FloatArray, Objective
-from objectives.workers.errors import WorkerError
-from objectives.workers.parcel import Parcel, pack
+from objectives.workers.packed_objective import Parcel, pack
+from objectives.workers.versions import WorkerError
 from search_space.subnet import Subnet
 
 DEATHS = 3

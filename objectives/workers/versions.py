@@ -6,8 +6,8 @@ import platform
 from collections.abc import Mapping
 from importlib import metadata
 
-from objectives.workers.errors import WorkerError
-from search_space.difference import differing
+from search_space.errors import H4HError
+from search_space.files.setting_differences import differing
 
 _PACKAGES = ("h4h-nas", "numpy", "distributed")
 
@@ -46,3 +46,7 @@ def check_versions(expected: Mapping[str, str], found: Mapping[str, Mapping[str,
                 f"worker {address} would give other values: {'; '.join(differences)}. Use the same versions "
                 f"and the same kind of processor everywhere"
             )
+
+
+class WorkerError(H4HError):
+    """Workers that cannot be reached, do not fit, or died too often."""

@@ -12,9 +12,9 @@ from pymoo.core.problem import Problem
 from pymoo.core.termination import NoTermination
 
 from search_space.genotype import Genotype
-from studies.evaluation import Evaluation
 from studies.samplers.operators import Canonical, ResetMutation, UniformCrossover, Unseen, genotype_of
 from studies.samplers.sampler import Sampler, SamplerContext
+from studies.study.evaluation import Evaluation
 
 MATING_ROUNDS = 20
 """How often mating is tried for a generation before neighbours of known networks fill it up."""

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from search_space.genotype import Genotype
-from studies.evaluation import Evaluation
 from studies.samplers.sampler import Sampler, SamplerContext
+from studies.study.evaluation import Evaluation
 
 
 class LocalSampler(Sampler):

@@ -17,8 +17,8 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState, create_trial
 
 from search_space.genotype import Gene, Genotype
-from studies.evaluation import Evaluation
 from studies.samplers.sampler import Sampler, SamplerContext
+from studies.study.evaluation import Evaluation
 
 # Optuna reports every trial on stderr.
 optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from search_space.genotype import Genotype
 from search_space.space import Space
-from studies.evaluation import Evaluation
-from studies.exact_quantities import ExactQuantities
-from studies.generation_report import GenerationReport
+from studies.design_space.exact_costs import ExactQuantities
 from studies.samplers.archive import Archive
-from studies.study import Study
+from studies.study.evaluation import Evaluation
+from studies.study.prediction_quality import GenerationReport
+from studies.study.study import Study
 
 SAMPLING_ROUNDS = 100
 """How many draws per network wanted a sampler takes before it turns to neighbours of known ones."""

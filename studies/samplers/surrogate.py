@@ -32,18 +32,17 @@ from pymoo.operators.selection.tournament import TournamentSelection
 
 from search_space.genotype import Genotype
 from search_space.space import Space
-from studies.chips import DECIDED
-from studies.constraint import parse_constraint
-from studies.evaluation import Evaluation
-from studies.generation_report import EXACT, PLAIN, RANDOM, SURROGATE, GenerationReport
-from studies.joint_space import networks_of
-from studies.rank_correlation import kendall
+from studies.design_space.chip_choices import DECIDED
+from studies.design_space.joint_space import networks_of
 from studies.samplers.expected_gain import choose
 from studies.samplers.gaussian_process import GaussianProcess, Steps, steps
 from studies.samplers.genetic import GeneticSampler
 from studies.samplers.operators import Genes, genotype_of
 from studies.samplers.sampler import Sampler, SamplerContext
 from studies.samplers.virtual_search import Score, Scored, virtual_search
+from studies.study.constraint import parse_constraint
+from studies.study.evaluation import Evaluation
+from studies.study.prediction_quality import EXACT, PLAIN, RANDOM, SURROGATE, GenerationReport, kendall
 
 Floats = NDArray[np.float64]
 

@@ -14,19 +14,20 @@ from typing import Any
 import pytest
 import torch
 
-from search_space.command_line import Parser
+from search_space.command.command_line import Parser
 from search_space.space import load_space
 from studies import run
-from studies.store import create_store
-from supernet import evaluation_pack
-from supernet.checkpoint import save_checkpoint
+from studies.storage.store import create_store
 from supernet.checkpoints import built_in_checkpoint
-from supernet.evaluation_pack import EvaluationPack
-from supernet.extraction import extract, save_extracted
-from supernet.model import Supernet
+from supernet.images import evaluation_pack
+from supernet.images.evaluation_pack import EvaluationPack
+from supernet.network.extraction import extract, save_extracted
+from supernet.network.supernet import Supernet
+from supernet.network.supernet_file import save_checkpoint
 from tests.docs.pages import page
 from tests.studies.conftest import TINY
 from tests.studies.reports import evaluated, genotypes, make_study
+from tests.supernet.gradient_conflict.test_figures import write_log
 from tests.supernet.image_files import (
     pass_as_trained_on,
     write_cifar10,
@@ -34,7 +35,6 @@ from tests.supernet.image_files import (
     write_fashion_mnist,
     write_folder,
 )
-from tests.supernet.test_conflict_plot import write_log
 
 USUAL = ("acc", "lat", "energy")
 PACK_IMAGES = 400

@@ -28,7 +28,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "supernet.evaluate": ("--random", "1"),
     "supernet.finetune": ("--epochs", "1", "--batch", "16", "--workers", "1"),
     "supernet.conflict": ("--batches", "2", "--images", "8", "--subnets", "2"),
-    "supernet.conflict_plot": (),
+    "supernet.gradient_conflict.figures": (),
     "studies.run": ("--population", "4", "--generations", "1", "--val-images", "8"),
     "studies.show": (),
     "studies.pick": (),
@@ -36,23 +36,23 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "studies.compare": (),
     "studies.report": (),
     "studies.validate": (),
-    "benchmarks.calibration": ("--subnets", "2"),
-    "benchmarks.cost_model": ("--space", "tiny.yaml", "--subnets", "50"),
-    "benchmarks.npu_model": ("--networks", "1"),
-    "benchmarks.npu_shapes": ("--ops", "2"),
-    "benchmarks.oracle": ("--quick",),
-    "benchmarks.precision": ("--subnets", "4"),
-    "benchmarks.report": ("--evaluations", "40"),
-    "benchmarks.samplers": ("--sampler", "nsga2,random", "--evaluations", "60"),
-    "benchmarks.search": (
+    "benchmarks.hardware.calibration": ("--subnets", "2"),
+    "benchmarks.hardware.cost_model_speed": ("--space", "tiny.yaml", "--subnets", "50"),
+    "benchmarks.hardware.npu_model_error": ("--networks", "1"),
+    "benchmarks.hardware.npu_shapes": ("--ops", "2"),
+    "benchmarks.supernet.oracle_speed": ("--quick",),
+    "benchmarks.supernet.precision_loss": ("--subnets", "4"),
+    "benchmarks.search.report_cost": ("--evaluations", "40"),
+    "benchmarks.search.sampler_cost": ("--sampler", "nsga2,random", "--evaluations", "60"),
+    "benchmarks.search.methods_compared": (
         *("--methods", "nsga2,random", "--seeds", "1", "--evaluations", "24"),
         *("--cache", "search.db"),
     ),
-    "benchmarks.sensitivity": ("--subnets", "4", "--space", "tiny.yaml"),
-    "benchmarks.store": ("--evaluations", "60", "--times", "2", "--generations", "1"),
-    "benchmarks.training": ("--quick", "--batch", "2", "--space", "tiny.yaml"),
+    "benchmarks.hardware.sensitivity": ("--subnets", "4", "--space", "tiny.yaml"),
+    "benchmarks.search.study_cost": ("--evaluations", "60", "--times", "2", "--generations", "1"),
+    "benchmarks.supernet.training_speed": ("--quick", "--batch", "2", "--space", "tiny.yaml"),
     "photos.py": (),
-    "pytest": ("tests/search_space/test_byte_count.py", "-p", "no:cacheprovider"),
+    "pytest": ("tests/search_space/command/test_byte_count.py", "-p", "no:cacheprovider"),
     "ruff": (),
     "mypy": ("search_space/errors.py", "--cache-dir", "/dev/null"),
     "torchrun": (
@@ -63,11 +63,11 @@ LIMITS: dict[str, tuple[str, ...]] = {
 """By module of `python -m`, or program: what is appended."""
 
 PARSED_ONLY = {
-    "benchmarks.racing": "the shortest run scores 1,024 images for each of 36 subnets",
-    "benchmarks.surrogate": "the shortest run makes 2,000 evaluations with NSGA-II first",
-    "benchmarks.ranking": "the shortest run trains 12 subnets",
-    "benchmarks.two_phase": "the shortest run trains 12 supernets; test_two_phase.py does it",
-    "benchmarks.cpu_kernels": "no option shortens it; tests/supernet/test_fast_backward.py runs the kernels",
+    "benchmarks.search.racing_savings": "the shortest run scores 1,024 images for each of 36 subnets",
+    "benchmarks.search.surrogate_savings": "the shortest run makes 2,000 evaluations with NSGA-II first",
+    "benchmarks.supernet.ranking_quality": "the shortest run trains 12 subnets",
+    "benchmarks.supernet.two_phase": "the shortest run trains 12 supernets; test_two_phase.py does it",
+    "benchmarks.supernet.cpu_kernels": "no option shortens it; tests/supernet/network/test_plain_network.py runs them",
 }
 """Why the options of these modules are parsed, and nothing is run."""
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from objectives.hardware import load_soc
-from objectives.hardware.npu import array_terms, sram_bytes
 from objectives.hardware.op import Op, OpArrays
+from objectives.hardware.parts.npu import array_terms, sram_bytes
 from tests.docs.pages import ROOT
 
 NPU = {"u55-128": load_soc("u55-128").npu, "u55-256": load_soc("u55-256").npu}

@@ -79,7 +79,7 @@ def resolves(dotted: str) -> bool:
 @cache
 def options_of_the_project() -> frozenset[str]:
     """Options as the sources of commands state them; some are made of the names of fields."""
-    from supernet.recipe import Recipe
+    from supernet.training.recipe import Recipe
 
     found = {f"--{name.replace('_', '-')}" for name in Recipe.__dataclass_fields__}
     found |= {f"--{name.replace('_', '-')}" for name in limits()}

@@ -15,12 +15,12 @@ import torch
 from objectives.accuracy import Accuracy
 from search_space.genotype import parse
 from search_space.space import load_space
-from supernet.allocator import return_freed_memory
 from supernet.checkpoints import built_in_checkpoint
-from supernet.evaluation_pack import built_in_pack, load_pack
+from supernet.images.evaluation_pack import built_in_pack, load_pack
+from supernet.network.freed_memory import return_freed_memory
 
 SPACE = load_space("cifar32")
-OFFSPRING = Path("benchmarks/mid_search.txt").read_text().splitlines()[-5:]
+OFFSPRING = Path("benchmarks/supernet/mid_search.txt").read_text().splitlines()[-5:]
 SUBNETS = [SPACE.decode(one) for one in (SPACE.largest(), *map(parse, OFFSPRING))]
 
 

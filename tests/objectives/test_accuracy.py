@@ -14,19 +14,21 @@ import torch
 
 from objectives.accuracy import BF16_VERSION, Accuracy, most_processes
 from objectives.objective import ImageObjective, Objective
-from objectives.workers.parcel import pack
-from objectives.workers.spread import Spread, spread
+from objectives.workers.packed_objective import pack
+from objectives.workers.shared_objective import Spread, spread
 from search_space.errors import H4HError
 from search_space.space import load_space
-from supernet import prefix_tree
-from supernet.checkpoint import CheckpointError, file_digest, load_checkpoint, save_checkpoint
+from supernet.accuracy import prefix_tree
+from supernet.accuracy.int8_grids import VERSION
+from supernet.accuracy.many_subnets import least_memory
 from supernet.checkpoints import built_in_checkpoint
-from supernet.evaluation_pack import built_in_pack, load_pack
-from supernet.images import normalised
-from supernet.normalisation import Recording
-from supernet.precision import SCORED_IN
-from supernet.quantisation import VERSION
-from supernet.shared_oracle import least_memory
+from supernet.checkpoints.header import CheckpointError
+from supernet.checkpoints.tensor_file import file_digest
+from supernet.images.evaluation_pack import built_in_pack, load_pack
+from supernet.images.labelled_images import normalised
+from supernet.network.batch_norm import Recording
+from supernet.network.number_formats import SCORED_IN
+from supernet.network.supernet_file import load_checkpoint, save_checkpoint
 
 SPACE = load_space("cifar32")
 CHECKPOINT = built_in_checkpoint("cifar32")
@@ -169,7 +171,7 @@ def test_it_computes_in_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        monkeypatch.setattr("supernet.shared_oracle.walk", walk)
+        monkeypatch.setattr("supernet.accuracy.many_subnets.walk", walk)
         objective([SPACE.decode(SPACE.smallest())])
         assert torch.get_num_threads() == 2
     finally:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from objectives.area import Area
 from objectives.hardware import load_soc
+from objectives.hardware_objectives import Area
 from objectives.objective import Objective
 from search_space.errors import DocumentError
 from search_space.space import load_space

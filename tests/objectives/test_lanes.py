@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from objectives.hardware import CostModel, load_soc
-from objectives.lanes import LANES, bars
+from objectives.timeline import LANES, bars
 from objectives.workload import ops_of, read_again, workload
 from search_space.space import load_space
 

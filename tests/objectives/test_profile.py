@@ -8,7 +8,7 @@ import pytest
 from objectives.hardware import CostModel, load_soc
 from objectives.profile import main, profile_record
 from objectives.workload import ops_of, workload
-from search_space.command_line import run_command
+from search_space.command.command_line import run_command
 from search_space.complexity import macs
 from search_space.space import load_space
 

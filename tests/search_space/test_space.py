@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_space.complexity import macs
-from search_space.document import parse_document
 from search_space.errors import DocumentError, UnknownNameError
 from search_space.families import Family, family
+from search_space.files.yaml_document import parse_document
 from search_space.genotype import Genotype, GenotypeError
 from search_space.mobilenet_v2 import MOBILENET_V2
 from search_space.space import Space, known_spaces, load_space

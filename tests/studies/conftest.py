@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from search_space.space import Space, load_space
-from studies.evaluation import Evaluation
-from studies.study import Goal, Study
+from studies.study.evaluation import Evaluation
+from studies.study.study import Goal, Study
 from tests.studies.reports import make_database
 
 TINY = """

@@ -11,7 +11,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from studies.store import open_store
+from studies.storage.store import open_store
 
 ROOT = Path(__file__).parents[2]
 OBJECTIVES = ("--objectives", "quality,params,lat", "--constraint", "macs<=18M", "--population", "6")

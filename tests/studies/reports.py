@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from objectives.hardware import CostModel, load_soc
-from objectives.hardware_cost import network_totals
+from objectives.hardware_objectives import network_totals
 from search_space import complexity
 from search_space.families import family
 from search_space.genotype import Genotype
 from search_space.space import Space, load_space
-from studies.evaluation import Evaluation
-from studies.run_options import DEFAULTS
-from studies.store import create_store
-from studies.study import Goal, Study
+from studies.storage.store import create_store
+from studies.study.evaluation import Evaluation
+from studies.study.settings import DEFAULTS
+from studies.study.study import Goal, Study
 
 HARDWARE = "u55-256-cim8"
 HOSTILE = "b <script>alert(1)</script> & <b>"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from objectives import registry
-from search_space.command_line import run_command
+from search_space.command.command_line import run_command
 from studies import run
 from tests.studies.quality import ImageQuality, Quality
 

@@ -10,8 +10,8 @@ import sys
 
 from objectives import registry
 from objectives.objective import Objective
-from objectives.workers.spread import spread
-from search_space.command_line import run_command
+from objectives.workers.shared_objective import spread
+from search_space.command.command_line import run_command
 from studies import run
 from tests.studies.quality import Quality
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from search_space.command_line import run_command
+from search_space.command.command_line import run_command
 from studies import compare
-from studies.evaluation import Evaluation
-from studies.store import create_store
-from studies.study import Goal, Study
+from studies.storage.store import create_store
+from studies.study.evaluation import Evaluation
+from studies.study.study import Goal, Study
 
 Make = Callable[..., Evaluation]
 

@@ -16,13 +16,13 @@ import optuna
 import pandas
 import pytest
 
-from search_space.command_line import run_command
+from search_space.command.command_line import run_command
 from search_space.genotype import parse
 from search_space.space import Space
 from studies import export
-from studies.evaluation import Evaluation
-from studies.store import create_store
-from studies.study import Study
+from studies.storage.store import create_store
+from studies.study.evaluation import Evaluation
+from studies.study.study import Study
 
 Make = Callable[..., Evaluation]
 

@@ -16,21 +16,22 @@ import pytest
 from objectives import registry
 from objectives.hardware import CostModel, load_soc, variant
 from objectives.hardware.chip import Chip
-from objectives.hardware_cost import network_totals
+from objectives.hardware_objectives import network_totals
 from objectives.registry import create_objectives
-from search_space.command_line import run_command
+from search_space.command.command_line import run_command
 from search_space.genotype import Genotype, to_text
 from search_space.space import Space
 from studies import compare, export, pick, report, run, show
-from studies.evaluation import Evaluation, Evaluator
-from studies.exact_quantities import ExactQuantities
-from studies.hardware_options import parse_hardware
-from studies.joint_space import JointSpace, corners, design_of
-from studies.report_data import report_record
+from studies.analysis.assumed_numbers import cost_model
+from studies.design_space.chip_choices import parse_hardware
+from studies.design_space.exact_costs import ExactQuantities
+from studies.design_space.joint_space import JointSpace, corners, design_of
+from studies.report_page.report_data import report_record
 from studies.samplers.registry import known_samplers
-from studies.store import open_store
-from studies.study import Study
-from studies.study_hardware import cost_model
+from studies.search.evaluator import Evaluator
+from studies.storage.store import open_store
+from studies.study.evaluation import Evaluation
+from studies.study.study import Study
 from tests.studies.killed_run import killed, rows
 from tests.studies.killed_run import run as run_apart
 from tests.studies.quality import Quality

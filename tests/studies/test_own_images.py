@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from search_space.command_line import run_command
+from search_space.command.command_line import run_command
 from search_space.space import load_space
 from studies import run
-from studies.store import open_store
+from studies.storage.store import open_store
 from supernet import evaluate, train
-from supernet.checkpoint import load_checkpoint, save_checkpoint
-from supernet.checkpoint_header import CheckpointError, read_header
-from supernet.model import Supernet
+from supernet.checkpoints.header import CheckpointError, read_header
+from supernet.network.supernet import Supernet
+from supernet.network.supernet_file import load_checkpoint, save_checkpoint
 from tests.studies.conftest import TINY
 from tests.supernet.image_files import write_folder
 

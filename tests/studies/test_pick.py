@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search_space.command_line import run_command
+from search_space.command.command_line import run_command
 from search_space.errors import UnknownNameError
 from search_space.space import Space
 from studies import pick as command
-from studies.constraint import parse_constraint
-from studies.evaluation import Evaluation
-from studies.pick import PickError, knee, next_commands, pick
-from studies.store import create_store
-from studies.study import Study
+from studies.analysis.pick_rules import PickError, knee, pick
+from studies.presentation.next_commands import next_commands
+from studies.storage.store import create_store
+from studies.study.constraint import parse_constraint
+from studies.study.evaluation import Evaluation
+from studies.study.study import Study
 
 Make = Callable[..., Evaluation]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from search_space.command_line import run_command
+from search_space.command.command_line import run_command
 from search_space.errors import H4HError
-from search_space.figure_file import FORMATS
+from search_space.files.figure_file import FORMATS
 from studies import report
 from tests.studies.reports import HOSTILE
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from studies.samplers.registry import known_samplers
-from studies.store import open_store
+from studies.storage.store import open_store
 from tests.studies.killed_run import count, killed, rows, run
 
 KILLS = 3

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from objectives.objective import FloatArray
-from search_space.command_line import run_command
+from search_space.command.command_line import run_command
 from search_space.subnet import Subnet
 from studies import run
-from studies.store import open_store
+from studies.storage.store import open_store
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("--objectives", "macs,params", "--population", "6")
@@ -301,8 +301,8 @@ def test_accuracy_of_a_checkpoint(
 
     from objectives.accuracy import Accuracy
     from search_space.space import load_space
-    from supernet.checkpoint import save_checkpoint
-    from supernet.model import Supernet
+    from supernet.network.supernet import Supernet
+    from supernet.network.supernet_file import save_checkpoint
 
     for seed in (0, 1):
         torch.manual_seed(seed)

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from search_space.command_line import run_command
+from search_space.command.command_line import run_command
 from studies import show
-from studies.evaluation import Evaluation
-from studies.generation_report import GenerationReport
-from studies.store import create_store, open_store
-from studies.study import Goal, Study
+from studies.storage.store import create_store, open_store
+from studies.study.evaluation import Evaluation
+from studies.study.prediction_quality import GenerationReport
+from studies.study.study import Goal, Study
 
 ROOT = Path(__file__).parents[2]
 FRONT_KEYS = ["id", "genotype", "acc", "lat", "macs", "params", "conv_blocks", "vit_blocks", "family"]

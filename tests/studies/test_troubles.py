@@ -18,9 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from search_space.command_line import run_command
-from studies import run, store
-from studies.store import open_store
+from search_space.command.command_line import run_command
+from studies import run
+from studies.storage import database_file, store
+from studies.storage.store import open_store
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("--objectives", "macs,params", "--population", "20", "--study", "mine")
@@ -83,7 +84,7 @@ def test_full_disk(
 ) -> None:
     run.main([*QUICK, "--generations", "1"])
     capsys.readouterr()
-    real = store._connect
+    real = database_file.connect
 
     def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
         connection = real(path, writable=writable)
@@ -93,7 +94,7 @@ def test_full_disk(
         return connection
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "_connect", connect)
+        patch.setattr(store, "connect", connect)
         error = fails(capsys, [*QUICK, *GENERATIONS])
     assert "studies.db" in error
     assert "(database or disk is full); what is stored is kept: make room" in error
@@ -185,7 +186,7 @@ def test_locked_by_another_program_names_it(
 ) -> None:
     run.main([*QUICK, "--generations", "2"])
     capsys.readouterr()
-    monkeypatch.setattr(store, "BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(database_file, "BUSY_TIMEOUT_S", 0.1)
     code = (
         "import sqlite3, time; c = sqlite3.connect('studies.db', isolation_level=None); "
         "c.execute('BEGIN IMMEDIATE'); print('locked', flush=True); time.sleep(60)"

@@ -14,18 +14,20 @@ import pytest
 import torch
 from PIL import Image
 
-from search_space.command_line import run_command
+from search_space.command.command_line import run_command
 from search_space.space import load_space
 from studies import run, validate
-from studies.evaluation import Evaluation
-from studies.store import open_store
-from studies.validate import Score, agreement
-from supernet import cifar10, oracle, shared_oracle
-from supernet.checkpoint import load_checkpoint, save_checkpoint
-from supernet.datasets import evaluation_images, open_data
-from supernet.evaluation_pack import built_in_pack, load_pack
-from supernet.images import LabelledImages
-from supernet.model import Supernet
+from studies.analysis.test_scores import Agreement, Score, agreement
+from studies.storage.store import open_store
+from studies.study.evaluation import Evaluation
+from supernet.accuracy import many_subnets as shared_oracle
+from supernet.accuracy import one_subnet as oracle
+from supernet.images import cifar10
+from supernet.images.data_sets import evaluation_images, open_data
+from supernet.images.evaluation_pack import built_in_pack, load_pack
+from supernet.images.labelled_images import LabelledImages
+from supernet.network.supernet import Supernet
+from supernet.network.supernet_file import load_checkpoint, save_checkpoint
 from tests.studies.conftest import TINY
 from tests.supernet.image_files import write_folder
 
@@ -204,7 +206,7 @@ def test_agreement_in_closed_form(evaluation: Callable[..., Evaluation]) -> None
     assert agreement(scores([1, 2, 3, 4], [4, 3, 2, 1])).tau == pytest.approx(-1)
     # One of six pairs is turned round.
     assert agreement(scores([1, 2, 3, 4], [2, 1, 3, 4])).tau == pytest.approx(4 / 6)
-    assert agreement(scores([1, 2], [5, 5])) == agreement(scores([1], [5])) == validate.Agreement(None, None)
+    assert agreement(scores([1, 2], [5, 5])) == agreement(scores([1], [5])) == Agreement(None, None)
 
 
 @pytest.mark.parametrize(("right", "images"), [(0, 10), (10, 10), (7, 9), (8_670, 10_000)])

@@ -16,7 +16,7 @@ from pathlib import Path
 import distributed
 import pytest
 
-from studies.store import open_store
+from studies.storage.store import open_store
 
 ROOT = Path(__file__).parents[2]
 OBJECTIVES = ("--objectives", "quality,params", "--constraint", "macs<=18M", "--study", "mine")

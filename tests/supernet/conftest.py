@@ -9,9 +9,9 @@ import pytest
 import torch
 import yaml
 
-from search_space.document import parse_document
+from search_space.files.yaml_document import parse_document
 from search_space.space import Space
-from supernet.images import LabelledImages
+from supernet.images.labelled_images import LabelledImages
 
 SMALL = """
 name: small

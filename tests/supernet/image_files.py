@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision.datasets import CIFAR10, CIFAR100
 
-from supernet import cifar10
-from supernet.checkpoint_header import read_header
 from supernet.checkpoints import built_in_checkpoint
-from supernet.datasets import ImageData
-from supernet.split import Split
+from supernet.checkpoints.header import read_header
+from supernet.images import cifar10
+from supernet.images.data_sets import ImageData
+from supernet.images.search_split import Split
 
 
 def pass_as_trained_on(patch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,11 @@ import pytest
 import torch
 from torchvision.datasets import CIFAR100, FashionMNIST
 
-from supernet import cifar10, data, evaluate, train
-from supernet.checkpoint import load_checkpoint
-from supernet.images import LabelledImages
+from supernet import data, evaluate, train
+from supernet.images import cifar10
+from supernet.images.labelled_images import LabelledImages
+from supernet.network.supernet_file import load_checkpoint
+from supernet.training.run_folder import CHECKPOINT, LOG, append_epoch
 from tests.command import Command
 
 MAINS = {"data": data.main, "evaluate": evaluate.main, "train": train.main}
@@ -119,13 +121,13 @@ def test_train_then_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, co
     code, text, _ = command(train.main, *settings)
     assert code == 0
     assert "python -m supernet.evaluate --checkpoint" in text
-    log = [json.loads(line) for line in (out / train.LOG).read_text().splitlines()]
+    log = [json.loads(line) for line in (out / LOG).read_text().splitlines()]
     assert [(entry["epoch"], entry["phase"]) for entry in log] == [(1, "cnn"), (2, "hybrid")]
     assert ["conflict" in entry for entry in log] == [False, True]
     assert set(log[1]["loss"]) == set(log[1]["train_accuracy"]) == {"largest", "smallest", "random"}
     assert set(log[0]["rate"]) == {"cnn"}
     assert set(log[1]["rate"]) == {"cnn", "vit"}
-    checkpoint = out / train.CHECKPOINT
+    checkpoint = out / CHECKPOINT
     assert load_checkpoint(checkpoint).space.name == "cifar32"
 
     content = checkpoint.read_bytes()
@@ -139,8 +141,8 @@ def test_train_then_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, co
     code, text, _ = command(train.main, *settings, "--space", "imagenet224")
     assert code == 2
     # A kill after an epoch's line and before its state: the line is written again, not twice.
-    train._log(out / train.LOG, log[1])
-    assert [json.loads(line) for line in (out / train.LOG).read_text().splitlines()] == log
+    append_epoch(out / LOG, log[1])
+    assert [json.loads(line) for line in (out / LOG).read_text().splitlines()] == log
 
     monkeypatch.setattr(evaluate, "load_pack", lambda folder: _pack(images))
     code, text, _ = command(evaluate.main, "--checkpoint", str(checkpoint), "--random", "2", "--json")
@@ -179,6 +181,6 @@ def test_train_then_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, co
 
 
 def _pack(images: LabelledImages) -> object:
-    from supernet.evaluation_pack import EvaluationPack
+    from supernet.images.evaluation_pack import EvaluationPack
 
     return EvaluationPack(search=images[-16:], calibration=images[:32], digest="")

@@ -13,17 +13,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from search_space.document import parse_document
 from search_space.errors import H4HError
+from search_space.files.yaml_document import parse_document
 from search_space.space import Space
 from search_space.subnet import Subnet
-from supernet import cifar10, conflict
-from supernet.checkpoint import save_checkpoint
-from supernet.conflict import draw_cnns, draw_hybrids, measure
-from supernet.conflict_report import ConflictReport, PairKind
-from supernet.gradients import ParameterGroup, cosines_by_group, gradient, parameter_groups
-from supernet.images import LabelledImages, normalised
-from supernet.model import Supernet
+from supernet import conflict
+from supernet.gradient_conflict.measure import draw_cnns, draw_hybrids, measure
+from supernet.gradient_conflict.measurement import ConflictReport, PairKind
+from supernet.gradient_conflict.subnet_gradients import (
+    ParameterGroup,
+    cosines_by_group,
+    gradient,
+    parameter_groups,
+)
+from supernet.images import cifar10
+from supernet.images.labelled_images import LabelledImages, normalised
+from supernet.network.supernet import Supernet
+from supernet.network.supernet_file import save_checkpoint
 from tests.command import Call, Command
 
 Batches = list[tuple[Tensor, Tensor]]

@@ -15,11 +15,14 @@ import pytest
 import torch
 
 from search_space.space import Space, load_space
-from supernet import cifar10, fine_tuning, finetune
-from supernet.checkpoint import read_tensors, save_checkpoint
-from supernet.extraction import FORMAT, load_extracted
-from supernet.images import LabelledImages, normalised
-from supernet.model import Supernet
+from supernet import finetune
+from supernet.checkpoints.tensor_file import read_tensors
+from supernet.images import cifar10
+from supernet.images.labelled_images import LabelledImages, normalised
+from supernet.network.extraction import FORMAT, load_extracted
+from supernet.network.supernet import Supernet
+from supernet.network.supernet_file import save_checkpoint
+from supernet.training import plain_trainer as fine_tuning
 from tests.command import Call, Command
 from tests.supernet.image_files import pass_as_trained_on, write_folder
 
@@ -196,9 +199,9 @@ def test_images_of_ones_own(
 SCRIPT = """
 import sys, torch
 from pathlib import Path
-from search_space.command_line import run_command
+from search_space.command.command_line import run_command
 from supernet import cifar10, finetune
-from supernet.images import LabelledImages
+from supernet.images.labelled_images import LabelledImages
 
 torch.set_num_threads(1)
 generator = torch.Generator().manual_seed(0)

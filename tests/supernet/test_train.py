@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from search_space.space import Space
-from supernet import cifar10, train
-from supernet.checkpoint import load_checkpoint
+from supernet import train
 from supernet.checkpoints import built_in_checkpoint
-from supernet.images import LabelledImages
-from supernet.optimizer import is_vit
-from supernet.training import EpochResult, Trainer
+from supernet.images import cifar10
+from supernet.images.labelled_images import LabelledImages
+from supernet.network.supernet_file import load_checkpoint
+from supernet.training.optimizer import is_vit
+from supernet.training.run_folder import CHECKPOINT, LOG, STATE
+from supernet.training.trainer import EpochResult, Trainer
 from tests.command import Call, Command
 
 
@@ -107,9 +109,9 @@ def test_a_loss_that_runs_away_keeps_the_last_good_checkpoint_to_train_on_from(
     code, _, error = call(*settings, "--out", str(out), "--save-every", "0")
     assert code == 2
     assert "became infinite or NaN in epoch 2 (phase 'hybrid'), step 3" in error
-    assert f"--from {out / train.CHECKPOINT} with another --out" in error
-    assert len((out / train.LOG).read_text().splitlines()) == 1
-    load_checkpoint(out / train.CHECKPOINT)
+    assert f"--from {out / CHECKPOINT} with another --out" in error
+    assert len((out / LOG).read_text().splitlines()) == 1
+    load_checkpoint(out / CHECKPOINT)
 
 
 def test_it_goes_on_within_an_epoch_and_from_a_checkpoint(
@@ -132,13 +134,13 @@ def test_it_goes_on_within_an_epoch_and_from_a_checkpoint(
     code, text, _ = call(*settings, "--out", str(out))
     assert code == 0
     assert "going on after epoch 1 of 2 and 2 of 4 steps" in text
-    for name in (train.STATE, train.CHECKPOINT):
+    for name in (STATE, CHECKPOINT):
         assert (out / name).read_bytes() == (undisturbed / name).read_bytes()
 
     further = tmp_path / "further"
-    more = ("--recipe", "joint", "--cnn", "freeze", "--from", str(out / train.CHECKPOINT))
+    more = ("--recipe", "joint", "--cnn", "freeze", "--from", str(out / CHECKPOINT))
     assert call(*settings, *more, "--out", str(further)).code == 0
-    before, after = (load_checkpoint(folder / train.CHECKPOINT).state_dict() for folder in (out, further))
+    before, after = (load_checkpoint(folder / CHECKPOINT).state_dict() for folder in (out, further))
     changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
     assert changed
     assert all(map(is_vit, changed))

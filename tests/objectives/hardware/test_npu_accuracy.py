@@ -2,7 +2,7 @@
 
 The tables hold the cycles that Vela 5.2.0 gives an op between two 1x1 layers, weights Gaussian and in
 on-chip MRAM at 4 B/cycle: `vela_layers.csv` 160 convolutions, depthwise and linear layers from before the
-model's last terms, `benchmarks/npu_held_out.csv` 300 ops of every kind, drawn with a seed of its own.
+model's last terms, `benchmarks/hardware/npu_held_out.csv` 300 ops of every kind, drawn with a seed of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from objectives.hardware.op import FloatArray
 
 FIELDS = ("height", "width", "in_channels", "out_channels", "kernel", "stride", "heads")
 LAYERS = Path(__file__).parent / "vela_layers.csv"
-HELD_OUT = Path(__file__).parents[3] / "benchmarks" / "npu_held_out.csv"
+HELD_OUT = Path(__file__).parents[3] / "benchmarks" / "hardware" / "npu_held_out.csv"
 
 
 def table(file: Path) -> tuple[list[Op], dict[str, FloatArray]]:

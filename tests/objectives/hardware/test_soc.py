@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from objectives.hardware import CostModel, Op, SoC, known_socs, load_soc, variant
-from objectives.hardware.npu import NoNpuError
+from objectives.hardware.parts.npu import NoNpuError
 from objectives.hardware.soc import assumed, with_value
 from search_space.errors import DocumentError, H4HError, UnknownNameError
 

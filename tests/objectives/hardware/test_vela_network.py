@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.vela_network import network_cycles
+from benchmarks.hardware.vela_network import network_cycles
 from objectives.hardware import load_soc
 from objectives.workload import ops_of, workload
 from search_space.subnet import Head, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from objectives.hardware import Op, load_soc
-from objectives.hardware.cim import InArray
 from objectives.hardware.op import OpArrays
+from objectives.hardware.parts.cim import InArray
 
 SOC = load_soc("u55-256-tiles8")
 assert isinstance(SOC.cim, InArray)

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 from objectives.workers.dask_team import DaskTeam
-from objectives.workers.errors import WorkerError
-from objectives.workers.spread import Spread, spread
-from objectives.workers.versions import check_versions, versions
+from objectives.workers.shared_objective import Spread, spread
+from objectives.workers.versions import WorkerError, check_versions, versions
 from search_space import complexity
 from search_space.errors import H4HError
 from search_space.space import load_space

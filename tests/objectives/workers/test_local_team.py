@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from objectives.objective import Objective
-from objectives.workers.errors import WorkerError
 from objectives.workers.local_team import DEATHS, LocalTeam
-from objectives.workers.spread import Spread, spread
+from objectives.workers.shared_objective import Spread, spread
+from objectives.workers.versions import WorkerError
 from search_space import complexity
 from search_space.errors import H4HError
 from search_space.space import load_space

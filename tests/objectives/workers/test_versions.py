@@ -5,8 +5,7 @@ import platform
 import pytest
 import torch
 
-from objectives.workers.errors import WorkerError
-from objectives.workers.versions import check_versions, versions
+from objectives.workers.versions import WorkerError, check_versions, versions
 
 
 def test_what_computes_is_among_them() -> None:

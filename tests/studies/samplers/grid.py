@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from search_space.document import parse_document
+from search_space.files.yaml_document import parse_document
 from search_space.genotype import Genotype
 from search_space.space import Space
-from studies.evaluation import Evaluation
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import Sampler, SamplerContext
-from studies.study import Goal, Study
+from studies.study.evaluation import Evaluation
+from studies.study.study import Goal, Study
 
 STAGE = {
     "stride": 1,

@@ -5,8 +5,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from studies.front import hypervolume
 from studies.samplers.expected_gain import choose, spread_points
+from studies.study.pareto_front import hypervolume
 
 NO_FRONT = np.empty((0, 2))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from search_space.genotype import Genotype
-from studies.front import hypervolume, nondominated
+from studies.study.pareto_front import hypervolume, nondominated
 from tests.studies.samplers.grid import GRID, evaluations, run, sampler_of, sizes, study_of
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from search_space.genotype import Genotype
 from search_space.space import Space
-from studies.evaluation import Evaluation
+from studies.study.evaluation import Evaluation
 from tests.studies.samplers.grid import evaluations, sampler_of, study_of
 
 

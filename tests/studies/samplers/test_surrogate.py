@@ -12,11 +12,11 @@ import pytest
 from objectives.hardware import CostModel, load_soc
 from search_space.genotype import Genotype
 from search_space.space import Space
-from studies.exact_quantities import ExactQuantities
-from studies.front import hypervolume
+from studies.design_space.exact_costs import ExactQuantities
 from studies.samplers import surrogate
 from studies.samplers.surrogate import LEAST_MEASURED, TRUSTED, WINDOW, SurrogateSampler
-from studies.study import Goal, Study
+from studies.study.pareto_front import hypervolume
+from studies.study.study import Goal, Study
 from tests.studies.samplers.grid import CHOICES, GRID, evaluations, noise, run, sampler_of, sizes, study_of
 
 ROOT = Path(__file__).parents[3]

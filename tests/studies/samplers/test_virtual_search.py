@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from search_space.space import Space
-from studies.front import nondominated
 from studies.samplers import virtual_search
 from studies.samplers.operators import Genes
 from studies.samplers.virtual_search import Floats, canonical_rows, different, random_rows
+from studies.study.pareto_front import nondominated
 from tests.studies.samplers.grid import CHOICES, GRID, sizes
 
 

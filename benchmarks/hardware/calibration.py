@@ -1,0 +1,239 @@
+"""What macros are worth, on random subnets: `python -m benchmarks.hardware.calibration [--space NAME] [--json]`.
+
+With `--explain`: which number decides the gains of 8 macros, with one unit and with four. Every number with
+low < high in the SoC file, or those named, is set to its low and its high, in the NPU alone as well where
+that has it. Besides: all of them at once, each at the end that saves more energy, the other mappings, and the
+quarter of the subnets with the largest share of time that can move.
+
+Compares 1, 2, 4 and 8 macros, and 8 of four compute units, with u55-256 alone. Targets from the H4H paper
+(ASP-DAC 2025), which compares searched networks at equal accuracy: 8 macros latency -22 % mean, -56 % most,
+energy -12 % and -33 %; with four compute units energy -19 % and -42 %. From them follow, see
+docs/hardware.md: a macro is worth 4 to 16 % of the NPU, and an operation on it takes 0.4 to 0.7 of it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from objectives.hardware import MAPPINGS, CostModel, SoC, load_soc
+from objectives.hardware.mapping.op_splits import shares
+from objectives.hardware.mapping.placement import op_costs
+from objectives.hardware.parts.cim import RUNS
+from objectives.hardware.soc import assumed, with_value
+from objectives.hardware_objectives import network_totals
+from objectives.objective import FloatArray
+from objectives.workload import ops_of, workload
+from search_space.command.command_line import Parser, run_command
+from search_space.command.wide_table import print_wide
+from search_space.errors import UnknownNameError
+from search_space.space import Space, load_space
+from search_space.subnet import Subnet
+
+REFERENCE = "u55-256"
+CHIPS = ("u55-256-cim1", "u55-256-cim2", "u55-256-cim4", "u55-256-cim8", "u55-256-cim8x4")
+
+
+def random_subnets(space: Space, count: int, seed: int) -> list[Subnet]:
+    """`count` subnets, genes drawn uniformly."""
+    rng = np.random.default_rng(seed)
+    return [space.decode(space.sample(rng)) for _ in range(count)]
+
+
+def compare(chip: str, subnets: Sequence[Subnet], mapping: str) -> dict[str, Any]:
+    """Figures of one chip against the NPU alone; ratios and shares, none in percent."""
+    soc = load_soc(chip)
+    reference = load_soc(REFERENCE)
+    alone = network_totals(CostModel(reference), subnets)
+    start = time.process_time()
+    both = network_totals(CostModel(soc, mapping), subnets)
+    seconds = time.process_time() - start
+    latency, energy = (1 - both[index] / alone[index] for index in (0, 1))
+
+    counts = Counter(op for subnet in subnets for op in ops_of(workload(subnet)))
+    npu_cycles = cim_cycles = npu_pj = cim_pj = 0.0
+    every_cycles = sum(count * float(soc.npu.cycles([op])[0]) for op, count in counts.items())
+    movable = [op for op in counts if op.kind in RUNS]
+    for op, table in zip(movable, shares(movable, soc, "cim"), strict=True):
+        cost = op_costs(None, table, soc)
+        on_cim, on_npu = cost.at(-1, 0, 0, 0), cost.at(-1, 0, 1, 0)
+        npu_cycles += counts[op] * on_npu["npu_cycles"]
+        cim_cycles += counts[op] * (on_cim["transfer_cycles"] + on_cim["cim_cycles"] + on_cim["tail_cycles"])
+        npu_pj += counts[op] * _energy(on_npu)
+        cim_pj += counts[op] * _energy(on_cim)
+    return {
+        "hardware": chip,
+        "latency_saved": {"mean": latency.mean(), "max": latency.max(), "min": latency.min()},
+        "energy_saved": {"mean": energy.mean(), "max": energy.max(), "min": energy.min()},
+        "movable_share_of_npu_time": npu_cycles / every_cycles,
+        "macro_worth": npu_cycles / cim_cycles / soc.macros,
+        "energy_per_op_ratio": cim_pj / npu_pj,
+        "cpu_seconds": seconds,
+    }
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What one chip saves against the NPU alone, under one change; shares, not percent.
+
+    Attributes:
+        what: The number with its value, or another change.
+        latency: Mean over the subnets.
+        latency_max: The most.
+        energy: Mean.
+        energy_max: The most.
+    """
+
+    what: str
+    latency: float
+    latency_max: float
+    energy: float
+    energy_max: float
+
+
+def explain(chip: str, subnets: Sequence[Subnet], mapping: str, names: Sequence[str] = ()) -> list[Gain]:
+    """Gains of a chip as it is, then under every change.
+
+    Args:
+        chip: Name of the SoC.
+        subnets: What runs.
+        mapping: What their mapping minimises.
+        names: Numbers to vary; none: all that are assumed.
+
+    Returns:
+        As it is, all that helps energy, other mappings, the quarter of most movable time; then the single
+        numbers, that which moves the mean energy gain most first.
+
+    Raises:
+        UnknownNameError: The chip has no such number.
+    """
+    soc, reference = load_soc(chip), load_soc(REFERENCE)
+    known = dict(soc.quantities())
+    for name in names:
+        if name not in known:
+            raise UnknownNameError("quantity", name, known)
+    in_both = {name for name, _ in reference.quantities()}
+    alone = network_totals(CostModel(reference), subnets)
+
+    def gain(what: str, changes: dict[str, float], mapping: str = mapping) -> Gain:
+        changed, other, totals = soc, reference, alone
+        for name, value in changes.items():
+            changed = with_value(changed, name, value)
+            other = with_value(other, name, value) if name in in_both else other
+        if other is not reference:
+            totals = network_totals(CostModel(other), subnets)
+        both = network_totals(CostModel(changed, mapping), subnets)
+        return _gain(what, alone=totals, both=both)
+
+    nominal = gain("as it is", {})
+    found: list[Gain] = []
+    helping: dict[str, tuple[float, float]] = {}
+    for name, end, value in assumed(soc):
+        if (names and name not in names) or (name == "cim.macros" and value == 0):
+            continue
+        one = gain(f"{name} {end} {value:g}", {name: value})
+        found.append(one)
+        if one.energy > max(nominal.energy, helping.get(name, (0.0, nominal.energy))[1]):
+            helping[name] = (value, one.energy)
+    found.sort(key=lambda one: abs(one.energy - nominal.energy), reverse=True)
+    best = {name: value for name, (value, _) in helping.items()}
+    others = [gain(f"mapping {name}", {}, name) for name in MAPPINGS[:3] if name != mapping]
+    movable = np.array([movable_share(subnet, soc) for subnet in subnets])
+    most = np.argsort(-movable)[: max(1, len(subnets) // 4)]
+    both = network_totals(CostModel(soc, mapping), subnets)
+    quarter = _gain(
+        f"quarter of most movable time ({movable[most].mean():.0%} against {movable.mean():.0%})",
+        alone=(alone[0][most], alone[1][most]),
+        both=(both[0][most], both[1][most]),
+    )
+    return [nominal, gain("all that helps energy", best), *others, quarter, *found]
+
+
+def _gain(what: str, *, alone: tuple[FloatArray, FloatArray], both: tuple[FloatArray, FloatArray]) -> Gain:
+    latency, energy = (1 - both[index] / alone[index] for index in (0, 1))
+    return Gain(what, *(float(value) for part in (latency, energy) for value in (part.mean(), part.max())))
+
+
+def movable_share(subnet: Subnet, soc: SoC) -> float:
+    """Share of the NPU's time in ops that macros can run as well."""
+    ops = ops_of(workload(subnet))
+    cycles = soc.npu.cycles(ops)
+    return float(cycles[[op.kind in RUNS for op in ops]].sum() / cycles.sum())
+
+
+def explanation(found: Sequence[Gain], title: str) -> Table:
+    """The changes that matter: those that move a mean by 0.1 points or more."""
+    nominal = found[0]
+    table = Table(title=title, title_justify="left")
+    table.add_column("change", no_wrap=True)
+    for name in ("latency saved", "max", "energy saved", "max"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in found:
+        moved = max(abs(one.energy - nominal.energy), abs(one.latency - nominal.latency))
+        if one is nominal or moved >= 0.001:
+            values = (one.latency, one.latency_max, one.energy, one.energy_max)
+            table.add_row(one.what, *(f"{value:.1%}" for value in values))
+    return table
+
+
+def _energy(numbers: dict[str, float]) -> float:
+    return sum(numbers[f"{part}_pj"] for part in ("mac", "sram", "mram", "noc", "static"))
+
+
+def main() -> None:
+    """Prints the comparison."""
+    parser = Parser(prog="python -m benchmarks.hardware.calibration", description=__doc__.splitlines()[0])
+    parser.add_argument("--space", default="cifar32")
+    parser.add_argument("--subnets", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--mapping", choices=MAPPINGS[:3], default="latency")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--explain",
+        nargs="?",
+        const="",
+        metavar="NUMBERS",
+        help="what decides the gains: all numbers, or a,b,c",
+    )
+    options = parser.parse_args()
+    subnets = random_subnets(load_space(options.space), options.subnets, options.seed)
+    if options.explain is not None:
+        names = [name.strip() for name in options.explain.split(",") if name.strip()]
+        explained = {chip: explain(chip, subnets, options.mapping, names) for chip in CHIPS[-2:]}
+        if options.json:
+            print(
+                json.dumps(
+                    {chip: [asdict(one) for one in found] for chip, found in explained.items()}, indent=2
+                )
+            )
+            return
+        for chip, found in explained.items():
+            print_wide(
+                explanation(found, f"{chip} against {REFERENCE}: {options.subnets} of {options.space}")
+            )
+        return
+    records = [compare(chip, subnets, options.mapping) for chip in CHIPS]
+    if options.json:
+        print(json.dumps({"space": options.space, "subnets": options.subnets, "chips": records}, indent=2))
+        return
+    table = Table(title=f"{options.subnets} random subnets of {options.space}, against {REFERENCE} alone")
+    table.add_column("")
+    for record in records:
+        table.add_column(record["hardware"], justify="right")
+    for name in ("latency_saved", "energy_saved"):
+        for part in ("mean", "max", "min"):
+            table.add_row(f"{name} {part}", *(f"{record[name][part]:.1%}" for record in records))
+    for name in ("movable_share_of_npu_time", "macro_worth", "energy_per_op_ratio"):
+        table.add_row(name, *(f"{record[name]:.3f}" for record in records))
+    print_wide(table)
+
+
+if __name__ == "__main__":
+    run_command(main)

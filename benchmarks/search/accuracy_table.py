@@ -1,0 +1,135 @@
+"""Accuracies of 1,248 networks of `cifar32` by the first supernet shipped, and a stand-in fitted to them.
+
+The networks are those of one `nsga2` search of 1,000 evaluations and one `surrogate` search of 250, so many
+of them lie near the front. A genotype stands in the file as one digit per gene.
+
+The stand-in gives any network an accuracy, so that searches of many seeds can be afforded. It is the mean of
+small neural networks (another kind of model than the surrogate's Gaussian process, which must not have it
+easier than in earnest) and, for what they cannot say of unseen networks, a draw of the size of their
+cross-validated error, fixed for each network. It says nothing about a network that nobody measured; it is as
+hard to predict as the real thing.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_space.genotype import Genotype
+from search_space.space import Space
+from studies.study.prediction_quality import kendall
+
+FILE = Path(__file__).with_name("accuracies_cifar32.csv")
+FOLDS = 4
+MEMBERS = 3
+HIDDEN = 32
+EPOCHS = 400
+RATE = 5e-3
+DECAY = 0.1
+
+Floats = NDArray[np.float64]
+AccuracyOf = Callable[[Sequence[Genotype]], Floats]
+"""Accuracies in % (n,) of canonical genotypes."""
+
+
+@dataclass(frozen=True)
+class AccuracyTable:
+    """Measured accuracies.
+
+    Attributes:
+        checkpoint: SHA-256 of the supernet's file.
+        values: In %, by canonical genotype.
+    """
+
+    checkpoint: str
+    values: dict[Genotype, float]
+
+    @classmethod
+    def load(cls) -> AccuracyTable:
+        """Reads the table beside this module."""
+        head, _, *rows = FILE.read_text().splitlines()
+        values = {tuple(map(int, genes)): float(accuracy) for genes, accuracy in csv.reader(rows)}
+        return cls(head.split("SHA-256 ")[1].split(":")[0], values)
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """Accuracies for any network.
+
+    Attributes:
+        accuracy: What to call.
+        error: Root mean square error for networks that the fit did not see, in %, by cross-validation.
+        rank_correlation: Kendall's tau-b for those.
+    """
+
+    accuracy: AccuracyOf
+    error: float
+    rank_correlation: float
+
+
+def fit_stand_in(space: Space, table: AccuracyTable) -> StandIn:
+    """Fits the stand-in; takes some seconds."""
+    genes = np.array(list(table.values), dtype=np.int64)
+    known, values = _one_hot(space, genes), np.array(list(table.values.values()))
+    fold = np.random.default_rng(0).permutation(len(values)) % FOLDS
+    unseen = np.empty(len(values))
+    for number in range(FOLDS):
+        inside = fold != number
+        unseen[~inside] = _ensemble(known[inside], values[inside])(known[~inside])
+    error = float(np.sqrt(((unseen - values) ** 2).mean()))
+    expected = _ensemble(known, values)
+
+    def accuracy(genotypes: Sequence[Genotype]) -> Floats:
+        own = np.array([np.random.default_rng(genotype).standard_normal() for genotype in genotypes])
+        found = expected(_one_hot(space, np.array(genotypes, dtype=np.int64))) + error * own
+        return np.clip(found, 0.0, 100.0)
+
+    return StandIn(accuracy, error, kendall(unseen, values))
+
+
+def _one_hot(space: Space, genes: NDArray[np.int64]) -> Floats:
+    counts = np.where(space.active_rows(genes), genes + 1, 0)
+    columns = [np.eye(gene.cardinality + 1)[counts[:, index]] for index, gene in enumerate(space.genes)]
+    return np.concatenate(columns, axis=1)
+
+
+def _ensemble(known: Floats, values: Floats) -> Callable[[Floats], Floats]:
+    members = [_network(known, values, seed) for seed in range(MEMBERS)]
+    return lambda asked: np.mean([member(asked) for member in members], axis=0)
+
+
+def _network(known: Floats, values: Floats, seed: int) -> Callable[[Floats], Floats]:
+    """A perceptron with two hidden layers, trained on all of `known` at a time."""
+    import torch  # takes seconds to import
+
+    torch.set_num_threads(1)  # Layers are too small for more, and sums come in one order.
+    torch.manual_seed(seed)
+    layers = [
+        torch.nn.Linear(known.shape[1], HIDDEN),
+        torch.nn.Tanh(),
+        torch.nn.Linear(HIDDEN, HIDDEN),
+        torch.nn.Tanh(),
+        torch.nn.Linear(HIDDEN, 1),
+    ]
+    model = torch.nn.Sequential(*layers).double()
+    mean, deviation = values.mean(), values.std()
+    inputs, wanted = torch.from_numpy(known), torch.from_numpy((values - mean) / deviation)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS)
+    for _ in range(EPOCHS):
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(model(inputs)[:, 0], wanted).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+
+    def answer(asked: Floats) -> Floats:
+        with torch.no_grad():
+            found: Floats = model(torch.from_numpy(asked))[:, 0].numpy() * deviation + mean
+        return found
+
+    return answer

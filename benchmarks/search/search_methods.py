@@ -1,0 +1,151 @@
+"""How each method of `benchmarks.search.methods_compared` searches: ours as a study does, others as their manuals tell.
+
+A method is a generator: it yields genotypes and is sent the values of all objectives for them. So whoever
+drives it decides how networks are measured, and several searches can have theirs measured together.
+
+| method | what |
+|---|---|
+| `nsga2`, `surrogate` | our samplers, asked for 24 networks at a time as by `studies.run` |
+| `random` | every gene drawn uniformly |
+| `optuna-nsga2-24`, `-50` | `NSGAIISampler` with our population, and with its own of 50 |
+| `optuna-tpe` | `TPESampler` as it is: genes one by one, each network told before the next is asked for |
+| `optuna-tpe-joint` | the same with `multivariate=True`, genes together: its default for one objective |
+| `pymoo-nsga2-24`, `-100` | NSGA-II with pymoo's recipe for integers, our population and its own of 100 |
+
+pymoo's recipe (pymoo.org/customization/discrete.html) is simulated binary crossover and polynomial mutation
+on floats, both with ``prob=1.0, eta=3.0``, then rounding, and no genes twice. Optuna suggests numbers by
+`suggest_int` and names by `suggest_categorical`. None of these knows which genes a network does not use, or
+begins with the smallest and the largest network, and a network that is asked for again counts again.
+Populations are asked for at once, which changes nothing: a genetic algorithm learns from whole generations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.search.surrogate_savings import POPULATION, Bench
+from search_space.errors import UnknownNameError
+from search_space.genotype import Gene, Genotype
+from studies.samplers.registry import create_sampler
+from studies.samplers.sampler import SamplerContext
+from studies.study.pareto_front import losses
+
+Search = Generator[list[Genotype], NDArray[np.float64], None]
+"""Yields n genotypes and is sent their values (n, objectives) in the units of the study."""
+
+
+def own(bench: Bench, seed: int, sampler: str) -> Search:
+    """Our sampler of this name."""
+    context = SamplerContext(
+        space=bench.space, study=bench.study, population=POPULATION, seed=seed, exact=bench.exact
+    )
+    made, done = create_sampler(sampler, context), 0
+    while asked := made.ask(POPULATION):
+        values = yield asked
+        made.tell(bench.evaluations(asked, values, done))
+        done += len(asked)
+
+
+def drawn(bench: Bench, seed: int) -> Search:
+    """Genotypes drawn uniformly."""
+    rng = np.random.default_rng(seed)
+    cardinalities = [gene.cardinality for gene in bench.space.genes]
+    while True:
+        yield [
+            tuple(row) for row in rng.integers(0, cardinalities, (POPULATION, len(cardinalities))).tolist()
+        ]
+
+
+def optuna_search(bench: Bench, seed: int, sampler: str, at_once: int, **settings: Any) -> Search:
+    """Optuna's sampler of this name, asked for `at_once` networks before it is told of them."""
+    import optuna
+    from optuna.study import StudyDirection
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # It reports every trial on stderr.
+    made = getattr(optuna.samplers, sampler)(seed=seed, **settings)
+    directions = [
+        StudyDirection.MAXIMIZE if direction == "max" else StudyDirection.MINIMIZE
+        for direction in bench.study.directions
+    ]
+    trials = optuna.create_study(sampler=made, directions=directions)
+    while True:
+        running = [trials.ask() for _ in range(at_once)]
+        values = yield [tuple(_suggested(trial, gene) for gene in bench.space.genes) for trial in running]
+        for trial, row in zip(running, values.tolist(), strict=True):
+            trials.tell(trial, row)
+
+
+def _suggested(trial: Any, gene: Gene) -> int:
+    """What an Optuna trial suggests for a gene."""
+    if all(isinstance(option, int) for option in gene.options):
+        return int(trial.suggest_int(gene.name, 0, gene.cardinality - 1))
+    return int(trial.suggest_categorical(gene.name, range(gene.cardinality)))
+
+
+def pymoo_nsga2(bench: Bench, seed: int, population: int) -> Search:
+    """pymoo's NSGA-II with its documented recipe for integers."""
+    from pymoo.algorithms.moo.nsga2 import NSGA2
+    from pymoo.config import Config
+    from pymoo.core.problem import Problem
+    from pymoo.core.termination import NoTermination
+    from pymoo.operators.crossover.sbx import SBX
+    from pymoo.operators.mutation.pm import PM
+    from pymoo.operators.repair.rounding import RoundingRepair
+    from pymoo.operators.sampling.rnd import IntegerRandomSampling
+
+    Config.warnings["not_compiled"] = False  # It prints a hint on stdout.
+    algorithm = NSGA2(
+        pop_size=population,
+        sampling=IntegerRandomSampling(),
+        crossover=SBX(prob=1.0, eta=3.0, vtype=float, repair=RoundingRepair()),
+        mutation=PM(prob=1.0, eta=3.0, vtype=float, repair=RoundingRepair()),
+        eliminate_duplicates=True,
+    )
+    cardinalities = np.array([gene.cardinality for gene in bench.space.genes])
+    problem = Problem(
+        n_var=len(cardinalities),
+        n_obj=len(bench.study.goals),
+        xl=np.zeros_like(cardinalities),
+        xu=cardinalities - 1,
+        vtype=int,
+    )
+    algorithm.setup(problem, termination=NoTermination(), seed=seed)
+    while (asked := algorithm.ask()) is not None and len(asked):
+        values = yield [tuple(row) for row in asked.get("X").tolist()]
+        asked.set("F", losses(values, bench.study.directions))
+        algorithm.tell(infills=asked)
+
+
+OURS = ("nsga2", "surrogate")
+RIVALS: dict[str, Callable[[Bench, int], Search]] = {
+    "random": drawn,
+    "optuna-nsga2-24": lambda bench, seed: optuna_search(
+        bench, seed, "NSGAIISampler", POPULATION, population_size=POPULATION
+    ),
+    "optuna-nsga2-50": lambda bench, seed: optuna_search(bench, seed, "NSGAIISampler", 50),
+    "optuna-tpe": lambda bench, seed: optuna_search(bench, seed, "TPESampler", 1),
+    "optuna-tpe-joint": lambda bench, seed: optuna_search(bench, seed, "TPESampler", 1, multivariate=True),
+    "pymoo-nsga2-24": lambda bench, seed: pymoo_nsga2(bench, seed, POPULATION),
+    "pymoo-nsga2-100": lambda bench, seed: pymoo_nsga2(bench, seed, 100),
+}
+METHODS = (*OURS, *RIVALS)
+
+
+def start(method: str, bench: Bench, seed: int) -> Search:
+    """A search by the method of this name, at its start.
+
+    Raises:
+        UnknownNameError: There is none.
+    """
+    check_method(method)
+    return own(bench, seed, method) if method in OURS else RIVALS[method](bench, seed)
+
+
+def check_method(method: str) -> None:
+    """Raises `UnknownNameError` if no method has this name."""
+    if method not in METHODS:
+        raise UnknownNameError("method", method, METHODS)

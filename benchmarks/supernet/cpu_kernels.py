@@ -1,0 +1,152 @@
+"""Substitute kernels against torch's own, and what they do to a training step on this CPU.
+
+    python -m benchmarks.supernet.cpu_kernels [--json]
+
+Every figure is a ratio of two things measured in turn in this run (median of several rounds), above 1 where
+the substitute is faster.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from statistics import median
+from unittest.mock import patch
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch.nn import functional as F
+
+from search_space.command.command_line import Parser, run_command
+from search_space.space import load_space
+from supernet.network import blocks, cpu_kernels
+from supernet.network import elastic_layers as elastic
+from supernet.network.freed_memory import keep_freed_memory
+from supernet.network.number_formats import PRECISIONS, resolve_precision
+from supernet.network.supernet import Supernet
+
+BATCH = 128
+ROUNDS = 5
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def ratio(ours: Callable[[], object], theirs: Callable[[], object]) -> float:
+    """Time of `theirs` over time of `ours`; both run in turn, after a warm-up of each."""
+    ours(), theirs()
+    pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(ROUNDS)]
+    return median(second for _, second in pairs) / median(first for first, _ in pairs)
+
+
+def depthwise_ratio(channels: int, side: int, kernel: int, stride: int, dtype: torch.dtype) -> float:
+    """Forward and backward of one depthwise convolution."""
+    x = torch.randn(BATCH, channels, side, side, dtype=dtype)
+    x = x.to(memory_format=torch.channels_last).requires_grad_()
+    weight = torch.randn(channels, 1, kernel, kernel, dtype=dtype, requires_grad=True)
+
+    def step(function: Callable[..., torch.Tensor]) -> Callable[[], object]:
+        return lambda: torch.autograd.grad(function(x, weight, stride).sum(), (x, weight))
+
+    return ratio(step(cpu_kernels.depthwise), step(cpu_kernels._forward))
+
+
+def attention_ratio(heads: int, tokens: int, dtype: torch.dtype) -> float:
+    """Forward and backward of one attention of head width 16."""
+    qkv = [torch.randn(BATCH, heads, tokens, 16, dtype=dtype, requires_grad=True) for _ in range(3)]
+
+    def step(function: Callable[..., torch.Tensor]) -> Callable[[], object]:
+        return lambda: torch.autograd.grad(function(*qkv).sum(), qkv)
+
+    return ratio(step(cpu_kernels.attention), step(F.scaled_dot_product_attention))
+
+
+def largest_step(dtype: torch.dtype) -> Callable[[], None]:
+    """A training step of cifar32's largest subnet, without the optimiser."""
+    space = load_space("cifar32")
+    supernet = Supernet(space)
+    subnet = space.decode(space.largest())
+    images = torch.randn(BATCH, 3, 32, 32, dtype=dtype).to(memory_format=torch.channels_last)
+
+    def step() -> None:
+        supernet(images, subnet).float().logsumexp(1).sum().backward()
+
+    return step
+
+
+def step_ratio(dtype: torch.dtype) -> tuple[float, float]:
+    """That step: ratio of both substitutes, and ours in images/s."""
+    ours = largest_step(dtype)
+
+    def theirs() -> None:
+        with (
+            patch.object(elastic, "depthwise", cpu_kernels._forward),
+            patch.object(blocks, "attention", F.scaled_dot_product_attention),
+        ):
+            ours()
+
+    gain = ratio(ours, theirs)
+    return gain, BATCH / median(_seconds(ours) for _ in range(ROUNDS))
+
+
+def largest_step_seconds(precision: str, keep: bool) -> float:
+    """Time of that step, with freed memory kept by the C library or not."""
+    if keep:
+        keep_freed_memory()
+    step = largest_step(PRECISIONS[precision])
+    step()
+    return median(_seconds(step) for _ in range(ROUNDS))
+
+
+def allocator_ratio(precision: str) -> float:
+    """Step time without over step time with kept memory; each in a process of its own, as it stays set."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        kept, returned = (
+            pool.submit(largest_step_seconds, precision, keep).result() for keep in (True, False)
+        )
+    return returned / kept
+
+
+def main() -> None:
+    parser = Parser(
+        prog="python -m benchmarks.supernet.cpu_kernels", description="Substitute kernels against torch's."
+    )
+    parser.add_argument("--precision", default="auto", help="bf16, fp32 or auto (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    precision = resolve_precision(arguments.precision, torch.device("cpu"))
+    dtype = PRECISIONS[precision]
+    keep_freed_memory()
+    rows = {
+        f"depthwise {channels}x{side}x{side} k{kernel} s{stride}": depthwise_ratio(
+            channels, side, kernel, stride, dtype
+        )
+        for channels, side in ((96, 16), (192, 8))
+        for kernel, stride in ((3, 1), (5, 1), (3, 2), (5, 2))
+    }
+    rows |= {
+        f"attention {heads} heads, {tokens} tokens": attention_ratio(heads, tokens, dtype)
+        for heads, tokens in ((3, 64), (4, 16))
+    }
+    rows["step of the largest subnet"], images = step_ratio(dtype)
+    rows["step, freed memory kept against returned"] = allocator_ratio(precision)
+    record = {"precision": precision, "speedup": rows, "images_per_second": images}
+    if arguments.json:
+        print(json.dumps(record, indent=2))
+        return
+    table = Table("forward and backward", "times as fast as torch's own", title=f"{precision}, batch {BATCH}")
+    for name, value in rows.items():
+        table.add_row(name, f"{value:.2f}")
+    Console().print(table)
+    Console().print(f"largest subnet of cifar32: {images:.0f} images/s forward and backward")
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,122 @@
+"""What bf16 and int8 change in accuracies and in their order: `python -m benchmarks.supernet.precision_loss [--json]`.
+
+The same subnets, spread over families and multiply-accumulates, are scored as a search scores them
+(`--precision fp32|bf16|int8`) and each precision is held against float32.
+
+| figure | what |
+|---|---|
+| `difference` | accuracy less that in float32, in points: mean, standard deviation, largest |
+| `tau` | Kendall's tau-b of the two orders |
+| `families` | mean and largest drop from float32 in each family, in points |
+| `seconds` | CPU seconds of one scoring |
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.table import Table
+from scipy import stats
+
+from benchmarks.supernet.ranking_quality import spread
+from objectives.accuracy import Accuracy
+from objectives.objective import FloatArray
+from search_space.command.command_line import Parser, run_command
+from search_space.command.wide_table import print_wide
+from search_space.families import Family, family
+from search_space.space import load_space
+from search_space.subnet import Subnet
+from supernet.checkpoints import built_in_checkpoint
+from supernet.images.evaluation_pack import built_in_pack, load_pack
+from supernet.network.number_formats import SCORED_IN
+
+SPACE = "cifar32"
+EXACT = "fp32"
+
+
+def scored(subnets: list[Subnet], precision: str) -> tuple[FloatArray, float]:
+    """Accuracies of `subnets` in %, and the CPU seconds they took."""
+    score = Accuracy(
+        checkpoint=built_in_checkpoint(SPACE),
+        space=load_space(SPACE),
+        pack=load_pack(built_in_pack()),
+        precision=precision,
+    )
+    score(subnets[:1])
+    start = time.process_time()
+    values = score(subnets)
+    return values, time.process_time() - start
+
+
+def compared(values: FloatArray, exact: FloatArray, families: list[Family]) -> dict[str, Any]:
+    """The figures of one precision, all but its seconds."""
+    difference = values - exact
+    drops = {each: exact[of] - values[of] for each in Family if (of := np.array(families) == each).any()}
+    return {
+        "difference": {
+            "mean": float(difference.mean()),
+            "deviation": float(difference.std()),
+            "largest": float(np.abs(difference).max()),
+        },
+        "tau": float(stats.kendalltau(values, exact).statistic),
+        "families": {
+            each.value: {"subnets": len(drop), "mean": float(drop.mean()), "largest": float(drop.max())}
+            for each, drop in drops.items()
+        },
+    }
+
+
+def measure(count: int, seed: int) -> dict[str, Any]:
+    """All figures, by precision."""
+    subnets = spread(load_space(SPACE), count, seed)
+    families = [family(subnet) for subnet in subnets]
+    found = {precision: scored(subnets, precision) for precision in SCORED_IN}
+    exact, _ = found[EXACT]
+    return {
+        "subnets": len(subnets),
+        "standard_deviation_of_fp32": float(exact.std()),
+        **{
+            precision: {**compared(values, exact, families), "seconds": seconds}
+            for precision, (values, seconds) in found.items()
+        },
+    }
+
+
+def main() -> None:
+    """Prints the figures."""
+    parser = Parser(
+        prog="python -m benchmarks.supernet.precision_loss", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("--subnets", type=int, default=40, help="how many (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="draws them (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args()
+    if options.subnets < len(Family):
+        parser.error(f"--subnets must be at least {len(Family)}, but got {options.subnets}")
+    figures = measure(options.subnets, options.seed)
+    if options.json:
+        print(json.dumps(figures, indent=2))
+        return
+    print(
+        f"{figures['subnets']} subnets of {SPACE}, whose accuracies in fp32 have a standard deviation of "
+        f"{figures['standard_deviation_of_fp32']:.2f} points"
+    )
+    whole = Table("precision", "mean", "deviation", "largest", "tau", "CPU s", box=box.SIMPLE_HEAD)
+    by_family = Table("drop of", "family", "subnets", "mean", "largest", box=box.SIMPLE_HEAD)
+    for precision in SCORED_IN:
+        one = figures[precision]
+        cells = [f"{value:+.3f}" for value in one["difference"].values()]
+        whole.add_row(precision, *cells, f"{one['tau']:.3f}", f"{one['seconds']:.1f}")
+        for name, drop in one["families"].items() if precision != EXACT else ():
+            cells = [str(drop["subnets"]), f"{drop['mean']:+.2f}", f"{drop['largest']:+.2f}"]
+            by_family.add_row(precision, name, *cells)
+    print_wide(whole)
+    print_wide(by_family)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,424 @@
+"""The runs of the ablation of two-phase training: what each trains and how it is scored, kept on disk."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.supernet.two_phase_report import PURE_CNN, RunResult
+from search_space.block_options import PATCH_MERGING
+from search_space.errors import H4HError
+from search_space.families import Family, family, without_vit
+from search_space.files.whole_file import whole_file
+from search_space.files.yaml_document import parse_document
+from search_space.space import Space, load_space
+from search_space.subnet import Subnet
+from supernet.accuracy import one_subnet as oracle
+from supernet.gradient_conflict.measure import measure
+from supernet.gradient_conflict.measurement import ConflictReport
+from supernet.images.data_sets import evaluation_images
+from supernet.images.evaluation_pack import EvaluationPack
+from supernet.images.labelled_images import LabelledImages, normalised
+from supernet.network.number_formats import resolve_device
+from supernet.network.supernet import Supernet
+from supernet.network.supernet_file import load_checkpoint
+from supernet.training.phases import CNN_MODES
+from supernet.training.recipe import Recipe, load_recipe
+from supernet.training.run_folder import CHECKPOINT
+
+RESULT = "result.json"
+LOCK = "lock"
+SUBNETS_SEED = 0
+"""Of the subnets that are scored: the same in all runs, so that runs are compared subnet by subnet."""
+CONFLICT_IMAGES = 128
+CONFLICT_SUBNETS = 8
+"""Images of a batch, and subnets of each kind, of the measurement of conflict at the end."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much is trained and measured.
+
+    Attributes:
+        space: Search space: a name or a file.
+        seeds: Number of seeds, from 0; each trains every setting once.
+        epochs: Of each training, over all its phases: what makes the number of images seen equal.
+        subnets: Random subnets scored per family.
+        search_images: Images that score a subnet, held out of training.
+        calibration_images: Training images that record its batch-norm statistics; conflict after training is
+            measured on them, too.
+        conflict_epochs: Epochs between two measurements of conflict during training.
+        about: What to say beside the figures.
+    """
+
+    space: str
+    seeds: int
+    epochs: int
+    subnets: int
+    search_images: int
+    calibration_images: int
+    conflict_epochs: int
+    about: str
+
+
+SMALL_SPACE = str(Path(__file__).with_name("two_phase_small.yaml"))
+
+BUDGETS = {
+    "smoke": Budget(
+        space=SMALL_SPACE,
+        seeds=2,
+        epochs=4,
+        subnets=2,
+        search_images=20,
+        calibration_images=64,
+        conflict_epochs=2,
+        about="A trial of the command. Its figures say nothing.",
+    ),
+    "small": Budget(
+        space=SMALL_SPACE,
+        seeds=3,
+        epochs=8,
+        subnets=50,
+        search_images=1000,
+        calibration_images=512,
+        conflict_epochs=1,
+        about="A small space at low resolution and a short training, chosen so that two CPU cores finish all "
+        "of it within about an hour: differences here need not be those of a full training.",
+    ),
+    "full": Budget(
+        space="cifar32",
+        seeds=3,
+        epochs=110,
+        subnets=50,
+        search_images=5000,
+        calibration_images=1024,
+        conflict_epochs=5,
+        about="The whole space `cifar32`, twice as long as the recipes.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to train.
+
+    Attributes:
+        recipe: Name of a recipe.
+        cnn: What its last phase does to the CNN's weights; None: as the recipe says.
+        has_hybrids: Whether transformer blocks are trained at all.
+    """
+
+    recipe: str
+    cnn: str | None = None
+    has_hybrids: bool = True
+
+
+SETTINGS = {
+    "joint": Setting("joint"),
+    **{f"two_phase-{mode}": Setting("two_phase", mode) for mode in CNN_MODES},
+    "progressive": Setting("progressive"),
+    PURE_CNN: Setting("cnn", has_hybrids=False),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training and its evaluation.
+
+    Attributes:
+        setting: Name of the way to train.
+        seed: Of the training.
+        budget: How much.
+        data: Folder of the data set.
+        dataset: Its name as the user gave it, if at all.
+        content: Digest of its training images.
+        folder: Where everything of this run is kept.
+        device: As the user named it.
+        threads: Of torch.
+    """
+
+    setting: str
+    seed: int
+    budget: Budget
+    data: Path
+    dataset: str | None
+    content: str
+    folder: Path
+    device: str
+    threads: int
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the result, as JSON reads it back; the rest is where and how fast."""
+        budget = {key: value for key, value in asdict(self.budget).items() if key not in ("about", "seeds")}
+        return {
+            "setting": self.setting,
+            "seed": self.seed,
+            "recipe": self.recipe.to_dict(),
+            **budget,
+            "space": self.space.digest,
+            "images": self.content,
+        }
+
+    @property
+    def space(self) -> Space:
+        return load_space(self.budget.space)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The setting's recipe at the budget's length."""
+        setting = SETTINGS[self.setting]
+        recipe = load_recipe(setting.recipe)
+        return recipe.with_phases(epochs=scaled_epochs(recipe, self.budget.epochs), cnn=setting.cnn)
+
+    def finished(self) -> RunResult | None:
+        """What an earlier command found, if it got that far.
+
+        Raises:
+            H4HError: The folder holds a run of other settings, or is damaged.
+        """
+        path = self.folder / RESULT
+        if not path.exists():
+            return None
+        try:
+            record = json.loads(path.read_text())
+            identity, result = record["run"], record["result"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise H4HError(f"{path} is damaged ({error}): delete it, and it is made anew") from error
+        if identity != json.loads(json.dumps(self.identity)):
+            raise H4HError(f"{path} is of other settings: delete its folder, or choose another --runs")
+        return parse_document(RunResult, result, source=str(path))
+
+    def train(self, lock: int) -> None:
+        """Trains in a process of its own, or goes on with a training that was killed.
+
+        Args:
+            lock: File descriptor that `locked` gave.
+
+        Raises:
+            H4HError: The training failed; says why.
+        """
+        setting = SETTINGS[self.setting]
+        epochs = ",".join(str(phase.epochs) for phase in self.recipe.phases)
+        command = ["--recipe", setting.recipe, "--epochs", epochs]
+        command += ["--space", self.budget.space, "--data", str(self.data), "--out", str(self.folder)]
+        command += ["--seed", str(self.seed), "--device", self.device]
+        command += ["--conflict-every", str(self.budget.conflict_epochs)]
+        command += ["--dataset", self.dataset] if self.dataset else []
+        command += ["--cnn", setting.cnn] if setting.cnn else []
+        train(command, self.threads, lock)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[int]:
+    """Makes a run's folder and holds it against other processes; gives the lock's file descriptor.
+
+    A process that inherits the descriptor holds the folder, too: if this command is killed, its training may
+    live on for a while, and a second one must not write into the same folder.
+
+    Raises:
+        H4HError: Another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise H4HError(
+                f"{folder} is in use, perhaps by a training that an earlier command has left behind: "
+                f"wait until it has ended, or end it"
+            ) from error
+        yield file.fileno()
+
+
+def train(arguments: list[str], threads: int, lock: int) -> None:
+    """`python -m supernet.train` with `arguments`.
+
+    Args:
+        arguments: Of that command.
+        threads: Of torch.
+        lock: File descriptor that the process inherits.
+
+    Raises:
+        H4HError: It failed; says why.
+    """
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    command = [sys.executable, "-m", "supernet.train", *arguments]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, pass_fds=(lock,)
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("error: ")
+        raise H4HError(f"training failed with exit code {done.returncode}: {last}")
+
+
+def scaled_epochs(recipe: Recipe, total: int) -> list[int]:
+    """Epochs of each phase in the recipe's proportions, at least 1 each, `total` together.
+
+    Raises:
+        H4HError: There are more phases than epochs.
+    """
+    if total < len(recipe.phases):
+        raise H4HError(f"epochs must be at least {len(recipe.phases)}, one for each phase, but got {total}")
+    shares = [phase.epochs * total / recipe.epochs for phase in recipe.phases]
+    epochs = [max(1, int(share)) for share in shares]
+    while sum(epochs) != total:
+        step = 1 if sum(epochs) < total else -1
+        # The phase that is furthest from its share gets or gives the next epoch.
+        changeable = [number for number, count in enumerate(epochs) if count + step >= 1]
+        chosen = max(changeable, key=lambda number: step * (shares[number] - epochs[number]))
+        epochs[chosen] += step
+    return epochs
+
+
+# --- what is scored ------------------------------------------------------------------------------
+
+
+def family_subnets(space: Space, wanted: Family, count: int, rng: np.random.Generator) -> list[Subnet]:
+    """Different random subnets of one family; fewer than `count` where the space seems to hold no more.
+
+    Genes that the family decides (no transformer block, no MBConv) are set, all others are drawn.
+    """
+    found: dict[Subnet, None] = {}
+    for _ in range(200 * count):
+        genotype = list(space.sample(rng))
+        for index, gene in enumerate(space.genes):
+            kind = gene.name.rpartition(".")[2]
+            if (kind == "vit_depth" and wanted == Family.CNN) or (
+                kind == "conv_depth" and wanted == Family.VIT
+            ):
+                genotype[index] = 0
+            if kind == "downsampling" and wanted == Family.VIT and PATCH_MERGING in gene.options:
+                genotype[index] = gene.options.index(PATCH_MERGING)
+        subnet = space.decode(space.canonical(genotype))
+        if family(subnet) == wanted:
+            found[subnet] = None
+        if len(found) == count:
+            break
+    return list(found)
+
+
+def scored_subnets(space: Space, count: int) -> dict[str, list[Subnet]]:
+    """What every run is scored by: extremes of the space, the largest CNN, and `count` of each family."""
+    rng = np.random.default_rng(SUBNETS_SEED)
+    largest, smallest = space.decode(space.largest()), space.decode(space.smallest())
+    groups = {"largest": [largest], "smallest": [smallest], "largest cnn": [without_vit(largest)]}
+    for wanted in Family:
+        groups[wanted.value] = family_subnets(space, wanted, count, rng)
+    return {name: subnets for name, subnets in groups.items() if subnets}
+
+
+def accuracies(
+    supernet: Supernet, groups: Mapping[str, Iterable[Subnet]], images: EvaluationPack, device: torch.device
+) -> dict[str, list[float]]:
+    """Top-1 in % of every subnet, in the order of `groups`."""
+    recorded = oracle.prepare(images.calibration, precision="fp32", device=device)
+    scored = oracle.prepare(images.search, precision="fp32", device=device)
+    return {
+        name: [
+            oracle.top1(supernet, subnet, scored, oracle.calibrate(supernet, subnet, recorded))
+            for subnet in subnets
+        ]
+        for name, subnets in groups.items()
+    }
+
+
+def final_conflict(supernet: Supernet, images: LabelledImages, device: torch.device) -> ConflictReport:
+    """Conflict on `images`, in batches; images and subnets are the same for every run."""
+    parts = [images[start : start + CONFLICT_IMAGES] for start in range(0, len(images), CONFLICT_IMAGES)]
+    return measure(
+        supernet,
+        [(normalised(part.pixels.to(device), torch.float32), part.labels.to(device)) for part in parts],
+        rng=np.random.default_rng(SUBNETS_SEED),
+        subnets=CONFLICT_SUBNETS,
+    )
+
+
+def execute(run: Run) -> RunResult:
+    """Trains, scores, measures and writes the result.
+
+    Raises:
+        H4HError: The training failed, another process works on the run, or there are too few images.
+    """
+    # Of this thread alone, which is why it stands here.
+    torch.set_num_threads(run.threads)
+    start = time.perf_counter()
+    with locked(run.folder) as lock:
+        run.train(lock)
+        accuracy, conflict = evaluate(run)
+        result = RunResult(run.setting, run.seed, accuracy, conflict, time.perf_counter() - start)
+        record = {"run": run.identity, "result": result.to_dict()}
+        with whole_file(run.folder / RESULT) as temporary:
+            temporary.write_text(json.dumps(record, indent=1) + "\n")
+    return result
+
+
+def evaluate(run: Run) -> tuple[dict[str, list[float]], ConflictReport]:
+    """Accuracy by group of subnets, and conflict, of a trained run."""
+    device = resolve_device(run.device)
+    checkpoint = run.folder / CHECKPOINT
+    supernet = load_checkpoint(checkpoint, run.space).to(device)
+    images = evaluation_images(
+        run.data,
+        run.dataset,
+        space=run.space,
+        checkpoint=checkpoint,
+        val_images=run.budget.search_images,
+        calibration_images=run.budget.calibration_images,
+    )
+    groups = scored_subnets(supernet.space, run.budget.subnets)
+    if not SETTINGS[run.setting].has_hybrids:
+        groups = {name: group for name, group in groups.items() if not any(s.vit_blocks for s in group)}
+    return (
+        accuracies(supernet, groups, images, device),
+        final_conflict(supernet, images.calibration, device),
+    )
+
+
+def execute_all(runs: Sequence[Run], jobs: int, say: Callable[[str], None]) -> list[RunResult]:
+    """The results of `runs` in their order, `jobs` of them made at a time.
+
+    Raises:
+        H4HError: A run failed; those that had begun are ended first, and their progress is kept.
+    """
+    results = {number: run.finished() for number, run in enumerate(runs)}
+    missing = [number for number, found in results.items() if found is None]
+    if len(missing) < len(runs):
+        say(f"{len(runs) - len(missing)} of {len(runs)} runs are finished already")
+    # Threads, since most of a run is a process of its own.
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = {pool.submit(execute, runs[number]): number for number in missing}
+        try:
+            for future in as_completed(futures):
+                number = futures[future]
+                results[number] = result = future.result()
+                mean = np.mean(result.accuracy[Family.CNN.value])
+                say(f"{result.setting}, seed {result.seed}: mean CNN {mean:.1f} %, {result.seconds:.0f} s")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [result for result in results.values() if result is not None]
+
+
+def plan(
+    budget: Budget, *, data: Path, dataset: str | None, content: str, runs: Path, device: str, threads: int
+) -> list[Run]:
+    """All runs of a budget, seed by seed, so that what a stop leaves can be compared."""
+    return [
+        Run(setting, seed, budget, data, dataset, content, runs / f"{setting}-{seed}", device, threads)
+        for seed in range(budget.seeds)
+        for setting in SETTINGS
+    ]

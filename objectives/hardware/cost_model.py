@@ -1,0 +1,251 @@
+"""Latency and energy of a whole network in its best mapping, with a breakdown op by op.
+
+All numbers are multiples of 1/1024 cycle or pJ, so totals are exactly the sums of their parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from objectives.hardware.mapping.mapper import Mapper, Mapping, Segment
+from objectives.hardware.mapping.op_splits import Shares, channels_of, macro_options
+from objectives.hardware.mapping.placement import STAY
+from objectives.hardware.mapping.segment import Point, Way, npu_heads, segment_costs
+from objectives.hardware.npu_model import create_npu_model
+from objectives.hardware.op import FloatArray, Op
+from objectives.hardware.soc import SoC
+
+VERSION = "5"
+"""Changes whenever equal networks and SoC files may cost something else than before."""
+
+PJ_PER_MJ = 1e9
+
+
+@dataclass(frozen=True)
+class OpCost:
+    """Cost of one op in its mapping.
+
+    ``cycles = max(fetch_cycles + npu_cycles, transfer_cycles + cim_cycles) + tail_cycles`` and
+    ``energy_pj`` is the sum of the five parts.
+
+    Attributes:
+        schema: ``npu``, ``cim`` or ``split``.
+        split: NPU | CIM in output channels, heads or q/k/v matrices; empty if not split.
+        placement: Where the macros' share of the output is afterwards: ``sram`` (also for none) or
+            ``macros``.
+        macros: Macros in use.
+        npu_channels: Output channels computed on the NPU (over all heads for products).
+        cim_channels: Output channels computed on the macros.
+        npu_cycles: Time of the NPU's part.
+        cim_cycles: Time of the macros' part.
+        fetch_cycles: What the NPU has to wait for, from the macros; part of `transfer_cycles`.
+        transfer_cycles: All on the network-on-chip.
+        tail_cycles: Activation function of the macros' part, on the NPU.
+        mac_pj: Multiply-accumulates of both.
+        sram_pj: Activations: SRAM and the macros' buffers.
+        mram_pj: Weights read by the NPU and in the macros.
+        noc_pj: Transfers.
+        static_pj: Leakage and idle clocks over the time of the op.
+        sram_bytes: Read from and written to SRAM.
+        mram_bytes: Weights read.
+        noc_bytes: Sent over the network, a multicast counted once.
+        cim_weight_bytes: Weights that have to reside in the macros.
+        bound: What decides the time: ``compute``, ``memory`` or ``transfer``.
+    """
+
+    schema: str
+    split: str
+    placement: str
+    macros: int
+    npu_channels: int
+    cim_channels: int
+    npu_cycles: float
+    cim_cycles: float
+    fetch_cycles: float
+    transfer_cycles: float
+    tail_cycles: float
+    mac_pj: float
+    sram_pj: float
+    mram_pj: float
+    noc_pj: float
+    static_pj: float
+    sram_bytes: int
+    mram_bytes: float
+    noc_bytes: int
+    cim_weight_bytes: int
+    bound: str
+
+    @property
+    def cycles(self) -> float:
+        """Time of the op, in NPU cycles."""
+        npu = self.fetch_cycles + self.npu_cycles
+        return max(npu, self.transfer_cycles + self.cim_cycles) + self.tail_cycles
+
+    @property
+    def energy_pj(self) -> float:
+        """Energy of the op, in pJ."""
+        return self.mac_pj + self.sram_pj + self.mram_pj + self.noc_pj + self.static_pj
+
+
+@dataclass(frozen=True)
+class NetworkCost:
+    """Cost of one network; the totals are the sums over `ops`.
+
+    Attributes:
+        latency_ms: Time of one inference.
+        energy_mj: Energy of one inference.
+        cim_weight_bytes: Weights that reside in the macros.
+        macros: Macros in use.
+        deployment_s: Time to write them, once; part of no inference.
+        deployment_mj: Energy to write them, once.
+        ops: Cost of each op, in order.
+    """
+
+    latency_ms: float
+    energy_mj: float
+    cim_weight_bytes: int
+    macros: int
+    deployment_s: float
+    deployment_mj: float
+    ops: tuple[OpCost, ...]
+
+
+class CostModel:
+    """Costs networks on one SoC, and remembers what it has seen.
+
+    Args:
+        soc: The chip.
+        mapping: What the mapping minimises (``latency``, ``energy``, ``edp``), or the device it is forced to
+            (``npu``, ``cim``).
+        npu_model: What gives the NPU's cycles: `analytic`, or Arm's compiler `vela`.
+
+    Raises:
+        UnknownNameError: There is no such mapping or model.
+        VelaError: `vela` is not installed, or knows no such NPU.
+        H4HError: A chip without macros is to be forced onto them.
+    """
+
+    def __init__(self, soc: SoC, mapping: str = "latency", *, npu_model: str = "analytic") -> None:
+        self.soc = soc
+        self._npu_model = create_npu_model(npu_model, soc.npu)
+        self.mapper = Mapper(soc, mapping, self._npu_model)
+        self._breakdowns: dict[tuple[tuple[Op, ...], tuple[Way, ...], int], list[OpCost]] = {}
+
+    def fingerprint(self) -> dict[str, str]:
+        """What decides the costs of a given network."""
+        return {
+            "hardware": self.soc.name,
+            "hardware_digest": self.soc.digest,
+            "mapping": self.mapper.name,
+            "npu_model": self._npu_model.name,
+            "cost_model": VERSION,
+        }
+
+    def network(self, ops: Sequence[Op], read_again: Collection[int] = ()) -> NetworkCost:
+        """Cost of one network, op by op.
+
+        Args:
+            ops: In order; may be empty.
+            read_again: Indices of ops whose output is read again later (residuals), not only by the next op.
+
+        Raises:
+            CapacityError: The network is forced onto macros that cannot hold its weights.
+        """
+        mapping = self.mapper.find(ops, read_again)
+        macros = macro_options(self.soc)[mapping.choice]
+        pairs = zip(mapping.segments, mapping.points, strict=True)
+        costs = tuple(cost for pair in pairs for cost in self._breakdown(*pair, mapping.choice, macros))
+        latency_ms, energy_mj = self._totals(mapping)
+        weight_bytes = sum(cost.cim_weight_bytes for cost in costs)
+        cim = self.soc.cim
+        return NetworkCost(
+            latency_ms=latency_ms,
+            energy_mj=energy_mj,
+            cim_weight_bytes=weight_bytes,
+            macros=macros if weight_bytes else 0,
+            deployment_s=cim.deployment_s(weight_bytes) if cim is not None else 0.0,
+            deployment_mj=cim.deployment_mj(weight_bytes) if cim is not None else 0.0,
+            ops=costs,
+        )
+
+    def totals(
+        self, networks: Sequence[Sequence[Op]], read_again: Sequence[Collection[int]] | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Latency and energy of many networks, equal to what `network` says of each.
+
+        Args:
+            networks: n networks.
+            read_again: For each what `network` takes under this name.
+
+        Returns:
+            Latency in ms (n,) and energy in mJ (n,).
+        """
+        self.mapper.learn(op for ops in networks for op in ops)
+        kept = read_again if read_again is not None else [()] * len(networks)
+        pairs = [
+            self._totals(self.mapper.find(ops, again)) for ops, again in zip(networks, kept, strict=True)
+        ]
+        table = np.array(pairs, dtype=np.float64).reshape(len(pairs), 2)
+        return table[:, 0], table[:, 1]
+
+    def _totals(self, mapping: Mapping) -> tuple[float, float]:
+        return mapping.cycles / self.soc.cycles_per_ms, mapping.energy_pj / PJ_PER_MJ
+
+    def _breakdown(self, segment: Segment, point: Point, choice: int, macros: int) -> list[OpCost]:
+        key = (segment.ops, point.ways, choice)
+        if key not in self._breakdowns:
+            tables = [self.mapper.table(op) for op in segment.ops]
+            self._breakdowns[key] = [
+                _op_cost(table, way, costs.at(choice, way.placement, way.split, way.mode), choice, macros)
+                for table, costs, way in zip(tables, segment_costs(tables, self.soc), point.ways, strict=True)
+            ]
+        return self._breakdowns[key]
+
+
+def _op_cost(table: Shares, way: Way, numbers: dict[str, Any], choice: int, macros: int) -> OpCost:
+    npu_channels = int(table.channels[way.split])
+    cim_channels = channels_of(table.op) - npu_channels
+    schema = "npu" if not cim_channels else "split" if npu_channels else "cim"
+    numbers.pop("macro_bytes")
+    if not cim_channels:
+        numbers["transfer_cycles"] = numbers["fetch_cycles"]
+    whole = {name: round(numbers.pop(name)) for name in ("sram_bytes", "noc_bytes")}
+    return OpCost(
+        schema=schema,
+        split=_split_text(table, way.split) if schema == "split" else "",
+        placement="macros" if way.mode == STAY else "sram",
+        macros=macros if cim_channels else 0,
+        npu_channels=npu_channels,
+        cim_channels=cim_channels,
+        cim_weight_bytes=round(numbers.pop("weight_bytes")),
+        bound=_bound(table, way.split, choice, numbers),
+        **whole,
+        **numbers,
+    )
+
+
+def _split_text(table: Shares, split: int) -> str:
+    """NPU share | CIM share."""
+    op, channels = table.op, int(table.channels[split])
+    heads = npu_heads(table, split)
+    if heads is not None:
+        return f"{heads}|{op.heads - heads} heads"
+    if op.heads > 1:
+        matrices = channels * 3 // op.out_channels
+        return "qkv"[:matrices] + "|" + "qkv"[matrices:]
+    return f"{channels}|{channels_of(op) - channels} ch"
+
+
+def _bound(table: Shares, split: int, choice: int, numbers: dict[str, float]) -> str:
+    npu = numbers["fetch_cycles"] + numbers["npu_cycles"]
+    if npu >= numbers["transfer_cycles"] + numbers["cim_cycles"]:
+        if numbers["fetch_cycles"] > numbers["npu_cycles"]:
+            return "transfer"
+        return "memory" if table.npu_waits[split] else "compute"
+    if numbers["transfer_cycles"] > numbers["cim_cycles"]:
+        return "transfer"
+    return "memory" if table.cim.waits[choice, split] else "compute"

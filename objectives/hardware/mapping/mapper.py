@@ -1,0 +1,249 @@
+"""The best mapping of a whole network: a schema with its split, and a placement of the output, for every op.
+
+A network falls into segments at the maps that have to be in SRAM (`segment.py`), so its optimum is the sum of
+theirs, for each number of macros in use; the best number is taken. Where the weights exceed a macro's
+capacity, `capacity.py` decides which segments give way. The product of energy and latency is no sum; but
+its least value over a set lies on the lower convex hull of (latency, energy), and the hull of a sum is walked
+edge by edge, in order of slope, through the hulls of the segments: exact as well, as long as everything fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from objectives.hardware.mapping.capacity import Options, within
+from objectives.hardware.mapping.op_splits import MAPPINGS, Shares, macro_options, shares
+from objectives.hardware.mapping.segment import (
+    CAPACITY,
+    ENERGY,
+    LATENCY,
+    Point,
+    Steps,
+    Weights,
+    all_points,
+    segment_costs,
+    solve,
+    split_points,
+    supported,
+)
+from objectives.hardware.npu_model import NpuModel
+from objectives.hardware.op import Op
+from objectives.hardware.soc import SoC
+from search_space.errors import H4HError, UnknownNameError
+
+CRITERIA: dict[str, tuple[Weights, Weights]] = {
+    "latency": (LATENCY, ENERGY),
+    "energy": (ENERGY, LATENCY),
+    "edp": (LATENCY, ENERGY),
+    "npu": (LATENCY, ENERGY),
+    "cim": (LATENCY, ENERGY),
+}
+"""What each mapping minimises, and what decides between equals. For `edp` that of its hull's first end."""
+
+
+class CapacityError(H4HError):
+    """A network whose weights do not fit into the macros it is forced onto."""
+
+
+@dataclass
+class Segment:
+    """A run of ops with its best mappings.
+
+    Attributes:
+        ops: The ops.
+        best: For each number of macros.
+        options: Mappings that trade cost for bytes, by number of macros and weights; made when needed.
+    """
+
+    ops: tuple[Op, ...]
+    best: list[Point]
+    options: dict[tuple[int, Weights], Options] = field(default_factory=dict)
+    hulls: dict[int, list[Point]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """How a network runs.
+
+    Attributes:
+        choice: Index into `macro_options`: how many macros are in use.
+        segments: The segments in order.
+        points: The mapping of each.
+    """
+
+    choice: int
+    segments: tuple[Segment, ...]
+    points: tuple[Point, ...]
+
+    @property
+    def cycles(self) -> float:
+        return sum(point.cycles for point in self.points)
+
+    @property
+    def energy_pj(self) -> float:
+        return sum(point.energy_pj for point in self.points)
+
+    @property
+    def macro_bytes(self) -> float:
+        return sum(point.macro_bytes for point in self.points)
+
+    def key(self, name: str) -> tuple[float, ...]:
+        """What the mapping `name` ranks by; less is better."""
+        pair = (self.cycles, self.energy_pj)
+        match name:
+            case "energy":
+                return (self.energy_pj, self.cycles)
+            case "edp":
+                return (self.cycles * self.energy_pj, *pair)
+        return pair
+
+
+class Mapper:
+    """Finds mappings on one SoC, and remembers every distinct op and segment.
+
+    Args:
+        soc: The chip.
+        mapping: One of `MAPPINGS`.
+        npu_model: What gives the NPU's cycles; default: the closed form.
+
+    Raises:
+        UnknownNameError: There is no such mapping.
+        H4HError: A chip without macros is to be forced onto them.
+    """
+
+    def __init__(self, soc: SoC, mapping: str = "latency", npu_model: NpuModel | None = None) -> None:
+        if mapping not in MAPPINGS:
+            raise UnknownNameError("mapping", mapping, MAPPINGS)
+        if mapping == "cim" and soc.cim is None:
+            raise H4HError(
+                f"mapping 'cim' needs macros, but hardware {soc.name!r} has none: take another mapping"
+            )
+        self.soc = soc
+        self.name = mapping
+        self._npu_model = npu_model
+        self._shares: dict[Op, Shares] = {}
+        self._segments: dict[tuple[Op, ...], Segment] = {}
+
+    def learn(self, ops: Iterable[Op]) -> None:
+        """Computes the splits of the ops not seen before, together."""
+        new = [op for op in dict.fromkeys(ops) if op not in self._shares]
+        self._shares.update(zip(new, shares(new, self.soc, self.name, self._npu_model), strict=True))
+
+    def table(self, op: Op) -> Shares:
+        """The splits of one op."""
+        return self._shares[op]
+
+    def segments(self, ops: Sequence[Op], read_again: Collection[int] = ()) -> tuple[Segment, ...]:
+        """The segments of a network, each with its best mappings."""
+        self.learn(ops)
+        cuts = split_points(ops, frozenset(read_again), self.soc)
+        return tuple(self._segment(tuple(ops[start:stop])) for start, stop in cuts)
+
+    def find(self, ops: Sequence[Op], read_again: Collection[int] = ()) -> Mapping:
+        """The best mapping of a network.
+
+        Args:
+            ops: In order; may be empty.
+            read_again: Indices of ops whose output is read again later, not only by the next op.
+
+        Raises:
+            CapacityError: The network is forced onto macros that cannot hold its weights.
+        """
+        segments = self.segments(ops, read_again)
+        free = [self._free(choice, segments) for choice in range(len(macro_options(self.soc)))]
+        best: Mapping | None = None
+        # What needs no room is a lower bound of what does.
+        for mapping in sorted(free, key=lambda one: one.key(self.name)):
+            if best is not None and mapping.key(self.name) >= best.key(self.name):
+                break
+            if mapping.macro_bytes > self._budget:
+                if self.name == "cim":
+                    continue
+                mapping = self._squeezed(mapping)
+            if best is None or mapping.key(self.name) < best.key(self.name):
+                best = mapping
+        if best is None:
+            most = free[-1].macro_bytes
+            raise CapacityError(
+                f"mapping 'cim' needs {most / 1024:.1f} KiB in each macro of {self.soc.name!r}, which holds "
+                f"{self._budget / 1024:g} KiB: take another mapping, more macros or a smaller network"
+            )
+        return best
+
+    @property
+    def _budget(self) -> float:
+        return self.soc.cim.macro_capacity_bytes if self.soc.cim is not None else 0.0
+
+    def _segment(self, ops: tuple[Op, ...]) -> Segment:
+        known = self._segments.get(ops)
+        if known is None:
+            weights, then = CRITERIA[self.name]
+            known = Segment(ops, solve(self._steps(ops), weights, then))
+            self._segments[ops] = known
+        return known
+
+    def _steps(self, ops: tuple[Op, ...]) -> Steps:
+        return Steps.of(segment_costs([self._shares[op] for op in ops], self.soc))
+
+    def _free(self, choice: int, segments: tuple[Segment, ...]) -> Mapping:
+        """The best mapping with this number of macros, as if they held everything."""
+        if self.name != "edp":
+            return Mapping(choice, segments, tuple(segment.best[choice] for segment in segments))
+        hulls = [self._hull(segment, choice) for segment in segments]
+        return Mapping(choice, segments, least_product(hulls))
+
+    def _hull(self, segment: Segment, choice: int) -> list[Point]:
+        if choice not in segment.hulls:
+            steps = self._steps(segment.ops).of_macros(choice)
+            segment.hulls[choice] = supported(steps, LATENCY, ENERGY)
+        return segment.hulls[choice]
+
+    def _squeezed(self, mapping: Mapping) -> Mapping:
+        """`mapping` changed so that the weights fit."""
+        weights = CRITERIA[self.name][0]
+        if self.name == "edp":
+            weights = (mapping.energy_pj, mapping.cycles, 0.0)  # the gradient of the product
+        options = [self._options(segment, mapping.choice, weights) for segment in mapping.segments]
+        points = within(options, self._budget)
+        return Mapping(mapping.choice, mapping.segments, tuple(points))
+
+    def _options(self, segment: Segment, choice: int, weights: Weights) -> Options:
+        key = (choice, weights)
+        found = segment.options.get(key)
+        if found is None:
+            steps = self._steps(segment.ops).of_macros(choice)
+            points = all_points(steps) if len(segment.ops) == 1 else supported(steps, weights, CAPACITY)
+            found = Options.of(points, weights)
+            if self.name != "edp":  # whose weights hardly ever repeat
+                segment.options[key] = found
+        return found
+
+
+def least_product(hulls: Sequence[Sequence[Point]]) -> tuple[Point, ...]:
+    """One point of each hull, so that total cycles times total energy are least.
+
+    Args:
+        hulls: For each segment the points on its lower convex hull, from least cycles to least energy.
+    """
+    places = [0] * len(hulls)
+    edges = sorted(
+        (
+            (points[place + 1].cycles - points[place].cycles)
+            / (points[place].energy_pj - points[place + 1].energy_pj),
+            index,
+            place + 1,
+        )
+        for index, points in enumerate(hulls)
+        for place in range(len(points) - 1)
+    )
+    cycles = sum(points[0].cycles for points in hulls)
+    energy = sum(points[0].energy_pj for points in hulls)
+    best, best_places = cycles * energy, list(places)
+    for _, index, place in edges:
+        cycles += hulls[index][place].cycles - hulls[index][place - 1].cycles
+        energy += hulls[index][place].energy_pj - hulls[index][place - 1].energy_pj
+        places[index] = place
+        if cycles * energy < best:
+            best, best_places = cycles * energy, list(places)
+    return tuple(points[place] for points, place in zip(hulls, best_places, strict=True))

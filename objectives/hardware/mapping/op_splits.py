@@ -1,0 +1,227 @@
+"""Schemas of an op: how its output channels may be shared between NPU and macros, and what each share costs.
+
+A convolution, depthwise convolution or linear layer is split by output channels in steps of the NPU's
+granularity; a joint q/k/v projection by whole heads, so that Q, K and V of a head stay together, or by
+whole matrices (Q | K V, Q K | V). Products of two activations and their softmax have no weights: where macros
+have a digital unit they are split by heads, else they run on the NPU, as does everything else.
+
+Nothing here depends on where data lies; that is `placement.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from objectives.hardware.npu_model import AnalyticNpu, NpuModel
+from objectives.hardware.op import BoolArray, FloatArray, Op, OpArrays
+from objectives.hardware.parts import npu as closed_form
+from objectives.hardware.parts.cim import RUNS, CimCost
+from objectives.hardware.parts.npu import NoNpuError
+from objectives.hardware.soc import SoC
+
+PRODUCTS = ("matmul", "softmax")
+
+MAPPINGS = ("latency", "energy", "edp", "npu", "cim")
+"""What a mapping minimises, or the device it is forced to."""
+
+_GRID = 1024.0
+
+
+def on_grid(values: FloatArray) -> FloatArray:
+    """`values` in multiples of 1/1024 cycle or pJ, so that sums are exact whatever their order."""
+    return np.round(values * _GRID) / _GRID
+
+
+def channels_of(op: Op) -> int:
+    """What is divided between devices: output channels, those of all heads for a product or softmax."""
+    return op.out_channels * (op.heads if op.kind in PRODUCTS else 1)
+
+
+def leaves_npu(op: Op, soc: SoC) -> bool:
+    """Whether macros of `soc` can run `op`."""
+    if soc.cim is None:
+        return False
+    return op.kind in RUNS or (op.kind in PRODUCTS and soc.digital is not None)
+
+
+def channel_options(op: Op, soc: SoC, mapping: str = "latency") -> list[int]:
+    """Numbers of channels that the NPU may take, ascending; the last is all of them, 0 all on the macros.
+
+    Raises:
+        NoNpuError: The chip has no NPU, and the op needs one, or the mapping does.
+    """
+    whole = channels_of(op)
+    if not soc.has_npu:
+        _check_without_npu(op, soc, mapping)
+    if mapping == "npu" or not leaves_npu(op, soc):
+        return [whole]
+    if mapping == "cim":
+        return [0, whole]
+    if op.kind in PRODUCTS:
+        return list(range(0, whole + 1, op.out_channels))
+    if op.heads > 1:
+        by_head = range(0, whole + 1, whole // op.heads)
+        matrices = range(0, whole + 1, whole // 3) if whole % 3 == 0 else ()
+        return sorted({*by_head, *matrices})
+    return [*range(0, whole, int(soc.npu.micro_block_depth.value)), whole]
+
+
+def _check_without_npu(op: Op, soc: SoC, mapping: str) -> None:
+    if mapping != "cim":
+        raise NoNpuError(
+            f"mapping {mapping!r} gives work to the NPU, but hardware {soc.name!r} has none: take "
+            f"mapping 'cim'"
+        )
+    runs = RUNS if soc.digital is None else (*RUNS, *PRODUCTS)
+    if not leaves_npu(op, soc) or op.fused_gelu:
+        raise NoNpuError(
+            f"op {op.kind} {op.shape}{' with GELU' if op.fused_gelu else ''} cannot run on hardware "
+            f"{soc.name!r}: its macros run {', '.join(runs)}, and it has no NPU for anything else"
+        )
+
+
+def macro_options(soc: SoC) -> list[int]:
+    """Numbers of macros that a network may use: 1, 2, 4, ... and all; [0] without macros.
+
+    Fewer than all stand nearer to SRAM, so a small network may gain by leaving the far ones asleep.
+    """
+    if soc.macros == 0:
+        return [0]
+    return sorted(
+        {2**power for power in range(soc.macros.bit_length()) if 2**power <= soc.macros} | {soc.macros}
+    )
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What the shares of one op cost on each device, for k splits and m numbers of macros.
+
+    Attributes:
+        op: The op.
+        channels: On the NPU (k,), ascending; the last is all.
+        allowed: Whether the mapping may take the split (k,).
+        npu_cycles, npu_macs, npu_sram_bytes, npu_mram_bytes: Of the NPU's share (k,).
+        npu_waits: Whether the NPU waits for memory (k,).
+        cim: Of the macros' share, each array (m, k).
+        received: Input bytes that the macros' share needs (k,).
+        returned: Output bytes of the macros' share (k,).
+        tail_cycles: GELU of the macros' share, on the NPU (k,).
+    """
+
+    op: Op
+    channels: FloatArray
+    allowed: BoolArray
+    npu_cycles: FloatArray
+    npu_waits: BoolArray
+    npu_macs: FloatArray
+    npu_sram_bytes: FloatArray
+    npu_mram_bytes: FloatArray
+    cim: CimCost
+    received: FloatArray
+    returned: FloatArray
+    tail_cycles: FloatArray
+
+
+def shares(
+    ops: Sequence[Op], soc: SoC, mapping: str = "latency", npu_model: NpuModel | None = None
+) -> list[Shares]:
+    """Costs of all splits of n ops, computed together.
+
+    Args:
+        ops: n ops; may be empty.
+        soc: Where they run.
+        mapping: One of `MAPPINGS`, which rules out some splits.
+        npu_model: What gives the NPU's cycles; default: the closed form.
+
+    Raises:
+        NoNpuError: The chip has no NPU, and an op needs one, or the mapping does.
+    """
+    if not ops:
+        return []
+    options = [channel_options(op, soc, mapping) for op in ops]
+    counts = np.array([len(option) for option in options])
+    whole = OpArrays.of(ops).repeated(counts)  # (sum of k,)
+    on_npu = np.concatenate(options).astype(np.float64)
+    on_cim = np.repeat([float(channels_of(op)) for op in ops], counts) - on_npu
+
+    npu = _npu_costs(_part(whole, on_npu), on_npu > 0, soc, npu_model)
+    cim_part, cim_runs = _part(whole, on_cim), on_cim > 0
+    cim = _cim_costs(cim_part, cim_runs, soc)
+    returned = np.where(cim_runs, cim_part.output_bytes, 0.0)
+    gelu_cycles = soc.npu.activation_cycles.value if soc.has_npu else 0.0
+    columns = {
+        "channels": on_npu,
+        **npu,
+        "received": np.where(cim_runs, cim_part.input_bytes, 0.0),
+        "returned": returned,
+        "tail_cycles": on_grid(np.where(whole.fused_gelu, gelu_cycles * returned, 0.0)),
+    }
+    tables, start = [], 0
+    for op, count in zip(ops, counts, strict=True):
+        rows = slice(start, start + int(count))
+        allowed = np.ones(int(count), dtype=bool)
+        if mapping == "cim" and count > 1:
+            allowed[-1] = False
+        tables.append(
+            Shares(
+                op=op,
+                allowed=allowed,
+                cim=CimCost(*(column[:, rows] for column in vars(cim).values())),
+                **{name: column[rows] for name, column in columns.items()},
+            )
+        )
+        start += int(count)
+    return tables
+
+
+def _part(ops: OpArrays, channels: FloatArray) -> OpArrays:
+    """The share of each op (n,) with `channels` (n,); a stand-in, costs dropped, where that is 0."""
+    product = ops.is_kind(*PRODUCTS)
+    part = ops.with_out_channels(np.where(product, ops.out_channels, np.maximum(channels, 1.0)))
+    heads = np.where(product, np.maximum(channels / ops.out_channels, 1.0), ops.heads)
+    return OpArrays(**{**vars(part), "heads": heads})
+
+
+def _npu_costs(part: OpArrays, runs: BoolArray, soc: SoC, npu_model: NpuModel | None) -> dict[str, Any]:
+    """Costs of the NPU's shares, arrays (n,) by their name in `Shares`."""
+    if not soc.has_npu:
+        none = np.zeros(len(part))
+        names = ("npu_cycles", "npu_macs", "npu_sram_bytes", "npu_mram_bytes")
+        return {"npu_waits": none > 0, **dict.fromkeys(names, none)}
+    terms = closed_form.array_terms(part, soc.npu)
+    has_weights = part.is_kind(*RUNS)
+    cycles = np.zeros(len(part))
+    model = npu_model or AnalyticNpu(soc.npu)
+    cycles[runs] = model.cycles(part.repeated(runs.astype(np.int64)))
+    waits = np.maximum(terms.sram, terms.weights) >= terms.total
+    return {
+        "npu_cycles": on_grid(cycles),
+        "npu_waits": waits & has_weights,
+        "npu_macs": np.where(runs, part.macs, 0.0),
+        "npu_sram_bytes": np.where(runs, closed_form.sram_bytes(part, soc.npu), 0.0),
+        "npu_mram_bytes": np.where(runs & has_weights, closed_form.weight_bytes(part, soc.npu), 0.0),
+    }
+
+
+def _cim_costs(part: OpArrays, runs: BoolArray, soc: SoC) -> CimCost:
+    """Costs of the macros' shares (n,) for every number of macros: arrays (m, n)."""
+    choices = macro_options(soc)
+    if soc.cim is None:
+        none = np.zeros((len(choices), len(part)))
+        return CimCost(none, none > 0, none, none, none, none, none, none)
+    product = part.is_kind(*PRODUCTS)
+    rows = []
+    for count in choices:
+        macros = np.full(len(part), float(count))
+        cost = soc.cim.cost(part, macros, soc.clock_mhz)
+        if soc.digital is not None:
+            other = soc.digital.cost(part, macros)
+            pairs = zip(vars(other).values(), vars(cost).values(), strict=True)
+            cost = CimCost(*(np.where(product, digital, array) for digital, array in pairs))
+        rows.append([np.where(runs, column, 0) for column in vars(cost).values()])
+    cycles, waits, *others = (np.stack(columns) for columns in zip(*rows, strict=True))
+    return CimCost(on_grid(cycles), waits.astype(bool), *others)

@@ -1,0 +1,206 @@
+"""Network-on-chip between SRAM and the CIM macros: where everything stands, and what moving bytes costs.
+
+A mesh routes along x, then along y. A transfer to several macros is a multicast: it crosses each link of the
+tree of its paths once, arrives with the longest path, and pays for every link used. Transfers of several
+macros at once share links, and the busiest link sets the pace; the port between a tile and its router is a
+link too, though one without hops. On a bus one transfer at a time drives the whole wire, which reaches from
+end to end of the floor plan.
+
+The NPU reaches SRAM by a port of its own, so only traffic between SRAM and macros, and among macros, is
+here. All macros in use hold equal shares of a feature map.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Annotated
+
+from objectives.hardware.op import FloatArray
+from objectives.hardware.parts.sourced_number import Quantity, Section, Unit
+from search_space.errors import DocumentError, UnknownNameError
+
+Tile = tuple[int, int]
+Link = tuple[Tile, Tile]
+
+TOPOLOGIES = ("mesh", "bus")
+
+FARTHEST = 1000
+"""Largest coordinate of a tile: routes are walked tile by tile."""
+
+
+@dataclass(frozen=True)
+class Noc(Section):
+    """Floor plan and constants of the network (section `noc` of a SoC file).
+
+    Attributes:
+        topology: ``mesh`` or ``bus``.
+        npu: Tile (x, y) of the NPU; None on a chip without one.
+        sram: Tile of the SRAM that holds activations.
+        macros: Tiles of macros; where a chip has fewer macros, the first are used.
+        router_cycles: Time in a router.
+        link_cycles: Time on a link.
+        bandwidth: Of one link.
+        hop_energy: Of one router and link.
+    """
+
+    topology: str
+    npu: Tile | None = field(default=None, kw_only=True)
+    sram: Tile
+    macros: tuple[Tile, ...]
+    router_cycles: Annotated[Quantity, Unit("cycle/hop", zero=True)]
+    link_cycles: Annotated[Quantity, Unit("cycle/hop", zero=True)]
+    bandwidth: Annotated[Quantity, Unit("B/cycle")]
+    hop_energy: Annotated[Quantity, Unit("pJ/B/hop", zero=True)]
+
+    def check(self, name: str) -> None:
+        """As `Section.check`; also the topology, and that no two things stand on one tile.
+
+        Raises:
+            UnknownNameError: There is no such topology.
+            DocumentError: A tile is taken twice.
+        """
+        if self.topology not in TOPOLOGIES:
+            raise UnknownNameError(f"{name}.topology", self.topology, TOPOLOGIES)
+        for tile, count in Counter(self.tiles).items():
+            if count > 1:
+                raise DocumentError(f"{name}: {count} things stand on tile {list(tile)}; give each its own")
+            if max(map(abs, tile)) > FARTHEST:
+                raise DocumentError(
+                    f"{name}: tile coordinates must be {-FARTHEST} to {FARTHEST}, but got {list(tile)}"
+                )
+        super().check(name)
+
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """Tiles of everything that stands on the chip."""
+        return (*(() if self.npu is None else (self.npu,)), self.sram, *self.macros)
+
+    @property
+    def hop_cycles(self) -> float:
+        """Latency of one hop, in cycles."""
+        return self.router_cycles.value + self.link_cycles.value
+
+    def traffic(self, macros: int) -> Traffic:
+        """The ways of moving a feature map when the first `macros` macros work together."""
+        return _traffic(self.topology, self.sram, self.macros[:macros])
+
+    def cycles(self, pattern: Pattern, moved: FloatArray) -> FloatArray:
+        """Cycles (n,) of moving `moved` bytes (n,) in the way of `pattern`; no bytes take no time."""
+        latency = pattern.hops * self.hop_cycles
+        return (moved > 0) * (latency + moved * (pattern.load / self.bandwidth.value))
+
+    def energy_pj(self, pattern: Pattern, moved: FloatArray) -> FloatArray:
+        """Energy (n,) in pJ of moving `moved` bytes (n,) in the way of `pattern`."""
+        return moved * (pattern.links * self.hop_energy.value)
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """One way of moving a feature map, whatever its size.
+
+    Attributes:
+        hops: Of the longest path.
+        load: Bytes on the busiest link per byte of the map.
+        links: Links crossed per byte of the map, summed over all its bytes.
+    """
+
+    hops: int
+    load: float
+    links: float
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """The ways of moving a feature map between SRAM and some macros.
+
+    Attributes:
+        multicast: From SRAM, all of it to every macro.
+        scatter: From SRAM, an equal share to each macro.
+        gather: To SRAM, an equal share from each macro.
+        exchange: An equal share from each macro to all others.
+    """
+
+    multicast: Pattern
+    scatter: Pattern
+    gather: Pattern
+    exchange: Pattern
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Part of a feature map on its way.
+
+    Attributes:
+        source: Where it starts.
+        targets: Where it goes.
+        share: Of the map.
+    """
+
+    source: Tile
+    targets: tuple[Tile, ...]
+    share: float
+
+
+def hops(start: Tile, end: Tile) -> int:
+    """Links between two tiles of a mesh."""
+    return abs(start[0] - end[0]) + abs(start[1] - end[1])
+
+
+def route(start: Tile, end: Tile) -> Iterator[Link]:
+    """Links of a mesh from `start` to `end`: along x, then along y."""
+    x, y = start
+    while x != end[0]:
+        following = x + (1 if end[0] > x else -1)
+        yield (x, y), (following, y)
+        x = following
+    while y != end[1]:
+        following = y + (1 if end[1] > y else -1)
+        yield (x, y), (x, following)
+        y = following
+
+
+def tree(start: Tile, ends: Iterable[Tile]) -> frozenset[Link]:
+    """Links of a multicast: the union of the routes."""
+    return frozenset(link for end in ends for link in route(start, end))
+
+
+def mesh_pattern(flows: Sequence[Flow]) -> Pattern:
+    """Flows of a mesh that run at the same time."""
+    loads: dict[tuple[str, Tile] | Link, float] = {}
+    links = 0.0
+    for flow in flows:
+        branches = tree(flow.source, flow.targets)
+        links += flow.share * len(branches)
+        ports = [("out", flow.source), *(("in", target) for target in flow.targets)]
+        used: list[tuple[str, Tile] | Link] = [*branches, *ports]
+        for link in used:
+            loads[link] = loads.get(link, 0.0) + flow.share
+    longest = max((hops(flow.source, end) for flow in flows for end in flow.targets), default=0)
+    return Pattern(hops=longest, load=max(loads.values(), default=0.0), links=links)
+
+
+def bus_pattern(flows: Sequence[Flow], length: int) -> Pattern:
+    """Flows of a bus, one after the other, each over all `length` links of the wire."""
+    total = sum(flow.share for flow in flows)
+    return Pattern(hops=1 if flows else 0, load=total, links=total * length)
+
+
+@lru_cache(maxsize=1 << 10)
+def _traffic(topology: str, sram: Tile, macros: tuple[Tile, ...]) -> Traffic:
+    share = 1.0 / len(macros)
+    multicast = [Flow(sram, macros, 1.0)]
+    scatter = [Flow(sram, (macro,), share) for macro in macros]
+    gather = [Flow(macro, (sram,), share) for macro in macros]
+    exchange = [
+        Flow(macro, tuple(other for other in macros if other != macro), share)
+        for macro in macros
+        if len(macros) > 1
+    ]
+    if topology == "mesh":
+        return Traffic(*map(mesh_pattern, (multicast, scatter, gather, exchange)))
+    tiles = (sram, *macros)
+    length = max(hops(start, end) for start in tiles for end in tiles)
+    return Traffic(*(bus_pattern(flows, length) for flows in (multicast, scatter, gather, exchange)))

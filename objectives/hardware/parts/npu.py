@@ -1,0 +1,408 @@
+"""Arm Ethos-U55 in closed form: NPU cycles and bytes of an op, without compiling it.
+
+The model of convolutions, depthwise convolutions and linear layers multiplies the micro-blocks of the
+output by the steps each needs, bounds the result by the output stage, the SRAM port and the weight port,
+and adds what the pipeline needs to fill. Everything else is a sum of constants per op, row, element or
+product. All constants stand in the SoC file; they were fitted to Arm's compiler Vela 5.2.0 (a compiler's
+estimate, not silicon). Equations, sources and accuracy: docs/hardware.md.
+
+Conventions: "same" padding, activations in NHCWB16 in SRAM on both sides, weights in on-chip MRAM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from math import isqrt
+from typing import Annotated, NoReturn
+
+import numpy as np
+
+from objectives.hardware.op import BoolArray, FloatArray, Op, OpArrays
+from objectives.hardware.parts.sourced_number import Quantity, Section, Unit
+from search_space.errors import H4HError
+
+
+@dataclass(frozen=True)
+class Npu(Section):
+    """Constants of one Ethos-U55 configuration (section `npu` of a SoC file)."""
+
+    clock: Annotated[Quantity, Unit("MHz")]
+    # Structure of the MAC array.
+    micro_block_height: Annotated[Quantity, Unit("position", whole=True)]
+    micro_block_width: Annotated[Quantity, Unit("position", whole=True)]
+    micro_block_depth: Annotated[Quantity, Unit("channel", whole=True)]
+    dot_product_depth: Annotated[Quantity, Unit("channel", whole=True)]
+    dot_product_cycles: Annotated[Quantity, Unit("cycle")]
+    part_kernel_elements: Annotated[Quantity, Unit("element", whole=True)]
+    part_kernel_depth: Annotated[Quantity, Unit("channel", whole=True)]
+    decoder_cycles: Annotated[Quantity, Unit("cycle")]
+    output_cycles: Annotated[Quantity, Unit("cycle/element")]
+    # Weights.
+    weight_bandwidth: Annotated[Quantity, Unit("B/cycle")]
+    weight_latency: Annotated[Quantity, Unit("cycle", zero=True)]
+    weight_compression: Annotated[Quantity, Unit("B/B")]
+    scale_bytes: Annotated[Quantity, Unit("B/channel", zero=True)]
+    depthwise_weight_block: Annotated[Quantity, Unit("channel", whole=True)]
+    padded_compression: Annotated[Quantity, Unit("B/B")]
+    padding_compression: Annotated[Quantity, Unit("B/B", zero=True)]
+    # Activations in SRAM.
+    sram_bandwidth: Annotated[Quantity, Unit("B/cycle")]
+    sram_brick: Annotated[Quantity, Unit("channel", whole=True)]
+    block_elements: Annotated[Quantity, Unit("element", whole=True)]
+    small_map: Annotated[Quantity, Unit("position", whole=True)]
+    reread_channels_small_map: Annotated[Quantity, Unit("channel", whole=True)]
+    reread_channels_large_map: Annotated[Quantity, Unit("channel", whole=True)]
+    overlap_span: Annotated[Quantity, Unit("position")]
+    overlap_limit: Annotated[Quantity, Unit("B/B")]
+    # Filling and stalling of the pipeline.
+    fill_cycles: Annotated[Quantity, Unit("cycle", zero=True)]
+    fill_positions: Annotated[Quantity, Unit("position", whole=True)]
+    fill_channels: Annotated[Quantity, Unit("channel", whole=True)]
+    fill_halo: Annotated[Quantity, Unit("position/position")]
+    fill_elements: Annotated[Quantity, Unit("element", whole=True)]
+    prefetched_map: Annotated[Quantity, Unit("position", zero=True, whole=True)]
+    stall_map: Annotated[Quantity, Unit("position", zero=True, whole=True)]
+    stall_channels: Annotated[Quantity, Unit("channel", whole=True)]
+    # Ops outside the MAC array's own kinds.
+    matmul_cycles: Annotated[Quantity, Unit("cycle/MAC")]
+    matmul_row_cycles: Annotated[Quantity, Unit("cycle/element", zero=True)]
+    matmul_column_cycles: Annotated[Quantity, Unit("cycle/column", zero=True)]
+    matmul_idle_cycles: Annotated[Quantity, Unit("cycle/MAC", zero=True)]
+    matmul_heads: Annotated[Quantity, Unit("head", whole=True)]
+    softmax_fixed_cycles: Annotated[Quantity, Unit("cycle", zero=True)]
+    softmax_row_cycles: Annotated[Quantity, Unit("cycle/row", zero=True)]
+    softmax_cycles: Annotated[Quantity, Unit("cycle/element")]
+    softmax_brick_cycles: Annotated[Quantity, Unit("cycle/element", zero=True)]
+    norm_fixed_cycles: Annotated[Quantity, Unit("cycle", zero=True)]
+    norm_cycles: Annotated[Quantity, Unit("cycle/element")]
+    norm_brick_cycles: Annotated[Quantity, Unit("cycle/element", zero=True)]
+    activation_fixed_cycles: Annotated[Quantity, Unit("cycle", zero=True)]
+    activation_cycles: Annotated[Quantity, Unit("cycle/element")]
+    fused_gelu_cycles: Annotated[Quantity, Unit("cycle/element")]
+    add_cycles: Annotated[Quantity, Unit("cycle/element")]
+    pool_fixed_cycles: Annotated[Quantity, Unit("cycle", zero=True)]
+    pool_cycles: Annotated[Quantity, Unit("cycle/element")]
+    matmul_sram_bytes: Annotated[Quantity, Unit("B/MAC")]
+    softmax_sram_bytes: Annotated[Quantity, Unit("B/element")]
+    norm_sram_bytes: Annotated[Quantity, Unit("B/element")]
+    # Energy.
+    mac_energy: Annotated[Quantity, Unit("pJ/MAC")]
+    static_energy: Annotated[Quantity, Unit("pJ/cycle", zero=True)]
+
+    @property
+    def peak_macs_per_cycle(self) -> float:
+        """Multiply-accumulates per cycle with every multiplier busy."""
+        block = self.micro_block_height.value * self.micro_block_width.value * self.micro_block_depth.value
+        return block * self.dot_product_depth.value / self.dot_product_cycles.value
+
+    def cycles(self, ops: Sequence[Op]) -> FloatArray:
+        """NPU cycles of each op inside a network.
+
+        Args:
+            ops: n ops; may be empty.
+
+        Returns:
+            Array (n,), float64, lower is better.
+        """
+        return op_cycles(OpArrays.of(ops), self)
+
+
+class NoNpuError(H4HError):
+    """An NPU is asked for on a chip that has none."""
+
+
+class NoNpu(Npu):
+    """In place of the NPU where a chip has none: whoever asks for one of its numbers gets an error."""
+
+    def __init__(self) -> None:
+        """Sets no field, so that each is asked for by `__getattr__`."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name not in {each.name for each in fields(Npu)}:
+            raise AttributeError(name)
+        raise NoNpuError(
+            f"npu.{name} is needed, but the chip has no NPU: give its file a section `npu`, such as that of "
+            f"`base: u55-256`"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NoNpu)
+
+    def __hash__(self) -> int:
+        return hash(NoNpu)
+
+    def __repr__(self) -> str:
+        return "NoNpu()"
+
+
+@dataclass(frozen=True)
+class ArrayTerms:
+    """Terms of the closed form, each (n,): cycles, but for the two byte counts."""
+
+    step: FloatArray
+    mac: FloatArray
+    out: FloatArray
+    fill: FloatArray
+    stall: FloatArray
+    sram: FloatArray
+    weights: FloatArray
+    total: FloatArray
+    sram_bytes: FloatArray
+    weight_bytes: FloatArray
+
+
+def op_cycles(ops: OpArrays, npu: Npu) -> FloatArray:
+    """NPU cycles (n,) of ops of any kind."""
+    array = array_terms(ops, npu).total
+    elements = ops.output_bytes
+    bricks = elements / ops.out_channels * _in_bricks(ops.out_channels, npu)
+    gelu = np.where(ops.fused_gelu, npu.fused_gelu_cycles.value * elements, 0.0)
+    return np.select(
+        [
+            ops.is_kind("matmul"),
+            ops.is_kind("softmax"),
+            ops.is_kind("norm"),
+            ops.is_kind("activation"),
+            ops.is_kind("add"),
+            ops.is_kind("pool"),
+        ],
+        [
+            _matmul_cycles(ops, npu),
+            npu.softmax_fixed_cycles.value
+            + npu.softmax_row_cycles.value * ops.heads * ops.height
+            + npu.softmax_cycles.value * elements
+            + npu.softmax_brick_cycles.value * bricks,
+            npu.norm_fixed_cycles.value
+            + npu.norm_cycles.value * elements
+            + npu.norm_brick_cycles.value * bricks,
+            npu.activation_fixed_cycles.value + npu.activation_cycles.value * elements,
+            npu.add_cycles.value * bricks,
+            npu.pool_fixed_cycles.value + npu.pool_cycles.value * elements * ops.kernel**2,
+        ],
+        default=np.maximum(array, gelu),
+    )
+
+
+def _matmul_cycles(ops: OpArrays, npu: Npu) -> FloatArray:
+    """Cycles (n,) of products of activations, one output column after the other, transposes included.
+
+    Columns of all heads are made together, and the reduction leaves lanes idle below `matmul_heads` heads.
+    """
+    idle = np.maximum(0.0, npu.matmul_heads.value - ops.heads) * ops.macs / ops.heads
+    return (
+        npu.matmul_cycles.value * ops.macs
+        + npu.matmul_row_cycles.value * ops.output_bytes
+        + npu.matmul_column_cycles.value * ops.out_channels
+        + npu.matmul_idle_cycles.value * idle
+    )
+
+
+def sram_bytes(ops: OpArrays, npu: Npu) -> FloatArray:
+    """Bytes (n,) that ops of any kind move between the NPU and SRAM, re-reads included."""
+    once = ops.input_bytes + ops.output_bytes
+    return np.select(
+        [
+            ops.is_kind("matmul"),
+            ops.is_kind("softmax"),
+            ops.is_kind("norm"),
+            ops.is_kind("activation", "add", "pool"),
+        ],
+        [
+            # A transpose reads and writes each of its elements.
+            npu.matmul_sram_bytes.value * ops.macs + 2.0 * _transposed(ops),
+            npu.softmax_sram_bytes.value * ops.output_bytes,
+            npu.norm_sram_bytes.value * ops.output_bytes,
+            once,
+        ],
+        default=array_terms(ops, npu).sram_bytes,
+    )
+
+
+def weight_bytes(ops: OpArrays, npu: Npu) -> FloatArray:
+    """Bytes (n,) of encoded weights and scales that the NPU reads from MRAM, repeated reads included."""
+    trained = ops.is_kind("conv2d", "depthwise", "linear")
+    return np.where(trained, array_terms(ops, npu).weight_bytes, 0.0)
+
+
+def array_terms(ops: OpArrays, npu: Npu) -> ArrayTerms:
+    """The closed form for conv2d, depthwise and linear; rows of other kinds carry no meaning."""
+    linear, depthwise = ops.is_kind("linear"), ops.is_kind("depthwise")
+    tokens = ops.height * ops.width
+    # The compiler lays the tokens of a linear layer out as a map, as square as their number allows.
+    rows = np.where(linear, _short_side(tokens, linear), ops.height)
+    columns = np.where(linear, tokens / rows, ops.width)
+    in_channels, out_channels, stride = ops.in_channels, ops.out_channels, ops.stride
+    window = ops.kernel**2
+    out_rows, out_columns = np.ceil(rows / stride), np.ceil(columns / stride)
+    positions = out_rows * out_columns
+
+    blocks = _micro_blocks(out_rows, out_columns, window, npu)
+    group, depth_first, part_kernel, takes_part_kernel = _steps(in_channels, window, linear, npu)
+    step = np.select([depthwise, takes_part_kernel], [group, part_kernel], default=depth_first)
+    # The decoder delivers one slice of weights every so many cycles, however few blocks use it.
+    decoder = np.maximum(1.0, npu.decoder_cycles.value / npu.dot_product_cycles.value / blocks)
+    mac = blocks * np.ceil(out_channels / npu.micro_block_depth.value) * step * decoder
+    out = positions * out_channels * npu.output_cycles.value
+
+    scales = npu.scale_bytes.value * out_channels
+    slab = npu.depthwise_weight_block.value
+    packed = slab * window * np.ceil(out_channels / slab)
+    trained = window * in_channels * out_channels
+    padded = _padded_depth(in_channels, window, takes_part_kernel, npu) * out_channels
+    weights = np.where(depthwise, packed, _encoded(trained, padded, npu)) + scales
+    weights = weights * _weight_reads(positions, out_channels, depthwise, npu)
+    sram = _array_sram_bytes(ops, tokens, positions, depthwise, npu)
+
+    fill = _fill(tokens, positions, depthwise, in_channels, out_channels, stride, mac, out, npu)
+    first = np.where(depthwise, packed, npu.weight_compression.value * trained) + scales
+    first = first * np.minimum(1.0, npu.stall_channels.value / out_channels)
+    latency = npu.weight_latency.value
+    stall = np.where(positions > npu.stall_map.value, first / npu.weight_bandwidth.value + latency, 0.0)
+    streams = positions > npu.prefetched_map.value
+    weight_cycles = weights / npu.weight_bandwidth.value + np.where(streams, latency, 0.0)
+    sram_cycles = sram / npu.sram_bandwidth.value
+    total = np.maximum(np.maximum(mac, out) + fill + stall, np.maximum(sram_cycles, weight_cycles))
+    return ArrayTerms(step, mac, out, fill, stall, sram_cycles, weight_cycles, total, sram, weights)
+
+
+def _short_side(tokens: FloatArray, linear: BoolArray) -> FloatArray:
+    """Shorter side (n,) of the squarest map of so many positions; 1 where `linear` does not hold."""
+    distinct, place = np.unique(np.where(linear, tokens, 1.0), return_inverse=True)
+    return np.array([_short_factor(int(count)) for count in distinct], dtype=np.float64)[place]
+
+
+@lru_cache(maxsize=1 << 12)
+def _short_factor(count: int) -> int:
+    return next(side for side in range(isqrt(count), 0, -1) if count % side == 0)
+
+
+def _micro_blocks(out_rows: FloatArray, out_columns: FloatArray, window: FloatArray, npu: Npu) -> FloatArray:
+    """Micro-blocks that cover one group of output channels (n,)."""
+    height, width = npu.micro_block_height.value, npu.micro_block_width.value
+    # A block is laid flat over a map one row high.
+    flat = (out_rows == 1) & (window == 1) & (out_columns % 2 == 0)
+    blocks: FloatArray = np.where(
+        flat,
+        np.ceil(out_columns / (height * width)),
+        np.ceil(out_rows / height) * np.ceil(out_columns / width),
+    )
+    return blocks
+
+
+def _steps(
+    in_channels: FloatArray, window: FloatArray, linear: BoolArray, npu: Npu
+) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
+    """Cycles (n,) per block and eight output channels: depthwise, depth-first, part-kernel.
+
+    Last comes the mask of the ops that run part-kernel, because it uses more of the multipliers.
+    """
+    elements, shallow = npu.part_kernel_elements.value, npu.part_kernel_depth.value
+    lanes, cycles = npu.dot_product_depth.value, npu.dot_product_cycles.value
+    group = cycles * np.ceil(window / elements)
+    depth_first = cycles * window * np.ceil(in_channels / lanes)
+    part_kernel = np.where(
+        in_channels <= shallow, group, 2.0 * group * np.ceil(in_channels / (2.0 * shallow))
+    )
+    depth_use = in_channels / (lanes * np.ceil(in_channels / lanes))
+    part_use = (
+        in_channels
+        * window
+        / (shallow * np.ceil(in_channels / shallow) * elements * np.ceil(window / elements))
+    )
+    takes_part_kernel = ~linear & ((in_channels <= shallow) | (part_use > depth_use))
+    return group, depth_first, part_kernel, takes_part_kernel
+
+
+def _padded_depth(
+    in_channels: FloatArray, window: FloatArray, takes_part_kernel: BoolArray, npu: Npu
+) -> FloatArray:
+    """Weights (n,) of one output channel with the zeros that fill the last step."""
+    elements, shallow = npu.part_kernel_elements.value, npu.part_kernel_depth.value
+    lanes = npu.dot_product_depth.value
+    part = shallow * np.ceil(in_channels / shallow) * elements * np.ceil(window / elements)
+    padded: FloatArray = np.where(takes_part_kernel, part, window * lanes * np.ceil(in_channels / lanes))
+    return padded
+
+
+def _encoded(trained: FloatArray, padded: FloatArray, npu: Npu) -> FloatArray:
+    """Bytes (n,) that the compiler packs weights into; zeros among them spoil the packing of the rest."""
+    spoilt = npu.padded_compression.value * trained + npu.padding_compression.value * (padded - trained)
+    encoded: FloatArray = np.where(padded > trained, spoilt, npu.weight_compression.value * trained)
+    return encoded
+
+
+def _in_bricks(channels: FloatArray, npu: Npu) -> FloatArray:
+    """Channels (n,) with those that fill up the last brick of the activation format."""
+    brick = npu.sram_brick.value
+    padded: FloatArray = brick * np.ceil(channels / brick)
+    return padded
+
+
+def _weight_reads(
+    positions: FloatArray, out_channels: FloatArray, depthwise: BoolArray, npu: Npu
+) -> FloatArray:
+    """Times (n,) that all weights stream in: once for every block of positions that the accumulators hold."""
+    deepest = np.where(depthwise, npu.depthwise_weight_block.value, npu.reread_channels_large_map.value)
+    held = positions * np.minimum(out_channels, deepest)
+    reads: FloatArray = np.maximum(1.0, np.ceil(held / npu.block_elements.value))
+    return reads
+
+
+def _array_sram_bytes(
+    ops: OpArrays, pixels: FloatArray, positions: FloatArray, depthwise: BoolArray, npu: Npu
+) -> FloatArray:
+    """Input, read again for every group of output channels and where windows overlap, and output (n,)."""
+    group = np.where(
+        positions <= npu.small_map.value,
+        npu.reread_channels_small_map.value,
+        npu.reread_channels_large_map.value,
+    )
+    rereads = np.where(depthwise, 1.0, np.ceil(ops.out_channels / group))
+    halo = (1.0 + (ops.kernel - 1.0) / (npu.overlap_span.value * ops.stride)) ** 2
+    read: FloatArray = (
+        pixels * _in_bricks(ops.in_channels, npu) * rereads * np.minimum(npu.overlap_limit.value, halo)
+    )
+    return read + positions * _in_bricks(ops.out_channels, npu)
+
+
+def _fill(
+    pixels: FloatArray,
+    positions: FloatArray,
+    depthwise: BoolArray,
+    in_channels: FloatArray,
+    out_channels: FloatArray,
+    stride: FloatArray,
+    mac: FloatArray,
+    out: FloatArray,
+    npu: Npu,
+) -> FloatArray:
+    """Cycles (n,) in which the first input block arrives and the last output block leaves."""
+    block = np.minimum(positions, npu.fill_positions.value)
+    # A small map is one block, which is the deeper for it; depthwise keeps to a slab but on the smallest.
+    slab = np.where(
+        positions <= npu.prefetched_map.value,
+        npu.reread_channels_small_map.value,
+        npu.depthwise_weight_block.value,
+    )
+    deepest = np.where(depthwise, slab, npu.fill_elements.value / block)
+    deepest = np.where(positions <= npu.stall_map.value, deepest, npu.fill_channels.value)
+    depth = np.minimum(out_channels, deepest)
+    in_depth = np.where(depthwise, depth, np.minimum(in_channels, npu.fill_channels.value))
+    bandwidth = npu.sram_bandwidth.value
+    first_input = np.minimum(pixels, npu.fill_halo.value * stride * stride * block)
+    arrives = first_input * in_depth / bandwidth
+    leaves = block * depth / bandwidth
+    hidden = np.minimum(mac, out) / np.maximum(1.0, positions * out_channels / (block * depth))
+    total: FloatArray = npu.fill_cycles.value + arrives + leaves + hidden
+    return total
+
+
+def _transposed(ops: OpArrays) -> FloatArray:
+    """Elements (n,) that a matmul transposes: two matrices of the size of its second operand.
+
+    In attention over n tokens these are Q and K before QK^T, V before and the result after AV, all n rows
+    of a head's width.
+    """
+    return 2.0 * ops.heads * ops.in_channels * ops.out_channels

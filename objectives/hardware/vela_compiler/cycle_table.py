@@ -1,0 +1,134 @@
+"""Cycles by Arm's compiler, remembered on disk: each distinct op is compiled once for each NPU.
+
+The table is `vela.sqlite` in the cache folder (`H4H_CACHE`, or the user's). Its key is the op and a hash of
+all else that decides the answer: version of the compiler, what it is told about the NPU and its memories,
+its options, and how ops are wrapped into networks. Several processes may use it at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from objectives.hardware.op import KINDS, FloatArray, Op, OpArrays
+from objectives.hardware.parts.npu import Npu
+from objectives.hardware.vela_compiler.vela import (
+    OPTIONS,
+    PACKAGE,
+    PROBE_VERSION,
+    VelaError,
+    op_cycles,
+    system_configuration,
+    vela_version,
+)
+from search_space.files.cache_folder import VARIABLE, cache_folder
+
+FILE_NAME = "vela.sqlite"
+_BATCH = 64
+"""Ops compiled between two writes, so that little is lost when a run is killed."""
+_WAIT_S = 60.0
+
+
+class VelaTable:
+    """The NPU model `vela`.
+
+    Args:
+        npu: Constants of the SoC file: multipliers, clock, bandwidths and latency.
+        file: The table; default: in the cache folder.
+
+    Raises:
+        VelaError: The compiler is not installed, or knows no such NPU.
+    """
+
+    def __init__(self, npu: Npu, *, file: Path | None = None) -> None:
+        self._system = system_configuration(npu)
+        self._file = cache_folder() / FILE_NAME if file is None else file
+        self.name = f"vela {vela_version()}"
+        parts = (PACKAGE, vela_version(), PROBE_VERSION, self._system, OPTIONS)
+        self._key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        self._known: dict[Op, int] = {}
+
+    def cycles(self, ops: OpArrays) -> FloatArray:
+        """NPU cycles (n,); ops never seen on this machine are compiled first.
+
+        Raises:
+            VelaError: The compiler refuses an op, or the table cannot be used.
+        """
+        wanted = _ops(ops)
+        new = [op for op in dict.fromkeys(wanted) if op not in self._known]
+        if new:
+            self._learn(new)
+        return np.array([self._known[op] for op in wanted], dtype=np.float64)
+
+    def _learn(self, ops: Sequence[Op]) -> None:
+        with self._table() as table:
+            rows = table.execute("SELECT op, cycles FROM cycles WHERE npu = ?", (self._key,))
+            stored = dict(rows.fetchall())
+            missing = []
+            for op in ops:
+                if (text := _text(op)) in stored:
+                    self._known[op] = stored[text]
+                else:
+                    missing.append(op)
+            for start in range(0, len(missing), _BATCH):
+                batch = missing[start : start + _BATCH]
+                found = {op: op_cycles([op], self._system)[0] for op in batch}
+                with table:
+                    table.executemany(
+                        "INSERT OR IGNORE INTO cycles VALUES (?, ?, ?)",
+                        [(self._key, _text(op), cycles) for op, cycles in found.items()],
+                    )
+                self._known.update(found)
+
+    @contextmanager
+    def _table(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self._file, timeout=_WAIT_S)) as table:
+                with table:
+                    table.execute(
+                        "CREATE TABLE IF NOT EXISTS cycles "
+                        "(npu TEXT, op TEXT, cycles INTEGER NOT NULL, PRIMARY KEY (npu, op)) WITHOUT ROWID"
+                    )
+                yield table
+        except (OSError, sqlite3.Error) as error:
+            raise VelaError(
+                f"the table of compiled ops {self._file} cannot be used: {error}; delete it, or set "
+                f"{VARIABLE} to a folder that can be written"
+            ) from error
+
+
+def _ops(ops: OpArrays) -> list[Op]:
+    """The rows of `ops`, such that those which the compiler cannot tell apart are equal."""
+    columns = (
+        ops.kind,
+        ops.height,
+        ops.width,
+        ops.in_channels,
+        ops.out_channels,
+        ops.kernel,
+        ops.stride,
+        ops.heads,
+        ops.fused_gelu,
+    )
+    return [
+        _plain(row) for row in zip(*(column.astype(np.int64).tolist() for column in columns), strict=True)
+    ]
+
+
+def _plain(row: tuple[int, ...]) -> Op:
+    kind, height, width, in_channels, out_channels, kernel, stride, heads, gelu = row
+    name = KINDS[kind]
+    if name in ("linear", "norm"):
+        height, width = height * width, 1
+    heads = 1 if name == "linear" else heads
+    return Op(name, height, width, in_channels, out_channels, kernel, stride, heads, bool(gelu))
+
+
+def _text(op: Op) -> str:
+    return f"{op.kind} {op.shape}"

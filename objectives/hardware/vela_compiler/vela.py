@@ -1,0 +1,270 @@
+"""Arm's compiler Vela in process: cycles of every op of a TensorFlow Lite model on an Ethos-U55.
+
+Vela is a compiler's estimate, not silicon; it validates relative cost. It is called through its C++ core
+(`ethosu.regor`, ethos-u-vela 5.2.0, Apache-2.0), which takes some 2 ms per layer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from objectives.hardware.op import Op
+from search_space.errors import H4HError
+
+if TYPE_CHECKING:
+    from objectives.hardware.parts.npu import Npu
+    from objectives.hardware.vela_compiler.tflite import Graph, Node
+
+PACKAGE = "ethos-u-vela"
+PROBE_VERSION = "1"
+"""Changes whenever `probe` builds another network for an op."""
+MAC_COUNTS = (32, 64, 128, 256)
+_EDGE_CHANNELS = 16
+_BUS_BYTES = 8
+"""Width of the AXI ports of an Ethos-U55, in bytes; a slower memory is a fraction of its clock."""
+
+# A name that does not start with Ethos_U55_ silently gets ports twice as wide.
+_SYSTEM = """\
+[architecture]
+macs={macs}
+cores=1
+[vela]
+system_config_name=Ethos_U55_H4H
+memory_mode_name=Shared_Sram
+[System_Config.Ethos_U55_H4H]
+core_clock={clock_hz}
+axi0_port=Sram
+axi1_port=OnChipFlash
+Sram_clock_scale={sram_scale}
+Sram_burst_length=32
+Sram_read_latency=32
+Sram_write_latency=32
+Sram_max_reads=4
+Sram_max_writes=4
+OnChipFlash_clock_scale={weight_scale}
+OnChipFlash_burst_length=64
+OnChipFlash_read_latency={weight_latency}
+OnChipFlash_write_latency=0
+OnChipFlash_max_reads=2
+OnChipFlash_max_writes=0
+[Memory_Mode.Shared_Sram]
+const_mem_area=Axi1
+arena_mem_area=Axi0
+cache_mem_area=Axi0
+"""
+OPTIONS = """\
+[compiler]
+enable_db=true
+output_format=TFLite
+cop_format=COP1
+[scheduler]
+optimize=Performance
+arena_size_limit=4194304
+disable_feature=Cascading
+cpu_tensor_alignment=16
+tensor_allocator=HillClimb
+[graph]
+"""
+
+
+class VelaError(H4HError):
+    """The compiler is not installed, or cannot compile something."""
+
+
+@cache
+def vela_version() -> str:
+    """Version of the installed compiler."""
+    _regor()
+    return version(PACKAGE)
+
+
+def system_configuration(npu: Npu) -> str:
+    """What the compiler is told about `npu` and its memories.
+
+    Raises:
+        VelaError: The compiler knows no such Ethos-U55.
+    """
+    macs = npu.peak_macs_per_cycle
+    if macs not in MAC_COUNTS:
+        known = ", ".join(map(str, MAC_COUNTS))
+        raise VelaError(
+            f"--npu-model vela knows Ethos-U55 with {known} MAC/cycle, but npu has {macs:g}: "
+            f"take --npu-model analytic"
+        )
+    for name in ("sram_bandwidth", "weight_bandwidth"):
+        value = getattr(npu, name).value
+        if value > _BUS_BYTES:
+            raise VelaError(
+                f"--npu-model vela takes npu.{name} up to {_BUS_BYTES} B/cycle, the width of the port, "
+                f"but got {value:g}: take --npu-model analytic"
+            )
+    return _SYSTEM.format(
+        macs=int(macs),
+        clock_hz=npu.clock.value * 1e6,
+        sram_scale=npu.sram_bandwidth.value / _BUS_BYTES,
+        weight_scale=npu.weight_bandwidth.value / _BUS_BYTES,
+        weight_latency=round(npu.weight_latency.value),
+    )
+
+
+def compiled_cycles(graph: Graph, outputs: Sequence[Node], system: str) -> dict[Hashable, int]:
+    """Cycles of the layers of each owner in `graph`.
+
+    Args:
+        graph: The layers.
+        outputs: Its outputs.
+        system: As `system_configuration` writes it.
+
+    Returns:
+        Cycles by owner; 0 where the compiler folded all of an owner's layers away.
+
+    Raises:
+        VelaError: The compiler refuses the model, or leaves a layer to the CPU.
+    """
+    try:
+        result = _regor().compile(
+            "EthosU55", graph.model(outputs), "TFLITE", system, options=OPTIONS, verbose=False
+        )
+    except RuntimeError as error:
+        raise VelaError(f"Vela cannot compile this network: {error}") from error
+    if result.perf_report.cpuOps:
+        raise VelaError(f"Vela leaves {result.perf_report.cpuOps} operators of this network to the CPU")
+    tables = result.opt_database.tables
+    operator = {row["id"]: int(row["ext_key"]) for row in _rows(tables["source"])}
+    cycles: Counter[Hashable] = Counter(dict.fromkeys(graph.owners, 0))
+    for row in _rows(tables["perf"]):
+        cycles[graph.owners[operator[row["source_id"]]]] += int(row["op_cycles"])
+    return dict(cycles)
+
+
+def _rows(table: Any) -> list[dict[str, str]]:
+    header = list(table.header)
+    return [dict(zip(header, row, strict=True)) for row in table.data]
+
+
+@cache
+def _regor() -> Any:
+    try:
+        import ethosu.regor
+    except ImportError as error:
+        raise VelaError(
+            f"--npu-model vela needs the package {PACKAGE}, which is not installed here or not for this "
+            f"platform: pip install {PACKAGE}, or take --npu-model analytic"
+        ) from error
+    return ethosu.regor
+
+
+def op_cycles(ops: Sequence[Op], system: str) -> list[int]:
+    """Cycles of each op between two 1x1 convolutions or linear layers, compiled together.
+
+    Raises:
+        VelaError: An op cannot be compiled.
+    """
+    from objectives.hardware.vela_compiler.tflite import Graph
+
+    graph = Graph()
+    outputs: list[Node] = []
+    for number, op in enumerate(ops):
+        outputs += probe(graph, op, owner=number)
+    try:
+        cycles = compiled_cycles(graph, outputs, system)
+    except VelaError as error:
+        raise VelaError(f"{', '.join(f'{op.kind} {op.shape}' for op in ops)}: {error}") from error
+    return [cycles[number] for number in range(len(ops))]
+
+
+def probe(graph: Graph, op: Op, owner: Hashable) -> list[Node]:
+    """Adds `op` to `graph`, between layers of nobody that give it the formats of a network's middle.
+
+    Returns:
+        Outputs to add to the graph's.
+    """
+    graph.owner = None
+    outputs: list[Node] = []
+    match op.kind:
+        case "linear":
+            x = graph.linear(graph.input(op.height * op.width, _EDGE_CHANNELS), op.in_channels)
+            graph.owner = owner
+            x = graph.linear(x, op.out_channels)
+            x = graph.gelu(x) if op.fused_gelu else x
+        case "matmul" if op.in_channels == op.height != op.out_channels:
+            x = _attend(graph, op, owner)
+        case "matmul":
+            x = _scores(graph, op, owner)
+        case "softmax":
+            x = graph.input(1, op.heads, op.height, _EDGE_CHANNELS)
+            x = graph.conv2d(x, op.out_channels)
+            graph.owner = owner
+            x = graph.softmax(x)
+        case "norm":
+            # The compiler reduces over channels only where the rows form one axis.
+            tokens = op.height * op.width
+            x = graph.linear(graph.input(tokens, _EDGE_CHANNELS), op.out_channels)
+            graph.owner = owner
+            x = graph.norm(x)
+        case "activation":
+            source = graph.input(1, op.height, op.width, _EDGE_CHANNELS)
+            before = graph.conv2d(source, op.out_channels)
+            # A second reader keeps the compiler from fusing the table into the layer before.
+            outputs.append(graph.conv2d(before, _EDGE_CHANNELS))
+            graph.owner = owner
+            x = graph.gelu(before)
+        case _:
+            source = graph.input(1, op.height, op.width, _EDGE_CHANNELS)
+            x = graph.conv2d(source, op.in_channels)
+            second = graph.conv2d(source, op.in_channels) if op.kind == "add" else x
+            graph.owner = owner
+            x = _middle(graph, op, x, second)
+    graph.owner = None
+    last = graph.linear(x, _EDGE_CHANNELS) if len(x.shape) == 2 else graph.conv2d(x, _EDGE_CHANNELS)
+    return [*outputs, last]
+
+
+def _middle(graph: Graph, op: Op, x: Node, second: Node) -> Node:
+    match op.kind:
+        case "conv2d":
+            return graph.conv2d(x, op.out_channels, kernel=op.kernel, stride=op.stride)
+        case "depthwise":
+            return graph.depthwise(x, kernel=op.kernel, stride=op.stride)
+        case "pool":
+            return graph.pool(x, kernel=op.kernel, stride=op.stride)
+        case "add":
+            return graph.add(x, second)
+    raise AssertionError(op.kind)
+
+
+def _scores(graph: Graph, op: Op, owner: Hashable) -> Node:
+    """QK^T: both operands come as tokens x (heads * width) and are transposed to heads first."""
+    source = graph.input(op.height, _EDGE_CHANNELS)
+    queries = graph.linear(source, op.heads * op.in_channels)
+    other = source if op.out_channels == op.height else graph.input(op.out_channels, _EDGE_CHANNELS)
+    keys = graph.linear(other, op.heads * op.in_channels)
+    graph.owner = owner
+    return graph.matmul(
+        heads_first(graph, queries, op.heads), heads_first(graph, keys, op.heads), transpose_b=True
+    )
+
+
+def _attend(graph: Graph, op: Op, owner: Hashable) -> Node:
+    """AV: V is transposed to heads first, and the result back to tokens x (heads * width)."""
+    attention = graph.conv2d(graph.input(1, op.heads, op.height, _EDGE_CHANNELS), op.in_channels)
+    values = graph.linear(graph.input(op.in_channels, _EDGE_CHANNELS), op.heads * op.out_channels)
+    graph.owner = owner
+    return tokens_first(graph, graph.matmul(attention, heads_first(graph, values, op.heads)))
+
+
+def heads_first(graph: Graph, x: Node, heads: int) -> Node:
+    """(n, heads * d) -> (1, heads, n, d)."""
+    tokens, channels = x.shape
+    x = graph.reshape(x, 1, tokens, heads, channels // heads)
+    return graph.transpose(x, 0, 2, 1, 3)
+
+
+def tokens_first(graph: Graph, x: Node) -> Node:
+    """(1, heads, n, d) -> (n, heads * d)."""
+    _, heads, tokens, width = x.shape
+    return graph.reshape(graph.transpose(x, 0, 2, 1, 3), tokens, heads * width)

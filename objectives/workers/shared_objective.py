@@ -1,0 +1,123 @@
+"""An objective that a team of workers measures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+
+from objectives.objective import Direction, FloatArray, Objective
+from objectives.workers.local_team import LocalTeam
+from search_space import complexity
+from search_space.subnet import Subnet
+
+
+class Team(Protocol):
+    """Workers that hold the same objective."""
+
+    @property
+    def size(self) -> int:
+        """How many shares are measured at a time, at least 1."""
+        ...
+
+    def measure(self, parts: Sequence[Sequence[Subnet]]) -> list[FloatArray]:
+        """Values of each part, in order, whichever worker measures it.
+
+        Raises:
+            WorkerError: A part could not be measured because workers died.
+        """
+        ...
+
+    def close(self) -> None:
+        """Ends what the team has started; it starts anew when it is asked again."""
+        ...
+
+
+class Spread:
+    """An objective whose batches are cut into shares, one for each worker of a team.
+
+    Its values are those of `objective`, bit for bit, since an objective's value depends on the subnet alone.
+
+    Args:
+        objective: What is measured.
+        team: Workers that hold it.
+    """
+
+    def __init__(self, objective: Objective, team: Team) -> None:
+        self._objective = objective
+        self._team = team
+
+    @property
+    def name(self) -> str:
+        return self._objective.name
+
+    @property
+    def unit(self) -> str:
+        return self._objective.unit
+
+    @property
+    def direction(self) -> Direction:
+        return self._objective.direction
+
+    @property
+    def is_expensive(self) -> bool:
+        return self._objective.is_expensive
+
+    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+        """Values of n subnets, float64 (n,), in order.
+
+        Raises:
+            WorkerError: Some could not be measured because workers died.
+        """
+        parts = shares(subnets, self._team.size)
+        return np.concatenate([np.zeros(0), *self._team.measure(parts)])
+
+    def fingerprint(self) -> dict[str, str]:
+        """That of the objective: who measures it decides nothing."""
+        return self._objective.fingerprint()
+
+    def close(self) -> None:
+        """Ends the team's processes."""
+        self._team.close()
+
+
+def spread(objective: Objective, *, workers: int = 1, dask: str | None = None) -> Objective:
+    """`objective` measured by others; itself where there is one worker, this process.
+
+    Args:
+        objective: What is measured.
+        workers: Processes of this machine.
+        dask: Address of a Dask cluster's scheduler, whose workers measure instead.
+
+    Raises:
+        WorkerError: The cluster cannot be used.
+    """
+    if dask is not None:
+        from objectives.workers.dask_team import DaskTeam  # Takes a second to import.
+
+        return Spread(objective, DaskTeam(objective, dask))
+    return objective if workers == 1 else Spread(objective, LocalTeam(objective, workers))
+
+
+def shares(subnets: Sequence[Subnet], count: int) -> list[Sequence[Subnet]]:
+    """Runs of neighbours with about equal multiply-accumulates; joined they are `subnets`.
+
+    Neighbours stay together, so that those of a sorted batch, which begin alike, still share work.
+
+    Args:
+        subnets: In any order.
+        count: Most shares, at least 1.
+
+    Returns:
+        At most `count`, none of them empty, none with more than an equal part of the work and one subnet.
+    """
+    if not subnets:
+        return []
+    macs = np.array([complexity.macs(subnet) for subnet in subnets], dtype=np.float64)
+    # A subnet belongs to the share in which the middle of its work lies.
+    middles = macs.cumsum() - macs / 2
+    places = np.minimum(middles * count // macs.sum(), count - 1)
+    starts = [0, *(np.flatnonzero(np.diff(places)) + 1), len(subnets)]
+    return [subnets[start:end] for start, end in pairwise(starts)]

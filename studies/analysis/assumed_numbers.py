@@ -1,0 +1,185 @@
+"""The chip that a study's latencies and energies are of, and what its assumed numbers decide.
+
+A number is assumed where its SoC file states low < high. Each is set to either end, all others left alone,
+and members of the front are costed anew in their best mapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from objectives.hardware import MAPPINGS, CostModel, SoC, load_soc
+from objectives.hardware.chip import Chip
+from objectives.hardware.npu_model import NPU_MODELS
+from objectives.hardware.parts.sourced_number import Quantity
+from objectives.hardware.soc import assumed, with_value
+from objectives.hardware_objectives import network_totals
+from objectives.objective import FloatArray
+from search_space.errors import H4HError
+from search_space.subnet import Subnet
+from studies.design_space.chip_choices import Chips
+from studies.design_space.joint_space import JointSpace
+from studies.study.study import Study
+
+SHOWN_NUMBERS = 8
+"""Assumed numbers that are followed over all members: those that shift one of them most."""
+MEMBERS = 3
+"""Members of a front that stand for it, its ends and its middle: each is mapped anew for each number."""
+
+
+class HardwareError(H4HError):
+    """A study whose latencies and energies cannot be computed again."""
+
+
+@dataclass(frozen=True)
+class Shift:
+    """One assumed number at one end of its range.
+
+    Attributes:
+        name: Dotted name in the SoC file.
+        end: ``low`` or ``high``.
+        value: There.
+        nominal: What the study took.
+        unit: Of both.
+        latency: Mean relative change of the networks' latency; 0.1 is 10 % slower.
+        energy: The same of their energy.
+    """
+
+    name: str
+    end: str
+    value: float
+    nominal: float
+    unit: str
+    latency: float
+    energy: float
+
+
+def cost_model(study: Study, chip: Chip | None = None) -> CostModel:
+    """The cost model that gave the latencies and energies of `study`.
+
+    Args:
+        study: The study.
+        chip: One of those that it searched; default: the greatest, which is that of a study of one chip.
+
+    Raises:
+        HardwareError: It used none, or the chip or the model has changed since.
+        H4HError: The chip's file cannot be read any more.
+    """
+    name = study.settings.get("hardware")
+    if name is None or "hardware_digest" not in study.fingerprint:
+        raise HardwareError(f"study {study.name!r} measured neither latency nor energy")
+    settings = study.settings
+    space = study.search_space if study.hardware_choices else None
+    chips = Chips(
+        load_soc(str(name)),
+        Chip(settings.get("macros"), settings.get("units")),
+        space.hardware if isinstance(space, JointSpace) else None,
+    )
+    greatest = _model(study, chips.greatest)
+    changed = [
+        part
+        for part, value in greatest.fingerprint().items()
+        if part != "hardware" and study.fingerprint.get(part) != value
+    ]
+    if changed:
+        raise HardwareError(
+            f"study {study.name!r} was made with another {' and '.join(changed)} than {name} has now"
+        )
+    return greatest if chip is None else _model(study, chips.soc(chip))
+
+
+def _model(study: Study, soc: SoC) -> CostModel:
+    """The cost model of `study` for a chip."""
+    mapping, npu_model = study.fingerprint.get("mapping"), study.settings.get("npu_model")
+    return CostModel(soc, mapping or MAPPINGS[0], npu_model=npu_model or NPU_MODELS[0])
+
+
+def shifts(study: Study, socs: Sequence[SoC], subnets: Sequence[Subnet]) -> list[Shift]:
+    """What the most influential assumed numbers of the chips do to `subnets`, the most influential first.
+
+    All numbers are tried on the middle one of `subnets`; the `SHOWN_NUMBERS` that shift it most on the others
+    as well. A number that a network's chip lacks does not shift it; what the study chose is no assumption.
+
+    Args:
+        study: Says how networks are mapped, and what gives the NPU's cycles.
+        socs: The nominal chip of each of `subnets`.
+        subnets: At least one.
+
+    Returns:
+        Empty for chips without assumed numbers.
+    """
+    middle = len(subnets) // 2
+    others = [place for place in range(len(subnets)) if place != middle]
+    # The middle one's own numbers first, then those that only others have.
+    chips = [socs[middle], *(socs[place] for place in others)]
+    chosen = {name for soc in chips for name in _chosen(study, soc)}
+    ends: dict[tuple[str, str], float] = {}
+    numbers: dict[str, Quantity] = {}
+    for soc in chips:
+        numbers = {**dict(soc.quantities()), **numbers}
+        for name, end, value in assumed(soc):
+            if name not in chosen:
+                ends.setdefault((name, end), value)
+    changes = [(name, end, value) for (name, end), value in ends.items()]
+    tried = _changes(study, [socs[middle]], [subnets[middle]], changes)  # (ends, 1, 2)
+    sizes: dict[str, float] = {}
+    for (name, _, _), change in zip(changes, tried, strict=True):
+        if np.isfinite(change).all():
+            sizes[name] = max(sizes.get(name, 0.0), float(np.abs(change).max()))
+    names = sorted(sizes, key=lambda name: -sizes[name])[:SHOWN_NUMBERS]
+    kept = [place for place, (name, _, _) in enumerate(changes) if name in names]
+    more = _changes(
+        study,
+        [socs[place] for place in others],
+        [subnets[place] for place in others],
+        [changes[place] for place in kept],
+    )
+    means = np.concatenate([tried[kept], more], axis=1).mean(axis=1)
+    found = []
+    for place, (latency, energy) in zip(kept, means, strict=True):
+        if np.isfinite([latency, energy]).all():
+            name, end, value = changes[place]
+            number = numbers[name]
+            found.append(Shift(name, end, value, number.value, number.unit, float(latency), float(energy)))
+    return sorted(found, key=lambda one: names.index(one.name))
+
+
+def _chosen(study: Study, soc: SoC) -> list[str]:
+    """Numbers of `soc` that the study chose, by their names in its file."""
+    if soc.cim is None:
+        return []
+    names = {"macros": "cim.macros", "units": f"cim.{soc.cim.UNITS}"}
+    return [names[choice] for choice in study.hardware_choices]
+
+
+def _changes(
+    study: Study, socs: Sequence[SoC], subnets: Sequence[Subnet], ends: Sequence[tuple[str, str, float]]
+) -> FloatArray:
+    """Relative change of latency and energy of each network at each end, shape (ends, subnets, 2).
+
+    NaN at an end where they cannot run, such as no macros for networks that are forced onto them.
+    """
+
+    def totals(soc: SoC, places: Sequence[int]) -> FloatArray:
+        found = network_totals(_model(study, soc), [subnets[place] for place in places])
+        return np.stack(found, axis=1)  # (places, 2)
+
+    found = np.zeros((len(ends), len(subnets), 2))
+    by_soc: dict[str, list[int]] = {}
+    for place, soc in enumerate(socs):
+        by_soc.setdefault(soc.digest, []).append(place)
+    for places in by_soc.values():
+        soc = socs[places[0]]
+        known = dict(soc.quantities())
+        nominal = totals(soc, places)
+        for row, (name, _, value) in enumerate(ends):
+            if name not in known:
+                continue
+            try:
+                found[row, places] = totals(with_value(soc, name, value), places) / nominal - 1
+            except H4HError:
+                found[row, places] = np.nan
+    return found

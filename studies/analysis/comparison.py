@@ -1,0 +1,292 @@
+"""Two studies side by side: hypervolume, coverage, the paper's measures, and what their fronts are built of.
+
+Studies are compared by the objectives they have in common, within the box between the best of their ideal
+points and the worst of their reference points, so that hypervolumes are of one scale. Notes say what differs
+and what could not be compared.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from search_space.errors import H4HError
+from search_space.families import Family
+from studies.analysis.tradeoff import Gain, Tradeoff, cost_saved, quality_gained, tradeoff
+from studies.design_space.joint_space import HARDWARE
+from studies.study.evaluation import Evaluation
+from studies.study.fingerprint import SEARCH_HARDWARE, short
+from studies.study.pareto_front import Floats
+from studies.study.study import Goal, Study
+
+QUALITY, COSTS = "acc", ("lat", "energy")
+DECIDING = {
+    "hardware_digest": "hardware",
+    "area_digest": "areas",
+    SEARCH_HARDWARE: "choices of hardware",
+    "mapping": "mappings",
+    "npu_model": "models of the NPU",
+    "checkpoint": "weights",
+    "images": "images",
+    "val_images": "numbers of images",
+    "calibration_images": "numbers of calibration images",
+    "precision": "number formats",
+}
+"""Parts of the fingerprint that decide what an objective's value means."""
+
+
+class ComparisonError(H4HError):
+    """Studies that have nothing in common by which to compare them."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A study in a comparison.
+
+    Attributes:
+        name: As the user named it.
+        study: The study.
+        evaluations: All of them, in order.
+    """
+
+    name: str
+    study: Study
+    evaluations: tuple[Evaluation, ...]
+
+    @property
+    def front(self) -> list[Evaluation]:
+        """Members of its Pareto front."""
+        return self.study.front(self.evaluations)
+
+    def hypervolume(self, evaluations: int | None = None) -> float:
+        """Of the front of the first `evaluations`; of all unless told."""
+        return self.study.hypervolume(self.evaluations[:evaluations])
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A count over the members of a front."""
+
+    mean: float
+    min: int
+    max: int
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """What a front is built of.
+
+    Attributes:
+        conv: MBConv blocks of a member.
+        vit: ViT blocks of a member.
+        vit_per_10_conv: ViT blocks for every 10 MBConv blocks, over the whole front; None without the latter.
+        families: Share of the members in each family.
+    """
+
+    conv: Spread | None
+    vit: Spread | None
+    vit_per_10_conv: float | None
+    families: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Study `b` against study `a`. Gains are those of `b`: positive where it is better.
+
+    Attributes:
+        a, b: Names.
+        objectives: By which they are compared.
+        evaluations: How many of each count for the hypervolumes: as many as the smaller study has.
+        hypervolume_a, hypervolume_b: At so many evaluations, 0 to 1, in one common box.
+        coverage_ab: Share of the front of `b` that some member of the front of `a` equals or dominates
+            (two-set coverage, Zitzler & Thiele 1999); None for an empty front.
+        coverage_ba: The other way round.
+        acc_at_equal_lat, acc_at_equal_energy: Accuracy gained, in points; None where it cannot be said.
+        lat_at_equal_acc, energy_at_equal_acc: Latency and energy saved, in %.
+        notes: What differs, and what could not be compared.
+    """
+
+    a: str
+    b: str
+    objectives: tuple[str, ...]
+    evaluations: int
+    hypervolume_a: float
+    hypervolume_b: float
+    coverage_ab: float | None
+    coverage_ba: float | None
+    acc_at_equal_lat: Gain | None
+    acc_at_equal_energy: Gain | None
+    lat_at_equal_acc: Gain | None
+    energy_at_equal_acc: Gain | None
+    notes: tuple[str, ...]
+
+
+def blocks(front: Sequence[Evaluation]) -> Blocks:
+    """What `front` is built of."""
+    conv, vit = ([getattr(one, name) for one in front] for name in ("conv_blocks", "vit_blocks"))
+    counts = Counter(one.family for one in front)
+    return Blocks(
+        conv=_spread(conv),
+        vit=_spread(vit),
+        vit_per_10_conv=10 * sum(vit) / sum(conv) if sum(conv) else None,
+        families={family: counts[family] / len(front) if front else 0.0 for family in Family},
+    )
+
+
+def _spread(counts: Sequence[int]) -> Spread | None:
+    return Spread(sum(counts) / len(counts), min(counts), max(counts)) if counts else None
+
+
+def aligned(contenders: Sequence[Contender]) -> list[Contender]:
+    """The same studies with the objectives that all of them have, in one box.
+
+    Raises:
+        ComparisonError: There is no common objective.
+    """
+    goals = [goal for goal in contenders[0].study.goals if all(goal in one.study.goals for one in contenders)]
+    if not goals:
+        named = "; ".join(f"{one.name}: {', '.join(map(_text, one.study.goals))}" for one in contenders)
+        raise ComparisonError(f"the studies have no objective in common ({named}): compare others")
+    ideals, references = (
+        np.array([[_of(one.study, goal, bound) for goal in goals] for one in contenders])
+        for bound in ("ideal", "reference")
+    )
+    is_max = np.array([goal.direction == "max" for goal in goals])
+    ideal = np.where(is_max, ideals.max(axis=0), ideals.min(axis=0))
+    reference = np.where(is_max, references.min(axis=0), references.max(axis=0))
+    return [
+        _reduced(one, goals, tuple(map(float, ideal)), tuple(map(float, reference))) for one in contenders
+    ]
+
+
+def _of(study: Study, goal: Goal, bound: str) -> float:
+    value: float = getattr(study, bound)[study.goals.index(goal)]
+    return value
+
+
+def _reduced(
+    contender: Contender, goals: Sequence[Goal], ideal: tuple[float, ...], reference: tuple[float, ...]
+) -> Contender:
+    columns = [contender.study.goals.index(goal) for goal in goals]
+    study = replace(contender.study, goals=tuple(goals), ideal=ideal, reference=reference)
+    rows = (
+        replace(one, values=tuple(one.values[column] for column in columns)) for one in contender.evaluations
+    )
+    return Contender(contender.name, study, tuple(rows))
+
+
+def compare(first: Contender, second: Contender) -> Pair:
+    """Study `second` against study `first`.
+
+    Raises:
+        ComparisonError: They have no objective in common.
+    """
+    one, other = aligned([first, second])
+    count = min(len(one.evaluations), len(other.evaluations))
+    curves = [{cost: _curve(contender, cost) for cost in COSTS} for contender in (one, other)]
+    gains = {cost: _gains(curves[0][cost], curves[1][cost]) for cost in COSTS}
+    return Pair(
+        a=first.name,
+        b=second.name,
+        objectives=one.study.objectives,
+        evaluations=count,
+        hypervolume_a=one.hypervolume(count),
+        hypervolume_b=other.hypervolume(count),
+        coverage_ab=coverage(one, other),
+        coverage_ba=coverage(other, one),
+        acc_at_equal_lat=gains["lat"][0],
+        acc_at_equal_energy=gains["energy"][0],
+        lat_at_equal_acc=gains["lat"][1],
+        energy_at_equal_acc=gains["energy"][1],
+        notes=tuple(_notes(first, second, one, curves)),
+    )
+
+
+def coverage(first: Contender, second: Contender) -> float | None:
+    """Share of the front of `second` that some member of that of `first` equals or dominates."""
+    covering, covered = (one.study.losses(one.front) for one in (first, second))
+    if len(covered) == 0:
+        return None
+    dominated = (covering[:, None, :] <= covered[None, :, :]).all(axis=2).any(axis=0)
+    return float(dominated.mean())
+
+
+def _curve(contender: Contender, cost: str) -> Tradeoff | None:
+    """Accuracy against `cost`; None where the study lacks one of them."""
+    names = contender.study.objectives
+    if QUALITY not in names or cost not in names:
+        return None
+    rows = [one.values for one in contender.evaluations if one.is_feasible and not one.is_bound]
+    values: Floats = np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
+    return tradeoff(values[:, names.index(cost)], values[:, names.index(QUALITY)])
+
+
+def _gains(first: Tradeoff | None, second: Tradeoff | None) -> tuple[Gain | None, Gain | None]:
+    """Accuracy gained at equal cost, cost saved at equal accuracy."""
+    if first is None or second is None:
+        return None, None
+    return quality_gained(first, second), cost_saved(first, second)
+
+
+def _notes(
+    first: Contender, second: Contender, common: Contender, curves: Sequence[dict[str, Tradeoff | None]]
+) -> list[str]:
+    notes = []
+    left_out = [
+        f"{_text(goal)} of {one.name}"
+        for one in (first, second)
+        for goal in one.study.goals
+        if goal not in common.study.goals
+    ]
+    if left_out:
+        notes.append(f"not in both and left out: {', '.join(left_out)}")
+    definitions = [
+        {key: value for key, value in one.study.space_definition.items() if key != HARDWARE}
+        for one in (first, second)
+    ]
+    if definitions[0] != definitions[1]:
+        notes.append(f"different spaces: {first.study.space} and {second.study.space}")
+    if first.study.constraints != second.study.constraints:
+        texts = (", ".join(one.study.constraints) or "none" for one in (first, second))
+        notes.append(f"different constraints: {' and '.join(texts)}")
+    for key, what in DECIDING.items():
+        parts = [one.study.fingerprint.get(key, "none") for one in (first, second)]
+        if parts[0] != parts[1]:
+            notes.append(f"different {what}: {' and '.join(map(short, parts))}")
+    if first.study.ideal != second.study.ideal or first.study.reference != second.study.reference:
+        notes.append("different bounds of the hypervolume: both are taken in the box around both")
+    for one in (first, second):
+        if not one.front:
+            notes.append(f"{one.name} has no feasible subnet")
+    for cost in COSTS:
+        pair = [curve[cost] for curve in curves]
+        if pair[0] is None or pair[1] is None:
+            notes.append(f"{QUALITY} against {cost} needs both objectives in both studies")
+        elif first.front and second.front and quality_gained(pair[0], pair[1]) is None:
+            notes.append(f"no {cost} is covered by both fronts")
+    return notes
+
+
+def _text(goal: Goal) -> str:
+    return f"{goal.name} [{goal.unit}, {goal.direction}]"
+
+
+def compared_pairs(contenders: Sequence[Contender]) -> tuple[list[Pair], list[str]]:
+    """Each two of `contenders`, and for those that cannot be compared why.
+
+    Raises:
+        ComparisonError: None can be.
+    """
+    pairs, errors = [], []
+    for first, second in combinations(contenders, 2):
+        try:
+            pairs.append(compare(first, second))
+        except ComparisonError as error:
+            errors.append(error)
+    if errors and not pairs:
+        raise errors[0]
+    return pairs, list(map(str, errors))

@@ -1,0 +1,67 @@
+"""How much each choice of a search space says about an objective, among the networks a study evaluated.
+
+Mutual information of a gene and an objective, as a share of the objective's entropy: 0 says nothing, 1
+decides it. The objective is cut at its quantiles into `BINS` classes. Counts overstate information by
+about (cells - rows - columns + 1) / (2 n) nats; that much is taken off (Miller 1955, Madow). An inactive
+gene counts as an option of its own, so that a block's choices say something only where the block is there.
+
+What is measured is association within the study's own sample, which crowds where the search went: it tells
+which choices part good networks from bad ones there, not what a choice does by itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studies.study.pareto_front import Floats
+
+BINS = 8
+
+Integers = NDArray[np.int64]
+
+
+def importance(genes: Integers, values: Floats) -> Floats:
+    """Share of the entropy of `values` that each gene explains, 0 to 1, shape (g,).
+
+    Args:
+        genes: Options taken, from 0, shape (n, g); any integer that is no option marks an inactive gene.
+        values: Objective, finite, shape (n,).
+
+    Returns:
+        All zeros where the values do not differ, or there are fewer than two.
+    """
+    shares = np.zeros(genes.shape[1])
+    classes = quantile_classes(values)
+    entropy = _entropy(np.bincount(classes)) if len(values) else 0.0
+    if entropy == 0.0:
+        return shares
+    for column in range(genes.shape[1]):
+        _, options = np.unique(genes[:, column], return_inverse=True)
+        table = np.zeros((options.max() + 1, classes.max() + 1))
+        np.add.at(table, (options, classes), 1.0)
+        shares[column] = _information(table) / entropy
+    return np.clip(shares, 0.0, 1.0)
+
+
+def quantile_classes(values: Floats, bins: int = BINS) -> Integers:
+    """Class of each value, from 0, shape (n,): cut at the quantiles, equal values together."""
+    if len(values) == 0:
+        return np.empty(0, dtype=np.int64)
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
+    _, classes = np.unique(np.searchsorted(edges, values, side="left"), return_inverse=True)
+    return classes.astype(np.int64)
+
+
+def _information(table: Floats) -> float:
+    """Mutual information of a table of counts, in nats, less what chance alone would show."""
+    rows, columns = (_entropy(table.sum(axis=axis)) for axis in (1, 0))
+    seen = np.count_nonzero
+    excess = seen(table) - seen(table.sum(axis=1)) - seen(table.sum(axis=0)) + 1
+    return rows + columns - _entropy(table.ravel()) - max(float(excess), 0.0) / (2 * float(table.sum()))
+
+
+def _entropy(counts: NDArray[np.float64] | Integers) -> float:
+    """In nats, of the shares of `counts`."""
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log(shares)).sum()) + 0.0

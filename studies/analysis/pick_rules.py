@@ -1,0 +1,133 @@
+"""Rules that pick one subnet of a Pareto front: limits, weights, knee."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from search_space.errors import H4HError, UnknownNameError
+from studies.presentation.text_table import number_text
+from studies.study.constraint import Constraint, parse_constraint
+from studies.study.evaluation import Evaluation
+from studies.study.pareto_front import Floats
+from studies.study.study import Study
+
+KNEE = "knee"
+
+
+class PickError(H4HError):
+    """No subnet can be picked."""
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The choice.
+
+    Attributes:
+        chosen: The subnet.
+        candidates: The front's members within the limits, best in the first objective first.
+        front: Number of the front's members.
+        reason: Why this one, in a sentence.
+    """
+
+    chosen: Evaluation
+    candidates: tuple[Evaluation, ...]
+    front: int
+    reason: str
+
+
+def knee(points: Floats) -> int:
+    """Row of the best compromise among points (n, m) of a front.
+
+    Each loss is scaled to 0 at the best and 1 at the worst of the points; the least sum is the point that
+    lies farthest before the plane through the ends of the front (Das, Structural Optimization 18, 1999).
+    """
+    low, high = points.min(axis=0), points.max(axis=0)
+    spread = high - low
+    spread[spread == 0] = 1.0
+    return int(((points - low) / spread).sum(axis=1).argmin())
+
+
+def pick(study: Study, evaluations: Sequence[Evaluation], limits: Sequence[Constraint], prefer: str) -> Pick:
+    """One member of the front within `limits`.
+
+    Args:
+        study: The study.
+        evaluations: All of it.
+        limits: On quantities that the study knows.
+        prefer: `KNEE` or an objective of the study.
+
+    Raises:
+        UnknownNameError: `prefer` is neither.
+        PickError: The study does not know a limited quantity, or nothing is within the limits.
+    """
+    if prefer not in (KNEE, *study.objectives):
+        raise UnknownNameError("preference", prefer, (KNEE, *study.objectives))
+    front = study.front(evaluations)
+    if not front:
+        raise PickError(
+            f"study {study.name!r} has no feasible subnet to pick: run it on, or relax its constraints"
+        )
+    candidates = front
+    for limit in limits:
+        held = [one for one in candidates if limit.violation(_quantity(study, one, limit.quantity)) <= 0]
+        if not held:
+            values = [_quantity(study, one, limit.quantity) for one in candidates]
+            nearest = min(values) if limit.operator == "<=" else max(values)
+            which = "least" if limit.operator == "<=" else "most"
+            raise PickError(
+                f"no member of the front holds {limit}{_others(limits, limit)}: the {which} {limit.quantity} "
+                f"is {nearest:.4g}{limit.unit}; relax the limit, or search on with --constraint '{limit}'"
+            )
+        candidates = held
+    points = study.losses(candidates)
+    if prefer == KNEE:
+        row = knee(points)
+        reason = f"least sum of {', '.join(study.objectives)}, each scaled to its range among them"
+    else:
+        row = int(points[:, study.objectives.index(prefer)].argmin())
+        reason = f"best {prefer} among them"
+    return Pick(candidates[row], tuple(candidates), len(front), reason)
+
+
+def _others(limits: Sequence[Constraint], limit: Constraint) -> str:
+    before = [str(one) for one in limits[: list(limits).index(limit)]]
+    return f" together with {', '.join(before)}" if before else ""
+
+
+def _quantity(study: Study, evaluation: Evaluation, name: str) -> float:
+    """A value that the study has stored.
+
+    Raises:
+        PickError: It has none of this name.
+    """
+    quantities = [parse_constraint(text).quantity for text in study.constraints]
+    known = dict(zip(quantities, evaluation.limited, strict=True))
+    known |= dict(zip(study.objectives, evaluation.values, strict=True))
+    known |= {"macs": float(evaluation.macs), "params": float(evaluation.params)}
+    value = known.get(name)
+    if value is None:
+        raise PickError(
+            f"study {study.name!r} does not know {name}: limit one of {', '.join(known)}, or run a study "
+            f"with {name} among its --objectives"
+        )
+    return value
+
+
+def given_up(study: Study, found: Pick) -> list[str]:
+    """For each objective whose best candidate is another one, what choosing that one would change."""
+    texts = []
+    points = study.losses(found.candidates)
+    for column, goal in enumerate(study.goals):
+        best = found.candidates[int(points[:, column].argmin())]
+        if best.values[column] == found.chosen.values[column]:
+            continue
+        others = [
+            f"{other.name} {number_text(best.values[place], other.unit)} {other.unit}"
+            for place, other in enumerate(study.goals)
+            if place != column
+        ]
+        value = f"{number_text(best.values[column], goal.unit)} {goal.unit}"
+        rest = f" ({', '.join(others)})" if others else ""
+        texts.append(f"best {goal.name} would be id {best.index}: {value}{rest}")
+    return texts

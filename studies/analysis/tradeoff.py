@@ -1,0 +1,103 @@
+"""The trade-off between two objectives as a curve, and what one curve gains over another at equal values.
+
+The measures of H4H (ASP-DAC 2025): accuracy gained at equal latency or energy, latency or energy saved at
+equal accuracy. A curve joins the points of a two-dimensional Pareto front by straight lines; two curves are
+compared over the range that both cover, and nowhere beyond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from studies.study.pareto_front import Floats, nondominated
+
+
+@dataclass(frozen=True)
+class Tradeoff:
+    """A front of quality against cost.
+
+    Attributes:
+        cost: Ascending, shape (n,); less is better.
+        quality: Ascending, shape (n,); more is better.
+    """
+
+    cost: Floats
+    quality: Floats
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a curve gains over another along the range that both cover.
+
+    Attributes:
+        mean: Over the range.
+        max: The largest.
+        range: From, to: the values at which they are equal.
+    """
+
+    mean: float
+    max: float
+    range: tuple[float, float]
+
+
+def tradeoff(cost: Floats, quality: Floats) -> Tradeoff:
+    """The front of points (n,), each of different cost, without those that another one dominates."""
+    points = np.unique(np.column_stack([cost, -quality]), axis=0)
+    front = points[nondominated(points)]
+    return Tradeoff(front[:, 0], -front[:, 1])
+
+
+def quality_gained(first: Tradeoff, second: Tradeoff) -> Gain | None:
+    """Quality of `second` less that of `first` at equal cost; None where they share no range."""
+    shared = _shared(first.cost, second.cost)
+    if shared is None:
+        return None
+
+    def gain(at: Floats) -> Floats:
+        return np.interp(at, second.cost, second.quality) - np.interp(at, first.cost, first.quality)
+
+    return _over(gain, np.concatenate([first.cost, second.cost]), shared)
+
+
+def cost_saved(first: Tradeoff, second: Tradeoff) -> Gain | None:
+    """Share of the cost of `first`, in %, that `second` saves at equal quality; None as before."""
+    shared = _shared(first.quality, second.quality)
+    if shared is None:
+        return None
+
+    def saved(at: Floats) -> Floats:
+        before = np.interp(at, first.quality, first.cost)
+        return 100 * (1 - np.interp(at, second.quality, second.cost) / before)
+
+    return _over(saved, np.concatenate([first.quality, second.quality]), shared)
+
+
+def _shared(first: Floats, second: Floats) -> tuple[float, float] | None:
+    if len(first) == 0 or len(second) == 0:
+        return None
+    low, high = max(first[0], second[0]), min(first[-1], second[-1])
+    return (float(low), float(high)) if low <= high else None
+
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
+
+
+def _over(function: Callable[[Floats], Floats], corners: Floats, shared: tuple[float, float]) -> Gain:
+    """Mean and largest value of a function that is smooth and monotone between its corners.
+
+    Both are exact but for rounding where it is linear there, as differences of qualities are; the mean of a
+    quotient of linear functions is integrated by Gauss and Legendre.
+    """
+    low, high = shared
+    inside = corners[(corners > low) & (corners < high)]
+    edges = np.unique(np.concatenate([[low], inside, [high]]))
+    largest = float(function(edges).max())
+    if low == high:
+        return Gain(largest, largest, shared)
+    middle, half = (edges[1:] + edges[:-1]) / 2, np.diff(edges) / 2
+    values = function((middle[:, None] + half[:, None] * _NODES).ravel()).reshape(len(half), -1)
+    mean = float((values @ _WEIGHTS * half).sum() / (high - low))
+    return Gain(mean, largest, shared)

@@ -1,0 +1,189 @@
+"""How a running search shows itself: a live bar on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from types import TracebackType
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from studies.search.loop import EXHAUSTED, Progress
+from studies.search.stop_rules import StopRules
+from studies.study.prediction_quality import GenerationReport
+
+QUIET_S = 10.0
+"""Longest time without a plain line."""
+BARS = "▁▂▃▄▅▆▇█"
+SPARKS = 8
+"""How many generations the sparkline of the hypervolume shows, at most."""
+BAR_WIDTH = 8
+SHORTER = {
+    " evaluations": "",
+    "generation": "gen",
+    "hypervolume": "hv",
+    "surrogate, rank correlation ": "τ",
+    "nsga2, rank correlation ": "τ",
+    "cache hits ": "↺",
+    " ·": "",
+}
+"""What the live line says instead, to fit a terminal of 80 columns."""
+
+
+class Display(Protocol):
+    """A context manager that is shown every progress of a search."""
+
+    def __enter__(self) -> Display: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def show(self, progress: Progress) -> None:
+        """Shows where the search stands now."""
+        ...
+
+
+def create_display(console: Console, *, rules: StopRules, population: int) -> Display:
+    """The display that suits `console`.
+
+    Args:
+        console: Where to write.
+        rules: When the search stops.
+        population: Subnets per generation.
+    """
+    kind = LiveDisplay if console.is_terminal else PlainDisplay
+    return kind(console, rules=rules, population=population)
+
+
+class PlainDisplay:
+    """One line for the first subnet, one per generation, and one after `QUIET_S` without any.
+
+    Generations that come from the table alone pass in milliseconds and get no line.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        *,
+        rules: StopRules,
+        population: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._console = console
+        self._rules = rules
+        self._population = population
+        self._clock = clock
+        self._start = clock()
+        # Loading was silent already: the first subnet measured gets a line at once.
+        self._last = self._start - QUIET_S
+
+    def __enter__(self) -> PlainDisplay:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def show(self, progress: Progress) -> None:
+        if not progress.measured or progress.stopped_by == EXHAUSTED:
+            return
+        now = self._clock()
+        is_news = progress.is_generation_done or progress.stopped_by is not None
+        if is_news or now - self._last >= QUIET_S:
+            self._last = now
+            text = status(progress, self._rules, self._population, now - self._start)
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+class LiveDisplay:
+    """A bar with everything beside it, and the hypervolume of all generations; it stays when all is over."""
+
+    def __init__(
+        self,
+        console: Console,
+        *,
+        rules: StopRules,
+        population: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rules = rules
+        self._population = population
+        self._clock = clock
+        self._start = clock()
+        self._hypervolumes: list[float] = []
+        self._report: GenerationReport | None = None
+        self._console = console
+        columns = (BarColumn(bar_width=BAR_WIDTH), TextColumn("{task.description}"))
+        self._bar = Bar(*columns, console=console)
+        self._task = self._bar.add_task("first subnets ...", total=rules.total(population))
+
+    def __enter__(self) -> LiveDisplay:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, progress: Progress) -> None:
+        if progress.is_generation_done and progress.stopped_by != EXHAUSTED:
+            self._hypervolumes.append(progress.hypervolume)
+        self._report = progress.report or self._report
+        progress = replace(progress, report=self._report)  # Else it would be gone with the next subnet.
+        text = status(progress, self._rules, self._population, self._clock() - self._start)
+        for long, short in SHORTER.items():
+            text = text.replace(long, short)
+        # What the line leaves of a terminal of 80 columns, behind the bar and a space on either side.
+        room = self._console.width - BAR_WIDTH - 1 - len(text) - 1
+        text += f" {sparkline(self._hypervolumes, min(room, SPARKS))}" if room > 0 else ""
+        self._bar.update(self._task, completed=progress.evaluations, description=text)
+
+
+def status(progress: Progress, rules: StopRules, population: int, elapsed_s: float) -> str:
+    """One line: evaluations, generation, front size, hypervolume, cache hits, pace, time left.
+
+    Pace and time left follow from the subnets measured in this run; those from the table cost nothing.
+    """
+    total = rules.total(population)
+    parts = [
+        f"{progress.evaluations}{_of(total)} evaluations",
+        f"generation {progress.generation}{_of(rules.generations)}",
+        f"front {len(progress.front)}",
+        f"hypervolume {progress.hypervolume:.4f}",
+    ]
+    if progress.report is not None and progress.report.rank_correlation is not None:
+        parts.append(str(progress.report))
+    if progress.cache_hits:
+        parts.append(f"cache hits {progress.cache_hits}")
+    if rules.patience is not None:
+        parts.append(f"no gain {progress.idle}/{rules.patience}")
+    if progress.measured and elapsed_s > 0:
+        pace = progress.measured / elapsed_s
+        parts.append(f"{pace:.3g}/s")
+        left_s = [] if total is None else [(total - progress.evaluations) / pace]
+        left_s += [] if rules.minutes is None else [60 * rules.minutes - elapsed_s]
+        if left_s and min(left_s) > 0:
+            parts.append(f"{timedelta(seconds=round(min(left_s)))} left")
+    return " · ".join(parts)
+
+
+def sparkline(values: Sequence[float], most: int = SPARKS) -> str:
+    """The last `most` values as bars, the lowest of them lowest and the highest highest."""
+    shown = values[-most:]
+    if not shown:
+        return ""
+    low, high = min(shown), max(shown)
+    top = len(BARS) - 1
+    return "".join(BARS[round((one - low) / (high - low) * top) if high > low else 0] for one in shown)
+
+
+def _of(limit: int | None) -> str:
+    return "" if limit is None else f"/{limit}"

@@ -1,0 +1,94 @@
+"""A log of a search for programs: one JSON object per line, for each progress that this run has made."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+from search_space.errors import H4HError
+from studies.search.loop import Progress
+
+
+class LogError(H4HError):
+    """A log that cannot be written."""
+
+
+def check_log(path: Path) -> None:
+    """Raises `LogError` if `path` can be neither created nor appended to; writes nothing."""
+    if not path.parent.is_dir():
+        raise LogError(f"--log-json {path}: the folder {path.parent} does not exist")
+    if path.is_dir():
+        raise LogError(f"--log-json {path} is a folder, not a file")
+    needed = path if path.exists() else path.parent
+    if not os.access(needed, os.W_OK):
+        raise LogError(f"--log-json {path}: {needed} cannot be written")
+
+
+def progress_record(study: str, progress: Progress) -> dict[str, object]:
+    """`progress` as it stands in the log, but for the time."""
+    report = progress.report
+    predicted = (
+        {} if report is None else {"source": report.source, "rank_correlation": report.rank_correlation}
+    )
+    return {
+        "study": study,
+        "generation": progress.generation,
+        "evaluations": progress.evaluations,
+        "measured": progress.measured,
+        "cache_hits": progress.cache_hits,
+        "front_size": len(progress.front),
+        "hypervolume": progress.hypervolume,
+        "generation_done": progress.is_generation_done,
+        "idle_generations": progress.idle,
+        "stopped_by": progress.stopped_by,
+        **predicted,
+    }
+
+
+class ProgressLog:
+    """Appends to a file; each line is there whole when `show` returns.
+
+    Args:
+        path: The file; made if there is none.
+        study: Name of the study.
+    """
+
+    def __init__(self, path: Path, study: str) -> None:
+        self._path = path
+        self._study = study
+
+    def __enter__(self) -> ProgressLog:
+        with self._translated():
+            self._file = self._path.open("a", encoding="utf-8")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def show(self, progress: Progress) -> None:
+        """Adds a line, unless the progress comes from the table alone and the search goes on.
+
+        Raises:
+            LogError: The file cannot be written any more.
+        """
+        if not progress.measured and progress.stopped_by is None:
+            return
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        record = {"time": time, **progress_record(self._study, progress)}
+        with self._translated():
+            self._file.write(json.dumps(record, allow_nan=False) + "\n")
+            self._file.flush()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise LogError(f"--log-json {self._path}: cannot be written ({error.strerror})") from error

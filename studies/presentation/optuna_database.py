@@ -1,0 +1,76 @@
+"""A study as an Optuna database, which optuna-dashboard and Optuna's own plots open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from search_space.files.whole_file import whole_file
+from search_space.genotype import to_text
+from studies.study.constraint import parse_constraint
+from studies.study.evaluation import Evaluation, violations
+from studies.study.study import Study
+
+_DIRECTIONS = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
+
+
+def trials(study: Study, evaluations: Sequence[Evaluation]) -> Iterator[FrozenTrial]:
+    """Evaluations as finished trials, in order.
+
+    Parameters are the active genes with the option that was chosen. A subnet that was ruled out before all
+    its objectives were measured, or that racing stopped, has no values and counts as pruned.
+    """
+    space = study.search_space
+    choices = {gene.name: CategoricalDistribution(gene.options) for gene in space.genes}
+    limits = [parse_constraint(text) for text in study.constraints]
+    for one, broken in zip(evaluations, violations(evaluations, limits), strict=True):
+        active = space.active(one.genotype)
+        chosen = {
+            gene.name: gene.options[index]
+            for gene, index, is_active in zip(space.genes, one.genotype, active, strict=True)
+            if is_active
+        }
+        values = [value for value in one.values if value is not None]
+        is_complete = len(values) == len(study.goals) and not one.is_bound
+        yield create_trial(
+            state=TrialState.COMPLETE if is_complete else TrialState.PRUNED,
+            values=values if is_complete else None,
+            params=chosen,
+            distributions={name: choices[name] for name in chosen},
+            constraints=dict(zip(study.constraints, map(float, broken), strict=True)) or None,
+            user_attrs={
+                "id": one.index,
+                "genotype": to_text(one.genotype),
+                "macs": one.macs,
+                "params": one.params,
+                "conv_blocks": one.conv_blocks,
+                "vit_blocks": one.vit_blocks,
+                "family": one.family,
+            },
+        )
+
+
+def write(study: Study, found: Iterable[FrozenTrial], path: Path) -> None:
+    """Writes trials of `study` to a new SQLite file, whole or not at all."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with whole_file(path) as temporary:
+        storage = optuna.storages.RDBStorage(f"sqlite:///{temporary.absolute()}")
+        try:
+            made = optuna.create_study(
+                storage=storage,
+                study_name=study.name,
+                directions=[_DIRECTIONS[goal.direction] for goal in study.goals],
+            )
+            for number, goal in enumerate(study.goals):
+                made.set_user_attr(f"objective {number}", f"{goal.name} [{goal.unit}]")
+            for name, value in (*study.settings.items(), *study.fingerprint.items()):
+                made.set_user_attr(name, value)
+            for trial in found:
+                made.add_trial(trial)
+        finally:
+            storage.engine.dispose()

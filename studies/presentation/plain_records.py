@@ -1,0 +1,125 @@
+"""Studies and evaluations as plain records for JSON, CSV and data frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from search_space.genotype import to_text
+from studies.study.constraint import parse_constraint
+from studies.study.evaluation import Evaluation
+from studies.study.prediction_quality import GenerationReport
+from studies.study.study import Study
+
+
+def summary_record(study: Study, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
+    """A study in a list of studies."""
+    return {
+        "study": study.name,
+        "space": study.space,
+        "objectives": list(study.objectives),
+        "constraints": list(study.constraints),
+        "evaluations": len(evaluations),
+        "front_size": len(study.front(evaluations)),
+        "hypervolume": study.hypervolume(evaluations),
+        "settings": study.settings,
+        "created_at": study.created_at,
+    }
+
+
+def study_record(
+    study: Study,
+    evaluations: Sequence[Evaluation],
+    reports: Sequence[GenerationReport] = (),
+    *,
+    is_complete: bool,
+) -> dict[str, Any]:
+    """A study with its front.
+
+    Args:
+        study: The study.
+        evaluations: Of the study, in order.
+        reports: Of its generations, in order; of samplers that predict.
+        is_complete: Whether ``"evaluations"`` lists them; else it counts them.
+    """
+    rows = [
+        {
+            **evaluation_record(study, evaluation),
+            "feasible": evaluation.is_feasible,
+            "stopped_after": evaluation.stopped_after,
+        }
+        for evaluation in evaluations
+    ]
+    front = study.front(evaluations)
+    record = {
+        "study": study.name,
+        "objectives": list(study.objectives),
+        "evaluations": rows if is_complete else len(rows),
+        "hypervolume": study.hypervolume(front),
+        "front": [
+            {**evaluation_record(study, evaluation), "contribution": contribution}
+            for evaluation, contribution in zip(front, study.contributions(front), strict=True)
+        ],
+    }
+    if reports:
+        record["generations"] = [
+            {"generation": number, "source": one.source, "rank_correlation": one.rank_correlation}
+            for number, one in enumerate(reports, start=1)
+        ]
+    return record
+
+
+def evaluation_record(study: Study, evaluation: Evaluation) -> dict[str, Any]:
+    """One subnet: each objective under its name; null where it was not measured.
+
+    Where chips were searched, ``macros`` and ``units`` say which is its own; no macros have no ``units``.
+    """
+    counted = {"macs": evaluation.macs, "params": evaluation.params}
+    values = dict(zip(study.objectives, evaluation.values, strict=True))
+    return {
+        "id": evaluation.index,
+        "genotype": list(evaluation.genotype),
+        **values,
+        **counted,
+        "conv_blocks": evaluation.conv_blocks,
+        "vit_blocks": evaluation.vit_blocks,
+        "family": evaluation.family,
+        **study.chosen_hardware(evaluation.genotype),
+    }
+
+
+def rows(study: Study, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
+    """One record for each evaluation: values, counts, its chip if that was searched, then every gene with the
+    option chosen.
+
+    None where a value was not measured, and for a gene that the network does not use. Where racing stopped a
+    subnet after so many images, its accuracy is an upper bound.
+    """
+    space = study.search_space
+    front = {one.index for one in study.front(evaluations)}
+    limited = [parse_constraint(text).quantity for text in study.constraints]
+    found = []
+    for one in evaluations:
+        active = space.active(one.genotype)
+        found.append(
+            {
+                "id": one.index,
+                **dict(zip(limited, one.limited, strict=True)),
+                **dict(zip(study.objectives, one.values, strict=True)),
+                "stopped_after": one.stopped_after,
+                "feasible": one.is_feasible,
+                "on_front": one.index in front,
+                "macs": one.macs,
+                "params": one.params,
+                "conv_blocks": one.conv_blocks,
+                "vit_blocks": one.vit_blocks,
+                "family": one.family,
+                **study.chosen_hardware(one.genotype),
+                "genotype": to_text(one.genotype),
+                **{
+                    gene.name: gene.options[index] if is_active else None
+                    for gene, index, is_active in zip(space.genes, one.genotype, active, strict=True)
+                },
+            }
+        )
+    return found

@@ -1,0 +1,83 @@
+"""Evaluations as a table for a person: the objectives first, then what kind of network it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.table import Table
+
+from studies.study.evaluation import Evaluation
+from studies.study.study import Goal, Study
+
+_COUNTED = ("macs", "params")
+
+
+def front_table(
+    study: Study,
+    evaluations: Sequence[Evaluation],
+    contributions: Sequence[float] | None = None,
+    more: Mapping[str, Sequence[str]] | None = None,
+) -> Table:
+    """One row per evaluation, in the order given.
+
+    Args:
+        study: What they belong to.
+        evaluations: Some of its evaluations.
+        contributions: What each adds to the hypervolume, where that is to be shown.
+        more: Columns behind the objectives, by title; one text for each evaluation.
+    """
+    more = more or {}
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("id", justify="right", no_wrap=True)
+    for goal in study.goals:
+        unit = "" if goal.name in _COUNTED else f" {goal.unit}"
+        table.add_column(f"{goal.name}{unit}", justify="right", no_wrap=True)
+    chips = [study.chosen_hardware(one.genotype) for one in evaluations]
+    for title in (*more, *study.hardware_choices):
+        table.add_column(title, justify="right", no_wrap=True)
+    counted = [name for name in _COUNTED if name not in study.objectives]
+    for name in (*counted, "conv", "vit"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("family", no_wrap=True)
+    if contributions is not None:
+        table.add_column("hv gain", justify="right", no_wrap=True)
+    if study.constraints:
+        table.add_column("feasible", no_wrap=True)
+    for row, one in enumerate(evaluations):
+        cells = [value_text(one, value, goal) for value, goal in zip(one.values, study.goals, strict=True)]
+        cells += [texts[row] for texts in more.values()]
+        cells += ["-" if number is None else str(number) for number in chips[row].values()]
+        cells += [count_text(getattr(one, name)) for name in counted]
+        cells += [str(one.conv_blocks), str(one.vit_blocks), one.family]
+        if contributions is not None:
+            cells.append(f"{contributions[row]:.2g}")
+        if study.constraints:
+            cells.append("yes" if one.is_feasible else "no")
+        table.add_row(str(one.index), *cells)
+    return table
+
+
+def value_text(evaluation: Evaluation, value: float | None, goal: Goal) -> str:
+    """One value of `evaluation`; an accuracy that racing did not measure to the end as a bound."""
+    text = number_text(value, goal.unit)
+    if goal.name == "acc" and evaluation.is_bound:
+        return f"<= {text} ({evaluation.stopped_after} images)"
+    return text
+
+
+def number_text(value: float | None, unit: str) -> str:
+    """`value` with the digits that matter; a dash where it was not measured."""
+    if value is None:
+        return "-"
+    if unit == "%":
+        return f"{value:.2f}"
+    return count_text(value) if value == int(value) and value >= 1000 else f"{value:#.4g}"
+
+
+def count_text(value: float) -> str:
+    """A count with 4 digits and k, M or G."""
+    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= factor:
+            return f"{value / factor:#.4g}{prefix}"
+    return f"{value:g}"

@@ -1,0 +1,358 @@
+"""The views of a report as figures for a paper: PNG, SVG and PDF of each, by matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
+
+from objectives.timeline import COLOURS, LANES, PARTS
+from search_space.errors import H4HError
+from search_space.files.figure_file import FORMATS
+from search_space.files.whole_file import whole_file
+from studies.presentation.text_table import number_text
+
+Record = dict[str, Any]
+
+INKS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#9a6b00", "#4b4b4b")
+"""A colour for each study, after Okabe and Ito."""
+MARKS = ("o", "D", "s", "^", "P", "*")
+WIDTH = 7.0
+"""Of a figure over both columns of a paper, in inches."""
+STYLE: dict[Any, Any] = {
+    "font.size": 8,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "pdf.fonttype": 42,  # TrueType: publishers refuse matplotlib's default
+    "svg.hashsalt": "h4h-nas",
+}
+WIDE = 30.0
+"""Ratio of the largest to the smallest value of a quantity beyond which its axis is logarithmic."""
+RATIO = "ViT blocks per 10 conv blocks"
+
+
+def save_figures(record: Record, folder: Path) -> list[str]:
+    """Draws and writes all figures that `record` has the numbers for.
+
+    Args:
+        record: As `report_record` makes it.
+        folder: Exists.
+
+    Returns:
+        Their names, without endings.
+
+    Raises:
+        H4HError: A file cannot be written.
+    """
+    made: dict[str, Callable[[Record], Figure | None]] = {
+        "front": front_figure,
+        "front-3d": solid_figure,
+        "hypervolume": hypervolume_figure,
+        "blocks": blocks_figure,
+        "importance": importance_figure,
+        "parallel": parallel_figure,
+        "sensitivity": sensitivity_figure,
+        "mapping": mapping_figure,
+    }
+    names = []
+    with matplotlib.rc_context(STYLE):
+        for name, draw in made.items():
+            figure = draw(record)
+            if figure is None:
+                continue
+            for ending in FORMATS:
+                _save(figure, folder / f"{name}{ending}")
+            names.append(name)
+    return names
+
+
+def _save(figure: Figure, path: Path) -> None:
+    # Without the moment of writing, so that equal numbers make equal files.
+    metadata = {".png": None, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}[path.suffix]
+    try:
+        with whole_file(path) as temporary:
+            figure.savefig(temporary, format=path.suffix[1:], dpi=300, metadata=metadata)
+    except OSError as error:
+        raise H4HError(f"--plots {path.parent}: {path.name} cannot be written ({error.strerror})") from error
+
+
+def _text(name: str) -> str:
+    """`name` as matplotlib writes it: no formula between dollars, no label left out for an underscore."""
+    text = name.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
+def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
+    columns = min(count, 3)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(WIDTH, height * rows), layout="constrained")
+    axes = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    for spare in axes[count:]:
+        spare.remove()
+    return figure, axes[:count]
+
+
+def _goal(record: Record, name: str) -> Record:
+    goals: list[Record] = [goal for study in record["studies"] for goal in study["goals"]]
+    return next(goal for goal in goals if goal["name"] == name)
+
+
+def _label(record: Record, name: str | None) -> str:
+    if name is None:
+        return "evaluation"
+    if name == RATIO:
+        return RATIO
+    return name if name in ("macs", "params") else f"{name}, {_goal(record, name)['unit']}"
+
+
+def _column(study: Record, name: str | None) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+    """Values of a quantity, NaN where unknown, shape (n,); None where the study lacks it."""
+    names = [goal["name"] for goal in study["goals"]]
+    rows = study["rows"]
+    if name is None:
+        return np.array(rows["id"], dtype=np.float64)
+    if name == RATIO:
+        conv, vit = (np.array(rows[key], dtype=np.float64) for key in ("conv", "vit"))
+        return np.divide(10 * vit, conv, out=np.full_like(conv, np.nan), where=conv > 0)
+    return np.array(rows["values"][names.index(name)], dtype=np.float64) if name in names else None
+
+
+def _scatter(record: Record, axis: Axes, x: str | None, y: str, lines: list[list[int]] | None = None) -> None:
+    """All studies: members of the front large, the others small, those that break a constraint hollow."""
+    known = []
+    for index, study in enumerate(record["studies"]):
+        across, up = _column(study, x), _column(study, y)
+        if across is None or up is None:
+            continue
+        known.append(across)
+        ink, mark = INKS[index], MARKS[index]
+        feasible = np.array(study["rows"]["feasible"], dtype=bool)
+        axis.scatter(across[feasible], up[feasible], s=3, color=ink, alpha=0.3, linewidths=0, rasterized=True)
+        axis.scatter(
+            across[~feasible], up[~feasible], s=5, facecolors="none", edgecolors="#888888", linewidths=0.4
+        )
+        if lines is not None and lines[index]:
+            axis.plot(across[lines[index]], up[lines[index]], color=ink, linewidth=0.8)
+        front = study["front"]
+        axis.scatter(
+            across[front], up[front], s=16, color=ink, marker=mark, edgecolors="white", linewidths=0.4,
+            label=_text(study["name"]),
+        )  # fmt: skip
+    values = np.concatenate(known)
+    values = values[np.isfinite(values)]
+    if x is not None and len(values):
+        if values.min() > 0 and values.max() > WIDE * values.min() and _goal(record, x)["unit"] != "%":
+            axis.set_xscale("log")
+        elif values.max() >= 1e4:
+            axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axis.set_xlabel(_label(record, x))
+    axis.set_ylabel(_label(record, y))
+
+
+def _legend(record: Record, figure: Figure, axis: Axes) -> None:
+    if len(record["studies"]) > 1:
+        figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+
+
+def front_figure(record: Record) -> Figure:
+    """The accuracy, or the first objective, against each other one."""
+    figure, axes = _panels(len(record["views"]), 2.4)
+    for axis, view in zip(axes, record["views"], strict=True):
+        _scatter(record, axis, view["x"], view["y"], view["lines"])
+    _legend(record, figure, axes[0])
+    return figure
+
+
+def solid_figure(record: Record) -> Figure | None:
+    """Three objectives in one view; None where no study has three."""
+    if record["solid"] is None:
+        return None
+    up, across, along = record["solid"]
+    figure = Figure(figsize=(WIDTH / 2, 3.2), layout="constrained")
+    axis = figure.add_subplot(projection="3d")
+    for index, study in enumerate(record["studies"]):
+        columns = [_column(study, name) for name in (across, along, up)]
+        if any(column is None for column in columns):
+            continue
+        values = np.array(columns)[:, study["front"]]
+        axis.scatter(*values, s=10, color=INKS[index], marker=MARKS[index], label=_text(study["name"]))
+    axis.set_xlabel(_label(record, across))
+    axis.set_ylabel(_label(record, along))
+    axis.set_zlabel(_label(record, up))
+    axis.set_box_aspect(None, zoom=0.85)
+    _legend(record, figure, axis)
+    return figure
+
+
+def hypervolume_figure(record: Record) -> Figure:
+    """Hypervolume over evaluations."""
+    figure = Figure(figsize=(WIDTH / 2, 2.4), layout="constrained")
+    axis = figure.subplots()
+    for index, study in enumerate(record["studies"]):
+        counts, values = zip(*study["hypervolume_curve"], strict=True)
+        axis.plot(
+            counts, values, color=INKS[index], marker=MARKS[index], markersize=2, label=_text(study["name"])
+        )
+    axis.set_xlabel("evaluations")
+    axis.set_ylabel(f"hypervolume\nof {', '.join(record['hypervolume_of']) or 'own objectives'}")
+    _legend(record, figure, axis)
+    return figure
+
+
+def blocks_figure(record: Record) -> Figure | None:
+    """ViT blocks per 10 conv blocks against accuracy and latency; None without both."""
+    known = {goal["name"] for study in record["studies"] for goal in study["goals"]}
+    names = [name for name in ("acc", "lat") if name in known]
+    if not names:
+        return None
+    figure, axes = _panels(len(names), 2.4)
+    for axis, name in zip(axes, names, strict=True):
+        _scatter(record, axis, name, RATIO)
+    _legend(record, figure, axes[0])
+    return figure
+
+
+def importance_figure(record: Record) -> Figure | None:
+    """The share of each objective's entropy that the most important genes explain."""
+    studies = [study for study in record["studies"] if study["importance"] is not None]
+    if not studies:
+        return None
+    figure = Figure(figsize=(WIDTH, 3.2 * len(studies)), layout="constrained")
+    for axis, study in zip(figure.subplots(len(studies), 1, squeeze=False)[:, 0], studies, strict=True):
+        found = study["importance"]
+        places = np.arange(len(found["genes"]))
+        height = 0.8 / len(found["shares"])
+        for index, (name, shares) in enumerate(found["shares"].items()):
+            axis.barh(places + index * height, shares, height, color=INKS[index], label=name, align="edge")
+        axis.set_yticks(places + 0.4, found["genes"])
+        axis.invert_yaxis()
+        axis.grid(visible=False, axis="y")
+        axis.set_xlabel("mutual information, as a share of the objective's entropy")
+        axis.legend(loc="lower right")
+        if len(record["studies"]) > 1:
+            axis.set_title(_text(study["name"]))
+    return figure
+
+
+def parallel_figure(record: Record) -> Figure | None:
+    """Members of the fronts as lines over the common objectives and the blocks; None where there are none."""
+    studies = record["studies"]
+    shared = [goal for goal in studies[0]["goals"] if all(goal in study["goals"] for study in studies)]
+    tables = []
+    for study in studies:
+        columns = [_column(study, goal["name"]) for goal in shared]
+        blocks = [np.array(study["rows"][key], dtype=np.float64) for key in ("conv", "vit")]
+        tables.append(np.array([*columns, *blocks])[:, study["front"]].T)  # (members, axes)
+    values = np.concatenate(tables)
+    if len(values) == 0:
+        return None
+    low, high = values.min(axis=0), values.max(axis=0)
+    span = np.where(high > low, high - low, 1.0)
+    is_less = np.array([goal["direction"] == "min" for goal in shared] + [False, False])
+    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
+    axis = figure.subplots()
+    places = np.arange(values.shape[1])
+    for index, (study, table) in enumerate(zip(studies, tables, strict=True)):
+        scaled = (table - low) / span
+        scaled = np.where(is_less, 1 - scaled, scaled)
+        drawn = axis.plot(places, scaled.T, color=INKS[index], linewidth=0.6, alpha=0.6)
+        if drawn:
+            drawn[0].set_label(_text(study["name"]))
+    labels = [_label(record, goal["name"]) for goal in shared] + ["conv blocks", "ViT blocks"]
+    axis.set_xticks(places, labels)
+    axis.set_yticks([])
+    axis.set_ylim(-0.12, 1.12)
+    units = [goal["unit"] for goal in shared] + ["", ""]
+    for place, unit in enumerate(units):
+        ends = (low[place], high[place]) if not is_less[place] else (high[place], low[place])
+        for height, value, side in zip((-0.02, 1.02), ends, ("top", "bottom"), strict=True):
+            text = number_text(value, unit) if unit else f"{value:g}"
+            axis.text(place, height, text, ha="center", va=side, fontsize=7)
+    axis.spines["left"].set_visible(False)
+    _legend(record, figure, axis)
+    return figure
+
+
+def sensitivity_figure(record: Record) -> Figure | None:
+    """What the most influential assumed numbers of each chip do to latency and energy."""
+    studies = [study for study in record["studies"] if study["sensitivity"] is not None]
+    if not studies:
+        return None
+    figure = Figure(figsize=(WIDTH, 2.4 * len(studies)), layout="constrained")
+    grid = figure.subplots(len(studies), 2, squeeze=False, sharey="row")
+    for axes, study in zip(grid, studies, strict=True):
+        shifts = study["sensitivity"]["shifts"]
+        names = list(dict.fromkeys(shift["name"] for shift in shifts))
+        for axis, what in zip(axes, ("latency", "energy"), strict=True):
+            for place, name in enumerate(names):
+                ends = [1 + shift[what] for shift in shifts if shift["name"] == name]
+                axis.plot([min(1, *ends), max(1, *ends)], [place, place], color="#888888", linewidth=1.5)
+            for end, ink, mark in (("low", INKS[0], "o"), ("high", INKS[1], "D")):
+                own = [shift for shift in shifts if shift["end"] == end]
+                heights = [names.index(shift["name"]) for shift in own]
+                axis.scatter(
+                    [1 + shift[what] for shift in own], heights, s=18, color=ink, marker=mark, zorder=3,
+                    label=f"at its {end}",
+                )  # fmt: skip
+            axis.axvline(1, color="black", linewidth=0.6, linestyle=":")
+            axis.set_xscale("log")
+            low, high = axis.get_xlim()
+            ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if low <= tick <= high]
+            axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+            axis.set_xticks([], minor=True)
+            axis.set_xlabel(f"{what}, multiple of the nominal")
+        axes[0].set_yticks(range(len(names)), names)
+        axes[0].invert_yaxis()
+        if len(record["studies"]) > 1:
+            axes[0].set_title(_text(study["name"]))
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
+def mapping_figure(record: Record) -> Figure | None:
+    """When the parts of the chip are busy with the knee of each front, and where its energy goes."""
+    drawn = [
+        (study, study["mappings"][study["knee"]])
+        for study in record["studies"]
+        if study["knee"] in study["mappings"]
+    ]
+    if not drawn:
+        return None
+    figure = Figure(figsize=(WIDTH, 2.8 * len(drawn)), layout="constrained")
+    grid = figure.subplots(2 * len(drawn), 1, squeeze=False, sharex=False, height_ratios=[2, 3] * len(drawn))[
+        :, 0
+    ]
+    for place, (study, mapping) in enumerate(drawn):
+        lanes, energy = grid[2 * place], grid[2 * place + 1]
+        for row, lane in enumerate(LANES):
+            own = [(start, length) for index, _, start, length in mapping["bars"] if index == row]
+            lanes.broken_barh(own, (row - 0.4, 0.8), facecolors=COLOURS[lane])
+        lanes.set_yticks(range(len(LANES)), LANES)
+        lanes.invert_yaxis()
+        lanes.grid(visible=False)
+        lanes.sharex(energy)
+        lanes.tick_params(labelbottom=False)
+        subnet, chip = study["rows"]["id"][study["knee"]], study["hardware"]["name"]
+        totals = f"{mapping['latency_ms']:.4g} ms, {mapping['energy_mj'] * 1e3:.4g} uJ"
+        lanes.set_title(f"{_text(study['name'])}, subnet {subnet} on {_text(chip)}: {totals}")
+        starts, lengths = mapping["ops"]["start"], mapping["ops"]["length"]
+        bottom = np.zeros(len(starts))
+        for part, ink in PARTS.items():
+            heights = np.array(mapping["energy"][part])
+            energy.bar(starts, heights, lengths, bottom=bottom, align="edge", color=ink, label=part)
+            bottom += heights
+        energy.set_xlim(0, starts[-1] + lengths[-1])
+        energy.set_xlabel("time, us")
+        energy.set_ylabel("energy of the op, nJ")
+    figure.legend(*grid[1].get_legend_handles_labels(), loc="outside lower center", ncols=len(PARTS))
+    return figure

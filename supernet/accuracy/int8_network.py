@@ -1,0 +1,311 @@
+"""A subnet in 8-bit integers, as an NPU and compute-in-memory macros run it.
+
+Each part computes what its form in `blocks.py` computes, but every tensor that a deployed graph stores is on
+a grid of integers (`quantisation.py`). Which tensors those are follows the graph that
+`objectives.hardware.vela_compiler.tflite` compiles:
+
+| op | stored |
+|---|---|
+| image | the resized, normalised input |
+| convolution | its output, batch norm folded into the weights and ReLU6 into the limits |
+| linear layer | its output; q, k and v are one tensor; layer scale is folded into the weights |
+| residual sum, position embedding | the sum; the embedding is a constant with a grid of its own |
+| layer norm | its output; inside it computes in full precision |
+| scores q k^T | their product |
+| softmax | probabilities in steps of 1/256; inside full precision |
+| attention | the weighted values |
+| GELU | its output, by a table of the 256 values of its stored input |
+| mean over the map | on the grid of its input, as average pooling has it |
+| classifier | class scores, so that two classes may tie: the first one wins |
+
+Layer norm in nine operators, each with an 8-bit result, as a compiler without a kernel for it does, would
+lose more than is shown here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import sqrt
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from search_space.subnet import Head, MBConv, PatchMerging, Stem, ViTBlock
+from supernet.accuracy.int8_grids import BITS, Grid, Weights, activation_grid, quantised_weights, stored
+from supernet.images.labelled_images import resized
+from supernet.network.batch_norm import Folded
+from supernet.network.blocks import ElasticMBConv, ElasticPatchMerging, ElasticStage, ElasticViTBlock
+from supernet.network.elastic_layers import (
+    ElasticBatchNorm,
+    ElasticConv2d,
+    ElasticDepthwise,
+    ElasticLayerNorm,
+    ElasticLinear,
+    leading,
+)
+from supernet.network.parts import Part, square_map
+from supernet.network.supernet import Supernet
+
+Limits = tuple[float, float]
+RELU6: Limits = (0.0, 6.0)
+MakeWeights = Callable[[], tuple[Tensor, Tensor]]
+
+
+class Stored(NamedTuple):
+    """A tensor as memory holds it.
+
+    Attributes:
+        values: Whole numbers, zero point taken away; any numbers while ranges are observed.
+        scale: What 1 stands for.
+    """
+
+    values: Tensor
+    scale: float
+
+    def real(self) -> Tensor:
+        """What it stands for; a copy."""
+        return self.values * self.scale
+
+
+class Numbers(Protocol):
+    """What the numbers of a network are. Names are those of tensors, unique within a subnet."""
+
+    folded: Folded
+
+    def weights(self, name: str, make: MakeWeights, scale: float) -> Weights:
+        """Weights and bias that `make` gives, for inputs of that `scale`; made once."""
+
+    def stored(
+        self, name: str, values: Tensor, step: Tensor | float = 1.0, *, clamp: Limits | None = None
+    ) -> Stored:
+        """`values` times `step`, held between `clamp`, as memory holds it; overwrites `values`."""
+
+    def constant(self, name: str, values: Tensor) -> Tensor:
+        """What a trained tensor stands for once it is stored."""
+
+    def pooled(self, x: Stored) -> Stored:
+        """``(n, c, h, w)`` -> mean over the map, ``(n, c)``."""
+
+    def probabilities(self, values: Tensor) -> Stored:
+        """Values from 0 to 1."""
+
+
+class Observed:
+    """Leaves all numbers as they are, so that every step is 1, and records the range of each stored tensor.
+
+    Args:
+        folded: Batch norm.
+    """
+
+    def __init__(self, folded: Folded) -> None:
+        self.folded = folded
+        self._weights: dict[str, Weights] = {}
+        self._ranges: dict[str, tuple[float, float]] = {}
+
+    def weights(self, name: str, make: MakeWeights, scale: float) -> Weights:  # noqa: ARG002
+        if name not in self._weights:
+            weight, bias = make()
+            self._weights[name] = Weights(weight, bias, torch.ones_like(bias))
+        return self._weights[name]
+
+    def stored(
+        self,
+        name: str,
+        values: Tensor,
+        step: Tensor | float = 1.0,  # noqa: ARG002
+        *,
+        clamp: Limits | None = None,
+    ) -> Stored:
+        if clamp is not None:
+            values.clamp_(*clamp)
+        # No tensors, as many small ones that stay between large ones that go would fragment memory.
+        least, most = map(float, values.aminmax())
+        before = self._ranges.get(name, (least, most))
+        # NumPy's keep a NaN, Python's lose it.
+        self._ranges[name] = float(np.minimum(before[0], least)), float(np.maximum(before[1], most))
+        return Stored(values, 1.0)
+
+    def constant(self, name: str, values: Tensor) -> Tensor:  # noqa: ARG002
+        return values
+
+    def pooled(self, x: Stored) -> Stored:
+        return Stored(x.values.mean((2, 3)), 1.0)
+
+    def probabilities(self, values: Tensor) -> Stored:
+        return Stored(values, 1.0)
+
+    def result(self, *, bits: int = BITS) -> Integers:
+        """Numbers in integers, on grids for the ranges recorded."""
+        grids = {name: activation_grid(*limits, bits=bits) for name, limits in self._ranges.items()}
+        return Integers(self.folded, grids, bits=bits)
+
+
+class Integers:
+    """All numbers on grids of integers.
+
+    Args:
+        folded: Batch norm.
+        grids: Of each stored tensor, by its name.
+        bits: Of weights and activations.
+    """
+
+    def __init__(self, folded: Folded, grids: Mapping[str, Grid], *, bits: int = BITS) -> None:
+        self.folded = folded
+        self._grids = grids
+        self._bits = bits
+        self._weights: dict[str, Weights] = {}
+        self._constants: dict[str, Tensor] = {}
+
+    def weights(self, name: str, make: MakeWeights, scale: float) -> Weights:
+        if name not in self._weights:
+            self._weights[name] = quantised_weights(*make(), scale, bits=self._bits)
+        return self._weights[name]
+
+    def stored(
+        self, name: str, values: Tensor, step: Tensor | float = 1.0, *, clamp: Limits | None = None
+    ) -> Stored:
+        grid = self._grids[name]
+        return Stored(stored(values, step, grid, clamp=clamp), grid.scale)
+
+    def constant(self, name: str, values: Tensor) -> Tensor:
+        if name not in self._constants:
+            grid = activation_grid(float(values.min()), float(values.max()), bits=self._bits)
+            self._constants[name] = stored(values.clone(), 1.0, grid, clamp=None) * grid.scale
+        return self._constants[name]
+
+    def pooled(self, x: Stored) -> Stored:
+        return Stored(x.values.mean((2, 3)).round_(), x.scale)
+
+    def probabilities(self, values: Tensor) -> Stored:
+        steps = 2**self._bits
+        return Stored(values.mul_(steps).round_().clamp_(max=steps - 1), 1 / steps)
+
+
+def run(part: Part, x: Stored, numbers: Numbers) -> Stored:
+    """Computes one part; images go in as `Stored(images, 1.0)`."""
+    place, layer, form = part.place, part.layer, part.form
+    match form, layer:
+        case int(), None:
+            # A copy where the size is right already, as `stored` overwrites.
+            image = x.real() if x.values.shape[-1] == form else resized(x.values, form)
+            return numbers.stored(place, image)
+        case Stem(), Supernet():
+            return _convolution(place, layer.stem, layer.stem_norm, x, form.width, numbers, RELU6)
+        case MBConv(), ElasticMBConv():
+            return _mbconv(place, layer, _as_map(x), form, numbers)
+        case PatchMerging(), ElasticPatchMerging():
+            return _convolution(place, layer.merge, layer.norm, _as_map(x), form.width, numbers)
+        case None, ElasticStage():
+            return _tokens(place, layer, x, numbers)
+        case ViTBlock(), ElasticViTBlock():
+            return _vit_block(place, layer, x, form, numbers)
+        case Head(), Supernet():
+            return _head(place, layer, _as_map(x), form, numbers)
+    raise TypeError(f"part {place} has no form in integers")
+
+
+def _as_map(x: Stored) -> Stored:
+    return Stored(square_map(x.values), x.scale)
+
+
+def _convolution(
+    name: str,
+    layer: ElasticConv2d | ElasticDepthwise,
+    norm: ElasticBatchNorm,
+    x: Stored,
+    form: int,
+    numbers: Numbers,
+    clamp: Limits | None = None,
+) -> Stored:
+    """Convolution in the form with `form` output channels or that kernel, batch norm folded into it."""
+
+    def made() -> tuple[Tensor, Tensor]:
+        kernel = layer.form(x.values.shape[1], form)
+        return numbers.folded.folded(norm, kernel, *norm.form(len(kernel)), kernel.dtype)
+
+    weight, bias, step = numbers.weights(name, made, x.scale)
+    return numbers.stored(name, layer.convolve(x.values, weight, bias), step.view(-1, 1, 1), clamp=clamp)
+
+
+def _linear(name: str, make: MakeWeights, x: Stored, numbers: Numbers) -> Stored:
+    weight, bias, step = numbers.weights(name, make, x.scale)
+    return numbers.stored(name, F.linear(x.values, weight, bias), step)
+
+
+def _form(layer: ElasticLinear, in_width: int, width: int, scale: Tensor | None = None) -> MakeWeights:
+    """Weights and bias of a linear layer, a factor for each output folded into them."""
+
+    def made() -> tuple[Tensor, Tensor]:
+        weight, bias = leading(layer.weight, width, in_width), leading(layer.bias, width)
+        return (weight, bias) if scale is None else (weight * scale[:, None], bias * scale)
+
+    return made
+
+
+def _sum(name: str, x: Stored, branch: Stored, numbers: Numbers) -> Stored:
+    return numbers.stored(name, x.real().add_(branch.values, alpha=branch.scale))
+
+
+def _mbconv(place: str, layer: ElasticMBConv, x: Stored, block: MBConv, numbers: Numbers) -> Stored:
+    out = x
+    if block.expansion > 1:
+        out = _convolution(
+            f"{place}.expand", layer.expand, layer.expand_norm, out, block.hidden_width, numbers, RELU6
+        )
+    out = _convolution(
+        f"{place}.depthwise", layer.depthwise, layer.depthwise_norm, out, block.kernel, numbers, RELU6
+    )
+    out = _convolution(f"{place}.project", layer.project, layer.project_norm, out, block.width, numbers)
+    return _sum(f"{place}.add", x, out, numbers) if block.has_residual else out
+
+
+def _tokens(place: str, layer: ElasticStage, x: Stored, numbers: Numbers) -> Stored:
+    """``(n, c, h, w)`` -> ``(n, h * w, c)`` with position embedding."""
+    assert layer.positions is not None
+    positions = numbers.constant(f"{place}.positions", layer.positions.resized(*x.values.shape[1:]))
+    total, scale = numbers.stored(place, x.real().add_(positions))
+    return Stored(total.permute(0, 2, 3, 1).flatten(1, 2), scale)
+
+
+def _vit_block(place: str, layer: ElasticViTBlock, x: Stored, block: ViTBlock, numbers: Numbers) -> Stored:
+    width, inner, hidden = block.width, block.attention_width, block.mlp_width
+
+    def scaled(scale: nn.Parameter) -> Tensor:
+        return leading(scale, width)
+
+    out = _layer_norm(f"{place}.norm1", layer.attention_norm, x, numbers)
+    out = _linear(f"{place}.qkv", lambda: layer.qkv.of_heads(block.heads, width), out, numbers)
+    out = _attention(place, out, block, numbers)
+    projection = _form(layer.projection, inner, width, scaled(layer.attention_scale))
+    out = _linear(f"{place}.projection", projection, out, numbers)
+    x = _sum(f"{place}.add1", x, out, numbers)
+    out = _layer_norm(f"{place}.norm2", layer.mlp_norm, x, numbers)
+    out = _linear(f"{place}.fc1", _form(layer.fc1, width, hidden), out, numbers)
+    out = numbers.stored(f"{place}.gelu", F.gelu(out.values.mul_(out.scale)))
+    out = _linear(f"{place}.fc2", _form(layer.fc2, hidden, width, scaled(layer.mlp_scale)), out, numbers)
+    return _sum(f"{place}.add2", x, out, numbers)
+
+
+def _layer_norm(name: str, layer: ElasticLayerNorm, x: Stored, numbers: Numbers) -> Stored:
+    return numbers.stored(name, layer(x.real()))
+
+
+def _attention(place: str, qkv: Stored, block: ViTBlock, numbers: Numbers) -> Stored:
+    """``(n, tokens, 3 * heads * head_dim)`` -> ``(n, tokens, heads * head_dim)``."""
+    images, tokens, _ = qkv.values.shape
+    split = qkv.values.view(images, tokens, 3, block.heads, block.head_dim)
+    q, k, v = split.permute(2, 0, 3, 1, 4).unbind(0)
+    scores = numbers.stored(f"{place}.scores", q @ k.transpose(-2, -1), qkv.scale**2)
+    mixed = scores.values.mul_(scores.scale / sqrt(block.head_dim)).softmax(-1)
+    share = numbers.probabilities(mixed)
+    out = (share.values @ v).transpose(1, 2).flatten(2)
+    return numbers.stored(f"{place}.attend", out, share.scale * qkv.scale)
+
+
+def _head(place: str, layer: Supernet, x: Stored, head: Head, numbers: Numbers) -> Stored:
+    out = _convolution(f"{place}.conv", layer.head, layer.head_norm, x, head.width, numbers, RELU6)
+    classifier = _form(layer.classifier, head.width, head.classes)
+    return _linear(f"{place}.classifier", classifier, numbers.pooled(out), numbers)

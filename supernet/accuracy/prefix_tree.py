@@ -1,0 +1,112 @@
+"""Many subnets at once: what their beginnings have in common is computed once.
+
+A set of subnets is a tree: its branches are parts that some of them share, its leaves the subnets. The tree
+is walked depth first, one batch of images at a time, and the map at each fork is kept until all behind it
+are done; so what is held at a time is a few maps of one batch. Where even that exceeds the memory given, a
+fork keeps nothing, and what lies behind it is computed from the fork before, once for each of its branches.
+
+Sharing changes no bit of any result: each part gets the same batches, one by one, as for its subnet alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from supernet.network.parts import Part
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Branch:
+    """Parts that some subnets have in common, then what they differ in.
+
+    Attributes:
+        parts: In order.
+        subnets: Indices of the subnets that end here.
+        branches: What follows for the others; none where subnets end here.
+    """
+
+    parts: tuple[Part, ...]
+    subnets: tuple[int, ...]
+    branches: tuple[Branch, ...]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of this branch and all behind it, for one image."""
+        return sum(part.macs for part in self.parts) + sum(branch.macs for branch in self.branches)
+
+    def all(self) -> Iterator[Branch]:
+        """This branch and all behind it."""
+        yield self
+        for branch in self.branches:
+            yield from branch.all()
+
+
+def grow(chains: Sequence[Sequence[Part]], room: float) -> tuple[Branch, ...]:
+    """The tree of subnets, given as chains of parts.
+
+    Args:
+        chains: For each subnet its parts.
+        room: Most numbers of one image that forks may keep at a time, along any path.
+    """
+    return tuple(_branches(list(range(len(chains))), chains, 0, room))
+
+
+def _branches(
+    subnets: list[int], chains: Sequence[Sequence[Part]], start: int, room: float
+) -> Iterator[Branch]:
+    """Branches of `subnets`, which agree before part `start` and whose maps are kept there."""
+    for group in _grouped(subnets, chains, start):
+        yield from _branch(group, chains, start, start + 1, room)
+
+
+def _branch(
+    group: list[int], chains: Sequence[Sequence[Part]], start: int, shared: int, room: float
+) -> Iterator[Branch]:
+    """Branches from part `start` of subnets that agree before part `shared`."""
+    first = chains[group[0]]
+    while shared < len(first) and all(chains[index][shared] == first[shared] for index in group[1:]):
+        shared += 1
+    if shared == len(first):
+        yield Branch(tuple(first[start:]), tuple(group), ())
+    elif first[shared - 1].output <= room:
+        behind = tuple(_branches(group, chains, shared, room - first[shared - 1].output))
+        yield Branch(tuple(first[start:shared]), (), behind)
+    else:
+        for part in _grouped(group, chains, shared):
+            yield from _branch(part, chains, start, shared + 1, room)
+
+
+def _grouped(subnets: list[int], chains: Sequence[Sequence[Part]], place: int) -> list[list[int]]:
+    """`subnets` by their part at `place`, in order of first appearance."""
+    groups: dict[Part, list[int]] = {}
+    for index in subnets:
+        groups.setdefault(chains[index][place], []).append(index)
+    return list(groups.values())
+
+
+def walk(
+    branches: Sequence[Branch],
+    x: T,
+    compute: Callable[[Branch, Part, T], T],
+    reach: Callable[[Branch, T], None],
+) -> None:
+    """Computes all subnets on one batch.
+
+    Args:
+        branches: The tree.
+        x: What the first parts get: images ``(n, 3, s, s)``, in whatever form `compute` takes them.
+        compute: Computes a part of a branch.
+        reach: Gets each branch at which subnets end, and their logits.
+    """
+    for branch in branches:
+        out = x
+        for part in branch.parts:
+            out = compute(branch, part, out)
+        if branch.branches:
+            walk(branch.branches, out, compute, reach)
+        else:
+            reach(branch, out)

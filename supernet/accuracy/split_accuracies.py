@@ -1,0 +1,176 @@
+"""Accuracies of several subnets on the search and test splits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import track
+
+from search_space.families import Family
+from search_space.space import Space
+from search_space.subnet import Subnet
+from search_space.subnet_sampling import UNIFORM, draw
+from supernet.accuracy import many_subnets as shared_oracle
+from supernet.accuracy import one_subnet as oracle
+from supernet.checkpoints.header import check_trained_on_pack, read_header
+from supernet.images import cifar10
+from supernet.images.data_sets import open_data
+from supernet.images.evaluation_pack import built_in_pack, load_pack
+from supernet.images.folder_layouts import DEFAULT_DATA
+from supernet.images.labelled_images import BATCH, Images, check_classes
+from supernet.network.number_formats import INT8
+from supernet.network.supernet import Supernet
+
+SPLITS = ("search", "test")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One subnet.
+
+    Attributes:
+        accuracy: In %, by split.
+        accuracy_fp32: The same in float32, where `accuracy` is in int8; else None.
+    """
+
+    name: str
+    family: str
+    conv_blocks: int
+    vit_blocks: int
+    macs: int
+    params: int
+    accuracy: dict[str, float]
+    accuracy_fp32: dict[str, float] | None = None
+
+    def drop(self, split: str) -> float:
+        """What int8 loses, in points."""
+        assert self.accuracy_fp32 is not None
+        return self.accuracy_fp32[split] - self.accuracy[split]
+
+
+@dataclass(frozen=True)
+class FamilyDrop:
+    """What int8 loses against float32 in one family, in points, by split.
+
+    Attributes:
+        family: Its name.
+        subnets: How many it is the mean of.
+        mean, largest: Over those.
+    """
+
+    family: str
+    subnets: int
+    mean: dict[str, float]
+    largest: dict[str, float]
+
+
+def family_drops(rows: Sequence[Row], splits: Sequence[str]) -> list[FamilyDrop]:
+    """The drop in each family that has subnets among `rows`."""
+    found = []
+    for member in Family:
+        drops = {split: [row.drop(split) for row in rows if row.family == member.value] for split in splits}
+        if count := len(drops[splits[0]]):
+            mean = {split: float(np.mean(of_split)) for split, of_split in drops.items()}
+            largest = {split: max(of_split) for split, of_split in drops.items()}
+            found.append(FamilyDrop(member.value, count, mean, largest))
+    return found
+
+
+def chosen_subnets(space: Space, random: int, seed: int, sampling: str = UNIFORM) -> dict[str, Subnet]:
+    """Largest, smallest and `random` random subnets by name.
+
+    Args:
+        space: The search space.
+        random: Number of random subnets.
+        seed: Their random seed.
+        sampling: How they are drawn, one of `SAMPLINGS`.
+    """
+    rng = np.random.default_rng(seed)
+    genotypes = {"largest": space.largest(), "smallest": space.smallest()}
+    genotypes |= {f"random {number + 1}": draw(space, sampling, rng, number) for number in range(random)}
+    return {name: space.decode(genotype) for name, genotype in genotypes.items()}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Images to classify by split, and those that record batch-norm statistics."""
+
+    splits: dict[str, Images]
+    calibration: Images
+
+
+def chosen_images(
+    directory: Path | None, name: str | None, splits: Sequence[str], space: Space, checkpoint: Path
+) -> Parts:
+    """The images of `splits`; without a `directory`, the evaluation pack and the test split in ``data``.
+
+    Raises:
+        DatasetError: There is no data set, it is damaged, or not the one that the checkpoint was trained on.
+        CheckpointError: Without a `directory`: the checkpoint was trained on other images than CIFAR-10's.
+        H4HError: It has another number of classes than `space`.
+    """
+    if directory is None:
+        check_trained_on_pack(checkpoint)
+        pack = load_pack(built_in_pack())
+        check_classes(space, pack.classes)
+        found: dict[str, Images] = {"search": pack.search}
+        if "test" in splits:
+            found["test"] = cifar10.load(DEFAULT_DATA)[1]
+        return Parts({split: found[split] for split in splits}, pack.calibration)
+    data = open_data(directory, name, space)
+    split = data.split_like(read_header(checkpoint).get("data"))
+    read = {"search": lambda: data.train.subset(split.search), "test": data.read_test}
+    calibration = data.train.subset(split.train[: cifar10.CALIBRATION_IMAGES])
+    return Parts({split: read[split]() for split in splits}, calibration)
+
+
+def accuracies(
+    supernet: Supernet,
+    subnets: Sequence[Subnet],
+    images: Parts,
+    *,
+    precision: str,
+    device: torch.device,
+    console: Console,
+) -> dict[str, dict[str, list[float]]]:
+    """Top-1 of each subnet in %, by precision and split; in int8 those of float32, too.
+
+    Args:
+        supernet: On `device`.
+        subnets: Members of its space.
+        images: What calibrates and what is classified.
+        precision: One of `SCORED_IN`.
+        device: Where to compute.
+        console: Shows progress.
+
+    Raises:
+        H4HError: A class score is not finite; names the subnet. Or an image cannot be read.
+    """
+    show = console.is_terminal
+    with console.status("batch-norm statistics") if show else nullcontext():
+        calibration = oracle.prepare(images.calibration, precision=precision, device=device)
+        found = {
+            precision: shared_oracle.calibrated(supernet, subnets, calibration, in_integers=precision == INT8)
+        }
+    if precision == INT8:
+        found = {"fp32": replace(found[INT8], integers=None)} | found
+    result: dict[str, dict[str, list[float]]] = {name: {} for name in found}
+    for split, of_split in images.splits.items():
+        right = {name: torch.zeros(len(subnets), dtype=torch.int64) for name in found}
+        # Images outside, subnets inside: a large test split is decoded once and never held whole.
+        batches = oracle.stream(of_split, precision=precision, device=device)
+        count = -(-len(of_split) // BATCH)
+        for batch in track(
+            batches, f"{split} split", count, console=console, transient=True, disable=not show
+        ):
+            for name, calibrated in found.items():
+                right[name] += shared_oracle.correct(calibrated, [batch]).sum(1).cpu()
+        for name, counts in right.items():
+            result[name][split] = (100 * counts.double() / len(of_split)).tolist()
+    return result

@@ -1,0 +1,96 @@
+"""What a checkpoint says of itself: its search space, and the images it was trained on. Needs no torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from search_space.errors import DocumentError, H4HError
+from search_space.files.yaml_document import parse_document
+from search_space.space import Space
+
+FORMAT = "h4h-supernet-1"
+HEADER = "h4h"
+"""Key of safetensors' own header under which ours stands, as JSON."""
+
+
+class CheckpointError(H4HError):
+    """A checkpoint that is absent, damaged, or of another kind than asked for."""
+
+
+def read_header(path: Path, expected_format: str = FORMAT) -> dict[str, Any]:
+    """Header of a safetensors file of ours.
+
+    Raises:
+        CheckpointError: It is absent, damaged, or its header names another format.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"checkpoint {path} does not exist")
+    try:
+        with safe_open(path, framework="np") as file:
+            header = json.loads((file.metadata() or {}).get(HEADER, "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise damaged(path, error) from error
+    if not isinstance(header, dict) or header.get("format") != expected_format:
+        got = header.get("format") if isinstance(header, dict) else header
+        raise CheckpointError(
+            f"checkpoint {path} must be of format {expected_format!r}, but its header says {got!r}"
+        )
+    return header
+
+
+def damaged(path: Path, error: Exception) -> CheckpointError:
+    """The error for a file that cannot be read as safetensors."""
+    return CheckpointError(f"checkpoint {path} is damaged or no safetensors file ({error})")
+
+
+def stored_space(path: Path) -> Space:
+    """The search space that the checkpoint at `path` was trained on.
+
+    Raises:
+        CheckpointError: As `read_header`, or its space cannot be read.
+    """
+    try:
+        return parse_document(Space, read_header(path).get("space"), source="header")
+    except DocumentError as error:
+        raise CheckpointError(f"checkpoint {path} holds no readable search space ({error})") from error
+
+
+def check_space(path: Path, stored: Space, wanted: Space) -> None:
+    """Raises `CheckpointError` unless the checkpoint at `path`, of space `stored`, is of space `wanted`."""
+    if stored.digest == wanted.digest:
+        return
+    if stored.head.classes != wanted.head.classes:
+        difference = (
+            f"space {stored.name!r} with {stored.head.classes} classes, not of {wanted.name!r} with "
+            f"{wanted.head.classes}"
+        )
+    elif stored.name != wanted.name:
+        difference = f"space {stored.name!r}, not of {wanted.name!r}"
+    else:
+        difference = f"another version of space {stored.name!r}"
+    raise CheckpointError(
+        f"checkpoint {path} is of {difference}: leave --space out to search the space it was trained on, or "
+        f"train one with this space"
+    )
+
+
+def check_trained_on_pack(path: Path) -> None:
+    """Raises `CheckpointError` if the checkpoint says that it was not trained on CIFAR-10's training split.
+
+    The evaluation pack would then hold images that it was trained on, or none of its kind.
+    """
+    record = read_header(path).get("data")
+    if record is not None and (record.get("data_set"), record.get("split_seed")) != ("cifar10", FIXED):
+        raise CheckpointError(
+            f"checkpoint {path} was trained on other images ({record.get('data_set')}, split seed "
+            f"{record.get('split_seed')}) than the evaluation pack in the repository belongs to: give "
+            f"its own by --data DIR"
+        )
+
+
+FIXED = "fixed"
+"""Stands for the seed of a split that the data set itself prescribes."""

@@ -1,0 +1,225 @@
+"""Data sets on disk: which images train, which score subnets, which are for the final report.
+
+What `torchvision.datasets` reads is read by it, from its own layout; nothing is ever fetched from here
+(`python -m supernet.data` does that). Grey images get three equal channels. CIFAR and Fashion-MNIST keep
+their size: the supernet resizes its input to each subnet's resolution.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.datasets import CIFAR100, FashionMNIST
+
+from search_space.space import Space
+from supernet.checkpoints.header import read_header
+from supernet.images import cifar10
+from supernet.images.evaluation_pack import CALIBRATED_ON, VAL_IMAGES, EvaluationPack, chosen_count, digest
+from supernet.images.folder_layouts import TRAIN, DatasetError, recognised
+from supernet.images.image_folder import list_folder
+from supernet.images.labelled_images import Images, LabelledImages, check_classes, loaded
+from supernet.images.search_split import Split, cut, recorded_seed
+
+TEST_FOLDERS = ("val", "test")
+"""Where the test split of a folder of images is looked for, in turn."""
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A data set.
+
+    Attributes:
+        name: One of `supernet.images.folder_layouts.LAYOUTS`.
+        classes: Number of classes.
+        train: All training images.
+        content: Digest of what they are, quick to make: names of files, or the labels.
+        read_test: Reads the test images, which are for final reports alone.
+        prescribed: The data set's own split, if it has one.
+    """
+
+    name: str
+    classes: int
+    train: Images
+    content: str
+    read_test: Callable[[], Images]
+    prescribed: Split | None = None
+
+    def split(self, seed: int | None = None) -> Split:
+        """The cut into training and search images.
+
+        Args:
+            seed: Draws it; None takes the data set's own, and seed 0 where it has none.
+
+        Raises:
+            DatasetError: There are too few images.
+        """
+        if seed is None and self.prescribed is not None:
+            return self.prescribed
+        return cut(self.train.labels, seed or 0)
+
+    def recorded(self, split: Split) -> dict[str, str]:
+        """What a checkpoint trained on `split` says of it."""
+        return split.record(self.name, self.content)
+
+    def split_like(self, record: Mapping[str, Any] | None) -> Split:
+        """The split that a checkpoint was trained with.
+
+        Args:
+            record: What its header says; None says nothing, and the data set's own split is taken.
+
+        Raises:
+            DatasetError: It was trained on other images, so some here may be among those it saw.
+        """
+        split = self.split(recorded_seed(record))
+        here = self.recorded(split)
+        if record is not None and dict(record) != here:
+            raise DatasetError(
+                f"the checkpoint was trained on other images ({_short(record)}) than --data holds "
+                f"({_short(here)}), so the search split could hold images that it has seen: give the images "
+                f"it was trained on, unchanged, or train a supernet on these"
+            )
+        return split
+
+
+def _short(record: Mapping[str, Any]) -> str:
+    return f"{record.get('data_set')}, {record.get('split_counts')}, split {str(record.get('split'))[:12]}"
+
+
+def open_data(directory: Path, name: str | None, space: Space) -> ImageData:
+    """The data set in `directory`, for networks of `space`.
+
+    Args:
+        directory: What the user gave as --data.
+        name: What the user gave as --dataset, if anything.
+        space: Its largest resolution decides the size of images from folders.
+
+    Raises:
+        DatasetError: There is none, or it is damaged.
+        H4HError: It has another number of classes than `space`.
+    """
+    name = recognised(directory, name)
+    if name == "folder":
+        return _folder(directory, space)
+    readers = {"cifar10": _cifar10, "cifar100": _cifar100, "fashion-mnist": _fashion_mnist}
+    data = readers[name](directory)
+    check_classes(space, data.classes)
+    return data
+
+
+def evaluation_images(
+    directory: Path,
+    name: str | None,
+    *,
+    space: Space,
+    checkpoint: Path,
+    val_images: int | None = None,
+    calibration_images: int | None = None,
+) -> EvaluationPack:
+    """Search and calibration images out of a user's training images; the test images are not looked at.
+
+    Args:
+        directory: What the user gave as --data.
+        name: What the user gave as --dataset, if anything.
+        space: The space that is searched.
+        checkpoint: The supernet; the split is the one it was trained with.
+        val_images: Number of search images to read, `VAL_IMAGES` or all there are unless told.
+        calibration_images: The same of calibration images, `CALIBRATED_ON` unless told.
+
+    Raises:
+        DatasetError: There is no data set, it is damaged, or not the one that the checkpoint was trained on.
+        H4HError: It has another number of classes than `space`, or fewer images than asked for.
+        CheckpointError: The checkpoint is damaged.
+    """
+    trained_on = read_header(checkpoint).get("data")
+    data = open_data(directory, name, space)
+    split = data.split_like(trained_on)
+    val_images = chosen_count("--val-images", val_images, VAL_IMAGES, len(split.search))
+    calibration_images = chosen_count(
+        "--calibration-images", calibration_images, CALIBRATED_ON, len(split.train)
+    )
+    search = loaded(data.train.subset(split.search[:val_images]))
+    calibration = loaded(data.train.subset(split.train[:calibration_images]))
+    return EvaluationPack(
+        search, calibration, digest(search, calibration), data.classes, data.recorded(split)
+    )
+
+
+def _cifar10(directory: Path) -> ImageData:
+    train, test = cifar10.load(directory)
+    return ImageData(
+        name="cifar10",
+        classes=cifar10.CLASSES,
+        train=train,
+        content=_digest(train.labels),
+        read_test=lambda: test,
+        prescribed=cifar10.fixed_split(len(train)),
+    )
+
+
+def _cifar100(directory: Path) -> ImageData:
+    def read(*, train: bool) -> tuple[LabelledImages, int]:
+        try:
+            found = CIFAR100(str(directory), train=train)
+        except RuntimeError as error:
+            raise _damaged("CIFAR-100", "cifar100", directory) from error
+        return cifar10.channel_first(found.data, found.targets), len(found.classes)
+
+    images, classes = read(train=True)
+    return ImageData("cifar100", classes, images, _digest(images.labels), lambda: read(train=False)[0])
+
+
+def _fashion_mnist(directory: Path) -> ImageData:
+    def read(*, train: bool) -> LabelledImages:
+        try:
+            found = FashionMNIST(str(directory), train=train)
+        # torchvision checks no sums here, and meets a damaged file with whatever its parser trips over.
+        except (RuntimeError, ValueError, AssertionError, LookupError, OSError) as error:
+            raise _damaged("Fashion-MNIST", "fashion-mnist", directory) from error
+        # (n, h, w) -> (n, 3, h, w)
+        return LabelledImages(found.data[:, None].repeat(1, 3, 1, 1), found.targets)
+
+    images = read(train=True)
+    classes = len(FashionMNIST.classes)
+    return ImageData("fashion-mnist", classes, images, _digest(images.labels), lambda: read(train=False))
+
+
+def _damaged(title: str, name: str, directory: Path) -> DatasetError:
+    return DatasetError(
+        f"{title} in {directory} is incomplete or damaged: delete it and run "
+        f"`python -m supernet.data {name} --data {directory}`"
+    )
+
+
+def _digest(labels: Tensor) -> str:
+    return hashlib.sha256(labels.to(torch.int64).numpy().tobytes()).hexdigest()
+
+
+def _folder(directory: Path, space: Space) -> ImageData:
+    listing = list_folder(directory / TRAIN)
+    check_classes(space, len(listing.classes))  # decoding may take minutes
+    crop = max(space.resolution)
+
+    def read_test() -> Images:
+        folder = next((path for name in TEST_FOLDERS if (path := directory / name).is_dir()), None)
+        if folder is None:
+            raise DatasetError(
+                f"{directory} holds no test images: put those of each class into {directory}/val/CLASS "
+                f"(supernet.evaluate does without them: --split search)"
+            )
+        test = list_folder(folder)
+        odd = sorted(set(test.classes) ^ set(listing.classes))
+        if odd:
+            # Classes are numbered in the order of their folders, so one that is missing would shift others.
+            raise DatasetError(
+                f"{folder} and {listing.folder} must hold the same classes, but only one of them has "
+                f"{', '.join(odd[:3])}{' ...' if len(odd) > 3 else ''}"
+            )
+        return test.images(crop=crop)
+
+    return ImageData("folder", len(listing.classes), listing.images(crop=crop), listing.content, read_test)

@@ -1,0 +1,96 @@
+"""Which data set a folder holds, recognised by what lies in it.
+
+| data set | what lies in the folder |
+|---|---|
+| ``cifar10`` | ``cifar-10-batches-bin/`` (of `python -m supernet.data`) or ``cifar-10-batches-py/`` |
+| ``cifar100`` | ``cifar-100-python/`` |
+| ``fashion-mnist`` | ``FashionMNIST/raw/`` |
+| ``folder`` | ``train/CLASS/*.jpg`` and ``val/CLASS/*.jpg`` (or ``test``): ImageNet, or images of one's own |
+
+The first three are the layouts of `torchvision.datasets`. This module needs no torch, so that a command
+refuses a wrong folder at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from search_space.errors import H4HError
+
+CIFAR10_BATCHES = "cifar-10-batches-bin"
+CIFAR10_PICKLES = "cifar-10-batches-py"
+TRAIN = "train"
+
+LAYOUTS = {
+    "cifar10": (CIFAR10_BATCHES, CIFAR10_PICKLES),
+    "cifar100": ("cifar-100-python",),
+    "fashion-mnist": ("FashionMNIST",),
+    "folder": (TRAIN,),
+}
+"""Data sets by name, with the folders by which each is recognised."""
+
+
+class DatasetError(H4HError):
+    """A data set that is absent, damaged or cannot be fetched."""
+
+
+DEFAULT_DATA = Path("data")
+"""Where commands that need a data set look for it unless told."""
+
+
+def add_data(
+    add: Callable[..., object],
+    default: Path | None = None,
+    *,
+    otherwise: str = "images of CIFAR-10 that are in the repository",
+) -> None:
+    """Adds --data and --dataset.
+
+    Args:
+        add: `add_argument` of what they are added to.
+        default: Folder that is taken without --data, if one is.
+        otherwise: What is taken without --data where no folder is.
+    """
+    add(
+        "--data",
+        type=Path,
+        default=default,
+        metavar="DIR",
+        help="folder of CIFAR-10, CIFAR-100, Fashion-MNIST, or of train/CLASS/*.jpg and val/CLASS/*.jpg "
+        f"(default: {default or otherwise})",
+    )
+    add(
+        "--dataset",
+        choices=tuple(LAYOUTS),
+        help="which data set, where DIR holds several (default: recognised)",
+    )
+
+
+def recognised(directory: Path, name: str | None = None) -> str:
+    """Name of the data set in `directory`.
+
+    Args:
+        directory: What the user gave as --data.
+        name: What the user gave as --dataset, one of `LAYOUTS`; needed only where several data sets share
+            the folder.
+
+    Raises:
+        DatasetError: `directory` holds none, or several and no `name` was given, or not `name`.
+    """
+    found = [each for each, folders in LAYOUTS.items() if any((directory / one).is_dir() for one in folders)]
+    if name is None and len(found) == 1:
+        return found[0]
+    if name in found:
+        assert name is not None
+        return name
+    if name is None and found:
+        raise DatasetError(f"--data {directory} holds {' and '.join(found)}: name one by --dataset")
+    wanted = f"no {name}" if name else "no data set"
+    remedy = {
+        "folder": f"put the images of each class into {directory}/{TRAIN}/CLASS",
+        None: f"run `python -m supernet.data cifar10 --data {directory}` for CIFAR-10 (or cifar100, "
+        f"fashion-mnist), or put images of your own into {directory}/{TRAIN}/CLASS",
+    }.get(name, f"run `python -m supernet.data {name} --data {directory}`")
+    where = "holds" if directory.is_dir() else "is no folder and holds"
+    raise DatasetError(f"--data {directory} {where} {wanted}: {remedy}")

@@ -1,0 +1,270 @@
+"""Folders of images, one folder to a class: small ones decoded once and kept, large ones read on the fly.
+
+`torchvision.datasets.ImageFolder` finds the images. They become squares as is usual for ImageNet: the short
+side is resized and the centre cut out. A network of `s` pixels sees the centre `s` of squares of ``8/7 s``
+(224 of 256), so that training can crop at random; up to 64 pixels there is no such margin.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import PIL
+import torch
+import torchvision
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision.datasets import ImageFolder
+from torchvision.datasets.folder import pil_loader
+from torchvision.transforms.v2 import functional as F
+
+from search_space.files.cache_folder import cache_folder
+from supernet.checkpoints.header import CheckpointError
+from supernet.checkpoints.tensor_file import read_tensors, write_tensors
+from supernet.images.folder_layouts import DatasetError
+from supernet.images.labelled_images import BATCH, Images, LabelledImages, centre
+
+LARGEST_WITHOUT_MARGIN = 64
+CACHE_FORMAT = "h4h-images-1"
+CACHE_BYTES = 2 << 30
+"""A folder whose squares take no more than this is small."""
+
+SERIAL_IMAGES = 512
+"""Fewer images are decoded sooner than processes for it start."""
+
+NAMED_FAILURES = 3
+
+
+class UnreadableImageError(DatasetError):
+    """A file that is no image, or a damaged one."""
+
+    def __init__(self, message: str) -> None:
+        # Out of a worker of a DataLoader comes the text of a whole traceback; its last line is ours.
+        last = message.strip().splitlines()[-1]
+        super().__init__(last.removeprefix(f"{type(self).__module__}.{type(self).__qualname__}: "))
+
+
+class ImageFiles(Images):
+    """Images in files, decoded whenever one is asked for. An item is the whole image.
+
+    Args:
+        paths: The files.
+        labels: Class of each, ``(n,)``.
+        crop: Side of the squares that a network sees.
+    """
+
+    crop: int
+
+    def __init__(self, paths: Sequence[str], labels: Tensor, *, crop: int) -> None:
+        # One array, since a list of a million strings is copied into every worker, reference by reference.
+        self._paths = np.array([os.fsencode(path) for path in paths])
+        self.labels = labels
+        self.crop = crop
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return F.pil_to_tensor(self.image(index)), int(self.labels[index])
+
+    def image(self, index: int) -> Image.Image:
+        """The image at `index`, with three channels.
+
+        Raises:
+            UnreadableImageError: The file is damaged or no image.
+        """
+        path = os.fsdecode(self._paths[index])
+        try:
+            image: Image.Image = pil_loader(path)
+        except Exception as error:  # Pillow raises nearly anything for damaged files.
+            raise UnreadableImageError(f"image {path} cannot be read ({_line(error)})") from error
+        return image
+
+    def subset(self, indices: Tensor) -> ImageFiles:
+        chosen = ImageFiles((), self.labels[indices], crop=self.crop)
+        chosen._paths = self._paths[indices.numpy()]
+        return chosen
+
+    def evaluated(self) -> Iterator[LabelledImages]:
+        for squares in decoded(self, stored_side(self.crop)):
+            yield LabelledImages(centre(squares.pixels, self.crop), squares.labels)
+
+
+def stored_side(crop: int) -> int:
+    """Side of the squares that are kept where a network sees `crop` pixels."""
+    return crop if crop <= LARGEST_WITHOUT_MARGIN else round(crop * 8 / 7)
+
+
+def square(image: Image.Image, side: int) -> Tensor:
+    """The centre of `image` as ``(3, side, side)``, uint8: as large as its short side allows."""
+    resized = F.resize(image, [side], antialias=True)
+    pixels: Tensor = F.pil_to_tensor(F.center_crop(resized, [side, side]))
+    return pixels
+
+
+class _Squares(Dataset[tuple[Tensor | None, int, str]]):
+    """Squares of `files`; None with the reason where one cannot be read, so that all such can be counted."""
+
+    def __init__(self, files: ImageFiles, side: int) -> None:
+        self._files = files
+        self._side = side
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getitem__(self, index: int) -> tuple[Tensor | None, int, str]:
+        label = int(self._files.labels[index])
+        try:
+            return square(self._files.image(index), self._side), label, ""
+        except UnreadableImageError as error:
+            return None, label, str(error)
+
+
+def _collected(items: list[tuple[Tensor | None, int, str]]) -> tuple[Tensor, Tensor, list[str]]:
+    pixels = [pixels for pixels, _, _ in items if pixels is not None]
+    failures = [reason for pixels, _, reason in items if pixels is None]
+    labels = torch.tensor([label for _, label, _ in items])
+    return torch.stack(pixels) if pixels else torch.empty(0), labels, failures
+
+
+def decoded(files: ImageFiles, side: int) -> Iterator[LabelledImages]:
+    """Squares of `files` in order, in batches.
+
+    Raises:
+        DatasetError: Images cannot be read; says how many and names the first.
+    """
+    loader = DataLoader(
+        _Squares(files, side),
+        batch_size=BATCH,
+        num_workers=0 if len(files) < SERIAL_IMAGES else min(8, os.cpu_count() or 1),
+        collate_fn=_collected,
+        # Else a first start, which decodes, would draw from the global one, and a later start would not.
+        generator=torch.Generator(),
+    )
+    failures: list[str] = []
+    for pixels, labels, failed in loader:
+        failures += failed
+        if not failures:
+            yield LabelledImages(pixels, labels)
+    if failures:
+        more = len(failures) - NAMED_FAILURES
+        named = "; ".join(failures[:NAMED_FAILURES]) + (f"; and {more} more" if more > 0 else "")
+        raise DatasetError(
+            f"{len(failures)} of {len(files)} images cannot be read: {named}. Delete or replace them"
+        )
+
+
+# --- folders -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images below a folder, none of them read yet.
+
+    Attributes:
+        folder: Holds a folder for each class.
+        paths: Of the images, class by class.
+        labels: Class of each, ``(n,)``.
+        classes: Names of the classes in order.
+    """
+
+    folder: Path
+    paths: tuple[str, ...]
+    labels: Tensor
+    classes: tuple[str, ...]
+
+    @cached_property
+    def content(self) -> str:
+        """Digest of which images there are: of their names."""
+        sha = hashlib.sha256()
+        for path in self.paths:
+            sha.update(os.fsencode(os.path.relpath(path, self.folder)) + b"\0")
+        return sha.hexdigest()
+
+    def images(self, *, crop: int) -> Images:
+        """The images, decoded if they are few enough to be kept.
+
+        Args:
+            crop: Side of the squares that a network sees.
+
+        Raises:
+            DatasetError: Among few enough, some cannot be read.
+        """
+        files = ImageFiles(self.paths, self.labels, crop=crop)
+        side = stored_side(crop)
+        is_small = 3 * side * side * len(files) <= CACHE_BYTES
+        return _kept(files, self, side) if is_small else files
+
+
+def list_folder(folder: Path) -> Listing:
+    """Finds the images below `folder`.
+
+    Raises:
+        DatasetError: There is no class, only one, or one without images.
+    """
+    try:
+        found = ImageFolder(folder)
+    except (OSError, ValueError) as error:
+        raise DatasetError(
+            f"{folder} must hold a folder of images for each class, but: {_line(error)}"
+        ) from error
+    if len(found.classes) < 2:
+        raise DatasetError(
+            f"{folder} holds one class, {found.classes[0]!r}: there must be a folder for each of at least 2"
+        )
+    paths = tuple(path for path, _ in found.samples)
+    return Listing(folder, paths, torch.tensor(found.targets), tuple(found.classes))
+
+
+def _kept(files: ImageFiles, listing: Listing, side: int) -> LabelledImages:
+    """All squares of `files`, from the cache where they stand in it as the files are now."""
+    crop = files.crop if files.crop < side else None
+    cache = _cache_file(listing.folder, side)
+    content = _content(listing.paths)
+    try:
+        tensors, header = read_tensors(cache, CACHE_FORMAT)
+        if header["content"] == content:
+            return LabelledImages(tensors["pixels"], files.labels, crop)
+    except (CheckpointError, KeyError):
+        pass  # absent, or damaged: it is made again
+    console = Console(stderr=True, highlight=False)
+    squares = track(
+        decoded(files, side),
+        f"decoding {len(files):,} images",
+        -(-len(files) // BATCH),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    pixels = torch.empty((len(files), 3, side, side), dtype=torch.uint8)
+    for number, batch in enumerate(squares):
+        pixels[number * BATCH : number * BATCH + len(batch)] = batch.pixels
+    try:
+        write_tensors(cache, {"pixels": pixels}, {"format": CACHE_FORMAT, "content": content})
+    except OSError as error:
+        console.print(f"note: decoded images are not kept for the next start ({_line(error)})")
+    return LabelledImages(pixels, files.labels, crop)
+
+
+def _cache_file(folder: Path, side: int) -> Path:
+    """One file for each folder and side, so that a changed folder leaves no old one behind."""
+    name = hashlib.sha256(f"{side} {folder.resolve()}".encode()).hexdigest()[:24]
+    return cache_folder() / "images" / f"{name}.safetensors"
+
+
+def _content(paths: Sequence[str]) -> str:
+    """Digest of names, sizes and times of files, and of the libraries that decode them."""
+    states = [(path, (state := Path(path).stat()).st_size, state.st_mtime_ns) for path in paths]
+    versions = [PIL.__version__, torchvision.__version__]
+    return hashlib.sha256(json.dumps([versions, states]).encode()).hexdigest()
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

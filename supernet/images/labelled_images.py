@@ -1,0 +1,142 @@
+"""Labelled images: what a data set gives to training and to evaluation, and how they become network input."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import overload
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+
+from search_space.errors import H4HError
+from search_space.space import Space
+
+MEAN = (0.49139968, 0.48215841, 0.44653091)
+DEVIATION = (0.24703223, 0.24348513, 0.26158784)
+"""Mean and standard deviation of CIFAR-10's training pixels, in units of 255, per channel."""
+
+BATCH = 256
+"""Images that evaluation holds as network input at a time."""
+
+
+class Images(Dataset[tuple[Tensor, int]]):
+    """Images of three channels with their classes, in memory or read as they are asked for.
+
+    An item is what training augments: pixels ``(3, h, w)``, uint8, and the class.
+
+    Attributes:
+        labels: Class of each image, ``(n,)``, int64.
+        crop: Side to which training crops an image at random scale and place (random-resized crop), since
+            items show more than a network sees; None where every item is a square that a network sees
+            whole.
+    """
+
+    labels: Tensor
+    crop: int | None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @abstractmethod
+    def subset(self, indices: Tensor) -> Images:
+        """The images at `indices`, ``(m,)``, in their order."""
+
+    @abstractmethod
+    def evaluated(self) -> Iterator[LabelledImages]:
+        """The images as evaluation sees them, in order, in batches of equal squares.
+
+        Raises:
+            DatasetError: An image cannot be read.
+        """
+
+
+@dataclass(frozen=True)
+class LabelledImages(Images):
+    """Images of one size, in memory. A slice of them is of the same kind.
+
+    Attributes:
+        pixels: ``(n, 3, s, s)``, uint8.
+        labels: ``(n,)``, int64.
+        crop: See `Images`; evaluation sees the centre of this side.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+    crop: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[Tensor, int]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> LabelledImages: ...
+
+    def __getitem__(self, index: int | slice) -> tuple[Tensor, int] | LabelledImages:
+        if isinstance(index, slice):
+            return LabelledImages(self.pixels[index], self.labels[index], self.crop)
+        return self.pixels[index], int(self.labels[index])
+
+    def subset(self, indices: Tensor) -> LabelledImages:
+        return LabelledImages(self.pixels[indices], self.labels[indices], self.crop)
+
+    def evaluated(self) -> Iterator[LabelledImages]:
+        for start in range(0, len(self), BATCH):
+            part = self[start : start + BATCH]
+            yield LabelledImages(centre(part.pixels, self.crop or part.pixels.shape[-1]), part.labels)
+
+
+def loaded(images: Images) -> LabelledImages:
+    """All `images` as evaluation sees them, in memory.
+
+    Raises:
+        DatasetError: An image cannot be read.
+    """
+    parts = list(images.evaluated())
+    return LabelledImages(
+        torch.cat([part.pixels for part in parts]), torch.cat([part.labels for part in parts])
+    )
+
+
+def centre(pixels: Tensor, side: int) -> Tensor:
+    """``(..., s, s)`` -> the ``(..., side, side)`` in the middle."""
+    margin = (pixels.shape[-1] - side) // 2
+    return pixels[..., margin : margin + side, margin : margin + side]
+
+
+def check_classes(space: Space, classes: int) -> None:
+    """Raises `H4HError` if networks of `space` tell another number of classes apart than `classes`."""
+    if space.head.classes != classes:
+        raise H4HError(
+            f"space {space.name!r} has {space.head.classes} classes, but the images have {classes}: choose "
+            f"other images by --data, or train a supernet of a space of your own, a YAML file with the lines "
+            f"`base: cifar32`, `name: mine`, `head: {{classes: {classes}}}`"
+        )
+
+
+def check_images(images: Tensor) -> None:
+    """Raises `H4HError` unless network input is of shape ``(n, 3, s, s)``; any `s` does, as it is resized."""
+    if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
+        raise H4HError(f"images must be of shape (n, 3, s, s), but got {tuple(images.shape)}")
+
+
+def normalised(pixels: Tensor, dtype: torch.dtype) -> Tensor:
+    """uint8 ``(n, 3, h, w)`` -> the same shape in `dtype`, channels_last, zero mean, unit deviation."""
+    mean = torch.tensor(MEAN, device=pixels.device).view(1, 3, 1, 1)
+    deviation = torch.tensor(DEVIATION, device=pixels.device).view(1, 3, 1, 1)
+    scaled = (pixels.float() / 255 - mean) / deviation
+    return scaled.to(dtype).contiguous(memory_format=torch.channels_last)
+
+
+def resized(images: Tensor, side: int) -> Tensor:
+    """``(n, c, s, s)`` -> ``(n, c, side, side)``, bilinear with antialiasing."""
+    if images.shape[-1] == side:
+        return images
+    return F.interpolate(
+        images.float(), (side, side), mode="bilinear", antialias=True, align_corners=False
+    ).to(images.dtype)

@@ -1,0 +1,83 @@
+"""The supernet: one set of weights that every subnet of a search space shares."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from search_space.space import Space
+from search_space.subnet import Head, Stem, Subnet, downsampled
+from supernet.images.labelled_images import check_images, resized
+from supernet.network.batch_norm import Normalisation, by_batch
+from supernet.network.blocks import ElasticStage
+from supernet.network.elastic_layers import (
+    ElasticBatchNorm,
+    ElasticConv2d,
+    ElasticLinear,
+    activated,
+    normalised,
+)
+from supernet.network.residual import Residual, add
+
+
+class Supernet(nn.Module):
+    """Elastic network over `space`.
+
+    Args:
+        space: The search space whose subnets it computes.
+    """
+
+    def __init__(self, space: Space) -> None:
+        super().__init__()
+        self.space = space
+        width = max(space.stem.width)
+        side = downsampled(max(space.resolution), space.stem.stride)
+        self.stem = ElasticConv2d(3, width, kernel=3, stride=space.stem.stride)
+        self.stem_norm = ElasticBatchNorm(width)
+        self.stages = nn.ModuleList()
+        for options in space.stages:
+            side = downsampled(side, options.stride)
+            self.stages.append(ElasticStage(width, side=side, options=options))
+            width = max(options.width)
+        self.head = ElasticConv2d(width, space.head.width)
+        self.head_norm = ElasticBatchNorm(space.head.width)
+        self.classifier = ElasticLinear(space.head.width, space.head.classes)
+
+    def forward(
+        self,
+        images: Tensor,
+        subnet: Subnet,
+        normalise: Normalisation = by_batch,
+        residual: Residual = add,
+    ) -> Tensor:
+        """Class scores of `images` by `subnet`, computed in the images' dtype.
+
+        Args:
+            images: ``(n, 3, s, s)``, normalised; resized (bilinear, antialiased) where `s` is not the
+                subnet's resolution.
+            subnet: A member of the supernet's space.
+            normalise: Where batch norm takes its statistics from; the batch, unless told.
+            residual: How a block's branch joins what it started from; their sum, unless told.
+
+        Returns:
+            Logits ``(n, classes)``.
+
+        Raises:
+            H4HError: `images` has another shape.
+        """
+        check_images(images)
+        x = self.begin(resized(images, subnet.resolution), subnet.stem, normalise)
+        for layer, stage in zip(self.stages, subnet.stages, strict=True):
+            x = layer(x, stage, normalise, residual)
+        return self.classify(x, subnet.head, normalise)
+
+    def begin(self, images: Tensor, stem: Stem, normalise: Normalisation) -> Tensor:
+        """``(n, 3, s, s)`` -> ``(n, width, ceil(s / stride), ceil(s / stride))``."""
+        return activated(self.stem, self.stem_norm, images, stem.width, normalise)
+
+    def classify(self, x: Tensor, head: Head, normalise: Normalisation) -> Tensor:
+        """``(n, in_width, h, w)`` -> ``(n, classes)``."""
+        # Not `activated`, which hides a NaN: what went wrong before shall be seen in the class scores.
+        x = F.relu6(normalised(self.head, self.head_norm, x, head.width, normalise))
+        logits: Tensor = self.classifier(x.mean((2, 3)), head.classes)
+        return logits

@@ -1,0 +1,60 @@
+"""Supernet checkpoints: float16 safetensors whose header holds the search space. No pickles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from search_space.space import Space
+from supernet.checkpoints.header import (
+    FORMAT,
+    CheckpointError,
+    check_space,
+    stored_space,
+)
+from supernet.checkpoints.tensor_file import read_tensors, write_tensors
+from supernet.network.supernet import Supernet
+
+
+def save_checkpoint(path: Path, supernet: Supernet, data: Mapping[str, str] | None = None) -> None:
+    """Writes the weights in float16, with the search space in the header.
+
+    Args:
+        path: The file.
+        supernet: What to write.
+        data: What it was trained on, as `supernet.images.data_sets.ImageData.recorded` says it; a search on the
+            same images then holds out those that training held out.
+    """
+    tensors = {name: tensor.to(torch.float16) for name, tensor in supernet.state_dict().items()}
+    header: dict[str, Any] = {"format": FORMAT, "space": supernet.space.to_dict()}
+    if data is not None:
+        header["data"] = dict(data)
+    write_tensors(path, tensors, header)
+
+
+def load_checkpoint(path: Path, space: Space | None = None) -> Supernet:
+    """The supernet of a checkpoint, its weights in float32.
+
+    Args:
+        path: File that `save_checkpoint` wrote.
+        space: The space that it must be of, if one is expected.
+
+    Raises:
+        CheckpointError: The file is absent, damaged, not finite, or of another space.
+    """
+    tensors, _ = read_tensors(path, FORMAT)
+    stored = stored_space(path)
+    if space is not None:
+        check_space(path, stored, space)
+    supernet = Supernet(stored)
+    try:
+        supernet.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    except RuntimeError as error:
+        raise CheckpointError(f"checkpoint {path} does not fit its own search space ({error})") from error
+    for name, tensor in tensors.items():
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(f"checkpoint {path}: {name} holds values that are not finite")
+    return supernet

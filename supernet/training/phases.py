@@ -1,0 +1,171 @@
+"""Phases of training: which part of the space each trains, with which rate, on which subnets.
+
+H4H (ASP-DAC 2025) trains a hybrid supernet in two: first with all transformer blocks removed, then the
+whole space from those weights. The transformer blocks' layer scale starts near zero, so the second phase
+begins at the first one's function. Once-for-all (ICLR 2020) frees one kind of choice after the other
+(progressive shrinking).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from search_space.errors import DocumentError, UnknownNameError
+from search_space.families import without_vit
+from search_space.files.yaml_document import Document
+from search_space.genotype import Genotype
+from search_space.space import Space
+from search_space.subnet import Subnet
+from search_space.subnet_sampling import FAMILY, SAMPLINGS, UNIFORM
+
+CHOICES = (
+    "resolution",
+    "width",
+    "downsampling",
+    "kernel",
+    "expansion",
+    "conv_depth",
+    "vit_depth",
+    "heads",
+    "mlp_ratio",
+)
+"""Kinds of choice, as the genes' names end; `width` is that of the stem and of the stages."""
+
+TRAIN, LOW_RATE, FREEZE = "train", "low_lr", "freeze"
+CNN_MODES = (TRAIN, LOW_RATE, FREEZE)
+
+LOW_RATE_FACTOR = 0.1
+"""Rate of the CNN's weights under `low_lr`, as a share of the phase's."""
+
+COSINE, CONSTANT = "cosine", "constant"
+SCHEDULES = (COSINE, CONSTANT)
+
+PARETO = "pareto"
+PHASE_SAMPLINGS = (*SAMPLINGS, PARETO)
+
+FAMILY_CHOICES = ("downsampling", "conv_depth", "vit_depth")
+"""Choices that decide a subnet's family."""
+
+LARGEST, SMALLEST, RANDOM = "largest", "smallest", "random"
+KINDS = (LARGEST, SMALLEST, RANDOM)
+"""Kinds of subnet in a step."""
+
+
+@dataclass(frozen=True)
+class Phase(Document):
+    """A stretch of training over one part of the space.
+
+    Attributes:
+        name: For progress and logs.
+        epochs: Number of passes over the training images, at least 1.
+        rate: Learning rate after warm-up, above 0.
+        random_subnets: Random subnets per step, beside the largest and the smallest.
+        vit: Whether transformer blocks are trained; without them, every subnet loses all of its own.
+        cnn: What becomes of the weights that a network without transformer blocks has: ``train`` (at the
+            phase's rate), ``low_lr`` (a tenth of it), ``freeze`` (they keep every bit).
+        elastic: Kinds of choice that are free (of `CHOICES`); the others stay at their largest option, the
+            kind of down-sampling at that of the largest network. None: all are free.
+        sampling: How random subnets are drawn: ``uniform`` over genes; ``family``, each family equally often;
+            ``macs``, each of eight bins of multiply-accumulates equally often; ``pareto``, in each such bin the
+            most promising of a few (`supernet.training.step_subnets`).
+        largest_every: Steps from one training of the largest subnet to the next. In between, stored soft labels
+            or the running average of the weights give the targets.
+    """
+
+    name: str
+    epochs: int
+    rate: float
+    random_subnets: int
+    vit: bool = True
+    cnn: str = TRAIN
+    elastic: tuple[str, ...] | None = None
+    sampling: str = UNIFORM
+    largest_every: int = 1
+
+    def check(self) -> None:
+        """Raises `DocumentError` that names the phase, the field, its value and those allowed."""
+        where = f"phase {self.name!r}"
+        if self.epochs < 1:
+            raise DocumentError(
+                f"{where}: epochs must be at least 1, but got {self.epochs}; leave out a phase that has none"
+            )
+        # `not >` and not `<=`, so that NaN is refused as well.
+        if not 0 < self.rate < math.inf:
+            raise DocumentError(f"{where}: rate must be above 0 and finite, but got {self.rate}")
+        if self.random_subnets < 0:
+            raise DocumentError(f"{where}: random_subnets must be at least 0, but got {self.random_subnets}")
+        if self.cnn not in CNN_MODES:
+            raise UnknownNameError(f"treatment of the CNN in {where}", self.cnn, CNN_MODES)
+        if self.cnn == FREEZE and not self.vit:
+            raise DocumentError(f"{where}: cnn: freeze with vit: false leaves nothing to train")
+        for choice in self.elastic or ():
+            if choice not in CHOICES:
+                raise UnknownNameError(f"elastic choice in {where}", choice, CHOICES)
+        if self.sampling not in PHASE_SAMPLINGS:
+            raise UnknownNameError(f"sampling in {where}", self.sampling, PHASE_SAMPLINGS)
+        missing = [
+            choice for choice in FAMILY_CHOICES if self.elastic is not None and choice not in self.elastic
+        ]
+        if self.sampling == FAMILY and missing:
+            raise DocumentError(
+                f"{where}: sampling: family needs {', '.join(FAMILY_CHOICES)} among elastic, but it lacks "
+                f"{', '.join(missing)}: add them, or choose another sampling"
+            )
+        if self.sampling == PARETO and (self.elastic is not None or not self.vit):
+            raise DocumentError(
+                f"{where}: sampling: pareto needs the whole space, but the phase has "
+                f"{'vit: false' if not self.vit else 'elastic choices'}: choose another sampling"
+            )
+        if self.largest_every < 1:
+            raise DocumentError(f"{where}: largest_every must be at least 1, but got {self.largest_every}")
+
+
+def restricted(space: Space, phase: Phase, genotype: Genotype) -> Subnet:
+    """The subnet of `genotype`, moved into the part of the space that `phase` trains."""
+    if phase.elastic is not None:
+        genes = zip(space.genes, genotype, _fullest(space), strict=True)
+        genotype = space.canonical(
+            [
+                value if gene.name.rpartition(".")[2] in phase.elastic else fullest
+                for gene, value, fullest in genes
+            ]
+        )
+    subnet = space.decode(genotype)
+    return subnet if phase.vit else without_vit(subnet)
+
+
+def _fullest(space: Space) -> list[int]:
+    """The largest network's genes, and the last option of those that it does not use."""
+    return [
+        value if gene.name.endswith(".downsampling") else gene.cardinality - 1
+        for gene, value in zip(space.genes, space.largest(), strict=True)
+    ]
+
+
+def phase_at(phases: Sequence[Phase], epoch: int) -> tuple[Phase, int]:
+    """The phase to which `epoch` (from 0) belongs, and the epoch's number within it."""
+    for phase in phases:
+        if epoch < phase.epochs:
+            return phase, epoch
+        epoch -= phase.epochs
+    raise IndexError("epoch lies behind the last phase")
+
+
+def learning_rate(phase: Phase, progress: float, *, warm_up_epochs: float, schedule: str) -> float:
+    """Linear warm-up, then cosine to zero or constant.
+
+    Args:
+        phase: The phase at hand.
+        progress: Epochs of it that are done, with fraction.
+        warm_up_epochs: Length of the warm-up; at most half of the phase is used.
+        schedule: One of `SCHEDULES`.
+    """
+    warm_up = min(warm_up_epochs, phase.epochs / 2)
+    if progress < warm_up:
+        return phase.rate * progress / warm_up
+    if schedule == CONSTANT:
+        return phase.rate
+    share = (progress - warm_up) / (phase.epochs - warm_up)
+    return phase.rate * 0.5 * (1 + math.cos(math.pi * share))

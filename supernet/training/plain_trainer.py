@@ -1,0 +1,250 @@
+"""Training of one plain network: from a supernet's slices, or from the start of a fresh supernet.
+
+As in `training`, everything random in an epoch comes from the seed and the epoch's number, so a state is only
+the weights, the running statistics, the optimiser's moments and the number of epochs done.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from search_space.errors import H4HError
+from search_space.files.setting_differences import differing
+from supernet.checkpoints.header import CheckpointError
+from supernet.checkpoints.tensor_file import read_tensors, write_tensors
+from supernet.images.labelled_images import Images, normalised
+from supernet.network.number_formats import PRECISIONS, resolve_precision
+from supernet.network.plain_network import PlainNetwork, with_fast_backward
+from supernet.network.teacher_network import TeacherNetwork
+from supernet.training.augmentation import mixing
+from supernet.training.batches import Draw, make_batches, torch_seed
+from supernet.training.distributed import World
+from supernet.training.optimizer import make_optimizer, set_rate
+from supernet.training.phases import Phase, learning_rate
+from supernet.training.recipe import Recipe
+from supernet.training.soft_labels import SoftLabels
+
+STATE_FORMAT = "h4h-fine-tuning-1"
+
+
+PHASE = "fine-tuning"
+
+NOT_USED = ("accumulate", "distillation", "conflict", "drop_path", "ema")
+"""Settings of a recipe that are about supernets or about scale; fine-tuning does without them."""
+
+
+def make_recipe(*, epochs: int, rate: float, **settings: Any) -> Recipe:
+    """A recipe of one phase.
+
+    Args:
+        epochs: Passes over the images, at least 1.
+        rate: Peak learning rate.
+        settings: Others of `Recipe`, less those in `NOT_USED`.
+
+    Raises:
+        H4HError: A value is out of range.
+    """
+    return Recipe(phases=(Phase(PHASE, epochs, rate, random_subnets=0),), **settings)
+
+
+@dataclass(frozen=True)
+class EpochScore:
+    """An epoch on augmented training batches, as the network changed in it.
+
+    Attributes:
+        loss: Cross-entropy, nats.
+        accuracy: Share of images classified right, %. Of a mixed image the larger part counts.
+    """
+
+    loss: float
+    accuracy: float
+
+
+class FineTuning:
+    """A single network in training: a subnet that was taken out, or a teacher.
+
+    Args:
+        network: What is trained, in place; on CPUs with the kernels of `fast_backward`.
+        images: Training images.
+        recipe: What to do, of one phase (`make_recipe`).
+        device: Where to compute.
+        origin: Names what decided the network's first weights, e.g. a checkpoint's digest; a state of another
+            origin is refused.
+        workers: Processes that read images, where they are not in memory.
+        soft_labels: Targets in place of the labels; checked to belong to `images` and the recipe's augmentation.
+
+    Raises:
+        H4HError: There are fewer images than a batch has.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: PlainNetwork | TeacherNetwork,
+        images: Images,
+        recipe: Recipe,
+        device: torch.device,
+        origin: str,
+        workers: int = 0,
+        soft_labels: SoftLabels | None = None,
+    ) -> None:
+        self.recipe = replace(recipe, precision=resolve_precision(recipe.precision, device))
+        self.device = device
+        self.epochs_done = 0
+        self._origin = origin
+        self._batches = make_batches(
+            images, self.recipe, device=device, world=World(), workers=workers, soft_labels=soft_labels
+        )
+        self._soft_labels = soft_labels
+        self._mixing = mixing(recipe, network.classes)
+        self.network = with_fast_backward(network).to(device)
+        self.optimizer = make_optimizer(
+            recipe.optimizer,
+            self.network.named_parameters(),
+            weight_decay=recipe.weight_decay,
+            momentum=recipe.momentum,
+        )
+
+    @property
+    def is_finished(self) -> bool:
+        return self.epochs_done >= self.recipe.epochs
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self._batches.steps_per_epoch
+
+    def train_epoch(self, on_step: Callable[[], None] | None = None) -> EpochScore:
+        """One pass over the training images.
+
+        Args:
+            on_step: Called after each step.
+
+        Raises:
+            H4HError: The loss or its gradient is not finite; names epoch and step. The weights are those
+                before the step.
+        """
+        (phase,) = self.recipe.phases
+        self.network.train()
+        loss_sum, right, seen = 0.0, 0, 0
+        for step, parts in enumerate(self._batches.epoch(self.epochs_done, 0)):
+            torch.manual_seed(torch_seed(Draw.STEP, self.recipe.seed, self.epochs_done, step))
+            rate = learning_rate(
+                phase,
+                self.epochs_done + step / self.steps_per_epoch,
+                warm_up_epochs=self.recipe.warm_up_epochs,
+                schedule=self.recipe.schedule,
+            )
+            set_rate(self.optimizer, phase, rate)
+            ((pixels, labels),) = parts
+            loss, hits = self._step(pixels, labels, number=step + 1)
+            loss_sum, right, seen = loss_sum + loss * len(labels), right + hits, seen + len(labels)
+            if on_step is not None:
+                on_step()
+        self.epochs_done += 1
+        return EpochScore(loss=loss_sum / seen, accuracy=100 * right / seen)
+
+    def _step(self, pixels: Tensor, labels: Tensor, *, number: int) -> tuple[float, int]:
+        """Loss in nats, and how many images were classified right."""
+        dtype = PRECISIONS[self.recipe.precision]
+        images, targets = normalised(pixels, dtype), labels
+        if self._mixing is not None:
+            images, targets = self._mixing(images, targets)
+            images = images.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, dtype, enabled=dtype is not torch.float32):
+            logits = self.network(images)
+        logits = logits.float()
+        # A teacher's labels are soft already.
+        smoothing = self.recipe.label_smoothing if self._soft_labels is None else 0.0
+        loss = F.cross_entropy(logits, targets, label_smoothing=smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip or math.inf)
+        if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
+            raise H4HError(
+                f"the loss or its gradient became infinite or NaN in epoch {self.epochs_done + 1}, "
+                f"step {number} (what the {self.epochs_done} epochs before it gave is kept): "
+                f"lower the learning rate"
+            )
+        self.optimizer.step()
+        hardest = targets if targets.ndim == 1 else targets.argmax(1)
+        return loss.item(), int((logits.argmax(1) == hardest).sum())
+
+    # --- state -----------------------------------------------------------------------------------
+
+    def _settings(self) -> dict[str, object]:
+        recipe = self.recipe.to_dict()
+        (phase,) = recipe.pop("phases")
+        settings = {name: value for name, value in recipe.items() if name not in NOT_USED}
+        used = {"epochs": phase["epochs"], "rate": phase["rate"], **settings}
+        if self._soft_labels is not None:
+            used["soft labels"] = self._soft_labels.digest
+        return {**used, "network": f"{self.network.digest} of {self._origin}"}
+
+    def save(self, path: Path) -> None:
+        """Writes the state from which `load` goes on."""
+        tensors = {f"weight.{name}": value for name, value in self.network.state_dict().items()}
+        for index, moments in self.optimizer.state_dict()["state"].items():
+            for kind, value in moments.items():
+                tensors[f"optimizer.{index}.{kind}"] = torch.as_tensor(value)
+        header = {"format": STATE_FORMAT, "settings": self._settings(), "epochs_done": self.epochs_done}
+        write_tensors(path, tensors, header)
+
+    def load(self, path: Path) -> None:
+        """Goes on from a state that `save` wrote.
+
+        Raises:
+            CheckpointError: It is damaged, or of other settings or another network; names each difference.
+        """
+        tensors, header = read_tensors(path, STATE_FORMAT)
+        stored, wanted = header["settings"], self._settings()
+        differences = [
+            f"{key} {stored.get(key)!r} -> {wanted.get(key)!r}" for key in differing(wanted, stored)
+        ]
+        if differences:
+            raise CheckpointError(
+                f"{path} belongs to another training ({'; '.join(differences)}): "
+                f"repeat its settings, or choose another --out"
+            )
+        weights = {
+            name.removeprefix("weight."): value
+            for name, value in tensors.items()
+            if name.startswith("weight.")
+        }
+        self.network.load_state_dict(weights)
+        state = self.optimizer.state_dict()
+        for name, value in tensors.items():
+            if name.startswith("optimizer."):
+                _, index, kind = name.split(".")
+                state["state"].setdefault(int(index), {})[kind] = value
+        self.optimizer.load_state_dict(state)
+        self.epochs_done = header["epochs_done"]
+
+
+@torch.inference_mode()
+def top1(network: PlainNetwork | TeacherNetwork, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+    """Share of images that `network` classifies right with its running statistics, in %.
+
+    Args:
+        network: Is in evaluation mode afterwards.
+        batches: Normalised images ``(n, 3, s, s)`` with their labels ``(n,)``.
+
+    Raises:
+        H4HError: A class score is not finite.
+    """
+    network.eval()
+    right = seen = 0
+    for batch, labels in batches:
+        logits = network(batch)
+        if not torch.isfinite(logits).all():
+            raise H4HError(f"network {network.title} gives class scores that are not finite")
+        right += int((logits.argmax(1) == labels).sum())
+        seen += len(labels)
+    return 100 * right / seen

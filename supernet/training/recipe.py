@@ -1,0 +1,190 @@
+"""Recipes: everything that decides the trained weights but the images, as a YAML file.
+
+`python -m supernet.train --recipe NAME` takes one of `supernet/recipes/`, or a user's own by its path.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib import resources
+from typing import Any
+
+from search_space.errors import DocumentError, UnknownNameError
+from search_space.files.yaml_document import Document, built_in_names, locate, read_document
+from supernet.network.number_formats import PRECISIONS
+from supernet.training.distillation import DISTILLATIONS, KL
+from supernet.training.gradient_projection import CONFLICTS, SUM
+from supernet.training.optimizer import ADAMW, OPTIMIZERS
+from supernet.training.phases import COSINE, SCHEDULES, Phase
+
+
+@dataclass(frozen=True)
+class Recipe(Document):
+    """Everything that decides the trained weights, but the images.
+
+    Attributes:
+        phases: In order; each starts from the weights of the one before.
+        seed: Of the weights' start, the order of images, augmentation and subnets.
+        batch: Images per step, over all processes.
+        accumulate: Parts into which each batch is cut, to save memory. Batch norm sees one part at a time.
+        precision: Number format of activations: ``bf16``, ``fp32``, or ``auto`` (bf16 where the device
+            multiplies it natively).
+        optimizer: ``adamw``, or ``sgd`` with Nesterov's momentum.
+        momentum: Of SGD; AdamW has torch's betas.
+        weight_decay: Of matrices and kernels; norms, biases and scales have none.
+        clip: Largest norm of a step's gradient; 0 for none.
+        schedule: Of the rate after warm-up: ``cosine`` to zero, or ``constant``.
+        warm_up_epochs: Length of each phase's warm-up.
+        label_smoothing: Of the largest subnet's targets, from 0 to below 1.
+        distillation: Of the largest subnet into the others: ``kl``, or AlphaNet's ``alpha``.
+        conflict: What becomes of the largest subnet's gradient and that of the others: their ``sum``, or
+            NASViT's projection (``project``).
+        drop_path: Chance that the largest subnet's last residual branch is dropped; it rises linearly from
+            the first.
+        ema: Decay per step of the running average of the weights that is saved; 0 to save the weights.
+        crop_padding: Black pixels around an image that networks see whole, before the random crop.
+        crop_scale: Smallest share of its area that a random crop takes of an image that shows more than
+            networks see.
+        rand_augment: Operations of RandAugment per image; 0 for none.
+        magnitude: Of RandAugment, 0 to 30.
+        mixup, cutmix: Parameter alpha of each; 0 for none. With both, each batch gets one of them.
+    """
+
+    phases: tuple[Phase, ...]
+    seed: int = 0
+    batch: int = 128
+    accumulate: int = 1
+    precision: str = "auto"
+    optimizer: str = ADAMW
+    momentum: float = 0.9
+    weight_decay: float = 0.05
+    clip: float = 1.0
+    schedule: str = COSINE
+    warm_up_epochs: float = 1.0
+    label_smoothing: float = 0.1
+    distillation: str = KL
+    conflict: str = SUM
+    drop_path: float = 0.0
+    ema: float = 0.0
+    crop_padding: int = 4
+    crop_scale: float = 0.08
+    rand_augment: int = 0
+    magnitude: int = 9
+    mixup: float = 0.0
+    cutmix: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.phases:
+            raise DocumentError("phases must list at least one phase, but got none")
+        for phase in self.phases:
+            phase.check()
+        names = [phase.name for phase in self.phases]
+        if len(set(names)) != len(names):
+            raise DocumentError(f"phases must have different names, but got {', '.join(names)}")
+        for name, (least, limit) in _RANGES.items():
+            value = getattr(self, name)
+            # `not <=` and not `>`, so that NaN is refused as well.
+            if not least <= value < limit:
+                bound = f"at least {least}" + (f" and below {limit}" if limit < math.inf else " and finite")
+                raise DocumentError(f"{name} must be {bound}, but got {value}")
+        for name, known in NAMES.items():
+            if getattr(self, name) not in known:
+                raise UnknownNameError(name, getattr(self, name), known)
+        if self.batch % self.accumulate or self.batch // self.accumulate < 2:
+            raise DocumentError(
+                f"batch must be a multiple of accumulate with parts of 2 images or more, "
+                f"but got batch {self.batch} and accumulate {self.accumulate}"
+            )
+        if not 0 < self.crop_scale <= 1:
+            raise DocumentError(f"crop_scale must be above 0 and at most 1, but got {self.crop_scale}")
+
+    @property
+    def epochs(self) -> int:
+        return sum(phase.epochs for phase in self.phases)
+
+    def with_phases(
+        self,
+        *,
+        epochs: Sequence[int] = (),
+        rate: Sequence[float] = (),
+        random_subnets: Sequence[int] = (),
+        largest_every: Sequence[int] = (),
+        sampling: Sequence[str] = (),
+        cnn: str | None = None,
+    ) -> Recipe:
+        """The recipe with other phases.
+
+        Args:
+            epochs, rate, random_subnets, largest_every, sampling: One value for each phase, or one for all; empty: as they are.
+            cnn: Of the last phase.
+
+        Raises:
+            DocumentError: Another number of values than of phases, or a value out of range.
+        """
+        changes: list[dict[str, Any]] = [{} for _ in self.phases]
+        given: dict[str, Sequence[Any]] = {
+            "epochs": epochs,
+            "rate": rate,
+            "random_subnets": random_subnets,
+            "largest_every": largest_every,
+            "sampling": sampling,
+        }
+        for name, values in given.items():
+            if values and len(values) not in (1, len(self.phases)):
+                raise DocumentError(
+                    f"{name} must have one value, or one for each phase "
+                    f"({', '.join(phase.name for phase in self.phases)}), but got {len(values)}"
+                )
+            spread = list(values) * len(self.phases) if len(values) == 1 else values
+            for change, value in zip(changes, spread, strict=False):
+                change[name] = value
+        if cnn is not None:
+            changes[-1]["cnn"] = cnn
+        phases = zip(self.phases, changes, strict=True)
+        return replace(self, phases=tuple(replace(phase, **change) for phase, change in phases))
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "seed": (0, math.inf),
+    "batch": (2, math.inf),
+    "accumulate": (1, math.inf),
+    "momentum": (0, 1),
+    "weight_decay": (0, math.inf),
+    "clip": (0, math.inf),
+    "warm_up_epochs": (0, math.inf),
+    "label_smoothing": (0, 1),
+    "drop_path": (0, 1),
+    "ema": (0, 1),
+    "crop_padding": (0, math.inf),
+    "rand_augment": (0, math.inf),
+    "magnitude": (0, 31),
+    "mixup": (0, math.inf),
+    "cutmix": (0, math.inf),
+}
+
+NAMES: dict[str, Sequence[str]] = {
+    "precision": ("auto", *PRECISIONS),
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "distillation": DISTILLATIONS,
+    "conflict": CONFLICTS,
+}
+
+_BUILT_IN = resources.files("supernet") / "recipes"
+
+
+def known_recipes() -> tuple[str, ...]:
+    """Names of the recipes that come with the project."""
+    return built_in_names(_BUILT_IN)
+
+
+def load_recipe(name: str) -> Recipe:
+    """A built-in recipe by its name, or a user's own by the path of its YAML file.
+
+    Raises:
+        UnknownNameError: No built-in recipe has this name.
+        DocumentError: The file is damaged, or a value is out of range.
+    """
+    return read_document(Recipe, locate("recipe", name, _BUILT_IN))

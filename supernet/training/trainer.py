@@ -1,0 +1,563 @@
+"""Training of a supernet: the step, the epoch, and a state from which training goes on exactly.
+
+Everything random in a step comes from the seed and the numbers of epoch and step, so a state is only the
+weights, the optimiser's moments, the running average and how far training is.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from search_space.errors import H4HError
+from search_space.files.setting_differences import differing
+from search_space.space import Space
+from search_space.subnet import Subnet
+from supernet.checkpoints.header import CheckpointError
+from supernet.checkpoints.tensor_file import file_digest, read_tensors, write_tensors
+from supernet.gradient_conflict.measure import measure
+from supernet.gradient_conflict.measurement import ConflictReport
+from supernet.images.labelled_images import Images, loaded, normalised
+from supernet.network.batch_norm import Normalisation, by_batch
+from supernet.network.number_formats import PRECISIONS, resolve_precision
+from supernet.network.residual import DropPath, Residual, add, residual_branches
+from supernet.network.supernet import Supernet
+from supernet.network.supernet_file import load_checkpoint
+from supernet.training.augmentation import mixing
+from supernet.training.batches import Draw, Part, make_batches, seed_sequence, torch_seed
+from supernet.training.distillation import distil
+from supernet.training.distributed import World, by_global_batch
+from supernet.training.gradient_projection import PROJECT, project
+from supernet.training.optimizer import enter_phase, make_optimizer, rates, set_rate
+from supernet.training.phases import KINDS, LARGEST, PARETO, RANDOM, Phase, learning_rate, phase_at
+from supernet.training.recipe import Recipe
+from supernet.training.soft_labels import SoftLabels
+from supernet.training.step_subnets import LossEstimate, sandwich
+
+STATE_FORMAT = "h4h-training-3"
+
+CHECK_STEPS = {"cpu": 1}
+LARGEST_CHECK_STEPS = 16
+"""Steps between two looks at the loss, on a CPU and on all else. A look makes the CPU wait for a GPU."""
+
+CONFLICT_BATCHES, CONFLICT_IMAGES, CONFLICT_SUBNETS = 4, 128, 4
+"""Of a measurement of conflict during training: batches, images of each, CNNs and as many hybrids of each."""
+
+
+class DivergedError(H4HError):
+    """A loss or a gradient that is not finite."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """How subnets of one kind did on augmented training batches.
+
+    Attributes:
+        loss: What they are trained with, nats: cross-entropy (largest), distillation (others).
+        accuracy: Share of images classified right, %. Of a mixed image the larger part counts.
+    """
+
+    loss: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """An epoch so far.
+
+    Attributes:
+        steps: Number of steps done.
+        scores: Means over them, by the kind of subnet; kinds that were not trained are left out.
+        rates: Learning rates of the last step for ``cnn`` and ``vit`` weights, as far as they are trained.
+    """
+
+    steps: int
+    scores: dict[str, Score]
+    rates: dict[str, float]
+
+
+class Trainer:
+    """A supernet in training.
+
+    Args:
+        space: The space to train.
+        images: Training images; all processes get the same.
+        recipe: What to do.
+        device: Where to compute.
+        world: The processes that train together.
+        start: Checkpoint of the same space whose weights to start from, in place of random ones.
+        teacher: Checkpoint whose largest subnet gives the largest subnet's targets in place of the labels;
+            of any space with as many classes.
+        soft_labels: Targets of all subnets in place of the labels and of the largest subnet's output; checked to
+            belong to `images` and the recipe's augmentation.
+        compiled: Whether `torch.compile` makes the largest and the smallest subnet of each phase.
+        workers: Processes that read images, where they are not in memory.
+
+    Raises:
+        H4HError: The batch does not fit images or processes, or a checkpoint does not fit the space.
+    """
+
+    def __init__(
+        self,
+        *,
+        space: Space,
+        images: Images,
+        recipe: Recipe,
+        device: torch.device,
+        world: World = World(),  # noqa: B008
+        start: Path | None = None,
+        teacher: Path | None = None,
+        soft_labels: SoftLabels | None = None,
+        compiled: bool = False,
+        workers: int = 0,
+    ) -> None:
+        self.space = space
+        self.recipe = replace(recipe, precision=resolve_precision(recipe.precision, device))
+        self.device = device
+        self.world = world
+        self.epochs_done = 0
+        self.steps_done = 0
+        """Of the epoch at hand."""
+        for phase in recipe.phases:
+            if not sandwich(space, replace(phase, random_subnets=0), np.random.default_rng(0)):
+                raise H4HError(
+                    f"phase {phase.name!r} freezes the CNN, but space {space.name!r} has nothing else to "
+                    f"train: choose cnn: train, or a space with transformer blocks"
+                )
+        _check_targets(recipe, teacher, soft_labels)
+        self._batches = make_batches(
+            images, self.recipe, device=device, world=world, workers=workers, soft_labels=soft_labels
+        )
+        self._images = images
+        self._teacher = None if teacher is None else _load_teacher(teacher, space).to(device)
+        torch.manual_seed(recipe.seed)
+        self.supernet = Supernet(space) if start is None else load_checkpoint(start, space)
+        self.supernet.to(device)
+        self._sources = {
+            "start": None if start is None else file_digest(start),
+            "teacher": None if teacher is None else file_digest(teacher),
+            "soft labels": None if soft_labels is None else soft_labels.digest,
+        }
+        self._has_soft_labels = soft_labels is not None
+        self._estimate = LossEstimate(space)
+        self.optimizer = make_optimizer(
+            recipe.optimizer,
+            self.supernet.named_parameters(),
+            weight_decay=recipe.weight_decay,
+            momentum=recipe.momentum,
+        )
+        self._average = (
+            AveragedModel(self.supernet, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema))  # type: ignore[no-untyped-call]
+            if recipe.ema
+            else None
+        )
+        self._network: nn.Module = _Network(self.supernet, compiled)
+        self._normalise: Normalisation = by_batch
+        if world.size > 1:
+            # Each subnet leaves parameters out. DDP reduces what all passes of a step have added up, and
+            # gives no gradient to what none of them has used.
+            self._network = DistributedDataParallel(self._network, find_unused_parameters=True)
+            # Said of 1x1 kernels, whose strides mean nothing.
+            warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+            self._normalise = by_global_batch
+        self._mixing = mixing(recipe, space.head.classes)
+        self._totals = torch.zeros(len(KINDS), 3, dtype=torch.float64)
+
+    @property
+    def is_finished(self) -> bool:
+        return self.epochs_done >= self.recipe.epochs
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return self._batches.steps_per_epoch
+
+    @property
+    def phase(self) -> Phase:
+        """The phase of the epoch at hand; after the end, the last one."""
+        return phase_at(self.recipe.phases, min(self.epochs_done, self.recipe.epochs - 1))[0]
+
+    @property
+    def rate(self) -> float:
+        """Learning rate of the next step, before `cnn: low_lr` lowers the CNN's; 0 after the end."""
+        if self.is_finished:
+            return 0.0
+        phase, epoch = phase_at(self.recipe.phases, self.epochs_done)
+        return learning_rate(
+            phase,
+            epoch + self.steps_done / self.steps_per_epoch,
+            warm_up_epochs=self.recipe.warm_up_epochs,
+            schedule=self.recipe.schedule,
+        )
+
+    @property
+    def result(self) -> Supernet:
+        """What training has made: the running average of the weights where the recipe has one."""
+        if self._average is None:
+            return self.supernet
+        averaged = self._average.module
+        assert isinstance(averaged, Supernet)
+        return averaged
+
+    # --- training --------------------------------------------------------------------------------
+
+    def train_epoch(self, on_check: Callable[[EpochResult], None] | None = None) -> EpochResult:
+        """Trains to the end of the epoch at hand.
+
+        Args:
+            on_check: Told, every few steps but the last, what the epoch has been so far. It may call `save`.
+
+        Raises:
+            DivergedError: A loss or a gradient is not finite; names the step. The weights are damaged then,
+                but `on_check` has not been called since.
+            H4HError: An image cannot be read.
+        """
+        phase = self.phase
+        enter_phase(self.optimizer, phase)
+        self.supernet.train()
+        unseen: list[Tensor] = []
+        every = CHECK_STEPS.get(self.device.type, LARGEST_CHECK_STEPS)
+        for parts in self._batches.epoch(self.epochs_done, self.steps_done):
+            set_rate(self.optimizer, phase, self.rate)
+            unseen.append(self._step(parts, phase))
+            self.steps_done += 1
+            if len(unseen) == every or self.steps_done == self.steps_per_epoch:
+                self._take_in(torch.stack(unseen))
+                unseen = []
+                if on_check is not None and self.steps_done < self.steps_per_epoch:
+                    on_check(self._result())
+        result = self._result()
+        self.epochs_done += 1
+        self.steps_done = 0
+        self._totals = torch.zeros_like(self._totals)
+        return result
+
+    def _step(self, parts: list[Part], phase: Phase) -> Tensor:
+        """One step by the sandwich rule.
+
+        The largest subnet, where it is due, learns from the batch's targets. The others learn from stored soft labels
+        where there are some, else from the largest subnet's output (in-place distillation), else from an outside
+        teacher or the running average's largest subnet.
+
+        Returns:
+            ``(kinds + 1, 3)`` on the device: for each kind of subnet the loss, right answers and 1, each
+            summed over images; then the gradient's norm, thrice.
+        """
+        numbers = (self.recipe.seed, self.epochs_done, self.steps_done)
+        rng = np.random.default_rng(seed_sequence(Draw.SUBNETS, *numbers))
+        torch.manual_seed(torch_seed(Draw.STEP, *numbers, self.world.rank))
+        step = self.epochs_done * self.steps_per_epoch + self.steps_done
+        subnets = sandwich(self.space, phase, rng, step=step, estimate=self._estimate)
+        others = [(kind, subnet) for kind, subnet in subnets if kind != LARGEST]
+        inputs = [self._prepared(*part) for part in parts]
+        record = torch.zeros(len(KINDS) + 1, 3, device=self.device)
+        self.optimizer.zero_grad(set_to_none=True)
+
+        outputs, gradients = [], {}
+        is_projected = False
+        if len(others) < len(subnets):
+            ((_, largest),) = (each for each in subnets if each[0] == LARGEST)
+            is_projected = self.recipe.conflict == PROJECT and bool(others)
+            for number, (images, targets) in enumerate(inputs, start=1):
+                is_last = number == len(inputs) and (is_projected or not others)
+                with self._reduced_if(is_last):
+                    logits = self._forward(LARGEST, images, largest)
+                    loss = F.cross_entropy(logits, targets, label_smoothing=self._smoothing)
+                    _backward(loss / len(inputs))
+                outputs.append(logits.detach().softmax(1))
+                _record(record, LARGEST, loss, logits, targets)
+            gradients = _taken_gradients(self.supernet) if is_projected else {}
+
+        soft_labels = self._soft_labels(inputs, outputs) if others else []
+        for order, (kind, subnet) in enumerate(others, start=1):
+            losses = []
+            for number, ((images, targets), soft) in enumerate(
+                zip(inputs, soft_labels, strict=True), start=1
+            ):
+                with self._reduced_if(order == len(others) and number == len(inputs)):
+                    logits = self._forward(kind, images, subnet)
+                    loss = distil(self.recipe.distillation, logits, soft)
+                    _backward(loss / len(inputs))
+                losses.append(loss.detach())
+                _record(record, kind, loss, logits, targets)
+            if phase.sampling == PARETO and kind == RANDOM:
+                self._observe(subnet, torch.stack(losses).mean())
+        if is_projected:
+            _project_gradients(self.supernet, gradients)
+
+        norm = nn.utils.clip_grad_norm_(self.supernet.parameters(), self.recipe.clip or math.inf)
+        self.optimizer.step()
+        if self._average is not None:
+            self._average.update_parameters(self.supernet)
+        record[-1] = norm
+        return record
+
+    def _soft_labels(self, inputs: list[tuple[Tensor, Tensor]], outputs: list[Tensor]) -> list[Tensor]:
+        """Class probabilities from which subnets other than the largest learn, for each part of the batch.
+
+        Args:
+            inputs: Images and targets of the parts.
+            outputs: The largest subnet's class probabilities; empty where it was not due.
+        """
+        if self._has_soft_labels:
+            return [targets for _, targets in inputs]
+        if outputs:
+            return outputs
+        if self._teacher is not None:
+            return [targets for _, targets in inputs]
+        average = self.result
+        largest = self.space.decode(self.space.largest())
+        with torch.no_grad():
+            return [average(images, largest, self._normalise).float().softmax(1) for images, _ in inputs]
+
+    def _observe(self, subnet: Subnet, loss: Tensor) -> None:
+        """Tells the estimate of ``sampling: pareto`` a loss, the mean over all processes."""
+        mean = float(self.world.sum(loss.double())) / self.world.size
+        if math.isfinite(mean):
+            self._estimate.observe(self.space.encode(subnet), mean)
+
+    def _prepared(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Network input and targets: class numbers, or ``(n, classes)`` if mixed or from a teacher."""
+        images, targets = normalised(pixels, PRECISIONS[self.recipe.precision]), labels
+        if self._mixing is not None:
+            images, targets = self._mixing(images, targets)
+            images = images.contiguous(memory_format=torch.channels_last)
+        if self._teacher is not None:
+            with torch.no_grad():
+                largest = self._teacher.space.decode(self._teacher.space.largest())
+                targets = self._teacher(images, largest, self._normalise).float().softmax(1)
+        return images, targets
+
+    @property
+    def _smoothing(self) -> float:
+        # A teacher's labels are soft already.
+        is_soft = self._has_soft_labels or self._teacher is not None
+        return 0.0 if is_soft else self.recipe.label_smoothing
+
+    def _forward(self, kind: str, images: Tensor, subnet: Subnet) -> Tensor:
+        residual: Residual = add
+        if kind == LARGEST and self.recipe.drop_path:
+            residual = DropPath(self.recipe.drop_path, residual_branches(subnet))
+        logits: Tensor = self._network(kind, images, subnet, self._normalise, residual)
+        return logits.float()
+
+    def _reduced_if(self, is_last: bool) -> AbstractContextManager[Any]:
+        """Within, gradients are averaged over all processes if `is_last`, else added up in this one."""
+        if is_last or not isinstance(self._network, DistributedDataParallel):
+            return nullcontext()
+        return self._network.no_sync()
+
+    def _take_in(self, records: Tensor) -> None:
+        """Adds steps' records, ``(steps, kinds + 1, 3)``, to the epoch's totals, once all are finite."""
+        records = self.world.sum(records).cpu()
+        is_finite = records.isfinite().flatten(1).all(1)
+        if not is_finite.all():
+            step = self.steps_done - len(records) + int(is_finite.int().argmin()) + 1
+            raise DivergedError(
+                f"the loss or its gradient became infinite or NaN in epoch {self.epochs_done + 1} "
+                f"(phase {self.phase.name!r}), step {step}: lower the learning rate of that phase"
+            )
+        self._totals += records[:, :-1].double().sum(0)
+
+    def _result(self) -> EpochResult:
+        scores = {
+            kind: Score(loss=loss / images, accuracy=100 * right / images)
+            for kind, (loss, right, images) in zip(KINDS, self._totals.tolist(), strict=True)
+            if images
+        }
+        return EpochResult(self.steps_done, scores, rates(self.optimizer, self.phase))
+
+    # --- conflict --------------------------------------------------------------------------------
+
+    def measure_conflict(self) -> ConflictReport:
+        """Cosines between gradients of random subnets (`supernet.conflict`), with the weights as they are.
+
+        Images, without augmentation, and subnets follow from the seed alone, so that measurements of one
+        training differ by its weights only. Training goes on as if nothing had been measured.
+
+        Raises:
+            H4HError: A gradient is not finite, or the space holds too few subnets.
+        """
+        size = max(1, min(CONFLICT_IMAGES, len(self._images) // CONFLICT_BATCHES))
+        rng = np.random.default_rng(seed_sequence(Draw.CONFLICT, self.recipe.seed))
+        order = torch.from_numpy(rng.permutation(len(self._images))[: CONFLICT_BATCHES * size])
+        images = loaded(self._images.subset(order))
+        batches = zip(torch.split(images.pixels, size), torch.split(images.labels, size), strict=True)
+        return measure(
+            self.supernet,
+            (
+                (normalised(pixels.to(self.device), torch.float32), labels.to(self.device))
+                for pixels, labels in batches
+            ),
+            rng=rng,
+            subnets=CONFLICT_SUBNETS,
+        )
+
+    # --- state -----------------------------------------------------------------------------------
+
+    def save(self, path: Path) -> None:
+        """Writes the state from which `load` goes on, in the midst of an epoch, too."""
+        tensors = {f"weight.{name}": value for name, value in self.supernet.state_dict().items()}
+        moments = self.optimizer.state_dict()["state"]
+        for index, name in enumerate(_parameter_names(self.optimizer, self.supernet)):
+            for kind, value in moments.get(index, {}).items():
+                tensors[f"optimizer.{kind}.{name}"] = torch.as_tensor(value)
+        if self._average is not None:
+            tensors |= {f"average.{name}": value for name, value in self._average.state_dict().items()}
+        tensors["totals"] = self._totals
+        tensors["estimate"] = self._estimate.weights
+        header = {
+            "format": STATE_FORMAT,
+            "settings": self._settings(),
+            "epochs_done": self.epochs_done,
+            "steps_done": self.steps_done,
+        }
+        write_tensors(path, tensors, header)
+
+    def load(self, path: Path) -> None:
+        """Goes on from a state that `save` wrote.
+
+        Raises:
+            CheckpointError: It is damaged, or of another recipe, space, images, start or teacher;
+                names each difference.
+        """
+        tensors, header = read_tensors(path, STATE_FORMAT)
+        wanted, stored = self._settings(), header["settings"]
+        differences = [
+            f"{key} {stored.get(key)!r} -> {wanted.get(key)!r}" for key in sorted(differing(stored, wanted))
+        ]
+        if differences:
+            raise CheckpointError(
+                f"{path} belongs to another training ({'; '.join(differences)}): "
+                f"repeat its settings, or choose another --out"
+            )
+        self.supernet.load_state_dict(_with_prefix(tensors, "weight."))
+        state = self.optimizer.state_dict()
+        numbers = {name: i for i, name in enumerate(_parameter_names(self.optimizer, self.supernet))}
+        for key, value in _with_prefix(tensors, "optimizer.").items():
+            kind, name = key.split(".", 1)
+            state["state"].setdefault(numbers[name], {})[kind] = value
+        self.optimizer.load_state_dict(state)
+        if self._average is not None:
+            self._average.load_state_dict(_with_prefix(tensors, "average."))
+        self._totals = tensors["totals"]
+        self._estimate.weights = tensors["estimate"]
+        self.epochs_done = header["epochs_done"]
+        self.steps_done = header["steps_done"]
+
+    def _settings(self) -> dict[str, Any]:
+        """All that decides the weights, by names for a message, as JSON reads it back."""
+        recipe = self.recipe.to_dict()
+        phases = recipe.pop("phases")
+        settings = {
+            **recipe,
+            **{f"phase {phase['name']}: {key}": value for phase in phases for key, value in phase.items()},
+            "phases": [phase["name"] for phase in phases],
+            "space": self.space.digest[:12],
+            "number of images": len(self._images),
+            "classes of the images": sha256(self._images.labels.numpy().tobytes()).hexdigest()[:12],
+            **self._sources,
+        }
+        plain: dict[str, Any] = json.loads(json.dumps(settings))
+        return plain
+
+
+class _Network(nn.Module):
+    """The supernet as DistributedDataParallel wraps it, some of its subnets compiled."""
+
+    def __init__(self, supernet: Supernet, compiled: bool) -> None:
+        super().__init__()
+        self.supernet = supernet
+        # A list hides it from torch, which would take the weights for a second set.
+        self._compiled = [torch.compile(supernet, dynamic=False)] if compiled else []
+
+    def forward(
+        self, kind: str, images: Tensor, subnet: Subnet, normalise: Normalisation, residual: Residual
+    ) -> Tensor:
+        # Each random subnet would be compiled anew, for one step.
+        network = self._compiled[0] if self._compiled and kind != RANDOM else self.supernet
+        logits: Tensor = network(images, subnet, normalise, residual)
+        return logits
+
+
+def _check_targets(recipe: Recipe, teacher: Path | None, soft_labels: SoftLabels | None) -> None:
+    """Raises `H4HError` where two sources of targets are given, or steps without the largest subnet have none."""
+    if teacher is not None and soft_labels is not None:
+        raise H4HError(
+            "teacher and soft labels both replace the labels: give one of --teacher and --soft-labels"
+        )
+    if recipe.ema or teacher is not None or soft_labels is not None:
+        return
+    for phase in recipe.phases:
+        if phase.largest_every > 1:
+            raise H4HError(
+                f"phase {phase.name!r} trains the largest subnet every {phase.largest_every} steps only, so the "
+                f"others need targets in between: give --soft-labels FILE or --ema, or set largest_every to 1"
+            )
+
+
+def _load_teacher(path: Path, space: Space) -> Supernet:
+    teacher = load_checkpoint(path)
+    if teacher.space.head.classes != space.head.classes:
+        raise CheckpointError(
+            f"teacher {path} tells {teacher.space.head.classes} classes apart, "
+            f"but space {space.name!r} has {space.head.classes}"
+        )
+    return teacher.requires_grad_(False)
+
+
+def _backward(loss: Tensor) -> None:
+    torch.autograd.backward(loss)
+
+
+def _record(record: Tensor, kind: str, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
+    labels = targets if targets.ndim == 1 else targets.argmax(1)
+    row = record[KINDS.index(kind)]
+    row[0] += loss.detach() * len(labels)
+    row[1] += (logits.detach().argmax(1) == labels).sum()
+    row[2] += len(labels)
+
+
+def _taken_gradients(supernet: Supernet) -> dict[str, Tensor]:
+    """All gradients by name; the parameters have none afterwards."""
+    gradients = {}
+    for name, parameter in supernet.named_parameters():
+        if parameter.grad is not None:
+            gradients[name] = parameter.grad
+            parameter.grad = None
+    return gradients
+
+
+def _project_gradients(supernet: Supernet, of_largest: Mapping[str, Tensor]) -> None:
+    """Puts the projection of the largest subnet's gradients and those present in their place."""
+    for name, parameter in supernet.named_parameters():
+        largest = of_largest.get(name)
+        if largest is None:
+            continue
+        if parameter.grad is None:
+            parameter.grad = largest
+        else:
+            (parameter.grad,) = project([largest], [parameter.grad])
+
+
+def _parameter_names(optimizer: torch.optim.Optimizer, supernet: Supernet) -> list[str]:
+    """Names of the supernet's parameters in the order in which the optimiser numbers them."""
+    names = {id(parameter): name for name, parameter in supernet.named_parameters()}
+    return [names[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

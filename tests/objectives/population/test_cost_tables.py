@@ -1,0 +1,153 @@
+"""Tables against the cost model, network by network: equal, not near."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from objectives.hardware import CostModel, load_soc
+from objectives.hardware.mapping.mapper import CapacityError
+from objectives.hardware_objectives import network_totals
+from objectives.population.cost_tables import SpaceTables, SpaceTablesError
+from objectives.population.gene_table import Genotypes
+from objectives.population.piece_costs import PieceCosts
+from search_space.genotype import GenotypeError
+from search_space.space import Space, load_space
+
+CIFAR = load_space("cifar32")
+
+# Steps of stride 1 that may keep the width, so that they have a residual, and stages that may be empty.
+CHAINED = """
+name: chained
+resolution: [16, 20]
+stem: {stride: 1, width: [8, 16]}
+stages:
+  - stride: 1
+    width: [8, 16]
+    downsampling: {kind: [mbconv, patch_merging], kernel: [3], expansion: [1, 2]}
+    conv_depth: [0]
+    vit_depth: [0]
+  - stride: 1
+    width: [8, 16, 24]
+    downsampling: {kind: [patch_merging, mbconv], kernel: [3, 5], expansion: [2]}
+    conv_depth: [0, 2]
+    conv: {kernel: [3], expansion: [1, 2]}
+    vit_depth: [0]
+  - stride: 2
+    width: [16, 24]
+    downsampling: {kind: [mbconv], kernel: [3], expansion: [2, 3]}
+    conv_depth: [0]
+    vit_depth: [0, 1]
+    vit: {heads: [1, 2], head_dim: 8, mlp_ratio: [1]}
+head: {width: 32, classes: 4}
+"""
+
+
+@pytest.fixture(scope="module")
+def chained(tmp_path_factory: pytest.TempPathFactory) -> Space:
+    file = tmp_path_factory.mktemp("spaces") / "chained.yaml"
+    file.write_text(CHAINED)
+    return load_space(str(file))
+
+
+def population(space: Space, count: int) -> Genotypes:
+    """Random genotypes, not canonical; half of them with every third depth at its least."""
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, [gene.cardinality for gene in space.genes], (count, len(space.genes)))
+    depths = [index for index, gene in enumerate(space.genes) if gene.name.endswith("_depth")]
+    rows[: count // 2, depths] *= rng.random((count // 2, len(depths))) < 0.3
+    return rows
+
+
+def assert_equal_to_the_cost_model(space: Space, hardware: str, mapping: str, count: int) -> None:
+    model = CostModel(load_soc(hardware), mapping)
+    rows = population(space, count)
+    expected = network_totals(model, [space.decode(row.tolist()) for row in rows])
+    latency, energy = SpaceTables(space, model).totals(rows)
+    assert latency.tolist() == expected[0].tolist()
+    assert energy.tolist() == expected[1].tolist()
+
+
+@pytest.mark.parametrize(
+    ("hardware", "mapping"),
+    [
+        ("u55-256-cim8", "latency"),
+        ("u55-256-cim8", "energy"),
+        ("u55-256-cim8", "edp"),
+        ("u55-256-cim8", "npu"),
+        ("u55-256-cim8", "cim"),
+        ("u55-128", "latency"),
+        ("u55-256-cim1", "energy"),
+        ("u55-256-tiles8", "latency"),
+    ],
+)
+def test_chains_of_steps(chained: Space, hardware: str, mapping: str) -> None:
+    assert_equal_to_the_cost_model(chained, hardware, mapping, 120)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "mapping"),
+    [("u55-256-cim8", "latency"), ("u55-256-cim8x4", "energy"), ("u55-256-cim1", "latency")],
+)
+def test_the_built_in_space(hardware: str, mapping: str) -> None:
+    # The single macro holds only part of the weights of most networks.
+    assert_equal_to_the_cost_model(CIFAR, hardware, mapping, 60)
+
+
+def test_the_space_of_the_paper() -> None:
+    assert_equal_to_the_cost_model(load_space("imagenet224"), "u55-128", "latency", 20)
+
+
+def test_forced_onto_macros_that_are_too_small() -> None:
+    soc = load_soc("u55-256-cim1")
+    rows = population(CIFAR, 20)
+    with pytest.raises(CapacityError, match="mapping 'cim' needs"):
+        SpaceTables(CIFAR, CostModel(soc, "cim")).totals(rows)
+
+
+def test_no_networks_and_no_genotypes(chained: Space) -> None:
+    tables = SpaceTables(chained, CostModel(load_soc("u55-256-cim8")))
+    latency, energy = tables.totals(np.zeros((0, len(chained.genes)), dtype=np.int64))
+    assert latency.shape == energy.shape == (0,)
+    with pytest.raises(GenotypeError, match=r"gene resolution must be 0 to 1 .*, but got 7"):
+        tables.totals(np.full((1, len(chained.genes)), 7))
+
+
+def test_from_the_cache_without_costing_anything(
+    chained: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = CostModel(load_soc("u55-256-cim8"))
+    rows = population(chained, 50)
+    made = SpaceTables.cached(chained, model, tmp_path).totals(rows)
+    monkeypatch.setattr(PieceCosts, "of", None)
+    found = SpaceTables.cached(chained, model, tmp_path).totals(rows)
+    assert np.array_equal(made, found)
+    with pytest.raises(TypeError):  # another mapping is another table
+        SpaceTables.cached(chained, CostModel(load_soc("u55-256-cim8"), "energy"), tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"no table"])
+def test_damaged_files_are_made_anew(chained: Space, tmp_path: Path, content: bytes) -> None:
+    model = CostModel(load_soc("u55-256-cim8"))
+    rows = population(chained, 10)
+    made = SpaceTables.cached(chained, model, tmp_path).totals(rows)
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(content or whole[: len(whole) // 2])
+    assert np.array_equal(SpaceTables.cached(chained, model, tmp_path).totals(rows), made)
+    assert len(file.read_bytes()) == len(whole)
+
+
+def test_a_cache_that_cannot_be_written(chained: Space, tmp_path: Path) -> None:
+    folder = tmp_path / "file"
+    folder.write_text("")
+    with pytest.raises(SpaceTablesError, match="set H4H_CACHE to another folder"):
+        SpaceTables.cached(chained, CostModel(load_soc("u55-128")), folder)
+
+
+def test_tables_suffice_where_weights_fit_and_the_mapping_minimises_a_sum() -> None:
+    rows = population(CIFAR, 50)
+    assert SpaceTables(CIFAR, CostModel(load_soc("u55-256-cim8"))).suffice(rows).all()
+    assert not SpaceTables(CIFAR, CostModel(load_soc("u55-256-cim8"), "edp")).suffice(rows).any()

@@ -1,0 +1,130 @@
+"""Networks times chips: canonical forms, counts and the way back."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from objectives.hardware.chip import Chip
+from search_space.errors import DocumentError
+from search_space.genotype import Genotype, GenotypeError
+from search_space.space import Space, load_space
+from studies.design_space.chip_choices import parse_hardware
+from studies.design_space.joint_space import (
+    JointSpace,
+    by_chip,
+    chip_of,
+    corners,
+    design_of,
+    network_genes,
+    networks_of,
+    read_space,
+)
+
+CIFAR = load_space("cifar32")
+JOINT = JointSpace.of(CIFAR, parse_hardware("macros=0,2,8 units=1,4"))
+ANY = st.tuples(*(st.integers(0, gene.cardinality - 1) for gene in JOINT.genes))
+
+
+@pytest.fixture
+def joint(tiny: Space) -> JointSpace:
+    return JointSpace.of(tiny, parse_hardware("macros=0,2,8 units=1,4"))
+
+
+@given(first=ANY, second=ANY)
+def test_equal_designs_have_equal_canonical_genotypes(first: Genotype, second: Genotype) -> None:
+    for genotype in (first, second):
+        canonical = JOINT.canonical(genotype)
+        assert JOINT.canonical(canonical) == canonical
+        assert design_of(JOINT, canonical) == design_of(JOINT, genotype)
+        assert network_genes(JOINT, canonical) == CIFAR.canonical(network_genes(JOINT, genotype))
+        assert canonical[-1] == (0 if genotype[-2] == 0 else genotype[-1])
+        # The network of the one on the chip of the other: chips do not depend on networks.
+        moved = JOINT.canonical((*first[:-2], *genotype[-2:]))
+        assert JOINT.chip(moved) == JOINT.chip(genotype)
+        assert JOINT.decode(moved) == JOINT.decode(first)
+    is_same = JOINT.canonical(first) == JOINT.canonical(second)
+    assert is_same == (design_of(JOINT, first) == design_of(JOINT, second))
+
+
+@given(genotype=ANY)
+def test_many_at_once_as_one_by_one(genotype: Genotype) -> None:
+    rows = np.array([genotype, JOINT.smallest(), JOINT.largest()])
+    assert JOINT.active_rows(rows).tolist() == [list(JOINT.active(row)) for row in rows.tolist()]
+
+
+@given(genotype=ANY)
+def test_a_placed_network_is_the_design(genotype: Genotype) -> None:
+    canonical = JOINT.canonical(genotype)
+    assert JOINT.placed(network_genes(JOINT, canonical), JOINT.chip(canonical)) == canonical
+    assert JOINT.encode(JOINT.decode(canonical)) == JOINT.placed(network_genes(JOINT, canonical), Chip(8, 4))
+
+
+def test_all_designs_are_counted_and_reached_by_single_changes(joint: JointSpace) -> None:
+    cardinalities = [range(gene.cardinality) for gene in joint.genes]
+    everything = {joint.canonical(genotype) for genotype in product(*cardinalities)}
+    assert len(everything) == joint.cardinality == 108 * 5
+    reached, border = {joint.smallest()}, [joint.smallest()]
+    while border:
+        border = [one for origin in border for one in joint.neighbours(origin) if one not in reached]
+        reached.update(border)
+    assert reached == everything
+
+
+def test_extremes(joint: JointSpace, tiny: Space) -> None:
+    assert joint.smallest() == (*tiny.smallest(), 0, 0)
+    assert joint.largest() == (*tiny.largest(), 2, 1)
+    assert joint.parse("max") == joint.largest()
+    assert [joint.chip(one) for one in corners(joint)] == 2 * [Chip(0), Chip(8, 1), Chip(8, 4)]
+    assert corners(tiny) == (tiny.smallest(), tiny.largest())
+
+
+def test_a_choice_of_one_kind(tiny: Space) -> None:
+    macros = JointSpace.of(tiny, parse_hardware("macros=0,4"))
+    assert [gene.name for gene in macros.genes[len(tiny.genes) :]] == ["hardware.macros"]
+    assert macros.chip(macros.largest()) == Chip(4)
+    units = JointSpace.of(tiny, parse_hardware("units=1,4"))
+    assert units.chip(units.smallest()) == Chip(None, 1)
+    assert units.cardinality == macros.cardinality == 216
+
+
+def test_a_space_without_choices_is_its_own_networks(tiny: Space) -> None:
+    genotype = tiny.largest()
+    assert networks_of(tiny) is tiny
+    assert network_genes(tiny, genotype) == genotype
+    assert chip_of(tiny, genotype) == Chip()
+    assert {chip: rows.tolist() for chip, rows in by_chip(tiny, np.array([genotype] * 2)).items()} == {
+        Chip(): [0, 1]
+    }
+
+
+def test_rows_by_chip(joint: JointSpace, tiny: Space) -> None:
+    hardware = [(0, 1), (1, 0), (0, 0), (2, 1), (1, 0)]  # without macros, any units are the same chip
+    rows = np.array([(*tiny.smallest(), *genes) for genes in hardware])
+    found = {chip: places.tolist() for chip, places in by_chip(joint, rows).items()}
+    assert found == {Chip(0): [0, 2], Chip(2, 1): [1, 4], Chip(8, 4): [3]}
+
+
+def test_definition_is_kept_with_its_choices(joint: JointSpace, tiny: Space) -> None:
+    definition = joint.to_dict()
+    assert read_space(definition, source="x") == joint
+    assert {key: value for key, value in definition.items() if key != "hardware"} == tiny.to_dict()
+    assert read_space(tiny.to_dict(), source="x") == tiny
+    assert networks_of(joint).digest == tiny.digest != joint.digest
+    with pytest.raises(DocumentError, match="here: hardware"):
+        read_space({**definition, "hardware": {"macros": [1, 1]}}, source="here")
+
+
+def test_what_is_no_design(joint: JointSpace, tiny: Space) -> None:
+    with pytest.raises(GenotypeError, match="has 12 genes, but got 10"):
+        joint.chip(tiny.smallest())
+    with pytest.raises(
+        GenotypeError, match=r"hardware\.macros must be 0 to 2 \(options 0, 2, 8\), but got 3"
+    ):
+        joint.chip((*tiny.smallest(), 3, 0))
+    with pytest.raises(GenotypeError, match=r"macros must be one of \[0, 2, 8\], but got 4"):
+        joint.placed(tiny.smallest(), Chip(4, 1))

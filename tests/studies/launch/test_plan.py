@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from search_space.errors import H4HError
+from search_space.genotype import Genotype, to_text
+from search_space.space import Space
+from studies import run
+from studies.samplers.registry import known_samplers
+from studies.storage.store import open_store
+
+QUICK = ("--objectives", "params,lat", "--population", "6")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Each test in an empty folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def rows(path: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT * FROM evaluation ORDER BY study, number").fetchall()
+
+
+def genotypes(study: str, path: str = "studies.db") -> list[Genotype]:
+    with open_store(Path(path)) as store:
+        return [one.genotype for one in store.evaluations(study)]
+
+
+def fails(arguments: Sequence[str]) -> str:
+    with pytest.raises(H4HError) as error:
+        run.main(arguments)
+    return str(error.value)
+
+
+def test_named_subnets_follow_the_extremes_and_are_part_of_the_study(cifar32: Space) -> None:
+    rng = np.random.default_rng(0)
+    first, second = cifar32.sample(rng), cifar32.sample(rng)
+    arguments = [*QUICK, "--study", "s", "--seed-subnets"]
+    run.main([*arguments, f"{to_text(first)},max,{to_text(second)}", "--generations", "1"])
+    assert genotypes("s")[:4] == [cifar32.smallest(), cifar32.largest(), first, second]
+    # The extremes are there anyway.
+    run.main([*arguments, f"{to_text(first)},{to_text(second)}", "--generations", "2"])
+    assert "first generation" in fails([*arguments, to_text(first)])
+    assert "first generation" in fails([*QUICK, "--study", "s"])
+
+
+def test_more_named_subnets_than_the_first_generation_holds_are_refused(cifar32: Space) -> None:
+    rng = np.random.default_rng(0)
+    named = ",".join(to_text(cifar32.sample(rng)) for _ in range(5))
+    assert "has room for 4; raise --population" in fails([*QUICK, "--seed-subnets", named])
+    assert not Path("studies.db").exists()
+
+
+def test_warm_start_begins_with_the_front_of_the_other_study(
+    cifar32: Space, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.main([*QUICK, "--study", "other", "--generations", "5"])
+    with open_store(Path("studies.db")) as store:
+        study = store.study("other")
+        front = {one.genotype for one in study.front(store.evaluations("other"))}
+    arguments = ["--objectives", "macs", "--population", "30", "--generations", "1", "--study", "mine"]
+    run.main([*arguments, "--warm-start", "other"])
+    taken = len(front - {cifar32.smallest(), cifar32.largest()})
+    assert f"warm start: {taken} subnets of study 'other'" in capsys.readouterr().out
+    asked = genotypes("mine")
+    assert set(asked[: 2 + taken]) == front | {cifar32.smallest(), cifar32.largest()}
+    assert len(set(asked)) == 30
+
+
+def test_warm_start_stays_what_it_was_when_the_other_study_goes_on_or_is_gone() -> None:
+    run.main([*QUICK, "--study", "other", "--db", "other.db", "--generations", "1", "--seed", "3"])
+    arguments = [*QUICK, "--sampler", "random", "--study", "mine", "--warm-start", "other.db:other"]
+    run.main([*arguments, "--db", "whole.db", "--generations", "4"])
+    run.main([*arguments, "--db", "parts.db", "--evaluations", "2"])
+    run.main([*QUICK, "--study", "other", "--db", "other.db", "--generations", "5", "--seed", "3"])
+    run.main([*arguments, "--db", "parts.db", "--evaluations", "9"])
+    Path("other.db").unlink()
+    run.main([*arguments, "--db", "parts.db", "--generations", "4"])
+    assert rows("parts.db") == rows("whole.db")
+    without = arguments[:-2]
+    assert "warm start other -> absent" in fails([*without, "--db", "parts.db"])
+
+
+def test_preferences_are_part_of_the_study() -> None:
+    arguments = [*QUICK, "--sampler", "rnsga2", "--study", "s", "--generations", "1"]
+    run.main([*arguments, "--prefer", "lat=500us,params=100k"])
+    run.main([*arguments, "--prefer", "params=100000, lat=0.5ms"])
+    assert "preferences lat=0.5ms,params=100000 -> lat=0.25ms" in fails(
+        [*arguments, "--prefer", "lat=0.25ms"]
+    )
+
+
+def test_each_rule_says_that_it_stopped_the_search(
+    tiny_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (
+        ["--generations", "2"],
+        ["--evaluations", "8"],
+        ["--minutes", "0.00001"],
+        ["--patience", "1"],
+    ):
+        name = words[0].strip("-")
+        run.main([*QUICK, "--space", str(tiny_path), *words, "--study", name])
+        out = capsys.readouterr().out
+        assert f"stopped by {words[0]} {float(words[1]):g}\n" in out
+        assert out.count("stopped by") == 1
+        with open_store(Path("studies.db")) as store:
+            assert store.count(name) >= 6
+    run.main([*QUICK, "--generations", "1"])
+    assert "stopped by --generations 1\n" in capsys.readouterr().out
+
+
+def test_first_rule_that_holds_stops_the_search(capsys: pytest.CaptureFixture[str]) -> None:
+    run.main([*QUICK, "--generations", "5", "--evaluations", "9", "--patience", "50", "--minutes", "60"])
+    out = capsys.readouterr().out
+    assert "until 5 generations or 9 evaluations or 60 minutes or 50 generations without gain" in out
+    assert "stopped by --evaluations 9\n" in out
+    assert len(rows("studies.db")) == 9
+
+
+@pytest.mark.parametrize("name", [one for one in known_samplers() if one != "optuna-gp"])
+@pytest.mark.parametrize("objectives", ["params", "sram,params,macs,energy,lat"])
+def test_any_number_of_objectives_with_every_sampler(
+    name: str, objectives: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.main(["--objectives", objectives, "--population", "6", "--generations", "2", "--sampler", name])
+    assert "Pareto front" in capsys.readouterr().out
+    with open_store(Path("studies.db")) as store:
+        (study,) = store.studies()
+        assert study.objectives == tuple(objectives.split(","))
+        assert store.count(study.name) == 12
+        assert 0 < study.hypervolume(store.evaluations(study.name)) <= 1
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        "lat<=100us",
+        "energy<=2uJ",
+        "macs<=10M",
+        "params<=200k",
+        "sram<=64KiB",
+        "conv_blocks<=8",
+        "vit_blocks>=1",
+    ],
+)
+def test_everything_countable_may_be_limited_and_is_reported(
+    limit: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.main(
+        ["--objectives", "macs,params", "--population", "12", "--generations", "2", "--constraint", limit]
+    )
+    out = capsys.readouterr().out
+    with open_store(Path("studies.db")) as store:
+        (study,) = store.studies()
+        found = store.evaluations(study.name)
+    broken = sum(not one.is_feasible for one in found)
+    assert broken > 0
+    assert f"{broken} of 24 subnets break {study.constraints[0]}" in out

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from objectives.hardware import load_soc
+from objectives.registry import ObjectiveContext, create_objectives, known_objectives
+from search_space.errors import H4HError
+from studies.study.amounts import QUANTITIES
+from studies.study.constraint import OPERATORS, Constraint, parse_constraint
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("lat<=2ms", Constraint("lat", "<=", 2.0, "ms")),
+        ("lat <= 1500 us", Constraint("lat", "<=", 1.5, "ms")),
+        ("lat<=250µs", Constraint("lat", "<=", 0.25, "ms")),
+        ("lat<=1e-3s", Constraint("lat", "<=", 1.0, "ms")),
+        ("energy<=0.4mJ", Constraint("energy", "<=", 0.4, "mJ")),
+        ("energy<=400uJ", Constraint("energy", "<=", 0.4, "mJ")),
+        ("acc>=80%", Constraint("acc", ">=", 80.0, "%")),
+        ("params<=1M", Constraint("params", "<=", 1e6, "")),
+        ("macs<=10M", Constraint("macs", "<=", 1e7, "")),
+        ("macs<=10000", Constraint("macs", "<=", 1e4, "")),
+        ("area<=3mm2", Constraint("area", "<=", 3.0, "mm2")),
+        ("area <= 3e6 um2", Constraint("area", "<=", 3.0, "mm2")),
+        ("sram<=256kB", Constraint("sram", "<=", 256e3, "B")),
+        ("sram<=256KiB", Constraint("sram", "<=", 262144.0, "B")),
+        ("vit_blocks>=1", Constraint("vit_blocks", ">=", 1.0, "")),
+    ],
+)
+def test_reads_quantity_limit_and_unit(text: str, expected: Constraint) -> None:
+    constraint = parse_constraint(text)
+    assert (constraint.quantity, constraint.operator, constraint.unit) == (
+        expected.quantity,
+        expected.operator,
+        expected.unit,
+    )
+    assert constraint.bound == pytest.approx(expected.bound, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("lat<=2mJ", "ns, us, ms, s"),
+        ("lat<=2", "but got none"),
+        ("energy<=2ms", "nJ, uJ, mJ, J"),
+        ("acc>=0.8", "one of %"),
+        ("params<=1MB", "k, M, G, or left out"),
+        ("vit_blocks>=1k", "must be left out"),
+        ("latency<=2ms", "did you mean 'lat'"),
+        ("lat=2ms", "'lat<=2ms'"),
+        ("lat<2ms", "<= or >="),
+        ("lat<=twoms", "a number"),
+        ("lat<=-1ms", "not be negative"),
+        ("lat<=1e999ms", "finite"),
+        ("lat<=nanms", "a number"),
+        ("", "vit_blocks"),
+        ("lat<=2ms; energy<=1mJ", "a number and its unit"),
+    ],
+)
+def test_refuses_and_names_what_is_allowed(text: str, named: str) -> None:
+    with pytest.raises(H4HError) as error:
+        parse_constraint(text)
+    assert named in str(error.value)
+
+
+@given(
+    quantity=st.sampled_from(sorted(QUANTITIES)),
+    operator=st.sampled_from(OPERATORS),
+    bound=st.floats(0, 1e15),
+)
+def test_text_reads_back(quantity: str, operator: str, bound: float) -> None:
+    base = next(unit for unit, factor in QUANTITIES[quantity].items() if factor == 1.0)
+    constraint = Constraint(quantity, operator, bound, base)
+    assert parse_constraint(str(constraint)) == constraint
+
+
+@given(bound=st.floats(0, 1e6), value=st.floats(0, 1e6), operator=st.sampled_from(OPERATORS))
+def test_violation_is_positive_if_and_only_if_the_limit_is_broken(
+    bound: float, value: float, operator: str
+) -> None:
+    holds = value <= bound if operator == "<=" else value >= bound
+    assert (Constraint("lat", operator, bound, "ms").violation(value) <= 0) == holds
+
+
+def test_violation_is_a_share_of_the_limit() -> None:
+    assert parse_constraint("lat<=2ms").violation(3.0) == 0.5
+    assert parse_constraint("acc>=80%").violation(60.0) == 0.25
+    assert parse_constraint("vit_blocks<=0").violation(2.0) == 2.0
+
+
+def test_unmeasured_counts_as_broken_and_no_better_than_anything_measured() -> None:
+    constraint = parse_constraint("acc>=80%")
+    assert constraint.violation(None) == 1.0
+    assert constraint.violation(None) >= max(constraint.violation(acc) for acc in np.linspace(0, 100, 11))
+
+
+def test_every_objective_can_be_limited_in_the_unit_it_is_measured_in() -> None:
+    assert set(known_objectives()) <= set(QUANTITIES)
+    units = {"ms": "ms", "mJ": "mJ", "mm2": "mm2", "bytes": "B", "MACs": "", "parameters": ""}
+    names = [name for name in known_objectives() if name != "acc"]
+    for objective in create_objectives(names, ObjectiveContext(load_soc("u55-256-cim8"))):
+        assert QUANTITIES[objective.name][units[objective.unit]] == 1.0
