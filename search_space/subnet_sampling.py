@@ -1,7 +1,8 @@
 """Random subnets: uniform over genes, balanced over families, or balanced over multiply-accumulates.
 
-Uniform genes hardly ever give some kinds of network: of `cifar32` 84 % are mixed, 2 % have no transformer block and
-0.03 % nothing else. Balanced draws construct a network of the wanted kind instead of waiting for one.
+Uniform genes hardly ever give some kinds of network: of `cifar32` 84 % are mixed, 2 % have no transformer
+block and 0.03 % nothing else. Balanced draws construct a network of the wanted kind instead of waiting for
+one.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ def draw(space: Space, sampling: str, rng: np.random.Generator, number: int) -> 
         space: The search space.
         sampling: One of `SAMPLINGS`.
         rng: Source of randomness. It advances.
-        number: Position of the draw in its series. Successive numbers pass through families or bins in turn, so
-            each is equally frequent.
+        number: Position of the draw in its series. Successive numbers pass through families or bins in turn,
+            so each is equally frequent.
     """
     if sampling == FAMILY:
         members = families(space)
@@ -68,8 +69,8 @@ def families(space: Space) -> tuple[Family, ...]:
 def draw_of_family(space: Space, wanted: Family, rng: np.random.Generator) -> Genotype:
     """A canonical genotype of family `wanted`.
 
-    Genes are uniform among those that give the family. For ``cnn-then-vit`` the first stage with transformer blocks
-    is drawn before them, uniformly.
+    Genes are uniform among those that give the family. For ``cnn-then-vit`` the first stage with transformer
+    blocks is drawn before them, uniformly.
 
     Args:
         space: A space with a member of that family (`families`).
@@ -92,8 +93,8 @@ def draw_of_family(space: Space, wanted: Family, rng: np.random.Generator) -> Ge
                 allowed[f"{name}.vit_depth"] = [i for i, depth in enumerate(stage.vit_depth) if depth]
             else:
                 allowed |= _without_conv(name, stage)
-    # What `allowed` leaves open needs at most one conv block and one transformer block in the right stages, so a few
-    # draws do.
+    # What `allowed` leaves open needs at most one conv block and one transformer block in the right stages,
+    # so a few draws do.
     while True:
         genotype = _draw_allowed(space, allowed, rng)
         if family(space.decode(genotype)) is wanted:

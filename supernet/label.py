@@ -1,10 +1,10 @@
 """Store soft labels: a teacher's class probabilities for augmented views of all training images.
 
-    python -m supernet.label --teacher runs/teacher/teacher.safetensors --data data --out runs/labels.safetensors
-    python -m supernet.train --soft-labels runs/labels.safetensors --data data --out runs/taught
+    python -m supernet.label --teacher runs/teacher/teacher.safetensors --data data --out labels.safetensors
+    python -m supernet.train --soft-labels labels.safetensors --data data --out runs/taught
 
-The teacher is a file of `supernet.teacher`, or a network of `supernet.finetune`. The settings of the augmentation must
-be those of the training.
+The teacher is a file of `supernet.teacher`, or a network of `supernet.finetune`. The settings of the
+augmentation must be those of the training.
 """
 
 from __future__ import annotations
@@ -99,12 +99,13 @@ def main() -> None:
     recorded = data.recorded(split)
     if teacher.classes != data.classes:
         raise CheckpointError(
-            f"teacher {arguments.teacher} tells {teacher.classes} classes apart, but the images have {data.classes}"
+            f"teacher {arguments.teacher} tells {teacher.classes} classes apart, but the images have "
+            f"{data.classes}"
         )
     if trained.get("data") != recorded:
         raise CheckpointError(
-            f"teacher {arguments.teacher} was trained on other images or another split than --data gives, so it "
-            f"may have seen the search split: train one on these by supernet.teacher"
+            f"teacher {arguments.teacher} was trained on other images or another split than --data gives, so "
+            f"it may have seen the search split: train one on these by supernet.teacher"
         )
     top = min(arguments.top or 10, data.classes)
     images = data.train.subset(split.train)
@@ -129,7 +130,7 @@ def main() -> None:
     )
     save_soft_labels(arguments.out, header, shares, ranks)
     print(
-        f"{header.views} views of {len(images)} images; the teacher takes {right:.2f} % of them for their class"
+        f"{header.views} views of {len(images)} images, of which the teacher classifies {right:.2f} % right"
     )
     print(f"soft labels: {arguments.out}")
 

@@ -3,9 +3,9 @@
     python -m supernet.data cifar10
     python -m supernet.teacher --data data --out runs/teacher
 
-The teacher (`supernet.network.teacher_network`) is trained on the images that train supernets. It never sees the search
-split or the test images; both are scored at the end. The result is `OUT/teacher.safetensors`, written after every
-epoch, and `OUT/result.json`. Rerun the command to resume after the last finished epoch.
+The teacher (`supernet.network.teacher_network`) is trained on the images that train supernets. It never sees
+the search split or the test images; both are scored at the end. The result is `OUT/teacher.safetensors`,
+written after every epoch, and `OUT/result.json`. Rerun the command to resume after the last finished epoch.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """3x3 convolution over many channels whose weight gradient is fast on CPUs.
 
-oneDNN's weight gradient in bf16 takes up to seven times as long as the forward for maps of 7x7 and below. Here it is
-nine matrix products, one for each tap of the kernel: 150 -> 38 ms for 256 channels at 7x7, 65 -> 10 ms at 3x3 (batch
-256, one busy core of a Xeon with AMX). On larger maps or fewer channels, in float32 and on GPUs torch's own is used.
+oneDNN's weight gradient in bf16 takes up to seven times as long as the forward for maps of 7x7 and below.
+Here it is nine matrix products, one for each tap of the kernel: 150 -> 38 ms for 256 channels at 7x7,
+65 -> 10 ms at 3x3 (batch 256, one busy core of a Xeon with AMX). On larger maps or fewer channels, in float32
+and on GPUs torch's own is used.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def weight_gradient(grad: Tensor, x: Tensor) -> Tensor:
         grad: Gradient of the output, ``(n, width, h, w)``.
         x: The input, ``(n, in_width, h, w)``.
     """
-    images, in_width, height, side = x.shape
+    _, in_width, height, side = x.shape
     width = grad.shape[1]
     padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))  # (n, h + 2, w + 2, in_width)
     by_channel = grad.permute(0, 2, 3, 1).reshape(-1, width).T.contiguous()  # (width, n h w)

@@ -1,8 +1,8 @@
 """Teacher network for small images: six 3x3 convolutions behind a whitening layer.
 
 Shape and initialisation follow the network with which K. Jordan reaches 94 % on CIFAR-10 in 3.6e14 operations
-("94% on CIFAR-10 in 3.29 Seconds on a Single GPU", arXiv 2404.00498): the first layer whitens 2x2 patches and is
-never trained, convolutions start as partial identities, and the last scores are divided by 9.
+("94% on CIFAR-10 in 3.29 Seconds on a Single GPU", arXiv 2404.00498): the first layer whitens 2x2 patches
+and is never trained, convolutions start as partial identities, and the last scores are divided by 9.
 """
 
 from __future__ import annotations

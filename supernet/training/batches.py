@@ -184,7 +184,7 @@ class _MemoryBatches:
         for step in range(first_step, self.steps_per_epoch):
             indices = chosen[step].flatten()
             if soft is None or of_view is None:
-                # Drawn for the batch of all processes, so that an image's crop does not depend on their number.
+                # Drawn for the batch of all processes: an image's crop does not depend on their number.
                 draws = generator(Draw.CROPS, recipe.seed, number, step)
                 crops = Crops.draw(recipe.batch, recipe.crop_padding, draws)[mine.flatten()]
                 targets = self._labels[indices.to(device)]

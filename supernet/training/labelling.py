@@ -40,8 +40,8 @@ def load_any_teacher(path: Path) -> tuple[TeacherNetwork | PlainNetwork, dict[st
             header = read_header(path, NETWORK_FORMAT)
         except CheckpointError:
             raise CheckpointError(
-                f"{first}: give a file of supernet.teacher ({TEACHER_FORMAT}) or a network of supernet.finetune "
-                f"({NETWORK_FORMAT})"
+                f"{first}: give a file of supernet.teacher ({TEACHER_FORMAT}) or a network of "
+                f"supernet.finetune ({NETWORK_FORMAT})"
             ) from None
     return load_extracted(path), header
 
@@ -105,8 +105,8 @@ def label(
     """Soft labels of all views.
 
     Returns:
-        Probabilities ``(views, images, top)``, class numbers or None (see `SoftLabels`), and the share of views whose
-        most likely class is the image's, in %.
+        Probabilities ``(views, images, top)``, class numbers or None (see `SoftLabels`), and the share of
+        views whose most likely class is the image's, in %.
     """
     shares: list[Tensor] = []
     ranks: list[Tensor] = []

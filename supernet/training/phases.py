@@ -68,10 +68,10 @@ class Phase(Document):
         elastic: Kinds of choice that are free (of `CHOICES`); the others stay at their largest option, the
             kind of down-sampling at that of the largest network. None: all are free.
         sampling: How random subnets are drawn: ``uniform`` over genes; ``family``, each family equally often;
-            ``macs``, each of eight bins of multiply-accumulates equally often; ``pareto``, in each such bin the
-            most promising of a few (`supernet.training.step_subnets`).
-        largest_every: Steps from one training of the largest subnet to the next. In between, stored soft labels
-            or the running average of the weights give the targets.
+            ``macs``, each of eight bins of multiply-accumulates equally often; ``pareto``, in each such bin
+            the most promising of a few (`supernet.training.step_subnets`).
+        largest_every: Steps from one training of the largest subnet to the next. In between, stored soft
+            labels or the running average of the weights give the targets.
     """
 
     name: str

@@ -79,7 +79,8 @@ class FineTuning:
         origin: Names what decided the network's first weights, e.g. a checkpoint's digest; a state of another
             origin is refused.
         workers: Processes that read images, where they are not in memory.
-        soft_labels: Targets in place of the labels; checked to belong to `images` and the recipe's augmentation.
+        soft_labels: Targets in place of the labels; checked to belong to `images` and the recipe's
+            augmentation.
 
     Raises:
         H4HError: There are fewer images than a batch has.

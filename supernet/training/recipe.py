@@ -117,7 +117,8 @@ class Recipe(Document):
         """The recipe with other phases.
 
         Args:
-            epochs, rate, random_subnets, largest_every, sampling: One value for each phase, or one for all; empty: as they are.
+            epochs, rate, random_subnets, largest_every, sampling: One value for each phase, or one for all;
+                empty: as they are.
             cnn: Of the last phase.
 
         Raises:

@@ -1,8 +1,8 @@
 """Soft labels stored for augmented views of training images, so that a teacher costs nothing in training.
 
-View v of an image is one augmentation, drawn from a stored seed. In epoch e training shows view e mod K of each of its
-images, which is just what the teacher saw. A file belongs to one data set, split and augmentation; it is refused with
-any other.
+View v of an image is one augmentation, drawn from a stored seed. In epoch e training shows view e mod K of
+each of its images, which is just what the teacher saw. A file belongs to one data set, split and
+augmentation; it is refused with any other.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from search_space.errors import H4HError
 from search_space.files.setting_differences import differing
 from supernet.checkpoints.header import CheckpointError
 from supernet.checkpoints.tensor_file import file_digest, read_tensors, write_tensors
@@ -105,8 +106,32 @@ class SoftLabels:
         ]
         if differences:
             raise CheckpointError(
-                f"soft labels {path} belong to other images or another augmentation ({'; '.join(differences)}): "
+                f"soft labels {path} belong to other images or another augmentation "
+                f"({'; '.join(differences)}): "
                 f"give those, or make labels for these by supernet.label"
+            )
+
+
+def check_targets(recipe: Recipe, teacher: Path | None, soft_labels: SoftLabels | None) -> None:
+    """Raises `H4HError` where two sources of targets are given, or none for steps without the largest subnet.
+
+    Args:
+        recipe: The recipe.
+        teacher: Checkpoint of an outside teacher.
+        soft_labels: Stored soft labels.
+    """
+    if teacher is not None and soft_labels is not None:
+        raise H4HError(
+            "teacher and soft labels both replace the labels: give one of --teacher and --soft-labels"
+        )
+    if recipe.ema or teacher is not None or soft_labels is not None:
+        return
+    for phase in recipe.phases:
+        if phase.largest_every > 1:
+            raise H4HError(
+                f"phase {phase.name!r} trains the largest subnet in one of {phase.largest_every} steps, so "
+                f"the others need targets in between: give --soft-labels FILE or --ema, or set "
+                f"largest_every to 1"
             )
 
 
@@ -123,8 +148,8 @@ def top_classes(probabilities: Tensor, count: int) -> tuple[Tensor, Tensor | Non
     """What is stored of class probabilities ``(n, classes)``.
 
     Returns:
-        Probabilities ``(n, count)``, float16, and their class numbers, int16; those are None where `count` is the
-        number of classes, and the order is that of the classes then.
+        Probabilities ``(n, count)``, float16, and their class numbers, int16; those are None where `count`
+        is the number of classes, and the order is that of the classes then.
     """
     if count == probabilities.shape[1]:
         return probabilities.half(), None

@@ -1,8 +1,8 @@
 """Subnets of a training step: the largest, the smallest and random ones (sandwich rule, BigNAS, ECCV 2020).
 
-With ``sampling: pareto``, each random subnet is the best of a few of equal cost by an estimate of their losses that
-is learned along the way. This is the idea of AttentiveNAS (CVPR 2021), which spends training on networks that may
-come to lie on the Pareto front.
+With ``sampling: pareto``, each random subnet is the best of a few of equal cost by an estimate of their
+losses that is learned along the way. This is the idea of AttentiveNAS (CVPR 2021), which spends training on
+networks that may come to lie on the Pareto front.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ ESTIMATE_RATE = 0.1
 class LossEstimate:
     """Estimate of a subnet's training loss: a sum of one weight for each active gene's option.
 
-    Each observation moves the weights it involves by equal parts of the error (normalised least mean squares), so
-    the estimate follows the loss as it falls.
+    Each observation moves the weights it involves by equal parts of the error (normalised least mean
+    squares), so the estimate follows the loss as it falls.
 
     Args:
         space: The search space.
@@ -76,8 +76,8 @@ def sandwich(
         space: The search space.
         phase: The phase of the step.
         rng: Source of randomness. It advances.
-        step: Number of the step in the whole training, from 0. It decides whether the largest subnet is due and
-            whose turn it is among families or bins.
+        step: Number of the step in the whole training, from 0. It decides whether the largest subnet is due
+            and whose turn it is among families or bins.
         estimate: By which ``pareto`` chooses.
     """
     genotypes = [(LARGEST, space.largest())] if step % phase.largest_every == 0 else []

@@ -41,11 +41,11 @@ from supernet.training.augmentation import mixing
 from supernet.training.batches import Draw, Part, make_batches, seed_sequence, torch_seed
 from supernet.training.distillation import distil
 from supernet.training.distributed import World, by_global_batch
-from supernet.training.gradient_projection import PROJECT, project
+from supernet.training.gradient_projection import PROJECT, project_gradients, take_gradients
 from supernet.training.optimizer import enter_phase, make_optimizer, rates, set_rate
 from supernet.training.phases import KINDS, LARGEST, PARETO, RANDOM, Phase, learning_rate, phase_at
 from supernet.training.recipe import Recipe
-from supernet.training.soft_labels import SoftLabels
+from supernet.training.soft_labels import SoftLabels, check_targets
 from supernet.training.step_subnets import LossEstimate, sandwich
 
 STATE_FORMAT = "h4h-training-3"
@@ -102,8 +102,8 @@ class Trainer:
         start: Checkpoint of the same space whose weights to start from, in place of random ones.
         teacher: Checkpoint whose largest subnet gives the largest subnet's targets in place of the labels;
             of any space with as many classes.
-        soft_labels: Targets of all subnets in place of the labels and of the largest subnet's output; checked to
-            belong to `images` and the recipe's augmentation.
+        soft_labels: Targets of all subnets in place of the labels and of the largest subnet's output;
+            checked to belong to `images` and the recipe's augmentation.
         compiled: Whether `torch.compile` makes the largest and the smallest subnet of each phase.
         workers: Processes that read images, where they are not in memory.
 
@@ -138,7 +138,7 @@ class Trainer:
                     f"phase {phase.name!r} freezes the CNN, but space {space.name!r} has nothing else to "
                     f"train: choose cnn: train, or a space with transformer blocks"
                 )
-        _check_targets(recipe, teacher, soft_labels)
+        check_targets(recipe, teacher, soft_labels)
         self._batches = make_batches(
             images, self.recipe, device=device, world=world, workers=workers, soft_labels=soft_labels
         )
@@ -248,9 +248,9 @@ class Trainer:
     def _step(self, parts: list[Part], phase: Phase) -> Tensor:
         """One step by the sandwich rule.
 
-        The largest subnet, where it is due, learns from the batch's targets. The others learn from stored soft labels
-        where there are some, else from the largest subnet's output (in-place distillation), else from an outside
-        teacher or the running average's largest subnet.
+        The largest subnet, where it is due, learns from the batch's targets. The others learn from stored
+        soft labels where there are some, else from the largest subnet's output (in-place distillation), else
+        from an outside teacher or the running average's largest subnet.
 
         Returns:
             ``(kinds + 1, 3)`` on the device: for each kind of subnet the loss, right answers and 1, each
@@ -279,7 +279,7 @@ class Trainer:
                     _backward(loss / len(inputs))
                 outputs.append(logits.detach().softmax(1))
                 _record(record, LARGEST, loss, logits, targets)
-            gradients = _taken_gradients(self.supernet) if is_projected else {}
+            gradients = take_gradients(self.supernet) if is_projected else {}
 
         soft_labels = self._soft_labels(inputs, outputs) if others else []
         for order, (kind, subnet) in enumerate(others, start=1):
@@ -296,7 +296,7 @@ class Trainer:
             if phase.sampling == PARETO and kind == RANDOM:
                 self._observe(subnet, torch.stack(losses).mean())
         if is_projected:
-            _project_gradients(self.supernet, gradients)
+            project_gradients(self.supernet, gradients)
 
         norm = nn.utils.clip_grad_norm_(self.supernet.parameters(), self.recipe.clip or math.inf)
         self.optimizer.step()
@@ -493,22 +493,6 @@ class _Network(nn.Module):
         return logits
 
 
-def _check_targets(recipe: Recipe, teacher: Path | None, soft_labels: SoftLabels | None) -> None:
-    """Raises `H4HError` where two sources of targets are given, or steps without the largest subnet have none."""
-    if teacher is not None and soft_labels is not None:
-        raise H4HError(
-            "teacher and soft labels both replace the labels: give one of --teacher and --soft-labels"
-        )
-    if recipe.ema or teacher is not None or soft_labels is not None:
-        return
-    for phase in recipe.phases:
-        if phase.largest_every > 1:
-            raise H4HError(
-                f"phase {phase.name!r} trains the largest subnet every {phase.largest_every} steps only, so the "
-                f"others need targets in between: give --soft-labels FILE or --ema, or set largest_every to 1"
-            )
-
-
 def _load_teacher(path: Path, space: Space) -> Supernet:
     teacher = load_checkpoint(path)
     if teacher.space.head.classes != space.head.classes:
@@ -529,28 +513,6 @@ def _record(record: Tensor, kind: str, loss: Tensor, logits: Tensor, targets: Te
     row[0] += loss.detach() * len(labels)
     row[1] += (logits.detach().argmax(1) == labels).sum()
     row[2] += len(labels)
-
-
-def _taken_gradients(supernet: Supernet) -> dict[str, Tensor]:
-    """All gradients by name; the parameters have none afterwards."""
-    gradients = {}
-    for name, parameter in supernet.named_parameters():
-        if parameter.grad is not None:
-            gradients[name] = parameter.grad
-            parameter.grad = None
-    return gradients
-
-
-def _project_gradients(supernet: Supernet, of_largest: Mapping[str, Tensor]) -> None:
-    """Puts the projection of the largest subnet's gradients and those present in their place."""
-    for name, parameter in supernet.named_parameters():
-        largest = of_largest.get(name)
-        if largest is None:
-            continue
-        if parameter.grad is None:
-            parameter.grad = largest
-        else:
-            (parameter.grad,) = project([largest], [parameter.grad])
 
 
 def _parameter_names(optimizer: torch.optim.Optimizer, supernet: Supernet) -> list[str]:
