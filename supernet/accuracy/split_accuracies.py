@@ -15,6 +15,7 @@ from rich.progress import track
 from search_space.families import Family
 from search_space.space import Space
 from search_space.subnet import Subnet
+from search_space.subnet_sampling import UNIFORM, draw
 from supernet.accuracy import many_subnets, one_subnet
 from supernet.checkpoints.header import check_trained_on_pack, read_header
 from supernet.images import cifar10
@@ -80,11 +81,18 @@ def family_drops(rows: Sequence[Row], splits: Sequence[str]) -> list[FamilyDrop]
     return found
 
 
-def chosen_subnets(space: Space, random: int, seed: int) -> dict[str, Subnet]:
-    """Largest, smallest and `random` random subnets by name."""
+def chosen_subnets(space: Space, random: int, seed: int, sampling: str = UNIFORM) -> dict[str, Subnet]:
+    """Largest, smallest and `random` random subnets by name.
+
+    Args:
+        space: The search space.
+        random: Number of random subnets.
+        seed: Their random seed.
+        sampling: How they are drawn, one of `SAMPLINGS`.
+    """
     rng = np.random.default_rng(seed)
     genotypes = {"largest": space.largest(), "smallest": space.smallest()}
-    genotypes |= {f"random {number}": space.sample(rng) for number in range(1, random + 1)}
+    genotypes |= {f"random {number + 1}": draw(space, sampling, rng, number) for number in range(random)}
     return {name: space.decode(genotype) for name, genotype in genotypes.items()}
 
 
