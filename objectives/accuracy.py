@@ -171,7 +171,7 @@ class Accuracy:
 
     def _correct(self, subnets: Sequence[Subnet], start: int, stops: Stops | None) -> list[torch.Tensor]:
         """Of subnets that are measured together, the first of them at place `start` of all."""
-        found = shared_oracle.calibrated(
+        found = shared_oracle.calibrate(
             self._supernet,
             subnets,
             self._calibration,

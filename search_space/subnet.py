@@ -48,7 +48,7 @@ class Block(ABC):
 
     @classmethod
     def in_stage(cls, width: int, **values: Any) -> Self:
-        """The block in a stage of `width` channels, behind its down-sampling step; `values` are its fields."""
+        """The block in a stage of `width` channels, behind its down-sampling step, from its other fields."""
         return cls(width=width, **values)  # type: ignore[call-arg]
 
     @abstractmethod

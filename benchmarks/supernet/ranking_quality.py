@@ -189,7 +189,7 @@ def main() -> None:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("subnets", total=len(subnets) * budget.epochs)
         for number, subnet in enumerate(subnets, start=1):
-            statistics = oracle.calibrate(supernet, subnet, calibration)
+            statistics = oracle.record_statistics(supernet, subnet, calibration)
             shared = oracle.top1(supernet, subnet, search, statistics)
             training = FineTuning(
                 network=extract(start, subnet, statistics if options.start == SUPERNET else None),

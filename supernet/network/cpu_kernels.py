@@ -1,7 +1,7 @@
 """Multi-head attention, with a backward that is fast on CPUs, too.
 
-torch's fused kernel has the fastest forward pass in float32. On CPUs its backward pass takes up to 10 times as
-long as that of the two products written out, for maps of the usual sizes
+torch's fused kernel has the fastest forward pass in float32. On CPUs its backward pass takes up to 10 times
+as long as that of the two products written out, for maps of the usual sizes
 (`benchmarks/supernet/cpu_kernels.py`). In bf16 its forward pass on CPUs is slow as well: up to about 200
 tokens it takes 1.3 to 1.5 times as long as the products.
 """

@@ -28,7 +28,6 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "supernet.evaluate": ("--random", "1"),
     "supernet.finetune": ("--epochs", "1", "--batch", "16", "--workers", "1"),
     "supernet.conflict": ("--batches", "2", "--images", "8", "--subnets", "2"),
-    "supernet.gradient_conflict.figures": (),
     "studies.run": ("--population", "4", "--generations", "1", "--val-images", "8"),
     "studies.show": (),
     "studies.pick": (),

@@ -19,7 +19,7 @@ from search_space.errors import DocumentError, H4HError
 from search_space.families import without_vit
 from search_space.space import Space, load_space
 from search_space.subnet import Subnet
-from supernet.accuracy import one_subnet as oracle
+from supernet.accuracy import one_subnet
 from supernet.checkpoints.header import HEADER, CheckpointError
 from supernet.checkpoints.tensor_file import read_tensors, write_tensors
 from supernet.images.labelled_images import DEVIATION, MEAN
@@ -52,8 +52,8 @@ def batch(images: int = 8, side: int = 32, seed: int = 0) -> Tensor:
 
 
 def calibrated(supernet: Supernet, subnet: Subnet) -> Recorded:
-    prepared = oracle.PreparedImages(tuple((batch(seed=seed), torch.zeros(8)) for seed in (1, 2)))
-    return oracle.calibrate(supernet, subnet, prepared)
+    prepared = one_subnet.PreparedImages(tuple((batch(seed=seed), torch.zeros(8)) for seed in (1, 2)))
+    return one_subnet.record_statistics(supernet, subnet, prepared)
 
 
 @st.composite
@@ -225,7 +225,7 @@ def test_a_subnet_of_another_space_is_refused() -> None:
 
 
 def test_folding_without_statistics_is_refused() -> None:
-    with pytest.raises(H4HError, match=r"record them with oracle\.calibrate"):
+    with pytest.raises(H4HError, match=r"record them with one_subnet\.record_statistics"):
         extract(SUPERNET, SPACE.decode(SPACE.smallest()), fold_batch_norm=True)
 
 
