@@ -64,6 +64,14 @@ class Space(Document):
 
     Options of every choice but the kind of down-sampling stand in ascending order, so index 0 is the
     smallest of each.
+
+    Example:
+        >>> from search_space import load_space
+        >>> space = load_space("cifar32")
+        >>> len(space.genes), space.resolution
+        (58, (24, 28, 32))
+        >>> space.decode(space.smallest()).vit_blocks
+        0
     """
 
     name: str
@@ -322,7 +330,13 @@ _BUILT_IN = resources.files("search_space") / "spaces"
 
 
 def known_spaces() -> tuple[str, ...]:
-    """Names of the spaces that come with the project."""
+    """Names of the spaces that come with the project.
+
+    Example:
+        >>> from search_space import known_spaces
+        >>> known_spaces()
+        ('cifar32', 'imagenet224')
+    """
     return built_in_names(_BUILT_IN)
 
 
@@ -340,6 +354,11 @@ def load_space(name: str) -> Space:
     """A built-in space by its name, or a user's own by the path of its YAML file.
 
     A file may start from another space by the key `base`; its keys are laid over those of the base.
+
+    Example:
+        >>> from search_space import load_space
+        >>> load_space("cifar32").head.classes
+        10
 
     Raises:
         UnknownNameError: No built-in space has this name.

@@ -251,6 +251,15 @@ class Head:
 class Subnet:
     """One network of a search space.
 
+    Example:
+        >>> from search_space import load_space
+        >>> space = load_space("cifar32")
+        >>> subnet = space.decode(space.smallest())
+        >>> print(subnet)
+        24px stem16 | 16:mb3x1 | 24:merge | 40:merge | 80:merge
+        >>> subnet.conv_blocks, space.encode(subnet) == space.smallest()
+        (1, True)
+
     Attributes:
         resolution: Side of the square input image, in pixels.
         stem: First convolution.

@@ -24,7 +24,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from objectives import size
+from objectives.size_objectives import MACS, PARAMS, SRAM
 from search_space.command.command_line import Parser, run_command
 from search_space.space import Space, load_space
 from studies.samplers.registry import check_sampler, create_sampler, known_samplers
@@ -34,7 +34,7 @@ from studies.study.constraint import parse_constraint
 from studies.study.pareto_front import bounds
 from studies.study.study import Goal, Study
 
-OBJECTIVES = (size.params(), size.macs(), size.sram())
+OBJECTIVES = (PARAMS, MACS, SRAM)
 CONSTRAINT = "macs<=20M"
 LAST = 5
 SLOW = ("optuna-gp", "surrogate")

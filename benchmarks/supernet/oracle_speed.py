@@ -49,7 +49,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from benchmarks.supernet.training_speed import copied_slices
-from objectives.accuracy import Accuracy
+from objectives.accuracy_objective import Accuracy
 from search_space.arrays import Floats
 from search_space.command.byte_count import parse_bytes
 from search_space.command.command_line import Parser, run_command

@@ -23,7 +23,7 @@ from rich.table import Table
 from scipy import stats
 
 from benchmarks.supernet.ranking_quality import spread
-from objectives.accuracy import Accuracy
+from objectives.accuracy_objective import Accuracy
 from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide

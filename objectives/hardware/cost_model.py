@@ -118,6 +118,16 @@ class NetworkCost:
 class CostModel:
     """Costs networks on one SoC, and remembers what it has seen.
 
+    Example:
+        >>> from objectives import CostModel, load_soc
+        >>> from objectives.workload import ops_of, workload
+        >>> from search_space import load_space
+        >>> space = load_space("cifar32")
+        >>> ops = ops_of(workload(space.decode(space.largest())))
+        >>> whole, npu = (CostModel(load_soc(name)).network(ops) for name in ("u55-256-cim8", "u55-256"))
+        >>> whole.latency_ms < npu.latency_ms
+        True
+
     Args:
         soc: The chip.
         mapping: What the mapping minimises (``latency``, ``energy``, ``edp``), or the device it is forced to

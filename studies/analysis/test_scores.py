@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from scipy import stats
 from search_space.command.byte_count import parse_bytes
 from search_space.errors import H4HError
 from search_space.space import Space
-from studies.design_space.joint_space import networks_of
 from studies.storage.store import open_store
 from studies.study.evaluation import Evaluation
 from studies.study.fingerprint import part_of
@@ -87,14 +85,32 @@ class Plan:
         return parse_bytes(self.study.settings.get("memory", DEFAULT_MEMORY), option="memory of the study")
 
 
-def check(options: Namespace) -> Plan:
-    """Reads the study and what its settings say, without torch.
+def check(
+    database: Path,
+    name: str,
+    *,
+    checkpoint: Path | None = None,
+    data: Path | None = None,
+    dataset: str | None = None,
+    device: str | None = None,
+    is_complete: bool = False,
+) -> Plan:
+    """Reads a study and what its settings say, without torch.
+
+    Args:
+        database: File of the study.
+        name: Name of the study.
+        checkpoint: File of its supernet; by default where it was.
+        data: Folder of its data set; by default that of the study.
+        dataset: Which data set, where the folder holds several.
+        device: Where to compute; by default that of the study.
+        is_complete: Whether every subnet with a measured accuracy is scored, not the front alone.
 
     Raises:
         H4HError: There is no such study, it measured no accuracy, or holds nothing to score.
     """
-    with open_store(options.db) as store:
-        study = store.study(options.study)
+    with open_store(database) as store:
+        study = store.study(name)
         evaluations = store.evaluations(study.name)
     if ACCURACY not in study.quantities:
         raise ValidationError(
@@ -102,7 +118,7 @@ def check(options: Namespace) -> Plan:
             f"weights to score; make a study with acc among its --objectives"
         )
     column = study.quantities.index(ACCURACY)
-    wanted = evaluations if options.all else study.front(evaluations)
+    wanted = evaluations if is_complete else study.front(evaluations)
     known = [(one, (*one.values, *one.limited)[column]) for one in wanted]
     chosen = tuple((one, accuracy) for one, accuracy in known if accuracy is not None and not one.is_bound)
     if not chosen:
@@ -111,24 +127,24 @@ def check(options: Namespace) -> Plan:
             f"holds all constraints"
         )
     settings = study.settings
-    checkpoint = options.checkpoint or (
+    checkpoint = checkpoint or (
         Path(settings["checkpoint"]) if settings.get("checkpoint") else built_in_checkpoint(study.space)
     )
     is_pack = part_of(study.fingerprint, ACCURACY, "data_set") is None
-    dataset = options.dataset or settings.get("dataset")
+    dataset = dataset or settings.get("dataset")
     if is_pack and (dataset or PACK_DATA) != PACK_DATA:
         raise ValidationError(
             f"--dataset must be {PACK_DATA}, whose images study {study.name!r} searched on, but got {dataset}"
         )
     return Plan(
         study=study,
-        space=networks_of(study.search_space),
+        space=study.search_space.networks,
         chosen=chosen,
         checkpoint=checkpoint,
-        data=options.data or Path(settings.get("data") or DEFAULT_DATA),
+        data=data or Path(settings.get("data") or DEFAULT_DATA),
         dataset=PACK_DATA if is_pack else dataset,
         is_pack=is_pack,
-        device=options.device or settings.get("device", "cpu"),
+        device=device or settings.get("device", "cpu"),
     )
 
 

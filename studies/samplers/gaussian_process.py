@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from search_space.space import Space
+from studies.design_space.design_space import DesignSpace
 
 Floats = NDArray[np.float64]
 Steps = NDArray[np.float32]
@@ -37,7 +37,7 @@ _BLOCK = 32
 _GRAIN = 2.0**-30
 
 
-def steps(space: Space, genotypes: Genes) -> Steps:
+def steps(space: DesignSpace, genotypes: Genes) -> Steps:
     """The steps of canonical genotypes (n, genes) as ones and zeros, shape (n, p)."""
     counts = np.where(space.active_rows(genotypes), genotypes + 1, 0)
     columns = [

@@ -23,7 +23,7 @@ from pymoo.core.problem import Problem
 from pymoo.core.repair import Repair
 
 from search_space.genotype import Genotype
-from search_space.space import Space
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.archive import Archive
 
 Genes = NDArray[np.int64]
@@ -102,7 +102,7 @@ class Canonical(Repair):  # type: ignore[misc]
         space: What they belong to.
     """
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: DesignSpace) -> None:
         super().__init__()
         self._space = space
 

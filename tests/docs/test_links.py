@@ -91,9 +91,9 @@ def options_of_the_project() -> frozenset[str]:
 
 
 def limits() -> tuple[str, ...]:
-    from studies.pick import LIMITS
+    from studies.pick import limit_options
 
-    return tuple(LIMITS)
+    return tuple(limit_options())
 
 
 @pytest.mark.parametrize("name", PAGES)

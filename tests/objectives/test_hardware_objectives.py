@@ -9,9 +9,10 @@ import numpy as np
 from objectives.hardware import CostModel, load_soc, variant
 from objectives.hardware.chip import Chip
 from objectives.hardware_objectives import Energy, Latency, PerChip
-from objectives.objective import ChipObjective, Design, Direction, FloatArray, Objective
+from objectives.objective import ChipObjective, Dependency, Design, Direction, Objective
 from objectives.registry import ObjectiveContext, create_objectives
 from search_space import complexity
+from search_space.arrays import Floats
 from search_space.space import load_space
 from search_space.subnet import Subnet
 
@@ -29,9 +30,11 @@ class Scaled:
     name: ClassVar[str] = "scaled"
     unit: ClassVar[str] = "1"
     direction: ClassVar[Direction] = "min"
+    depends_on: ClassVar[tuple[Dependency, ...]] = ("network", "chip")
+    follows_size: ClassVar[bool] = True
     is_expensive: ClassVar[bool] = False
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         self.asked.append(len(subnets))
         return np.array([self.factor * complexity.macs(one) for one in subnets], dtype=np.float64)
 

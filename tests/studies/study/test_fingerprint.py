@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from objectives.objective import Direction, FloatArray
+from objectives.objective import Dependency, Direction
+from search_space.arrays import Floats
 from search_space.space import Space
 from search_space.subnet import Subnet
 from studies.study.constraint import parse_constraint
@@ -22,9 +23,11 @@ class Marked:
     marks: dict[str, str] = field(default_factory=dict)
     unit: str = ""
     direction: Direction = "min"
+    depends_on: tuple[Dependency, ...] = ("network",)
+    follows_size: bool = False
     is_expensive: bool = False
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         return np.zeros(len(subnets))
 
     def fingerprint(self) -> dict[str, str]:

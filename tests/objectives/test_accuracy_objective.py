@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from objectives.accuracy import BF16_VERSION, Accuracy, most_processes
+from objectives.accuracy_objective import BF16_VERSION, Accuracy, most_processes
 from objectives.objective import ImageObjective, Objective
 from objectives.workers.packed_objective import pack
-from objectives.workers.shared_objective import Spread, spread
+from objectives.workers.shared_objective import SharedObjective, shared
 from search_space.errors import H4HError
 from search_space.space import load_space
 from supernet.accuracy import prefix_tree
@@ -186,11 +186,11 @@ def test_workers_find_the_same_values_whatever_their_number() -> None:
     rng = np.random.default_rng(3)
     subnets = [SPACE.decode(one) for one in sorted(SPACE.sample(rng) for _ in range(4))]
     alone = objective(subnets)
-    spread_ = spread(objective, workers=2)
-    assert isinstance(spread_, Spread)
+    team_objective = shared(objective, workers=2)
+    assert isinstance(team_objective, SharedObjective)
     for count in (4, 3, 2):  # In shares of two or one.
-        assert spread_(subnets[:count]).tolist() == alone[:count].tolist()
-    spread_.close()
+        assert team_objective(subnets[:count]).tolist() == alone[:count].tolist()
+    team_objective.close()
 
 
 def test_what_a_worker_gets_holds_weights_and_images_once() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ast
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -12,12 +13,13 @@ import matplotlib as mpl
 import pandas
 import pytest
 
-from search_space.errors import UnknownNameError
+from search_space.errors import H4HError, UnknownNameError
 from search_space.space import Space
-from studies import Study
+from studies import load_study
 from studies.storage.database_file import StoreError
 from studies.storage.store import create_store
 from studies.study.evaluation import Evaluation
+from studies.study.study import Study
 
 Make = Callable[..., Evaluation]
 NOTEBOOK = Path(__file__).parents[3] / "docs" / "notebook.ipynb"
@@ -39,7 +41,7 @@ def database(tmp_path: Path, tiny: Space, study: Study, evaluation: Make) -> Pat
 
 
 def test_records_for_pandas(database: Path) -> None:
-    loaded = Study.load(str(database), "<b>first</b>")
+    loaded = load_study(str(database), "<b>first</b>")
     table = pandas.DataFrame(loaded.evaluations())
     assert table["acc"].tolist()[:3] == [50, 80, 40]
     assert table["acc"].isna().tolist() == [False, False, False, True]
@@ -49,6 +51,14 @@ def test_records_for_pandas(database: Path) -> None:
     assert repr(loaded) == (
         "<study '<b>first</b>': 4 evaluations of acc, lat over space tiny, front of 2, hypervolume 0.6900>"
     )
+
+
+def test_a_data_frame_needs_pandas_and_says_so(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = load_study(database, "<b>first</b>")
+    assert loaded.to_frame()["lat"].tolist() == [1, 2, 3, 9]
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(H4HError, match="pip install pandas"):
+        loaded.to_frame()
 
 
 class _Text(HTMLParser):
@@ -66,7 +76,7 @@ class _Text(HTMLParser):
 
 def test_html_shows_the_front_and_escapes_names(database: Path) -> None:
     parser = _Text()
-    parser.feed(Study.load(database, "<b>first</b>")._repr_html_())
+    parser.feed(load_study(database, "<b>first</b>")._repr_html_())
     assert "b" not in parser.tags
     assert parser.tags.count("tr") == 3
     assert parser.text[1:7] == ["id", "acc %", "lat ms", "conv", "ViT", "family"]
@@ -75,9 +85,9 @@ def test_html_shows_the_front_and_escapes_names(database: Path) -> None:
 
 def test_what_is_not_there(database: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError):
-        Study.load(database, "second")
+        load_study(database, "second")
     with pytest.raises(StoreError, match="does not exist"):
-        Study.load(tmp_path / "no.db", "first")
+        load_study(tmp_path / "no.db", "first")
 
 
 @pytest.mark.slow

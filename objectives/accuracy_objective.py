@@ -1,4 +1,4 @@
-"""`acc`: top-1 accuracy of a subnet with the supernet's weights, on images the training never saw."""
+"""Accuracy objective: top-1 accuracy of a subnet with the supernet's weights, on held-out training images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from objectives.objective import BoolArray, Direction, FloatArray, Stops, percent
+from objectives.objective import ACCURACY, Dependency, Direction, Stops, percent
+from search_space.arrays import Booleans, Floats
 from search_space.command.byte_count import bytes_text
 from search_space.errors import H4HError
 from search_space.space import Space
@@ -29,20 +30,18 @@ from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint
 
 VERSION = "2"
-"""Changes whenever the same weights and images may give another accuracy than before."""
-
-
+"""Changes whenever the same weights and images may give another accuracy."""
 BF16_VERSION = "2"
-"""Changes whenever values in bf16 may be others than before, and only these."""
+"""Changes whenever values in bf16, and only these, may differ."""
 
 
 def most_processes(space: Space, precision: str, memory: float) -> int:
-    """How many processes can share `memory` so that each can measure any subnet of `space`; at least 1.
+    """Number of processes that can share `memory` so that each can measure any subnet of `space`; at least 1.
 
     Args:
         space: The space that is searched.
-        precision: As for `Accuracy`, but ``auto``.
-        memory: Bytes for all of them.
+        precision: Number format as for `Accuracy`, but not ``auto``.
+        memory: Bytes for all processes together.
     """
     with torch.device("meta"):
         supernet = Supernet(space)
@@ -53,29 +52,45 @@ def most_processes(space: Space, precision: str, memory: float) -> int:
 class Accuracy:
     """Top-1 accuracy after batch-norm recalibration, in %; larger is better.
 
+    Example:
+        >>> from objectives import Accuracy
+        >>> from search_space import load_space
+        >>> from supernet.checkpoints import built_in_checkpoint
+        >>> from supernet.images.evaluation_pack import built_in_pack, load_pack
+        >>> space, pack = load_space("cifar32"), load_pack(built_in_pack())
+        >>> checkpoint = built_in_checkpoint(space.name)
+        >>> accuracy = Accuracy(
+        ...     checkpoint=checkpoint, space=space, pack=pack, val_images=64, calibration_images=32
+        ... )
+        >>> bool(accuracy([space.decode(space.smallest())])[0] > 30)
+        True
+
     Args:
         checkpoint: The trained supernet.
         space: The space that is searched; the checkpoint must be of it.
         pack: Search and calibration images.
-        val_images: Number of search images that score a subnet, from the first; 2,000 unless told, or all
-            where there are fewer.
-        calibration_images: Number of images for its batch-norm statistics, from the first; likewise 512.
-        precision: ``fp32``, whose values depend least on the machine; ``bf16``; or ``int8``, as an NPU and
-            compute-in-memory macros compute.
-        memory: Most bytes by which measuring may make the process grow, see
-            `supernet.accuracy.memory_budget`; decides the time, not the values.
-        device: Where to compute; the CPU unless told.
+        val_images: Number of search images that score a subnet, taken from the start; by default 2,000, or
+            all of them if there are fewer.
+        calibration_images: Number of images for batch-norm statistics, taken from the start; by default 512,
+            or all of them if there are fewer.
+        precision: Number format. ``fp32`` depends least on the machine; ``bf16``; ``int8`` is what NPU and
+            compute-in-memory macros compute in.
+        memory: Limit in bytes on the growth of the process, see `supernet.accuracy.memory_budget`. It affects
+            the time, not the values.
+        device: Device to compute on; by default the CPU.
 
     Raises:
-        H4HError: More images are asked for than there are, or fewer than 1; `space` has another number of
-            classes than the images; or `memory` is less than one subnet needs.
-        CheckpointError: The checkpoint is damaged or of another space.
+        H4HError: A number of images is less than 1 or more than there are; `space` and images differ in their
+            number of classes; or `memory` is less than one subnet needs.
+        CheckpointError: The checkpoint is damaged or belongs to another space.
     """
 
-    name: ClassVar[str] = "acc"
-    unit: ClassVar[str] = "%"
-    direction: ClassVar[Direction] = "max"
-    is_expensive: ClassVar[bool] = True
+    name: ClassVar[str] = ACCURACY.name
+    unit: ClassVar[str] = ACCURACY.unit
+    direction: ClassVar[Direction] = ACCURACY.direction
+    depends_on: ClassVar[tuple[Dependency, ...]] = ACCURACY.depends_on
+    follows_size: ClassVar[bool] = ACCURACY.follows_size
+    is_expensive: ClassVar[bool] = ACCURACY.is_expensive
 
     def __init__(
         self,
@@ -108,7 +123,7 @@ class Accuracy:
             raise H4HError(
                 f"--memory leaves {bytes_text(memory)} to a process, but the largest subnet of "
                 f"{space.name!r} needs {bytes_text(least)} in {precision}, beside weights and images: raise "
-                f"--memory, or take fewer --workers"
+                f"--memory, or use fewer --workers"
             )
         self.notice = (
             f"--memory leaves {bytes_text(memory)} to a process, less than the {bytes_text(needed)} with "
@@ -136,28 +151,28 @@ class Accuracy:
         if self._dtype is torch.bfloat16:
             self._fingerprint["bf16"] = BF16_VERSION
         if device.type != "cpu":
-            # Its kernels round in other ways. Absent for the CPU, where most studies run.
+            # Other devices round differently. Absent for the CPU, so that its fingerprint stays as it was.
             self._fingerprint["device"] = device.type
 
     @property
     def images(self) -> int:
-        """How many images score a subnet."""
+        """Number of images that score a subnet."""
         return len(self._search)
 
     @property
     def slice_images(self) -> int:
-        """How many images are scored at a time."""
+        """Number of images that are scored at a time."""
         return BATCH
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         """Accuracies in %, ``(n,)``, as each subnet alone would have them.
 
-        Computed in one thread: on CPUs more of them round in other ways. `objectives.workers` uses more
-        cores.
+        Computed in one thread, because several threads round differently on CPUs. `objectives.workers` uses
+        more cores.
         """
-        return np.array([percent(int(one.sum()), self.images) for one in self.right(subnets)])
+        return np.array([percent(int(right.sum()), self.images) for right in self.right(subnets)])
 
-    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[BoolArray]:
+    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[Booleans]:
         """Whether each subnet is right on each image; see `ImageObjective`."""
         if not subnets:
             return []
@@ -167,11 +182,11 @@ class Accuracy:
                 self._supernet, subnets, self._memory.limit, self._dtype, in_integers=self._in_integers
             ):
                 correct += self._correct(group, len(correct), stops)
-        return [one.cpu().numpy() for one in correct]
+        return [answers.cpu().numpy() for answers in correct]
 
     def _correct(self, subnets: Sequence[Subnet], start: int, stops: Stops | None) -> list[torch.Tensor]:
-        """Of subnets that are measured together, the first of them at place `start` of all."""
-        found = shared_oracle.calibrate(
+        """`right` of subnets that are measured together; `start` is the place of the first in the batch."""
+        calibrated = shared_oracle.calibrated(
             self._supernet,
             subnets,
             self._calibration,
@@ -179,17 +194,17 @@ class Accuracy:
             in_integers=self._in_integers,
         )
         return shared_oracle.correct_until(
-            found,
+            calibrated,
             self._search.batches,
             lambda place, seen: stops is not None and stops(start + place, seen.cpu().numpy()),
         )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # In the process of a worker, which has not been told yet.
+        # Runs in the process of a worker, where memory handling has not been set yet.
         keep_freed_memory()
         self.__dict__.update(state)
         self._memory = MemoryBudget(self._memory.limit)
 
     def fingerprint(self) -> dict[str, str]:
-        """Hashes of weights and images, the oracle's settings, and torch, whose kernels round."""
+        """Hashes of weights and images, settings of the oracle, and the version of torch."""
         return dict(self._fingerprint)
