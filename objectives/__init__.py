@@ -1,1 +1,1 @@
-"""What is measured: accuracy, and the cost of a subnet on hardware."""
+"""Objectives: accuracy, latency, energy and size of a subnet."""

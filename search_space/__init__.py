@@ -1,1 +1,1 @@
-"""What can be built: genes, their canonical form, subnets, families, and the spaces that come with it."""
+"""Search spaces: genes, genotypes, subnets, families, and the built-in spaces."""

@@ -1,4 +1,4 @@
-"""Choices of each part of a search space: stem, down-sampling, conv blocks, ViT blocks, head."""
+"""Options of each part of a search space: stem, down-sampling, conv blocks, ViT blocks, head."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from search_space.errors import DocumentError, UnknownNameError
 from search_space.files.yaml_document import Document
 
 WIDTH_GRANULARITY = 8
-"""Output channels of one Ethos-U55 micro-block; other widths waste part of it."""
-
+"""Output channels of one Ethos-U55 micro-block; widths that are not a multiple waste part of it."""
 
 MBCONV = "mbconv"
-
-
 PATCH_MERGING = "patch_merging"
 
 
 @dataclass(frozen=True)
 class ConvOptions(Document):
-    """Choices of one MBConv block; also those of an MBConv that down-samples."""
+    """Options of one MBConv block, also of one that down-samples."""
 
     kernel: tuple[int, ...]
     expansion: tuple[int, ...]
@@ -31,7 +28,7 @@ class ConvOptions(Document):
 
 @dataclass(frozen=True)
 class ViTOptions(Document):
-    """Choices of one ViT block. Width of q, k and v is heads x head_dim."""
+    """Options of one ViT block. The width of q, k and v is heads x head_dim."""
 
     heads: tuple[int, ...]
     head_dim: int
@@ -45,7 +42,7 @@ class ViTOptions(Document):
 
 @dataclass(frozen=True)
 class DownsamplingOptions(Document):
-    """How a stage begins: an MBConv with the stage's stride, or a patch-merging convolution."""
+    """Options of the first step of a stage: a strided MBConv or a patch-merging convolution."""
 
     kind: tuple[str, ...]
     kernel: tuple[int, ...]
@@ -63,9 +60,9 @@ class DownsamplingOptions(Document):
 
 @dataclass(frozen=True)
 class StageOptions(Document):
-    """Choices of one stage. A depth is a number of blocks behind the down-sampling step.
+    """Options of one stage. A depth is the number of blocks after the down-sampling step.
 
-    `conv` and `vit` are the choices of each block; absent where the depth can only be 0.
+    `conv` and `vit` are the options of each block; they are absent if the depth can only be 0.
     """
 
     stride: int
@@ -88,7 +85,7 @@ class StageOptions(Document):
 
 @dataclass(frozen=True)
 class StemOptions(Document):
-    """Choices of the first convolution (kernel 3)."""
+    """Options of the first convolution (kernel 3)."""
 
     stride: int
     width: tuple[int, ...]
@@ -100,7 +97,7 @@ class StemOptions(Document):
 
 @dataclass(frozen=True)
 class HeadOptions(Document):
-    """Width of the last 1x1 convolution and number of classes; no choices."""
+    """Width of the last 1x1 convolution and number of classes; neither is searched."""
 
     width: int
     classes: int
@@ -118,6 +115,12 @@ def _check_stride(stride: int) -> None:
 def check_options(
     name: str, options: tuple[int, ...], *, least: int = 1, multiple_of: int = 1, odd: bool = False
 ) -> None:
+    """Checks the options of one choice.
+
+    Raises:
+        DocumentError: They are not ascending, or one is too small, no multiple of `multiple_of`, or even
+            where it must be odd.
+    """
     if not options or list(options) != sorted(set(options)):
         raise DocumentError(f"{name} must list different values in ascending order, but got {list(options)}")
     if options[0] < least:

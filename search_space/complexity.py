@@ -1,6 +1,6 @@
-"""Multiply-accumulates and parameters of a subnet by formula.
+"""Multiply-accumulates and parameters of a subnet in closed form.
 
-`tests/supernet` checks both against torch's FLOP counter and against an extracted network.
+Tests check both against torch's FLOP counter and against an extracted network.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ Part = MBConv | PatchMerging | ViTBlock
 
 
 def macs(subnet: Subnet) -> int:
-    """Multiply-accumulates of one image: convolutions, linear layers and both attention products."""
+    """Multiply-accumulates for one image: convolutions, linear layers and both attention products."""
     side = downsampled(subnet.resolution, subnet.stem.stride)
     total = stem_macs(subnet)
     for part in subnet.sequence():
@@ -38,7 +38,7 @@ def classifier_macs(subnet: Subnet) -> int:
 
 
 def part_macs(part: Part, side: int) -> int:
-    """Multiply-accumulates of one block or step whose input has `side` x `side` positions."""
+    """Multiply-accumulates of one block or down-sampling step with an input of `side` x `side` positions."""
     if isinstance(part, ViTBlock):
         tokens = side**2
         linear = 4 * part.width * part.attention_width + 2 * part.width * part.mlp_width
@@ -51,10 +51,10 @@ def part_macs(part: Part, side: int) -> int:
 
 
 def params(subnet: Subnet) -> int:
-    """Trained numbers of the deployed network.
+    """Number of trained parameters of the deployed network.
 
-    Convolutions carry no bias; batch norm and layer norm two numbers a channel; layer scale one a
-    channel and branch. A stage with transformer blocks holds one position embedding of its own size.
+    Convolutions have no bias. Batch norm and layer norm have two parameters per channel, layer scale one per
+    channel and branch. A stage with transformer blocks has one position embedding of its size.
     """
     total = stem_params(subnet)
     for part in subnet.sequence():
@@ -82,7 +82,7 @@ def classifier_params(subnet: Subnet) -> int:
 
 
 def part_params(part: Part) -> int:
-    """Parameters of one block or step, without the position embedding of its stage."""
+    """Parameters of one block or down-sampling step, without the position embedding of its stage."""
     width = part.width
     match part:
         case ViTBlock():

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from objectives.hardware.chip import Chip
 from objectives.objective import Design
 from search_space.files.yaml_document import parse_document
-from search_space.genotype import Gene, Genotype, GenotypeError, check
+from search_space.genotype import Gene, Genotype, GenotypeError, checked
 from search_space.space import Space
 from search_space.subnet import Subnet
 from studies.design_space.chip_choices import HardwareOptions
@@ -109,7 +109,7 @@ class JointSpace(Space):
         Raises:
             GenotypeError: `genotype` is none of this space.
         """
-        genes = check(genotype, self.genes)[len(self.networks.genes) :]
+        genes = checked(genotype, self.genes)[len(self.networks.genes) :]
         choices = self.hardware.choices.items()
         return chip_with({name: options[gene] for (name, options), gene in zip(choices, genes, strict=True)})
 
