@@ -1,14 +1,16 @@
-"""How fast populations are costed: `python -m benchmarks.hardware.cost_model_speed [--json]`, on one core.
+"""Speed at which populations are costed, on one core.
 
-| figure | what | wanted |
+    python -m benchmarks.hardware.cost_model_speed [--json]
+
+| figure | meaning | target |
 |---|---|---|
 | `mapped_per_s` | subnets costed from tables, each in its best mapping (latency) | 100,000 |
-| `given_per_s` | the same with a mapping that is given: all on the NPU | 2,000,000 |
-| `table_s_analytic` | costs of all pieces of the space on the SoC, from nothing | 2 |
+| `given_per_s` | the same with a fixed mapping: all on the NPU | 2,000,000 |
+| `table_s_analytic` | time to compute the costs of all pieces of the space on the SoC | 2 |
 | `table_s_vela` | the same with Arm's compiler and an empty table of compiled ops | 60 |
 
-`mapped_speedup` is `mapped_per_s` over the rate of the cost model that costs network by network and has seen
-none of them, both measured in this run; the totals of both are compared and must be equal.
+`mapped_speedup` is `mapped_per_s` divided by the rate of the cost model that costs network by network and has
+seen none of them. Both are measured in this run, and their totals must be equal.
 """
 
 from __future__ import annotations

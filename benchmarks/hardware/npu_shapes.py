@@ -1,10 +1,10 @@
-"""Cycles that Arm's compiler gives to random ops of every kind: CSV to fit the closed form and to judge it.
+"""Cycles from Arm's compiler for random ops of every kind, as CSV files to fit and to test the closed form.
 
     python -m benchmarks.hardware.npu_shapes --seed 0 --ops 500 --csv benchmarks/hardware/npu_fit.csv
     python -m benchmarks.hardware.npu_shapes --seed 2 --ops 300 --csv benchmarks/hardware/npu_held_out.csv
 
-Shapes are those of networks for chips of this size: maps of 4 to 112 positions a side, 3 to 384 channels,
-16 to 196 tokens. Each op stands between two 1x1 layers; weights in on-chip MRAM at 4 B/cycle.
+Shapes are typical of networks for chips of this size: maps of 4 to 112 positions a side, 3 to 384 channels,
+16 to 196 tokens. Each op stands between two 1x1 layers; weights are in on-chip MRAM at 4 B/cycle.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Accuracies of 1,248 networks of `cifar32` by the first supernet shipped, and a stand-in fitted to them.
+"""Accuracies of 1,248 networks of `cifar32` by the first shipped supernet, and a stand-in fitted to them.
 
-The networks are those of one `nsga2` search of 1,000 evaluations and one `surrogate` search of 250, so many
-of them lie near the front. A genotype stands in the file as one digit per gene.
+The networks come from one `nsga2` search of 1,000 evaluations and one `surrogate` search of 250, so many of
+them lie near the front. The file stores a genotype as one digit per gene.
 
-The stand-in gives any network an accuracy, so that searches of many seeds can be afforded. It is the mean of
-small neural networks (another kind of model than the surrogate's Gaussian process, which must not have it
-easier than in earnest) and, for what they cannot say of unseen networks, a draw of the size of their
-cross-validated error, fixed for each network. It says nothing about a network that nobody measured; it is as
-hard to predict as the real thing.
+The stand-in gives an accuracy to any network, so that searches with many seeds are affordable. It is the mean
+of small neural networks plus a random draw. The draw is fixed for each network and as large as the
+cross-validated error, so the stand-in is as hard to predict as real accuracies. The neural networks are
+another kind of model than the Gaussian process of the surrogate, which would otherwise have an unfair
+advantage. The stand-in says nothing about the true accuracy of a network that was not measured.
 """
 
 from __future__ import annotations

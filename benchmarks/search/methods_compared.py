@@ -1,24 +1,25 @@
-"""Whose front is better after equally many evaluations: `python -m benchmarks.search.methods_compared [--json]`.
+"""Comparison of search methods: hypervolume of the front after equally many evaluations.
 
-Objectives `acc,lat,energy` over `cifar32` on `u55-256-cim8`. Each method of `search_methods.py` searches from
-the same seeds; networks that it asks for again count again.
+    python -m benchmarks.search.methods_compared [--accuracies measured] [--json]
 
-| figure | what |
+The objectives are `acc,lat,energy` over `cifar32` on `u55-256-cim8`. Each method of `search_methods.py`
+searches from the same seeds. A network that a method asks for again counts again.
+
+| figure | meaning |
 |---|---|
-| `hypervolume` | of all networks evaluated until then, in the box that a study has: median, least, most |
-| `ahead` | share of the seeds in which ours is ahead of the other |
-| `mean_gain` | in hypervolume |
-| `p` | Wilcoxon's signed ranks over pairs of equal seeds, one-sided |
-| `holm_p` | the same, corrected for the number of comparisons printed (Holm 1979); below 0.05 is wanted |
-| `effect` | matched-pairs rank-biserial correlation: 1 if ours is ahead in all seeds, -1 in none |
-| `repeated` | evaluations of a run that went to a network it had evaluated before, mean |
-| `choosing_s` | CPU seconds that the method itself takes for a run, mean |
+| `hypervolume` | of all networks evaluated so far, in the box of a study: median, minimum, maximum |
+| `ahead` | share of the seeds in which our method is ahead of the other |
+| `mean_gain` | mean gain in hypervolume |
+| `p` | one-sided Wilcoxon signed-rank test over pairs of equal seeds |
+| `holm_p` | the same, corrected for the number of printed comparisons (Holm 1979); target: below 0.05 |
+| `effect` | matched-pairs rank-biserial correlation: 1 if ours is ahead in all seeds, -1 if in none |
+| `repeated` | mean number of evaluations per run of networks that the run had evaluated before |
+| `choosing_s` | mean CPU seconds that the method itself takes for a run |
 
 Accuracies come from the stand-in of `accuracy_table.py`, or with ``--accuracies measured`` from the shipped
-weights on real images. The searches of a method run side by side, so that what all seeds ask for is measured
-together, which changes no value. Measured accuracies and finished searches are kept: the same command again
-goes on where it was stopped. Finished searches are made anew, from the accuracies kept, once any code has
-changed.
+weights on real images. The searches of a method run side by side, so that the networks of all seeds are
+measured together, which changes no value. Measured accuracies and finished searches are stored: rerun the
+command to resume. After a change of code, searches run again with the stored accuracies.
 """
 
 from __future__ import annotations

@@ -1,21 +1,23 @@
-"""What racing spares and what it loses: `python -m benchmarks.search.racing_savings [--seeds N] [--cache F] [--json]`.
+"""Savings and losses of racing, which stops scoring subnets that can no longer reach the front.
 
-A search for acc, lat and energy scores all its subnets in full. Then the same subnets race in the same
-order, by the code of the search itself; what each is right on is remembered, so that it costs one evaluation
-in all.
+    python -m benchmarks.search.racing_savings [--seeds N] [--search] [--cache FILE] [--json]
 
-| figure | what |
+A search for acc, lat and energy scores all its subnets in full. Then the same subnets race in the same order,
+by the code of the search itself. The correct images of each subnet are remembered, so everything costs one
+evaluation.
+
+| figure | meaning |
 |---|---|
-| `image_share` | images that the racing subnets were scored on, of those without racing |
-| `work_share` | the same with the images for batch-norm statistics, which every subnet needs |
+| `image_share` | images scored with racing, divided by images scored without |
+| `work_share` | the same, including the images for batch-norm statistics that every subnet needs |
 | `stopped` | share of subnets that stopped early |
-| `wrongly_stopped` | share of subnets that stopped and would be on the front at the end |
+| `wrongly_stopped` | share of subnets that stopped but would be on the final front |
 | `above_bound` | share of subnets that stopped at a bound below their accuracy |
-| `hypervolume` | of the front without racing |
-| `hypervolume_change` | what racing makes of it, in % |
+| `hypervolume` | hypervolume of the front without racing |
+| `hypervolume_change` | change by racing in % |
 
-With --search a second search races from the same seed. It is told bounds, and so comes to other subnets, as
-one with another seed does: `search_image_share`, `search_hypervolume_change`.
+With --search a second search races from the same seed. It sees bounds instead of accuracies and therefore
+reaches other subnets, as a search with another seed would: `search_image_share`, `search_hypervolume_change`.
 """
 
 from __future__ import annotations

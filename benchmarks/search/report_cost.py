@@ -1,17 +1,19 @@
-"""What a report costs: `python -m benchmarks.search.report_cost [--evaluations 2000] [--json]`.
+"""Cost of a report: time to write it, size of the file, time until the page is drawn.
 
-Makes a study over `cifar32` in a temporary folder (subnets by mutation from the smallest and the largest,
-latency and energy by the cost model, a stand-in for the accuracy), writes its report in a process of its own
-as a user would, and opens it in headless Chromium:
+    python -m benchmarks.search.report_cost [--evaluations 2000] [--json]
 
-| figure | what |
+Creates a study over `cifar32` in a temporary folder. Its subnets are mutations of the smallest and the
+largest one; latency and energy come from the cost model, accuracy from a stand-in. The report is written in a
+separate process, as a user would write it, and opened in headless Chromium:
+
+| figure | meaning |
 |---|---|
-| written | seconds of the whole command, start of Python included |
-| size | of the file, in MB |
-| front drawn | seconds from opening the file until the views of the front can be seen and clicked |
-| all drawn | the same for everything on the page, further down too |
+| written | seconds of the whole command, including the start of Python |
+| size | size of the file in MB |
+| front drawn | seconds from opening the file until the plots of the front can be seen and clicked |
+| all drawn | the same for all plots of the page |
 
-Chromium and its driver have to be there (Debian: chromium, chromium-driver); else both last are left out.
+The last two need Chromium and its driver (Debian: chromium, chromium-driver) and are left out without them.
 """
 
 from __future__ import annotations

@@ -1,15 +1,17 @@
-"""What samplers cost themselves: `python -m benchmarks.search.sampler_cost [--sampler A,B,...] [--json]`, on one core.
+"""Computing time of the samplers themselves, on one core.
 
-A study of cheap objectives in memory, generation after generation. For each sampler:
+    python -m benchmarks.search.sampler_cost [--sampler A,B,...] [--json]
 
-| figure | what | wanted |
+Runs a study of cheap objectives in memory, generation after generation. For each sampler:
+
+| figure | meaning | target |
 |---|---|---|
 | `generation_ms` | ask and tell of one generation, median of the last five | well below a second |
-| `replay_s` | all of them together: what going on with such a study costs | |
-| `times_random` | `generation_ms` over that of `random` in the same run | |
+| `replay_s` | sum over all generations: the cost of resuming such a study | |
+| `times_random` | `generation_ms` divided by that of `random` in the same run | |
 
-Times are CPU times of the sampler alone. `optuna-gp` takes seconds per network and `surrogate`
-seconds per generation (`benchmarks.search.surrogate_savings`): they are measured only where named.
+Times are CPU times of the sampler alone. `optuna-gp` takes seconds per network and `surrogate` seconds per
+generation (`benchmarks.search.surrogate_savings`), so both are measured only if named.
 """
 
 from __future__ import annotations

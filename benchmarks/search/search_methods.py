@@ -1,22 +1,22 @@
-"""How each method of `benchmarks.search.methods_compared` searches: ours as a study does, others as their manuals tell.
+"""Search methods of `benchmarks.search.methods_compared`: ours, and others as their manuals recommend.
 
-A method is a generator: it yields genotypes and is sent the values of all objectives for them. So whoever
-drives it decides how networks are measured, and several searches can have theirs measured together.
+A method is a generator: it yields genotypes and is sent the values of all their objectives. The caller
+therefore decides how networks are measured, and can measure those of several searches together.
 
-| method | what |
+| method | description |
 |---|---|
 | `nsga2`, `surrogate` | our samplers, asked for 24 networks at a time as by `studies.run` |
 | `random` | every gene drawn uniformly |
-| `optuna-nsga2-24`, `-50` | `NSGAIISampler` with our population, and with its own of 50 |
-| `optuna-tpe` | `TPESampler` as it is: genes one by one, each network told before the next is asked for |
+| `optuna-nsga2-24`, `-50` | `NSGAIISampler` with our population, and with its default of 50 |
+| `optuna-tpe` | `TPESampler` with defaults: genes one by one, each network told before the next is asked |
 | `optuna-tpe-joint` | the same with `multivariate=True`, genes together: its default for one objective |
-| `pymoo-nsga2-24`, `-100` | NSGA-II with pymoo's recipe for integers, our population and its own of 100 |
+| `pymoo-nsga2-24`, `-100` | NSGA-II with pymoo's recipe for integers, our population and its default of 100 |
 
 pymoo's recipe (pymoo.org/customization/discrete.html) is simulated binary crossover and polynomial mutation
-on floats, both with ``prob=1.0, eta=3.0``, then rounding, and no genes twice. Optuna suggests numbers by
-`suggest_int` and names by `suggest_categorical`. None of these knows which genes a network does not use, or
-begins with the smallest and the largest network, and a network that is asked for again counts again.
-Populations are asked for at once, which changes nothing: a genetic algorithm learns from whole generations.
+on floats, both with ``prob=1.0, eta=3.0``, then rounding, without duplicates. Optuna suggests numbers by
+`suggest_int` and names by `suggest_categorical`. None of these methods knows which genes a network does not
+use, or begins with the smallest and the largest network, and a repeated network counts again. Each population
+is asked for at once, which changes nothing, because a genetic algorithm learns from whole generations.
 """
 
 from __future__ import annotations

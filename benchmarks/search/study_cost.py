@@ -1,17 +1,20 @@
-"""What keeping and resuming a study costs: `python -m benchmarks.search.study_cost [--json]`.
+"""Cost of storing and resuming a study.
 
-| figure | what | wanted |
+    python -m benchmarks.search.study_cost [--json]
+
+| figure | meaning | target |
 |---|---|---|
-| `record_ms` | one evaluation of 40 genes recorded durably, with 10,000 in the table | 1 |
+| `record_ms` | durable write of one evaluation of 40 genes, with 10,000 in the table | 1 |
 | `optuna_record_ms` | the same in Optuna's SQLite storage, with 100 in the table | |
-| `record_speedup` | the second over the first | 30 |
+| `record_speedup` | `optuna_record_ms` divided by `record_ms` | 30 |
 | `replay_s` | reopening a study of 10,000 evaluations (nsga2, cifar32) and replaying it to its end | 5 |
-| `overhead_fraction` | share of the default run's first generations that is no objective | 0.03 |
+| `overhead_fraction` | share of the time of the default run's first generations outside the objectives | 0.03
+|
 
-Records are made in turn, one here and one there, and their medians compared. Optuna's table stays small, to
-its favour: filling it with 10,000 would take minutes. The study of 10,000 evaluations minimises operations
-and parameters with a made-up quality that grows with both, since what an objective is does not matter here. A
-durable record takes one flush of the disk at least; `flush_ms` is what that takes here.
+The two stores take turns, and their medians are compared. Optuna's table stays small, which favours it:
+filling it with 10,000 rows would take minutes. The study of 10,000 evaluations minimises operations and
+parameters, with an artificial quality that grows with both, because the objectives do not matter here. A
+durable write takes at least one flush of the disk; `flush_ms` is the time of a flush on this machine.
 """
 
 from __future__ import annotations

@@ -1,19 +1,22 @@
-"""How many evaluations the surrogate saves: `python -m benchmarks.search.surrogate_savings [--quick] [--json]`.
+"""Evaluations that the sampler `surrogate` saves over `nsga2`.
 
-Objectives `acc,lat,energy` over `cifar32` on `u55-256-cim8`, 24 networks per generation. For every seed,
-`nsga2` makes 1,000 evaluations; then `surrogate` starts from the same seed and goes on until it has the same
-hypervolume.
+    python -m benchmarks.search.surrogate_savings [--quick] [--json]
 
-| figure | what | wanted |
+The objectives are `acc,lat,energy` over `cifar32` on `u55-256-cim8`, with 24 networks per generation. For
+every seed `nsga2` makes 1,000 evaluations; then `surrogate` starts from the same seed and runs until it has
+the same hypervolume.
+
+| figure | meaning | target |
 |---|---|---|
 | `real.to_reach` | evaluations of `surrogate`, with measured accuracies of shipped weights, seed 0 | 250 |
-| `stand_in.to_reach` | the same for every seed with the stand-in of `accuracy_table.py`: median, most | 250 |
+| `stand_in.to_reach` | the same for every seed with the stand-in of `accuracy_table.py`: median, maximum |
+250 |
 | `stand_in.ahead` | share of the seeds in which `surrogate` is ahead at 200 and 250; Wilcoxon's p | |
-| `rank_correlation` | Kendall's tau between predicted and measured, mean over all generations | |
-| `seconds_per_generation` | CPU time that `surrogate` takes to choose 24 networks, mean | |
+| `rank_correlation` | Kendall's tau of predictions and measurements, mean over all generations | |
+| `seconds_per_generation` | mean CPU time that `surrogate` takes to choose 24 networks | |
 
-Measured accuracies come from the table beside; networks that it lacks are measured (half a second each) and
-kept in the cache folder. `to_reach` is null where 500 evaluations were not enough.
+Measured accuracies come from the table in this folder. Networks that it lacks are measured (half a second
+each) and kept in the cache folder. `to_reach` is null if 500 evaluations were not enough.
 """
 
 from __future__ import annotations

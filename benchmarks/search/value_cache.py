@@ -1,4 +1,4 @@
-"""What takes long to measure, kept in one SQLite file, so that a benchmark that was stopped goes on there."""
+"""Cache of measured values in one SQLite file, so that an interrupted benchmark resumes."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Substitute kernels against torch's own, and what they do to a training step on this CPU.
+"""Speed of our CPU kernels against torch's own, alone and in a training step.
 
     python -m benchmarks.supernet.cpu_kernels [--json]
 
-Every figure is a ratio of two things measured in turn in this run (median of several rounds), above 1 where
-the substitute is faster.
+Every figure is a ratio of two times measured in turn in this run (median of several rounds). It is above 1 if
+our kernel is faster.
 """
 
 from __future__ import annotations

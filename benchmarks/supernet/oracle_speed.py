@@ -1,31 +1,34 @@
-"""The accuracy oracle, old and new in turn: `python -m benchmarks.supernet.oracle_speed [--quick] [--json]`.
+"""Speed of the accuracy oracle against simpler ways to score the same subnets.
 
-The 32 offspring of a generation in mid-search (`mid_search.txt`), scored in five ways:
+    python -m benchmarks.supernet.oracle_speed [--quick] [--json]
 
-| way | what |
+Scores the 32 offspring of a generation in mid-search (`mid_search.txt`) in five ways:
+
+| way | description |
 |---|---|
-| naive | float32, channels first, weight slices copied, batch norm reset and averaged, one by one |
-| alone | this oracle, one subnet at a time |
-| together | this oracle, what subnets have in common computed once |
+| naive | float32, channels first, copied weight slices, batch norm reset and averaged, one by one |
+| alone | the oracle, one subnet at a time |
+| together | the oracle, with shared computation of shared leading blocks |
 | together, bf16 | the same with --precision bf16 |
 | together, int8 | the same with --precision int8 |
 
-| figure | what |
+| figure | meaning |
 |---|---|
-| `speedup_over_naive` | time of naive over that of together; with `bf16_` or `int8_` before it, in these |
-| `sharing_speedup` | time of alone over that of together |
-| `sharing_bound` | operations of all subnets over those of distinct beginnings: what sharing can give |
-| `flops_fraction` | time of together over that of float32 matrix products with as many operations |
-| `bf16_flops_fraction` | time in bf16 over that of bf16 matrix products |
-| `naive_flops_fraction` | time of naive over that of float32 matrix products |
-| `peak_memory_mb` | most by which a process grew while it scored together, in any precision |
-| `memory_mb` | by how much it was allowed to, `--memory` |
-| `bf16_difference` | accuracy in bf16 less that in float32: mean and largest, in points |
+| `speedup_over_naive` | time of naive divided by that of together; prefixed by `bf16_` or `int8_` for these |
+| `sharing_speedup` | time of alone divided by that of together |
+| `sharing_bound` | operations of all subnets divided by those of distinct leading parts: the limit of sharing
+|
+| `flops_fraction` | speed of together as a fraction of that of float32 matrix products |
+| `bf16_flops_fraction` | speed in bf16 as a fraction of that of bf16 matrix products |
+| `naive_flops_fraction` | speed of naive as a fraction of that of float32 matrix products |
+| `peak_memory_mb` | maximum growth of a process that scores together, in any precision |
+| `memory_mb` | allowed growth, `--memory` |
+| `bf16_difference` | accuracy in bf16 minus accuracy in float32: mean and largest, in points |
 | `int8_difference` | the same for int8 |
 
-Ways run in turn, in processes of their own, since the oracle changes how a process hands memory back. Each
-has scored a subnet before its clock starts. Times are those of the CPU, so that they bear other work beside
-them; a figure is a ratio of medians over the rounds.
+The ways run in turn in separate processes, because the oracle changes how a process returns memory. Each
+process scores one subnet before its clock starts. Times are CPU times, so other work on the machine affects
+them little. A figure is a ratio of medians over the rounds.
 """
 
 from __future__ import annotations

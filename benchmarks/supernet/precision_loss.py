@@ -1,11 +1,13 @@
-"""What bf16 and int8 change in accuracies and in their order: `python -m benchmarks.supernet.precision_loss [--json]`.
+"""Change of accuracies and of their order by bf16 and int8 scoring.
 
-The same subnets, spread over families and multiply-accumulates, are scored as a search scores them
-(`--precision fp32|bf16|int8`) and each precision is held against float32.
+    python -m benchmarks.supernet.precision_loss [--json]
 
-| figure | what |
+The same subnets, spread over families and multiply-accumulates, are scored as in a search
+(`--precision fp32|bf16|int8`), and each precision is compared with float32.
+
+| figure | meaning |
 |---|---|
-| `difference` | accuracy less that in float32, in points: mean, standard deviation, largest |
+| `difference` | accuracy minus accuracy in float32, in points: mean, standard deviation, largest |
 | `tau` | Kendall's tau-b of the two orders |
 | `families` | mean and largest drop from float32 in each family, in points |
 | `seconds` | CPU seconds of one scoring |

@@ -1,15 +1,15 @@
-"""Whether the supernet ranks networks as training each alone does: Kendall's tau over 12 subnets.
+"""Ranking quality of the supernet: Kendall's tau of its accuracies with those of 12 trained subnets.
 
-    python -m benchmarks.supernet.ranking_quality --budget smoke|small|full [--start scratch|supernet] [--json]
+    python -m benchmarks.supernet.ranking_quality --budget smoke|small|full [--start scratch|supernet]
 
 The subnets are spread over families and, within each family, over multiply-accumulates. Each is trained as a
-plain network with the same number of images: from a random start (`scratch`), or from the supernet's slices
+plain network on the same number of images, from random weights (`scratch`) or from its slices of the supernet
 (`supernet`). Both accuracies are top-1 on the same held-out search images, after batch-norm statistics were
-recorded on the same calibration images. The same command again goes on after the last finished epoch.
+recorded on the same calibration images. Rerun the command to resume after the last finished epoch.
 
-| budget | images | epochs | on |
+| budget | images | epochs | machine |
 |---|---|---|---|
-| smoke | 2,048 | 1 | any machine, minutes: shows that the command works, says nothing about the ranking |
+| smoke | 2,048 | 1 | any, minutes: shows that the command works, says nothing about the ranking |
 | small | all | 8 | two CPU cores, CIFAR-10 within 40 minutes |
 | full | all | 100 | a GPU |
 """

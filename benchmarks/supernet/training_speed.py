@@ -1,20 +1,21 @@
-"""What elasticity costs a training step, against the same subnets as plain networks, on this machine.
+"""Cost of elasticity in a training step, against the same subnets as plain networks on this machine.
 
     python -m benchmarks.supernet.training_speed [--quick] [--json]
 
-Four ways to compute the same step:
+Computes the same step in four ways:
 
-| way | what |
+| way | description |
 |---|---|
 | elastic | the supernet, which computes with views of its weights |
-| plain, our kernels | extracted networks with the same CPU kernels: what is left is elasticity alone |
-| plain torch | extracted networks of torch's own layers |
-| copying | the naive elastic network, which copies each slice before it computes |
+| plain, our kernels | extracted networks with the same CPU kernels; the difference is elasticity alone |
+| plain torch | extracted networks with torch's own layers |
+| copying | a naive elastic network that copies each slice before it computes |
 
-A step is forward, loss and backward of one batch. That of the sandwich is of the largest subnet (on labels),
-the smallest and two random ones (on the largest's soft labels), then clipping and AdamW: over all shared
-weights on the elastic side, over the largest network alone on the plain side, which favours that side.
-All ways run in turn, round by round. A ratio is one of medians; its spread is the middle half of the rounds.
+A step is forward, loss and backward of one batch. The sandwich step trains the largest subnet on labels, and
+the smallest and two random ones on the largest one's soft labels; gradient clipping and AdamW follow. On the
+elastic side these cover all shared weights, on the plain side the largest network alone, which favours the
+plain side. All ways run in turn, round by round. A ratio is one of medians; its spread is the middle half of
+the rounds.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Does training in two phases help? The ablation of the H4H paper's claim, as a command.
+"""Ablation of two-phase training, the claim of the H4H paper.
 
     python -m benchmarks.supernet.two_phase --budget small --data data [--out docs] [--json]
 
 Trains one search space by `joint`, by `two_phase` with each treatment of the CNN in its second phase, by
-`progressive`, and as a pure CNN supernet, all with the same number of images seen and over several seeds.
-Then it compares accuracy and gradient conflict. `--out docs` writes `two-phase.md` and its figures there.
+`progressive`, and as a pure CNN supernet, all on the same number of images and over several seeds. Then it
+compares accuracy and gradient conflict. `--out docs` writes `two-phase.md` and its figures there.
 
-Each finished run is kept under `--runs` and never repeated; a run that was stopped or killed goes on where it
-was when the same command is given again. The command is the same for every budget and device.
+Finished runs are stored under `--runs` and never repeated. Rerun the command to resume a run that was
+interrupted or killed. The command is the same for every budget and device.
 """
 
 from __future__ import annotations

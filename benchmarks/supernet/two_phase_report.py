@@ -1,4 +1,4 @@
-"""What the ablation of two-phase training found: estimates over seeds, tables, figures, a page for docs."""
+"""Results of the ablation of two-phase training: estimates over seeds, tables, figures, a docs page."""
 
 from __future__ import annotations
 

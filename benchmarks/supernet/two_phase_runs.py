@@ -1,4 +1,4 @@
-"""The runs of the ablation of two-phase training: what each trains and how it is scored, kept on disk."""
+"""Runs of the ablation of two-phase training: training, scoring, and their results on disk."""
 
 from __future__ import annotations
 
