@@ -18,9 +18,9 @@ Scores the 32 offspring of a generation in mid-search (`mid_search.txt`) in five
 | `sharing_speedup` | time of alone divided by that of together |
 | `sharing_bound` | operations of all subnets divided by those of distinct leading parts: the limit of sharing
 |
-| `flops_fraction` | speed of together as a fraction of that of float32 matrix products |
-| `bf16_flops_fraction` | speed in bf16 as a fraction of that of bf16 matrix products |
-| `naive_flops_fraction` | speed of naive as a fraction of that of float32 matrix products |
+| `flops_fraction` | time of together divided by that of as many operations in float32 matrix products |
+| `bf16_flops_fraction` | time in bf16 divided by that of as many operations in bf16 matrix products |
+| `naive_flops_fraction` | time of naive divided by that of as many operations in float32 matrix products |
 | `peak_memory_mb` | maximum growth of a process that scores together, in any precision |
 | `memory_mb` | allowed growth, `--memory` |
 | `bf16_difference` | accuracy in bf16 minus accuracy in float32: mean and largest, in points |
