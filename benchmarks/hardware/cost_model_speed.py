@@ -42,20 +42,20 @@ ROUNDS = 5
 
 
 def random_genotypes(space: Space, count: int, seed: int) -> Genotypes:
-    """Shape (count, genes), every gene uniform over its options, not canonical."""
+    """Uniformly drawn genotypes, not canonical, shape (count, genes)."""
     cardinalities = [gene.cardinality for gene in space.genes]
     return np.random.default_rng(seed).integers(0, cardinalities, (count, len(cardinalities)), dtype=np.int16)
 
 
 def seconds(run: Callable[[], object]) -> float:
-    """CPU time of one call: this process has one core, which others may share."""
+    """CPU seconds of one call, because other processes may share the core."""
     start = time.process_time()
     run()
     return time.process_time() - start
 
 
 def measure(space: Space, soc: SoC, count: int, seed: int) -> dict[str, Any]:
-    """All figures; a rate is the median of `ROUNDS` rounds.
+    """All figures; rates are medians over `ROUNDS` rounds.
 
     Raises:
         H4HError: Tables and cost model disagree.
@@ -90,7 +90,7 @@ def measure(space: Space, soc: SoC, count: int, seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Runs the command."""
     parser = Parser(
         prog="python -m benchmarks.hardware.cost_model_speed", description=(__doc__ or "").splitlines()[0]
     )

@@ -55,14 +55,14 @@ from studies.study.study import Study
 
 
 class Remembered:
-    """An accuracy that scores each subnet once, on all images, and serves slices of that.
+    """An accuracy that scores each subnet once on all images and then serves slices from memory.
 
     Args:
-        objective: What scores.
-        cache: A file that keeps what is known from one run to the next, if one is to.
+        objective: The accuracy that scores.
+        cache: File that keeps the scores between runs; None for no file.
 
     Raises:
-        H4HError: `cache` holds something else, or what another oracle has scored.
+        H4HError: `cache` is not such a file, or holds scores of another oracle.
     """
 
     def __init__(self, objective: ImageObjective, cache: Path | None = None) -> None:
@@ -121,7 +121,7 @@ class Remembered:
 def searched(
     arguments: Sequence[str], objectives: Objectives, folder: Path
 ) -> tuple[Study, list[Evaluation]]:
-    """The study of a command line, with its evaluations."""
+    """The study of a command line with its evaluations."""
     path = folder / "studies.db"
     path.unlink(missing_ok=True)
     plan = planned([*arguments, "--db", str(path)])
@@ -135,7 +135,7 @@ def searched(
 def replayed(
     study: Study, rows: Sequence[Evaluation], objectives: Objectives, space: Space
 ) -> list[Evaluation]:
-    """The evaluations of a study again, in the same generations, with racing."""
+    """The evaluations of a study, repeated in the same generations with racing."""
     population = int(study.fingerprint["population"])
     evaluator = Evaluator(space, objectives.goals, race=Race(space, objectives.goals))
     front: list[Evaluation] = []
@@ -150,7 +150,7 @@ def replayed(
 
 
 def compared(arguments: Sequence[str], objectives: Objectives, *, is_searched: bool) -> dict[str, float]:
-    """The figures of one seed."""
+    """Figures of one seed."""
     space = planned(arguments).space
     with TemporaryDirectory() as folder:
         study, whole = searched(arguments, objectives, Path(folder))
@@ -181,14 +181,14 @@ def compared(arguments: Sequence[str], objectives: Objectives, *, is_searched: b
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Runs the command."""
     parser = Parser(
         prog="python -m benchmarks.search.racing_savings", description=(__doc__ or "").splitlines()[0]
     )
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds 0 to N - 1")
-    parser.add_argument("--search", action="store_true", help="a search that races as well, for each seed")
+    parser.add_argument("--search", action="store_true", help="run a second search with racing for each seed")
     parser.add_argument("--quick", action="store_true", help="3 generations of 12, 1024 images")
-    parser.add_argument("--cache", type=Path, metavar="F", help="keeps what subnets are right on")
+    parser.add_argument("--cache", type=Path, metavar="F", help="file that keeps the scores between runs")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     figures = measure(options)
@@ -205,7 +205,7 @@ def main() -> None:
 
 
 def measure(options: Namespace) -> dict[str, Any]:
-    """The figures of all seeds, under ``seeds``."""
+    """Figures of all seeds, under ``seeds``."""
     quick = [
         "--generations",
         "3",

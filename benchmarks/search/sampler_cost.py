@@ -63,7 +63,7 @@ def study_over(space: Space) -> Study:
 
 
 def sampler_times(name: str, space: Space, *, evaluations: int, population: int, seed: int) -> list[float]:
-    """CPU seconds that the sampler called `name` takes: to be made, then for each generation."""
+    """CPU seconds that the sampler `name` takes for its creation, then for each generation."""
     study = study_over(space)
     context = SamplerContext(space=space, study=study, population=population, seed=seed)
     start = time.process_time()
@@ -86,7 +86,7 @@ def sampler_times(name: str, space: Space, *, evaluations: int, population: int,
 
 
 def figures(names: Sequence[str], space: Space, **settings: int) -> dict[str, dict[str, float]]:
-    """The figures of each sampler; `random` is always among them."""
+    """Figures of each sampler, always including `random`."""
     result = {}
     for name in dict.fromkeys(["random", *names]):
         spent = sampler_times(name, space, **settings)
@@ -97,7 +97,7 @@ def figures(names: Sequence[str], space: Space, **settings: int) -> dict[str, di
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints the figures.
+    """Runs the command.
 
     Raises:
         UnknownNameError: There is no such sampler or space.

@@ -56,7 +56,7 @@ POPULATION = 100
 
 
 class Quality:
-    """Stands for accuracy: grows with size, so that there is something to trade."""
+    """Artificial accuracy that grows with size, so that there is a trade-off."""
 
     name: ClassVar[str] = "quality"
     unit: ClassVar[str] = "%"
@@ -69,7 +69,7 @@ class Quality:
         return 100 * counts / (counts + 5e6)
 
     def fingerprint(self) -> dict[str, str]:
-        """Nothing decides it but the subnet."""
+        """Empty, because only the subnet decides the value."""
         return {}
 
 
@@ -90,7 +90,7 @@ def study_of(space: str) -> Study:
 
 
 def rows(count: int) -> list[Evaluation]:
-    """Evaluations of random genotypes of `GENES` genes, all different."""
+    """Evaluations of different random genotypes of `GENES` genes."""
     rng = np.random.default_rng(0)
     genotypes = rng.integers(0, 3, (count, GENES))
     genotypes[:, :9] = np.array([[index // 3**place % 3 for place in range(9)] for index in range(count)])
@@ -114,14 +114,14 @@ def rows(count: int) -> list[Evaluation]:
 
 
 def milliseconds(run: Callable[[], object]) -> float:
-    """Wall time of one call."""
+    """Milliseconds of wall time of one call."""
     start = time.perf_counter()
     run()
     return 1000 * (time.perf_counter() - start)
 
 
 def record(folder: Path, there: int, times: int) -> dict[str, float]:
-    """Recording one evaluation, here and with Optuna, in turn."""
+    """Times of one write, in our store and in Optuna's in turn."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     evaluations = rows(there + times)
     choices: dict[str, BaseDistribution] = {
@@ -160,7 +160,7 @@ def record(folder: Path, there: int, times: int) -> dict[str, float]:
 
 
 def replay(folder: Path, evaluations: int) -> dict[str, float]:
-    """Making a study of so many evaluations, then opening and replaying it to its end."""
+    """Time to open and replay a study of `evaluations` evaluations."""
     from objectives.size import macs, params
 
     space, study, path = load_space("cifar32"), study_of("cifar32"), folder / "replay.db"
@@ -193,7 +193,7 @@ def replay(folder: Path, evaluations: int) -> dict[str, float]:
 
 
 class Timed:
-    """An objective that adds up the time of its calls."""
+    """An objective that sums the time of its calls."""
 
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
@@ -210,7 +210,7 @@ class Timed:
 
 
 def overhead(folder: Path, generations: int) -> dict[str, float]:
-    """Share of the first generations of the default run, from the first subnet on, that is no objective."""
+    """Share of the time of the default run's first generations that is spent outside the objectives."""
     from studies.launch.assembly import Objectives, make_objectives
     from studies.launch.plan import planned
     from studies.launch.run_study import run
@@ -229,12 +229,14 @@ def overhead(folder: Path, generations: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Runs the command."""
     parser = Parser(
         prog="python -m benchmarks.search.study_cost", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("--evaluations", type=int, default=10_000, help="in the table and in the replay")
-    parser.add_argument("--times", type=int, default=60, help="records that are timed")
+    parser.add_argument(
+        "--evaluations", type=int, default=10_000, help="number of evaluations in the table and in the replay"
+    )
+    parser.add_argument("--times", type=int, default=60, help="number of timed writes")
     parser.add_argument("--generations", type=int, default=2, help="of the default run")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

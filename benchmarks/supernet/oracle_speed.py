@@ -82,13 +82,13 @@ WAYS = (NAIVE, *PRECISIONS)
 
 @dataclass(frozen=True)
 class Work:
-    """What is scored.
+    """Work of one scoring.
 
     Attributes:
-        subnets: How many of the generation.
-        val_images: How many images score each.
-        calibration_images: How many record its batch-norm statistics.
-        memory: For `Accuracy`.
+        subnets: Number of subnets of the generation.
+        val_images: Number of images that score each.
+        calibration_images: Number of images for its batch-norm statistics.
+        memory: Memory limit of `Accuracy`.
     """
 
     subnets: int
@@ -105,7 +105,7 @@ def generation() -> list[Subnet]:
 
 
 class NaiveNorm:
-    """Batch norm as peers have it: running statistics, reset, then averaged over the calibration images."""
+    """Batch norm as in other code: running statistics, reset, then averaged over the calibration images."""
 
     def __init__(self) -> None:
         self.is_calibrating = True
@@ -121,7 +121,7 @@ class NaiveNorm:
 
 
 class Naive:
-    """The oracle that `NAIVE` stands for."""
+    """The oracle of the way `NAIVE`."""
 
     def __init__(self, work: Work) -> None:
         pack = load_pack(built_in_pack())
@@ -164,11 +164,11 @@ def accuracy(work: Work, precision: str) -> Accuracy:
 
 @dataclass(frozen=True)
 class Scorer:
-    """Scores subnets in one way; ready to be timed.
+    """Scorer of subnets in one way, ready to be timed.
 
     Attributes:
-        score: Gives accuracies in %.
-        before_mb: What the process held before.
+        score: Function that returns accuracies in %.
+        before_mb: Memory of the process before.
     """
 
     score: Callable[[Sequence[Subnet]], Floats]
@@ -177,7 +177,7 @@ class Scorer:
 
 @cache
 def scorer(way: str, work: Work) -> Scorer:
-    """That of this process."""
+    """The scorer of this process."""
     if way == NAIVE:
         score: Callable[[Sequence[Subnet]], Floats] = Naive(work)
     else:
@@ -195,7 +195,7 @@ def scorer(way: str, work: Work) -> Scorer:
 
 
 def timed(way: str, work: Work) -> tuple[float, list[float], float]:
-    """CPU seconds, accuracies, by how much the process grew at most, in MB; runs in a process of its own."""
+    """CPU seconds, accuracies, and maximum growth of the process in MB; runs in a separate process."""
     torch.set_num_threads(1)  # as the oracle has it
     ready = scorer(way, work)
     subnets = generation()[: work.subnets]
@@ -205,13 +205,13 @@ def timed(way: str, work: Work) -> tuple[float, list[float], float]:
 
 
 def _status_mb(name: str) -> float:
-    """``VmRSS``, what this process holds, or ``VmHWM``, the most that it has held (Linux)."""
+    """``VmRSS``, the memory of this process, or ``VmHWM``, its peak, in MB (Linux)."""
     (line,) = (one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith(name))
     return int(line.split()[1]) * 1024 / 1e6
 
 
 def matrix_rate(dtype: torch.dtype, rounds: int = 15) -> float:
-    """Multiply-accumulates in a second of CPU time, product of matrices, best of some rounds."""
+    """Multiply-accumulates per CPU second of a matrix product, best of several rounds."""
     torch.set_num_threads(1)
     a, b = torch.randn(2, 1536, 1536).to(dtype)
     times = []
@@ -223,7 +223,7 @@ def matrix_rate(dtype: torch.dtype, rounds: int = 15) -> float:
 
 
 def sharing_bound(subnets: Sequence[Subnet]) -> float:
-    """Operations of all subnets over operations of what is distinct in them."""
+    """Operations of all subnets divided by those of their distinct leading parts."""
     supernet = Supernet(load_space(SPACE))
     chains = [tuple(parts(supernet, subnet)) for subnet in subnets]
     alone = sum(part.macs for chain in chains for part in chain)
@@ -234,7 +234,7 @@ def measure(work: Work, rounds: int) -> dict[str, Any]:
     """All figures.
 
     Raises:
-        H4HError: The oracle gives a subnet another value together with others than alone.
+        H4HError: The oracle scores a subnet differently alone and together with others.
     """
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     values: dict[str, list[float]] = {}
@@ -288,7 +288,7 @@ def _spread(points: Floats) -> dict[str, float]:
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Runs the command."""
     parser = Parser(
         prog="python -m benchmarks.supernet.oracle_speed", description=(__doc__ or "").splitlines()[0]
     )
