@@ -1,4 +1,4 @@
-"""Vectors of indices: checks, text form, sampling."""
+"""Genotypes: checks, text form, sampling."""
 
 from __future__ import annotations
 

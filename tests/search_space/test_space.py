@@ -1,4 +1,4 @@
-"""Spaces: decoding, canonical form, counting, extremes, neighbours, and what a YAML file may say."""
+"""Search spaces: decoding, canonical form, counting, extremes, neighbours, and the YAML format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Subnets as values."""
+"""Subnets as immutable values."""
 
 from __future__ import annotations
 

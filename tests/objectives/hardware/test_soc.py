@@ -1,4 +1,4 @@
-"""SoC files: the built-in ones, variants by `base`, and one clear line for every mistake."""
+"""SoC files: built-in files, variants by `base`, and one-line errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The numbers of a report: by hand where they can be counted, else against the study itself."""
+"""Data of a report: against counts by hand and against the study itself."""
 
 from __future__ import annotations
 

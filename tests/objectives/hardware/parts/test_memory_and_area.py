@@ -1,4 +1,4 @@
-"""Areas of chips: sums by hand, and what is said where a number is missing."""
+"""Areas of chips: sums by hand, and the message for a missing number."""
 
 from __future__ import annotations
 
