@@ -19,25 +19,25 @@ from search_space.space import Space
 from supernet.checkpoints import built_in_checkpoint
 
 BATCH = 20
-"""Subnets of each worker between two writes of the file, so that what is stopped goes on there."""
+"""Subnets per worker between two writes of the file, from which an interrupted run resumes."""
 
 
 class MeasuredAccuracy:
-    """Accuracies in %, measured where the file does not hold them. A context manager.
+    """Accuracies in %, measured unless the file holds them. A context manager.
 
     Args:
-        space: What genotypes mean.
-        file: Where accuracies are kept; unless told, in the user's cache folder.
-        val_images: Images that score a subnet; as many as a study takes unless told.
-        calibration_images: Images for its batch-norm statistics; likewise.
-        workers: Processes that measure; changes no value.
+        space: The search space of the genotypes.
+        file: File of the accuracies; default: in the user's cache folder.
+        val_images: Images that score a subnet; default: as in a study.
+        calibration_images: Images for its batch-norm statistics; default: as in a study.
+        workers: Number of processes; does not change values.
 
     Attributes:
-        decides: All that an accuracy depends on but the genotype.
-        measured: How many were measured by this object.
+        decides: Everything that an accuracy depends on except the genotype.
+        measured: Number of accuracies that this object measured.
 
     Raises:
-        H4HError: No checkpoint is shipped for `space`, there are not so many images, or the file cannot be
+        H4HError: No checkpoint is shipped for `space`, there are too few images, or the file cannot be
             used.
     """
 

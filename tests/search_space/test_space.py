@@ -1,4 +1,4 @@
-"""Spaces: decoding, canonical form, counting, extremes, neighbours, and what a YAML file may say."""
+"""Search spaces: decoding, canonical form, counting, extremes, neighbours, and the YAML format."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_encode_refuses_a_network_of_another_space() -> None:
     with pytest.raises(DocumentError, match="resolution must be one of"):
         SPACES["cifar32"].encode(MOBILENET_V2)
     member = TINY.decode(TINY.largest())
-    with pytest.raises(DocumentError, match="has no member"):
+    with pytest.raises(DocumentError, match="does not contain"):
         TINY.encode(replace(member, head=replace(member.head, classes=11)))
 
 

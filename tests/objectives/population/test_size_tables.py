@@ -1,4 +1,4 @@
-"""Tables against the counts of one network at a time: equal, not near."""
+"""Size tables equal the counts of single networks exactly."""
 
 from __future__ import annotations
 
