@@ -20,10 +20,15 @@ from studies import run
 from studies.storage.store import create_store
 from supernet.checkpoints import built_in_checkpoint
 from supernet.images import evaluation_pack
+from supernet.images.data_sets import open_data
 from supernet.images.evaluation_pack import EvaluationPack
+from supernet.images.labelled_images import loaded, normalised
 from supernet.network.extraction import extract, save_extracted
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import save_checkpoint
+from supernet.network.teacher_network import TeacherNetwork, save_teacher, whitening_kernels
+from supernet.training.recipe import load_recipe
+from supernet.training.soft_labels import SoftLabelHeader, augmentation, pixel_digest, save_soft_labels
 from tests.docs.pages import page
 from tests.studies.conftest import TINY
 from tests.studies.reports import evaluated, genotypes, make_study
@@ -112,7 +117,25 @@ def _write_weights(folder: Path) -> None:
     network = extract(tiny, tiny.space.decode(tiny.space.smallest()))
     (folder / "runs" / "net").mkdir()
     save_extracted(folder / "runs" / "net" / "network.safetensors", network, space=tiny.space)
+    _write_teacher(folder)
     write_log(folder / "runs" / "measured", {1: 0.5, 2: 0.25, 3: 0.125})
+
+
+def _write_teacher(folder: Path) -> None:
+    space = load_space("cifar32")
+    data = open_data(folder / "data", None, space)
+    split = data.split()
+    recorded = data.recorded(split)
+    images = data.train.subset(split.train)
+    pixels = normalised(loaded(images).pixels[:64], torch.float32)
+    teacher = TeacherNetwork(data.classes, whitening_kernels(pixels))
+    save_teacher(folder / "runs" / "teacher" / "teacher.safetensors", teacher, {"data": recorded})
+    # One view: labels that say nothing.
+    header = SoftLabelHeader(
+        "0" * 64, recorded, pixel_digest(images), augmentation(load_recipe("long")), 0, 1, data.classes
+    )
+    even = torch.full((1, len(images), data.classes), 1 / data.classes)
+    save_soft_labels(folder / "labels.safetensors", header, even.half(), None)
 
 
 def _write_studies(folder: Path) -> None:
