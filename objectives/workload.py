@@ -1,7 +1,7 @@
 """The workload of a subnet: all its ops in order, with names and with what must stay in memory meanwhile.
 
-Batch norm, layer scale and ReLU6 fold into the convolution or linear layer before them and cost nothing, batch
-norm of a transformer block into the linear layer behind it; GELU is fused into the layer before it.
+Batch norm, layer scale and ReLU6 fold into the convolution or linear layer before them and cost nothing,
+batch norm of a transformer block into the linear layer behind it; GELU is fused into the layer before it.
 """
 
 from __future__ import annotations

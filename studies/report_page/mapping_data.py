@@ -7,7 +7,7 @@ from typing import Any
 from objectives.hardware import CostModel
 from objectives.timeline import LANES, PARTS, bars
 from objectives.workload import ops_of, peak_bytes, read_again, workload
-from search_space.subnet import MBConv, PatchMerging, Stage, Subnet, ViTBlock
+from search_space.subnet import LAYER_NORM, MBConv, PatchMerging, Stage, Subnet, ViTBlock
 
 
 def stage_record(stage: Stage) -> dict[str, Any]:
@@ -23,7 +23,8 @@ def _block(part: MBConv | PatchMerging | ViTBlock) -> list[Any]:
         case PatchMerging():
             return ["merge", part.kernel]
         case ViTBlock():
-            return ["vit", part.heads, part.mlp_ratio]
+            norm = [] if part.norm == LAYER_NORM else [part.norm]
+            return ["vit", part.heads, part.mlp_ratio, *norm]
 
 
 def outline(subnet: Subnet) -> dict[str, Any]:

@@ -8,7 +8,7 @@ a grid of integers (`quantisation.py`). Which tensors those are follows the grap
 |---|---|
 | image | the resized, normalised input |
 | convolution | its output, batch norm folded into the weights and ReLU6 into the limits |
-| linear layer | its output; q, k and v are one tensor; layer scale and batch norm are folded into the weights |
+| linear layer | its output; q, k and v are one tensor; layer scale and batch norm folded into the weights |
 | residual sum, position embedding | the sum; the embedding is a constant with a grid of its own |
 | layer norm | its output; inside it computes in full precision |
 | scores q k^T | their product |
