@@ -233,9 +233,9 @@ class Space(Document):
         Raises:
             DocumentError: `subnet` is not in this space.
         """
-        wanted: dict[str, int | str] = {"resolution": subnet.resolution, "stem.width": subnet.stem.width}
+        choices: dict[str, int | str] = {"resolution": subnet.resolution, "stem.width": subnet.stem.width}
         for number, (options, stage) in enumerate(zip(self.stages, subnet.stages, strict=False), start=1):
-            wanted |= _stage_choices(f"stage{number}", options, stage)
+            choices |= _stage_choices(f"stage{number}", options, stage)
         values = [0] * len(self.genes)
         for name, option in choices.items():
             index = self._position.get(name)
