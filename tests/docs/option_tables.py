@@ -47,7 +47,7 @@ BEGIN = "<!-- options of {} -->"
 END = "<!-- end of options -->"
 
 
-class _ParserFound(Exception):
+class _ParserFoundError(Exception):
     """Carries the parser out of a command before the command does anything."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
@@ -60,7 +60,7 @@ def parser_of(command: str) -> argparse.ArgumentParser:
     """The parser with which `python -m COMMAND` reads its options."""
 
     def give_away(self: argparse.ArgumentParser, *_: Any, **__: Any) -> Any:
-        raise _ParserFound(self)
+        raise _ParserFoundError(self)
 
     arguments, original = sys.argv, Parser.parse_args
     sys.argv = [command]
@@ -70,7 +70,7 @@ def parser_of(command: str) -> argparse.ArgumentParser:
             # Another test may have imported the module; it runs anew here, as with `python -m`.
             warnings.simplefilter("ignore", RuntimeWarning)
             runpy.run_module(command, run_name="__main__", alter_sys=True)
-    except _ParserFound as found:
+    except _ParserFoundError as found:
         return found.parser
     finally:
         sys.argv, Parser.parse_args = arguments, original  # type: ignore[method-assign]
