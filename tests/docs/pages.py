@@ -55,7 +55,7 @@ class Page:
         spans: Line and content of inline code.
         links: Line and target of links and pictures.
         anchors: Anchors of the headings, as GitHub makes them.
-        rows: Line and cells of each table row, heads included, as plain text.
+        tables: Rows of each table, the head first, as plain text.
         sentences: Line and text of each sentence outside of tables and code blocks; inline code and links
             are one word each.
     """
@@ -65,7 +65,7 @@ class Page:
     spans: tuple[tuple[int, str], ...]
     links: tuple[tuple[int, str], ...]
     anchors: frozenset[str]
-    rows: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    tables: tuple[tuple[tuple[str, ...], ...], ...] = ()
     sentences: tuple[tuple[int, str], ...] = ()
 
     def commands(self) -> Iterator[tuple[int, str]]:
@@ -98,7 +98,7 @@ def parse_page(name: str, text: str) -> Page:
     spans: list[tuple[int, str]] = []
     links: list[tuple[int, str]] = []
     anchors: dict[str, int] = {}
-    rows: list[tuple[int, tuple[str, ...]]] = []
+    tables: list[list[tuple[str, ...]]] = []
     cells: list[str] = []
     sentences: list[tuple[int, str]] = []
     for before, token in zip([None, *tokens], tokens, strict=False):
@@ -106,8 +106,10 @@ def parse_page(name: str, text: str) -> Page:
             assert token.map is not None
             line = token.map[0] + 1
             blocks.append(_block(token.content, line, [code for _, code in spans][-1:]))
-        if token.type == "tr_close":
-            rows.append((_line(token), tuple(cells)))
+        if token.type == "table_open":
+            tables.append([])
+        elif token.type == "tr_close":
+            tables[-1].append(tuple(cells))
             cells.clear()
         if token.type != "inline":
             continue
@@ -126,7 +128,13 @@ def parse_page(name: str, text: str) -> Page:
             if number:
                 anchors[f"{anchor}-{number}"] = 1
     return Page(
-        name, tuple(blocks), tuple(spans), tuple(links), frozenset(anchors), tuple(rows), tuple(sentences)
+        name,
+        tuple(blocks),
+        tuple(spans),
+        tuple(links),
+        frozenset(anchors),
+        tuple(map(tuple, tables)),
+        tuple(sentences),
     )
 
 
