@@ -131,6 +131,12 @@ def test_chips() -> None:
     assert set(known_socs()) <= spans
 
 
+def test_python_names() -> None:
+    h4h = pytest.importorskip("h4h")
+    shown = [name.removeprefix("h4h.") for name in table("docs/reference/python.md", "name")]
+    assert sorted(shown) == sorted(h4h.__all__)
+
+
 def test_version() -> None:
     import tomllib
 
