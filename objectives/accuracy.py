@@ -62,8 +62,8 @@ class Accuracy:
         calibration_images: Number of images for its batch-norm statistics, from the first; likewise 512.
         precision: ``fp32``, whose values depend least on the machine; ``bf16``; or ``int8``, as an NPU and
             compute-in-memory macros compute.
-        memory: Most bytes by which measuring may make the process grow, see `supernet.accuracy.memory_budget`; decides
-            the time, not the values.
+        memory: Most bytes by which measuring may make the process grow, see
+            `supernet.accuracy.memory_budget`; decides the time, not the values.
         device: Where to compute; the CPU unless told.
 
     Raises:

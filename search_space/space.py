@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
 from math import prod
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from search_space import complexity
 from search_space import genotype as genotypes
+from search_space.arrays import Booleans, Genotypes
 from search_space.block_options import (
     MBCONV,
     PATCH_MERGING,
+    BlockOptions,
     HeadOptions,
     StageOptions,
     StemOptions,
@@ -31,7 +31,31 @@ from search_space.block_options import (
 from search_space.errors import DocumentError
 from search_space.files.yaml_document import Document, built_in_names, parse_document, read_laid_over
 from search_space.genotype import Gene, Genotype
-from search_space.subnet import Head, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock
+from search_space.subnet import (
+    BLOCKS,
+    CONV,
+    VIT,
+    Block,
+    Head,
+    MBConv,
+    PatchMerging,
+    Stage,
+    Stem,
+    Subnet,
+)
+
+
+@dataclass(frozen=True)
+class _Switch:
+    """A gene whose options make other genes inactive.
+
+    Attributes:
+        gene: Index of the gene.
+        inactive: For each of its options the indices of the genes that it makes inactive.
+    """
+
+    gene: int
+    inactive: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -82,48 +106,50 @@ class Space(Document):
         """
         checked = genotypes.check(genotype, self.genes)
         active = [True] * len(checked)
-        for gene, switched_off in self._switches:
-            for index in switched_off[checked[gene]]:
+        for switch in self._switches:
+            for index in switch.inactive[checked[switch.gene]]:
                 active[index] = False
         return tuple(active)
 
-    def active_rows(self, genotypes: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    def active_rows(self, genotypes: Genotypes) -> Booleans:
         """`active` of many genotypes (n, genes) at once, unchecked: shape (n, genes)."""
         active = np.ones(genotypes.shape, dtype=np.bool_)
-        for gene, switched_off in self._switches:
-            for option, indices in enumerate(switched_off):
-                if indices:
-                    active[:, indices] &= (genotypes[:, gene] != option)[:, None]
+        for switch in self._switches:
+            for option, inactive in enumerate(switch.inactive):
+                if inactive:
+                    active[:, inactive] &= (genotypes[:, switch.gene] != option)[:, None]
         return active
 
     @cached_property
-    def _switches(self) -> tuple[tuple[int, tuple[tuple[int, ...], ...]], ...]:
-        """Genes that make others inactive: index, and for each of its options the genes it switches off."""
-        switches: list[tuple[str, list[tuple[str, ...]]]] = []
+    def _switches(self) -> tuple[_Switch, ...]:
+        switches = []
         for number, stage in enumerate(self.stages, start=1):
-            prefix = f"stage{number}"
-            step = (f"{prefix}.downsampling.kernel", f"{prefix}.downsampling.expansion")
+            name = f"stage{number}"
+            options_of_mbconv = self._genes_named(f"{name}.downsampling.")
+            kinds = stage.downsampling.kind
             switches.append(
-                (
-                    f"{prefix}.downsampling",
-                    [() if kind == MBCONV else step for kind in stage.downsampling.kind],
+                _Switch(
+                    self._position[f"{name}.downsampling"],
+                    tuple(() if kind == MBCONV else options_of_mbconv for kind in kinds),
                 )
             )
-            for block, depths, choices in (
-                ("conv", stage.conv_depth, ("kernel", "expansion")),
-                ("vit", stage.vit_depth, ("heads", "mlp_ratio")),
-            ):
+            for kind in stage.kinds:
+                depths = stage.depths(kind)
                 absent = [range(depth + 1, max(depths) + 1) for depth in depths]
-                off = [
-                    tuple(f"{prefix}.{block}{which}.{choice}" for which in numbers for choice in choices)
-                    for numbers in absent
-                ]
-                switches.append((f"{prefix}.{block}_depth", off))
-        position = self._position
-        return tuple(
-            (position[gene], tuple(tuple(position[name] for name in names) for names in off))
-            for gene, off in switches
-        )
+                switches.append(
+                    _Switch(
+                        self._position[f"{name}.{kind}_depth"],
+                        tuple(
+                            self._genes_named(*(f"{name}.{kind}{place}." for place in places))
+                            for places in absent
+                        ),
+                    )
+                )
+        return tuple(switches)
+
+    def _genes_named(self, *prefixes: str) -> tuple[int, ...]:
+        """Indices of the genes whose names begin with one of `prefixes`."""
+        return tuple(index for name, index in self._position.items() if name.startswith(prefixes))
 
     def canonical(self, genotype: Sequence[int]) -> Genotype:
         """`genotype` with every inactive gene set to 0: equal if and only if the networks are equal.
@@ -160,37 +186,37 @@ class Space(Document):
     def _decode_stage(self, genotype: Genotype, number: int, in_width: int) -> Stage:
         options, prefix = self.stages[number - 1], f"stage{number}"
         width = self._number(genotype, f"{prefix}.width")
-
-        def mbconv(name: str, in_width: int, stride: int) -> MBConv:
-            return MBConv(
-                in_width=in_width,
-                width=width,
-                kernel=self._number(genotype, f"{prefix}.{name}.kernel"),
-                stride=stride,
-                expansion=self._number(genotype, f"{prefix}.{name}.expansion"),
-            )
-
         downsampling: MBConv | PatchMerging
         if self._chosen(genotype, f"{prefix}.downsampling") == MBCONV:
-            downsampling = mbconv("downsampling", in_width, options.stride)
+            downsampling = MBConv(
+                in_width=in_width,
+                width=width,
+                kernel=self._number(genotype, f"{prefix}.downsampling.kernel"),
+                stride=options.stride,
+                expansion=self._number(genotype, f"{prefix}.downsampling.expansion"),
+            )
         else:
             downsampling = PatchMerging(in_width=in_width, width=width, stride=options.stride)
-
-        def vit_block(name: str) -> ViTBlock:
-            assert options.vit is not None
-            return ViTBlock(
-                width=width,
-                heads=self._number(genotype, f"{prefix}.{name}.heads"),
-                head_dim=options.vit.head_dim,
-                mlp_ratio=self._number(genotype, f"{prefix}.{name}.mlp_ratio"),
-            )
-
-        conv_depth = self._number(genotype, f"{prefix}.conv_depth")
-        vit_depth = self._number(genotype, f"{prefix}.vit_depth")
+        blocks = {kind: self._decode_blocks(genotype, number, kind, width) for kind in options.kinds}
+        conv_blocks, vit_blocks = blocks.pop(CONV), blocks.pop(VIT)
         return Stage(
             downsampling=downsampling,
-            conv_blocks=tuple(mbconv(f"conv{block}", width, 1) for block in range(1, conv_depth + 1)),
-            vit_blocks=tuple(vit_block(f"vit{block}") for block in range(1, vit_depth + 1)),
+            conv_blocks=conv_blocks,  # type: ignore[arg-type]
+            vit_blocks=vit_blocks,  # type: ignore[arg-type]
+            other_blocks=tuple(block for group in blocks.values() for block in group),
+        )
+
+    def _decode_blocks(self, genotype: Genotype, number: int, kind: str, width: int) -> tuple[Block, ...]:
+        prefix, options = f"stage{number}.{kind}", self.stages[number - 1].options(kind)
+        if options is None:
+            return ()
+        return tuple(
+            BLOCKS[kind].in_stage(
+                width,
+                **options.constants,
+                **{name: self._chosen(genotype, f"{prefix}{place}.{name}") for name in options.choices},
+            )
+            for place in range(1, self._number(genotype, f"{prefix}_depth") + 1)
         )
 
     def encode(self, subnet: Subnet) -> Genotype:
@@ -200,8 +226,8 @@ class Space(Document):
             DocumentError: `subnet` is no member of this space.
         """
         wanted: dict[str, int | str] = {"resolution": subnet.resolution, "stem.width": subnet.stem.width}
-        for number, stage in enumerate(subnet.stages, start=1):
-            wanted |= _stage_choices(f"stage{number}", stage)
+        for number, (options, stage) in enumerate(zip(self.stages, subnet.stages, strict=False), start=1):
+            wanted |= _stage_choices(f"stage{number}", options, stage)
         values = [0] * len(self.genes)
         for name, option in wanted.items():
             index = self._position.get(name)
@@ -254,8 +280,8 @@ class Space(Document):
         return self._extreme(largest=False)
 
     def _extreme(self, *, largest: bool) -> Genotype:
-        # Cost rises with every gene but the kind of down-sampling. That one changes its own stage
-        # only, so each stage's kind is chosen alone.
+        # Cost rises with every gene but the kind of down-sampling (a norm adds operations, but no
+        # multiply-accumulates). That one changes its own stage only, so each stage's kind is chosen alone.
         values = [gene.cardinality - 1 if largest else 0 for gene in self.genes]
         best = max if largest else min
         for number in range(1, len(self.stages) + 1):
@@ -327,51 +353,45 @@ def _stage_genes(prefix: str, stage: StageOptions) -> Iterator[Gene]:
     yield Gene(f"{prefix}.downsampling", stage.downsampling.kind)
     yield Gene(f"{prefix}.downsampling.kernel", stage.downsampling.kernel)
     yield Gene(f"{prefix}.downsampling.expansion", stage.downsampling.expansion)
-    yield Gene(f"{prefix}.conv_depth", stage.conv_depth)
-    if stage.conv is not None:
-        for block in range(1, max(stage.conv_depth) + 1):
-            yield Gene(f"{prefix}.conv{block}.kernel", stage.conv.kernel)
-            yield Gene(f"{prefix}.conv{block}.expansion", stage.conv.expansion)
-    yield Gene(f"{prefix}.vit_depth", stage.vit_depth)
-    if stage.vit is not None:
-        for block in range(1, max(stage.vit_depth) + 1):
-            yield Gene(f"{prefix}.vit{block}.heads", stage.vit.heads)
-            yield Gene(f"{prefix}.vit{block}.mlp_ratio", stage.vit.mlp_ratio)
+    for kind in stage.kinds:
+        yield Gene(f"{prefix}.{kind}_depth", stage.depths(kind))
+        if (options := stage.options(kind)) is not None:
+            for place in range(1, max(stage.depths(kind)) + 1):
+                for name, values in options.choices.items():
+                    yield Gene(f"{prefix}.{kind}{place}.{name}", values)
 
 
-def _stage_choices(prefix: str, stage: Stage) -> dict[str, int | str]:
+def _stage_choices(prefix: str, options: StageOptions, stage: Stage) -> dict[str, int | str]:
     down = stage.downsampling
-    is_mbconv = isinstance(down, MBConv)
     choices: dict[str, int | str] = {
         f"{prefix}.width": stage.width,
-        f"{prefix}.downsampling": MBCONV if is_mbconv else PATCH_MERGING,
-        f"{prefix}.conv_depth": len(stage.conv_blocks),
-        f"{prefix}.vit_depth": len(stage.vit_blocks),
+        f"{prefix}.downsampling": MBCONV if isinstance(down, MBConv) else PATCH_MERGING,
     }
-    convs = [(f"conv{number}", block) for number, block in enumerate(stage.conv_blocks, start=1)]
     if isinstance(down, MBConv):
-        convs.append(("downsampling", down))
-    for name, block in convs:
-        choices[f"{prefix}.{name}.kernel"] = block.kernel
-        choices[f"{prefix}.{name}.expansion"] = block.expansion
-    for number, vit in enumerate(stage.vit_blocks, start=1):
-        choices[f"{prefix}.vit{number}.heads"] = vit.heads
-        choices[f"{prefix}.vit{number}.mlp_ratio"] = vit.mlp_ratio
+        choices[f"{prefix}.downsampling.kernel"] = down.kernel
+        choices[f"{prefix}.downsampling.expansion"] = down.expansion
+    for kind in options.kinds:
+        blocks = stage.blocks_of(kind)
+        choices[f"{prefix}.{kind}_depth"] = len(blocks)
+        of_kind = options.options(kind)
+        for place, block in enumerate(blocks if of_kind is not None else (), start=1):
+            for name in of_kind.choices if of_kind is not None else ():
+                choices[f"{prefix}.{kind}{place}.{name}"] = getattr(block, name)
     return choices
 
 
 def _stage_cardinality(stage: StageOptions) -> int:
-    kinds = {
+    of_downsampling = {
         MBCONV: len(stage.downsampling.kernel) * len(stage.downsampling.expansion),
         PATCH_MERGING: 1,
     }
-    downsampling = sum(kinds[kind] for kind in stage.downsampling.kind)
-    conv = len(stage.conv.kernel) * len(stage.conv.expansion) if stage.conv else 0
-    vit = len(stage.vit.heads) * len(stage.vit.mlp_ratio) if stage.vit else 0
-    count: int = (
-        len(stage.width)
-        * downsampling
-        * sum(conv**depth for depth in stage.conv_depth)
-        * sum(vit**depth for depth in stage.vit_depth)
-    )
+    count = len(stage.width) * sum(of_downsampling[kind] for kind in stage.downsampling.kind)
+    for kind in stage.kinds:
+        options = stage.options(kind)
+        of_block = _block_cardinality(options) if options is not None else 0
+        count *= sum(of_block**depth for depth in stage.depths(kind))
     return count
+
+
+def _block_cardinality(options: BlockOptions) -> int:
+    return prod(map(len, options.choices.values()))

@@ -24,13 +24,13 @@ import numpy as np
 from rich.table import Table
 
 from objectives.hardware import MAPPINGS, CostModel, SoC, load_soc
-from objectives.hardware.mapping.op_splits import shares
+from objectives.hardware.mapping.op_splits import split_costs
 from objectives.hardware.mapping.placement import op_costs
 from objectives.hardware.parts.cim import RUNS
 from objectives.hardware.soc import assumed, with_value
 from objectives.hardware_objectives import network_totals
-from objectives.objective import FloatArray
 from objectives.workload import ops_of, workload
+from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from search_space.errors import UnknownNameError
@@ -61,8 +61,8 @@ def compare(chip: str, subnets: Sequence[Subnet], mapping: str) -> dict[str, Any
     npu_cycles = cim_cycles = npu_pj = cim_pj = 0.0
     every_cycles = sum(count * float(soc.npu.cycles([op])[0]) for op, count in counts.items())
     movable = [op for op in counts if op.kind in RUNS]
-    for op, table in zip(movable, shares(movable, soc, "cim"), strict=True):
-        cost = op_costs(None, table, soc)
+    for op, splits in zip(movable, split_costs(movable, soc, "cim"), strict=True):
+        cost = op_costs(None, splits, soc)
         on_cim, on_npu = cost.at(-1, 0, 0, 0), cost.at(-1, 0, 1, 0)
         npu_cycles += counts[op] * on_npu["npu_cycles"]
         cim_cycles += counts[op] * (on_cim["transfer_cycles"] + on_cim["cim_cycles"] + on_cim["tail_cycles"])
@@ -156,7 +156,7 @@ def explain(chip: str, subnets: Sequence[Subnet], mapping: str, names: Sequence[
     return [nominal, gain("all that helps energy", best), *others, quarter, *found]
 
 
-def _gain(what: str, *, alone: tuple[FloatArray, FloatArray], both: tuple[FloatArray, FloatArray]) -> Gain:
+def _gain(what: str, *, alone: tuple[Floats, Floats], both: tuple[Floats, Floats]) -> Gain:
     latency, energy = (1 - both[index] / alone[index] for index in (0, 1))
     return Gain(what, *(float(value) for part in (latency, energy) for value in (part.mean(), part.max())))
 

@@ -30,7 +30,7 @@ from objectives.hardware import CostModel, load_soc
 from objectives.hardware.soc import SoC
 from objectives.hardware_objectives import network_totals
 from objectives.population.cost_tables import SpaceTables
-from objectives.population.gene_table import Genotypes
+from search_space.arrays import Genotypes
 from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.files.cache_folder import VARIABLE

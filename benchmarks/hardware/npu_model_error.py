@@ -23,8 +23,8 @@ from scipy.stats import spearmanr
 from benchmarks.hardware.npu_shapes import CHIPS, compiled, draw, read
 from benchmarks.hardware.vela_network import network_cycles
 from objectives.hardware import Op, load_soc
-from objectives.hardware.op import FloatArray
 from objectives.workload import ops_of, workload
+from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.space import load_space
 from search_space.subnet import Subnet
@@ -40,7 +40,7 @@ def random_subnets(count: int, seed: int, spaces: Sequence[str] = SPACES) -> lis
     return [space.decode(space.sample(rng)) for space in loaded for _ in range(count)]
 
 
-def agreement(modelled: FloatArray, expected: FloatArray) -> dict[str, float]:
+def agreement(modelled: Floats, expected: Floats) -> dict[str, float]:
     """Errors in percent of `expected`, and rank correlation."""
     error = 100 * (modelled / expected - 1)
     return {
@@ -52,7 +52,7 @@ def agreement(modelled: FloatArray, expected: FloatArray) -> dict[str, float]:
     }
 
 
-def judge_ops(ops: Sequence[Op], expected: dict[str, FloatArray]) -> dict[str, dict[str, float]]:
+def judge_ops(ops: Sequence[Op], expected: dict[str, Floats]) -> dict[str, dict[str, float]]:
     """Agreement over ops, by chip."""
     return {chip: agreement(load_soc(chip).npu.cycles(ops), expected[chip]) for chip in CHIPS}
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from objectives.hardware import Op, load_soc
-from objectives.hardware.op import FloatArray
 from objectives.hardware.vela_compiler.vela import op_cycles, system_configuration
+from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 
 CHIPS = ("u55-128", "u55-256")
@@ -170,7 +170,7 @@ _MAKERS: dict[Callable[[np.random.Generator], Op], float] = {
 """Makers of ops with their shares."""
 
 
-def compiled(ops: Sequence[Op], chip: str) -> FloatArray:
+def compiled(ops: Sequence[Op], chip: str) -> Floats:
     """What Vela says of each op (n,), one network each."""
     system = system_configuration(load_soc(chip).npu)
     return np.array([op_cycles([op], system)[0] for op in ops], dtype=np.float64)
@@ -187,7 +187,7 @@ def write(file: Path, ops: Sequence[Op]) -> None:
             writer.writerow([op.kind, *(int(getattr(op, name)) for name in FIELDS), *cycles])
 
 
-def read(file: Path) -> tuple[list[Op], dict[str, FloatArray]]:
+def read(file: Path) -> tuple[list[Op], dict[str, Floats]]:
     """The ops of a file that `write` made, and their cycles (n,) by chip."""
     with file.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))

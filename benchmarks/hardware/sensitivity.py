@@ -34,7 +34,7 @@ from objectives.hardware import CostModel, SoC, load_soc, variant
 from objectives.hardware.chip_options import add_hardware_options
 from objectives.hardware.soc import assumed, with_value
 from objectives.hardware_objectives import network_totals
-from objectives.objective import FloatArray
+from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from search_space.complexity import macs
@@ -77,9 +77,9 @@ class Influence:
 
 def influences(
     soc: SoC,
-    quality: FloatArray,
-    nominal: tuple[FloatArray, FloatArray],
-    cost: Callable[[SoC], tuple[FloatArray, FloatArray]],
+    quality: Floats,
+    nominal: tuple[Floats, Floats],
+    cost: Callable[[SoC], tuple[Floats, Floats]],
     progress: Callable[[Sequence[Any]], Any] = iter,
 ) -> list[Influence]:
     """Every assumed number at both ends, the most influential number first.
@@ -111,7 +111,7 @@ def influences(
     return sorted(found, key=lambda one: worst[one.name], reverse=True)
 
 
-def front(quality: FloatArray, latency: FloatArray, energy: FloatArray) -> NDArray[np.intp]:
+def front(quality: Floats, latency: Floats, energy: Floats) -> NDArray[np.intp]:
     """Indices of the subnets on the Pareto front, of n each."""
     return nondominated(np.column_stack([-quality, latency, energy]))
 
@@ -126,7 +126,7 @@ def _rank(one: Influence) -> tuple[float, ...]:
 
 
 def compared(
-    quality: FloatArray, nominal: tuple[FloatArray, FloatArray], changed: tuple[FloatArray, FloatArray]
+    quality: Floats, nominal: tuple[Floats, Floats], changed: tuple[Floats, Floats]
 ) -> dict[str, float]:
     """Figures of one changed chip against the nominal one, by the names of `Influence`.
 
@@ -261,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else measured_accuracy(space, genotypes)
     )
 
-    def cost(chip: SoC) -> tuple[FloatArray, FloatArray]:
+    def cost(chip: SoC) -> tuple[Floats, Floats]:
         return network_totals(CostModel(chip), subnets)
 
     nominal = cost(soc)

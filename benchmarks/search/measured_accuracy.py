@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.search.value_cache import KeptValues
-from objectives.objective import FloatArray
 from objectives.workers.shared_objective import Spread, spread
+from search_space.arrays import Floats
 from search_space.files.cache_folder import cache_folder
 from search_space.genotype import Genotype
 from search_space.space import Space
@@ -78,7 +78,7 @@ class MeasuredAccuracy:
         if isinstance(self._oracle, Spread):
             self._oracle.close()
 
-    def __call__(self, genotypes: Sequence[Genotype]) -> FloatArray:
+    def __call__(self, genotypes: Sequence[Genotype]) -> Floats:
         """Accuracies (n,) of n genotypes."""
         canonical = [self._space.canonical(genotype) for genotype in genotypes]
         names = [",".join(map(str, genotype)) for genotype in canonical]
@@ -97,7 +97,7 @@ class MeasuredAccuracy:
         return np.array([self._known[name] for name in names], dtype=np.float64)
 
 
-def measured_accuracy(space: Space, genotypes: Sequence[Genotype]) -> FloatArray:
+def measured_accuracy(space: Space, genotypes: Sequence[Genotype]) -> Floats:
     """Accuracies in % (n,) of n genotypes, measured and kept as `MeasuredAccuracy` does unless told more.
 
     Raises:

@@ -35,7 +35,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from objectives.objective import BoolArray, Direction, FloatArray, ImageObjective, Stops, percent
+from objectives.objective import Direction, ImageObjective, Stops, percent
+from search_space.arrays import Booleans, Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.files.whole_file import whole_file
@@ -65,7 +66,7 @@ class Remembered:
     def __init__(self, objective: ImageObjective, cache: Path | None = None) -> None:
         self._objective = objective
         self._cache = cache
-        self.known: dict[str, BoolArray] = {}
+        self.known: dict[str, Booleans] = {}
         self.name, self.unit = objective.name, objective.unit
         self.direction: Direction = objective.direction
         self.is_expensive = True
@@ -74,10 +75,10 @@ class Remembered:
         if cache is not None and cache.exists():
             self._read(cache)
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         return np.array([percent(int(one.sum()), self.images) for one in self.right(subnets)])
 
-    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[BoolArray]:
+    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[Booleans]:
         """As `ImageObjective`."""
         new = {subnet.digest: subnet for subnet in subnets if subnet.digest not in self.known}
         if new:
@@ -86,7 +87,7 @@ class Remembered:
                 self._write(self._cache)
         return [self._until(place, self.known[subnet.digest], stops) for place, subnet in enumerate(subnets)]
 
-    def _until(self, place: int, right: BoolArray, stops: Stops | None) -> BoolArray:
+    def _until(self, place: int, right: Booleans, stops: Stops | None) -> Booleans:
         if stops is not None:
             for seen in range(self.slice_images, self.images, self.slice_images):
                 if stops(place, right[:seen]):

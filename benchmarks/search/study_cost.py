@@ -33,8 +33,9 @@ from optuna.trial import create_trial
 from rich.console import Console
 from rich.table import Table
 
-from objectives.objective import Direction, FloatArray, Objective
+from objectives.objective import Direction, Objective
 from search_space import complexity
+from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.space import load_space
 from search_space.subnet import Subnet
@@ -59,7 +60,7 @@ class Quality:
     direction: ClassVar[Direction] = "max"
     is_expensive: ClassVar[bool] = False
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         """100 macs / (macs + 5M)."""
         counts = np.array([complexity.macs(subnet) for subnet in subnets], dtype=np.float64)
         return 100 * counts / (counts + 5e6)
@@ -198,7 +199,7 @@ class Timed:
     def __getattr__(self, name: str) -> object:
         return getattr(self._objective, name)
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         start = time.perf_counter()
         values = self._objective(subnets)
         self.seconds += time.perf_counter() - start

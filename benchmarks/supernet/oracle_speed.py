@@ -50,7 +50,7 @@ from torch import Tensor, nn
 
 from benchmarks.supernet.training_speed import copied_slices
 from objectives.accuracy import Accuracy
-from objectives.objective import FloatArray
+from search_space.arrays import Floats
 from search_space.command.byte_count import parse_bytes
 from search_space.command.command_line import Parser, run_command
 from search_space.complexity import macs
@@ -132,7 +132,7 @@ class Naive:
         return torch.split(normalised(pixels, torch.float32).contiguous(), BATCH)
 
     @torch.no_grad()
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         """Accuracies in %."""
         return np.array([self._one(subnet) for subnet in subnets])
 
@@ -168,7 +168,7 @@ class Scorer:
         before_mb: What the process held before.
     """
 
-    score: Callable[[Sequence[Subnet]], FloatArray]
+    score: Callable[[Sequence[Subnet]], Floats]
     before_mb: float
 
 
@@ -176,7 +176,7 @@ class Scorer:
 def scorer(way: str, work: Work) -> Scorer:
     """That of this process."""
     if way == NAIVE:
-        score: Callable[[Sequence[Subnet]], FloatArray] = Naive(work)
+        score: Callable[[Sequence[Subnet]], Floats] = Naive(work)
     else:
         oracle = accuracy(work, PRECISIONS[way])
         score = oracle
@@ -280,7 +280,7 @@ def measure(work: Work, rounds: int) -> dict[str, Any]:
     }
 
 
-def _spread(points: FloatArray) -> dict[str, float]:
+def _spread(points: Floats) -> dict[str, float]:
     return {"mean": float(points.mean()), "largest": float(np.abs(points).max())}
 
 

@@ -24,7 +24,7 @@ from scipy import stats
 
 from benchmarks.supernet.ranking_quality import spread
 from objectives.accuracy import Accuracy
-from objectives.objective import FloatArray
+from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from search_space.families import Family, family
@@ -38,7 +38,7 @@ SPACE = "cifar32"
 EXACT = "fp32"
 
 
-def scored(subnets: list[Subnet], precision: str) -> tuple[FloatArray, float]:
+def scored(subnets: list[Subnet], precision: str) -> tuple[Floats, float]:
     """Accuracies of `subnets` in %, and the CPU seconds they took."""
     score = Accuracy(
         checkpoint=built_in_checkpoint(SPACE),
@@ -52,7 +52,7 @@ def scored(subnets: list[Subnet], precision: str) -> tuple[FloatArray, float]:
     return values, time.process_time() - start
 
 
-def compared(values: FloatArray, exact: FloatArray, families: list[Family]) -> dict[str, Any]:
+def compared(values: Floats, exact: Floats, families: list[Family]) -> dict[str, Any]:
     """The figures of one precision, all but its seconds."""
     difference = values - exact
     drops = {each: exact[of] - values[of] for each in Family if (of := np.array(families) == each).any()}

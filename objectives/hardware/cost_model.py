@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from objectives.hardware.mapping.mapper import Mapper, Mapping, Segment
-from objectives.hardware.mapping.op_splits import Shares, channels_of, macro_options
+from objectives.hardware.mapping.op_splits import SplitCosts, channels_of, macro_options
 from objectives.hardware.mapping.placement import STAY
 from objectives.hardware.mapping.segment import Point, Way, npu_heads, segment_costs
 from objectives.hardware.npu_model import create_npu_model
-from objectives.hardware.op import FloatArray, Op
+from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC
+from search_space.arrays import Floats
 
 VERSION = "5"
 """Changes whenever equal networks and SoC files may cost something else than before."""
@@ -174,7 +175,7 @@ class CostModel:
 
     def totals(
         self, networks: Sequence[Sequence[Op]], read_again: Sequence[Collection[int]] | None = None
-    ) -> tuple[FloatArray, FloatArray]:
+    ) -> tuple[Floats, Floats]:
         """Latency and energy of many networks, equal to what `network` says of each.
 
         Args:
@@ -198,17 +199,20 @@ class CostModel:
     def _breakdown(self, segment: Segment, point: Point, choice: int, macros: int) -> list[OpCost]:
         key = (segment.ops, point.ways, choice)
         if key not in self._breakdowns:
-            tables = [self.mapper.table(op) for op in segment.ops]
+            splits = [self.mapper.splits(op) for op in segment.ops]
+            costs = segment_costs(splits, self.soc)
             self._breakdowns[key] = [
-                _op_cost(table, way, costs.at(choice, way.placement, way.split, way.mode), choice, macros)
-                for table, costs, way in zip(tables, segment_costs(tables, self.soc), point.ways, strict=True)
+                _op_cost(
+                    op_splits, way, op_costs.at(choice, way.placement, way.split, way.mode), choice, macros
+                )
+                for op_splits, op_costs, way in zip(splits, costs, point.ways, strict=True)
             ]
         return self._breakdowns[key]
 
 
-def _op_cost(table: Shares, way: Way, numbers: dict[str, Any], choice: int, macros: int) -> OpCost:
-    npu_channels = int(table.channels[way.split])
-    cim_channels = channels_of(table.op) - npu_channels
+def _op_cost(splits: SplitCosts, way: Way, numbers: dict[str, Any], choice: int, macros: int) -> OpCost:
+    npu_channels = int(splits.channels[way.split])
+    cim_channels = channels_of(splits.op) - npu_channels
     schema = "npu" if not cim_channels else "split" if npu_channels else "cim"
     numbers.pop("macro_bytes")
     if not cim_channels:
@@ -216,22 +220,22 @@ def _op_cost(table: Shares, way: Way, numbers: dict[str, Any], choice: int, macr
     whole = {name: round(numbers.pop(name)) for name in ("sram_bytes", "noc_bytes")}
     return OpCost(
         schema=schema,
-        split=_split_text(table, way.split) if schema == "split" else "",
+        split=_split_text(splits, way.split) if schema == "split" else "",
         placement="macros" if way.mode == STAY else "sram",
         macros=macros if cim_channels else 0,
         npu_channels=npu_channels,
         cim_channels=cim_channels,
         cim_weight_bytes=round(numbers.pop("weight_bytes")),
-        bound=_bound(table, way.split, choice, numbers),
+        bound=_bound(splits, way.split, choice, numbers),
         **whole,
         **numbers,
     )
 
 
-def _split_text(table: Shares, split: int) -> str:
+def _split_text(splits: SplitCosts, split: int) -> str:
     """NPU share | CIM share."""
-    op, channels = table.op, int(table.channels[split])
-    heads = npu_heads(table, split)
+    op, channels = splits.op, int(splits.channels[split])
+    heads = npu_heads(splits, split)
     if heads is not None:
         return f"{heads}|{op.heads - heads} heads"
     if op.heads > 1:
@@ -240,12 +244,12 @@ def _split_text(table: Shares, split: int) -> str:
     return f"{channels}|{channels_of(op) - channels} ch"
 
 
-def _bound(table: Shares, split: int, choice: int, numbers: dict[str, float]) -> str:
+def _bound(splits: SplitCosts, split: int, choice: int, numbers: dict[str, float]) -> str:
     npu = numbers["fetch_cycles"] + numbers["npu_cycles"]
     if npu >= numbers["transfer_cycles"] + numbers["cim_cycles"]:
         if numbers["fetch_cycles"] > numbers["npu_cycles"]:
             return "transfer"
-        return "memory" if table.npu_waits[split] else "compute"
+        return "memory" if splits.npu_waits[split] else "compute"
     if numbers["transfer_cycles"] > numbers["cim_cycles"]:
         return "transfer"
-    return "memory" if table.cim.waits[choice, split] else "compute"
+    return "memory" if splits.cim.waits[choice, split] else "compute"

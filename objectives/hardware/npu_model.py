@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from objectives.hardware.op import FloatArray, OpArrays
+from objectives.hardware.op import OpArrays
 from objectives.hardware.parts.npu import Npu, op_cycles
 from objectives.hardware.vela_compiler.cycle_table import VelaTable
+from search_space.arrays import Floats
 from search_space.errors import UnknownNameError
 
 NPU_MODELS = ("analytic", "vela")
@@ -18,7 +19,7 @@ NPU_MODELS = ("analytic", "vela")
 class NpuModel(Protocol):
     """What gives the cycles of ops on an NPU."""
 
-    def cycles(self, ops: OpArrays) -> FloatArray:
+    def cycles(self, ops: OpArrays) -> Floats:
         """NPU cycles (n,) of n ops; lower is better."""
         ...
 
@@ -40,7 +41,7 @@ class AnalyticNpu:
     def __init__(self, npu: Npu) -> None:
         self._npu = npu
 
-    def cycles(self, ops: OpArrays) -> FloatArray:
+    def cycles(self, ops: OpArrays) -> Floats:
         """NPU cycles (n,)."""
         return op_cycles(ops, self._npu)
 

@@ -8,13 +8,9 @@ from numbers import Integral
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
+from search_space.arrays import Booleans, Floats, Integers
 from search_space.errors import H4HError, UnknownNameError
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 KINDS = ("conv2d", "depthwise", "linear", "matmul", "softmax", "norm", "activation", "add", "pool")
 _CODES = {kind: code for code, kind in enumerate(KINDS)}
@@ -161,15 +157,15 @@ class Op:
 class OpArrays:
     """The fields of n ops as arrays of shape (n,): codes of kinds, and float64 for the arithmetic."""
 
-    kind: IntArray
-    height: FloatArray
-    width: FloatArray
-    in_channels: FloatArray
-    out_channels: FloatArray
-    kernel: FloatArray
-    stride: FloatArray
-    heads: FloatArray
-    fused_gelu: BoolArray
+    kind: Integers
+    height: Floats
+    width: Floats
+    in_channels: Floats
+    out_channels: Floats
+    kernel: Floats
+    stride: Floats
+    heads: Floats
+    fused_gelu: Booleans
 
     @classmethod
     def of(cls, ops: Sequence[Op]) -> Self:
@@ -204,15 +200,15 @@ class OpArrays:
     def __len__(self) -> int:
         return len(self.kind)
 
-    def is_kind(self, *kinds: str) -> BoolArray:
+    def is_kind(self, *kinds: str) -> Booleans:
         """Mask (n,) of the ops of any of `kinds`."""
         return np.isin(self.kind, [_CODES[kind] for kind in kinds])
 
-    def repeated(self, times: IntArray) -> OpArrays:
+    def repeated(self, times: Integers) -> OpArrays:
         """Op i `times[i]` times over, in order."""
         return OpArrays(*(np.repeat(column, times) for column in vars(self).values()))
 
-    def with_out_channels(self, out_channels: FloatArray) -> OpArrays:
+    def with_out_channels(self, out_channels: Floats) -> OpArrays:
         """The same ops with another number of output channels; a depthwise op keeps both equal."""
         follows = self.is_kind("depthwise", "pool")
         columns = dict(vars(self))
@@ -221,37 +217,37 @@ class OpArrays:
         return OpArrays(**columns)
 
     @property
-    def positions(self) -> FloatArray:
+    def positions(self) -> Floats:
         """Output positions (n,)."""
         return np.ceil(self.height / self.stride) * np.ceil(self.width / self.stride)
 
     @property
-    def depth(self) -> FloatArray:
+    def depth(self) -> Floats:
         """Products summed into one output element (n,); window size for depthwise and pool."""
         alone = self.is_kind("depthwise", "pool")
         return self.kernel**2 * np.where(alone, 1.0, self.in_channels)
 
     @property
-    def macs(self) -> FloatArray:
+    def macs(self) -> Floats:
         """Multiply-accumulates (n,), as `Op.macs`."""
         maps = np.where(self.is_kind("matmul"), self.heads, 1.0)
         works = self.is_kind("conv2d", "depthwise", "linear", "matmul")
         return np.where(works, maps * self.positions * self.depth * self.out_channels, 0.0)
 
     @property
-    def weight_bytes(self) -> FloatArray:
+    def weight_bytes(self) -> Floats:
         """Trained weights (n,), as `Op.weight_bytes`."""
         holds = self.is_kind("conv2d", "depthwise", "linear")
         return np.where(holds, self.depth * self.out_channels, 0.0)
 
     @property
-    def output_bytes(self) -> FloatArray:
+    def output_bytes(self) -> Floats:
         """Activations written (n,), as `Op.output_bytes`."""
         maps = np.where(self.is_kind("matmul", "softmax"), self.heads, 1.0)
         return maps * self.positions * self.out_channels
 
     @property
-    def input_bytes(self) -> FloatArray:
+    def input_bytes(self) -> Floats:
         """Activations read (n,), as `Op.input_bytes`."""
         pixels = self.height * self.width
         linear = pixels * self.in_channels

@@ -16,6 +16,7 @@ from typing import Any
 
 from mashumaro import field_options
 
+from objectives.hardware.chip import Chip
 from objectives.hardware.parts.cim import KINDS, Cim, Digital, read_cim
 from objectives.hardware.parts.floor_plan import with_room
 from objectives.hardware.parts.memory_and_area import Area, Memory
@@ -171,6 +172,14 @@ class SoC(Document):
     def picojoules_per_cycle(self, milliwatts: float) -> float:
         """Energy of one cycle at a constant power."""
         return milliwatts * 1e3 / self.clock_mhz  # mW / MHz = nJ
+
+    def variant(self, chip: Chip) -> SoC:
+        """This SoC with the numbers of macros and compute units of `chip`.
+
+        Raises:
+            H4HError: This SoC has no macros to derive others from, or a number is out of range.
+        """
+        return variant(self, macros=chip.macros, units=chip.units)
 
 
 _BUILT_IN = resources.files("objectives.hardware") / "socs"

@@ -13,9 +13,9 @@ from objectives.hardware.cost_model import CostModel
 from objectives.hardware.mapping.mapper import CRITERIA
 from objectives.hardware.mapping.placement import FORBIDDEN
 from objectives.hardware.mapping.segment import ENERGY
-from objectives.hardware.op import BoolArray, FloatArray, IntArray
-from objectives.population.gene_table import GeneTable, Genotypes, RowNumbers, merged
+from objectives.population.gene_table import GeneTable, RowNumbers, merged
 from objectives.population.piece_costs import CYCLES, ENERGY_PJ, MACRO_BYTES, PieceCosts
+from search_space.arrays import Booleans, Floats, Genotypes, Integers
 from search_space.space import Space
 
 _MOST_ROWS = 1 << 12
@@ -52,7 +52,7 @@ class PopulationCosts:
         self._begins = [np.ascontiguousarray(step[..., 0, :]) for step in self._steps]
         self._ends = [np.ascontiguousarray(step[..., 0]) for step in self._steps]
 
-    def __call__(self, genotypes: Genotypes) -> tuple[FloatArray, FloatArray, BoolArray]:
+    def __call__(self, genotypes: Genotypes) -> tuple[Floats, Floats, Booleans]:
         """Cycles, energy in pJ, and whether the weights fit into the macros, each (n,).
 
         Args:
@@ -78,12 +78,12 @@ class PopulationCosts:
         fits = by_name[MACRO_BYTES] <= self._capacity if MACRO_BYTES in by_name else np.ones(len(best), bool)
         return by_name[CYCLES], by_name[ENERGY_PJ], fits
 
-    def _kept(self, table: GeneTable) -> FloatArray:
+    def _kept(self, table: GeneTable) -> Floats:
         """Values (rows, c, m, ...) of the criteria and numbers of macros that matter."""
         values = table.values.reshape(table.rows, *table.value_shape)
         return np.ascontiguousarray(values[:, self._criteria, : self._choices])
 
-    def _joined_steps(self, rows: IntArray, is_empty: BoolArray) -> FloatArray:
+    def _joined_steps(self, rows: Integers, is_empty: Booleans) -> Floats:
         """Costs (n, c, m) of all steps that begin or end elsewhere than in SRAM.
 
         Args:
@@ -119,7 +119,7 @@ def _closed_steps(pieces: PieceCosts) -> list[GeneTable]:
     return closed
 
 
-def _least(sums: FloatArray) -> FloatArray:
+def _least(sums: Floats) -> Floats:
     """The best (n, c, m, ...) of sums (n, c, m, p, ...): by the first criterion, then the second, ..."""
     best = sums[:, :, :, 0].copy()
     for place in range(1, sums.shape[3]):
@@ -132,7 +132,7 @@ def _least(sums: FloatArray) -> FloatArray:
     return best
 
 
-def _of_best_choice(costs: FloatArray) -> FloatArray:
+def _of_best_choice(costs: Floats) -> Floats:
     """The costs (n, c) with the number of macros that is best by the first criterion, then the second.
 
     Between equals the fewest macros, as `Mapper.find` has it.
@@ -140,7 +140,7 @@ def _of_best_choice(costs: FloatArray) -> FloatArray:
     first, second = costs[:, 0], costs[:, 1]
     tied = np.where(first == first.min(axis=1, keepdims=True), second, np.inf)
     choice = tied.argmin(axis=1)
-    best: FloatArray = np.take_along_axis(costs, choice[:, None, None], axis=2)[:, :, 0]
+    best: Floats = np.take_along_axis(costs, choice[:, None, None], axis=2)[:, :, 0]
     return best
 
 

@@ -20,11 +20,10 @@ from zipfile import BadZipFile
 import numpy as np
 
 from objectives.hardware.cost_model import PJ_PER_MJ, CostModel
-from objectives.hardware.op import BoolArray, FloatArray
 from objectives.hardware_objectives import network_totals
 from objectives.population.cost_lookup import PopulationCosts
-from objectives.population.gene_table import Genotypes
 from objectives.population.piece_costs import PieceCosts
+from search_space.arrays import Booleans, Floats, Genotypes
 from search_space.errors import H4HError
 from search_space.files.cache_folder import VARIABLE, cache_folder
 from search_space.space import Space
@@ -86,13 +85,13 @@ class SpaceTables:
             ) from error
         return cls(space, model, pieces)
 
-    def suffice(self, genotypes: Genotypes) -> BoolArray:
+    def suffice(self, genotypes: Genotypes) -> Booleans:
         """Whether the tables alone cost each network (n,); others take the cost model much longer."""
         if self._population is None:
             return np.zeros(len(genotypes), dtype=bool)
         return self._population(genotypes)[2]
 
-    def estimates(self, genotypes: Genotypes) -> tuple[FloatArray, FloatArray]:
+    def estimates(self, genotypes: Genotypes) -> tuple[Floats, Floats]:
         """Latency in ms (n,) and energy in mJ (n,), from the tables alone: as if the macros held all weights.
 
         Equal to `totals` for networks that the tables `suffice` for; the mapping must be one of tables.
@@ -109,7 +108,7 @@ class SpaceTables:
             energy_mj[rows] = energy_pj / PJ_PER_MJ
         return latency_ms, energy_mj
 
-    def totals(self, genotypes: Genotypes) -> tuple[FloatArray, FloatArray]:
+    def totals(self, genotypes: Genotypes) -> tuple[Floats, Floats]:
         """Latency in ms (n,) and energy in mJ (n,) of genotypes (n, genes), canonical or not.
 
         Raises:

@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from search_space.arrays import Genotypes, Integers
 from search_space.genotype import GenotypeError, check
 from search_space.space import Space
 
 Values = npt.NDArray[Any]
-IntArray = npt.NDArray[np.int64]
-Genotypes = npt.NDArray[np.integer[Any]]
-"""Genotypes of n networks, shape (n, genes)."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ class RowNumbers:
         self._cardinalities = np.array([gene.cardinality for gene in space.genes])
         self._tables = [table.genes for table in tables]
 
-    def __call__(self, genotypes: Genotypes) -> IntArray:
+    def __call__(self, genotypes: Genotypes) -> Integers:
         """Row numbers (tables, n) of genotypes (n, genes).
 
         Raises:

@@ -152,7 +152,7 @@ class Chips:
         Raises:
             H4HError: There can be no such variant of the file.
         """
-        return chip.over(self.given).of(self.file)
+        return self.file.variant(chip.over(self.given))
 
     @property
     def greatest_chip(self) -> Chip:
@@ -184,7 +184,7 @@ def check_chips(chips: Chips, *, mapping: str, npu_model: str) -> None:
             raise HardwareOptionError(
                 f"--{name} {getattr(chips.given, name)} fixes what {OPTION} searches: leave out one of them"
             )
-    start = chips.given.of(chips.file)
+    start = chips.file.variant(chips.given)
     if start.cim is None:
         raise HardwareOptionError(
             f"{OPTION} needs a chip with macros to copy, but hardware {start.name!r} has none: take one that "

@@ -10,8 +10,8 @@ from objectives.hardware import CostModel
 from objectives.hardware.chip import Chip
 from objectives.objective import FloatArray
 from objectives.population.cost_tables import SpaceTables
-from objectives.population.gene_table import Genotypes
 from objectives.population.size_tables import SIZES, SizeTables
+from search_space.arrays import Genotypes
 from search_space.space import Space
 from studies.design_space.joint_space import by_chip, networks_of
 

@@ -47,5 +47,4 @@ class DropPath:
 
 def residual_branches(subnet: Subnet) -> int:
     """Number of residual branches: one in each MBConv that has one, two in each transformer block."""
-    convs = (block for stage in subnet.stages for block in stage.conv_blocks)
-    return sum(block.has_residual for block in convs) + 2 * subnet.vit_blocks
+    return sum(block.residual_branches for stage in subnet.stages for block in stage.blocks)

@@ -25,8 +25,8 @@ def save_checkpoint(path: Path, supernet: Supernet, data: Mapping[str, str] | No
     Args:
         path: The file.
         supernet: What to write.
-        data: What it was trained on, as `supernet.images.data_sets.ImageData.recorded` says it; a search on the
-            same images then holds out those that training held out.
+        data: Training data, as `supernet.images.data_sets.ImageData.recorded` describes it. A search on the same
+            images then holds out those that training held out.
     """
     tensors = {name: tensor.to(torch.float16) for name, tensor in supernet.state_dict().items()}
     header: dict[str, Any] = {"format": FORMAT, "space": supernet.space.to_dict()}

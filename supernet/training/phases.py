@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from search_space.block_options import OPTIONS
 from search_space.errors import DocumentError, UnknownNameError
 from search_space.families import without_vit
 from search_space.files.yaml_document import Document
@@ -31,8 +32,21 @@ CHOICES = (
     "vit_depth",
     "heads",
     "mlp_ratio",
+    "norm",
 )
 """Kinds of choice, as the genes' names end; `width` is that of the stem and of the stages."""
+
+
+def known_choices() -> tuple[str, ...]:
+    """`CHOICES`, and those of further kinds of block."""
+    others = {kind: options for kind, options in OPTIONS.items() if f"{kind}_depth" not in CHOICES}
+    names = (
+        name
+        for kind, options in others.items()
+        for name in (f"{kind}_depth", *(field.name for field in fields(options)))
+    )
+    return tuple(dict.fromkeys([*CHOICES, *names]))
+
 
 TRAIN, LOW_RATE, FREEZE = "train", "low_lr", "freeze"
 CNN_MODES = (TRAIN, LOW_RATE, FREEZE)
@@ -89,8 +103,8 @@ class Phase(Document):
         if self.cnn == FREEZE and not self.vit:
             raise DocumentError(f"{where}: cnn: freeze with vit: false leaves nothing to train")
         for choice in self.elastic or ():
-            if choice not in CHOICES:
-                raise UnknownNameError(f"elastic choice in {where}", choice, CHOICES)
+            if choice not in known_choices():
+                raise UnknownNameError(f"elastic choice in {where}", choice, known_choices())
 
 
 def restricted(space: Space, phase: Phase, genotype: Genotype) -> Subnet:

@@ -17,20 +17,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from search_space.errors import H4HError
-from supernet.checkpoints.header import CheckpointError
-from supernet.checkpoints.tensor_file import read_tensors, write_tensors
 from supernet.images.labelled_images import Images, normalised
 from supernet.network.number_formats import PRECISIONS, resolve_precision
 from supernet.network.plain_network import PlainNetwork, with_fast_backward
 from supernet.training.augmentation import mixing
 from supernet.training.batches import Draw, make_batches, torch_seed
 from supernet.training.distributed import World
+from supernet.training.exact_state import PLAIN_STATE, ExactState, Progress
 from supernet.training.optimizer import make_optimizer, set_rate
 from supernet.training.phases import Phase, learning_rate
-from supernet.training.recipe import Recipe
-
-STATE_FORMAT = "h4h-fine-tuning-1"
-
+from supernet.training.recipe import Recipe, default_settings
 
 PHASE = "fine-tuning"
 
@@ -169,52 +165,30 @@ class FineTuning:
 
     # --- state -----------------------------------------------------------------------------------
 
-    def _settings(self) -> dict[str, object]:
-        recipe = self.recipe.to_dict()
-        (phase,) = recipe.pop("phases")
-        settings = {name: value for name, value in recipe.items() if name not in NOT_USED}
-        used = {"epochs": phase["epochs"], "rate": phase["rate"], **settings}
-        return {**used, "network": f"{self.network.subnet.digest} of {self._origin}"}
-
     def save(self, path: Path) -> None:
-        """Writes the state from which `load` goes on."""
-        tensors = {f"weight.{name}": value for name, value in self.network.state_dict().items()}
-        for index, moments in self.optimizer.state_dict()["state"].items():
-            for kind, value in moments.items():
-                tensors[f"optimizer.{index}.{kind}"] = torch.as_tensor(value)
-        header = {"format": STATE_FORMAT, "settings": self._settings(), "epochs_done": self.epochs_done}
-        write_tensors(path, tensors, header)
+        """Writes the state from which `load` resumes."""
+        self._state().save(path, Progress(self.epochs_done))
 
     def load(self, path: Path) -> None:
-        """Goes on from a state that `save` wrote.
+        """Resumes from a state that `save` wrote.
 
         Raises:
-            CheckpointError: It is damaged, or of other settings or another network; names each difference.
+            CheckpointError: The file is absent or damaged, or its settings or network differ; the message
+                names each difference.
         """
-        tensors, header = read_tensors(path, STATE_FORMAT)
-        differences = [
-            f"{key} {header['settings'].get(key)!r} -> {value!r}"
-            for key, value in self._settings().items()
-            if header["settings"].get(key) != value
-        ]
-        if differences:
-            raise CheckpointError(
-                f"{path} belongs to another training ({'; '.join(differences)}): "
-                f"repeat its settings, or choose another --out"
-            )
-        weights = {
-            name.removeprefix("weight."): value
-            for name, value in tensors.items()
-            if name.startswith("weight.")
+        self.epochs_done = self._state().load(path).epochs_done
+
+    def _state(self) -> ExactState:
+        recipe = self.recipe.to_dict()
+        (phase,) = recipe.pop("phases")
+        settings = {
+            **{name: value for name, value in recipe.items() if name not in NOT_USED},
+            "epochs": phase["epochs"],
+            "rate": phase["rate"],
+            "network": f"{self.network.subnet.digest} of {self._origin}",
         }
-        self.network.load_state_dict(weights)
-        state = self.optimizer.state_dict()
-        for name, value in tensors.items():
-            if name.startswith("optimizer."):
-                _, index, kind = name.split(".")
-                state["state"].setdefault(int(index), {})[kind] = value
-        self.optimizer.load_state_dict(state)
-        self.epochs_done = header["epochs_done"]
+        defaults = default_settings(self.recipe)
+        return ExactState(PLAIN_STATE, settings, defaults, self.network, self.optimizer)
 
 
 @torch.inference_mode()

@@ -6,10 +6,9 @@ weights, the optimiser's moments, the running average and how far training is.
 
 from __future__ import annotations
 
-import json
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -24,11 +23,10 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from search_space.errors import H4HError
-from search_space.files.setting_differences import differing
 from search_space.space import Space
 from search_space.subnet import Subnet
 from supernet.checkpoints.header import CheckpointError
-from supernet.checkpoints.tensor_file import file_digest, read_tensors, write_tensors
+from supernet.checkpoints.tensor_file import file_digest
 from supernet.gradient_conflict.measure import measure
 from supernet.gradient_conflict.measurement import ConflictReport
 from supernet.images.labelled_images import Images, loaded, normalised
@@ -41,12 +39,11 @@ from supernet.training.augmentation import mixing
 from supernet.training.batches import Draw, Part, make_batches, seed_sequence, torch_seed
 from supernet.training.distillation import distil
 from supernet.training.distributed import World, by_global_batch
-from supernet.training.gradient_projection import PROJECT, project
+from supernet.training.exact_state import SUPERNET_STATE, ExactState, Progress
+from supernet.training.gradient_projection import PROJECT, project_onto, take_gradients
 from supernet.training.optimizer import enter_phase, make_optimizer, rates, set_rate
 from supernet.training.phases import KINDS, LARGEST, RANDOM, Phase, learning_rate, phase_at, sandwich
-from supernet.training.recipe import Recipe
-
-STATE_FORMAT = "h4h-training-2"
+from supernet.training.recipe import Recipe, default_settings, flat_settings
 
 CHECK_STEPS = {"cpu": 1}
 LARGEST_CHECK_STEPS = 16
@@ -259,7 +256,7 @@ class Trainer:
                 _backward(loss / len(inputs))
             soft_labels.append(logits.detach().softmax(1))
             _record(record, LARGEST, loss, logits, targets)
-        gradients = _taken_gradients(self.supernet) if is_projected else {}
+        gradients = take_gradients(self.supernet) if is_projected else {}
 
         for order, (kind, subnet) in enumerate(others, start=1):
             for number, ((images, targets), soft) in enumerate(
@@ -271,7 +268,7 @@ class Trainer:
                     _backward(loss / len(inputs))
                 _record(record, kind, loss, logits, targets)
         if is_projected:
-            _project_gradients(self.supernet, gradients)
+            project_onto(self.supernet, gradients)
 
         norm = nn.utils.clip_grad_norm_(self.supernet.parameters(), self.recipe.clip or math.inf)
         self.optimizer.step()
@@ -359,68 +356,31 @@ class Trainer:
     # --- state -----------------------------------------------------------------------------------
 
     def save(self, path: Path) -> None:
-        """Writes the state from which `load` goes on, in the midst of an epoch, too."""
-        tensors = {f"weight.{name}": value for name, value in self.supernet.state_dict().items()}
-        moments = self.optimizer.state_dict()["state"]
-        for index, name in enumerate(_parameter_names(self.optimizer, self.supernet)):
-            for kind, value in moments.get(index, {}).items():
-                tensors[f"optimizer.{kind}.{name}"] = torch.as_tensor(value)
-        if self._average is not None:
-            tensors |= {f"average.{name}": value for name, value in self._average.state_dict().items()}
-        tensors["totals"] = self._totals
-        header = {
-            "format": STATE_FORMAT,
-            "settings": self._settings(),
-            "epochs_done": self.epochs_done,
-            "steps_done": self.steps_done,
-        }
-        write_tensors(path, tensors, header)
+        """Writes the state from which `load` resumes, also in the middle of an epoch."""
+        progress = Progress(self.epochs_done, self.steps_done, {"totals": self._totals})
+        self._state().save(path, progress)
 
     def load(self, path: Path) -> None:
-        """Goes on from a state that `save` wrote.
+        """Resumes from a state that `save` wrote.
 
         Raises:
-            CheckpointError: It is damaged, or of another recipe, space, images, start or teacher;
-                names each difference.
+            CheckpointError: The file is absent or damaged, or its recipe, space, images, start or teacher
+                differ; the message names each difference.
         """
-        tensors, header = read_tensors(path, STATE_FORMAT)
-        wanted, stored = self._settings(), header["settings"]
-        differences = [
-            f"{key} {stored.get(key)!r} -> {wanted.get(key)!r}" for key in sorted(differing(stored, wanted))
-        ]
-        if differences:
-            raise CheckpointError(
-                f"{path} belongs to another training ({'; '.join(differences)}): "
-                f"repeat its settings, or choose another --out"
-            )
-        self.supernet.load_state_dict(_with_prefix(tensors, "weight."))
-        state = self.optimizer.state_dict()
-        numbers = {name: i for i, name in enumerate(_parameter_names(self.optimizer, self.supernet))}
-        for key, value in _with_prefix(tensors, "optimizer.").items():
-            kind, name = key.split(".", 1)
-            state["state"].setdefault(numbers[name], {})[kind] = value
-        self.optimizer.load_state_dict(state)
-        if self._average is not None:
-            self._average.load_state_dict(_with_prefix(tensors, "average."))
-        self._totals = tensors["totals"]
-        self.epochs_done = header["epochs_done"]
-        self.steps_done = header["steps_done"]
+        progress = self._state().load(path)
+        self._totals = progress.totals["totals"]
+        self.epochs_done, self.steps_done = progress.epochs_done, progress.steps_done
 
-    def _settings(self) -> dict[str, Any]:
-        """All that decides the weights, by names for a message, as JSON reads it back."""
-        recipe = self.recipe.to_dict()
-        phases = recipe.pop("phases")
+    def _state(self) -> ExactState:
         settings = {
-            **recipe,
-            **{f"phase {phase['name']}: {key}": value for phase in phases for key, value in phase.items()},
-            "phases": [phase["name"] for phase in phases],
+            **flat_settings(self.recipe),
             "space": self.space.digest[:12],
             "number of images": len(self._images),
             "classes of the images": sha256(self._images.labels.numpy().tobytes()).hexdigest()[:12],
             **self._sources,
         }
-        plain: dict[str, Any] = json.loads(json.dumps(settings))
-        return plain
+        defaults = default_settings(self.recipe)
+        return ExactState(SUPERNET_STATE, settings, defaults, self.supernet, self.optimizer, self._average)
 
 
 class _Network(nn.Module):
@@ -461,35 +421,3 @@ def _record(record: Tensor, kind: str, loss: Tensor, logits: Tensor, targets: Te
     row[0] += loss.detach() * len(labels)
     row[1] += (logits.detach().argmax(1) == labels).sum()
     row[2] += len(labels)
-
-
-def _taken_gradients(supernet: Supernet) -> dict[str, Tensor]:
-    """All gradients by name; the parameters have none afterwards."""
-    gradients = {}
-    for name, parameter in supernet.named_parameters():
-        if parameter.grad is not None:
-            gradients[name] = parameter.grad
-            parameter.grad = None
-    return gradients
-
-
-def _project_gradients(supernet: Supernet, of_largest: Mapping[str, Tensor]) -> None:
-    """Puts the projection of the largest subnet's gradients and those present in their place."""
-    for name, parameter in supernet.named_parameters():
-        largest = of_largest.get(name)
-        if largest is None:
-            continue
-        if parameter.grad is None:
-            parameter.grad = largest
-        else:
-            (parameter.grad,) = project([largest], [parameter.grad])
-
-
-def _parameter_names(optimizer: torch.optim.Optimizer, supernet: Supernet) -> list[str]:
-    """Names of the supernet's parameters in the order in which the optimiser numbers them."""
-    names = {id(parameter): name for name, parameter in supernet.named_parameters()}
-    return [names[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
-
-
-def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

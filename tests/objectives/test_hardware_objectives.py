@@ -69,7 +69,7 @@ def test_an_objective_without_choice_of_chips_is_none_per_chip() -> None:
 
 def test_values_are_those_of_the_cost_model_of_each_chip() -> None:
     greatest = Chip(8, 4)
-    context = ObjectiveContext(greatest.of(FILE), chips=lambda chip: chip.of(FILE), greatest=greatest)
+    context = ObjectiveContext(FILE.variant(greatest), chips=FILE.variant, greatest=greatest)
     objectives = create_objectives(("lat", "energy", "area"), context)
     subnets = [SPACE.decode(SPACE.smallest()), SPACE.decode(SPACE.largest())]
     designs = [Design(subnet, chip) for chip in CHIPS for subnet in subnets]
@@ -82,4 +82,4 @@ def test_values_are_those_of_the_cost_model_of_each_chip() -> None:
         assert latency[row] == Latency(costs)([design.subnet])[0]
         assert energy[row] == Energy(costs)([design.subnet])[0]
         assert area[row] == soc.area_mm2
-    assert objectives[0].fingerprint() == CostModel(greatest.of(FILE)).fingerprint()
+    assert objectives[0].fingerprint() == CostModel(FILE.variant(greatest)).fingerprint()

@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 
 from objectives.hardware.mapping.segment import Point, Weights
-from objectives.hardware.op import FloatArray, IntArray
+from search_space.arrays import Floats, Integers
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Options:
     """
 
     points: tuple[Point, ...]
-    cost: FloatArray
-    size: FloatArray
-    hull: IntArray
-    prices: FloatArray
-    saved: FloatArray
+    cost: Floats
+    size: Floats
+    hull: Integers
+    prices: Floats
+    saved: Floats
 
     @classmethod
     def of(cls, points: Sequence[Point], weights: Weights) -> Self:

@@ -13,8 +13,9 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
-from objectives.hardware.op import BoolArray, FloatArray, OpArrays
+from objectives.hardware.op import OpArrays
 from objectives.hardware.parts.sourced_number import Quantity, Section, Unit
+from search_space.arrays import Booleans, Floats
 from search_space.errors import UnknownNameError
 
 RUNS = ("conv2d", "depthwise", "linear")
@@ -39,14 +40,14 @@ class CimCost:
         macro_bytes: The most of them in one macro.
     """
 
-    cycles: FloatArray
-    waits: BoolArray
-    mac_pj: FloatArray
-    read_pj: FloatArray
-    read_bytes: FloatArray
-    input_pj: FloatArray
-    weight_bytes: FloatArray
-    macro_bytes: FloatArray
+    cycles: Floats
+    waits: Booleans
+    mac_pj: Floats
+    read_pj: Floats
+    read_bytes: Floats
+    input_pj: Floats
+    weight_bytes: Floats
+    macro_bytes: Floats
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Cim(Section, ABC):
         """Multiply-accumulates per cycle with everything in every macro busy."""
 
     @abstractmethod
-    def cost(self, ops: OpArrays, macros: FloatArray, clock_mhz: float) -> CimCost:
+    def cost(self, ops: OpArrays, macros: Floats, clock_mhz: float) -> CimCost:
         """Cost of whole ops on the macros.
 
         Args:
@@ -128,7 +129,7 @@ class NearMemory(Cim):
         """As `Cim.peak`."""
         return self.macros.value * self.compute_units.value * self.unit_rate.value
 
-    def cost(self, ops: OpArrays, macros: FloatArray, clock_mhz: float) -> CimCost:
+    def cost(self, ops: OpArrays, macros: Floats, clock_mhz: float) -> CimCost:
         """As `Cim.cost`."""
         units = self.compute_units.value
         positions, weights = ops.positions, ops.weight_bytes
@@ -152,7 +153,7 @@ class NearMemory(Cim):
             macro_bytes=np.ceil(weights / macros),
         )
 
-    def _input_bytes(self, ops: OpArrays, macros: FloatArray) -> FloatArray:
+    def _input_bytes(self, ops: OpArrays, macros: Floats) -> Floats:
         """Bytes (n,) handed to the units of one macro: a window for each output position, less overlaps.
 
         The macros of a depthwise op share its channels out; otherwise each sees all input channels.
@@ -193,7 +194,7 @@ class InArray(Cim):
         beats = self.beat_time.value * clock_mhz * _NS_MHZ
         return self.macros.value * self.parallel_tiles.value * self.tile_bytes / beats
 
-    def tiles(self, ops: OpArrays) -> FloatArray:
+    def tiles(self, ops: OpArrays) -> Floats:
         """Tiles (n,) that hold the weights of each op."""
         rows, columns = self.rows.value, self.columns.value
         packed = np.maximum(1.0, np.minimum(columns, rows // ops.kernel**2))
@@ -201,7 +202,7 @@ class InArray(Cim):
         dense = np.ceil(ops.depth / rows) * np.ceil(ops.out_channels / columns)
         return np.where(ops.is_kind("depthwise"), alone, dense)
 
-    def cost(self, ops: OpArrays, macros: FloatArray, clock_mhz: float) -> CimCost:
+    def cost(self, ops: OpArrays, macros: Floats, clock_mhz: float) -> CimCost:
         """As `Cim.cost`."""
         tiles = self.tiles(ops)
         beat = self.beat_time.value * clock_mhz * _NS_MHZ
@@ -235,7 +236,7 @@ class Digital(Section):
     softmax_cycles: Annotated[Quantity, Unit("cycle/element")]
     softmax_energy: Annotated[Quantity, Unit("pJ/element", zero=True)]
 
-    def cost(self, ops: OpArrays, macros: FloatArray) -> CimCost:
+    def cost(self, ops: OpArrays, macros: Floats) -> CimCost:
         """Cost (n,) of `heads` products or softmax maps, each head in one macro.
 
         Args:
@@ -271,7 +272,7 @@ def read_cim(data: object) -> Cim | None:
     return KINDS[str(model)].from_dict(data)
 
 
-def overlap_factor(kernel: FloatArray, stride: FloatArray, units: float) -> FloatArray:
+def overlap_factor(kernel: Floats, stride: Floats, units: float) -> Floats:
     """Share (n,) of the window bytes left when `units` neighbouring outputs of a row are fed together."""
     shared = (kernel + stride * (units - 1.0)) / (kernel * units)
     return np.where(stride < kernel, shared, 1.0)

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Annotated
 
-from objectives.hardware.op import FloatArray
 from objectives.hardware.parts.sourced_number import Quantity, Section, Unit
+from search_space.arrays import Floats
 from search_space.errors import DocumentError, UnknownNameError
 
 Tile = tuple[int, int]
@@ -87,12 +87,12 @@ class Noc(Section):
         """The ways of moving a feature map when the first `macros` macros work together."""
         return _traffic(self.topology, self.sram, self.macros[:macros])
 
-    def cycles(self, pattern: Pattern, moved: FloatArray) -> FloatArray:
+    def cycles(self, pattern: Pattern, moved: Floats) -> Floats:
         """Cycles (n,) of moving `moved` bytes (n,) in the way of `pattern`; no bytes take no time."""
         latency = pattern.hops * self.hop_cycles
         return (moved > 0) * (latency + moved * (pattern.load / self.bandwidth.value))
 
-    def energy_pj(self, pattern: Pattern, moved: FloatArray) -> FloatArray:
+    def energy_pj(self, pattern: Pattern, moved: Floats) -> Floats:
         """Energy (n,) in pJ of moving `moved` bytes (n,) in the way of `pattern`."""
         return moved * (pattern.links * self.hop_energy.value)
 

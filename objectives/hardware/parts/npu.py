@@ -19,8 +19,9 @@ from typing import Annotated, NoReturn
 
 import numpy as np
 
-from objectives.hardware.op import BoolArray, FloatArray, Op, OpArrays
+from objectives.hardware.op import Op, OpArrays
 from objectives.hardware.parts.sourced_number import Quantity, Section, Unit
+from search_space.arrays import Booleans, Floats
 from search_space.errors import H4HError
 
 
@@ -97,7 +98,7 @@ class Npu(Section):
         block = self.micro_block_height.value * self.micro_block_width.value * self.micro_block_depth.value
         return block * self.dot_product_depth.value / self.dot_product_cycles.value
 
-    def cycles(self, ops: Sequence[Op]) -> FloatArray:
+    def cycles(self, ops: Sequence[Op]) -> Floats:
         """NPU cycles of each op inside a network.
 
         Args:
@@ -141,19 +142,19 @@ class NoNpu(Npu):
 class ArrayTerms:
     """Terms of the closed form, each (n,): cycles, but for the two byte counts."""
 
-    step: FloatArray
-    mac: FloatArray
-    out: FloatArray
-    fill: FloatArray
-    stall: FloatArray
-    sram: FloatArray
-    weights: FloatArray
-    total: FloatArray
-    sram_bytes: FloatArray
-    weight_bytes: FloatArray
+    step: Floats
+    mac: Floats
+    out: Floats
+    fill: Floats
+    stall: Floats
+    sram: Floats
+    weights: Floats
+    total: Floats
+    sram_bytes: Floats
+    weight_bytes: Floats
 
 
-def op_cycles(ops: OpArrays, npu: Npu) -> FloatArray:
+def op_cycles(ops: OpArrays, npu: Npu) -> Floats:
     """NPU cycles (n,) of ops of any kind."""
     array = array_terms(ops, npu).total
     elements = ops.output_bytes
@@ -185,7 +186,7 @@ def op_cycles(ops: OpArrays, npu: Npu) -> FloatArray:
     )
 
 
-def _matmul_cycles(ops: OpArrays, npu: Npu) -> FloatArray:
+def _matmul_cycles(ops: OpArrays, npu: Npu) -> Floats:
     """Cycles (n,) of products of activations, one output column after the other, transposes included.
 
     Columns of all heads are made together, and the reduction leaves lanes idle below `matmul_heads` heads.
@@ -199,7 +200,7 @@ def _matmul_cycles(ops: OpArrays, npu: Npu) -> FloatArray:
     )
 
 
-def sram_bytes(ops: OpArrays, npu: Npu) -> FloatArray:
+def sram_bytes(ops: OpArrays, npu: Npu) -> Floats:
     """Bytes (n,) that ops of any kind move between the NPU and SRAM, re-reads included."""
     once = ops.input_bytes + ops.output_bytes
     return np.select(
@@ -220,7 +221,7 @@ def sram_bytes(ops: OpArrays, npu: Npu) -> FloatArray:
     )
 
 
-def weight_bytes(ops: OpArrays, npu: Npu) -> FloatArray:
+def weight_bytes(ops: OpArrays, npu: Npu) -> Floats:
     """Bytes (n,) of encoded weights and scales that the NPU reads from MRAM, repeated reads included."""
     trained = ops.is_kind("conv2d", "depthwise", "linear")
     return np.where(trained, array_terms(ops, npu).weight_bytes, 0.0)
@@ -267,7 +268,7 @@ def array_terms(ops: OpArrays, npu: Npu) -> ArrayTerms:
     return ArrayTerms(step, mac, out, fill, stall, sram_cycles, weight_cycles, total, sram, weights)
 
 
-def _short_side(tokens: FloatArray, linear: BoolArray) -> FloatArray:
+def _short_side(tokens: Floats, linear: Booleans) -> Floats:
     """Shorter side (n,) of the squarest map of so many positions; 1 where `linear` does not hold."""
     distinct, place = np.unique(np.where(linear, tokens, 1.0), return_inverse=True)
     return np.array([_short_factor(int(count)) for count in distinct], dtype=np.float64)[place]
@@ -278,12 +279,12 @@ def _short_factor(count: int) -> int:
     return next(side for side in range(isqrt(count), 0, -1) if count % side == 0)
 
 
-def _micro_blocks(out_rows: FloatArray, out_columns: FloatArray, window: FloatArray, npu: Npu) -> FloatArray:
+def _micro_blocks(out_rows: Floats, out_columns: Floats, window: Floats, npu: Npu) -> Floats:
     """Micro-blocks that cover one group of output channels (n,)."""
     height, width = npu.micro_block_height.value, npu.micro_block_width.value
     # A block is laid flat over a map one row high.
     flat = (out_rows == 1) & (window == 1) & (out_columns % 2 == 0)
-    blocks: FloatArray = np.where(
+    blocks: Floats = np.where(
         flat,
         np.ceil(out_columns / (height * width)),
         np.ceil(out_rows / height) * np.ceil(out_columns / width),
@@ -292,8 +293,8 @@ def _micro_blocks(out_rows: FloatArray, out_columns: FloatArray, window: FloatAr
 
 
 def _steps(
-    in_channels: FloatArray, window: FloatArray, linear: BoolArray, npu: Npu
-) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
+    in_channels: Floats, window: Floats, linear: Booleans, npu: Npu
+) -> tuple[Floats, Floats, Floats, Booleans]:
     """Cycles (n,) per block and eight output channels: depthwise, depth-first, part-kernel.
 
     Last comes the mask of the ops that run part-kernel, because it uses more of the multipliers.
@@ -315,44 +316,40 @@ def _steps(
     return group, depth_first, part_kernel, takes_part_kernel
 
 
-def _padded_depth(
-    in_channels: FloatArray, window: FloatArray, takes_part_kernel: BoolArray, npu: Npu
-) -> FloatArray:
+def _padded_depth(in_channels: Floats, window: Floats, takes_part_kernel: Booleans, npu: Npu) -> Floats:
     """Weights (n,) of one output channel with the zeros that fill the last step."""
     elements, shallow = npu.part_kernel_elements.value, npu.part_kernel_depth.value
     lanes = npu.dot_product_depth.value
     part = shallow * np.ceil(in_channels / shallow) * elements * np.ceil(window / elements)
-    padded: FloatArray = np.where(takes_part_kernel, part, window * lanes * np.ceil(in_channels / lanes))
+    padded: Floats = np.where(takes_part_kernel, part, window * lanes * np.ceil(in_channels / lanes))
     return padded
 
 
-def _encoded(trained: FloatArray, padded: FloatArray, npu: Npu) -> FloatArray:
+def _encoded(trained: Floats, padded: Floats, npu: Npu) -> Floats:
     """Bytes (n,) that the compiler packs weights into; zeros among them spoil the packing of the rest."""
     spoilt = npu.padded_compression.value * trained + npu.padding_compression.value * (padded - trained)
-    encoded: FloatArray = np.where(padded > trained, spoilt, npu.weight_compression.value * trained)
+    encoded: Floats = np.where(padded > trained, spoilt, npu.weight_compression.value * trained)
     return encoded
 
 
-def _in_bricks(channels: FloatArray, npu: Npu) -> FloatArray:
+def _in_bricks(channels: Floats, npu: Npu) -> Floats:
     """Channels (n,) with those that fill up the last brick of the activation format."""
     brick = npu.sram_brick.value
-    padded: FloatArray = brick * np.ceil(channels / brick)
+    padded: Floats = brick * np.ceil(channels / brick)
     return padded
 
 
-def _weight_reads(
-    positions: FloatArray, out_channels: FloatArray, depthwise: BoolArray, npu: Npu
-) -> FloatArray:
+def _weight_reads(positions: Floats, out_channels: Floats, depthwise: Booleans, npu: Npu) -> Floats:
     """Times (n,) that all weights stream in: once for every block of positions that the accumulators hold."""
     deepest = np.where(depthwise, npu.depthwise_weight_block.value, npu.reread_channels_large_map.value)
     held = positions * np.minimum(out_channels, deepest)
-    reads: FloatArray = np.maximum(1.0, np.ceil(held / npu.block_elements.value))
+    reads: Floats = np.maximum(1.0, np.ceil(held / npu.block_elements.value))
     return reads
 
 
 def _array_sram_bytes(
-    ops: OpArrays, pixels: FloatArray, positions: FloatArray, depthwise: BoolArray, npu: Npu
-) -> FloatArray:
+    ops: OpArrays, pixels: Floats, positions: Floats, depthwise: Booleans, npu: Npu
+) -> Floats:
     """Input, read again for every group of output channels and where windows overlap, and output (n,)."""
     group = np.where(
         positions <= npu.small_map.value,
@@ -361,23 +358,23 @@ def _array_sram_bytes(
     )
     rereads = np.where(depthwise, 1.0, np.ceil(ops.out_channels / group))
     halo = (1.0 + (ops.kernel - 1.0) / (npu.overlap_span.value * ops.stride)) ** 2
-    read: FloatArray = (
+    read: Floats = (
         pixels * _in_bricks(ops.in_channels, npu) * rereads * np.minimum(npu.overlap_limit.value, halo)
     )
     return read + positions * _in_bricks(ops.out_channels, npu)
 
 
 def _fill(
-    pixels: FloatArray,
-    positions: FloatArray,
-    depthwise: BoolArray,
-    in_channels: FloatArray,
-    out_channels: FloatArray,
-    stride: FloatArray,
-    mac: FloatArray,
-    out: FloatArray,
+    pixels: Floats,
+    positions: Floats,
+    depthwise: Booleans,
+    in_channels: Floats,
+    out_channels: Floats,
+    stride: Floats,
+    mac: Floats,
+    out: Floats,
     npu: Npu,
-) -> FloatArray:
+) -> Floats:
     """Cycles (n,) in which the first input block arrives and the last output block leaves."""
     block = np.minimum(positions, npu.fill_positions.value)
     # A small map is one block, which is the deeper for it; depthwise keeps to a slab but on the smallest.
@@ -395,11 +392,11 @@ def _fill(
     arrives = first_input * in_depth / bandwidth
     leaves = block * depth / bandwidth
     hidden = np.minimum(mac, out) / np.maximum(1.0, positions * out_channels / (block * depth))
-    total: FloatArray = npu.fill_cycles.value + arrives + leaves + hidden
+    total: Floats = npu.fill_cycles.value + arrives + leaves + hidden
     return total
 
 
-def _transposed(ops: OpArrays) -> FloatArray:
+def _transposed(ops: OpArrays) -> Floats:
     """Elements (n,) that a matmul transposes: two matrices of the size of its second operand.
 
     In attention over n tokens these are Q and K before QK^T, V before and the result after AV, all n rows

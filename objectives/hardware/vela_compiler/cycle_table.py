@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from objectives.hardware.op import KINDS, FloatArray, Op, OpArrays
+from objectives.hardware.op import KINDS, Op, OpArrays
 from objectives.hardware.parts.npu import Npu
 from objectives.hardware.vela_compiler.vela import (
     OPTIONS,
@@ -26,6 +26,7 @@ from objectives.hardware.vela_compiler.vela import (
     system_configuration,
     vela_version,
 )
+from search_space.arrays import Floats
 from search_space.files.cache_folder import VARIABLE, cache_folder
 
 FILE_NAME = "vela.sqlite"
@@ -53,7 +54,7 @@ class VelaTable:
         self._key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         self._known: dict[Op, int] = {}
 
-    def cycles(self, ops: OpArrays) -> FloatArray:
+    def cycles(self, ops: OpArrays) -> Floats:
         """NPU cycles (n,); ops never seen on this machine are compiled first.
 
         Raises:

@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 
 from objectives.hardware import Op, load_soc
-from objectives.hardware.op import FloatArray
+from search_space.arrays import Floats
 
 FIELDS = ("height", "width", "in_channels", "out_channels", "kernel", "stride", "heads")
 LAYERS = Path(__file__).parent / "vela_layers.csv"
 HELD_OUT = Path(__file__).parents[3] / "benchmarks" / "hardware" / "npu_held_out.csv"
 
 
-def table(file: Path) -> tuple[list[Op], dict[str, FloatArray]]:
+def table(file: Path) -> tuple[list[Op], dict[str, Floats]]:
     with file.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     ops = []
@@ -36,7 +36,7 @@ def table(file: Path) -> tuple[list[Op], dict[str, FloatArray]]:
     return ops, cycles
 
 
-def spearman(a: FloatArray, b: FloatArray) -> float:
+def spearman(a: Floats, b: Floats) -> float:
     """Rank correlation; ties are too few to matter."""
     first, second = (np.argsort(np.argsort(values)) for values in (a, b))
     return float(np.corrcoef(first, second)[0, 1])

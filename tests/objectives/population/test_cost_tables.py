@@ -11,8 +11,8 @@ from objectives.hardware import CostModel, load_soc
 from objectives.hardware.mapping.mapper import CapacityError
 from objectives.hardware_objectives import network_totals
 from objectives.population.cost_tables import SpaceTables, SpaceTablesError
-from objectives.population.gene_table import Genotypes
 from objectives.population.piece_costs import PieceCosts
+from search_space.arrays import Genotypes
 from search_space.genotype import GenotypeError
 from search_space.space import Space, load_space
 

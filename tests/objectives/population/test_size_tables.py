@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from objectives import size
-from objectives.population.gene_table import Genotypes
 from objectives.population.size_tables import SIZES, SizeTables
+from search_space.arrays import Genotypes
 from search_space.genotype import GenotypeError
 from search_space.space import load_space
 from search_space.subnet import Subnet

@@ -10,7 +10,7 @@ from objectives.hardware import CostModel, load_soc
 from objectives.timeline import PARTS
 from search_space.space import Space
 from search_space.subnet import MBConv, PatchMerging, Stage, ViTBlock
-from studies.report_page.mapping_data import mapping_record, outline, stage_record
+from studies.report_page.mapping_data import Outline, mapping_record, stage_record
 from tests.studies.reports import HARDWARE
 
 
@@ -25,7 +25,7 @@ def test_blocks_of_a_stage() -> None:
 
 def test_outline(cifar32: Space) -> None:
     subnet = cifar32.decode(cifar32.largest())
-    found = outline(subnet)
+    found = Outline.of(subnet).record()
     assert found["resolution"] == subnet.resolution
     assert found["sides"] == list(subnet.sides)
     assert len(found["sides"]) == len(subnet.stages) + 1
@@ -36,7 +36,8 @@ def test_parts_sum_to_the_whole(cifar32: Space) -> None:
     json.dumps(found, allow_nan=False)
     ops, energy = found["ops"], found["energy"]
     count = len(ops["name"])
-    assert all(len(column) == count for column in [*ops.values(), *energy.values()])
+    columns = [*json.loads(json.dumps(ops)).values(), *energy.values()]
+    assert all(len(column) == count for column in columns)
     assert list(energy) == list(PARTS)
     # Five digits of each are kept.
     assert sum(map(sum, energy.values())) == pytest.approx(found["energy_mj"] * 1e6, rel=1e-4)
