@@ -30,7 +30,7 @@ from studies.study.prediction_quality import GenerationReport
 from supernet.checkpoints import built_in_checkpoint
 from supernet.checkpoints.header import read_header
 from supernet.network.extraction import FORMAT
-from supernet.training.phases import Phase
+from supernet.training.phases import CHOICES, Phase
 from supernet.training.recipe import Recipe, known_recipes
 from tests.docs import option_tables
 from tests.docs.pages import PAGES, ROOT, page
@@ -196,6 +196,11 @@ def test_recipe_file() -> None:
     shown = {key: cells[0] for key, cells in table(f"{FILES}/recipe.md", "key").items()}
     expected = {field.name: default_text(field.default) for kind in (Recipe, Phase) for field in fields(kind)}
     assert shown == expected
+
+
+def test_elastic_choices() -> None:
+    text = " ".join((ROOT / FILES / "recipe.md").read_text(encoding="utf-8").split())
+    assert f"`elastic` lists any of `{' '.join(CHOICES)}`" in text
 
 
 def test_database(tmp_path: Path) -> None:
