@@ -26,17 +26,9 @@ from typing import Any, get_args
 import numpy as np
 
 from objectives.hardware import CostModel
-from objectives.objective import (
-    ACCURACY,
-    BoolArray,
-    Dependency,
-    Design,
-    Direction,
-    FloatArray,
-    Objective,
-    Stops,
-)
+from objectives.objective import ACCURACY, Dependency, Design, Direction, Objective, Stops
 from objectives.workers.shared_objective import SharedObjective, shared
+from search_space.arrays import Booleans, Floats
 from search_space.errors import H4HError
 from search_space.files.own_code import (
     OwnCodeError,
@@ -101,7 +93,7 @@ class OwnObjective:
             **own,
         }
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         """Values of n subnets, float64 (n,).
 
         Raises:
@@ -169,7 +161,7 @@ class OwnObjective:
             raise self._error(f"must give texts by name as its fingerprint(), but gave {parts!r:.80}")
         return parts
 
-    def _values(self, values: Any, count: int) -> FloatArray:
+    def _values(self, values: Any, count: int) -> Floats:
         array = np.asarray(values, dtype=np.float64)
         if array.shape != (count,):
             raise self._error(
@@ -204,10 +196,10 @@ class OwnImageObjective(OwnObjective):
         """Number of images that are scored at a time."""
         return int(self.content.slice_images)
 
-    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[BoolArray]:
+    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[Booleans]:
         """Whether each subnet is right on each image; see `ImageObjective`."""
         with self._named():
-            right: list[BoolArray] = self.content.right(subnets, stops)
+            right: list[Booleans] = self.content.right(subnets, stops)
             return right
 
 
@@ -233,7 +225,7 @@ class OwnChipObjective(OwnObjective):
         self._measure = self.content = objective
         self._fingerprint |= self._own_fingerprint()
 
-    def on_chips(self, designs: Sequence[Design]) -> FloatArray:
+    def on_chips(self, designs: Sequence[Design]) -> Floats:
         """Values of n designs, float64 (n,)."""
         with self._named():
             return self._values(self.content.on_chips(designs), len(designs))

@@ -14,6 +14,7 @@ from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.files.whole_file import whole_file
 from studies.analysis.comparison import Contender
+from studies.report_page.records import ReportRecord
 from studies.report_page.report_data import Reported, report_record
 from studies.storage.named_study import add_database, located, read_study
 
@@ -81,7 +82,7 @@ def read(names: Sequence[str], database: Path) -> list[Reported]:
     return reported
 
 
-def write_page(record: dict[str, object], out: Path) -> None:
+def write_page(record: ReportRecord, out: Path) -> None:
     """Writes the HTML file, whole or not at all.
 
     Raises:

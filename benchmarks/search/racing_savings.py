@@ -1,21 +1,23 @@
-"""What racing spares and what it loses: `python -m benchmarks.search.racing_savings [--seeds N] [--cache F] [--json]`.
+"""Savings and losses of racing, which stops scoring subnets that can no longer reach the front.
 
-A search for acc, lat and energy scores all its subnets in full. Then the same subnets race in the same
-order, by the code of the search itself; what each is right on is remembered, so that it costs one evaluation
-in all.
+    python -m benchmarks.search.racing_savings [--seeds N] [--search] [--cache FILE] [--json]
 
-| figure | what |
+A search for acc, lat and energy scores all its subnets in full. Then the same subnets race in the same order,
+by the code of the search itself. The correct images of each subnet are remembered, so everything costs one
+evaluation.
+
+| figure | meaning |
 |---|---|
-| `image_share` | images that the racing subnets were scored on, of those without racing |
-| `work_share` | the same with the images for batch-norm statistics, which every subnet needs |
+| `image_share` | images scored with racing, divided by images scored without |
+| `work_share` | the same, including the images for batch-norm statistics that every subnet needs |
 | `stopped` | share of subnets that stopped early |
-| `wrongly_stopped` | share of subnets that stopped and would be on the front at the end |
+| `wrongly_stopped` | share of subnets that stopped but would be on the final front |
 | `above_bound` | share of subnets that stopped at a bound below their accuracy |
-| `hypervolume` | of the front without racing |
-| `hypervolume_change` | what racing makes of it, in % |
+| `hypervolume` | hypervolume of the front without racing |
+| `hypervolume_change` | change by racing in % |
 
-With --search a second search races from the same seed. It is told bounds, and so comes to other subnets, as
-one with another seed does: `search_image_share`, `search_hypervolume_change`.
+With --search a second search races from the same seed. It sees bounds instead of accuracies and therefore
+reaches other subnets, as a search with another seed would: `search_image_share`, `search_hypervolume_change`.
 """
 
 from __future__ import annotations
@@ -33,16 +35,9 @@ from rich.console import Console
 from rich.table import Table
 
 from objectives import Accuracy, CostModel, Energy, Latency, load_soc
-from objectives.objective import (
-    BoolArray,
-    Direction,
-    FloatArray,
-    ImageObjective,
-    Objective,
-    Stops,
-    percent,
-)
+from objectives.objective import Direction, ImageObjective, Objective, Stops, percent
 from search_space import H4HError, Subnet, load_space
+from search_space.arrays import Booleans, Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.files.whole_file import whole_file
 from studies import Evaluation, LoadedStudy, Study, StudySettings, run_study
@@ -54,20 +49,20 @@ from supernet.images.evaluation_pack import built_in_pack, load_pack
 
 
 class Remembered:
-    """An accuracy that scores each subnet once, on all images, and serves slices of that.
+    """An accuracy that scores each subnet once on all images and then serves slices from memory.
 
     Args:
-        objective: What scores.
-        cache: A file that keeps what is known from one run to the next, if one is to.
+        objective: The accuracy that scores.
+        cache: File that keeps the scores between runs; None for no file.
 
     Raises:
-        H4HError: `cache` holds something else, or what another oracle has scored.
+        H4HError: `cache` is not such a file, or holds scores of another oracle.
     """
 
     def __init__(self, objective: ImageObjective, cache: Path | None = None) -> None:
         self._objective = objective
         self._cache = cache
-        self.known: dict[str, BoolArray] = {}
+        self.known: dict[str, Booleans] = {}
         self.name, self.unit = objective.name, objective.unit
         self.direction: Direction = objective.direction
         self.depends_on = objective.depends_on
@@ -80,10 +75,10 @@ class Remembered:
         if cache is not None and cache.exists():
             self._read(cache)
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         return np.array([percent(int(one.sum()), self.images) for one in self.right(subnets)])
 
-    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[BoolArray]:
+    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[Booleans]:
         """As `ImageObjective`."""
         new = {subnet.digest: subnet for subnet in subnets if subnet.digest not in self.known}
         if new:
@@ -92,7 +87,7 @@ class Remembered:
                 self._write(self._cache)
         return [self._until(place, self.known[subnet.digest], stops) for place, subnet in enumerate(subnets)]
 
-    def _until(self, place: int, right: BoolArray, stops: Stops | None) -> BoolArray:
+    def _until(self, place: int, right: Booleans, stops: Stops | None) -> Booleans:
         if stops is not None:
             for seen in range(self.slice_images, self.images, self.slice_images):
                 if stops(place, right[:seen]):
@@ -189,14 +184,14 @@ def compared(
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Runs the command."""
     parser = Parser(
         prog="python -m benchmarks.search.racing_savings", description=(__doc__ or "").splitlines()[0]
     )
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds 0 to N - 1")
-    parser.add_argument("--search", action="store_true", help="a search that races as well, for each seed")
+    parser.add_argument("--search", action="store_true", help="run a second search with racing for each seed")
     parser.add_argument("--quick", action="store_true", help="3 generations of 12, 1024 images")
-    parser.add_argument("--cache", type=Path, metavar="F", help="keeps what subnets are right on")
+    parser.add_argument("--cache", type=Path, metavar="F", help="file that keeps the scores between runs")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     figures = measure(options.seeds, cache=options.cache, is_quick=options.quick, is_searched=options.search)

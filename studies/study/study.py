@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from objectives.hardware.chip import Chip
+from search_space.arrays import Floats
 from search_space.genotype import Genotype
 from studies.design_space.chip_choices import ChipChoices
 from studies.design_space.design_space import DesignSpace, read_chips, read_design_space
 from studies.study import pareto_front as front
 from studies.study.constraint import Constraint, parse_any_constraint
 from studies.study.evaluation import Evaluation, violations
-from studies.study.pareto_front import Floats
 
 
 @dataclass(frozen=True)
