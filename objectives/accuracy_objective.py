@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from objectives.objective import ACCURACY, BoolArray, Dependency, Direction, FloatArray, Stops, percent
+from objectives.objective import ACCURACY, Dependency, Direction, Stops, percent
+from search_space.arrays import Booleans, Floats
 from search_space.command.byte_count import bytes_text
 from search_space.errors import H4HError
 from search_space.space import Space
@@ -163,7 +164,7 @@ class Accuracy:
         """Number of images that are scored at a time."""
         return BATCH
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         """Accuracies in %, ``(n,)``, as each subnet alone would have them.
 
         Computed in one thread, because several threads round differently on CPUs. `objectives.workers` uses
@@ -171,7 +172,7 @@ class Accuracy:
         """
         return np.array([percent(int(right.sum()), self.images) for right in self.right(subnets)])
 
-    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[BoolArray]:
+    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[Booleans]:
         """Whether each subnet is right on each image; see `ImageObjective`."""
         if not subnets:
             return []

@@ -20,16 +20,16 @@ from objectives.objective import (
     Dependency,
     Design,
     Direction,
-    FloatArray,
     Objective,
     ObjectiveError,
     declaration,
 )
 from objectives.workload import ops_of, read_again, workload
+from search_space.arrays import Floats
 from search_space.subnet import Subnet
 
 
-def network_totals(costs: CostModel, subnets: Sequence[Subnet]) -> tuple[FloatArray, FloatArray]:
+def network_totals(costs: CostModel, subnets: Sequence[Subnet]) -> tuple[Floats, Floats]:
     """Latency in ms and energy in mJ of subnets, each (n,)."""
     workloads = [workload(subnet) for subnet in subnets]
     return costs.totals([ops_of(steps) for steps in workloads], [read_again(steps) for steps in workloads])
@@ -51,10 +51,10 @@ class TotalsObjective(ABC):
 
     @staticmethod
     @abstractmethod
-    def of_totals(latency_ms: FloatArray, energy_mj: FloatArray) -> FloatArray:
+    def of_totals(latency_ms: Floats, energy_mj: Floats) -> Floats:
         """Values (n,) from latencies in ms (n,) and energies in mJ (n,)."""
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         """Values (n,)."""
         return self.of_totals(*network_totals(self.costs, subnets))
 
@@ -80,7 +80,7 @@ class Latency(TotalsObjective):
     unit: ClassVar[str] = "ms"
 
     @staticmethod
-    def of_totals(latency_ms: FloatArray, energy_mj: FloatArray) -> FloatArray:  # noqa: ARG004
+    def of_totals(latency_ms: Floats, energy_mj: Floats) -> Floats:  # noqa: ARG004
         """The latencies."""
         return latency_ms
 
@@ -102,7 +102,7 @@ class Energy(TotalsObjective):
     unit: ClassVar[str] = "mJ"
 
     @staticmethod
-    def of_totals(latency_ms: FloatArray, energy_mj: FloatArray) -> FloatArray:  # noqa: ARG004
+    def of_totals(latency_ms: Floats, energy_mj: Floats) -> Floats:  # noqa: ARG004
         """The energies."""
         return energy_mj
 
@@ -127,7 +127,7 @@ class Power(TotalsObjective):
     follows_size: ClassVar[bool] = False  # A ratio: small and large networks may have the same.
 
     @staticmethod
-    def of_totals(latency_ms: FloatArray, energy_mj: FloatArray) -> FloatArray:
+    def of_totals(latency_ms: Floats, energy_mj: Floats) -> Floats:
         """1000 mJ/ms are one W, or 1000 mW."""
         return 1e3 * energy_mj / latency_ms
 
@@ -158,7 +158,7 @@ class Area:
     def __post_init__(self) -> None:
         _ = self.costs.soc.area_mm2
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         """The chip's area in mm2 for each subnet (n,)."""
         return np.full(len(subnets), self.costs.soc.area_mm2)
 
@@ -231,11 +231,11 @@ class PerChip:
         """Whether one value takes noticeable time."""
         return self._declaration.is_expensive
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         """Values (n,) on the greatest chip."""
         return self._greatest(subnets)
 
-    def on_chips(self, designs: Sequence[Design]) -> FloatArray:
+    def on_chips(self, designs: Sequence[Design]) -> Floats:
         """Values (n,) of networks, each on its own chip. All networks of a chip are measured together."""
         rows_by_chip: dict[Chip, list[int]] = {}
         for row, design in enumerate(designs):

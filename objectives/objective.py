@@ -11,20 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
-import numpy as np
-import numpy.typing as npt
-
 from objectives.hardware.chip import Chip
+from search_space.arrays import Booleans, Floats
 from search_space.errors import H4HError
 from search_space.subnet import Subnet
 
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 Direction = Literal["max", "min"]
 Dependency = Literal["network", "chip", "weights"]
 """Something that decides an objective's value: the subnet, the chip it runs on, the supernet's weights."""
 
-Stops = Callable[[int, BoolArray], bool]
+Stops = Callable[[int, Booleans], bool]
 """Decides whether to stop scoring a subnet, given its place in the batch and its results so far."""
 
 
@@ -116,7 +112,7 @@ class Objective(Protocol):
         """Whether one value takes noticeable time."""
         ...
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         """Values of n subnets, float64 (n,), in order; an empty array for no subnets."""
         ...
 
@@ -192,7 +188,7 @@ class ImageObjective(Objective, Protocol):
         """Number of images that are scored at a time."""
         ...
 
-    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[BoolArray]:
+    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[Booleans]:
         """Whether each subnet is right on each image, independent of the other subnets.
 
         Args:
@@ -223,7 +219,7 @@ class Design:
 class ChipObjective(Objective, Protocol):
     """An objective that measures each network on a chip of its own."""
 
-    def on_chips(self, designs: Sequence[Design]) -> FloatArray:
+    def on_chips(self, designs: Sequence[Design]) -> Floats:
         """Values of n designs, float64 (n,), in order; an empty array for no designs."""
         ...
 

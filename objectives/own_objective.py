@@ -1,19 +1,19 @@
 """Objectives of a user's own: an object that follows `Objective`, checked and identified.
 
-    class Power:
-        name, unit, direction = "power", "mW", "min"
+    class Depth:
+        name, unit, direction = "depth", "blocks", "max"
 
         def __call__(self, subnets):
-            return [milliwatts(subnet) for subnet in subnets]
+            return [subnet.conv_blocks + subnet.vit_blocks for subnet in subnets]
 
-    run_study(StudySettings(objectives=("acc", "power")), database="studies.db", objectives=[Power()])
+    run_study(StudySettings(objectives=("macs", "depth")), database="studies.db", objectives=[Depth()])
 
-or ``--objectives acc,mymodule:Power``. `is_expensive` (False), `follows_size` (False, so that the bounds of the
-hypervolume are sampled) and `fingerprint` (empty) may be left out. What identifies its code joins its
+or ``--objectives macs,mymodule:Depth``. `is_expensive` (False), `follows_size` (False, so that the bounds of
+the hypervolume are sampled) and `fingerprint` (empty) may be left out. What identifies its code joins its
 fingerprint, see `search_space.files.own_code`.
 
-An objective that depends on the chip is a class that declares everything, ``depends_on = ("network", "chip")``
-included. It is called with the `CostModel` of each chip, as the built-in ones are.
+An objective that depends on the chip is a class that declares everything, including
+``depends_on = ("network", "chip")``. Like the built-in ones, it is called with the `CostModel` of each chip.
 """
 
 from __future__ import annotations
@@ -26,17 +26,9 @@ from typing import Any, get_args
 import numpy as np
 
 from objectives.hardware import CostModel
-from objectives.objective import (
-    ACCURACY,
-    BoolArray,
-    Dependency,
-    Design,
-    Direction,
-    FloatArray,
-    Objective,
-    Stops,
-)
+from objectives.objective import ACCURACY, Dependency, Design, Direction, Objective, Stops
 from objectives.workers.shared_objective import SharedObjective, shared
+from search_space.arrays import Booleans, Floats
 from search_space.errors import H4HError
 from search_space.files.own_code import (
     OwnCodeError,
@@ -75,7 +67,7 @@ class OwnObjective:
     def __init__(self, content: Any, reference: str | None = None) -> None:
         self.content = content
         self.code = reference or code_name(content)
-        self.name: str = self._text("name", "such as 'power'")
+        self.name: str = self._text("name", "such as 'depth'")
         self.unit: str = self._text("unit", "such as 'mW'")
         direction = getattr(content, "direction", None)
         if direction not in ("max", "min"):
@@ -101,7 +93,7 @@ class OwnObjective:
             **own,
         }
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         """Values of n subnets, float64 (n,).
 
         Raises:
@@ -169,7 +161,7 @@ class OwnObjective:
             raise self._error(f"must give texts by name as its fingerprint(), but gave {parts!r:.80}")
         return parts
 
-    def _values(self, values: Any, count: int) -> FloatArray:
+    def _values(self, values: Any, count: int) -> Floats:
         array = np.asarray(values, dtype=np.float64)
         if array.shape != (count,):
             raise self._error(
@@ -204,10 +196,10 @@ class OwnImageObjective(OwnObjective):
         """Number of images that are scored at a time."""
         return int(self.content.slice_images)
 
-    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[BoolArray]:
+    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[Booleans]:
         """Whether each subnet is right on each image; see `ImageObjective`."""
         with self._named():
-            right: list[BoolArray] = self.content.right(subnets, stops)
+            right: list[Booleans] = self.content.right(subnets, stops)
             return right
 
 
@@ -233,7 +225,7 @@ class OwnChipObjective(OwnObjective):
         self._measure = self.content = objective
         self._fingerprint |= self._own_fingerprint()
 
-    def on_chips(self, designs: Sequence[Design]) -> FloatArray:
+    def on_chips(self, designs: Sequence[Design]) -> Floats:
         """Values of n designs, float64 (n,)."""
         with self._named():
             return self._values(self.content.on_chips(designs), len(designs))
@@ -292,7 +284,7 @@ def own_objectives(
             raise OwnCodeError(f"objective {one.code!r}: another one is called {one.name!r} as well")
         if one.name in built_in and (one.name, one.unit, one.direction) != REPLACEABLE:
             raise OwnCodeError(
-                f"objective {one.code!r} has the name of the built-in objective {one.name!r}: give it another "
-                f"one (only 'acc', in % and larger is better, may be replaced)"
+                f"objective {one.code!r} has the name of the built-in objective {one.name!r}: rename it "
+                f"(only 'acc', in % and larger is better, may be replaced)"
             )
     return found

@@ -13,14 +13,9 @@ from typing import Any
 from objectives.hardware import CostModel, SoC
 from objectives.hardware.chip import Chip
 from objectives.hardware_objectives import Area, Energy, Latency, PerChip, Power, TotalsObjective
-from objectives.objective import (
-    ACCURACY,
-    Declaration,
-    FloatArray,
-    Objective,
-    declaration,
-)
+from objectives.objective import ACCURACY, Declaration, Objective, declaration
 from objectives.size_objectives import MACS, PARAMS, SRAM
+from search_space.arrays import Floats
 from search_space.errors import H4HError, UnknownNameError
 
 Source = Any
@@ -94,7 +89,7 @@ class RegisteredObjective:
     source: Source
 
     @property
-    def of_totals(self) -> Callable[[FloatArray, FloatArray], FloatArray] | None:
+    def of_totals(self) -> Callable[[Floats, Floats], Floats] | None:
         """Its values from latencies and energies; None if they do not follow from these."""
         is_class = isinstance(self.source, type) and issubclass(self.source, TotalsObjective)
         return self.source.of_totals if is_class else None

@@ -8,9 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from objectives.objective import Dependency, Direction, FloatArray
+from objectives.objective import Dependency, Direction
 from objectives.workload import peak_bytes, workload
 from search_space import complexity
+from search_space.arrays import Floats
 from search_space.subnet import Subnet
 
 VERSION = "1"
@@ -35,7 +36,7 @@ class Size:
     follows_size: ClassVar[bool] = True
     is_expensive: ClassVar[bool] = False
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         """Counts (n,)."""
         return np.array([self.count(subnet) for subnet in subnets], dtype=np.float64)
 

@@ -1,17 +1,30 @@
-"""The workload of a subnet: all its ops in order, with names and with what must stay in memory meanwhile.
+"""Workload of a subnet: its ops in order, with names and the activations that stay in memory meanwhile.
 
-Batch norm, layer scale and ReLU6 fold into the convolution or linear layer before them and cost nothing;
-GELU is fused into the layer before it.
+Batch norm, layer scale and ReLU6 fold into the convolution or linear layer before them and cost nothing.
+Batch norm of a transformer block folds into the linear layer behind it. GELU is fused into the layer before
+it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 from objectives.hardware.op import Op
-from search_space.subnet import Head, MBConv, PatchMerging, Stage, Subnet, ViTBlock, downsampled
+from search_space.subnet import (
+    LAYER_NORM,
+    Block,
+    Head,
+    MBConv,
+    PatchMerging,
+    Stage,
+    Subnet,
+    ViTBlock,
+    block_kinds,
+    downsampled,
+)
 
 IMAGE_CHANNELS = 3
 
@@ -21,11 +34,11 @@ class Step:
     """One op of a workload.
 
     Attributes:
-        name: Where it stands, e.g. ``stage2.conv1.depthwise``.
-        op: What is done.
-        held_bytes: Activations alive meanwhile that the op neither reads nor writes: the residual of
-            its block, or V while the attention map is made.
-        is_read_again: Whether the output is a residual, read once more after the next op.
+        name: Place in the network, e.g. ``stage2.conv1.depthwise``.
+        op: The op.
+        held_bytes: Bytes of activations that stay in memory although the op neither reads nor writes them:
+            the residual of its block, or V while the attention map is computed.
+        is_read_again: Whether the output is a residual, which is read again after the next op.
     """
 
     name: str
@@ -35,12 +48,12 @@ class Step:
 
     @property
     def live_bytes(self) -> int:
-        """Activations alive while the op runs: its inputs, its output, and what is held."""
+        """Bytes of activations in memory while the op runs: inputs, output and held activations."""
         return self.op.input_bytes + self.op.output_bytes + self.held_bytes
 
 
 def workload(subnet: Subnet) -> tuple[Step, ...]:
-    """All ops of `subnet`, in the order in which they run."""
+    """All ops of `subnet` in the order of execution."""
     stem, side = subnet.stem, subnet.resolution
     steps = [Step("stem", Op("conv2d", side, side, IMAGE_CHANNELS, stem.width, stem.kernel, stem.stride))]
     side = downsampled(side, stem.stride)
@@ -54,7 +67,7 @@ def workload(subnet: Subnet) -> tuple[Step, ...]:
 
 
 def ops_of(steps: Iterable[Step]) -> tuple[Op, ...]:
-    """The ops alone, for the cost model."""
+    """The ops of `steps`, for the cost model."""
     return tuple(step.op for step in steps)
 
 
@@ -67,28 +80,23 @@ def read_again(steps: Sequence[Step]) -> tuple[int, ...]:
 def _stage_steps(prefix: str, stage: Stage, side: int) -> tuple[Step, ...]:
     steps = [*_part_steps(f"{prefix}.downsampling", stage.downsampling, side)]
     side = downsampled(side, stage.stride)
-    for number, conv in enumerate(stage.conv_blocks, start=1):
-        if conv.has_residual:
-            steps[-1] = replace(steps[-1], is_read_again=True)
-        steps += _part_steps(f"{prefix}.conv{number}", conv, side)
-    if stage.vit_blocks:
-        steps.append(Step(f"{prefix}.position_embedding", Op("add", side, side, stage.width, stage.width)))
-    for number, vit in enumerate(stage.vit_blocks, start=1):
-        steps[-1] = replace(steps[-1], is_read_again=True)
-        steps += _part_steps(f"{prefix}.vit{number}", vit, side)
+    has_tokens = False
+    for kind in block_kinds():
+        for number, block in enumerate(stage.blocks_of(kind), start=1):
+            if block.takes_tokens and not has_tokens:
+                embedding = Op("add", side, side, stage.width, stage.width)
+                steps.append(Step(f"{prefix}.position_embedding", embedding))
+                has_tokens = True
+            if block.residual_branches:
+                steps[-1] = replace(steps[-1], is_read_again=True)
+            steps += _part_steps(f"{prefix}.{kind}{number}", block, side)
     return tuple(steps)
 
 
 # Random stages seldom repeat, their blocks do.
 @lru_cache(maxsize=1 << 14)
-def _part_steps(prefix: str, part: MBConv | PatchMerging | ViTBlock, side: int) -> tuple[Step, ...]:
-    match part:
-        case MBConv():
-            return tuple(_mbconv_steps(prefix, part, side))
-        case PatchMerging():
-            return tuple(_patch_merging_steps(prefix, part, side))
-        case ViTBlock():
-            return tuple(_vit_steps(prefix, part, side**2))
+def _part_steps(prefix: str, block: Block, side: int) -> tuple[Step, ...]:
+    return tuple(BLOCK_STEPS[type(block)](prefix, block, side))
 
 
 def _patch_merging_steps(prefix: str, part: PatchMerging, side: int) -> Iterator[Step]:
@@ -99,7 +107,7 @@ def _mbconv_steps(prefix: str, block: MBConv, side: int) -> Iterator[Step]:
     hidden, out_side = block.hidden_width, downsampled(side, block.stride)
     residual = side**2 * block.in_width if block.has_residual else 0
     if block.expansion > 1:
-        # The first op reads the residual itself, so nothing is held besides.
+        # The first op reads the residual itself, so nothing else is held.
         yield Step(f"{prefix}.expand", Op("conv2d", side, side, block.in_width, hidden))
     yield Step(
         f"{prefix}.depthwise",
@@ -111,15 +119,20 @@ def _mbconv_steps(prefix: str, block: MBConv, side: int) -> Iterator[Step]:
         yield Step(f"{prefix}.add", Op("add", out_side, out_side, block.width, block.width))
 
 
-def _vit_steps(prefix: str, block: ViTBlock, tokens: int) -> Iterator[Step]:
+def _vit_steps(prefix: str, block: ViTBlock, side: int) -> Iterator[Step]:
+    tokens = side**2
     width, inner, heads = block.width, block.attention_width, block.heads
     residual, values = tokens * width, tokens * inner
+    has_norm = block.norm == LAYER_NORM
+    # Without it the linear layers read the residual themselves, so nothing is held besides.
+    behind_norm = residual if has_norm else 0
 
     def linear(in_channels: int, out_channels: int, heads: int = 1, *, gelu: bool = False) -> Op:
         return Op("linear", tokens, 1, in_channels, out_channels, heads=heads, fused_gelu=gelu)
 
-    yield Step(f"{prefix}.norm1", Op("norm", tokens, 1, width, width))
-    yield Step(f"{prefix}.qkv", linear(width, 3 * inner, heads), residual)
+    if has_norm:
+        yield Step(f"{prefix}.norm1", Op("norm", tokens, 1, width, width))
+    yield Step(f"{prefix}.qkv", linear(width, 3 * inner, heads), behind_norm)
     yield Step(
         f"{prefix}.scores", Op("matmul", tokens, 1, block.head_dim, tokens, heads=heads), residual + values
     )
@@ -127,10 +140,19 @@ def _vit_steps(prefix: str, block: ViTBlock, tokens: int) -> Iterator[Step]:
     yield Step(f"{prefix}.attend", Op("matmul", tokens, 1, tokens, block.head_dim, heads=heads), residual)
     yield Step(f"{prefix}.projection", linear(inner, width), residual)
     yield Step(f"{prefix}.add1", Op("add", tokens, 1, width, width))
-    yield Step(f"{prefix}.norm2", Op("norm", tokens, 1, width, width))
-    yield Step(f"{prefix}.fc1", linear(width, block.mlp_width, gelu=True), residual)
+    if has_norm:
+        yield Step(f"{prefix}.norm2", Op("norm", tokens, 1, width, width))
+    yield Step(f"{prefix}.fc1", linear(width, block.mlp_width, gelu=True), behind_norm)
     yield Step(f"{prefix}.fc2", linear(block.mlp_width, width), residual)
     yield Step(f"{prefix}.add2", Op("add", tokens, 1, width, width))
+
+
+BLOCK_STEPS: dict[type[Block], Callable[[str, Any, int], Iterator[Step]]] = {
+    MBConv: _mbconv_steps,
+    PatchMerging: _patch_merging_steps,
+    ViTBlock: _vit_steps,
+}
+"""Steps of each kind of block, from the beginning of their names, the block, and the side of its input."""
 
 
 def _head_steps(head: Head, side: int) -> Iterator[Step]:
@@ -140,5 +162,5 @@ def _head_steps(head: Head, side: int) -> Iterator[Step]:
 
 
 def peak_bytes(steps: Sequence[Step]) -> int:
-    """Most activation bytes alive at once (int8), the least SRAM that runs the ops one by one."""
+    """Peak activation memory in bytes (int8): the smallest SRAM that runs the ops one by one."""
     return max(step.live_bytes for step in steps)

@@ -1,6 +1,6 @@
-"""Families: what pattern of convolution and transformer blocks a subnet shows.
+"""Families of subnets: the order of convolution and transformer blocks.
 
-The four patterns are those that the H4H paper says its space contains.
+The four families are those that the H4H paper lists for its search space.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
 
-from search_space.subnet import MBConv, PatchMerging, Subnet
+from search_space.subnet import PatchMerging, Subnet
 
 
 class Family(StrEnum):
-    """Pattern of blocks along the depth. Stem, patch merging and head are in every network and no blocks."""
+    """Order of the blocks along the depth. Stem, patch merging and head do not count as blocks."""
 
     CNN = "cnn"
-    """No transformer block (MobileNetV2-like)."""
+    """No transformer blocks (as in MobileNetV2)."""
     VIT = "vit"
-    """Transformer blocks and no MBConv."""
+    """Transformer blocks and no MBConv blocks."""
     CNN_THEN_VIT = "cnn-then-vit"
-    """All MBConv blocks stand before all transformer blocks."""
+    """All MBConv blocks before all transformer blocks."""
     MIXED = "mixed"
-    """Some MBConv block stands behind a transformer block."""
+    """At least one MBConv block after a transformer block."""
 
 
 def family(subnet: Subnet) -> Family:
     """The family of `subnet`; each subnet belongs to exactly one."""
     blocks = [part for part in subnet.sequence() if not isinstance(part, PatchMerging)]
-    is_conv = [isinstance(block, MBConv) for block in blocks]
+    is_conv = [not block.takes_tokens for block in blocks]
     if all(is_conv):
         return Family.CNN
     if not any(is_conv):
@@ -39,11 +39,19 @@ def family(subnet: Subnet) -> Family:
 
 
 def family_counts(subnets: Iterable[Subnet]) -> dict[Family, int]:
-    """How many of `subnets` belong to each family; every family is listed."""
+    """Number of `subnets` in each family, including families without any."""
     counts = Counter(map(family, subnets))
     return {member: counts[member] for member in Family}
 
 
 def without_vit(subnet: Subnet) -> Subnet:
-    """The subnet less all its transformer blocks."""
-    return replace(subnet, stages=tuple(replace(stage, vit_blocks=()) for stage in subnet.stages))
+    """The subnet without its transformer blocks and all other blocks on tokens."""
+    stages = (
+        replace(
+            stage,
+            vit_blocks=(),
+            other_blocks=tuple(block for block in stage.other_blocks if not block.takes_tokens),
+        )
+        for stage in subnet.stages
+    )
+    return replace(subnet, stages=tuple(stages))

@@ -1,7 +1,7 @@
-"""Search spaces: a YAML file of choices, and the genotypes, networks and counts that follow from it.
+"""Search spaces: a YAML file of choices, with its genes, genotypes, networks and number of networks.
 
-The order of the genes is the order in which data meets what they choose: resolution, stem, then stage by
-stage. So networks that agree in their leading genes share the leading part of their computation.
+Genes follow the flow of the data: resolution, stem, then stage by stage. Networks that agree in their leading
+genes therefore share the leading part of their computation.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
 from math import prod
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from search_space import complexity
 from search_space import genotype as genotypes
+from search_space.arrays import Booleans, Genotypes
 from search_space.block_options import (
     MBCONV,
     PATCH_MERGING,
+    BlockOptions,
     HeadOptions,
     StageOptions,
     StemOptions,
@@ -31,12 +31,36 @@ from search_space.block_options import (
 from search_space.errors import DocumentError
 from search_space.files.yaml_document import Document, built_in_names, parse_document, read_laid_over
 from search_space.genotype import Gene, Genotype
-from search_space.subnet import Head, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock
+from search_space.subnet import (
+    BLOCKS,
+    CONV,
+    VIT,
+    Block,
+    Head,
+    MBConv,
+    PatchMerging,
+    Stage,
+    Stem,
+    Subnet,
+)
+
+
+@dataclass(frozen=True)
+class _Switch:
+    """A gene whose options make other genes inactive.
+
+    Attributes:
+        gene: Index of the gene.
+        inactive: For each of its options the indices of the genes that it makes inactive.
+    """
+
+    gene: int
+    inactive: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
 class Space(Document):
-    """A search space, as its YAML file states it.
+    """A search space as written in its YAML file.
 
     Options of every choice but the kind of down-sampling stand in ascending order, so index 0 is the
     smallest of each.
@@ -65,7 +89,7 @@ class Space(Document):
 
     @cached_property
     def genes(self) -> tuple[Gene, ...]:
-        """All genes, active or not, in the order of the data."""
+        """All genes, active or not, in the order of the data flow."""
         genes = [Gene("resolution", self.resolution), Gene("stem.width", self.stem.width)]
         for number, stage in enumerate(self.stages, start=1):
             genes += _stage_genes(f"stage{number}", stage)
@@ -83,61 +107,63 @@ class Space(Document):
         return int(self._chosen(genotype, name))
 
     def active(self, genotype: Sequence[int]) -> tuple[bool, ...]:
-        """For every gene whether the network uses it.
+        """Whether the network uses each gene.
 
         Raises:
-            GenotypeError: `genotype` is none of this space.
+            GenotypeError: `genotype` is not in this space.
         """
-        checked = genotypes.check(genotype, self.genes)
-        active = [True] * len(checked)
-        for gene, switched_off in self._switches:
-            for index in switched_off[checked[gene]]:
+        values = genotypes.checked(genotype, self.genes)
+        active = [True] * len(values)
+        for switch in self._switches:
+            for index in switch.inactive[values[switch.gene]]:
                 active[index] = False
         return tuple(active)
 
-    def active_rows(self, genotypes: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
-        """`active` of many genotypes (n, genes) at once, unchecked: shape (n, genes)."""
+    def active_rows(self, genotypes: Genotypes) -> Booleans:
+        """`active` for genotypes (n, genes), which are not checked: shape (n, genes)."""
         active = np.ones(genotypes.shape, dtype=np.bool_)
-        for gene, switched_off in self._switches:
-            for option, indices in enumerate(switched_off):
-                if indices:
-                    active[:, indices] &= (genotypes[:, gene] != option)[:, None]
+        for switch in self._switches:
+            for option, inactive in enumerate(switch.inactive):
+                if inactive:
+                    active[:, inactive] &= (genotypes[:, switch.gene] != option)[:, None]
         return active
 
     @cached_property
-    def _switches(self) -> tuple[tuple[int, tuple[tuple[int, ...], ...]], ...]:
-        """Genes that make others inactive: index, and for each of its options the genes it switches off."""
-        switches: list[tuple[str, list[tuple[str, ...]]]] = []
+    def _switches(self) -> tuple[_Switch, ...]:
+        switches = []
         for number, stage in enumerate(self.stages, start=1):
-            prefix = f"stage{number}"
-            step = (f"{prefix}.downsampling.kernel", f"{prefix}.downsampling.expansion")
+            name = f"stage{number}"
+            options_of_mbconv = self._genes_named(f"{name}.downsampling.")
+            kinds = stage.downsampling.kind
             switches.append(
-                (
-                    f"{prefix}.downsampling",
-                    [() if kind == MBCONV else step for kind in stage.downsampling.kind],
+                _Switch(
+                    self._position[f"{name}.downsampling"],
+                    tuple(() if kind == MBCONV else options_of_mbconv for kind in kinds),
                 )
             )
-            for block, depths, choices in (
-                ("conv", stage.conv_depth, ("kernel", "expansion")),
-                ("vit", stage.vit_depth, ("heads", "mlp_ratio")),
-            ):
+            for kind in stage.kinds:
+                depths = stage.depths(kind)
                 absent = [range(depth + 1, max(depths) + 1) for depth in depths]
-                off = [
-                    tuple(f"{prefix}.{block}{which}.{choice}" for which in numbers for choice in choices)
-                    for numbers in absent
-                ]
-                switches.append((f"{prefix}.{block}_depth", off))
-        position = self._position
-        return tuple(
-            (position[gene], tuple(tuple(position[name] for name in names) for names in off))
-            for gene, off in switches
-        )
+                switches.append(
+                    _Switch(
+                        self._position[f"{name}.{kind}_depth"],
+                        tuple(
+                            self._genes_named(*(f"{name}.{kind}{place}." for place in places))
+                            for places in absent
+                        ),
+                    )
+                )
+        return tuple(switches)
+
+    def _genes_named(self, *prefixes: str) -> tuple[int, ...]:
+        """Indices of the genes whose names begin with one of `prefixes`."""
+        return tuple(index for name, index in self._position.items() if name.startswith(prefixes))
 
     def canonical(self, genotype: Sequence[int]) -> Genotype:
-        """`genotype` with every inactive gene set to 0: equal if and only if the networks are equal.
+        """`genotype` with every inactive gene set to 0. Equal networks have equal canonical genotypes.
 
         Raises:
-            GenotypeError: `genotype` is none of this space.
+            GenotypeError: `genotype` is not in this space.
         """
         return tuple(
             int(value) if active else 0 for value, active in zip(genotype, self.active(genotype), strict=True)
@@ -146,20 +172,20 @@ class Space(Document):
     # --- networks --------------------------------------------------------------------------------
 
     def decode(self, genotype: Sequence[int]) -> Subnet:
-        """The network that `genotype` stands for.
+        """The network of `genotype`.
 
         Raises:
-            GenotypeError: `genotype` is none of this space.
+            GenotypeError: `genotype` is not in this space.
         """
-        checked = genotypes.check(genotype, self.genes)
-        stem = Stem(width=self._number(checked, "stem.width"), stride=self.stem.stride)
+        values = genotypes.checked(genotype, self.genes)
+        stem = Stem(width=self._number(values, "stem.width"), stride=self.stem.stride)
         stages: list[Stage] = []
         width = stem.width
         for number in range(1, len(self.stages) + 1):
-            stages.append(self._decode_stage(checked, number, width))
+            stages.append(self._decode_stage(values, number, width))
             width = stages[-1].width
         return Subnet(
-            resolution=self._number(checked, "resolution"),
+            resolution=self._number(values, "resolution"),
             stem=stem,
             stages=tuple(stages),
             head=Head(in_width=width, width=self.head.width, classes=self.head.classes),
@@ -168,50 +194,50 @@ class Space(Document):
     def _decode_stage(self, genotype: Genotype, number: int, in_width: int) -> Stage:
         options, prefix = self.stages[number - 1], f"stage{number}"
         width = self._number(genotype, f"{prefix}.width")
-
-        def mbconv(name: str, in_width: int, stride: int) -> MBConv:
-            return MBConv(
-                in_width=in_width,
-                width=width,
-                kernel=self._number(genotype, f"{prefix}.{name}.kernel"),
-                stride=stride,
-                expansion=self._number(genotype, f"{prefix}.{name}.expansion"),
-            )
-
         downsampling: MBConv | PatchMerging
         if self._chosen(genotype, f"{prefix}.downsampling") == MBCONV:
-            downsampling = mbconv("downsampling", in_width, options.stride)
+            downsampling = MBConv(
+                in_width=in_width,
+                width=width,
+                kernel=self._number(genotype, f"{prefix}.downsampling.kernel"),
+                stride=options.stride,
+                expansion=self._number(genotype, f"{prefix}.downsampling.expansion"),
+            )
         else:
             downsampling = PatchMerging(in_width=in_width, width=width, stride=options.stride)
-
-        def vit_block(name: str) -> ViTBlock:
-            assert options.vit is not None
-            return ViTBlock(
-                width=width,
-                heads=self._number(genotype, f"{prefix}.{name}.heads"),
-                head_dim=options.vit.head_dim,
-                mlp_ratio=self._number(genotype, f"{prefix}.{name}.mlp_ratio"),
-            )
-
-        conv_depth = self._number(genotype, f"{prefix}.conv_depth")
-        vit_depth = self._number(genotype, f"{prefix}.vit_depth")
+        blocks = {kind: self._decode_blocks(genotype, number, kind, width) for kind in options.kinds}
+        conv_blocks, vit_blocks = blocks.pop(CONV), blocks.pop(VIT)
         return Stage(
             downsampling=downsampling,
-            conv_blocks=tuple(mbconv(f"conv{block}", width, 1) for block in range(1, conv_depth + 1)),
-            vit_blocks=tuple(vit_block(f"vit{block}") for block in range(1, vit_depth + 1)),
+            conv_blocks=conv_blocks,  # type: ignore[arg-type]
+            vit_blocks=vit_blocks,  # type: ignore[arg-type]
+            other_blocks=tuple(block for group in blocks.values() for block in group),
+        )
+
+    def _decode_blocks(self, genotype: Genotype, number: int, kind: str, width: int) -> tuple[Block, ...]:
+        prefix, options = f"stage{number}.{kind}", self.stages[number - 1].options(kind)
+        if options is None:
+            return ()
+        return tuple(
+            BLOCKS[kind].in_stage(
+                width,
+                **options.constants,
+                **{name: self._chosen(genotype, f"{prefix}{place}.{name}") for name in options.choices},
+            )
+            for place in range(1, self._number(genotype, f"{prefix}_depth") + 1)
         )
 
     def encode(self, subnet: Subnet) -> Genotype:
         """The canonical genotype of `subnet`; the inverse of `decode`.
 
         Raises:
-            DocumentError: `subnet` is no member of this space.
+            DocumentError: `subnet` is not in this space.
         """
-        wanted: dict[str, int | str] = {"resolution": subnet.resolution, "stem.width": subnet.stem.width}
-        for number, stage in enumerate(subnet.stages, start=1):
-            wanted |= _stage_choices(f"stage{number}", stage)
+        choices: dict[str, int | str] = {"resolution": subnet.resolution, "stem.width": subnet.stem.width}
+        for number, (options, stage) in enumerate(zip(self.stages, subnet.stages, strict=False), start=1):
+            choices |= _stage_choices(f"stage{number}", options, stage)
         values = [0] * len(self.genes)
-        for name, option in wanted.items():
+        for name, option in choices.items():
             index = self._position.get(name)
             if index is None or option not in self.genes[index].options:
                 allowed = "absent" if index is None else f"one of {list(self.genes[index].options)}"
@@ -219,14 +245,14 @@ class Space(Document):
             values[index] = self.genes[index].options.index(option)
         genotype = self.canonical(values)
         if self.decode(genotype) != subnet:
-            raise DocumentError(f"space {self.name!r} has no member {subnet}")
+            raise DocumentError(f"space {self.name!r} does not contain {subnet}")
         return genotype
 
     def parse(self, text: str) -> Genotype:
-        """The canonical genotype named by `text`: ``max``, ``min``, or indices joined by commas.
+        """The canonical genotype that `text` names: ``max``, ``min``, or indices joined by commas.
 
         Raises:
-            GenotypeError: `text` is none of these.
+            GenotypeError: `text` is none of these, or the genotype is not in this space.
         """
         if text == "max":
             return self.largest()
@@ -237,10 +263,10 @@ class Space(Document):
     # --- sampling, extremes, neighbours, size ----------------------------------------------------
 
     def sample(self, rng: np.random.Generator) -> Genotype:
-        """A canonical genotype, every gene drawn uniformly from its options before it is made canonical.
+        """A random canonical genotype: every gene is drawn uniformly, then inactive genes are set to 0.
 
-        This is uniform over choices, not over networks: nearly all networks of a space have all their
-        depths at the maximum, and a draw uniform over networks would hardly ever show another one.
+        The draw is uniform over choices, not over networks. Nearly all networks of a space have maximum depth
+        everywhere, so a draw uniform over networks would hardly ever return another one.
         """
         return self.canonical(genotypes.sample(self.genes, rng))
 
@@ -252,7 +278,7 @@ class Space(Document):
         """The network with the fewest multiply-accumulates."""
         return self._smallest
 
-    # A training step asks for both.
+    # Cached, because every training step uses both.
     @cached_property
     def _largest(self) -> Genotype:
         return self._extreme(largest=True)
@@ -262,8 +288,8 @@ class Space(Document):
         return self._extreme(largest=False)
 
     def _extreme(self, *, largest: bool) -> Genotype:
-        # Cost rises with every gene but the kind of down-sampling. That one changes its own stage
-        # only, so each stage's kind is chosen alone.
+        # Cost rises with every gene but the kind of down-sampling (a norm adds operations, but no
+        # multiply-accumulates). That one changes its own stage only, so each stage's kind is chosen alone.
         values = [gene.cardinality - 1 if largest else 0 for gene in self.genes]
         best = max if largest else min
         for number in range(1, len(self.stages) + 1):
@@ -276,9 +302,9 @@ class Space(Document):
         return self.canonical(values)
 
     def neighbours(self, genotype: Sequence[int]) -> Iterator[Genotype]:
-        """All networks that differ from this one in one gene, canonical, each once, without itself.
+        """Canonical genotypes of all networks that differ from this one in one gene, each once.
 
-        A gene that becomes active (a block that a greater depth adds) starts at its first option.
+        A gene that becomes active, such as one of a block that a greater depth adds, has its first option.
         """
         origin = self.canonical(genotype)
         seen = {origin}
@@ -296,7 +322,7 @@ class Space(Document):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of everything in the space that decides what its genotypes mean."""
+        """SHA-256 of the definition of the space, which decides the meaning of its genotypes."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
 
@@ -315,7 +341,7 @@ def known_spaces() -> tuple[str, ...]:
 
 
 def is_built_in(space: Space) -> bool:
-    """Whether `load_space` finds just this space by its name."""
+    """Whether `load_space` returns exactly this space for its name."""
     return space.name in known_spaces() and _built_in_digest(space.name) == space.digest
 
 
@@ -325,9 +351,9 @@ def _built_in_digest(name: str) -> str:
 
 
 def load_space(name: str) -> Space:
-    """A built-in space by its name, or a user's own by the path of its YAML file.
+    """A built-in space by its name, or a custom one by the path of its YAML file.
 
-    A file may start from another space by the key `base`; its keys are laid over those of the base.
+    A file may extend another space, which its key `base` names; its own keys replace those of the base.
 
     Example:
         >>> from search_space import load_space
@@ -336,7 +362,7 @@ def load_space(name: str) -> Space:
 
     Raises:
         UnknownNameError: No built-in space has this name.
-        DocumentError: The file is damaged.
+        DocumentError: The file cannot be read or does not describe a search space.
     """
     return parse_document(Space, read_laid_over("space", name, _BUILT_IN), source=name)
 
@@ -346,51 +372,45 @@ def _stage_genes(prefix: str, stage: StageOptions) -> Iterator[Gene]:
     yield Gene(f"{prefix}.downsampling", stage.downsampling.kind)
     yield Gene(f"{prefix}.downsampling.kernel", stage.downsampling.kernel)
     yield Gene(f"{prefix}.downsampling.expansion", stage.downsampling.expansion)
-    yield Gene(f"{prefix}.conv_depth", stage.conv_depth)
-    if stage.conv is not None:
-        for block in range(1, max(stage.conv_depth) + 1):
-            yield Gene(f"{prefix}.conv{block}.kernel", stage.conv.kernel)
-            yield Gene(f"{prefix}.conv{block}.expansion", stage.conv.expansion)
-    yield Gene(f"{prefix}.vit_depth", stage.vit_depth)
-    if stage.vit is not None:
-        for block in range(1, max(stage.vit_depth) + 1):
-            yield Gene(f"{prefix}.vit{block}.heads", stage.vit.heads)
-            yield Gene(f"{prefix}.vit{block}.mlp_ratio", stage.vit.mlp_ratio)
+    for kind in stage.kinds:
+        yield Gene(f"{prefix}.{kind}_depth", stage.depths(kind))
+        if (options := stage.options(kind)) is not None:
+            for place in range(1, max(stage.depths(kind)) + 1):
+                for name, values in options.choices.items():
+                    yield Gene(f"{prefix}.{kind}{place}.{name}", values)
 
 
-def _stage_choices(prefix: str, stage: Stage) -> dict[str, int | str]:
+def _stage_choices(prefix: str, options: StageOptions, stage: Stage) -> dict[str, int | str]:
     down = stage.downsampling
-    is_mbconv = isinstance(down, MBConv)
     choices: dict[str, int | str] = {
         f"{prefix}.width": stage.width,
-        f"{prefix}.downsampling": MBCONV if is_mbconv else PATCH_MERGING,
-        f"{prefix}.conv_depth": len(stage.conv_blocks),
-        f"{prefix}.vit_depth": len(stage.vit_blocks),
+        f"{prefix}.downsampling": MBCONV if isinstance(down, MBConv) else PATCH_MERGING,
     }
-    convs = [(f"conv{number}", block) for number, block in enumerate(stage.conv_blocks, start=1)]
     if isinstance(down, MBConv):
-        convs.append(("downsampling", down))
-    for name, block in convs:
-        choices[f"{prefix}.{name}.kernel"] = block.kernel
-        choices[f"{prefix}.{name}.expansion"] = block.expansion
-    for number, vit in enumerate(stage.vit_blocks, start=1):
-        choices[f"{prefix}.vit{number}.heads"] = vit.heads
-        choices[f"{prefix}.vit{number}.mlp_ratio"] = vit.mlp_ratio
+        choices[f"{prefix}.downsampling.kernel"] = down.kernel
+        choices[f"{prefix}.downsampling.expansion"] = down.expansion
+    for kind in options.kinds:
+        blocks = stage.blocks_of(kind)
+        choices[f"{prefix}.{kind}_depth"] = len(blocks)
+        of_kind = options.options(kind)
+        for place, block in enumerate(blocks if of_kind is not None else (), start=1):
+            for name in of_kind.choices if of_kind is not None else ():
+                choices[f"{prefix}.{kind}{place}.{name}"] = getattr(block, name)
     return choices
 
 
 def _stage_cardinality(stage: StageOptions) -> int:
-    kinds = {
+    of_downsampling = {
         MBCONV: len(stage.downsampling.kernel) * len(stage.downsampling.expansion),
         PATCH_MERGING: 1,
     }
-    downsampling = sum(kinds[kind] for kind in stage.downsampling.kind)
-    conv = len(stage.conv.kernel) * len(stage.conv.expansion) if stage.conv else 0
-    vit = len(stage.vit.heads) * len(stage.vit.mlp_ratio) if stage.vit else 0
-    count: int = (
-        len(stage.width)
-        * downsampling
-        * sum(conv**depth for depth in stage.conv_depth)
-        * sum(vit**depth for depth in stage.vit_depth)
-    )
+    count = len(stage.width) * sum(of_downsampling[kind] for kind in stage.downsampling.kind)
+    for kind in stage.kinds:
+        options = stage.options(kind)
+        of_block = _block_cardinality(options) if options is not None else 0
+        count *= sum(of_block**depth for depth in stage.depths(kind))
     return count
+
+
+def _block_cardinality(options: BlockOptions) -> int:
+    return prod(map(len, options.choices.values()))

@@ -1,4 +1,4 @@
-"""Picks one subnet from the front of a study, by limits and a preference, and says why.
+"""Pick one subnet from the front of a study, by limits and a preference, and say why.
 
 python -m studies.pick STUDY --max-lat 2ms --prefer knee
 """
@@ -35,7 +35,7 @@ def parser() -> Parser:
     """The command line of this module."""
     result = Parser(
         prog="python -m studies.pick",
-        description="Picks one subnet from the front of a study and says why.",
+        description="Pick one subnet from the front of a study, and say why.",
     )
     add = result.add_argument
     add("study", metavar="STUDY", help="name of the study, or OTHER.db:NAME")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import shlex
 import time
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
@@ -33,11 +33,13 @@ from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import resolve_device
 from supernet.network.supernet_file import save_checkpoint
 from supernet.training.distributed import World, joined_world
-from supernet.training.phases import CNN_MODES, TRAIN
+from supernet.training.epoch_result import DivergedError, EpochResult
+from supernet.training.phases import CNN_MODES, PHASE_SAMPLINGS, TRAIN
 from supernet.training.recipe import NAMES, Recipe, known_recipes, load_recipe
 from supernet.training.run_folder import CHECKPOINT, LOG, STATE, append_epoch
 from supernet.training.settings import HELP, reading_processes
-from supernet.training.trainer import DivergedError, EpochResult, Trainer
+from supernet.training.soft_labels import fitting_soft_labels
+from supernet.training.trainer import Trainer
 
 T = TypeVar("T", int, float)
 
@@ -50,6 +52,17 @@ def _list_of(kind: type[T]) -> Callable[[str], list[T]]:
             raise ArgumentTypeError(
                 f"must be numbers joined by commas, one for each phase, but got {text!r}"
             ) from None
+
+    return read
+
+
+def _names_of(known: Sequence[str]) -> Callable[[str], list[str]]:
+    def read(text: str) -> list[str]:
+        names = text.split(",")
+        for name in names:
+            if name not in known:
+                raise ArgumentTypeError(f"must be of {', '.join(known)}, but got {name!r}")
+        return names
 
     return read
 
@@ -91,6 +104,13 @@ def make_parser() -> Parser:
         help="supernet whose largest subnet teaches the largest subnet, in place of the labels",
     )
 
+    parser.add_argument(
+        "--soft-labels",
+        type=Path,
+        metavar="FILE",
+        help="stored soft labels (supernet.label) that teach all subnets, in place of the labels",
+    )
+
     machine = parser.add_argument_group("machine and log (nothing that changes the result, but for rounding)")
     machine.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     machine.add_argument(
@@ -123,6 +143,18 @@ def make_parser() -> Parser:
         type=_list_of(int),
         help="random subnets per step, beside the largest and the smallest",
     )
+    phases.add_argument(
+        "--sampling",
+        type=_names_of(PHASE_SAMPLINGS),
+        metavar="NAME",
+        help=f"how random subnets are drawn: {', '.join(PHASE_SAMPLINGS)}",
+    )
+    phases.add_argument(
+        "--largest-every",
+        type=_list_of(int),
+        metavar="N",
+        help="train the largest subnet every N steps; in between, soft labels or the running average teach",
+    )
     phases.add_argument("--cnn", choices=CNN_MODES, help="what the last phase does to the CNN's weights")
 
     settings = parser.add_argument_group("settings of the recipe (in brackets: where its file has none)")
@@ -152,6 +184,8 @@ def make_recipe(arguments: Namespace) -> Recipe:
         epochs=arguments.epochs or (),
         rate=arguments.rate or (),
         random_subnets=arguments.random_subnets or (),
+        largest_every=arguments.largest_every or (),
+        sampling=arguments.sampling or (),
         cnn=arguments.cnn,
     )
     first = recipe.phases[0]
@@ -183,14 +217,16 @@ def _run(arguments: Namespace, world: World, device: torch.device) -> None:
     space = load_space(arguments.space)
     data = open_data(arguments.data, arguments.dataset, space)
     split = data.split(arguments.split_seed)
+    images = data.train.subset(split.train)
     trainer = Trainer(
         space=space,
-        images=data.train.subset(split.train),
+        images=images,
         recipe=recipe,
         device=device,
         world=world,
         start=arguments.start,
         teacher=arguments.teacher,
+        soft_labels=fitting_soft_labels(arguments.soft_labels, images, data.recorded(split), recipe),
         compiled=arguments.compile,
         workers=reading_processes(arguments.workers),
     )

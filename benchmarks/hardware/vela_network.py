@@ -1,7 +1,8 @@
-"""A whole subnet compiled by Arm's compiler: cycles of each step of its workload.
+"""Whole subnets compiled by Arm's compiler: cycles of each step of the workload.
 
-Layers are those of `objectives.workload`, connected as the network is: residual sums, a joint q/k/v
-projection whose result is transposed to heads and cut into q, k and v, GELU fused into the layer before.
+The layers are those of `objectives.workload`, connected as in the network: residual sums, a joint q/k/v
+projection whose result is transposed to heads and cut into q, k and v, and GELU fused into the layer before
+it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from objectives.hardware.vela_compiler.vela import (
     system_configuration,
     tokens_first,
 )
-from search_space.subnet import MBConv, PatchMerging, Subnet, ViTBlock
+from search_space.subnet import LAYER_NORM, MBConv, PatchMerging, Subnet, ViTBlock
 
 IMAGE_CHANNELS = 3
 
@@ -76,8 +77,9 @@ def _transformer(graph: Graph, prefix: str, blocks: tuple[ViTBlock, ...], x: Nod
 
 def _vit(graph: Graph, prefix: str, block: ViTBlock, x: Node) -> Node:
     residual = x
-    graph.owner = f"{prefix}.norm1"
-    x = graph.norm(x)
+    if block.norm == LAYER_NORM:
+        graph.owner = f"{prefix}.norm1"
+        x = graph.norm(x)
     graph.owner = f"{prefix}.qkv"
     x = graph.linear(x, 3 * block.attention_width)
     graph.owner = f"{prefix}.scores"
@@ -91,8 +93,9 @@ def _vit(graph: Graph, prefix: str, block: ViTBlock, x: Node) -> Node:
     x = graph.linear(x, block.width)
     graph.owner = f"{prefix}.add1"
     x = residual = graph.add(residual, x)
-    graph.owner = f"{prefix}.norm2"
-    x = graph.norm(x)
+    if block.norm == LAYER_NORM:
+        graph.owner = f"{prefix}.norm2"
+        x = graph.norm(x)
     graph.owner = f"{prefix}.fc1"
     x = graph.gelu(graph.linear(x, block.mlp_width))
     graph.owner = f"{prefix}.fc2"

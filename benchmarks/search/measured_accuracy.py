@@ -11,33 +11,33 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.search.value_cache import KeptValues
-from objectives.objective import FloatArray
 from objectives.workers.shared_objective import SharedObjective, shared
+from search_space.arrays import Floats
 from search_space.files.cache_folder import cache_folder
 from search_space.genotype import Genotype
 from search_space.space import Space
 from supernet.checkpoints import built_in_checkpoint
 
 BATCH = 20
-"""Subnets of each worker between two writes of the file, so that what is stopped goes on there."""
+"""Subnets per worker between two writes of the file, from which an interrupted run resumes."""
 
 
 class MeasuredAccuracy:
-    """Accuracies in %, measured where the file does not hold them. A context manager.
+    """Accuracies in %, measured unless the file holds them. A context manager.
 
     Args:
-        space: What genotypes mean.
-        file: Where accuracies are kept; unless told, in the user's cache folder.
-        val_images: Images that score a subnet; as many as a study takes unless told.
-        calibration_images: Images for its batch-norm statistics; likewise.
-        workers: Processes that measure; changes no value.
+        space: The search space of the genotypes.
+        file: File of the accuracies; default: in the user's cache folder.
+        val_images: Images that score a subnet; default: as in a study.
+        calibration_images: Images for its batch-norm statistics; default: as in a study.
+        workers: Number of processes; does not change values.
 
     Attributes:
-        decides: All that an accuracy depends on but the genotype.
-        measured: How many were measured by this object.
+        decides: Everything that an accuracy depends on except the genotype.
+        measured: Number of accuracies that this object measured.
 
     Raises:
-        H4HError: No checkpoint is shipped for `space`, there are not so many images, or the file cannot be
+        H4HError: No checkpoint is shipped for `space`, there are too few images, or the file cannot be
             used.
     """
 
@@ -78,7 +78,7 @@ class MeasuredAccuracy:
         if isinstance(self._oracle, SharedObjective):
             self._oracle.close()
 
-    def __call__(self, genotypes: Sequence[Genotype]) -> FloatArray:
+    def __call__(self, genotypes: Sequence[Genotype]) -> Floats:
         """Accuracies (n,) of n genotypes."""
         canonical = [self._space.canonical(genotype) for genotype in genotypes]
         names = [",".join(map(str, genotype)) for genotype in canonical]
@@ -97,7 +97,7 @@ class MeasuredAccuracy:
         return np.array([self._known[name] for name in names], dtype=np.float64)
 
 
-def measured_accuracy(space: Space, genotypes: Sequence[Genotype]) -> FloatArray:
+def measured_accuracy(space: Space, genotypes: Sequence[Genotype]) -> Floats:
     """Accuracies in % (n,) of n genotypes, measured and kept as `MeasuredAccuracy` does unless told more.
 
     Raises:

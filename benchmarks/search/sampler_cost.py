@@ -1,15 +1,17 @@
-"""What samplers cost themselves: `python -m benchmarks.search.sampler_cost [--sampler A,B,...] [--json]`, on one core.
+"""Computing time of the samplers themselves, on one core.
 
-A study of cheap objectives in memory, generation after generation. For each sampler:
+    python -m benchmarks.search.sampler_cost [--sampler A,B,...] [--json]
 
-| figure | what | wanted |
+Runs a study of cheap objectives in memory, generation after generation. For each sampler:
+
+| figure | meaning | target |
 |---|---|---|
 | `generation_ms` | ask and tell of one generation, median of the last five | well below a second |
-| `replay_s` | all of them together: what going on with such a study costs | |
-| `times_random` | `generation_ms` over that of `random` in the same run | |
+| `replay_s` | sum over all generations: the cost of resuming such a study | |
+| `times_random` | `generation_ms` divided by that of `random` in the same run | |
 
-Times are CPU times of the sampler alone. `optuna-gp` takes seconds per network and `surrogate`
-seconds per generation (`benchmarks.search.surrogate_savings`): they are measured only where named.
+Times are CPU times of the sampler alone. `optuna-gp` takes seconds per network and `surrogate` seconds per
+generation (`benchmarks.search.surrogate_savings`), so both are measured only if named.
 """
 
 from __future__ import annotations
@@ -64,7 +66,7 @@ def study_over(space: DesignSpace) -> Study:
 def sampler_times(
     name: str, space: DesignSpace, *, evaluations: int, population: int, seed: int
 ) -> list[float]:
-    """CPU seconds that the sampler called `name` takes: to be made, then for each generation."""
+    """CPU seconds that the sampler `name` takes for its creation, then for each generation."""
     study = study_over(space)
     context = SamplerContext(space=space, study=study, population=population, seed=seed)
     start = time.process_time()
@@ -87,7 +89,7 @@ def sampler_times(
 
 
 def figures(names: Sequence[str], space: DesignSpace, **settings: int) -> dict[str, dict[str, float]]:
-    """The figures of each sampler; `random` is always among them."""
+    """Figures of each sampler, always including `random`."""
     result = {}
     for name in dict.fromkeys(["random", *names]):
         spent = sampler_times(name, space, **settings)
@@ -98,7 +100,7 @@ def figures(names: Sequence[str], space: DesignSpace, **settings: int) -> dict[s
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints the figures.
+    """Runs the command.
 
     Raises:
         UnknownNameError: There is no such sampler or space.

@@ -1,9 +1,9 @@
-"""Substitute kernels against torch's own, and what they do to a training step on this CPU.
+"""Speed of our CPU kernels against torch's own, alone and in a training step.
 
     python -m benchmarks.supernet.cpu_kernels [--json]
 
-Every figure is a ratio of two things measured in turn in this run (median of several rounds), above 1 where
-the substitute is faster.
+Every figure is a ratio of two times measured in turn in this run (median of several rounds). It is above 1 if
+our kernel is faster.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _seconds(run: Callable[[], object]) -> float:
 
 
 def ratio(ours: Callable[[], object], theirs: Callable[[], object]) -> float:
-    """Time of `theirs` over time of `ours`; both run in turn, after a warm-up of each."""
+    """Time of `theirs` divided by that of `ours`; both run in turn after a warm-up."""
     ours(), theirs()
     pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(ROUNDS)]
     return median(second for _, second in pairs) / median(first for first, _ in pairs)
@@ -82,7 +82,7 @@ def largest_step(dtype: torch.dtype) -> Callable[[], None]:
 
 
 def step_ratio(dtype: torch.dtype) -> tuple[float, float]:
-    """That step: ratio of both substitutes, and ours in images/s."""
+    """Ratio for that step with both kernels, and our speed in images/s."""
     ours = largest_step(dtype)
 
     def theirs() -> None:
@@ -97,7 +97,7 @@ def step_ratio(dtype: torch.dtype) -> tuple[float, float]:
 
 
 def largest_step_seconds(precision: str, keep: bool) -> float:
-    """Time of that step, with freed memory kept by the C library or not."""
+    """Seconds of that step, with or without freed memory kept by the C library."""
     if keep:
         keep_freed_memory()
     step = largest_step(PRECISIONS[precision])
@@ -106,7 +106,7 @@ def largest_step_seconds(precision: str, keep: bool) -> float:
 
 
 def allocator_ratio(precision: str) -> float:
-    """Step time without over step time with kept memory; each in a process of its own, as it stays set."""
+    """Step time without kept memory divided by that with it, each in a separate process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         kept, returned = (
             pool.submit(largest_step_seconds, precision, keep).result() for keep in (True, False)
@@ -116,7 +116,7 @@ def allocator_ratio(precision: str) -> float:
 
 def main() -> None:
     parser = Parser(
-        prog="python -m benchmarks.supernet.cpu_kernels", description="Substitute kernels against torch's."
+        prog="python -m benchmarks.supernet.cpu_kernels", description="Compare our CPU kernels with torch's."
     )
     parser.add_argument("--precision", default="auto", help="bf16, fp32 or auto (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")

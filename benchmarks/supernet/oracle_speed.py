@@ -1,31 +1,34 @@
-"""The accuracy oracle, old and new in turn: `python -m benchmarks.supernet.oracle_speed [--quick] [--json]`.
+"""Speed of the accuracy oracle against simpler ways to score the same subnets.
 
-The 32 offspring of a generation in mid-search (`mid_search.txt`), scored in five ways:
+    python -m benchmarks.supernet.oracle_speed [--quick] [--json]
 
-| way | what |
+Scores the 32 offspring of a generation in mid-search (`mid_search.txt`) in five ways:
+
+| way | description |
 |---|---|
-| naive | float32, channels first, weight slices copied, batch norm reset and averaged, one by one |
-| alone | this oracle, one subnet at a time |
-| together | this oracle, what subnets have in common computed once |
+| naive | float32, channels first, copied weight slices, batch norm reset and averaged, one by one |
+| alone | the oracle, one subnet at a time |
+| together | the oracle, with shared computation of shared leading blocks |
 | together, bf16 | the same with --precision bf16 |
 | together, int8 | the same with --precision int8 |
 
-| figure | what |
+| figure | meaning |
 |---|---|
-| `speedup_over_naive` | time of naive over that of together; with `bf16_` or `int8_` before it, in these |
-| `sharing_speedup` | time of alone over that of together |
-| `sharing_bound` | operations of all subnets over those of distinct beginnings: what sharing can give |
-| `flops_fraction` | time of together over that of float32 matrix products with as many operations |
-| `bf16_flops_fraction` | time in bf16 over that of bf16 matrix products |
-| `naive_flops_fraction` | time of naive over that of float32 matrix products |
-| `peak_memory_mb` | most by which a process grew while it scored together, in any precision |
-| `memory_mb` | by how much it was allowed to, `--memory` |
-| `bf16_difference` | accuracy in bf16 less that in float32: mean and largest, in points |
+| `speedup_over_naive` | time of naive divided by that of together; prefixed by `bf16_` or `int8_` for these |
+| `sharing_speedup` | time of alone divided by that of together |
+| `sharing_bound` | operations of all subnets divided by those of distinct leading parts: the limit of sharing
+|
+| `flops_fraction` | time of together divided by that of as many operations in float32 matrix products |
+| `bf16_flops_fraction` | time in bf16 divided by that of as many operations in bf16 matrix products |
+| `naive_flops_fraction` | time of naive divided by that of as many operations in float32 matrix products |
+| `peak_memory_mb` | maximum growth of a process that scores together, in any precision |
+| `memory_mb` | allowed growth, `--memory` |
+| `bf16_difference` | accuracy in bf16 minus accuracy in float32: mean and largest, in points |
 | `int8_difference` | the same for int8 |
 
-Ways run in turn, in processes of their own, since the oracle changes how a process hands memory back. Each
-has scored a subnet before its clock starts. Times are those of the CPU, so that they bear other work beside
-them; a figure is a ratio of medians over the rounds.
+The ways run in turn in separate processes, because the oracle changes how a process returns memory. Each
+process scores one subnet before its clock starts. Times are CPU times, so other work on the machine affects
+them little. A figure is a ratio of medians over the rounds.
 """
 
 from __future__ import annotations
@@ -50,7 +53,7 @@ from torch import Tensor, nn
 
 from benchmarks.supernet.training_speed import copied_slices
 from objectives.accuracy_objective import Accuracy
-from objectives.objective import FloatArray
+from search_space.arrays import Floats
 from search_space.command.byte_count import parse_bytes
 from search_space.command.command_line import Parser, run_command
 from search_space.complexity import macs
@@ -79,13 +82,13 @@ WAYS = (NAIVE, *PRECISIONS)
 
 @dataclass(frozen=True)
 class Work:
-    """What is scored.
+    """Work of one scoring.
 
     Attributes:
-        subnets: How many of the generation.
-        val_images: How many images score each.
-        calibration_images: How many record its batch-norm statistics.
-        memory: For `Accuracy`.
+        subnets: Number of subnets of the generation.
+        val_images: Number of images that score each.
+        calibration_images: Number of images for its batch-norm statistics.
+        memory: Memory limit of `Accuracy`.
     """
 
     subnets: int
@@ -102,7 +105,7 @@ def generation() -> list[Subnet]:
 
 
 class NaiveNorm:
-    """Batch norm as peers have it: running statistics, reset, then averaged over the calibration images."""
+    """Batch norm as in other code: running statistics, reset, then averaged over the calibration images."""
 
     def __init__(self) -> None:
         self.is_calibrating = True
@@ -118,7 +121,7 @@ class NaiveNorm:
 
 
 class Naive:
-    """The oracle that `NAIVE` stands for."""
+    """The oracle of the way `NAIVE`."""
 
     def __init__(self, work: Work) -> None:
         pack = load_pack(built_in_pack())
@@ -132,7 +135,7 @@ class Naive:
         return torch.split(normalised(pixels, torch.float32).contiguous(), BATCH)
 
     @torch.no_grad()
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         """Accuracies in %."""
         return np.array([self._one(subnet) for subnet in subnets])
 
@@ -161,22 +164,22 @@ def accuracy(work: Work, precision: str) -> Accuracy:
 
 @dataclass(frozen=True)
 class Scorer:
-    """Scores subnets in one way; ready to be timed.
+    """Scorer of subnets in one way, ready to be timed.
 
     Attributes:
-        score: Gives accuracies in %.
-        before_mb: What the process held before.
+        score: Function that returns accuracies in %.
+        before_mb: Memory of the process before.
     """
 
-    score: Callable[[Sequence[Subnet]], FloatArray]
+    score: Callable[[Sequence[Subnet]], Floats]
     before_mb: float
 
 
 @cache
 def scorer(way: str, work: Work) -> Scorer:
-    """That of this process."""
+    """The scorer of this process."""
     if way == NAIVE:
-        score: Callable[[Sequence[Subnet]], FloatArray] = Naive(work)
+        score: Callable[[Sequence[Subnet]], Floats] = Naive(work)
     else:
         oracle = accuracy(work, PRECISIONS[way])
         score = oracle
@@ -192,7 +195,7 @@ def scorer(way: str, work: Work) -> Scorer:
 
 
 def timed(way: str, work: Work) -> tuple[float, list[float], float]:
-    """CPU seconds, accuracies, by how much the process grew at most, in MB; runs in a process of its own."""
+    """CPU seconds, accuracies, and maximum growth of the process in MB; runs in a separate process."""
     torch.set_num_threads(1)  # as the oracle has it
     ready = scorer(way, work)
     subnets = generation()[: work.subnets]
@@ -202,13 +205,13 @@ def timed(way: str, work: Work) -> tuple[float, list[float], float]:
 
 
 def _status_mb(name: str) -> float:
-    """``VmRSS``, what this process holds, or ``VmHWM``, the most that it has held (Linux)."""
+    """``VmRSS``, the memory of this process, or ``VmHWM``, its peak, in MB (Linux)."""
     (line,) = (one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith(name))
     return int(line.split()[1]) * 1024 / 1e6
 
 
 def matrix_rate(dtype: torch.dtype, rounds: int = 15) -> float:
-    """Multiply-accumulates in a second of CPU time, product of matrices, best of some rounds."""
+    """Multiply-accumulates per CPU second of a matrix product, best of several rounds."""
     torch.set_num_threads(1)
     a, b = torch.randn(2, 1536, 1536).to(dtype)
     times = []
@@ -220,7 +223,7 @@ def matrix_rate(dtype: torch.dtype, rounds: int = 15) -> float:
 
 
 def sharing_bound(subnets: Sequence[Subnet]) -> float:
-    """Operations of all subnets over operations of what is distinct in them."""
+    """Operations of all subnets divided by those of their distinct leading parts."""
     supernet = Supernet(load_space(SPACE))
     chains = [tuple(parts(supernet, subnet)) for subnet in subnets]
     alone = sum(part.macs for chain in chains for part in chain)
@@ -231,7 +234,7 @@ def measure(work: Work, rounds: int) -> dict[str, Any]:
     """All figures.
 
     Raises:
-        H4HError: The oracle gives a subnet another value together with others than alone.
+        H4HError: The oracle scores a subnet differently alone and together with others.
     """
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     values: dict[str, list[float]] = {}
@@ -280,12 +283,12 @@ def measure(work: Work, rounds: int) -> dict[str, Any]:
     }
 
 
-def _spread(points: FloatArray) -> dict[str, float]:
+def _spread(points: Floats) -> dict[str, float]:
     return {"mean": float(points.mean()), "largest": float(np.abs(points).max())}
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Runs the command."""
     parser = Parser(
         prog="python -m benchmarks.supernet.oracle_speed", description=(__doc__ or "").splitlines()[0]
     )

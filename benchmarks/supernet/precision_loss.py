@@ -1,11 +1,13 @@
-"""What bf16 and int8 change in accuracies and in their order: `python -m benchmarks.supernet.precision_loss [--json]`.
+"""Change of accuracies and of their order by bf16 and int8 scoring.
 
-The same subnets, spread over families and multiply-accumulates, are scored as a search scores them
-(`--precision fp32|bf16|int8`) and each precision is held against float32.
+    python -m benchmarks.supernet.precision_loss [--json]
 
-| figure | what |
+The same subnets, spread over families and multiply-accumulates, are scored as in a search
+(`--precision fp32|bf16|int8`), and each precision is compared with float32.
+
+| figure | meaning |
 |---|---|
-| `difference` | accuracy less that in float32, in points: mean, standard deviation, largest |
+| `difference` | accuracy minus accuracy in float32, in points: mean, standard deviation, largest |
 | `tau` | Kendall's tau-b of the two orders |
 | `families` | mean and largest drop from float32 in each family, in points |
 | `seconds` | CPU seconds of one scoring |
@@ -24,7 +26,7 @@ from scipy import stats
 
 from benchmarks.supernet.ranking_quality import spread
 from objectives.accuracy_objective import Accuracy
-from objectives.objective import FloatArray
+from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from search_space.families import Family, family
@@ -38,8 +40,8 @@ SPACE = "cifar32"
 EXACT = "fp32"
 
 
-def scored(subnets: list[Subnet], precision: str) -> tuple[FloatArray, float]:
-    """Accuracies of `subnets` in %, and the CPU seconds they took."""
+def scored(subnets: list[Subnet], precision: str) -> tuple[Floats, float]:
+    """Accuracies of `subnets` in %, and the CPU seconds of the scoring."""
     score = Accuracy(
         checkpoint=built_in_checkpoint(SPACE),
         space=load_space(SPACE),
@@ -52,8 +54,8 @@ def scored(subnets: list[Subnet], precision: str) -> tuple[FloatArray, float]:
     return values, time.process_time() - start
 
 
-def compared(values: FloatArray, exact: FloatArray, families: list[Family]) -> dict[str, Any]:
-    """The figures of one precision, all but its seconds."""
+def compared(values: Floats, exact: Floats, families: list[Family]) -> dict[str, Any]:
+    """Figures of one precision, without its seconds."""
     difference = values - exact
     drops = {each: exact[of] - values[of] for each in Family if (of := np.array(families) == each).any()}
     return {
@@ -71,7 +73,7 @@ def compared(values: FloatArray, exact: FloatArray, families: list[Family]) -> d
 
 
 def measure(count: int, seed: int) -> dict[str, Any]:
-    """All figures, by precision."""
+    """All figures by precision."""
     subnets = spread(load_space(SPACE), count, seed)
     families = [family(subnet) for subnet in subnets]
     found = {precision: scored(subnets, precision) for precision in SCORED_IN}
@@ -87,12 +89,12 @@ def measure(count: int, seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Runs the command."""
     parser = Parser(
         prog="python -m benchmarks.supernet.precision_loss", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("--subnets", type=int, default=40, help="how many (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="draws them (default: %(default)s)")
+    parser.add_argument("--subnets", type=int, default=40, help="number of subnets (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the subnets (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     if options.subnets < len(Family):

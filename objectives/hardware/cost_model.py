@@ -1,4 +1,4 @@
-"""Latency and energy of a whole network in its best mapping, with a breakdown op by op.
+"""Cost model: latency and energy of a network in its best mapping, with a breakdown per op.
 
 All numbers are multiples of 1/1024 cycle or pJ, so totals are exactly the sums of their parts.
 """
@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 
 from objectives.hardware.mapping.mapper import Mapper, Mapping, Segment
-from objectives.hardware.mapping.op_splits import Shares, channels_of, macro_options
+from objectives.hardware.mapping.op_splits import SplitCosts, channels_of, macro_options
 from objectives.hardware.mapping.placement import STAY
 from objectives.hardware.mapping.segment import Point, Way, npu_heads, segment_costs
 from objectives.hardware.npu_model import create_npu_model
-from objectives.hardware.op import FloatArray, Op
+from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC
+from search_space.arrays import Floats
 
 VERSION = "5"
-"""Changes whenever equal networks and SoC files may cost something else than before."""
+"""Version of the cost model; changes whenever the cost of an equal network on an equal SoC may change."""
 
 PJ_PER_MJ = 1e9
 
@@ -33,28 +34,28 @@ class OpCost:
     ``energy_pj`` is the sum of the five parts.
 
     Attributes:
-        schema: ``npu``, ``cim`` or ``split``.
-        split: NPU | CIM in output channels, heads or q/k/v matrices; empty if not split.
-        placement: Where the macros' share of the output is afterwards: ``sram`` (also for none) or
+        schema: Device: ``npu``, ``cim`` or ``split``.
+        split: NPU share | CIM share in output channels, heads or q/k/v matrices; empty if not split.
+        placement: Place of the macros' share of the output afterwards: ``sram`` (also without a share) or
             ``macros``.
         macros: Macros in use.
         npu_channels: Output channels computed on the NPU (over all heads for products).
         cim_channels: Output channels computed on the macros.
-        npu_cycles: Time of the NPU's part.
-        cim_cycles: Time of the macros' part.
-        fetch_cycles: What the NPU has to wait for, from the macros; part of `transfer_cycles`.
-        transfer_cycles: All on the network-on-chip.
-        tail_cycles: Activation function of the macros' part, on the NPU.
-        mac_pj: Multiply-accumulates of both.
-        sram_pj: Activations: SRAM and the macros' buffers.
-        mram_pj: Weights read by the NPU and in the macros.
-        noc_pj: Transfers.
-        static_pj: Leakage and idle clocks over the time of the op.
-        sram_bytes: Read from and written to SRAM.
-        mram_bytes: Weights read.
-        noc_bytes: Sent over the network, a multicast counted once.
-        cim_weight_bytes: Weights that have to reside in the macros.
-        bound: What decides the time: ``compute``, ``memory`` or ``transfer``.
+        npu_cycles: Time of the NPU's share.
+        cim_cycles: Time of the macros' share.
+        fetch_cycles: Time that the NPU waits for data from the macros; part of `transfer_cycles`.
+        transfer_cycles: Time of all transfers over the network-on-chip.
+        tail_cycles: Time of the activation function of the macros' share, on the NPU.
+        mac_pj: Energy of the multiply-accumulates of both.
+        sram_pj: Energy of the activations in SRAM and in the macros' buffers.
+        mram_pj: Energy of the weights read by the NPU and in the macros.
+        noc_pj: Energy of the transfers.
+        static_pj: Energy of leakage and idle clocks over the time of the op.
+        sram_bytes: Bytes read from and written to SRAM.
+        mram_bytes: Weight bytes read.
+        noc_bytes: Bytes sent over the network, a multicast counted once.
+        cim_weight_bytes: Bytes of weights that have to reside in the macros.
+        bound: Resource that decides the time: ``compute``, ``memory`` or ``transfer``.
     """
 
     schema: str
@@ -81,13 +82,13 @@ class OpCost:
 
     @property
     def cycles(self) -> float:
-        """Time of the op, in NPU cycles."""
+        """Time of the op in NPU cycles."""
         npu = self.fetch_cycles + self.npu_cycles
         return max(npu, self.transfer_cycles + self.cim_cycles) + self.tail_cycles
 
     @property
     def energy_pj(self) -> float:
-        """Energy of the op, in pJ."""
+        """Energy of the op in pJ."""
         return self.mac_pj + self.sram_pj + self.mram_pj + self.noc_pj + self.static_pj
 
 
@@ -98,10 +99,10 @@ class NetworkCost:
     Attributes:
         latency_ms: Time of one inference.
         energy_mj: Energy of one inference.
-        cim_weight_bytes: Weights that reside in the macros.
+        cim_weight_bytes: Bytes of weights that reside in the macros.
         macros: Macros in use.
-        deployment_s: Time to write them, once; part of no inference.
-        deployment_mj: Energy to write them, once.
+        deployment_s: Time to write the weights into the macros, once; not part of an inference.
+        deployment_mj: Energy to write the weights into the macros, once.
         ops: Cost of each op, in order.
     """
 
@@ -115,7 +116,7 @@ class NetworkCost:
 
 
 class CostModel:
-    """Costs networks on one SoC, and remembers what it has seen.
+    """Costs of networks on one SoC; remembers ops and segments.
 
     Example:
         >>> from objectives import CostModel, load_soc
@@ -129,14 +130,14 @@ class CostModel:
 
     Args:
         soc: The chip.
-        mapping: What the mapping minimises (``latency``, ``energy``, ``edp``), or the device it is forced to
-            (``npu``, ``cim``).
-        npu_model: What gives the NPU's cycles: `analytic`, or Arm's compiler `vela`.
+        mapping: Cost that the mapping minimises (``latency``, ``energy``, ``edp``), or the one device that it
+            uses (``npu``, ``cim``).
+        npu_model: Model of the NPU's cycles: ``analytic``, or Arm's compiler ``vela``.
 
     Raises:
         UnknownNameError: There is no such mapping or model.
-        VelaError: `vela` is not installed, or knows no such NPU.
-        H4HError: A chip without macros is to be forced onto them.
+        VelaError: The compiler is not installed, or does not support such an NPU.
+        H4HError: The mapping is ``cim``, but the chip has no macros.
     """
 
     def __init__(self, soc: SoC, mapping: str = "latency", *, npu_model: str = "analytic") -> None:
@@ -146,7 +147,7 @@ class CostModel:
         self._breakdowns: dict[tuple[tuple[Op, ...], tuple[Way, ...], int], list[OpCost]] = {}
 
     def fingerprint(self) -> dict[str, str]:
-        """What decides the costs of a given network."""
+        """Everything that decides the cost of a given network."""
         return {
             "hardware": self.soc.name,
             "hardware_digest": self.soc.digest,
@@ -156,10 +157,10 @@ class CostModel:
         }
 
     def network(self, ops: Sequence[Op], read_again: Collection[int] = ()) -> NetworkCost:
-        """Cost of one network, op by op.
+        """Cost of one network with a breakdown per op.
 
         Args:
-            ops: In order; may be empty.
+            ops: Ops in order; may be empty.
             read_again: Indices of ops whose output is read again later (residuals), not only by the next op.
 
         Raises:
@@ -184,20 +185,20 @@ class CostModel:
 
     def totals(
         self, networks: Sequence[Sequence[Op]], read_again: Sequence[Collection[int]] | None = None
-    ) -> tuple[FloatArray, FloatArray]:
-        """Latency and energy of many networks, equal to what `network` says of each.
+    ) -> tuple[Floats, Floats]:
+        """Latency and energy of many networks, equal to those of `network`.
 
         Args:
             networks: n networks.
-            read_again: For each what `network` takes under this name.
+            read_again: Argument `read_again` of `network` for each.
 
         Returns:
             Latency in ms (n,) and energy in mJ (n,).
         """
         self.mapper.learn(op for ops in networks for op in ops)
-        kept = read_again if read_again is not None else [()] * len(networks)
+        indices = read_again if read_again is not None else [()] * len(networks)
         pairs = [
-            self._totals(self.mapper.find(ops, again)) for ops, again in zip(networks, kept, strict=True)
+            self._totals(self.mapper.find(ops, again)) for ops, again in zip(networks, indices, strict=True)
         ]
         table = np.array(pairs, dtype=np.float64).reshape(len(pairs), 2)
         return table[:, 0], table[:, 1]
@@ -208,17 +209,20 @@ class CostModel:
     def _breakdown(self, segment: Segment, point: Point, choice: int, macros: int) -> list[OpCost]:
         key = (segment.ops, point.ways, choice)
         if key not in self._breakdowns:
-            tables = [self.mapper.table(op) for op in segment.ops]
+            splits = [self.mapper.splits(op) for op in segment.ops]
+            costs = segment_costs(splits, self.soc)
             self._breakdowns[key] = [
-                _op_cost(table, way, costs.at(choice, way.placement, way.split, way.mode), choice, macros)
-                for table, costs, way in zip(tables, segment_costs(tables, self.soc), point.ways, strict=True)
+                _op_cost(
+                    op_splits, way, op_costs.at(choice, way.placement, way.split, way.mode), choice, macros
+                )
+                for op_splits, op_costs, way in zip(splits, costs, point.ways, strict=True)
             ]
         return self._breakdowns[key]
 
 
-def _op_cost(table: Shares, way: Way, numbers: dict[str, Any], choice: int, macros: int) -> OpCost:
-    npu_channels = int(table.channels[way.split])
-    cim_channels = channels_of(table.op) - npu_channels
+def _op_cost(splits: SplitCosts, way: Way, numbers: dict[str, Any], choice: int, macros: int) -> OpCost:
+    npu_channels = int(splits.channels[way.split])
+    cim_channels = channels_of(splits.op) - npu_channels
     schema = "npu" if not cim_channels else "split" if npu_channels else "cim"
     numbers.pop("macro_bytes")
     if not cim_channels:
@@ -226,22 +230,22 @@ def _op_cost(table: Shares, way: Way, numbers: dict[str, Any], choice: int, macr
     whole = {name: round(numbers.pop(name)) for name in ("sram_bytes", "noc_bytes")}
     return OpCost(
         schema=schema,
-        split=_split_text(table, way.split) if schema == "split" else "",
+        split=_split_text(splits, way.split) if schema == "split" else "",
         placement="macros" if way.mode == STAY else "sram",
         macros=macros if cim_channels else 0,
         npu_channels=npu_channels,
         cim_channels=cim_channels,
         cim_weight_bytes=round(numbers.pop("weight_bytes")),
-        bound=_bound(table, way.split, choice, numbers),
+        bound=_bound(splits, way.split, choice, numbers),
         **whole,
         **numbers,
     )
 
 
-def _split_text(table: Shares, split: int) -> str:
+def _split_text(splits: SplitCosts, split: int) -> str:
     """NPU share | CIM share."""
-    op, channels = table.op, int(table.channels[split])
-    heads = npu_heads(table, split)
+    op, channels = splits.op, int(splits.channels[split])
+    heads = npu_heads(splits, split)
     if heads is not None:
         return f"{heads}|{op.heads - heads} heads"
     if op.heads > 1:
@@ -250,12 +254,12 @@ def _split_text(table: Shares, split: int) -> str:
     return f"{channels}|{channels_of(op) - channels} ch"
 
 
-def _bound(table: Shares, split: int, choice: int, numbers: dict[str, float]) -> str:
+def _bound(splits: SplitCosts, split: int, choice: int, numbers: dict[str, float]) -> str:
     npu = numbers["fetch_cycles"] + numbers["npu_cycles"]
     if npu >= numbers["transfer_cycles"] + numbers["cim_cycles"]:
         if numbers["fetch_cycles"] > numbers["npu_cycles"]:
             return "transfer"
-        return "memory" if table.npu_waits[split] else "compute"
+        return "memory" if splits.npu_waits[split] else "compute"
     if numbers["transfer_cycles"] > numbers["cim_cycles"]:
         return "transfer"
-    return "memory" if table.cim.waits[choice, split] else "compute"
+    return "memory" if splits.cim.waits[choice, split] else "compute"

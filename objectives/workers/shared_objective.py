@@ -8,9 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
-from objectives.objective import Dependency, Direction, FloatArray, Objective
+from objectives.objective import Dependency, Direction, Objective
 from objectives.workers.local_team import LocalTeam
 from search_space import complexity
+from search_space.arrays import Floats
 from search_space.subnet import Subnet
 
 
@@ -22,7 +23,7 @@ class Team(Protocol):
         """How many shares are measured at a time, at least 1."""
         ...
 
-    def measure(self, parts: Sequence[Sequence[Subnet]]) -> list[FloatArray]:
+    def measure(self, parts: Sequence[Sequence[Subnet]]) -> list[Floats]:
         """Values of each part, in order, whichever worker measures it.
 
         Raises:
@@ -73,7 +74,7 @@ class SharedObjective:
     def is_expensive(self) -> bool:
         return self._objective.is_expensive
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         """Values of n subnets, float64 (n,), in order.
 
         Raises:

@@ -14,6 +14,7 @@ from itertools import combinations
 
 import numpy as np
 
+from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.families import Family
 from studies.analysis.outside_bounds import outside_bounds
@@ -21,7 +22,6 @@ from studies.analysis.tradeoff import Gain, Tradeoff, cost_saved, quality_gained
 from studies.design_space.chip_choices import HARDWARE
 from studies.study.evaluation import Evaluation
 from studies.study.fingerprint import SEARCH_HARDWARE, short
-from studies.study.pareto_front import Floats
 from studies.study.study import Goal, Study
 
 QUALITY, COSTS = "acc", ("lat", "energy")

@@ -231,7 +231,7 @@ def score_front(plan: ValidationPlan, console: Console) -> list[HeldOutScore]:
     # A network is scored once, on however many chips the study has it.
     networks = list(dict.fromkeys(plan.study.network(one.genotype) for one, _ in plan.chosen))
     with console.status("batch-norm statistics") if show else nullcontext():
-        calibrated = shared_oracle.calibrated(
+        calibrated = shared_oracle.calibrate(
             supernet,
             [plan.space.decode(one) for one in networks],
             oracle.prepare(calibration_images, precision=precision, device=device),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from search_space.arrays import Floats
 from search_space.errors import H4HError, UnknownNameError
 from studies.presentation.text_table import number_text
 from studies.study.constraint import Constraint
 from studies.study.evaluation import Evaluation
-from studies.study.pareto_front import Floats
 from studies.study.study import Study
 
 KNEE = "knee"

@@ -228,7 +228,7 @@ class Chips:
         Raises:
             H4HError: The file has no such variant.
         """
-        return chip.over(self.given).of(self.file)
+        return self.file.variant(chip.over(self.given))
 
     @property
     def greatest(self) -> SoC:

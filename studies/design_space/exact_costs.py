@@ -8,11 +8,10 @@ import numpy as np
 
 from objectives.hardware import CostModel
 from objectives.hardware.chip import Chip
-from objectives.objective import FloatArray
 from objectives.population.cost_tables import SpaceTables
-from objectives.population.gene_table import Genotypes
 from objectives.population.size_tables import SIZES, SizeTables
 from objectives.registry import registered_objectives
+from search_space.arrays import Floats, Genotypes
 from search_space.space import Space
 from studies.design_space.design_space import DesignSpace
 
@@ -21,7 +20,7 @@ LEAST_SHARE = 0.95
 """Least share of designs that the tables must cover. The cost model computes the others once they are about to
 be chosen."""
 
-Totals = Callable[[SpaceTables, Genotypes], tuple[FloatArray, FloatArray]]
+Totals = Callable[[SpaceTables, Genotypes], tuple[Floats, Floats]]
 """Latencies and energies of networks from tables."""
 
 
@@ -67,15 +66,15 @@ class ExactQuantities:
         self._sizes = SizeTables(space.networks) if sizes else None
         self.names = (*sizes, *self._of_totals, *self._by_chip)
 
-    def __call__(self, genotypes: Genotypes) -> dict[str, FloatArray]:
+    def __call__(self, genotypes: Genotypes) -> dict[str, Floats]:
         """Each of `names` (n,), in the objectives' units, of genotypes (n, genes)."""
         return self._values(genotypes, SpaceTables.totals)
 
-    def estimate(self, genotypes: Genotypes) -> dict[str, FloatArray]:
+    def estimate(self, genotypes: Genotypes) -> dict[str, Floats]:
         """The same from tables alone, as if the macros could hold the weights of every network."""
         return self._values(genotypes, SpaceTables.estimates)
 
-    def _values(self, genotypes: Genotypes, totals: Totals) -> dict[str, FloatArray]:
+    def _values(self, genotypes: Genotypes, totals: Totals) -> dict[str, Floats]:
         networks = genotypes[:, : len(self._space.networks.genes)]
         values = {} if self._sizes is None else dict(self._sizes(networks))
         if self._of_totals or self._by_chip:

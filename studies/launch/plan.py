@@ -199,15 +199,15 @@ def _check_racing(
     check_racing(names, constraints)
     if settings.search_hardware is not None:
         raise SettingError(
-            "--racing scores each network against one front, but with --search-hardware the value of a network "
-            "depends on its chip: leave out one of them"
+            "--racing scores each network against one front, but with --search-hardware its value depends on "
+            "its chip: leave out one of them"
         )
     if settings.dask is not None or (settings.workers or 1) > 1:
         raise SettingError("--racing scores in this process: leave out --dask, and --workers above 1")
 
 
 def _checkpoint(settings: StudySettings, space: Space, *, needs_accuracy: bool) -> Path | None:
-    """File of the supernet that measures accuracy, checked together with the images; None without accuracy."""
+    """File of the supernet that measures accuracy, checked with the images; None without accuracy."""
     checkpoint = Path(settings.checkpoint) if settings.checkpoint is not None else None
     if not needs_accuracy:
         checkpoint = None

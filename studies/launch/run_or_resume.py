@@ -96,8 +96,8 @@ def introduction(plan: Plan) -> list[str]:
     searched = plan.chips.choices
     over = f" on {len(searched.chips)} chips ({searched})" if searched.genes else ""
     lines = [
-        f"study {plan.study!r} in {plan.database}: {', '.join(plan.names)} over space {plan.space.name}{over}, "
-        f"{plan.search.sampler}, {plan.search.population} subnets per generation, until {plan.search.rules}"
+        f"study {plan.study!r} in {plan.database}: {', '.join(plan.names)} over space {plan.space.name}{over}"
+        f", {plan.search.sampler}, {plan.search.population} subnets per generation, until {plan.search.rules}"
     ]
     if plan.search.warm is not None:
         warm = plan.search.warm

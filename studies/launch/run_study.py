@@ -94,7 +94,7 @@ class LoadedStudy:
             import pandas
         except ImportError as error:
             raise H4HError(
-                "to_frame() needs pandas, which is not installed: run `pip install pandas`, or use evaluations()"
+                "to_frame() needs pandas: run `pip install pandas`, or use evaluations()"
             ) from error
         return pandas.DataFrame(self.evaluations())
 
@@ -256,6 +256,6 @@ def _check_own(study: Study, settings: StudySettings, objectives: Sequence[objec
         if name not in known_objectives() and not is_reference(name) and name not in names:
             code = study.fingerprint.get(f"{name}_code", "an object")
             raise H4HError(
-                f"study {study.name!r} was made with an objective of your own, {name!r} ({code}): pass it, as "
-                f"in resume(objectives=[...])"
+                f"study {study.name!r} was made with an objective of your own, {name!r} ({code}): pass it, "
+                f"as in resume(objectives=[...])"
             )

@@ -87,8 +87,8 @@ def end_line(settings: StudySettings, study: Study, last: Progress) -> str:
     if last.stopped_by == EXHAUSTED:
         networks = "pairs of network and chip" if study.hardware_choices else "networks"
         return (
-            f"stopped: all {study.search_space.cardinality} {networks} of space {study.space!r} are evaluated, "
-            f"nothing is left to search"
+            f"stopped: all {study.search_space.cardinality} {networks} of space {study.space!r} are evaluated"
+            f", nothing is left to search"
         )
     assert last.stopped_by is not None, "a search says what stopped it"
     return f"stopped by --{last.stopped_by} {settings.stop_rules()[last.stopped_by]:g}"

@@ -17,7 +17,7 @@ from studies.study.settings import StudySettings
 from studies.study.study import Study
 
 CHIP_OPTIONS = ("macros", "units", "npu_model", "mapping")
-"""What a study and a profile may say of a chip beside its name."""
+"""Settings of the chip besides its name, which a study and a profile share."""
 
 
 def command_text(module: str, words: Sequence[str]) -> str:
@@ -28,12 +28,12 @@ def command_text(module: str, words: Sequence[str]) -> str:
 
 
 def profile_command(space: str, network: Genotype, hardware: Mapping[str, object]) -> str:
-    """The command that shows where the time and energy of one subnet of `space` go.
+    """The command that profiles one subnet op by op.
 
     Args:
-        space: What --space calls it.
-        network: The subnet, without genes of a chip.
-        hardware: Its chip: options by name; those that are None or the default are left out.
+        space: Value of --space.
+        network: Genotype of the subnet, without genes of a chip.
+        hardware: Options of the chip by name; those that are None or the default are left out.
     """
     words = ["--space", space, "--subnet", to_text(network)]
     for name, value in hardware.items():
@@ -46,7 +46,7 @@ def study_command(settings: StudySettings, database: Path, log: Path | None = No
     """The command that runs or resumes a study; settings at their default are left out.
 
     Args:
-        settings: Settings of the study, its name included. Without a stop rule the default one is written out.
+        settings: Settings of the study, its name included. The default stop rule is written out.
         database: File of the study.
         log: File that progress is appended to, if one is.
     """
@@ -59,7 +59,7 @@ def study_command(settings: StudySettings, database: Path, log: Path | None = No
 
 
 def space_name(study: Study) -> str | None:
-    """What --space calls the space of `study`; None for a user's own that came with a checkpoint alone."""
+    """Value of --space for the space of `study`; None if the space came with a checkpoint alone."""
     given = study.settings.get("space")
     if given is not None:
         return str(given)
@@ -67,7 +67,7 @@ def space_name(study: Study) -> str | None:
 
 
 def next_commands(study: Study, evaluation: Evaluation) -> dict[str, str]:
-    """What to do with the subnet, as commands; no profile of a space that has no file known to the study."""
+    """Commands to type next for a subnet, by title; no profile if the space has no known file."""
     settings, network = study.settings, study.network(evaluation.genotype)
     space = space_name(study)
     weights = ["--checkpoint", str(settings["checkpoint"])] if settings.get("checkpoint") else []

@@ -20,11 +20,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from objectives.objective import ACCURACY, BoolArray, ImageObjective, Objective, percent
+from objectives.objective import ACCURACY, ImageObjective, Objective, percent
+from search_space.arrays import Booleans, Floats
 from search_space.errors import H4HError
 from search_space.genotype import Genotype
 from studies.design_space.design_space import DesignSpace
-from studies.search.betting_bound import Floats, is_rejected, upper_bound
+from studies.search.betting_bound import is_rejected, upper_bound
 from studies.search.candidate import Candidate
 from studies.study.constraint import Constraint
 from studies.study.evaluation import Evaluation
@@ -70,7 +71,7 @@ class Runner:
     rival: int | None
     expected: Floats
 
-    def is_hopeless(self, seen: BoolArray) -> bool:
+    def is_hopeless(self, seen: Booleans) -> bool:
         """Whether it is less accurate than its rival, at the confidence of `CONFIDENCE`, given results `seen`."""
         return self.rival is not None and is_rejected(self.rival, seen, self.expected, 1 - CONFIDENCE)
 
@@ -81,7 +82,7 @@ class Heat:
 
     runners: tuple[Runner, ...]
 
-    def __call__(self, place: int, seen: BoolArray) -> bool:
+    def __call__(self, place: int, seen: Booleans) -> bool:
         return self.runners[place].is_hopeless(seen)
 
 
@@ -132,7 +133,7 @@ class Race:
         self._column = list(objectives).index(self._objective)
         self._signs = np.array([-1.0 if each.direction == "max" else 1.0 for each in objectives])
         self._names = [objective.name for objective in objectives]
-        self._right: dict[Genotype, BoolArray] = {}
+        self._right: dict[Genotype, Booleans] = {}
 
     @property
     def objective(self) -> ImageObjective:

@@ -1,10 +1,12 @@
 """Settings of a study: one typed, frozen dataclass for the command line, the store and Python.
 
-**A new setting is one field of `StudySettings`.** Its `setting(...)` gives default, help, unit and check. From
-it follow the option of `studies.run` and its help, the check of its value, the entry in the stored study, the
-words of the commands under ``next:``, and the line in the docstring of the class. What is left to do is to use
-the value, in `studies.launch.plan` or `studies.launch.assembly`. A setting that decides the result of a study
-also belongs in its fingerprint (`SearchPlan.fingerprint`, or the fingerprint of an objective).
+**A new setting is one field of `StudySettings`.** Its `setting(...)` gives default, help, unit and check.
+Five things follow from the field: the option of `studies.run` with its help, the check of a value, the entry
+in the stored study, the words of commands under ``next:``, and the line in the docstring of the class.
+
+What is left to do is to use the value, in `studies.launch.plan` or `studies.launch.assembly`. A setting that
+decides the result of a study also belongs in its fingerprint: `SearchPlan.fingerprint`, or the fingerprint of
+an objective.
 """
 
 from __future__ import annotations
@@ -68,7 +70,7 @@ class StudySettings:
 
     Example:
         >>> from studies import StudySettings
-        >>> settings = StudySettings(objectives=("acc", "lat", "energy"), hardware="u55-256-cim8", generations=12)
+        >>> settings = StudySettings(objectives=("acc", "lat"), hardware="u55-256-cim8", generations=12)
         >>> settings.population, settings.sampler
         (24, 'nsga2')
         >>> StudySettings(population=1)
@@ -83,7 +85,7 @@ class StudySettings:
 
     objectives: tuple[str, ...] = setting(
         ("acc", "lat", "energy"),
-        f"objectives in the order to show: any of {','.join(known_objectives())}, or your own as module:Class",
+        f"objectives, in the order to show: {','.join(known_objectives())}, or your own as module:Class",
         group=WHAT,
         metavar="A,B,...",
         separator=",",
@@ -162,7 +164,8 @@ class StudySettings:
     )
     generations: int | None = setting(
         None,
-        f"number of generations, stored ones included (default: {DEFAULT_GENERATIONS} if there is no other rule)",
+        f"number of generations, stored ones included (default: {DEFAULT_GENERATIONS}, unless another rule "
+        f"is given)",
         group=WHEN,
         metavar="N",
         unit="generations",
@@ -182,10 +185,10 @@ class StudySettings:
         unit="generations",
         least=1,
     )
-    checkpoint: str | Path | None = setting(
+    checkpoint: str | Path | None = setting(  # noqa: RUF009
         None, "trained supernet (default: the shipped one)", group=ACCURACY, metavar="FILE"
     )
-    data: str | Path | None = setting(
+    data: str | Path | None = setting(  # noqa: RUF009
         None,
         "folder of CIFAR-10, CIFAR-100, Fashion-MNIST, or of train/CLASS/*.jpg and val/CLASS/*.jpg (default: "
         "images of CIFAR-10 that are in the repository)",
@@ -262,8 +265,8 @@ class StudySettings:
             raise SettingError("--workers are processes of this machine: leave it out with --dask")
         if self.prefer and self.sampler != PREFERRING:
             raise SettingError(
-                f"--prefer needs --sampler {PREFERRING}, but got --sampler {self.sampler}, which searches the "
-                f"whole front"
+                f"--prefer needs --sampler {PREFERRING}, but got --sampler {self.sampler}, which searches "
+                f"the whole front"
             )
         if self.dataset is not None and self.data is None:
             raise SettingError(f"--dataset {self.dataset} needs --data, the folder that holds it")

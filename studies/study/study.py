@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 
 from objectives.hardware.chip import Chip
+from search_space.arrays import Floats
 from search_space.genotype import Genotype
 from studies.design_space.chip_choices import ChipChoices
 from studies.design_space.design_space import DesignSpace, read_chips, read_design_space
 from studies.study import pareto_front as front
 from studies.study.constraint import Constraint, parse_any_constraint
 from studies.study.evaluation import Evaluation, violations
-from studies.study.pareto_front import Floats
 
 
 @dataclass(frozen=True)
 class Goal:
-    """One objective as the study names it.
+    """One objective of a study.
 
     Attributes:
         name: E.g. ``lat``.
@@ -36,7 +36,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Study:
-    """Everything about a study but its evaluations. Never changes once it is stored.
+    """Everything about a study except its evaluations. Never changes once it is stored.
 
     Example:
         >>> from studies import StudySettings, run_study
@@ -48,11 +48,11 @@ class Study:
     Attributes:
         name: Unique in its database.
         space: Name of the search space.
-        space_definition: The space itself, as `Space.to_dict` gives it, with the choices of hardware if
-            chips are searched as well.
+        space_definition: The space as `to_dict` returns it, with the choices of hardware if chips are
+            searched as well.
         goals: The objectives in the order given.
         constraints: As `parse_constraint` reads them.
-        settings: The options the study was made with, for showing and repeating it.
+        settings: Settings that the study was made with, as `StudySettings.stored` returns them.
         fingerprint: Everything that decides the result; see `studies.study.fingerprint`.
         ideal: Best value of each objective for the hypervolume, in natural values.
         reference: Worst value of each objective for the hypervolume, in natural values.
@@ -131,7 +131,7 @@ class Study:
         return (*self.objectives, *(limit.quantity for limit in self.limits))
 
     def losses(self, evaluations: Sequence[Evaluation]) -> Floats:
-        """Objective values of `evaluations`, shape (n, m), every column minimised; NaN where unknown."""
+        """Objective values of `evaluations` as losses, shape (n, m); NaN where unknown."""
         values = np.array([evaluation.values for evaluation in evaluations], dtype=np.float64)
         return front.losses(values.reshape(len(evaluations), len(self.goals)), self.directions)
 
@@ -164,13 +164,13 @@ class Study:
         return violations(evaluations, self.limits)
 
     def hypervolume(self, evaluations: Sequence[Evaluation]) -> float:
-        """Hypervolume of the feasible ones of `evaluations`, 0 to 1, within this study's own bounds."""
+        """Hypervolume of the feasible `evaluations`, 0 to 1, within this study's own bounds."""
         return front.hypervolume(self.losses(self.front(evaluations)), *self.box)
 
     def contributions(self, members: Sequence[Evaluation]) -> list[float]:
-        """For each member of a front, how much hypervolume would be lost without it."""
+        """Hypervolume that would be lost without each member of a front."""
         return [float(one) for one in front.contributions(self.losses(members), *self.box)]
 
     def spread(self, members: Sequence[Evaluation], count: int) -> list[int]:
-        """Which members of a front stay when only `count` may; those go that add least hypervolume."""
+        """Rows of the `count` members of a front that remain when the least contributors are removed."""
         return front.spread(self.losses(members), *self.box, count)

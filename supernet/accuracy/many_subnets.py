@@ -117,7 +117,7 @@ class Calibrated:
 
 
 @torch.inference_mode()
-def calibrated(
+def calibrate(
     supernet: Supernet,
     subnets: Sequence[Subnet],
     images: PreparedImages,

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
+from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.families import without_vit
 from search_space.space import Space
@@ -21,9 +21,6 @@ from supernet.gradient_conflict.subnet_gradients import (
     parameter_groups,
 )
 from supernet.network.supernet import Supernet
-
-FloatArray = NDArray[np.float64]
-
 
 ATTEMPTS = 1000
 """Draws for one more subnet before a space is said to hold too few."""
@@ -59,9 +56,7 @@ def measure(
     has_hybrids = any(max(stage.vit_depth) > 0 for stage in space.stages)
     groups = parameter_groups(supernet)
     # Per kind and group: one array of cosines for each batch.
-    found: dict[PairKind, dict[ParameterGroup, list[FloatArray]]] = {
-        kind: defaultdict(list) for kind in PairKind
-    }
+    found: dict[PairKind, dict[ParameterGroup, list[Floats]]] = {kind: defaultdict(list) for kind in PairKind}
     counts: list[int] = []
     for images, labels in batches:
         chosen = draw_cnns(space, subnets, rng)
@@ -123,7 +118,7 @@ def _draw(space: Space, count: int, draw: Callable[[], Subnet | None], noun: str
     )
 
 
-def _by_kind(cosines: FloatArray, cnns: int) -> dict[PairKind, FloatArray]:
+def _by_kind(cosines: Floats, cnns: int) -> dict[PairKind, Floats]:
     """Cosines of all pairs on all tensors that both of a pair use.
 
     Args:

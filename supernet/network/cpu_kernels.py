@@ -1,8 +1,9 @@
 """Multi-head attention, with a backward that is fast on CPUs, too.
 
-torch's fused kernel is the fastest forward in float32. Its backward on CPUs takes up to 10 times as long as
-that of the two products written out, for maps of the sizes met here (`benchmarks/supernet/cpu_kernels.py`). In bf16
-its forward on CPUs is slow, too: for up to some 200 tokens 1.3 to 1.5 times that of the products.
+torch's fused kernel has the fastest forward pass in float32. On CPUs its backward pass takes up to 10 times
+as long as that of the two products written out, for maps of the usual sizes
+(`benchmarks/supernet/cpu_kernels.py`). In bf16 its forward pass on CPUs is slow as well: up to about 200
+tokens it takes 1.3 to 1.5 times as long as the products.
 """
 
 from __future__ import annotations

@@ -151,6 +151,16 @@ class ElasticLayerNorm(nn.Module):
         return F.layer_norm(x, (width,), weight.to(x.dtype), bias.to(x.dtype))
 
 
+class ElasticTokenBatchNorm(ElasticBatchNorm):
+    """Batch norm over the leading channels of tokens: statistics of each channel over images and tokens."""
+
+    def forward(self, x: Tensor, normalise: Normalisation) -> Tensor:
+        """``(n, tokens, c)`` -> the same shape."""
+        # (n, tokens, c) -> (n, c, tokens, 1), channels_last, without a copy
+        out: Tensor = super().forward(x.transpose(1, 2).unsqueeze(-1), normalise)
+        return out.squeeze(-1).transpose(1, 2)
+
+
 class ElasticLinear(nn.Module):
     """Linear layer with bias over the leading inputs and outputs."""
 
@@ -162,8 +172,12 @@ class ElasticLinear(nn.Module):
 
     def forward(self, x: Tensor, width: int) -> Tensor:
         """``(..., c)`` -> ``(..., width)``."""
-        weight = leading(self.weight, width, x.shape[-1])
-        return F.linear(x, weight.to(x.dtype), leading(self.bias, width).to(x.dtype))
+        weight, bias = self.form(x.shape[-1], width)
+        return F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
+
+    def form(self, in_width: int, width: int) -> tuple[Tensor, Tensor]:
+        """Weight ``(width, in_width)`` and bias ``(width,)``, views."""
+        return leading(self.weight, width, in_width), leading(self.bias, width)
 
 
 class ElasticQKV(nn.Module):
@@ -177,17 +191,20 @@ class ElasticQKV(nn.Module):
 
     def forward(self, x: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
         """``(n, tokens, c)`` -> three of ``(n, heads, tokens, head_dim)``."""
-        images, tokens, width = x.shape
-        weight, bias = self.of_heads(heads, width)
-        # (n, tokens, 3 * heads * head_dim) -> (3, n, heads, tokens, head_dim)
-        qkv = F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
-        q, k, v = qkv.view(images, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-        return q, k, v
+        weight, bias = self.of_heads(heads, x.shape[-1])
+        return split_heads(F.linear(x, weight.to(x.dtype), bias.to(x.dtype)), heads)
 
     def of_heads(self, heads: int, width: int) -> tuple[Tensor, Tensor]:
         """Weight ``(3 * heads * head_dim, width)`` and bias; rows of q first, then k, then v."""
         weight = leading(self.weight, 3, heads, self.weight.shape[2], width)
         return weight.reshape(-1, width), leading(self.bias, 3, heads).reshape(-1)
+
+
+def split_heads(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
+    """``(n, tokens, 3 * heads * head_dim)`` -> three of ``(n, heads, tokens, head_dim)``."""
+    images, tokens, _ = qkv.shape
+    q, k, v = qkv.view(images, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+    return q, k, v
 
 
 class ElasticPositions(nn.Module):

@@ -9,7 +9,6 @@ from search_space.space import Space
 from search_space.subnet import Head, Stem, Subnet, downsampled
 from supernet.images.labelled_images import check_images, resized
 from supernet.network.batch_norm import Normalisation, by_batch
-from supernet.network.blocks import ElasticStage
 from supernet.network.elastic_layers import (
     ElasticBatchNorm,
     ElasticConv2d,
@@ -17,6 +16,7 @@ from supernet.network.elastic_layers import (
     activated,
     normalised,
 )
+from supernet.network.elastic_stage import ElasticStage
 from supernet.network.residual import Residual, add
 
 

@@ -15,13 +15,13 @@ from objectives.objective import (
     Dependency,
     Design,
     Direction,
-    FloatArray,
     Objective,
     ObjectiveError,
     declaration,
 )
 from objectives.registry import ObjectiveContext, create_objectives
 from search_space import complexity
+from search_space.arrays import Floats
 from search_space.space import load_space
 from search_space.subnet import Subnet
 
@@ -43,7 +43,7 @@ class Scaled:
     follows_size: ClassVar[bool] = True
     is_expensive: ClassVar[bool] = False
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         self.asked.append(len(subnets))
         return np.array([self.factor * complexity.macs(one) for one in subnets], dtype=np.float64)
 
@@ -134,7 +134,7 @@ def test_a_missing_declaration_is_named() -> None:
 
 def test_values_are_those_of_the_cost_model_of_each_chip() -> None:
     greatest = Chip(8, 4)
-    context = ObjectiveContext(greatest.of(FILE), chips=lambda chip: chip.of(FILE), greatest=greatest)
+    context = ObjectiveContext(FILE.variant(greatest), chips=FILE.variant, greatest=greatest)
     objectives = create_objectives(("lat", "energy", "area"), context)
     subnets = [SPACE.decode(SPACE.smallest()), SPACE.decode(SPACE.largest())]
     designs = [Design(subnet, chip) for chip in CHIPS for subnet in subnets]
@@ -147,4 +147,4 @@ def test_values_are_those_of_the_cost_model_of_each_chip() -> None:
         assert latency[row] == Latency(costs)([design.subnet])[0]
         assert energy[row] == Energy(costs)([design.subnet])[0]
         assert area[row] == soc.area_mm2
-    assert objectives[0].fingerprint() == CostModel(greatest.of(FILE)).fingerprint()
+    assert objectives[0].fingerprint() == CostModel(FILE.variant(greatest)).fingerprint()

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from objectives.hardware import load_soc
-from objectives.objective import Dependency, Direction, FloatArray, Objective
+from objectives.objective import Dependency, Direction, Objective
 from objectives.registry import ObjectiveContext, create_objectives, known_objectives
 from search_space import complexity
+from search_space.arrays import Floats
 from search_space.errors import H4HError, UnknownNameError
 from search_space.space import load_space
 from search_space.subnet import Subnet
@@ -34,7 +35,7 @@ class Constant:
     follows_size: ClassVar[bool] = True
     is_expensive: ClassVar[bool] = True
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         return np.full(len(subnets), 50.0)
 
     def fingerprint(self) -> dict[str, str]:

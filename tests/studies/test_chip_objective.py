@@ -15,9 +15,10 @@ import pytest
 from objectives import registry
 from objectives.hardware import CostModel, load_soc, variant
 from objectives.hardware_objectives import Power
-from objectives.objective import Dependency, Direction, FloatArray
+from objectives.objective import Dependency, Direction
 from objectives.registry import ObjectiveContext, create_objectives
 from search_space import complexity
+from search_space.arrays import Floats
 from search_space.space import Space
 from search_space.subnet import Subnet
 from studies import compare, export, load_study, pick, run, show
@@ -53,7 +54,7 @@ class Load:
     follows_size: ClassVar[bool] = False
     is_expensive: ClassVar[bool] = False
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         macs = np.array([complexity.macs(subnet) for subnet in subnets], dtype=np.float64)
         return macs / (1 + self.costs.soc.macros)
 

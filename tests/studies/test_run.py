@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from objectives.objective import FloatArray
+from search_space.arrays import Floats
 from search_space.command.command_line import run_command
 from search_space.subnet import Subnet
 from studies import run
@@ -333,7 +333,7 @@ def test_accuracy_of_a_checkpoint(
     measured: list[int] = []
     ask = Accuracy.__call__
 
-    def noted(self: Accuracy, subnets: Sequence[Subnet]) -> FloatArray:
+    def noted(self: Accuracy, subnets: Sequence[Subnet]) -> Floats:
         measured.append(len(subnets))
         return ask(self, subnets)
 

@@ -92,7 +92,7 @@ def test_each_subnet_of_the_front_is_scored_as_the_study_did(
     calibration = oracle.prepare(pack.calibration, precision=precision, device=cpu)
     test = oracle.prepare(open_data(Path("pets"), None, space).read_test(), precision=precision, device=cpu)
     for one, known in zip(found["subnets"], front, strict=True):
-        alone = shared_oracle.calibrated(
+        alone = shared_oracle.calibrate(
             supernet, [space.decode(known.genotype)], calibration, in_integers=precision == "int8"
         )
         right = int(shared_oracle.correct(alone, test.batches).sum())

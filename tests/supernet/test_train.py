@@ -15,9 +15,10 @@ from supernet.checkpoints import built_in_checkpoint
 from supernet.images import cifar10
 from supernet.images.labelled_images import LabelledImages
 from supernet.network.supernet_file import load_checkpoint
+from supernet.training.epoch_result import EpochResult
 from supernet.training.optimizer import is_vit
 from supernet.training.run_folder import CHECKPOINT, LOG, STATE
-from supernet.training.trainer import EpochResult, Trainer
+from supernet.training.trainer import Trainer
 from tests.command import Call, Command
 
 

@@ -1,10 +1,12 @@
-"""The best mapping of a whole network: a schema with its split, and a placement of the output, for every op.
+"""The best mapping of a whole network: a split and a placement of the output for every op.
 
-A network falls into segments at the maps that have to be in SRAM (`segment.py`), so its optimum is the sum of
-theirs, for each number of macros in use; the best number is taken. Where the weights exceed a macro's
-capacity, `capacity.py` decides which segments give way. The product of energy and latency is no sum; but
-its least value over a set lies on the lower convex hull of (latency, energy), and the hull of a sum is walked
-edge by edge, in order of slope, through the hulls of the segments: exact as well, as long as everything fits.
+The maps that have to be in SRAM cut a network into segments (`segment.py`). Its optimum is the sum of theirs,
+for each number of macros in use; the best number wins. Where the weights exceed a macro's capacity,
+`capacity.py` decides which segments give way.
+
+The product of energy and latency is not a sum. Its minimum lies on the lower convex hull of (latency, energy)
+of the network, and `least_product` walks that hull edge by edge through the hulls of the segments. This is
+exact as long as all weights fit.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from objectives.hardware.mapping.capacity import Options, within
-from objectives.hardware.mapping.op_splits import MAPPINGS, Shares, macro_options, shares
+from objectives.hardware.mapping.op_splits import MAPPINGS, SplitCosts, macro_options, split_costs
 from objectives.hardware.mapping.segment import (
     CAPACITY,
     ENERGY,
@@ -39,11 +41,11 @@ CRITERIA: dict[str, tuple[Weights, Weights]] = {
     "npu": (LATENCY, ENERGY),
     "cim": (LATENCY, ENERGY),
 }
-"""What each mapping minimises, and what decides between equals. For `edp` that of its hull's first end."""
+"""Criterion that each mapping minimises, and its tie breaker; for `edp` those of the first hull point."""
 
 
 class CapacityError(H4HError):
-    """A network whose weights do not fit into the macros it is forced onto."""
+    """The weights of a network exceed the capacity of the macros that it is forced onto."""
 
 
 @dataclass
@@ -52,8 +54,9 @@ class Segment:
 
     Attributes:
         ops: The ops.
-        best: For each number of macros.
-        options: Mappings that trade cost for bytes, by number of macros and weights; made when needed.
+        best: Best mapping for each number of macros.
+        options: Mappings that trade cost for bytes, by number of macros and weights; filled when needed.
+        hulls: Mappings that trade latency for energy, by number of macros; filled when needed.
     """
 
     ops: tuple[Op, ...]
@@ -64,12 +67,12 @@ class Segment:
 
 @dataclass(frozen=True)
 class Mapping:
-    """How a network runs.
+    """Mapping of a network.
 
     Attributes:
-        choice: Index into `macro_options`: how many macros are in use.
+        choice: Index into `macro_options`, the number of macros in use.
         segments: The segments in order.
-        points: The mapping of each.
+        points: The mapping of each segment.
     """
 
     choice: int
@@ -89,7 +92,7 @@ class Mapping:
         return sum(point.macro_bytes for point in self.points)
 
     def key(self, name: str) -> tuple[float, ...]:
-        """What the mapping `name` ranks by; less is better."""
+        """Key by which the mapping `name` ranks; smaller is better."""
         pair = (self.cycles, self.energy_pj)
         match name:
             case "energy":
@@ -105,11 +108,11 @@ class Mapper:
     Args:
         soc: The chip.
         mapping: One of `MAPPINGS`.
-        npu_model: What gives the NPU's cycles; default: the closed form.
+        npu_model: Model of the NPU's cycles; default: the closed form.
 
     Raises:
         UnknownNameError: There is no such mapping.
-        H4HError: A chip without macros is to be forced onto them.
+        H4HError: The mapping is `cim`, but the chip has no macros.
     """
 
     def __init__(self, soc: SoC, mapping: str = "latency", npu_model: NpuModel | None = None) -> None:
@@ -117,25 +120,26 @@ class Mapper:
             raise UnknownNameError("mapping", mapping, MAPPINGS)
         if mapping == "cim" and soc.cim is None:
             raise H4HError(
-                f"mapping 'cim' needs macros, but hardware {soc.name!r} has none: take another mapping"
+                f"mapping 'cim' needs macros, but hardware {soc.name!r} has none; use another mapping"
             )
         self.soc = soc
         self.name = mapping
         self._npu_model = npu_model
-        self._shares: dict[Op, Shares] = {}
+        self._splits: dict[Op, SplitCosts] = {}
         self._segments: dict[tuple[Op, ...], Segment] = {}
 
     def learn(self, ops: Iterable[Op]) -> None:
         """Computes the splits of the ops not seen before, together."""
-        new = [op for op in dict.fromkeys(ops) if op not in self._shares]
-        self._shares.update(zip(new, shares(new, self.soc, self.name, self._npu_model), strict=True))
+        new = [op for op in dict.fromkeys(ops) if op not in self._splits]
+        costs = split_costs(new, self.soc, self.name, self._npu_model)
+        self._splits.update(zip(new, costs, strict=True))
 
-    def table(self, op: Op) -> Shares:
-        """The splits of one op."""
-        return self._shares[op]
+    def splits(self, op: Op) -> SplitCosts:
+        """Costs of the splits of an op that was learnt."""
+        return self._splits[op]
 
     def segments(self, ops: Sequence[Op], read_again: Collection[int] = ()) -> tuple[Segment, ...]:
-        """The segments of a network, each with its best mappings."""
+        """Segments of a network, each with its best mappings."""
         self.learn(ops)
         cuts = split_points(ops, frozenset(read_again), self.soc)
         return tuple(self._segment(tuple(ops[start:stop])) for start, stop in cuts)
@@ -153,8 +157,8 @@ class Mapper:
         segments = self.segments(ops, read_again)
         free = [self._free(choice, segments) for choice in range(len(macro_options(self.soc)))]
         best: Mapping | None = None
-        # What needs no room is a lower bound of what does.
-        for mapping in sorted(free, key=lambda one: one.key(self.name)):
+        # A mapping without the capacity limit is a lower bound of one within it.
+        for mapping in sorted(free, key=lambda candidate: candidate.key(self.name)):
             if best is not None and mapping.key(self.name) >= best.key(self.name):
                 break
             if mapping.macro_bytes > self._budget:
@@ -164,10 +168,10 @@ class Mapper:
             if best is None or mapping.key(self.name) < best.key(self.name):
                 best = mapping
         if best is None:
-            most = free[-1].macro_bytes
+            needed = free[-1].macro_bytes
             raise CapacityError(
-                f"mapping 'cim' needs {most / 1024:.1f} KiB in each macro of {self.soc.name!r}, which holds "
-                f"{self._budget / 1024:g} KiB: take another mapping, more macros or a smaller network"
+                f"mapping 'cim' needs {needed / 1024:.1f} KiB in each macro of {self.soc.name!r}, which "
+                f"holds {self._budget / 1024:g} KiB; use another mapping, more macros or a smaller network"
             )
         return best
 
@@ -178,16 +182,15 @@ class Mapper:
     def _segment(self, ops: tuple[Op, ...]) -> Segment:
         known = self._segments.get(ops)
         if known is None:
-            weights, then = CRITERIA[self.name]
-            known = Segment(ops, solve(self._steps(ops), weights, then))
+            known = Segment(ops, solve(self._steps(ops), *CRITERIA[self.name]))
             self._segments[ops] = known
         return known
 
     def _steps(self, ops: tuple[Op, ...]) -> Steps:
-        return Steps.of(segment_costs([self._shares[op] for op in ops], self.soc))
+        return Steps.of(segment_costs([self._splits[op] for op in ops], self.soc))
 
     def _free(self, choice: int, segments: tuple[Segment, ...]) -> Mapping:
-        """The best mapping with this number of macros, as if they held everything."""
+        """The best mapping with this number of macros, ignoring their capacity."""
         if self.name != "edp":
             return Mapping(choice, segments, tuple(segment.best[choice] for segment in segments))
         hulls = [self._hull(segment, choice) for segment in segments]
@@ -200,7 +203,7 @@ class Mapper:
         return segment.hulls[choice]
 
     def _squeezed(self, mapping: Mapping) -> Mapping:
-        """`mapping` changed so that the weights fit."""
+        """`mapping`, changed so that the weights fit into the macros."""
         weights = CRITERIA[self.name][0]
         if self.name == "edp":
             weights = (mapping.energy_pj, mapping.cycles, 0.0)  # the gradient of the product
@@ -210,21 +213,21 @@ class Mapper:
 
     def _options(self, segment: Segment, choice: int, weights: Weights) -> Options:
         key = (choice, weights)
-        found = segment.options.get(key)
-        if found is None:
+        options = segment.options.get(key)
+        if options is None:
             steps = self._steps(segment.ops).of_macros(choice)
             points = all_points(steps) if len(segment.ops) == 1 else supported(steps, weights, CAPACITY)
-            found = Options.of(points, weights)
-            if self.name != "edp":  # whose weights hardly ever repeat
-                segment.options[key] = found
-        return found
+            options = Options.of(points, weights)
+            if self.name != "edp":  # its weights hardly ever repeat
+                segment.options[key] = options
+        return options
 
 
 def least_product(hulls: Sequence[Sequence[Point]]) -> tuple[Point, ...]:
-    """One point of each hull, so that total cycles times total energy are least.
+    """One point of each hull with the smallest product of total cycles and total energy.
 
     Args:
-        hulls: For each segment the points on its lower convex hull, from least cycles to least energy.
+        hulls: Points on the lower convex hull of each segment, from fewest cycles to least energy.
     """
     places = [0] * len(hulls)
     edges = sorted(

@@ -1,11 +1,12 @@
-"""Schemas of an op: how its output channels may be shared between NPU and macros, and what each share costs.
+"""Splits of an op: how NPU and macros divide its output channels, and the cost of each share.
 
-A convolution, depthwise convolution or linear layer is split by output channels in steps of the NPU's
-granularity; a joint q/k/v projection by whole heads, so that Q, K and V of a head stay together, or by
-whole matrices (Q | K V, Q K | V). Products of two activations and their softmax have no weights: where macros
-have a digital unit they are split by heads, else they run on the NPU, as does everything else.
+Convolutions, depthwise convolutions and linear layers are split by output channels, in steps of the NPU's
+granularity. A joint q/k/v projection is split by whole heads, so that Q, K and V of a head stay together, or
+by whole matrices (Q | K V, Q K | V). Products of two activations and their softmax have no weights: they are
+split by heads where the macros have a digital engine, and run on the NPU otherwise. Every other op runs on
+the NPU.
 
-Nothing here depends on where data lies; that is `placement.py`.
+Costs in this file do not depend on where data lies; `placement.py` adds that.
 """
 
 from __future__ import annotations
@@ -17,27 +18,28 @@ from typing import Any
 import numpy as np
 
 from objectives.hardware.npu_model import AnalyticNpu, NpuModel
-from objectives.hardware.op import BoolArray, FloatArray, Op, OpArrays
+from objectives.hardware.op import Op, OpArrays
 from objectives.hardware.parts import npu as closed_form
 from objectives.hardware.parts.cim import RUNS, CimCost
 from objectives.hardware.parts.npu import NoNpuError
 from objectives.hardware.soc import SoC
+from search_space.arrays import Booleans, Floats
 
 PRODUCTS = ("matmul", "softmax")
 
 MAPPINGS = ("latency", "energy", "edp", "npu", "cim")
-"""What a mapping minimises, or the device it is forced to."""
+"""Cost that a mapping minimises, or the one device that it uses."""
 
 _GRID = 1024.0
 
 
-def on_grid(values: FloatArray) -> FloatArray:
-    """`values` in multiples of 1/1024 cycle or pJ, so that sums are exact whatever their order."""
+def on_grid(values: Floats) -> Floats:
+    """`values` rounded to multiples of 1/1024 cycle or pJ, so that sums are exact in any order."""
     return np.round(values * _GRID) / _GRID
 
 
 def channels_of(op: Op) -> int:
-    """What is divided between devices: output channels, those of all heads for a product or softmax."""
+    """Channels to divide between devices: output channels, of all heads for products and softmax."""
     return op.out_channels * (op.heads if op.kind in PRODUCTS else 1)
 
 
@@ -49,10 +51,10 @@ def leaves_npu(op: Op, soc: SoC) -> bool:
 
 
 def channel_options(op: Op, soc: SoC, mapping: str = "latency") -> list[int]:
-    """Numbers of channels that the NPU may take, ascending; the last is all of them, 0 all on the macros.
+    """Numbers of channels that the NPU may compute, ascending; the last is all of them.
 
     Raises:
-        NoNpuError: The chip has no NPU, and the op needs one, or the mapping does.
+        NoNpuError: The chip has no NPU, but the op or the mapping needs one.
     """
     whole = channels_of(op)
     if not soc.has_npu:
@@ -73,8 +75,7 @@ def channel_options(op: Op, soc: SoC, mapping: str = "latency") -> list[int]:
 def _check_without_npu(op: Op, soc: SoC, mapping: str) -> None:
     if mapping != "cim":
         raise NoNpuError(
-            f"mapping {mapping!r} gives work to the NPU, but hardware {soc.name!r} has none: take "
-            f"mapping 'cim'"
+            f"mapping {mapping!r} needs an NPU, but hardware {soc.name!r} has none; use mapping 'cim'"
         )
     runs = RUNS if soc.digital is None else (*RUNS, *PRODUCTS)
     if not leaves_npu(op, soc) or op.fused_gelu:
@@ -87,7 +88,7 @@ def _check_without_npu(op: Op, soc: SoC, mapping: str) -> None:
 def macro_options(soc: SoC) -> list[int]:
     """Numbers of macros that a network may use: 1, 2, 4, ... and all; [0] without macros.
 
-    Fewer than all stand nearer to SRAM, so a small network may gain by leaving the far ones asleep.
+    The first macros are nearest to SRAM, so a small network may gain by leaving the others idle.
     """
     if soc.macros == 0:
         return [0]
@@ -97,48 +98,51 @@ def macro_options(soc: SoC) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Shares:
-    """What the shares of one op cost on each device, for k splits and m numbers of macros.
+class SplitCosts:
+    """Costs of NPU and macros for k splits of one op and m numbers of macros, without transfers.
 
     Attributes:
         op: The op.
-        channels: On the NPU (k,), ascending; the last is all.
-        allowed: Whether the mapping may take the split (k,).
-        npu_cycles, npu_macs, npu_sram_bytes, npu_mram_bytes: Of the NPU's share (k,).
-        npu_waits: Whether the NPU waits for memory (k,).
-        cim: Of the macros' share, each array (m, k).
-        received: Input bytes that the macros' share needs (k,).
+        channels: Channels on the NPU (k,), ascending; the last is all of them.
+        allowed: Whether the mapping may use the split (k,).
+        npu_cycles: Time of the NPU's share (k,).
+        npu_waits: Whether memory sets the pace of the NPU (k,).
+        npu_macs: Multiply-accumulates of the NPU's share (k,).
+        npu_sram_bytes: Activation bytes that the NPU's share moves (k,).
+        npu_mram_bytes: Weight bytes that the NPU's share reads (k,).
+        cim: Costs of the macros' share, each array (m, k).
+        received: Input bytes of the macros' share (k,).
         returned: Output bytes of the macros' share (k,).
-        tail_cycles: GELU of the macros' share, on the NPU (k,).
+        tail_cycles: Time of GELU for the macros' share, on the NPU (k,).
     """
 
     op: Op
-    channels: FloatArray
-    allowed: BoolArray
-    npu_cycles: FloatArray
-    npu_waits: BoolArray
-    npu_macs: FloatArray
-    npu_sram_bytes: FloatArray
-    npu_mram_bytes: FloatArray
+    channels: Floats
+    allowed: Booleans
+    npu_cycles: Floats
+    npu_waits: Booleans
+    npu_macs: Floats
+    npu_sram_bytes: Floats
+    npu_mram_bytes: Floats
     cim: CimCost
-    received: FloatArray
-    returned: FloatArray
-    tail_cycles: FloatArray
+    received: Floats
+    returned: Floats
+    tail_cycles: Floats
 
 
-def shares(
+def split_costs(
     ops: Sequence[Op], soc: SoC, mapping: str = "latency", npu_model: NpuModel | None = None
-) -> list[Shares]:
+) -> list[SplitCosts]:
     """Costs of all splits of n ops, computed together.
 
     Args:
         ops: n ops; may be empty.
-        soc: Where they run.
-        mapping: One of `MAPPINGS`, which rules out some splits.
-        npu_model: What gives the NPU's cycles; default: the closed form.
+        soc: The chip.
+        mapping: One of `MAPPINGS`; `npu` and `cim` exclude some splits.
+        npu_model: Model of the NPU's cycles; default: the closed form.
 
     Raises:
-        NoNpuError: The chip has no NPU, and an op needs one, or the mapping does.
+        NoNpuError: The chip has no NPU, but an op or the mapping needs one.
     """
     if not ops:
         return []
@@ -146,28 +150,28 @@ def shares(
     counts = np.array([len(option) for option in options])
     whole = OpArrays.of(ops).repeated(counts)  # (sum of k,)
     on_npu = np.concatenate(options).astype(np.float64)
-    on_cim = np.repeat([float(channels_of(op)) for op in ops], counts) - on_npu
+    on_macros = np.repeat([float(channels_of(op)) for op in ops], counts) - on_npu
 
     npu = _npu_costs(_part(whole, on_npu), on_npu > 0, soc, npu_model)
-    cim_part, cim_runs = _part(whole, on_cim), on_cim > 0
-    cim = _cim_costs(cim_part, cim_runs, soc)
-    returned = np.where(cim_runs, cim_part.output_bytes, 0.0)
+    macro_part, uses_macros = _part(whole, on_macros), on_macros > 0
+    cim = _cim_costs(macro_part, uses_macros, soc)
+    returned = np.where(uses_macros, macro_part.output_bytes, 0.0)
     gelu_cycles = soc.npu.activation_cycles.value if soc.has_npu else 0.0
     columns = {
         "channels": on_npu,
         **npu,
-        "received": np.where(cim_runs, cim_part.input_bytes, 0.0),
+        "received": np.where(uses_macros, macro_part.input_bytes, 0.0),
         "returned": returned,
         "tail_cycles": on_grid(np.where(whole.fused_gelu, gelu_cycles * returned, 0.0)),
     }
-    tables, start = [], 0
+    costs, start = [], 0
     for op, count in zip(ops, counts, strict=True):
         rows = slice(start, start + int(count))
         allowed = np.ones(int(count), dtype=bool)
         if mapping == "cim" and count > 1:
             allowed[-1] = False
-        tables.append(
-            Shares(
+        costs.append(
+            SplitCosts(
                 op=op,
                 allowed=allowed,
                 cim=CimCost(*(column[:, rows] for column in vars(cim).values())),
@@ -175,19 +179,19 @@ def shares(
             )
         )
         start += int(count)
-    return tables
+    return costs
 
 
-def _part(ops: OpArrays, channels: FloatArray) -> OpArrays:
-    """The share of each op (n,) with `channels` (n,); a stand-in, costs dropped, where that is 0."""
+def _part(ops: OpArrays, channels: Floats) -> OpArrays:
+    """The share of each op (n,) with `channels` (n,); callers drop the costs of shares of 0 channels."""
     product = ops.is_kind(*PRODUCTS)
     part = ops.with_out_channels(np.where(product, ops.out_channels, np.maximum(channels, 1.0)))
     heads = np.where(product, np.maximum(channels / ops.out_channels, 1.0), ops.heads)
     return OpArrays(**{**vars(part), "heads": heads})
 
 
-def _npu_costs(part: OpArrays, runs: BoolArray, soc: SoC, npu_model: NpuModel | None) -> dict[str, Any]:
-    """Costs of the NPU's shares, arrays (n,) by their name in `Shares`."""
+def _npu_costs(part: OpArrays, runs: Booleans, soc: SoC, npu_model: NpuModel | None) -> dict[str, Any]:
+    """Costs of the NPU's shares, arrays (n,) by their names in `SplitCosts`."""
     if not soc.has_npu:
         none = np.zeros(len(part))
         names = ("npu_cycles", "npu_macs", "npu_sram_bytes", "npu_mram_bytes")
@@ -207,7 +211,7 @@ def _npu_costs(part: OpArrays, runs: BoolArray, soc: SoC, npu_model: NpuModel | 
     }
 
 
-def _cim_costs(part: OpArrays, runs: BoolArray, soc: SoC) -> CimCost:
+def _cim_costs(part: OpArrays, runs: Booleans, soc: SoC) -> CimCost:
     """Costs of the macros' shares (n,) for every number of macros: arrays (m, n)."""
     choices = macro_options(soc)
     if soc.cim is None:

@@ -1,15 +1,14 @@
-"""Placement: where a feature map lies between two ops, and what moving it costs.
+"""Placement of feature maps between ops, and the cost of each way to run one op.
 
-A map is in SRAM, at the macros, or split between both by channels or heads. It gets there by the schema of
-the op that makes it: the NPU's share is written to SRAM, the macros' share either is written back to SRAM
-or stays in the macros' buffers. So the placements after an op are its splits, and "all on the NPU" means in
-SRAM.
+A map lies in SRAM, at the macros, or is split between both by channels or heads. The op that makes it decides
+this by its split: the NPU writes its share to SRAM; the macros write theirs back to SRAM or keep it in their
+buffers. The placements after an op are therefore its splits, and "all on the NPU" means in SRAM.
 
-    next op              from SRAM                        from a split map
-    conv2d, linear       multicast to all macros          both sides get what they lack; macros exchange
+    next op              input in SRAM                    input split between SRAM and macros
+    conv2d, linear       multicast to all macros          each side gets what it lacks; macros exchange
     depthwise            each macro gets its channels     in place, with the same split
     product, softmax     each macro gets its heads        in place, with the same heads
-    anything else        -                                not possible: the map is written back before
+    any other            -                                impossible: the map is written back before
 
     cycles = max(fetch + npu, transfer + cim) + tail          fetch: to SRAM, for the NPU; part of transfer
 
@@ -19,72 +18,100 @@ Maps that are read again later (residuals) have to be in SRAM.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from enum import IntEnum
+from functools import cache
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from objectives.hardware.mapping.op_splits import PRODUCTS, Shares, channels_of, macro_options, on_grid
-from objectives.hardware.op import BoolArray, FloatArray, Op
+from objectives.hardware.mapping.op_splits import PRODUCTS, SplitCosts, channels_of, macro_options, on_grid
+from objectives.hardware.op import Op
 from objectives.hardware.parts.cim import RUNS
 from objectives.hardware.parts.noc import Noc, Pattern
 from objectives.hardware.soc import SoC
+from search_space.arrays import Booleans, Floats
 
 BACK, STAY = 0, 1
-"""What becomes of the macros' share of an output: written back to SRAM, or kept at the macros."""
+"""Where the macros' share of an output goes: written back to SRAM, or kept at the macros."""
 
 FORBIDDEN = 1e30
-"""Cost of what cannot be; finite, since infinity times zero is not a number."""
+"""Cost of an impossible way; finite, because infinity times zero is not a number."""
+
+Value = TypeVar("Value", bound=np.generic)
+
+
+class Axis(IntEnum):
+    """Axes of the arrays in `OpCosts`: the four choices that make up a way to run an op."""
+
+    MACROS = 0
+    """Number of macros in use, as `macro_options` lists them."""
+    INPUT = 1
+    """Placement of the input; the last is SRAM."""
+    SPLIT = 2
+    """Split of the op between NPU and macros; the last is all on the NPU."""
+    OUTPUT = 3
+    """`BACK` or `STAY`."""
+
+
+def along(values: NDArray[Value], *axes: Axis) -> NDArray[Value]:
+    """`values`, whose dimensions are `axes` in ascending order, with length 1 along every other axis."""
+    return values[_index(axes)]
+
+
+@cache
+def _index(axes: tuple[Axis, ...]) -> tuple[slice | None, ...]:
+    return tuple(slice(None) if axis in axes else None for axis in Axis)
 
 
 @dataclass(frozen=True)
 class OpCosts:
-    """All ways of one op: arrays that broadcast to (m, p, k, 2).
-
-    m: macros in use; p: placements of the input, the last of them SRAM; k: splits; 2: `BACK` or `STAY`.
+    """Costs of all ways to run one op: arrays that broadcast to the axes of `Axis`, (m, p, k, 2).
 
     Attributes:
-        possible: Whether it can be.
+        possible: Whether the way exists.
         npu_cycles: Time of the NPU's share.
         cim_cycles: Time of the macros' share.
-        fetch_cycles: What comes from the macros to SRAM before the NPU begins.
-        transfer_cycles: All on the network before and after the macros' share, `fetch_cycles` included.
-        tail_cycles: Activation function of the macros' share, on the NPU.
-        mac_pj: Multiply-accumulates of both.
-        sram_pj: Activations: SRAM and the macros' buffers.
-        mram_pj: Weights read by the NPU and in the macros.
-        noc_pj: Transfers.
-        static_pj: Leakage and idle clocks over the time of the op.
-        sram_bytes: Read from and written to SRAM.
-        mram_bytes: Weights read.
-        noc_bytes: Sent over the network, a multicast counted once.
-        weight_bytes: Weights that have to reside in the macros.
-        macro_bytes: Those of one macro.
+        fetch_cycles: Time to move data from the macros to SRAM before the NPU begins.
+        transfer_cycles: Time of all transfers before and after the macros' share, `fetch_cycles` included.
+        tail_cycles: Time of the activation function of the macros' share, which runs on the NPU.
+        mac_pj: Energy of the multiply-accumulates of both.
+        sram_pj: Energy of the activations in SRAM and in the macros' buffers.
+        mram_pj: Energy of the weights read by the NPU and in the macros.
+        noc_pj: Energy of the transfers.
+        static_pj: Energy of leakage and idle clocks over the time of the op.
+        sram_bytes: Bytes read from and written to SRAM.
+        mram_bytes: Weight bytes read.
+        noc_bytes: Bytes sent over the network, a multicast counted once.
+        weight_bytes: Bytes of weights that have to reside in the macros.
+        macro_bytes: Bytes of them in one macro.
     """
 
-    possible: BoolArray
-    npu_cycles: FloatArray
-    cim_cycles: FloatArray
-    fetch_cycles: FloatArray
-    transfer_cycles: FloatArray
-    tail_cycles: FloatArray
-    mac_pj: FloatArray
-    sram_pj: FloatArray
-    mram_pj: FloatArray
-    noc_pj: FloatArray
-    static_pj: FloatArray
-    sram_bytes: FloatArray
-    mram_bytes: FloatArray
-    noc_bytes: FloatArray
-    weight_bytes: FloatArray
-    macro_bytes: FloatArray
+    possible: Booleans
+    npu_cycles: Floats
+    cim_cycles: Floats
+    fetch_cycles: Floats
+    transfer_cycles: Floats
+    tail_cycles: Floats
+    mac_pj: Floats
+    sram_pj: Floats
+    mram_pj: Floats
+    noc_pj: Floats
+    static_pj: Floats
+    sram_bytes: Floats
+    mram_bytes: Floats
+    noc_bytes: Floats
+    weight_bytes: Floats
+    macro_bytes: Floats
 
     @property
-    def cycles(self) -> FloatArray:
+    def cycles(self) -> Floats:
         """Time of the op."""
         npu = self.fetch_cycles + self.npu_cycles
         return np.maximum(npu, self.transfer_cycles + self.cim_cycles) + self.tail_cycles
 
     @property
-    def energy_pj(self) -> FloatArray:
+    def energy_pj(self) -> Floats:
         """Energy of the op."""
         return self.mac_pj + self.sram_pj + self.mram_pj + self.noc_pj + self.static_pj
 
@@ -119,94 +146,116 @@ def is_projection(op: Op) -> bool:
     return op.kind == "linear" and op.heads > 1
 
 
-@dataclass(frozen=True)
-class _Moves:
-    """Bytes of each transfer before an op, (p, k), and whether it can be."""
-
-    possible: BoolArray
-    fetch: FloatArray
-    multicast: FloatArray
-    scatter: FloatArray
-    exchange: FloatArray
-
-
-def op_costs(previous: Shares | None, shares: Shares, soc: SoC, *, later_bytes: float = 0.0) -> OpCosts:
-    """Costs of all ways of one op.
+def op_costs(
+    previous: SplitCosts | None, splits: SplitCosts, soc: SoC, *, later_bytes: float = 0.0
+) -> OpCosts:
+    """Costs of all ways to run one op.
 
     Args:
-        previous: The op before, if its output may stay at the macros; else None, and p = 1.
-        shares: The op.
-        soc: Where it runs.
-        later_bytes: Bytes that go to the macros along with the input where that comes from SRAM, for an op
-            after this one: V of all heads, with the scores.
+        previous: Splits of the op before, if its output may stay at the macros; else None, and p = 1.
+        splits: Splits of the op.
+        soc: The chip.
+        later_bytes: Bytes for a later op that go to the macros along with an input from SRAM: V of all heads,
+            sent with the scores.
     """
-    moves = _moves(previous, shares, later_bytes)
-    works = shares.channels < channels_of(shares.op)  # (k,) whether the macros have a share
-    back = np.stack([shares.returned, np.zeros_like(shares.returned)], axis=-1)  # (k, 2)
-    kept = shares.returned[:, None] - back
-    cim = {name: column[:, None, :, None] for name, column in vars(shares.cim).items()}  # (m, 1, k, 1)
-    choices = np.array(macro_options(soc), dtype=np.float64)[:, None, None, None]
-
-    fetch, multicast, scatter, exchange = (
-        part[None, :, :, None] for part in (moves.fetch, moves.multicast, moves.scatter, moves.exchange)
+    moves = _moves(previous, splits, later_bytes)
+    returned = np.stack([splits.returned, np.zeros_like(splits.returned)], axis=-1)  # (k, 2)
+    kept = splits.returned[:, None] - returned
+    transfers = _Transfers(
+        fetch=along(moves.fetch, Axis.INPUT, Axis.SPLIT),
+        multicast=along(moves.multicast, Axis.INPUT, Axis.SPLIT),
+        scatter=along(moves.scatter, Axis.INPUT, Axis.SPLIT),
+        exchange=along(moves.exchange, Axis.INPUT, Axis.SPLIT),
+        returning=along(returned, Axis.SPLIT, Axis.OUTPUT),
     )
-    returning = back[None, None, :, :]
-    fetch_cycles, transfer_cycles, noc_pj = _on_network(soc, fetch, multicast, scatter, exchange, returning)
-    npu_cycles = shares.npu_cycles[None, None, :, None]
-    tail_cycles = shares.tail_cycles[None, None, :, None]
-    busy = np.where(works[None, None, :, None], transfer_cycles + cim["cycles"], 0.0)
-    cycles = np.maximum(fetch_cycles + npu_cycles, busy) + tail_cycles
+    network = _network_costs(soc, transfers)
+    macros = along(np.array(macro_options(soc), dtype=np.float64), Axis.MACROS)
+    cim = {name: along(column, Axis.MACROS, Axis.SPLIT) for name, column in vars(splits.cim).items()}
+    npu_cycles = along(splits.npu_cycles, Axis.SPLIT)
+    tail_cycles = along(splits.tail_cycles, Axis.SPLIT)
+    uses_macros = along(splits.channels < channels_of(splits.op), Axis.SPLIT)
+    busy = np.where(uses_macros, network.cycles + cim["cycles"], 0.0)
+    cycles = np.maximum(network.fetch_cycles + npu_cycles, busy) + tail_cycles
 
-    gelu = 2.0 * back if shares.op.fused_gelu else np.zeros_like(back)  # the tail reads and writes once more
-    sram_bytes = shares.npu_sram_bytes[None, None, :, None] + (
-        fetch + multicast + scatter + returning + gelu[None, None]
+    # GELU of the macros' share, on the NPU, reads and writes it once more.
+    gelu = 2.0 * returned if splits.op.fused_gelu else np.zeros_like(returned)
+    sram_bytes = along(splits.npu_sram_bytes, Axis.SPLIT) + (
+        transfers.fetch
+        + transfers.multicast
+        + transfers.scatter
+        + transfers.returning
+        + along(gelu, Axis.SPLIT, Axis.OUTPUT)
     )
-    buffered = choices * multicast + scatter + np.maximum(choices - 1.0, 0.0) * exchange + kept[None, None]
+    buffered = (
+        macros * transfers.multicast
+        + transfers.scatter
+        + np.maximum(macros - 1.0, 0.0) * transfers.exchange
+        + along(kept, Axis.SPLIT, Axis.OUTPUT)
+    )
     input_energy = soc.cim.input_energy.value if soc.cim is not None else 0.0
-    leak = soc.picojoules_per_cycle(soc.cim.leakage.value) if soc.cim is not None else 0.0
+    leakage = soc.picojoules_per_cycle(soc.cim.leakage.value) if soc.cim is not None else 0.0
     npu_mac_energy = soc.npu.mac_energy.value if soc.has_npu else 0.0
-    mram = shares.npu_mram_bytes[None, None, :, None]
+    mram_bytes = along(splits.npu_mram_bytes, Axis.SPLIT)
     return OpCosts(
-        possible=_possible(shares, moves, kept, soc),
+        possible=_possible(splits, moves, kept, soc),
         npu_cycles=npu_cycles,
         cim_cycles=cim["cycles"],
-        fetch_cycles=fetch_cycles,
-        transfer_cycles=transfer_cycles,
+        fetch_cycles=network.fetch_cycles,
+        transfer_cycles=network.cycles,
         tail_cycles=tail_cycles,
-        mac_pj=on_grid((shares.npu_macs * npu_mac_energy)[None, None, :, None] + cim["mac_pj"]),
+        mac_pj=on_grid(along(splits.npu_macs * npu_mac_energy, Axis.SPLIT) + cim["mac_pj"]),
         sram_pj=on_grid(
             sram_bytes * soc.memory.sram_energy.value + cim["input_pj"] + buffered * input_energy
         ),
-        mram_pj=on_grid(mram * soc.memory.mram_read_energy.value + cim["read_pj"]),
-        noc_pj=noc_pj,
-        static_pj=on_grid(soc.idle_pj_per_cycle * cycles + leak * choices * busy),
+        mram_pj=on_grid(mram_bytes * soc.memory.mram_read_energy.value + cim["read_pj"]),
+        noc_pj=network.energy_pj,
+        static_pj=on_grid(soc.idle_pj_per_cycle * cycles + leakage * macros * busy),
         sram_bytes=sram_bytes,
-        mram_bytes=mram + cim["read_bytes"],
-        noc_bytes=fetch + multicast + scatter + exchange + returning,
+        mram_bytes=mram_bytes + cim["read_bytes"],
+        noc_bytes=transfers.bytes,
         weight_bytes=cim["weight_bytes"],
         macro_bytes=cim["macro_bytes"],
     )
 
 
-def _moves(previous: Shares | None, shares: Shares, later_bytes: float) -> _Moves:
-    """What has to move before the op can begin, by placement of its input and split of its output."""
-    op, count = shares.op, len(shares.channels)
-    places = len(previous.channels) if previous is not None else 1
-    on_cim = shares.channels < channels_of(op)
-    possible = np.zeros((places, count), dtype=bool)
-    fetch, multicast, scatter, exchange = (np.zeros((places, count)) for _ in range(4))
+@dataclass(frozen=True)
+class _Moves:
+    """Bytes of each transfer before an op, by placement of its input and split, each (p, k).
+
+    Attributes:
+        possible: Whether the op can run with this split on an input placed there.
+        fetch: Macros to SRAM.
+        multicast: SRAM to all macros, the same bytes.
+        scatter: SRAM to the macros, an equal share each.
+        exchange: Each macro to all others.
+    """
+
+    possible: Booleans
+    fetch: Floats
+    multicast: Floats
+    scatter: Floats
+    exchange: Floats
+
+
+def _moves(previous: SplitCosts | None, splits: SplitCosts, later_bytes: float) -> _Moves:
+    op, count = splits.op, len(splits.channels)
+    placements = len(previous.channels) if previous is not None else 1
+    on_macros = splits.channels < channels_of(op)
+    possible = np.zeros((placements, count), dtype=bool)
+    fetch, multicast, scatter, exchange = (np.zeros((placements, count)) for _ in range(4))
 
     possible[-1] = True
-    own = op.kind == "depthwise" or op.kind in PRODUCTS  # a macro needs its own channels or heads only
-    later = later_bytes * (1.0 - shares.channels / channels_of(op))
-    (scatter if own else multicast)[-1] = shares.received + later
-    if previous is None or places == 1:
+    in_place = op.kind == "depthwise" or op.kind in PRODUCTS  # a macro needs its own channels or heads only
+    later = later_bytes * (1.0 - splits.channels / channels_of(op))
+    (scatter if in_place else multicast)[-1] = splits.received + later
+    if previous is None or placements == 1:
         return _Moves(possible, fetch, multicast, scatter, exchange)
 
-    at_sram = previous.channels[:-1] / channels_of(previous.op)  # (p - 1,) share of the map in SRAM
-    if own:
-        same = np.abs(at_sram[:, None] - (shares.channels / channels_of(op))[None, :]) < 1e-9
-        possible[:-1] = same & on_cim[None, :]
+    share_in_sram = previous.channels[:-1] / channels_of(previous.op)  # (p - 1,)
+    if in_place:
+        share_on_npu = splits.channels / channels_of(op)
+        is_same = np.abs(share_in_sram[:, None] - share_on_npu[None, :]) < 1e-9
+        possible[:-1] = is_same & on_macros[None, :]
         if is_projection(previous.op):
             # Q, K and V of a head were made by several macros.
             exchange[:-1] = np.where(possible[:-1], previous.returned[:-1, None], 0.0)
@@ -214,55 +263,79 @@ def _moves(previous: Shares | None, shares: Shares, later_bytes: float) -> _Move
 
     possible[:-1] = True
     at_macros = previous.returned[:-1, None]  # (p - 1, 1) bytes
-    rest = previous.op.output_bytes - at_macros
-    fetch[:-1] = np.where(shares.channels > 0, at_macros, 0.0)
-    multicast[:-1] = np.where(on_cim, rest, 0.0)
-    exchange[:-1] = np.where(on_cim, at_macros, 0.0)
+    in_sram = previous.op.output_bytes - at_macros
+    fetch[:-1] = np.where(splits.channels > 0, at_macros, 0.0)
+    multicast[:-1] = np.where(on_macros, in_sram, 0.0)
+    exchange[:-1] = np.where(on_macros, at_macros, 0.0)
     return _Moves(possible, fetch, multicast, scatter, exchange)
 
 
-def _possible(shares: Shares, moves: _Moves, kept: FloatArray, soc: SoC) -> BoolArray:
-    """Shape (m, p, k, 2)."""
-    allowed = moves.possible & shares.allowed[None, :]
-    room = soc.cim.buffer.value * 1024 if soc.cim is not None else 0.0
-    choices = np.maximum(np.array(macro_options(soc), dtype=np.float64), 1.0)[:, None]
-    share = kept[None, :, STAY] / choices  # (m, k)
-    stays = (share > 0) & (share <= room) & (not shares.op.fused_gelu)
-    modes = np.stack([np.ones_like(stays), stays], axis=-1)  # (m, k, 2)
-    return allowed[None, :, :, None] & modes[:, None]
+def _possible(splits: SplitCosts, moves: _Moves, kept: Floats, soc: SoC) -> Booleans:
+    """Whether each way exists, (m, p, k, 2): an output stays only where it fits into the macros' buffers."""
+    allowed = along(moves.possible & splits.allowed, Axis.INPUT, Axis.SPLIT)
+    buffer_bytes = soc.cim.buffer.value * 1024 if soc.cim is not None else 0.0
+    macros = along(np.maximum(np.array(macro_options(soc), dtype=np.float64), 1.0), Axis.MACROS)
+    macro_share = along(kept[:, STAY], Axis.SPLIT) / macros  # bytes in one macro
+    stays = (macro_share > 0) & (macro_share <= buffer_bytes) & (not splits.op.fused_gelu)
+    return allowed & np.concatenate([np.ones_like(stays), stays], axis=Axis.OUTPUT)
 
 
-def _on_network(
-    soc: SoC,
-    fetch: FloatArray,
-    multicast: FloatArray,
-    scatter: FloatArray,
-    exchange: FloatArray,
-    returning: FloatArray,
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Cycles of the fetch, of all transfers, and energy, each (m, p, k, 2); one transfer after the other."""
+@dataclass(frozen=True)
+class _Transfers:
+    """Bytes of all transfers of an op, arrays that broadcast to the axes of `Axis`."""
+
+    fetch: Floats
+    multicast: Floats
+    scatter: Floats
+    exchange: Floats
+    returning: Floats
+
+    @property
+    def bytes(self) -> Floats:
+        """Bytes sent over the network."""
+        return self.fetch + self.multicast + self.scatter + self.exchange + self.returning
+
+
+@dataclass(frozen=True)
+class _NetworkCosts:
+    """Costs of the transfers of an op, arrays that broadcast to the axes of `Axis`.
+
+    Attributes:
+        fetch_cycles: Time of the fetch alone.
+        cycles: Time of all transfers, one after the other.
+        energy_pj: Energy of all transfers.
+    """
+
+    fetch_cycles: Floats
+    cycles: Floats
+    energy_pj: Floats
+
+
+def _network_costs(soc: SoC, transfers: _Transfers) -> _NetworkCosts:
+    none = np.zeros((1, 1, 1, 1))
     if soc.noc is None:
-        none = np.zeros((1, 1, 1, 1))
-        return none, none, none
+        return _NetworkCosts(none, none, none)
     traffic = [soc.noc.traffic(count) for count in macro_options(soc)]
-    total_cycles = total_pj = fetch_cycles = np.zeros((1, 1, 1, 1))
-    for name, moved in (
-        ("gather", fetch),
-        ("multicast", multicast),
-        ("scatter", scatter),
-        ("exchange", exchange),
-        ("gather", returning),
+    total_cycles = total_pj = fetch_cycles = none
+    for name, pattern in (
+        ("fetch", "gather"),
+        ("multicast", "multicast"),
+        ("scatter", "scatter"),
+        ("exchange", "exchange"),
+        ("returning", "gather"),
     ):
+        moved = getattr(transfers, name)
         if not moved.any():
             continue
-        cycles, energy = _moved(soc.noc, [getattr(one, name) for one in traffic], moved)
-        if moved is fetch:
+        cycles, energy = _transfer_costs(soc.noc, [getattr(ways, pattern) for ways in traffic], moved)
+        if name == "fetch":
             fetch_cycles = cycles
         total_cycles, total_pj = total_cycles + cycles, total_pj + energy
-    return fetch_cycles, total_cycles, total_pj
+    return _NetworkCosts(fetch_cycles, total_cycles, total_pj)
 
 
-def _moved(noc: Noc, patterns: list[Pattern], moved: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _transfer_costs(noc: Noc, patterns: list[Pattern], moved: Floats) -> tuple[Floats, Floats]:
+    """Cycles and energy of moving `moved` bytes in the pattern of each number of macros."""
     cycles = np.concatenate([noc.cycles(pattern, moved) for pattern in patterns])
     energy = np.concatenate([noc.energy_pj(pattern, moved) for pattern in patterns])
     return on_grid(cycles), on_grid(energy)

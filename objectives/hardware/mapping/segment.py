@@ -1,9 +1,9 @@
 """The best mapping of a segment: a run of ops that begins and ends with its map in SRAM.
 
-Exact dynamic programming over the placement of the map between two ops (min-plus Viterbi): the state is where
-the map lies, the costs of a step are those of `placement.py`. What is minimised is a weighted sum of cycles,
-energy and weight bytes in a macro; ties are broken by the next criterion, so that the answer does not
-depend on the order in which anything was computed.
+Exact dynamic programming over the placement of the map between two ops (min-plus Viterbi). The state is the
+placement of the map; the costs of a step come from `placement.py`. The programme minimises a weighted sum of
+cycles, energy and weight bytes in a macro. The next criterion breaks ties, so that the result does not depend
+on the order of computation.
 """
 
 from __future__ import annotations
@@ -13,21 +13,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from objectives.hardware.mapping.op_splits import Shares, channels_of
+from objectives.hardware.mapping.op_splits import SplitCosts, channels_of
 from objectives.hardware.mapping.placement import (
     BACK,
     FORBIDDEN,
     STAY,
+    Axis,
     OpCosts,
     hands_over,
     is_projection,
     op_costs,
 )
-from objectives.hardware.op import BoolArray, FloatArray, IntArray, Op
+from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC
+from search_space.arrays import Booleans, Floats, Integers
 
 Weights = tuple[float, float, float]
-"""Of cycles, of energy in pJ, of weight bytes in one macro."""
+"""Weights of cycles, of energy in pJ, of weight bytes in one macro."""
 
 LATENCY: Weights = (1.0, 0.0, 0.0)
 ENERGY: Weights = (0.0, 1.0, 0.0)
@@ -36,7 +38,7 @@ CAPACITY: Weights = (0.0, 0.0, 1.0)
 
 @dataclass(frozen=True)
 class Way:
-    """One op's part in a mapping: indices into `OpCosts`."""
+    """One op's part in a mapping: indices into the arrays of `OpCosts`, but for the number of macros."""
 
     placement: int
     split: int
@@ -45,13 +47,13 @@ class Way:
 
 @dataclass(frozen=True)
 class Point:
-    """One mapping of a segment, or of a network, and what it costs.
+    """One mapping of a segment with its costs.
 
     Attributes:
-        cycles: Time.
-        energy_pj: Energy.
-        macro_bytes: Weights in one macro.
-        ways: How each op runs.
+        cycles: Time in NPU cycles.
+        energy_pj: Energy in pJ.
+        macro_bytes: Weight bytes in one macro.
+        ways: Way of each op.
     """
 
     cycles: float
@@ -70,12 +72,12 @@ class Point:
 
 
 def split_points(ops: Sequence[Op], read_again: frozenset[int], soc: SoC) -> Iterator[tuple[int, int]]:
-    """Starts and ends of the segments of a network: cut where a map has to be in SRAM anyway.
+    """Starts and ends of the segments of a network, cut where a map has to be in SRAM.
 
     Args:
         ops: The network.
         read_again: Indices of ops whose output is read again later, not only by the next op.
-        soc: Where it runs.
+        soc: The chip.
     """
     start = 0
     for index in range(1, len(ops) + 1):
@@ -84,26 +86,28 @@ def split_points(ops: Sequence[Op], read_again: frozenset[int], soc: SoC) -> Ite
             start = index
 
 
-def segment_costs(tables: Sequence[Shares], soc: SoC, *, before: Shares | None = None) -> list[OpCosts]:
+def segment_costs(
+    splits: Sequence[SplitCosts], soc: SoC, *, before: SplitCosts | None = None
+) -> list[OpCosts]:
     """Costs of all ways of each op of a segment, in order.
 
     Args:
-        tables: The ops.
-        soc: Where they run.
-        before: The op that made the input, if that may lie elsewhere than in SRAM.
+        splits: Splits of each op.
+        soc: The chip.
+        before: Splits of the op that made the input, if that may lie elsewhere than in SRAM.
     """
     costs = []
-    for index, table in enumerate(tables):
-        previous = tables[index - 1] if index else before
-        costs.append(op_costs(previous, table, soc, later_bytes=_later_bytes(tables, index)))
+    for index, op_splits in enumerate(splits):
+        previous = splits[index - 1] if index else before
+        costs.append(op_costs(previous, op_splits, soc, later_bytes=_later_bytes(splits, index)))
     return costs
 
 
-def _later_bytes(tables: Sequence[Shares], index: int) -> float:
-    """V, which goes to the macros with Q and K: what `attend` reads besides the attention map."""
-    if tables[index].op.kind != "matmul" or index + 2 >= len(tables):
+def _later_bytes(splits: Sequence[SplitCosts], index: int) -> float:
+    """Bytes of V, which goes to the macros with Q and K: the input of `attend` besides the attention map."""
+    if splits[index].op.kind != "matmul" or index + 2 >= len(splits):
         return 0.0
-    softmax, attend = tables[index + 1].op, tables[index + 2].op
+    softmax, attend = splits[index + 1].op, splits[index + 2].op
     if softmax.kind != "softmax" or attend.kind != "matmul":
         return 0.0
     return float(attend.heads * attend.in_channels * attend.out_channels)
@@ -111,16 +115,18 @@ def _later_bytes(tables: Sequence[Shares], index: int) -> float:
 
 @dataclass(frozen=True)
 class Steps:
-    """A segment ready for dynamic programming: for each op arrays (m, p, k, 2), forbidden ways at
-    `FORBIDDEN`."""
+    """Costs of a segment for dynamic programming: arrays (m, p, k, 2) of each op.
 
-    cycles: tuple[FloatArray, ...]
-    energy_pj: tuple[FloatArray, ...]
-    macro_bytes: tuple[FloatArray, ...]
+    Impossible ways cost `FORBIDDEN`.
+    """
+
+    cycles: tuple[Floats, ...]
+    energy_pj: tuple[Floats, ...]
+    macro_bytes: tuple[Floats, ...]
 
     @classmethod
     def of(cls, costs: Sequence[OpCosts]) -> Steps:
-        """The sums that are minimised."""
+        """The criteria of `costs`, with impossible ways at `FORBIDDEN`."""
         return cls(
             tuple(_limited(cost.cycles, cost.possible) for cost in costs),
             tuple(_limited(cost.energy_pj, cost.possible) for cost in costs),
@@ -132,104 +138,145 @@ class Steps:
         return Steps(*(tuple(array[index : index + 1] for array in part) for part in vars(self).values()))
 
 
-def _limited(values: FloatArray, possible: BoolArray) -> FloatArray:
+def _limited(values: Floats, possible: Booleans) -> Floats:
     return np.where(possible, values, FORBIDDEN)
 
 
-def lexicographic(keys: Sequence[FloatArray]) -> IntArray:
-    """Index (rows,) of the least of each row of arrays (rows, n): by the first key, then the second, ..."""
-    least: BoolArray | None = None
+def lexicographic(keys: Sequence[Floats]) -> Integers:
+    """Index (rows,) of the smallest entry of each row of arrays (rows, n); later keys break ties."""
+    least: Booleans | None = None
     for key in keys:
         masked = key if least is None else np.where(least, key, np.inf)
         ties = masked == masked.min(axis=1, keepdims=True)
         least = ties
     assert least is not None
-    index: IntArray = least.argmax(axis=1)
+    index: Integers = least.argmax(axis=1)
     return index
 
 
-def solve(steps: Steps, weights: Weights, then: Weights = LATENCY) -> list[Point]:
+def solve(steps: Steps, weights: Weights, tie_breaker: Weights = LATENCY) -> list[Point]:
     """The best mapping for each number of macros.
 
     Args:
         steps: The segment.
-        weights: What is minimised.
-        then: What decides between equals; after it cycles, energy, bytes.
+        weights: Weights of the sum to minimise.
+        tie_breaker: Weights of the sum that decides between equals; after it cycles, energy, bytes.
     """
-    sums, back = run(steps, weights, then)
+    sums, choices = run(steps, weights, tie_breaker)
     points = []
     for macros in range(len(sums[0])):
-        state, ways = sums[0].shape[2] - 1, []
-        for choices in reversed(back):
-            placement, split, mode = (int(part[macros, 0, state]) for part in choices)
-            ways.append(Way(placement, split, mode))
-            state = placement
-        cycles, energy, size = (float(part[macros, 0, -1]) for part in sums)
+        placement, ways = sums[0].shape[2] - 1, []
+        for choice in reversed(choices):
+            way = choice.way(macros, placement)
+            ways.append(way)
+            placement = way.placement
+        cycles, energy, size = (float(total[macros, 0, -1]) for total in sums)
         points.append(Point(cycles, energy, size, tuple(reversed(ways))))
     return points
 
 
-Choices = tuple[IntArray, IntArray, IntArray]
+@dataclass(frozen=True)
+class Choices:
+    """The best way of one op to each placement of its output; indices as in `Way`, each (m, starts, outputs).
+
+    Attributes:
+        placement: Placement of the input.
+        split: Split of the op.
+        mode: `BACK` or `STAY`.
+    """
+
+    placement: Integers
+    split: Integers
+    mode: Integers
+
+    def way(self, macros: int, output: int) -> Way:
+        """The way to one placement of the output, from the first start."""
+        return Way(
+            int(self.placement[macros, 0, output]),
+            int(self.split[macros, 0, output]),
+            int(self.mode[macros, 0, output]),
+        )
 
 
 def run(
-    steps: Steps, weights: Weights, then: Weights = LATENCY, *, starts: int = 1
-) -> tuple[list[FloatArray], list[Choices]]:
+    steps: Steps, weights: Weights, tie_breaker: Weights = LATENCY, *, starts: int = 1
+) -> tuple[list[Floats], list[Choices]]:
     """Dynamic programming from each of `starts` placements of the input; the last of them is SRAM.
 
     Returns:
-        Cycles, energy and bytes of the best way to every placement of the output, each (m, starts, states),
-        the last state being SRAM; and for every op the choices (placement, split, mode) that lead there.
+        Cycles, energy and bytes of the best way to every placement of the output, each (m, starts, outputs),
+        the last output being SRAM; and for every op the choices that lead there.
     """
     count = steps.cycles[0].shape[0]
     begin = np.where(np.eye(starts, dtype=bool), 0.0, FORBIDDEN)  # (starts, p)
     sums = [np.broadcast_to(begin, (count, starts, starts)) for _ in range(3)]
-    back: list[Choices] = []
-    for parts in zip(steps.cycles, steps.energy_pj, steps.macro_bytes, strict=True):
-        sums, choices = _step(sums, parts, weights, then)
-        back.append(choices)
-    return sums, back
+    choices: list[Choices] = []
+    for costs in zip(steps.cycles, steps.energy_pj, steps.macro_bytes, strict=True):
+        sums, best = _step(sums, costs, weights, tie_breaker)
+        choices.append(best)
+    return sums, choices
 
 
 def _step(
-    sums: list[FloatArray], parts: tuple[FloatArray, ...], weights: Weights, then: Weights
-) -> tuple[list[FloatArray], Choices]:
-    """One op: sums (m, s, p) and costs (m, p, k, 2) to sums (m, s, k)."""
-    count, starts, places = sums[0].shape
-    splits = parts[0].shape[2]
-    totals = [total[:, :, :, None, None] + part[:, None] for total, part in zip(sums, parts, strict=True)]
-    if splits == 1:
-        staying = None
-    else:
-        # Every placement but SRAM is reached by its own split, with the macros' share staying.
-        flat = [total[..., :-1, STAY].swapaxes(2, 3).reshape(-1, places) for total in totals]
-        staying = _best(flat, weights, then, (count, starts, splits - 1))
-    flat = [total[..., BACK].reshape(-1, places * splits) for total in totals]
-    values, index = _best(flat, weights, then, (count, starts, 1))
-    placement, split = index // splits, index % splits
-    mode = np.full_like(index, BACK)
-    if staying is None:
-        return values, (placement, split, mode)
-    own = np.broadcast_to(np.arange(splits - 1), staying[1].shape)
-    kept = np.full_like(staying[1], STAY)
-    joined = [np.concatenate(pair, axis=2) for pair in zip(staying[0], values, strict=True)]
-    placement, split, mode = (
-        np.concatenate(pair, axis=2) for pair in ((staying[1], placement), (own, split), (kept, mode))
-    )
-    return joined, (placement, split, mode)
+    sums: Sequence[Floats], costs: Sequence[Floats], weights: Weights, tie_breaker: Weights
+) -> tuple[list[Floats], Choices]:
+    """One op of the dynamic programme.
+
+    Args:
+        sums: Cycles, energy and bytes up to each placement of the input, each (m, starts, p).
+        costs: Cycles, energy and bytes of the op, each (m, p, k, 2).
+        weights: Weights of the sum to minimise.
+        tie_breaker: Weights of the sum that decides between equals.
+
+    Returns:
+        Cycles, energy and bytes up to each placement of the output, each (m, starts, k), and the choices.
+    """
+    # Axes of the totals: number of macros, start, placement of the input, split, output (BACK or STAY).
+    totals = [total[:, :, :, None, None] + cost[:, None] for total, cost in zip(sums, costs, strict=True)]
+    into_sram, choices = _to_sram([total[..., BACK] for total in totals], weights, tie_breaker)
+    if costs[0].shape[Axis.SPLIT] == 1:
+        return into_sram, choices
+    at_macros, other_choices = _to_macros([total[..., :-1, STAY] for total in totals], weights, tie_breaker)
+    values = [np.concatenate(pair, axis=2) for pair in zip(at_macros, into_sram, strict=True)]
+    pairs = zip(vars(other_choices).values(), vars(choices).values(), strict=True)
+    return values, Choices(*(np.concatenate(pair, axis=2) for pair in pairs))
+
+
+def _to_sram(
+    totals: Sequence[Floats], weights: Weights, tie_breaker: Weights
+) -> tuple[list[Floats], Choices]:
+    """The best of all placements of the input and all splits: totals (m, starts, p, k) to (m, starts, 1)."""
+    count, starts, placements, splits = totals[0].shape
+    rows = [total.reshape(-1, placements * splits) for total in totals]
+    values, index = _best(rows, weights, tie_breaker, (count, starts, 1))
+    return values, Choices(index // splits, index % splits, np.full_like(index, BACK))
+
+
+def _to_macros(
+    totals: Sequence[Floats], weights: Weights, tie_breaker: Weights
+) -> tuple[list[Floats], Choices]:
+    """The best placement of the input for each split: totals (m, starts, p, k) to (m, starts, k).
+
+    The macros' share of the output stays with them, so the split is the placement of the output.
+    """
+    count, starts, placements, splits = totals[0].shape
+    rows = [total.swapaxes(2, 3).reshape(-1, placements) for total in totals]
+    values, placement = _best(rows, weights, tie_breaker, (count, starts, splits))
+    split = np.broadcast_to(np.arange(splits), placement.shape)
+    return values, Choices(placement, split, np.full_like(placement, STAY))
 
 
 def _best(
-    rows: list[FloatArray], weights: Weights, then: Weights, shape: tuple[int, int, int]
-) -> tuple[list[FloatArray], IntArray]:
-    """The best of each row, for the three criteria, and where it was; reshaped."""
-    keys = [_weighted(rows, part) for part in (weights, then) if sum(part) > 0]
+    rows: Sequence[Floats], weights: Weights, tie_breaker: Weights, shape: tuple[int, int, int]
+) -> tuple[list[Floats], Integers]:
+    """The best of each row, for the three criteria, and its index; reshaped."""
+    keys = [_weighted(rows, criterion) for criterion in (weights, tie_breaker) if sum(criterion) > 0]
     index = lexicographic([*keys, *rows])
     values = [np.take_along_axis(row, index[:, None], axis=1).reshape(shape) for row in rows]
     return values, index.reshape(shape)
 
 
-def _weighted(rows: list[FloatArray], weights: Weights) -> FloatArray:
+def _weighted(rows: Sequence[Floats], weights: Weights) -> Floats:
     if sum(weight != 0 for weight in weights) == 1 and max(weights) == 1:
         return rows[weights.index(1.0)]
     return sum((row * weight for row, weight in zip(rows, weights, strict=True)), np.zeros_like(rows[0]))
@@ -256,8 +303,8 @@ def supported(steps: Steps, first: Weights, second: Weights) -> list[Point]:
         weights = tuple(fall * a + rise * b for a, b in zip(first, second, strict=True))
         (middle,) = solve(steps, (weights[0], weights[1], weights[2]), first)
         level = left.value(first) * fall + left.value(second) * rise
-        found = middle.value(first) * fall + middle.value(second) * rise
-        if found >= level * (1 - 1e-12):
+        middle_level = middle.value(first) * fall + middle.value(second) * rise
+        if middle_level >= level * (1 - 1e-12):
             return
         yield from between(left, middle)
         yield middle
@@ -281,10 +328,11 @@ def all_points(steps: Steps) -> list[Point]:
     ]
 
 
-def npu_heads(table: Shares, split: int) -> int | None:
+def npu_heads(splits: SplitCosts, split: int) -> int | None:
     """Heads on the NPU where the split is by whole heads, else None."""
-    op = table.op
+    op = splits.op
     if not (is_projection(op) or op.kind in ("matmul", "softmax")):
         return None
     each = channels_of(op) // op.heads
-    return int(table.channels[split]) // each if int(table.channels[split]) % each == 0 else None
+    channels = int(splits.channels[split])
+    return channels // each if channels % each == 0 else None

@@ -9,11 +9,11 @@ import pytest
 from benchmarks.hardware.sensitivity import compared, influences, main
 from objectives.hardware import SoC, load_soc
 from objectives.hardware.soc import assumed
-from objectives.objective import FloatArray
+from search_space.arrays import Floats
 from search_space.errors import H4HError
 
 
-def columns(*rows: tuple[float, float, float]) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
+def columns(*rows: tuple[float, float, float]) -> tuple[Floats, tuple[Floats, Floats]]:
     """Quality, and latency with energy, of subnets given row by row."""
     table = np.array(rows)
     return table[:, 0], (table[:, 1], table[:, 2])
@@ -47,7 +47,7 @@ def test_sorted_by_what_leaves_the_front() -> None:
     soc = load_soc("u55-256")
     quality, nominal = columns((1, 1, 1), (1, 2, 2), (1, 3, 3))
 
-    def cost(chip: SoC) -> tuple[FloatArray, FloatArray]:
+    def cost(chip: SoC) -> tuple[Floats, Floats]:
         clock = dict(chip.quantities())["npu.clock"]
         return (nominal[0][::-1], nominal[1]) if clock.value == clock.low else nominal
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.hardware.sensitivity import random_genotypes
 from benchmarks.search.measured_accuracy import MeasuredAccuracy, measured_accuracy
-from objectives.objective import FloatArray
+from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.space import load_space
 from search_space.subnet import Subnet
@@ -30,7 +30,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Subnet]:
         def fingerprint(self) -> dict[str, str]:
             return {"checkpoint": "none", "images": self.images}
 
-        def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+        def __call__(self, subnets: Sequence[Subnet]) -> Floats:
             asked.extend(subnets)
             return np.array([float(subnet.resolution) for subnet in subnets])
 

@@ -16,9 +16,9 @@ def test_what_one_leaves_open_is_as_the_other_has_it() -> None:
 
 def test_the_variant_of_a_file() -> None:
     soc = load_soc("u55-256-cim8")
-    assert Chip().of(soc) is soc
-    assert Chip(4, 2).of(soc).digest == variant(soc, macros=4, units=2).digest
-    alone = Chip(0, 2).of(soc)
+    assert soc.variant(Chip()) is soc
+    assert soc.variant(Chip(4, 2)).digest == variant(soc, macros=4, units=2).digest
+    alone = soc.variant(Chip(0, 2))
     assert (alone.macros, alone.units) == (0, 0)
     with pytest.raises(H4HError, match="no macros to derive others from"):
-        Chip(4).of(load_soc("u55-256"))
+        load_soc("u55-256").variant(Chip(4))

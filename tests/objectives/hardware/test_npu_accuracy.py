@@ -1,8 +1,8 @@
-"""The closed form against Arm's compiler, on ops that had no part in fitting it.
+"""Closed form of the NPU against Arm's compiler, on ops outside the fit.
 
-The tables hold the cycles that Vela 5.2.0 gives an op between two 1x1 layers, weights Gaussian and in
-on-chip MRAM at 4 B/cycle: `vela_layers.csv` 160 convolutions, depthwise and linear layers from before the
-model's last terms, `benchmarks/hardware/npu_held_out.csv` 300 ops of every kind, drawn with a seed of its own.
+The tables hold the cycles that Vela 5.2.0 gives an op between two 1x1 layers, weights Gaussian and in on-chip
+MRAM at 4 B/cycle: `vela_layers.csv` 160 convolutions, depthwise and linear layers from before the model's
+last terms, `benchmarks/hardware/npu_held_out.csv` 300 ops of every kind, drawn with a seed of its own.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 
 from objectives.hardware import Op, load_soc
-from objectives.hardware.op import FloatArray
+from search_space.arrays import Floats
 
 FIELDS = ("height", "width", "in_channels", "out_channels", "kernel", "stride", "heads")
 LAYERS = Path(__file__).parent / "vela_layers.csv"
 HELD_OUT = Path(__file__).parents[3] / "benchmarks" / "hardware" / "npu_held_out.csv"
 
 
-def table(file: Path) -> tuple[list[Op], dict[str, FloatArray]]:
+def table(file: Path) -> tuple[list[Op], dict[str, Floats]]:
     with file.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     ops = []
@@ -36,7 +36,7 @@ def table(file: Path) -> tuple[list[Op], dict[str, FloatArray]]:
     return ops, cycles
 
 
-def spearman(a: FloatArray, b: FloatArray) -> float:
+def spearman(a: Floats, b: Floats) -> float:
     """Rank correlation; ties are too few to matter."""
     first, second = (np.argsort(np.argsort(values)) for values in (a, b))
     return float(np.corrcoef(first, second)[0, 1])

@@ -1,4 +1,4 @@
-"""Tables against the counts of one network at a time: equal, not near."""
+"""Size tables equal the counts of single networks exactly."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objectives.population.gene_table import Genotypes
 from objectives.population.size_tables import SIZES, SizeTables
 from objectives.size_objectives import MACS, PARAMS, SRAM
+from search_space.arrays import Genotypes
 from search_space.genotype import GenotypeError
 from search_space.space import load_space
 from search_space.subnet import Subnet

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from objectives.objective import Dependency, Direction, FloatArray
+from objectives.objective import Dependency, Direction
 from search_space import complexity
+from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.subnet import Subnet
 
@@ -39,7 +40,7 @@ class Fragile:
     follows_size: bool = False
     is_expensive: bool = True
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         (self.folder / f"{os.getpid()}.pid").touch()
         for number in range(self.deaths):
             try:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from objectives.objective import FloatArray
 from objectives.size_objectives import MACS, PARAMS, SRAM
 from search_space import complexity
+from search_space.arrays import Floats
 from search_space.families import family
 from search_space.genotype import Genotype, to_text
 from search_space.space import Space
@@ -144,7 +144,7 @@ def extremes(space: DesignSpace) -> list[Candidate]:
 class Wrong(Quality):
     result: Sequence[float] | float = 0.0
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         return np.array(self.result, dtype=np.float64)
 
 

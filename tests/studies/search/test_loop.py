@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from objectives.objective import FloatArray
 from objectives.size_objectives import MACS, PARAMS
+from search_space.arrays import Floats
 from search_space.genotype import Genotype
 from search_space.subnet import Subnet
 from studies.design_space.design_space import DesignSpace
@@ -91,7 +91,7 @@ class Fragile(Quality):
 
     left: int = 0
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         if self.left < len(subnets):
             raise StopError
         self.left -= len(subnets)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from objectives.objective import Dependency, Direction, FloatArray
+from objectives.objective import Dependency, Direction
+from search_space.arrays import Floats
 from search_space.space import Space
 from search_space.subnet import Subnet
 from studies.design_space.design_space import DesignSpace
@@ -27,7 +28,7 @@ class Marked:
     follows_size: bool = False
     is_expensive: bool = False
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         return np.zeros(len(subnets))
 
     def fingerprint(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The budget of weight bytes against an exact knapsack."""
+"""Capacity of the macros against an exact knapsack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The best mapping against brute force, conservation of work, and limits in which the answer is known."""
+"""Best mappings against brute force, conservation of work, and limits with a known answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from objectives.hardware import CostModel, Op, OpCost, SoC, load_soc, variant
 from objectives.hardware.cost_model import _op_cost
 from objectives.hardware.mapping.mapper import CapacityError, Mapper
-from objectives.hardware.mapping.op_splits import channel_options, macro_options, shares
+from objectives.hardware.mapping.op_splits import channel_options, macro_options, split_costs
 from objectives.hardware.mapping.placement import FORBIDDEN, STAY, op_costs
 from objectives.hardware.mapping.segment import Steps, Way, segment_costs, split_points
 from search_space.errors import H4HError, UnknownNameError
@@ -76,16 +76,16 @@ def best(op: Op, soc: SoC, mapping: str = "latency") -> OpCost:
 
 def alone(op: Op, npu_channels: int, soc: SoC, *, choice: int = -1) -> OpCost:
     """One split, from SRAM to SRAM, on all macros or those of `choice`."""
-    (table,) = shares([op], soc)
-    split = table.channels.tolist().index(npu_channels)
-    costs = op_costs(None, table, soc)
-    return _op_cost(table, Way(0, split, 0), costs.at(choice, 0, split, 0), choice, 0)
+    (splits,) = split_costs([op], soc)
+    split = splits.channels.tolist().index(npu_channels)
+    costs = op_costs(None, splits, soc)
+    return _op_cost(splits, Way(0, split, 0), costs.at(choice, 0, split, 0), choice, 0)
 
 
 def every_split(op: Op, soc: SoC) -> list[tuple[float, float]]:
     """Cycles and energy of every split on every number of macros, from SRAM to SRAM."""
-    (table,) = shares([op], soc)
-    costs = op_costs(None, table, soc)
+    (splits,) = split_costs([op], soc)
+    costs = op_costs(None, splits, soc)
     cycles, energy = (np.broadcast_to(part, costs.possible.shape) for part in (costs.cycles, costs.energy_pj))
     return list(zip(cycles[:, 0, :, 0].ravel().tolist(), energy[:, 0, :, 0].ravel().tolist(), strict=True))
 
@@ -153,10 +153,10 @@ def test_scan_equals_brute_force(op: Op) -> None:
 @settings(max_examples=12, deadline=None)
 @given(ops=small, soc=st.sampled_from([SOC, TILES]))
 def test_dynamic_programming_equals_brute_force(ops: list[Op], soc: SoC) -> None:
-    tables = dict(zip(ops, shares(ops, soc), strict=True))
+    splits = dict(zip(ops, split_costs(ops, soc), strict=True))
     paths = []  # of each segment and number of macros
     for start, stop in split_points(ops, frozenset(), soc):
-        steps = Steps.of(segment_costs([tables[op] for op in ops[start:stop]], soc))
+        steps = Steps.of(segment_costs([splits[op] for op in ops[start:stop]], soc))
         paths.append([every_path(steps, choice) for choice in range(len(macro_options(soc)))])
     for mapping, order in (("latency", (0, 1)), ("energy", (1, 0))):
         found = Mapper(soc, mapping).find(ops)
@@ -170,12 +170,12 @@ def test_dynamic_programming_equals_brute_force(ops: list[Op], soc: SoC) -> None
 @settings(max_examples=8, deadline=None)
 @given(ops=st.one_of(st.builds(mbconv, st.integers(2, 9), st.just(8), st.just(1), st.just(3))))
 def test_least_product_equals_brute_force(ops: list[Op]) -> None:
-    tables = dict(zip(ops, shares(ops, SOC), strict=True))
+    splits = dict(zip(ops, split_costs(ops, SOC), strict=True))
     least = np.inf
     for choice in range(len(macro_options(SOC))):
         totals = [(0.0, 0.0)]
         for start, stop in split_points(ops, frozenset(), SOC):
-            steps = Steps.of(segment_costs([tables[op] for op in ops[start:stop]], SOC))
+            steps = Steps.of(segment_costs([splits[op] for op in ops[start:stop]], SOC))
             totals = [(a + c, b + d) for a, b in totals for c, d in set(every_path(steps, choice))]
         least = min(least, min(cycles * energy for cycles, energy in totals))
     found = Mapper(SOC, "edp").find(ops)
@@ -185,17 +185,17 @@ def test_least_product_equals_brute_force(ops: list[Op]) -> None:
 @settings(max_examples=20, deadline=None)
 @given(op=layers)
 def test_every_split_conserves_work(op: Op) -> None:
-    (table,) = shares([op], SOC)
+    (splits,) = split_costs([op], SOC)
     assert SOC.cim is not None
-    costs = op_costs(None, table, SOC)
-    on_cim = op.out_channels - table.channels
+    costs = op_costs(None, splits, SOC)
+    on_cim = op.out_channels - splits.channels
     np.testing.assert_allclose(costs.weight_bytes[0, 0, :, 0], op.weight_bytes / op.out_channels * on_cim)
     # Energy per multiply-accumulate is constant on each device, so the energies tell how many each does.
     each = op.macs / op.out_channels
-    expected = each * (table.channels * SOC.npu.mac_energy.value + on_cim * SOC.cim.mac_energy.value)
+    expected = each * (splits.channels * SOC.npu.mac_energy.value + on_cim * SOC.cim.mac_energy.value)
     np.testing.assert_allclose(costs.mac_pj[-1, 0, :, 0], expected, atol=1e-3)
     # What is sent is what the macros' share reads and writes.
-    np.testing.assert_allclose(costs.noc_bytes[0, 0, :, 0], table.received + table.returned)
+    np.testing.assert_allclose(costs.noc_bytes[0, 0, :, 0], splits.received + splits.returned)
 
 
 @settings(max_examples=12, deadline=None)
@@ -256,7 +256,7 @@ def test_transfer_carries_input_and_output_of_the_moved_part() -> None:
 
 def test_a_map_that_stays_needs_no_transfer_for_a_depthwise_layer() -> None:
     ops = mbconv(16, 16, 4, 3)[:3]
-    costs = segment_costs(shares(ops, SOC), SOC)
+    costs = segment_costs(split_costs(ops, SOC), SOC)
     split = 2
     stays = costs[1].at(-1, split, split, STAY)
     assert stays["transfer_cycles"] == 0
@@ -272,7 +272,7 @@ def test_a_map_that_stays_needs_no_transfer_for_a_depthwise_layer() -> None:
 def test_a_map_stays_only_where_the_buffers_hold_it() -> None:
     ops = mbconv(16, 16, 4, 3)[:3]
     none = changed(SOC, "cim", buffer=0.0)
-    costs = segment_costs(shares(ops, none), none)
+    costs = segment_costs(split_costs(ops, none), none)
     assert not costs[0].possible[..., STAY].any()
 
 
