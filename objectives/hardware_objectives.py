@@ -1,7 +1,7 @@
 """Latency, energy, power and area: objectives that depend on the chip.
 
-Latency and energy are those of the mapping that the cost model chooses. A quantity that follows from these two
-alone derives from `TotalsObjective`, which also makes it known to the tables that cost whole populations.
+Latency and energy are those of the mapping that the cost model chooses. A quantity that follows from these
+two alone derives from `TotalsObjective`, which also makes it known to the tables that cost whole populations.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from search_space.arrays import Floats
 from search_space.errors import H4HError, UnknownNameError
 
 Source = Any
-"""An objective; a class of objectives that depend on the chip, called with the `CostModel` of each chip; or the
-declaration of the accuracy."""
+"""An objective; a class of objectives that depend on the chip, called with the `CostModel` of each chip; or
+the declaration of the accuracy."""
 
 _BUILT_IN: dict[str, Source] = {
     "acc": ACCURACY,

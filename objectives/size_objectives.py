@@ -1,4 +1,4 @@
-"""Size of a subnet, whatever hardware it runs on: multiply-accumulates, parameters, peak activation memory."""
+"""Size objectives, independent of hardware: multiply-accumulates, parameters, peak activation memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An objective that a team of workers measures."""
+"""Shared objective: one that a team of workers measures."""
 
 from __future__ import annotations
 

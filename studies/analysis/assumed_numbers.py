@@ -1,4 +1,4 @@
-"""The chip that a study's latencies and energies are of, and what its assumed numbers decide.
+"""Sensitivity of a study's front to the assumed numbers of its SoC.
 
 A number is assumed where its SoC file states low < high. Each is set to either end, all others left alone,
 and members of the front are costed anew in their best mapping.

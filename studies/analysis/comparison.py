@@ -1,4 +1,4 @@
-"""Two studies side by side: hypervolume, coverage, the paper's measures, and what their fronts are built of.
+"""Comparison of two studies: hypervolume, coverage, the paper's measures, and the blocks of their fronts.
 
 Studies are compared by the objectives they have in common, within the box between the best of their ideal
 points and the worst of their reference points, so that hypervolumes are of one scale. Notes say what differs

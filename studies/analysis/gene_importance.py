@@ -1,4 +1,4 @@
-"""How much each choice of a search space says about an objective, among the networks a study evaluated.
+"""Importance of genes: mutual information of each choice and an objective among evaluated networks.
 
 Mutual information of a gene and an objective, as a share of the objective's entropy: 0 says nothing, 1
 decides it. The objective is cut at its quantiles into `BINS` classes. Counts overstate information by

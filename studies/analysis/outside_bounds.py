@@ -1,7 +1,8 @@
 """Members of a front outside the bounds of the hypervolume.
 
-Bounds are set when a study is made and never change, since resume must repeat every decision. A search may find
-a value beyond them. The hypervolume counts it as if it were at the bound, so it says too little of the front.
+Bounds are set when a study is made and never change, since resume must repeat every decision. A search may
+find a value beyond them. The hypervolume counts it as if it were at the bound, so it says too little of the
+front.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def outside_bounds(study: Study, evaluations: Sequence[Evaluation]) -> list[str]
         if outside:
             low, high = sorted((study.ideal[column], study.reference[column]))
             lines.append(
-                f"{goal.name} of {outside} of {len(front)} front members lies outside {low:.4g} to {high:.4g} "
-                f"{goal.unit}: the hypervolume counts it as if it were at that bound"
+                f"{goal.name} of {outside} of {len(front)} front members lies outside {low:.4g} to "
+                f"{high:.4g} {goal.unit}: the hypervolume counts it as if it were at that bound"
             )
     return lines

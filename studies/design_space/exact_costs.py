@@ -17,8 +17,8 @@ from studies.design_space.design_space import DesignSpace
 
 TRIED = 1000
 LEAST_SHARE = 0.95
-"""Least share of designs that the tables must cover. The cost model computes the others once they are about to
-be chosen."""
+"""Least share of designs that the tables must cover. The cost model computes the others once they are about
+to be chosen."""
 
 Totals = Callable[[SpaceTables, Genotypes], tuple[Floats, Floats]]
 """Latencies and energies of networks from tables."""
@@ -30,8 +30,8 @@ class ExactQuantities:
     Three kinds of quantities are known: sizes; what follows from latency and energy (`TotalsObjective`); and
     what the chip alone decides. The second kind needs tables that cover nearly all of `TRIED` random networks
     and the extremes, over all chips. They do not with the mapping `edp`, nor if many networks exceed the
-    macros' capacity. The cost model takes up to a tenth of a second for such a network, too long for a hundred
-    thousand of them, so there is an `estimate` of all quantities that never uses it.
+    macros' capacity. The cost model takes up to a tenth of a second for such a network, too long for a
+    hundred thousand of them, so there is an `estimate` of all quantities that never uses it.
 
     Args:
         space: The designs.

@@ -1,4 +1,4 @@
-"""Everything a study has asked for, each network once, and how to find new ones beside it."""
+"""Archive of all genotypes that a study has asked for, and the search for new ones beside them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Which networks to measure next: those that together may add most hypervolume.
+"""Expected hypervolume improvement of a batch of networks, and the greedy choice of a batch.
 
-What measuring m networks may give is known by samples. The gain of a set is the hypervolume that it adds to
+Possible measurements of m networks are given as samples. The gain of a set is the hypervolume that it adds to
 the front, mean over the samples, which is the expected hypervolume improvement of a batch (Daulton et al.
 2020). A set is chosen greedily: each next network is the one with the greatest gain beside those chosen
 before. Networks that are alike turn out alike in every sample, so the second of them adds little; that keeps

@@ -1,4 +1,4 @@
-"""A Gaussian process over networks: what a quantity of an unmeasured network may be, and how sure that is.
+"""Gaussian process over networks: predicts a quantity of unmeasured networks, with its uncertainty.
 
 Networks are compared gene by gene. A gene counts steps: 0 where the network has no such gene, 1 for its first
 option, and so on; the distance of two networks is the sum of steps between their genes. The covariance is

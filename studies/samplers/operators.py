@@ -1,4 +1,4 @@
-"""Crossover and mutation for short integer genes, and what binds them to pymoo.
+"""Integer crossover and mutation, and their adapters for pymoo.
 
 pymoo's own recipe for integers (SBX and polynomial mutation on floats, then rounding) changes a gene of two
 options in 1 of 32 of its mutations (eta 3), and its `pow` may differ in the last bit between platforms. So

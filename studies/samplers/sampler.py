@@ -1,7 +1,7 @@
-"""The protocol of all samplers, and what every one of them shares.
+"""Base class of all samplers, and the context that they are made from.
 
-A sampler is a pure function of its settings and of what it was told. Resume depends on that: a study goes
-on by running its sampler again from the start on the evaluations in the table.
+A sampler is a pure function of its settings and of the evaluations it was told. Resume depends on that: it
+runs the sampler again from the start on the evaluations in the table.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ class SamplerContext:
         ...     def _propose(self, count):
         ...         return [self._most] * count
         >>> from studies import StudySettings, run_study
-        >>> settings = StudySettings(objectives=("macs", "lat"), sampler="Largest", population=4, generations=1)
+        >>> settings = StudySettings(
+        ...     objectives=("macs", "lat"), sampler="Largest", population=4, generations=1
+        ... )
         >>> len(run_study(settings, database="studies.db", samplers=[Largest]).evaluations())
         4
 
@@ -54,8 +56,8 @@ class SamplerContext:
             search near given points.
         exact: Exact quantities of any designs without measuring them, for samplers that search many; without
             it such a sampler has to predict them.
-        network_only: Names of quantities that do not depend on the chip, so that a value holds for the network
-            on every chip. Any other quantity is taken to depend on the chip.
+        network_only: Names of quantities that do not depend on the chip, so that a value holds for the
+            network on every chip. Any other quantity is taken to depend on the chip.
     """
 
     space: DesignSpace
@@ -82,7 +84,9 @@ class Sampler(ABC):
         ...     def _propose(self, count):
         ...         return self._draw(count)
         >>> from studies import StudySettings, run_study
-        >>> settings = StudySettings(objectives=("macs", "lat"), sampler="Uniform", population=4, generations=2)
+        >>> settings = StudySettings(
+        ...     objectives=("macs", "lat"), sampler="Uniform", population=4, generations=2
+        ... )
         >>> len(run_study(settings, database="studies.db", samplers=[Uniform]).evaluations())
         8
 

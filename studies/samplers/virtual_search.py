@@ -1,7 +1,7 @@
-"""NSGA-II (Deb et al. 2002) over networks that are only predicted, by the hundred thousand.
+"""NSGA-II (Deb et al. 2002) over a hundred thousand networks that are only predicted.
 
-Children are made by the same operators as those of a real search, for a whole generation at once; survivors
-are chosen by pymoo.
+Children come from the same operators as in a real search, a whole generation at once. pymoo chooses the
+survivors.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from studies.samplers.operators import CROSSOVER_PROBABILITY, Genes, reset_mutat
 Floats = NDArray[np.float64]
 
 CANDIDATES = 100_000
-"""Networks that are searched; at most `VISITS` times as many as the space has."""
+"""Number of networks to predict, at most `VISITS` times the size of the space."""
 VISITS = 10
 POPULATION = 500
 
-Score = Callable[[Genes], tuple[Floats, Floats]]
+Predict = Callable[[Genes], tuple[Floats, Floats]]
 """Losses (n, m) and violations (n, k) of canonical genotypes (n, genes)."""
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Networks and what is expected of them.
+class Predicted:
+    """Networks and their predictions.
 
     Attributes:
         genes: Canonical, all different, shape (n, genes).
@@ -48,12 +48,12 @@ class Scored:
         found: Floats = np.maximum(self.violations, 0.0).sum(axis=1)
         return found
 
-    def rows(self, rows: NDArray[np.intp]) -> Scored:
+    def rows(self, rows: NDArray[np.intp]) -> Predicted:
         """Some of them."""
-        return Scored(self.genes[rows], self.losses[rows], self.violations[rows])
+        return Predicted(self.genes[rows], self.losses[rows], self.violations[rows])
 
     @classmethod
-    def joined(cls, parts: Sequence[Scored]) -> Scored:
+    def joined(cls, parts: Sequence[Predicted]) -> Predicted:
         """All networks of `parts`, in order."""
         return cls(
             np.concatenate([part.genes for part in parts]),
@@ -81,8 +81,8 @@ def different(genotypes: Genes) -> NDArray[np.intp]:
 
 
 def virtual_search(
-    space: DesignSpace, score: Score, start: Genes, rng: np.random.Generator
-) -> tuple[Scored, Scored]:
+    space: DesignSpace, score: Predict, start: Genes, rng: np.random.Generator
+) -> tuple[Predicted, Predicted]:
     """Searches some `CANDIDATES` networks for those that are expected to be best.
 
     Args:
@@ -113,15 +113,15 @@ def virtual_search(
         fresh = together[rows[rows >= len(population.genes)]]
         if len(fresh):
             seen.append(_scored(score, fresh))
-            population = Scored.joined([population, seen[-1]])
-    return _survivors(population), Scored.joined(seen)
+            population = Predicted.joined([population, seen[-1]])
+    return _survivors(population), Predicted.joined(seen)
 
 
-def _scored(score: Score, genes: Genes) -> Scored:
-    return Scored(genes, *score(genes))
+def _scored(score: Predict, genes: Genes) -> Predicted:
+    return Predicted(genes, *score(genes))
 
 
-def _survivors(population: Scored) -> Scored:
+def _survivors(population: Predicted) -> Predicted:
     """The best `POPULATION` of `population`, best first: by rank and crowding, then what breaks least."""
     broken = population.broken
     feasible = np.flatnonzero(broken == 0)

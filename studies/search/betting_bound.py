@@ -1,4 +1,4 @@
-"""How accurate a network can still be that was scored on some of the images only.
+"""Upper confidence bound on accuracy from a partial evaluation.
 
 A game of bets, one per image. Before an image is seen, p says how likely the network is to be right on it:
 the share of the Pareto front's members that are. Suppose the network were right on H of all N images. Then

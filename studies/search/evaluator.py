@@ -35,7 +35,7 @@ class EvaluationError(H4HError):
 
 
 def subject(objective: Objective, candidate: Candidate) -> Genotype:
-    """The genes that a value depends on: the network's, and the chip's if the objective depends on the chip."""
+    """Genes that a value depends on: the network's, and the chip's if the objective depends on the chip."""
     return candidate.genotype if "chip" in objective.depends_on else candidate.network
 
 
@@ -62,8 +62,8 @@ def measure(objective: Objective, space: DesignSpace, batch: Sequence[Candidate]
     for candidate, value in zip(different.values(), values, strict=True):
         if not np.isfinite(value):
             raise EvaluationError(
-                f"objective {objective.name!r} is {value} for the subnet {to_text(candidate.genotype)} of space "
-                f"{space.name!r}; nothing of it was stored"
+                f"objective {objective.name!r} is {value} for the subnet {to_text(candidate.genotype)} of "
+                f"space {space.name!r}; nothing of it was stored"
             )
     value_by_subject = dict(zip(different, values.tolist(), strict=True))
     return [value_by_subject[subject(objective, candidate)] for candidate in batch]

@@ -86,7 +86,8 @@ def warm_start(
     """At most `count` designs of another study's front that belong to `space`.
 
     If there are more, those that add least hypervolume are left out, which keeps the front well spread. A
-    network stays on its chip; a number of the chip that the other study did not search is as large as possible.
+    network stays on its chip; a number of the chip that the other study did not search is as large as
+    possible.
 
     Args:
         source: Name of a study in `db`, or ``FILE:NAME`` for one in another database.

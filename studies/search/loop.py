@@ -4,9 +4,9 @@ Resume is replay. The seeded sampler starts from the beginning each time and ask
 before; those in the table are served from it, and only the rest is measured. So a study can be killed at any
 moment, and only finished evaluations need to survive.
 
-A generation is evaluated in heats, one after the other. Without racing there is one heat, the whole generation.
-With racing (`racing.py`) there are several, because the subnets of a heat compete with the front of everything
-before that heat, the earlier heats of the same generation included.
+A generation is evaluated in heats, one after the other. Without racing there is one heat, the whole
+generation. With racing (`racing.py`) there are several, because the subnets of a heat compete with the front
+of everything before that heat, the earlier heats of the same generation included.
 """
 
 from __future__ import annotations
@@ -181,9 +181,9 @@ class _Search:
         for index, evaluation in stored.items():
             if evaluation.genotype != batch[index]:
                 raise ReplayError(
-                    f"study {self._study.name!r} cannot be resumed: evaluation {index} in the table is another "
-                    f"subnet than the sampler asks for now, though all settings agree. The table was written by "
-                    f"other code; start a new study with another --study name"
+                    f"study {self._study.name!r} cannot be resumed: evaluation {index} in the table is "
+                    f"another subnet than the sampler asks for now, though all settings agree. The table was "
+                    f"written by other code; start a new study with another --study name"
                 )
         self._served_measured += sum(map(self._evaluator.is_measured, stored.values()))
         self._front = self._study.front([*self._front, *stored.values()])
@@ -211,8 +211,8 @@ class _Search:
                     evaluations = self._complete + len(done)
                     stopped_by = self._rules.within(evaluations=evaluations, elapsed_s=self._elapsed_s())
                     yield self._progress(evaluations, is_done=False, stopped_by=stopped_by)
-            # Only this heat counts for the next one. The table may hold later heats already, but a run that was
-            # never interrupted would not know them yet.
+            # Only this heat counts for the next one. The table may hold later heats already, but a run that
+            # was never interrupted would not know them yet.
             front = self._study.front([*front, *(done[index] for index in heat if index in done)])
 
     def _finish_generation(self, rows: list[Evaluation]) -> Progress:

@@ -5,9 +5,9 @@ less accurate than the best of these rivals at a confidence of `CONFIDENCE`, it 
 of its accuracy. Subnets that do not stop are scored on every image. The front is therefore exact: all of its
 members are scored in full, and one of them dominates each stopped subnet even at its bound.
 
-A generation is cut into heats, and the subnets of a heat compete with the front of everything evaluated before
-that heat. Heats are cut by position, so decisions depend on the order of evaluations alone, not on timing, and
-a killed study resumes to the same table.
+A generation is cut into heats, and the subnets of a heat compete with the front of everything evaluated
+before that heat. Heats are cut by position, so decisions depend on the order of evaluations alone, not on
+timing, and a killed study resumes to the same table.
 
 Source: Maron & Moore, "Hoeffding races: accelerating model selection search", NIPS 1993. The bound is that of
 `betting_bound.py`.
@@ -31,8 +31,8 @@ from studies.study.constraint import Constraint
 from studies.study.evaluation import Evaluation
 
 CONFIDENCE = 0.9
-"""Least probability that a subnet as accurate as its rival is not stopped. Wrong stops cost little hypervolume,
-since they only affect subnets about as good as the front."""
+"""Least probability that a subnet as accurate as its rival is not stopped. Wrong stops cost little
+hypervolume, since they only affect subnets about as good as the front."""
 HEATS = 4
 """Heats per generation. Later heats also compete with the best of earlier ones. More heats would save hardly
 more images, and subnets of different heats share no work (`benchmarks/search/racing_savings.py`)."""
@@ -72,7 +72,7 @@ class Runner:
     expected: Floats
 
     def is_hopeless(self, seen: Booleans) -> bool:
-        """Whether it is less accurate than its rival, at the confidence of `CONFIDENCE`, given results `seen`."""
+        """Whether it is less accurate than its rival at `CONFIDENCE`, given the results `seen`."""
         return self.rival is not None and is_rejected(self.rival, seen, self.expected, 1 - CONFIDENCE)
 
 
@@ -142,7 +142,7 @@ class Race:
 
     @staticmethod
     def heats(batch: Mapping[int, Genotype]) -> list[dict[int, Genotype]]:
-        """A generation cut into `HEATS` parts by position; each also competes with the best of earlier ones."""
+        """A generation in `HEATS` parts by position; each also competes with the best of earlier ones."""
         items = list(batch.items())
         size = max(-(-len(items) // HEATS), 1)
         return [dict(items[start : start + size]) for start in range(0, len(items), size)]

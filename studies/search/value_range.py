@@ -1,12 +1,13 @@
-"""Range of an objective's values over a design space: the bounds of the hypervolume before anything is searched.
+"""Range of an objective's values over a design space: the bounds of the hypervolume before anything is
+searched.
 
-Where values follow size, those of the smallest and the largest network on the extreme chips are enough. A ratio
-such as power has its extremes anywhere in between. There the range comes from a sample: random designs first,
-then designs that differ in a few genes from the best and the worst so far. The sample has a seed of its own, so
-that studies of the same objective, space and chips have the same bounds whatever their seed.
+Where values follow size, those of the smallest and the largest network on the extreme chips are enough. A
+ratio such as power has its extremes anywhere in between. There the range comes from a sample: random designs
+first, then designs that differ in a few genes from the best and the worst so far. The sample has a seed of
+its own, so that studies of the same objective, space and chips have the same bounds whatever their seed.
 
-A search may still find a value beyond such a range. The bounds of a study never change, since resume must repeat
-every decision; `values_outside` says how many values lie beyond them.
+A search may still find a value beyond such a range. The bounds of a study never change, since resume must
+repeat every decision; `values_outside` says how many values lie beyond them.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ ROUNDS = 8
 PARENTS = 8
 """Designs at either end of the values that each round starts from; it measures as many new ones for each."""
 MARGIN = 0.25
-"""Share of a sampled range that is added at either end, since a search finds more extreme values than a sample."""
+"""Share of a sampled range added at either end, since a search finds more extreme values than a sample."""
 EXPENSIVE_RANDOM = 8
 """Random designs where one value takes noticeable time; there are no further rounds."""
 
