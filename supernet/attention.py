@@ -13,17 +13,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from supernet.precision import is_bf16_native, is_widened
+
 MOST_WRITTEN_OUT = 196
 """Tokens. The fused kernel is twice as fast as the products at 256, as their scores leave the caches."""
 
 
 def is_written_out(tokens: int, dtype: torch.dtype, device: torch.device) -> bool:
     """Whether attention without gradient holds its scores."""
-    return device.type == "cpu" and dtype is torch.bfloat16 and tokens <= MOST_WRITTEN_OUT
+    is_native_bf16 = dtype is torch.bfloat16 and is_bf16_native(device)
+    return device.type == "cpu" and is_native_bf16 and tokens <= MOST_WRITTEN_OUT
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q k^T / sqrt(head_dim)) v, each ``(n, heads, tokens, head_dim)``, and so the result."""
+    if is_widened(q.dtype, q.device):
+        return attention(q.float(), k.float(), v.float()).to(q.dtype)
     on_cpu_with_gradient = q.device.type == "cpu" and torch.is_grad_enabled()
     if on_cpu_with_gradient or is_written_out(q.shape[2], q.dtype, q.device):
         return ((q / math.sqrt(q.shape[-1])) @ k.transpose(-2, -1)).softmax(-1) @ v

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from supernet.precision import is_widened
+
 
 def convolution_relu6(x: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
     """ReLU6 of a convolution with "same" zero padding; no gradient. A sum that is NaN may become any limit.
@@ -26,6 +28,8 @@ def convolution_relu6(x: Tensor, weight: Tensor, bias: Tensor, stride: int) -> T
     Returns:
         ``(n, width, ceil(h / stride), ceil(w / stride))``.
     """
+    if is_widened(x.dtype, x.device):
+        return convolution_relu6(x.float(), weight.float(), bias.float(), stride).to(x.dtype)
     padding, groups = weight.shape[-1] // 2, x.shape[1] // weight.shape[1]
     if _is_fused(x):
         limited: Tensor = torch.ops.mkldnn._convolution_pointwise(
@@ -42,7 +46,4 @@ def _is_fused(x: Tensor) -> bool:
     is_there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if not is_there or platform.machine() not in ("x86_64", "AMD64"):
         return False
-    if x.dtype is torch.bfloat16:
-        supported: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        return supported
-    return x.dtype is torch.float32
+    return x.dtype in (torch.float32, torch.bfloat16)

@@ -21,6 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from supernet.precision import is_widened
+
 GROUP = 8
 """Channels per group of the substitute convolution; divides all widths, which are multiples of 8."""
 
@@ -37,6 +39,9 @@ def depthwise(x: Tensor, weight: Tensor, stride: int, bias: Tensor | None = None
     Returns:
         ``(n, c, ceil(h / stride), ceil(w / stride))``.
     """
+    if is_widened(x.dtype, x.device):
+        wide_bias = None if bias is None else bias.float()
+        return depthwise(x.float(), weight.float(), stride, wide_bias).to(x.dtype)
     if x.device.type == "cpu" and torch.is_grad_enabled():
         assert bias is None
         result: Tensor = _Depthwise.apply(x, weight, stride)

@@ -15,11 +15,20 @@ from torch.nn import functional as F
 from supernet.convolution_relu6 import convolution_relu6
 from supernet.depthwise import depthwise
 from supernet.normalisation import Folded, Normalisation
+from supernet.precision import is_widened
 
 
 def leading(weight: Tensor, *lengths: int) -> Tensor:
     """A view of the leading `lengths` of `weight`'s first dimensions, whole in all others."""
     return weight[tuple(slice(0, length) for length in lengths)]
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``(..., c)`` -> ``(..., width)`` by `weight` ``(width, c)``, in the dtype of `x`."""
+    weight, bias = weight.to(x.dtype), bias.to(x.dtype)
+    if is_widened(x.dtype, x.device):
+        return F.linear(x.float(), weight.float(), bias.float()).to(x.dtype)
+    return F.linear(x, weight, bias)
 
 
 class ElasticConv2d(nn.Module):
@@ -48,6 +57,9 @@ class ElasticConv2d(nn.Module):
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Convolves with a form of the weights, or one made of it."""
+        if is_widened(x.dtype, x.device):
+            wide_bias = None if bias is None else bias.float()
+            return self.convolve(x.float(), weight.float(), wide_bias).to(x.dtype)
         padding = self.kernel // 2
         if self.kernel % 2 == 0:
             padding = 0
@@ -164,7 +176,7 @@ class ElasticLinear(nn.Module):
     def forward(self, x: Tensor, width: int) -> Tensor:
         """``(..., c)`` -> ``(..., width)``."""
         weight = leading(self.weight, width, x.shape[-1])
-        return F.linear(x, weight.to(x.dtype), leading(self.bias, width).to(x.dtype))
+        return linear(x, weight, leading(self.bias, width))
 
 
 class ElasticQKV(nn.Module):
@@ -181,7 +193,7 @@ class ElasticQKV(nn.Module):
         images, tokens, width = x.shape
         weight, bias = self.of_heads(heads, width)
         # (n, tokens, 3 * heads * head_dim) -> (3, n, heads, tokens, head_dim)
-        qkv = F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
+        qkv = linear(x, weight, bias)
         q, k, v = qkv.view(images, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
         return q, k, v
 

@@ -31,7 +31,8 @@ class Part:
         run: Computes it.
         macs: Multiply-accumulates of one image.
         output: Numbers of one image that it hands on.
-        working: Most numbers of one image alive while it runs, its input and output included.
+        working: Most numbers of one image alive while it runs, its input and output included; a float32
+            copy of a number in bf16 counts as two.
         params: Trained numbers.
     """
 
@@ -45,13 +46,16 @@ class Part:
     params: int = field(compare=False)
 
 
-def parts(supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False) -> Iterator[Part]:
+def parts(
+    supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False, widened: bool = False
+) -> Iterator[Part]:
     """The parts of `subnet` in order, from images ``(n, 3, s, s)`` to logits ``(n, classes)``.
 
     Args:
         supernet: The weights.
         subnet: A member of its space.
         keeps_scores: Whether attention holds its scores, as it does without a fused kernel.
+        widened: Whether products are computed in float32 copies (see `precision.is_widened`).
     """
     side, stem, head = subnet.sides[0], subnet.stem, subnet.head
     pixels, out = 3 * subnet.resolution**2, stem.width * side**2
@@ -72,13 +76,14 @@ def parts(supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False) -> 
         lambda x, by: supernet.begin(x, stem, by),
         stem_macs(subnet),
         out,
-        pixels + 2 * out,
+        _product(pixels, out) if widened else pixels + 2 * out,
         stem_params(subnet),
     )
     for number, (layer, stage) in enumerate(zip(supernet.stages, subnet.stages, strict=True), start=1):
         assert isinstance(layer, ElasticStage)
-        yield from _stage_parts(f"stage{number}", layer, stage, side, keeps_scores)
+        yield from _stage_parts(f"stage{number}", layer, stage, side, keeps_scores, widened)
         side = downsampled(side, stage.stride)
+    before, out = head.in_width * side**2, head.width * side**2
     yield Part(
         "head",
         head,
@@ -86,13 +91,13 @@ def parts(supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False) -> 
         lambda x, by: supernet.classify(square_map(x), head, by),
         head_macs(subnet),
         head.classes,
-        (head.in_width + 2 * head.width) * side**2,
+        _product(before, out) if widened else before + 2 * out,
         head_params(subnet),
     )
 
 
 def _stage_parts(
-    name: str, layer: ElasticStage, stage: Stage, side: int, keeps_scores: bool
+    name: str, layer: ElasticStage, stage: Stage, side: int, keeps_scores: bool, widened: bool
 ) -> Iterator[Part]:
     def part(
         place: str,
@@ -102,7 +107,7 @@ def _stage_parts(
     ) -> Part:
         after = side if isinstance(block, ViTBlock) else downsampled(side, block.stride)
         out = block.width * after**2
-        working = _working(block, side, out, keeps_scores)
+        working = _widened(block, side, out) if widened else _working(block, side, out, keeps_scores)
         params = part_params(block)
         return Part(f"{name}.{place}", block, layer, run, part_macs(block, side), out, working, params)
 
@@ -138,6 +143,36 @@ def _working(block: MBConv | PatchMerging | ViTBlock, side: int, out: int, keeps
             scores = 2 * (block.heads * side**4 + mixed) if keeps_scores else 0
             attention = out + max(out + 3 * mixed, 5 * mixed + scores, mixed + 3 * out)
             return max(attention, 2 * out + max(2 * hidden, hidden + 3 * out))
+
+
+def _product(before: int, out: int) -> int:
+    """Numbers alive in a product of float32 copies: its input, and that with both copies, or both outputs."""
+    return before + max(2 * before + 2 * out, 3 * out)
+
+
+def _widened(block: MBConv | PatchMerging | ViTBlock, side: int, out: int) -> int:
+    """As `_working`, where products are computed in float32 copies; attention's kernel is fused."""
+    match block:
+        case MBConv():
+            before, hidden = block.in_width * side**2, block.hidden_width
+            expanded = hidden * side**2 if block.expansion > 1 else 0
+            after = hidden * downsampled(side, block.stride) ** 2
+            if not expanded:
+                return max(_product(before, after), before + _product(after, out))
+            return max(
+                _product(before, expanded),
+                before + max(_product(expanded, after), _product(after, out)),
+            )
+        case PatchMerging():
+            before = block.in_width * side**2
+            padded = before if side % block.stride else 0
+            return padded + _product(before, out)
+        case ViTBlock():
+            mixed, hidden = block.attention_width * side**2, block.mlp_width * side**2
+            # Queries, keys and values in bf16 and in float32, and two maps of the fused kernel.
+            attention = out + max(_product(out, 3 * mixed), 13 * mixed, _product(mixed, out), mixed + 3 * out)
+            mlp = out + max(_product(out, hidden), 2 * hidden, _product(hidden, out), hidden + 4 * out)
+            return max(attention, mlp)
 
 
 def square_map(x: Tensor) -> Tensor:
