@@ -43,11 +43,13 @@ def make_objectives(plan: Plan) -> Objectives:
 
         from objectives.accuracy import Accuracy, most_processes
         from supernet.evaluation_pack import built_in_pack, load_pack
-        from supernet.precision import resolve_device
+        from supernet.precision import emulation_warning, resolve_device
 
         assert plan.checkpoint is not None
         options = plan.options
         device = resolve_device(options.device)
+        if warning := emulation_warning(options.precision, device):
+            print(warning, flush=True)
         counts = {"val_images": options.val_images, "calibration_images": options.calibration_images}
         if options.data is None:
             pack = load_pack(built_in_pack())

@@ -232,7 +232,7 @@ def score(plan: Plan, console: Console) -> list[Score]:
     from supernet.checkpoint import load_checkpoint
     from supernet.images import BATCH
     from supernet.memory_budget import MemoryBudget
-    from supernet.precision import INT8, resolve_device
+    from supernet.precision import INT8, emulation_warning, resolve_device
 
     device = resolve_device(plan.device)
     check_checkpoint(plan)
@@ -240,6 +240,8 @@ def score(plan: Plan, console: Console) -> list[Score]:
     keep_freed_memory()
     supernet = load_checkpoint(plan.checkpoint, plan.space).to(device).eval()
     precision = plan.part("precision")
+    if warning := emulation_warning(precision, device):
+        console.print(warning, soft_wrap=True)
     show = console.is_terminal
     # A network is scored once, on however many chips the study has it.
     networks = list(dict.fromkeys(plan.study.network(one.genotype) for one, _ in plan.chosen))

@@ -39,7 +39,7 @@ from supernet.evaluation_pack import built_in_pack, load_pack
 from supernet.images import BATCH, Images, check_classes
 from supernet.layouts import DEFAULT_DATA, add_data
 from supernet.model import Supernet
-from supernet.precision import INT8, SCORED_IN, resolve_device, resolve_precision
+from supernet.precision import INT8, SCORED_IN, emulation_warning, resolve_device, resolve_precision
 
 SPLITS = ("search", "test")
 
@@ -245,6 +245,9 @@ def main() -> None:
     keep_freed_memory()
     device = resolve_device(arguments.device)
     precision = resolve_precision(arguments.precision, device, SCORED_IN)
+    console = Console(stderr=True)
+    if warning := emulation_warning(precision, device):
+        console.print(warning, soft_wrap=True)
     supernet = load_checkpoint(checkpoint).to(device).eval()
     splits = list(SPLITS) if arguments.split == "both" else [arguments.split]
     images = chosen_images(arguments.data, arguments.dataset, splits, supernet.space, checkpoint)
@@ -255,7 +258,7 @@ def main() -> None:
         images,
         precision=precision,
         device=device,
-        console=Console(stderr=True),
+        console=console,
     )
 
     def of_subnet(number: int, by_split: dict[str, list[float]]) -> dict[str, float]:

@@ -92,6 +92,7 @@ class FineTuning:
         workers: int = 0,
     ) -> None:
         self.recipe = replace(recipe, precision=resolve_precision(recipe.precision, device))
+        self._has_auto_precision = recipe.precision == "auto"
         self.device = device
         self.epochs_done = 0
         self._origin = origin
@@ -186,12 +187,15 @@ class FineTuning:
         write_tensors(path, tensors, header)
 
     def load(self, path: Path) -> None:
-        """Goes on from a state that `save` wrote.
+        """Goes on from a state that `save` wrote; with precision ``auto``, in the precision of that state.
 
         Raises:
             CheckpointError: It is damaged, or of other settings or another network; names each difference.
         """
         tensors, header = read_tensors(path, STATE_FORMAT)
+        if self._has_auto_precision:
+            # What ``auto`` stood for where the training began.
+            self.recipe = replace(self.recipe, precision=header["settings"]["precision"])
         differences = [
             f"{key} {header['settings'].get(key)!r} -> {value!r}"
             for key, value in self._settings().items()

@@ -39,7 +39,7 @@ from supernet.extraction import extract, folded, save_extracted
 from supernet.fine_tuning import NOT_USED, FineTuning, make_recipe, top1
 from supernet.images import Images
 from supernet.layouts import DEFAULT_DATA, add_data
-from supernet.precision import resolve_device, resolve_precision
+from supernet.precision import emulation_warning, resolve_device, resolve_precision
 from supernet.recipe import NAMES, Recipe
 from supernet.train import HELP as TRAINING_HELP
 from supernet.train import reading_processes
@@ -193,6 +193,8 @@ def _train(tuning: FineTuning, state: Path, save_network: Callable[[], None], co
     if state.exists():
         tuning.load(state)
         console.print(f"going on after epoch {tuning.epochs_done} of {epochs} ({state})")
+    if warning := emulation_warning(tuning.recipe.precision, tuning.device, plain=True):
+        console.print(warning, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=console, transient=True) as progress:

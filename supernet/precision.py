@@ -1,7 +1,7 @@
 """Devices and number formats: what `auto` stands for, and bf16 on CPUs that cannot multiply it.
 
-torch computes bf16 convolutions on such a CPU with reference kernels, some 20 times as slow as float32
-(`benchmarks/emulated_bf16.py`). Layers of the supernet compute their products in float32 there and round the
+torch computes bf16 convolutions on such a CPU with reference kernels that are far slower than those in
+float32 (`benchmarks/cpu_kernels.py`). Layers of the supernet compute their products in float32 there and round the
 result to bf16, which is what native instructions do but for the order of their sums.
 """
 
@@ -20,6 +20,9 @@ INT8 = "int8"
 """What they are deployed in: 8-bit integers, simulated in float32 (see `integer_network`)."""
 SCORED_IN = {**PRECISIONS, INT8: torch.float32}
 """What subnets can be scored in, with the dtype of their images."""
+EMULATED, EMULATED_PLAIN = 1.4, 11
+"""Time in emulated bf16 over that in float32, for supernets and for the training of plain networks
+(`benchmarks/cpu_kernels.py`)."""
 _LIMITS_WITHOUT_BF16 = ("AVX512_CORE", "AVX512_CORE_VNNI")
 """Values of ``ONEDNN_MAX_CPU_ISA`` with AVX-512 but without bf16."""
 
@@ -61,6 +64,23 @@ def is_widened(dtype: torch.dtype, device: torch.device) -> bool:
         return False
     # Autocast would round the operands again and leave the products to torch.
     return not torch.is_autocast_enabled("cpu")
+
+
+def emulation_warning(precision: str, device: torch.device, *, plain: bool = False) -> str:
+    """One line for users who chose bf16 on a CPU that emulates it; empty everywhere else.
+
+    Args:
+        precision: The number format that is used, none of ``auto``.
+        device: Where to compute.
+        plain: Whether a plain network is trained, whose layers are torch's own, instead of a supernet.
+    """
+    if precision != "bf16" or device.type != "cpu" or is_bf16_native(device):
+        return ""
+    factor = EMULATED_PLAIN if plain else EMULATED
+    return (
+        f"warning: this CPU has no bf16 instructions, so --precision bf16 takes about {factor:g} times as long "
+        f"as --precision fp32, which is recommended here"
+    )
 
 
 def resolve_device(name: str) -> torch.device:

@@ -37,7 +37,7 @@ from supernet.datasets import open_data
 from supernet.distributed import World, joined_world
 from supernet.layouts import add_data
 from supernet.phases import CNN_MODES, TRAIN
-from supernet.precision import resolve_device
+from supernet.precision import emulation_warning, resolve_device
 from supernet.recipe import NAMES, Recipe, known_recipes, load_recipe
 from supernet.training import DivergedError, EpochResult, Trainer
 
@@ -232,6 +232,8 @@ def _run(arguments: Namespace, world: World, device: torch.device) -> None:
         if trainer.steps_done:
             where += f" and {trainer.steps_done} of {trainer.steps_per_epoch} steps"
         console.print(f"going on after {where} ({state})")
+    if warning := emulation_warning(trainer.recipe.precision, device):
+        console.print(warning, soft_wrap=True)
     try:
         _train(trainer, arguments, data.recorded(split), console)
     except KeyboardInterrupt:

@@ -120,6 +120,7 @@ class Trainer:
     ) -> None:
         self.space = space
         self.recipe = replace(recipe, precision=resolve_precision(recipe.precision, device))
+        self._has_auto_precision = recipe.precision == "auto"
         self.device = device
         self.world = world
         self.epochs_done = 0
@@ -375,13 +376,16 @@ class Trainer:
         write_tensors(path, tensors, header)
 
     def load(self, path: Path) -> None:
-        """Goes on from a state that `save` wrote.
+        """Goes on from a state that `save` wrote; with precision ``auto``, in the precision of that state.
 
         Raises:
             CheckpointError: It is damaged, or of another recipe, space, images, start or teacher;
                 names each difference.
         """
         tensors, header = read_tensors(path, STATE_FORMAT)
+        if self._has_auto_precision:
+            # What ``auto`` stood for where the training began.
+            self.recipe = replace(self.recipe, precision=header["settings"]["precision"])
         wanted, stored = self._settings(), header["settings"]
         differences = [
             f"{key} {stored.get(key)!r} -> {wanted.get(key)!r}" for key in sorted(differing(stored, wanted))
