@@ -17,6 +17,7 @@ recorded on the same calibration images. The same command again goes on after th
 from __future__ import annotations
 
 import json
+import sys
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -48,7 +49,7 @@ from supernet.extraction import extract
 from supernet.fine_tuning import FineTuning, make_recipe, top1
 from supernet.layouts import DEFAULT_DATA, add_data
 from supernet.model import Supernet
-from supernet.precision import resolve_device, resolve_precision
+from supernet.precision import emulation_warning, resolve_device, resolve_precision
 from supernet.train import MOST_WORKERS
 
 SUBNETS = 12
@@ -160,11 +161,11 @@ def main() -> None:
     budget = BUDGETS[options.budget]
     out = options.out or Path("runs") / f"ranking-{options.budget}-{options.start}"
     device = resolve_device(options.device)
+    precision = resolve_precision(options.precision, device)
+    if warning := emulation_warning(precision, device, plain=True):
+        print(warning, file=sys.stderr)
     recipe = make_recipe(
-        epochs=budget.epochs,
-        rate=RATES[options.start],
-        seed=options.seed,
-        precision=resolve_precision(options.precision, device),
+        epochs=budget.epochs, rate=RATES[options.start], seed=options.seed, precision=precision
     )
     keep_freed_memory()
     checkpoint = options.checkpoint

@@ -20,6 +20,7 @@ All ways run in turn, round by round. A ratio is one of medians; its spread is t
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -45,7 +46,7 @@ from supernet.allocator import keep_freed_memory
 from supernet.extraction import extract
 from supernet.fast_backward import with_fast_backward
 from supernet.model import Supernet
-from supernet.precision import PRECISIONS, resolve_device, resolve_precision
+from supernet.precision import PRECISIONS, emulation_warning, resolve_device, resolve_precision
 
 ELASTIC, FAST, PLAIN, COPYING = "elastic", "plain, our kernels", "plain torch", "copying"
 RATE, CLIP = 1e-4, 1.0
@@ -213,6 +214,8 @@ def main() -> None:
         parser.error(f"--seed must be at least 0, but got {options.seed}")
     device = resolve_device(options.device)
     precision = resolve_precision(options.precision, device)
+    if warning := emulation_warning(precision, device, plain=True):
+        print(warning, file=sys.stderr)
     space = load_space(options.space)
     keep_freed_memory()
     torch.manual_seed(options.seed)

@@ -195,7 +195,8 @@ class FineTuning:
         tensors, header = read_tensors(path, STATE_FORMAT)
         if self._has_auto_precision:
             # What ``auto`` stood for where the training began.
-            self.recipe = replace(self.recipe, precision=header["settings"]["precision"])
+            stored_precision = header["settings"].get("precision", self.recipe.precision)
+            self.recipe = replace(self.recipe, precision=stored_precision)
         differences = [
             f"{key} {header['settings'].get(key)!r} -> {value!r}"
             for key, value in self._settings().items()

@@ -1,8 +1,8 @@
 """Devices and number formats: what `auto` stands for, and bf16 on CPUs that cannot multiply it.
 
 torch computes bf16 convolutions on such a CPU with reference kernels that are far slower than those in
-float32 (`benchmarks/cpu_kernels.py`). Layers of the supernet compute their products in float32 there and round the
-result to bf16, which is what native instructions do but for the order of their sums.
+float32 (`benchmarks/cpu_kernels.py`). Layers of the supernet compute their products in float32 there and
+round the result to bf16, which is what native instructions do but for the order of their sums.
 """
 
 from __future__ import annotations
@@ -66,6 +66,11 @@ def is_widened(dtype: torch.dtype, device: torch.device) -> bool:
     return not torch.is_autocast_enabled("cpu")
 
 
+def is_emulated(precision: str, device: torch.device) -> bool:
+    """Whether a number format costs more than float32 on `device`, since it has no instructions for it."""
+    return precision == "bf16" and device.type == "cpu" and not is_bf16_native(device)
+
+
 def emulation_warning(precision: str, device: torch.device, *, plain: bool = False) -> str:
     """One line for users who chose bf16 on a CPU that emulates it; empty everywhere else.
 
@@ -74,12 +79,12 @@ def emulation_warning(precision: str, device: torch.device, *, plain: bool = Fal
         device: Where to compute.
         plain: Whether a plain network is trained, whose layers are torch's own, instead of a supernet.
     """
-    if precision != "bf16" or device.type != "cpu" or is_bf16_native(device):
+    if not is_emulated(precision, device):
         return ""
     factor = EMULATED_PLAIN if plain else EMULATED
     return (
-        f"warning: this CPU has no bf16 instructions, so --precision bf16 takes about {factor:g} times as long "
-        f"as --precision fp32, which is recommended here"
+        f"warning: this CPU has no bf16 instructions, so --precision bf16 takes about {factor:g} times as "
+        f"long as --precision fp32, which is recommended here"
     )
 
 

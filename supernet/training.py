@@ -385,7 +385,8 @@ class Trainer:
         tensors, header = read_tensors(path, STATE_FORMAT)
         if self._has_auto_precision:
             # What ``auto`` stood for where the training began.
-            self.recipe = replace(self.recipe, precision=header["settings"]["precision"])
+            stored_precision = header["settings"].get("precision", self.recipe.precision)
+            self.recipe = replace(self.recipe, precision=stored_precision)
         wanted, stored = self._settings(), header["settings"]
         differences = [
             f"{key} {stored.get(key)!r} -> {wanted.get(key)!r}" for key in sorted(differing(stored, wanted))

@@ -58,7 +58,11 @@ def race() -> list[list[str]]:
     found = []
     for accuracy in (0.3, 0.45, 0.48, 0.5):
         right = rng.random(2000) < accuracy + 0.3 * (expected - 0.5)
-        stops = [str(is_rejected(total, right[:seen], expected, 0.1)) for total in range(900, 1100, 20) for seen in (256, 512, 1024)]
+        stops = [
+            str(is_rejected(total, right[:seen], expected, 0.1))
+            for total in range(900, 1100, 20)
+            for seen in (256, 512, 1024)
+        ]
         found.append([*stops, str(upper_bound(right[:512], expected, 0.1))])
     return found
 
