@@ -17,8 +17,8 @@ recorded on the same calibration images. The same command again goes on after th
 from __future__ import annotations
 
 import json
-import sys
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path

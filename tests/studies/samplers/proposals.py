@@ -25,7 +25,7 @@ GENES = np.array([gene.cardinality for gene in SPACE.genes])
 
 
 def measured(genotype: Genotype) -> tuple[float, float, float]:
-    """A loss that falls with every gene and holds noise, and two that grow with some, all in steps of 1/20."""
+    """A loss that falls with every gene and is noisy, and two that grow with some, all in steps of 1/20."""
     noise = sum((place + 3) * gene * gene for place, gene in enumerate(genotype)) % 37
     total = 100 * sum(genotype) // int(GENES.sum())
     first, second = sum(genotype[::2]), sum(genotype[1::2])
