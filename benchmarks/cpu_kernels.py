@@ -3,9 +3,9 @@
     python -m benchmarks.cpu_kernels [--json]
 
 Every figure is a ratio of two things measured in turn in this run (median of several rounds), above 1 where
-the substitute is faster. Time in bf16 over that in float32 is measured for an accuracy of the largest subnet, a
-training step of it, and a training step of the plain network; above 1 where bf16 is slower. Commands warn of
-these factors on CPUs that emulate bf16 (`supernet/precision.py`).
+the substitute is faster. Time in bf16 over that in float32 is measured for an accuracy of the largest subnet,
+for its training step, and for that of the plain network; above 1 where bf16 is slower. Commands warn of these
+factors on CPUs that emulate bf16 (`supernet/precision.py`).
 """
 
 from __future__ import annotations

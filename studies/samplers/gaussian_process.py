@@ -9,8 +9,8 @@ Length, nugget and scale are those of the greatest marginal likelihood (equation
 The same data must give the same bits whatever number of threads there is, since a study goes on by asking
 again. So all that a library may add up in any order are small integers, which every order adds up alike
 (`distances`); the rest are NumPy's own loops, which run in one thread. Exponentials and logarithms are the C
-library's, since NumPy's kernels for AVX-512 give other last bits than those for AVX2. SciPy's and scikit-learn's processes
-rest on LAPACK and on optimisers, where a last bit may lead elsewhere.
+library's, since NumPy's kernels for AVX-512 give other last bits than those for AVX2. SciPy's and
+scikit-learn's processes rest on LAPACK and on optimisers, where a last bit may lead elsewhere.
 """
 
 from __future__ import annotations
