@@ -60,7 +60,7 @@ def is_rejected(total: int, seen: Bits, expected: Floats, error: float) -> bool:
 
 
 def _logarithms(factors: Floats) -> Floats:
-    """Of factors (bets, n), by the C library: NumPy's own differ between AVX2 and AVX-512 in the last bits."""
+    """Logarithms of factors (bets, n) as AVX2 and AVX-512 both give them, unlike those of NumPy."""
     # All may be lost, in rounding even more.
     return np.array([[math.log(one) if one > 0 else -math.inf for one in row] for row in factors.tolist()])
 
