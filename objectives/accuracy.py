@@ -30,7 +30,7 @@ VERSION = "2"
 """Changes whenever the same weights and images may give another accuracy than before."""
 
 
-BF16_VERSION = "2"
+BF16_VERSION = "3"
 """Changes whenever values in bf16 may be others than before, and only these."""
 
 

@@ -20,7 +20,7 @@ from studies import run, validate
 from studies.evaluation import Evaluation
 from studies.store import open_store
 from studies.validate import Score, agreement
-from supernet import cifar10, oracle, shared_oracle
+from supernet import cifar10, oracle, precision, shared_oracle
 from supernet.checkpoint import load_checkpoint, save_checkpoint
 from supernet.datasets import evaluation_images, open_data
 from supernet.evaluation_pack import built_in_pack, load_pack
@@ -70,6 +70,17 @@ def wilson(right: int, images: int) -> tuple[float, float]:
     centre = share + z**2 / (2 * images)
     half = z * math.sqrt(share * (1 - share) / images + z**2 / (4 * images**2))
     return tuple(100 * (centre + sign * half) / (1 + z**2 / images) for sign in (-1, 1))  # type: ignore[return-value]
+
+
+def test_emulated_bf16_is_warned_of_in_search_and_validation(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "_CPU_MULTIPLIES_BF16", False)
+    warning = precision.emulation_warning("bf16", torch.device("cpu"))
+    run.main([*STUDY, *OWN, "--precision", "bf16", "--workers", "1"])
+    assert capsys.readouterr().out.splitlines().count(warning) == 1
+    validate.main(["--study", "pets", *OWN])
+    assert capsys.readouterr().err.splitlines().count(warning) == 1
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torchvision.datasets import CIFAR100, FashionMNIST
 
-from supernet import cifar10, data, evaluate, train
+from supernet import cifar10, data, evaluate, precision, train
 from supernet.checkpoint import load_checkpoint
 from supernet.images import LabelledImages
 from tests.command import Command
@@ -93,6 +93,19 @@ def test_data_that_cannot_be_had(
     assert ended.code == 2
     assert message in ended.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_evaluation_in_emulated_bf16_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    monkeypatch.setattr(precision, "_CPU_MULTIPLIES_BF16", False)
+    (tmp_path / "damaged.safetensors").write_bytes(b"none")
+    weights = ("--checkpoint", str(tmp_path / "damaged.safetensors"), "--split", "search")
+    warning = precision.emulation_warning("bf16", torch.device("cpu"))
+    for name in ("bf16", "fp32", "auto"):
+        code, _, error = command(evaluate.main, *weights, "--precision", name)
+        assert code == 2
+        assert error.splitlines().count(warning) == (name == "bf16")
 
 
 def test_train_then_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command) -> None:

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from search_space.space import Space, load_space
-from supernet import cifar10, fine_tuning, finetune
+from supernet import cifar10, fine_tuning, finetune, precision
 from supernet.checkpoint import read_tensors, save_checkpoint
 from supernet.extraction import FORMAT, load_extracted
 from supernet.images import LabelledImages, normalised
@@ -98,6 +98,17 @@ def test_train_go_on_and_load(images: LabelledImages, tmp_path: Path, call: Call
         assert code == 2
         assert message in error
     assert (out / finetune.NETWORK).read_bytes() == content
+
+
+def test_emulated_bf16_is_warned_of_with_the_factor_of_plain_networks(
+    images: LabelledImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
+) -> None:
+    monkeypatch.setattr(precision, "_CPU_MULTIPLIES_BF16", False)
+    settings = ("--subnet", "min", "--out", str(tmp_path / "out"), "--batch", "16", "--epochs", "1")
+    warning = precision.emulation_warning("bf16", torch.device("cpu"), plain=True)
+    code, text, _ = call(*settings, "--precision", "bf16")
+    assert code == 0
+    assert text.splitlines().count(warning) == 1
 
 
 def test_no_epochs_only_take_the_subnet_out(images: LabelledImages, tmp_path: Path, call: Call) -> None:

@@ -1,4 +1,4 @@
-"""What samplers decide is the same on CPUs with and without AVX-512, since a study goes on by asking again."""
+"""What samplers decide is the same with and without AVX-512, since a study goes on by asking again."""
 
 from __future__ import annotations
 
