@@ -31,7 +31,7 @@ from supernet.network.supernet_file import load_checkpoint
 
 VERSION = "2"
 """Changes whenever the same weights and images may give another accuracy."""
-BF16_VERSION = "2"
+BF16_VERSION = "3"
 """Changes whenever values in bf16, and only these, may differ."""
 
 

@@ -30,7 +30,7 @@ from supernet.checkpoints import locate_checkpoint
 from supernet.images.data_sets import open_data
 from supernet.images.folder_layouts import add_data
 from supernet.network.freed_memory import keep_freed_memory
-from supernet.network.number_formats import resolve_device
+from supernet.network.number_formats import emulation_warning, resolve_device
 from supernet.network.supernet_file import save_checkpoint
 from supernet.training.distributed import World, joined_world
 from supernet.training.epoch_result import DivergedError, EpochResult
@@ -237,6 +237,8 @@ def _run(arguments: Namespace, world: World, device: torch.device) -> None:
         if trainer.steps_done:
             where += f" and {trainer.steps_done} of {trainer.steps_per_epoch} steps"
         console.print(f"going on after {where} ({state})")
+    if warning := emulation_warning(trainer.recipe.precision, device):
+        console.print(warning, soft_wrap=True)
     try:
         _train(trainer, arguments, data.recorded(split), console)
     except KeyboardInterrupt:

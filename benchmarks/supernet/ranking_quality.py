@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ from supernet.images.data_sets import open_data
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data
 from supernet.network.extraction import extract
 from supernet.network.freed_memory import keep_freed_memory
-from supernet.network.number_formats import resolve_device, resolve_precision
+from supernet.network.number_formats import emulation_warning, resolve_device, resolve_precision
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint
 from supernet.training.plain_trainer import FineTuning, make_recipe, top1
@@ -169,11 +170,11 @@ def main() -> None:
     budget = BUDGETS[options.budget]
     out = options.out or Path("runs") / f"ranking-{options.budget}-{options.start}"
     device = resolve_device(options.device)
+    precision = resolve_precision(options.precision, device)
+    if warning := emulation_warning(precision, device, plain=True):
+        print(warning, file=sys.stderr)
     recipe = make_recipe(
-        epochs=budget.epochs,
-        rate=RATES[options.start],
-        seed=options.seed,
-        precision=resolve_precision(options.precision, device),
+        epochs=budget.epochs, rate=RATES[options.start], seed=options.seed, precision=precision
     )
     keep_freed_memory()
     checkpoint = options.checkpoint

@@ -99,10 +99,12 @@ def _accuracy(plan: Plan, notify: Notify) -> Objective:
 
     from objectives.accuracy_objective import Accuracy, most_processes
     from supernet.images.evaluation_pack import built_in_pack, load_pack
-    from supernet.network.number_formats import resolve_device
+    from supernet.network.number_formats import emulation_warning, resolve_device
 
     settings = plan.settings
     device = resolve_device(settings.device)
+    if warning := emulation_warning(settings.precision, device):
+        notify(warning)
     counts = {"val_images": settings.val_images, "calibration_images": settings.calibration_images}
     if settings.data is None:
         pack = load_pack(built_in_pack())

@@ -15,6 +15,7 @@ from torchvision.datasets import CIFAR100, FashionMNIST
 from supernet import data, evaluate, train
 from supernet.images import cifar10
 from supernet.images.labelled_images import LabelledImages
+from supernet.network import number_formats
 from supernet.network.supernet_file import load_checkpoint
 from supernet.training.run_folder import CHECKPOINT, LOG, append_epoch
 from tests.command import Command
@@ -95,6 +96,19 @@ def test_data_that_cannot_be_had(
     assert ended.code == 2
     assert message in ended.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_evaluation_in_emulated_bf16_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", False)
+    (tmp_path / "damaged.safetensors").write_bytes(b"none")
+    weights = ("--checkpoint", str(tmp_path / "damaged.safetensors"), "--split", "search")
+    warning = number_formats.emulation_warning("bf16", torch.device("cpu"))
+    for name in ("bf16", "fp32", "auto"):
+        code, _, error = command(evaluate.main, *weights, "--precision", name)
+        assert code == 2
+        assert error.splitlines().count(warning) == (name == "bf16")
 
 
 def test_train_then_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command) -> None:
