@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import torch
-from objectives.accuracy_objective import Accuracy
 
+from objectives.accuracy_objective import Accuracy
 from search_space.space import load_space
 from supernet.checkpoints import built_in_checkpoint
 from supernet.images.evaluation_pack import built_in_pack, load_pack

@@ -147,7 +147,7 @@ def test_train_then_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, co
     content = checkpoint.read_bytes()
     code, text, _ = command(train.main, *settings)
     assert code == 0
-    assert "going on after epoch 2 of 2" in text
+    assert "resuming after epoch 2 of 2" in text
     assert checkpoint.read_bytes() == content
 
     code, text, _ = command(train.main, *settings, "--seed", "1")

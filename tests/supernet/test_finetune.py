@@ -94,7 +94,7 @@ def test_train_go_on_and_load(images: LabelledImages, tmp_path: Path, call: Call
 
     code, text, _ = call(*settings, "--epochs", "2")
     assert code == 0
-    assert "going on after epoch 2 of 2" in text
+    assert "resuming after epoch 2 of 2" in text
     assert (out / finetune.NETWORK).read_bytes() == content
 
     for epochs, message in (("3", "epochs 2 -> 3"), ("0", "--epochs 0 would replace the network")):
@@ -248,6 +248,6 @@ def test_killed_fine_tuning_ends_with_the_bits_of_one_never_disturbed(tmp_path: 
     assert process.poll() is None  # the second epoch has begun
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    assert "going on after epoch" in start("killed").communicate()[0]
+    assert "resuming after epoch" in start("killed").communicate()[0]
     for name in (finetune.NETWORK, finetune.STATE):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()

@@ -153,7 +153,7 @@ def test_it_goes_on_within_an_epoch_and_from_a_checkpoint(
     monkeypatch.setattr(Trainer, "_result", original)
     code, text, _ = call(*settings, "--out", str(out))
     assert code == 0
-    assert "going on after epoch 1 of 2 and 2 of 4 steps" in text
+    assert "resuming after epoch 1 of 2 and 2 of 4 steps" in text
     for name in (STATE, CHECKPOINT):
         assert (out / name).read_bytes() == (undisturbed / name).read_bytes()
 
