@@ -24,6 +24,7 @@ from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
 from search_space.files.figure_file import check_figure_path, save_figure
+from search_space.subnet_sampling import SAMPLINGS, UNIFORM
 from supernet.checkpoints import add_checkpoint
 from supernet.checkpoints.header import read_header, stored_space
 from supernet.gradient_conflict.figures import report_figure
@@ -93,6 +94,13 @@ def main() -> None:
         ("seed", 0, "of images and subnets"),
     ):
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{text} (default: %(default)s)")
+    parser.add_argument(
+        "--sampling",
+        choices=SAMPLINGS,
+        default=UNIFORM,
+        help="how hybrids are drawn: uniform over genes, each family equally often, or each of eight bins of "
+        "multiply-accumulates (default: %(default)s)",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw bars: .png, .svg or .pdf")
@@ -120,7 +128,7 @@ def main() -> None:
     parts = (loaded(images.subset(part)) for part in torch.split(order, arguments.images))
     batches = ((normalised(part.pixels.to(device), torch.float32), part.labels.to(device)) for part in parts)
     shown = track(batches, "batches", total=arguments.batches, console=Console(stderr=True), transient=True)
-    report = measure(supernet, shown, rng=rng, subnets=arguments.subnets)
+    report = measure(supernet, shown, rng=rng, subnets=arguments.subnets, sampling=arguments.sampling)
     if arguments.plot is not None:
         title = f"{supernet.space.name}: {report.batches} batches of {arguments.images} images"
         save_figure(report_figure(report, title), arguments.plot)
@@ -129,6 +137,7 @@ def main() -> None:
             "checkpoint": str(checkpoint),
             "images": source,
             "seed": arguments.seed,
+            "sampling": arguments.sampling,
             "conflict": report.to_dict(),
         }
         print(json.dumps(record, indent=2))

@@ -38,6 +38,7 @@ from search_space.families import Family, family
 from search_space.genotype import to_text
 from search_space.space import Space
 from search_space.subnet import Subnet
+from search_space.subnet_sampling import SAMPLINGS, UNIFORM, draw
 from supernet.accuracy import one_subnet as oracle
 from supernet.checkpoints import add_checkpoint
 from supernet.checkpoints.header import read_header
@@ -106,13 +107,14 @@ class Agreement:
     high: float
 
 
-def spread(space: Space, count: int, seed: int) -> list[Subnet]:
+def spread(space: Space, count: int, seed: int, sampling: str = UNIFORM) -> list[Subnet]:
     """`count` different networks: shared out evenly over families, in each at even quantiles of its MACs.
 
-    Families with fewer members in a random pool than their share give what they have.
+    Families with fewer members in a random pool than their share give what they have. The pool is drawn by
+    `sampling`.
     """
     rng = np.random.default_rng(seed)
-    pool = dict.fromkeys(space.decode(space.sample(rng)) for _ in range(POOL))
+    pool = dict.fromkeys(space.decode(draw(space, sampling, rng, number)) for number in range(POOL))
     members = {each: [subnet for subnet in pool if family(subnet) is each] for each in Family}
     chosen: list[Subnet] = []
     # The rarest first, so that what they lack falls to those that have it.
@@ -154,6 +156,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder of the states (default: runs/ranking-BUDGET-START)")
     parser.add_argument("--seed", type=int, default=0, help="of subnets and training (default: %(default)s)")
     parser.add_argument(
+        "--sampling",
+        choices=SAMPLINGS,
+        default=UNIFORM,
+        help="how the pool is drawn that subnets are chosen from (default: %(default)s)",
+    )
+    parser.add_argument(
         "--precision", default="auto", help="of training: bf16, fp32 or auto (default: %(default)s)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
@@ -185,7 +193,7 @@ def main() -> None:
     origin = f"checkpoint {file_digest(checkpoint)[:12]}" if options.start == SUPERNET else "a random start"
 
     results = []
-    subnets = spread(space, SUBNETS, options.seed)
+    subnets = spread(space, SUBNETS, options.seed, options.sampling)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("subnets", total=len(subnets) * budget.epochs)
         for number, subnet in enumerate(subnets, start=1):
