@@ -39,6 +39,7 @@ from search_space.families import Family, family
 from search_space.genotype import to_text
 from search_space.space import Space
 from search_space.subnet import Subnet
+from search_space.subnet_sampling import SAMPLINGS, UNIFORM, draw
 from supernet.accuracy import one_subnet as oracle
 from supernet.checkpoints import add_checkpoint
 from supernet.checkpoints.header import read_header
@@ -107,13 +108,13 @@ class Agreement:
     high: float
 
 
-def spread(space: Space, count: int, seed: int) -> list[Subnet]:
+def spread(space: Space, count: int, seed: int, sampling: str = UNIFORM) -> list[Subnet]:
     """`count` different networks, evenly over families, and in each at even quantiles of MACs.
 
-    A family with fewer members in the random pool contributes all of them.
+    A family with fewer members in the random pool contributes all of them. `sampling` draws the pool.
     """
     rng = np.random.default_rng(seed)
-    pool = dict.fromkeys(space.decode(space.sample(rng)) for _ in range(POOL))
+    pool = dict.fromkeys(space.decode(draw(space, sampling, rng, number)) for number in range(POOL))
     members = {each: [subnet for subnet in pool if family(subnet) is each] for each in Family}
     chosen: list[Subnet] = []
     # The rarest first, so that what they lack falls to those that have it.
@@ -162,6 +163,12 @@ def main() -> None:
         "--seed", type=int, default=0, help="seed of subnets and training (default: %(default)s)"
     )
     parser.add_argument(
+        "--sampling",
+        choices=SAMPLINGS,
+        default=UNIFORM,
+        help="how to draw the pool from which the subnets are chosen (default: %(default)s)",
+    )
+    parser.add_argument(
         "--precision", default="auto", help="precision of training: bf16, fp32 or auto (default: %(default)s)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
@@ -193,7 +200,7 @@ def main() -> None:
     origin = f"checkpoint {file_digest(checkpoint)[:12]}" if options.start == SUPERNET else "a random start"
 
     results = []
-    subnets = spread(space, SUBNETS, options.seed)
+    subnets = spread(space, SUBNETS, options.seed, options.sampling)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("subnets", total=len(subnets) * budget.epochs)
         for number, subnet in enumerate(subnets, start=1):

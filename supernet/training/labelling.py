@@ -48,13 +48,19 @@ def load_any_teacher(path: Path) -> tuple[TeacherNetwork | PlainNetwork, dict[st
 
 @torch.inference_mode()
 def probabilities(
-    teacher: TeacherNetwork | PlainNetwork, pixels: Tensor, *, precision: str, device: torch.device
+    teacher: TeacherNetwork | PlainNetwork,
+    pixels: Tensor,
+    *,
+    mirrored: bool,
+    precision: str,
+    device: torch.device,
 ) -> Tensor:
     """Class probabilities ``(n, classes)``, float32, on the CPU.
 
     Args:
         teacher: On `device`, in evaluation mode.
         pixels: uint8 ``(n, 3, s, s)``.
+        mirrored: Whether to average over each image and its mirror image.
         precision: ``bf16`` or ``fp32``.
         device: Where to compute.
 
@@ -63,10 +69,14 @@ def probabilities(
     """
     dtype = PRECISIONS[precision]
     with torch.autocast(device.type, dtype, enabled=dtype is not torch.float32):
-        scores = teacher(normalised(pixels.to(device), dtype)).float()
+        images = normalised(pixels.to(device), dtype)
+        scores = torch.stack(
+            [teacher(each) for each in ((images, images.flip(3)) if mirrored else (images,))]
+        )
+    scores = scores.float()
     if not torch.isfinite(scores).all():
         raise H4HError(f"{teacher.title} gives class scores that are not finite")
-    return scores.softmax(1).cpu()
+    return scores.softmax(2).mean(0).cpu()
 
 
 def augmented_view(
@@ -118,7 +128,9 @@ def label(
         labels = images.labels.split(BATCH)
         pixels = augmented_view(images, recipe, seed=header.seed, number=number, workers=workers)
         for batch, classes in zip(pixels, labels, strict=True):
-            found = probabilities(teacher, batch, precision=precision, device=device)
+            found = probabilities(
+                teacher, batch, mirrored=header.mirrored, precision=precision, device=device
+            )
             right += int((found.argmax(1) == classes).sum())
             share, rank = top_classes(found, top)
             shares.append(share)

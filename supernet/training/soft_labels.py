@@ -40,6 +40,7 @@ class SoftLabelHeader:
         seed: Random seed of the views.
         views: Views of each image.
         classes: Number of classes.
+        mirrored: Whether the teacher's probabilities are averaged over each view and its mirror image.
     """
 
     teacher: str
@@ -49,6 +50,7 @@ class SoftLabelHeader:
     seed: int
     views: int
     classes: int
+    mirrored: bool = False
 
 
 class SoftLabels:

@@ -186,6 +186,17 @@ def test_train_then_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, co
     assert "test int8 %" in text
     assert "drop from float32 to int8, in points" in text
 
+    given = ("--checkpoint", str(checkpoint), "--random", "4", "--split", "search")
+    _, text, _ = command(evaluate.main, *given, "--json")
+    families = [row["family"] for row in json.loads(text)["subnets"][2:]]
+    assert families == ["cnn", "vit", "cnn-then-vit", "mixed"]
+    code, text, _ = command(evaluate.main, *given)
+    assert code == 0
+    assert "(family)" in text
+    assert text.count("mean of 1 ") == 4
+    _, text, _ = command(evaluate.main, *given, "--sampling", "uniform")
+    assert "mean of 1 " not in text
+    assert "(uniform)" in text
     code, text, _ = command(
         evaluate.main, "--checkpoint", str(checkpoint), "--random", "1", "--split", "search"
     )
