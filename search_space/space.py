@@ -34,7 +34,7 @@ from search_space.subnet import Head, MBConv, PatchMerging, Stage, Stem, Subnet,
 
 
 @dataclass(frozen=True)
-class _Switch:
+class Switch:
     """A gene whose options make other genes inactive.
 
     Attributes:
@@ -109,14 +109,14 @@ class Space(Document):
         return active
 
     @cached_property
-    def _switches(self) -> tuple[_Switch, ...]:
+    def _switches(self) -> tuple[Switch, ...]:
         switches = []
         for number, stage in enumerate(self.stages, start=1):
             name = f"stage{number}"
             options_of_mbconv = self._genes_named(f"{name}.downsampling.")
             kinds = stage.downsampling.kind
             switches.append(
-                _Switch(
+                Switch(
                     self._position[f"{name}.downsampling"],
                     tuple(() if kind == MBCONV else options_of_mbconv for kind in kinds),
                 )
@@ -124,7 +124,7 @@ class Space(Document):
             for block, depths in (("conv", stage.conv_depth), ("vit", stage.vit_depth)):
                 absent = [range(depth + 1, max(depths) + 1) for depth in depths]
                 switches.append(
-                    _Switch(
+                    Switch(
                         self._position[f"{name}.{block}_depth"],
                         tuple(
                             self._genes_named(*(f"{name}.{block}{place}." for place in places))

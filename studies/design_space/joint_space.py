@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from objectives.hardware.chip import Chip
 from objectives.objective import Design
+from search_space.arrays import Genotypes
 from search_space.files.yaml_document import parse_document
 from search_space.genotype import Gene, Genotype, GenotypeError, checked
-from search_space.space import Space
+from search_space.space import Space, Switch
 from search_space.subnet import Subnet
 from studies.design_space.chip_choices import HardwareOptions
 from studies.design_space.chip_choices import chip as chip_with
@@ -64,13 +65,13 @@ class JointSpace(Space):
         return (*self.networks.genes, *(Gene(f"{HARDWARE}.{name}", options) for name, options in chosen))
 
     @cached_property
-    def _switches(self) -> tuple[tuple[int, tuple[tuple[int, ...], ...]], ...]:
+    def _switches(self) -> tuple[Switch, ...]:
         choices, first = list(self.hardware.choices), len(self.networks.genes)
         if choices != ["macros", "units"]:
             return self.networks._switches
         units = (first + 1,)
         off = tuple(units if option == 0 else () for option in self.hardware.macros)
-        return (*self.networks._switches, (first, off))
+        return (*self.networks._switches, Switch(first, off))
 
     @cached_property
     def cardinality(self) -> int:
@@ -148,7 +149,7 @@ def design_of(space: Space, genotype: Genotype) -> Design:
     return Design(space.decode(genotype), chip_of(space, genotype))
 
 
-def by_chip(space: Space, genotypes: NDArray[np.integer[Any]]) -> dict[Chip, NDArray[np.intp]]:
+def by_chip(space: Space, genotypes: Genotypes) -> dict[Chip, NDArray[np.intp]]:
     """Rows of genotypes (n, genes) by chip, in order of the chips' first rows."""
     if not isinstance(space, JointSpace):
         return {Chip(): np.arange(len(genotypes))}
