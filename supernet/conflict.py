@@ -96,20 +96,16 @@ def make_parser() -> Parser:
         ("subnets", 8, "number of CNNs per batch, and of hybrids"),
         ("seed", 0, "random seed of images and subnets"),
     ):
-<<<<<<< HEAD
         parser.add_argument(
             f"--{name}", type=int, default=default, metavar="N", help=f"{text} (default: %(default)s)"
         )
-=======
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"{text} (default: %(default)s)")
     parser.add_argument(
         "--sampling",
         choices=SAMPLINGS,
         default=UNIFORM,
-        help="how hybrids are drawn: uniform over genes, each family equally often, or each of eight bins of "
-        "multiply-accumulates (default: %(default)s)",
+        help="how to draw hybrids: uniform over genes, each family equally often, or each of eight bins of "
+        "multiply-accumulates equally often (default: %(default)s)",
     )
->>>>>>> long-training
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
@@ -169,15 +165,12 @@ def _measure(arguments: Namespace) -> None:
     order = torch.from_numpy(rng.permutation(len(images))[:count])
     parts = (loaded(images.subset(part)) for part in torch.split(order, arguments.images))
     batches = ((normalised(part.pixels.to(device), torch.float32), part.labels.to(device)) for part in parts)
-<<<<<<< HEAD
     batches_with_progress = track(
         batches, "batches", total=arguments.batches, console=Console(stderr=True), transient=True
     )
-    report = measure(supernet, batches_with_progress, rng=rng, subnets=arguments.subnets)
-=======
-    shown = track(batches, "batches", total=arguments.batches, console=Console(stderr=True), transient=True)
-    report = measure(supernet, shown, rng=rng, subnets=arguments.subnets, sampling=arguments.sampling)
->>>>>>> long-training
+    report = measure(
+        supernet, batches_with_progress, rng=rng, subnets=arguments.subnets, sampling=arguments.sampling
+    )
     if arguments.plot is not None:
         title = f"{supernet.space.name}: {report.batches} batches of {arguments.images} images"
         save_figure(report_figure(report, title), arguments.plot)
