@@ -186,7 +186,7 @@ class Accuracy:
 
     def _correct(self, subnets: Sequence[Subnet], start: int, stops: Stops | None) -> list[torch.Tensor]:
         """`right` of subnets that are measured together; `start` is the place of the first in the batch."""
-        calibrated = shared_oracle.calibrated(
+        calibrated = shared_oracle.calibrate(
             self._supernet,
             subnets,
             self._calibration,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from objectives.hardware import CostModel
-from objectives.objective import Objective
+from objectives.objective import Declaration, Objective
 from objectives.own_objective import OwnChipObjective, OwnObjective
 from objectives.registry import ObjectiveContext, create_objectives, declarations
 from objectives.workers.shared_objective import SharedObjective, shared
@@ -175,7 +175,7 @@ def exact_quantities(plan: Plan) -> ExactQuantities:
 
 def network_only(plan: Plan) -> frozenset[str]:
     """Names of quantities whose value holds for a network on every chip."""
-    declared = {**declarations(), **plan.own}
+    declared: dict[str, Declaration | OwnObjective] = {**declarations(), **plan.own}
     names = {name for name, objective in declared.items() if "chip" not in objective.depends_on}
     return frozenset({*BLOCK_COUNTS, *names})
 
