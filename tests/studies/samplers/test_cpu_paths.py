@@ -27,4 +27,4 @@ def decisions() -> tuple[Decisions, Decisions]:
 def test_decisions_are_equal(decisions: tuple[Decisions, Decisions], name: str) -> None:
     native, limited = decisions
     assert native[name] == limited[name]
-    assert len({tuple(row) for row in native[name]}) == len(native[name]) > 3
+    assert len({tuple(row) for row in native[name]}) == len(native[name]) > 1
