@@ -28,8 +28,8 @@ Scores the 32 offspring of a generation in mid-search (`mid_search.txt`) in five
 
 The ways run in turn in separate processes, because the oracle changes how a process returns memory. Each
 process scores one subnet before its clock starts. Times are CPU times, so other work on the machine affects
-them little. A figure is a ratio of medians over the rounds. Figures about bf16 are left out on a CPU that only
-emulates it, unless `--emulated` is given.
+them little. A figure is a ratio of medians over the rounds. Figures about bf16 are left out on a CPU that
+only emulates it, unless `--emulated` is given.
 """
 
 from __future__ import annotations

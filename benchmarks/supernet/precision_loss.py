@@ -3,8 +3,8 @@
     python -m benchmarks.supernet.precision_loss [--json]
 
 The same subnets, spread over families and multiply-accumulates, are scored as in a search
-(`--precision fp32|bf16|int8`), and each precision is compared with float32. bf16 is left out on a CPU that only
-emulates it, unless `--emulated` is given.
+(`--precision fp32|bf16|int8`), and each precision is compared with float32. bf16 is left out on a CPU that
+only emulates it, unless `--emulated` is given.
 
 | figure | meaning |
 |---|---|

@@ -93,7 +93,7 @@ def augmented_view(
     """
     if is_cropped_at_once(images, recipe):
         crops = view_crops(seed, number, len(images), recipe.crop_padding)
-        for indices in torch.arange(len(images)).split(BATCH):
+        for indices in torch.arange(len(images)).split(BATCH):  # type: ignore[no-untyped-call]
             yield crops[indices].apply(images.pixels[indices], recipe.crop_padding)
         return
     augmented = AugmentedImages(images, recipe, partial(view_seed, seed, number))
@@ -125,7 +125,7 @@ def label(
     for number in track(
         range(header.views), "views", console=console, transient=True, disable=not console.is_terminal
     ):
-        labels = images.labels.split(BATCH)
+        labels = images.labels.split(BATCH)  # type: ignore[no-untyped-call]
         pixels = augmented_view(images, recipe, seed=header.seed, number=number, workers=workers)
         for batch, classes in zip(pixels, labels, strict=True):
             found = probabilities(

@@ -209,7 +209,7 @@ def pixel_digest(images: Images) -> str:
     """SHA-256 of images in memory with their classes; of images on disk, of their classes alone."""
     sha = hashlib.sha256(images.labels.numpy().tobytes())
     if isinstance(images, LabelledImages):
-        sha.update(images.pixels.contiguous().numpy())
+        sha.update(images.pixels.contiguous().numpy().data)
     return sha.hexdigest()
 
 

@@ -79,7 +79,7 @@ def test_what_is_made_from_a_cost_model_must_declare_that_it_depends_on_the_chip
         depends_on = ("network",)
 
     with pytest.raises(
-        ObjectiveError, match="'scaled' is made from the chip's .* add 'chip' to its depends_on"
+        ObjectiveError, match=r"'scaled' is made from the chip's .* add 'chip' to its depends_on"
     ):
         PerChip(lambda _: Network(1), Chip())
 
@@ -87,7 +87,7 @@ def test_what_is_made_from_a_cost_model_must_declare_that_it_depends_on_the_chip
 def test_a_fixed_chip_is_a_choice_of_one() -> None:
     subnets = [SPACE.decode(SPACE.smallest()), SPACE.decode(SPACE.largest())]
     costs = CostModel(FILE)
-    direct = (Latency(costs), Energy(costs), Area(costs))
+    direct: tuple[Objective, ...] = (Latency(costs), Energy(costs), Area(costs))
     made = create_objectives(("lat", "energy", "area"), ObjectiveContext(FILE))
     for objective, expected in zip(made, direct, strict=True):
         assert isinstance(objective, ChipObjective)

@@ -14,6 +14,7 @@ import numpy as np
 from search_space.arrays import Floats
 from search_space.genotype import Genotype, to_text
 from search_space.space import load_space
+from studies.design_space.design_space import DesignSpace
 from studies.samplers import virtual_search
 from studies.samplers.expected_gain import spread_points
 from studies.samplers.gaussian_process import (
@@ -47,7 +48,7 @@ def proposals(name: str) -> list[list[str]]:
     virtual_search.CANDIDATES = 3000
     told: Measured = measured
     generations = SLOW_GENERATIONS if name == SLOW else GENERATIONS
-    sampler = sampler_of(name, SPACE, study_of(3), population=16)
+    sampler = sampler_of(name, DesignSpace(SPACE), study_of(3), population=16)
     return [[to_text(one) for one in asked] for asked in run(sampler, generations, told, count=16)]
 
 
