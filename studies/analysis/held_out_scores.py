@@ -218,7 +218,7 @@ def score_front(plan: ValidationPlan, console: Console) -> list[HeldOutScore]:
     from supernet.accuracy.memory_budget import MemoryBudget
     from supernet.images.labelled_images import BATCH
     from supernet.network.freed_memory import keep_freed_memory
-    from supernet.network.number_formats import INT8, resolve_device
+    from supernet.network.number_formats import INT8, emulation_warning, resolve_device
     from supernet.network.supernet_file import load_checkpoint
 
     device = resolve_device(plan.device)
@@ -227,6 +227,8 @@ def score_front(plan: ValidationPlan, console: Console) -> list[HeldOutScore]:
     keep_freed_memory()
     supernet = load_checkpoint(plan.checkpoint, plan.space).to(device).eval()
     precision = plan.part("precision")
+    if warning := emulation_warning(precision, device):
+        console.print(warning, soft_wrap=True)
     show = console.is_terminal
     # A network is scored once, on however many chips the study has it.
     networks = list(dict.fromkeys(plan.study.network(one.genotype) for one, _ in plan.chosen))

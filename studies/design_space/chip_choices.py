@@ -252,7 +252,7 @@ def check_chips(chips: Chips, *, mapping: str, npu_model: str) -> None:
             raise HardwareOptionError(
                 f"--{name} {getattr(chips.given, name)} fixes what {OPTION} searches: leave out one of them"
             )
-    if chips.choices.choices and (start := chips.given.of(chips.file)).cim is None:
+    if chips.choices.choices and (start := chips.file.variant(chips.given)).cim is None:
         raise HardwareOptionError(
             f"{OPTION} needs a chip with macros to copy, but hardware {start.name!r} has none: choose one "
             f"that has, such as u55-256-cim8"

@@ -142,7 +142,7 @@ def raised(settings: StudySettings, rule: str | None) -> StudySettings:
     limits = settings.stop_rules()
     if rule is None or rule == "minutes":
         return settings
-    return replace(settings, **{rule: limits[rule] * 2})  # type: ignore[arg-type]
+    return replace(settings, **{rule: limits[rule] * 2})
 
 
 def show_command(study: str, database: Path) -> str:

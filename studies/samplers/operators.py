@@ -2,7 +2,7 @@
 
 pymoo's own recipe for integers (SBX and polynomial mutation on floats, then rounding) changes a gene of two
 options in 1 of 32 of its mutations (eta 3), and its `pow` may differ in the last bit between platforms. So
-both are integer only here; fronts are hardly better for it (docs/studies.md). Every child is made canonical
+both are integer only here; fronts are hardly better for it. Every child is made canonical
 and compared with all networks the study has ever asked for, inside the mating.
 """
 

@@ -102,7 +102,8 @@ def _write_documents(folder: Path) -> None:
     (folder / "tiny.yaml").write_text(TINY)
     for name in PAGES:
         for block in page(name).blocks:
-            if block.kind == "yaml" and name not in IN_ORDER:
+            is_own = block.kind == "yaml" or (block.kind == "python" and block.file and "/" not in block.file)
+            if is_own and name not in IN_ORDER:
                 (folder / block.file).write_text(block.content)
 
 
@@ -161,6 +162,7 @@ def folder(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     """A fresh copy of `prepared`, as the current folder."""
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
 
 

@@ -29,6 +29,8 @@ COMMANDS = (
     "objectives.describe",
     "objectives.profile",
     "supernet.data",
+    "supernet.teacher",
+    "supernet.label",
     "supernet.train",
     "supernet.evaluate",
     "supernet.finetune",

@@ -21,7 +21,7 @@ PAGES = tuple(
 PROGRAMS = ("python", "pip", "uv", "torchrun", "optuna-dashboard", "pytest", "ruff", "mypy")
 """Programs whose lines in a code block count as commands; other lines do not."""
 
-_PYTHON = re.compile(r"^(from \S+ )?import ", re.MULTILINE)
+_PYTHON = re.compile(r"^((from \S+ )?import |class \w+)", re.MULTILINE)
 _PYTHON_FILE = re.compile(r"[\w/]+\.py")
 _YAML_FILE = re.compile(r"[\w/]+\.yaml")
 _SENTENCE_END = re.compile(r"(?<!et al\.)(?<=[.?!])\s+|(?<=[.?!][)\"])\s+|(?<=:)\s+(?=[A-Z])")
@@ -192,8 +192,8 @@ def _block(content: str, line: int, code_before: Sequence[str]) -> Block:
     lines = [each for each in content.splitlines() if each.strip() and not each.startswith(("#", " "))]
     if any(is_command(each) for each in lines):
         return Block("commands", content, line)
+    file = code_before[0] if code_before and _PYTHON_FILE.fullmatch(code_before[0]) else ""
     if _PYTHON.search(content):
-        file = code_before[0] if code_before and _PYTHON_FILE.fullmatch(code_before[0]) else ""
         return Block("python", content, line, file)
     if code_before and _YAML_FILE.fullmatch(code_before[0]) and re.match(r"\w+:( |\n)", content):
         return Block("yaml", content, line, code_before[0])

@@ -87,7 +87,7 @@ def test_what_is_made_from_a_cost_model_must_declare_that_it_depends_on_the_chip
 def test_a_fixed_chip_is_a_choice_of_one() -> None:
     subnets = [SPACE.decode(SPACE.smallest()), SPACE.decode(SPACE.largest())]
     costs = CostModel(FILE)
-    direct = (Latency(costs), Energy(costs), Area(costs))
+    direct: tuple[Objective, ...] = (Latency(costs), Energy(costs), Area(costs))
     made = create_objectives(("lat", "energy", "area"), ObjectiveContext(FILE))
     for objective, expected in zip(made, direct, strict=True):
         assert isinstance(objective, ChipObjective)

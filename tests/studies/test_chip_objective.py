@@ -15,7 +15,7 @@ import pytest
 from objectives import registry
 from objectives.hardware import CostModel, load_soc, variant
 from objectives.hardware_objectives import Power
-from objectives.objective import Dependency, Direction
+from objectives.objective import Dependency, Direction, Objective
 from objectives.registry import ObjectiveContext, create_objectives
 from search_space import complexity
 from search_space.arrays import Floats
@@ -134,9 +134,9 @@ def test_an_expensive_objective_is_measured_on_every_chip(
             assert row.values[0] == row.macs / (1 + (study.chip(row.genotype).macros or 0))
 
 
-def power_over(space: DesignSpace) -> registry.Objective:
+def power_over(space: DesignSpace) -> Objective:
     greatest = space.chips.greatest
-    context = ObjectiveContext(greatest.of(FILE), chips=lambda chip: chip.of(FILE), greatest=greatest)
+    context = ObjectiveContext(FILE.variant(greatest), chips=FILE.variant, greatest=greatest)
     return create_objectives(["power"], context)[0]
 
 

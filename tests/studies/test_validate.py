@@ -26,6 +26,7 @@ from supernet.images import cifar10
 from supernet.images.data_sets import evaluation_images, open_data
 from supernet.images.evaluation_pack import built_in_pack, load_pack
 from supernet.images.labelled_images import LabelledImages
+from supernet.network import number_formats
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint, save_checkpoint
 from tests.studies.conftest import TINY
@@ -72,6 +73,17 @@ def wilson(right: int, images: int) -> tuple[float, float]:
     centre = share + z**2 / (2 * images)
     half = z * math.sqrt(share * (1 - share) / images + z**2 / (4 * images**2))
     return tuple(100 * (centre + sign * half) / (1 + z**2 / images) for sign in (-1, 1))  # type: ignore[return-value]
+
+
+def test_emulated_bf16_is_warned_of_in_search_and_validation(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", False)
+    warning = number_formats.emulation_warning("bf16", torch.device("cpu"))
+    run.main([*STUDY, *OWN, "--precision", "bf16", "--workers", "1"])
+    assert capsys.readouterr().out.splitlines().count(warning) == 1
+    validate.main(["--study", "pets", *OWN])
+    assert capsys.readouterr().err.splitlines().count(warning) == 1
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
