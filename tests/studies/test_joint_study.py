@@ -425,11 +425,14 @@ def test_report_maps_each_network_on_its_own_chip(finished: Finished) -> None:
         assert (mapping["latency_ms"], mapping["energy_mj"]) == one.values[1:3]
     genes = [gene["name"] for gene in record["genes"]]
     assert genes[-2:] == ["hardware.macros", "hardware.units"]
-    weighed, shares = record["importance"]["genes"], record["importance"]["shares"]["area"]
+    importance, chip, sensitivity = record["importance"], record["hardware"], record["sensitivity"]
+    assert importance is not None and chip is not None
+    assert sensitivity is not None
+    weighed, shares = importance["genes"], importance["shares"]["area"]
     ranked = sorted(weighed, key=lambda name: -shares[weighed.index(name)])
     assert set(ranked[:2]) == {"hardware.macros", "hardware.units"}
-    assert record["hardware"]["name"] == "u55-256-cim8"
-    names = {shift["name"] for shift in record["sensitivity"]["shifts"]}
+    assert chip["name"] == "u55-256-cim8"
+    names = {shift["name"] for shift in sensitivity["shifts"]}
     assert names
     assert not names & {"cim.macros", "cim.compute_units"}
     report.main(["mine", "--out", "mine.html"])
