@@ -1,17 +1,30 @@
 """Workload of a subnet: its ops in order, with names and the activations that stay in memory meanwhile.
 
-Batch norm, layer scale and ReLU6 fold into the convolution or linear layer before them and cost nothing. GELU
-is fused into the layer before it.
+Batch norm, layer scale and ReLU6 fold into the convolution or linear layer before them and cost nothing.
+Batch norm of a transformer block folds into the linear layer behind it. GELU is fused into the layer before
+it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 from objectives.hardware.op import Op
-from search_space.subnet import Head, MBConv, PatchMerging, Stage, Subnet, ViTBlock, downsampled
+from search_space.subnet import (
+    LAYER_NORM,
+    Block,
+    Head,
+    MBConv,
+    PatchMerging,
+    Stage,
+    Subnet,
+    ViTBlock,
+    block_kinds,
+    downsampled,
+)
 
 IMAGE_CHANNELS = 3
 
@@ -67,28 +80,23 @@ def read_again(steps: Sequence[Step]) -> tuple[int, ...]:
 def _stage_steps(prefix: str, stage: Stage, side: int) -> tuple[Step, ...]:
     steps = [*_part_steps(f"{prefix}.downsampling", stage.downsampling, side)]
     side = downsampled(side, stage.stride)
-    for number, conv in enumerate(stage.conv_blocks, start=1):
-        if conv.has_residual:
-            steps[-1] = replace(steps[-1], is_read_again=True)
-        steps += _part_steps(f"{prefix}.conv{number}", conv, side)
-    if stage.vit_blocks:
-        steps.append(Step(f"{prefix}.position_embedding", Op("add", side, side, stage.width, stage.width)))
-    for number, vit in enumerate(stage.vit_blocks, start=1):
-        steps[-1] = replace(steps[-1], is_read_again=True)
-        steps += _part_steps(f"{prefix}.vit{number}", vit, side)
+    has_tokens = False
+    for kind in block_kinds():
+        for number, block in enumerate(stage.blocks_of(kind), start=1):
+            if block.takes_tokens and not has_tokens:
+                embedding = Op("add", side, side, stage.width, stage.width)
+                steps.append(Step(f"{prefix}.position_embedding", embedding))
+                has_tokens = True
+            if block.residual_branches:
+                steps[-1] = replace(steps[-1], is_read_again=True)
+            steps += _part_steps(f"{prefix}.{kind}{number}", block, side)
     return tuple(steps)
 
 
 # Random stages seldom repeat, their blocks do.
 @lru_cache(maxsize=1 << 14)
-def _part_steps(prefix: str, part: MBConv | PatchMerging | ViTBlock, side: int) -> tuple[Step, ...]:
-    match part:
-        case MBConv():
-            return tuple(_mbconv_steps(prefix, part, side))
-        case PatchMerging():
-            return tuple(_patch_merging_steps(prefix, part, side))
-        case ViTBlock():
-            return tuple(_vit_steps(prefix, part, side**2))
+def _part_steps(prefix: str, block: Block, side: int) -> tuple[Step, ...]:
+    return tuple(BLOCK_STEPS[type(block)](prefix, block, side))
 
 
 def _patch_merging_steps(prefix: str, part: PatchMerging, side: int) -> Iterator[Step]:
@@ -111,15 +119,20 @@ def _mbconv_steps(prefix: str, block: MBConv, side: int) -> Iterator[Step]:
         yield Step(f"{prefix}.add", Op("add", out_side, out_side, block.width, block.width))
 
 
-def _vit_steps(prefix: str, block: ViTBlock, tokens: int) -> Iterator[Step]:
+def _vit_steps(prefix: str, block: ViTBlock, side: int) -> Iterator[Step]:
+    tokens = side**2
     width, inner, heads = block.width, block.attention_width, block.heads
     residual, values = tokens * width, tokens * inner
+    has_norm = block.norm == LAYER_NORM
+    # Without it the linear layers read the residual themselves, so nothing is held besides.
+    behind_norm = residual if has_norm else 0
 
     def linear(in_channels: int, out_channels: int, heads: int = 1, *, gelu: bool = False) -> Op:
         return Op("linear", tokens, 1, in_channels, out_channels, heads=heads, fused_gelu=gelu)
 
-    yield Step(f"{prefix}.norm1", Op("norm", tokens, 1, width, width))
-    yield Step(f"{prefix}.qkv", linear(width, 3 * inner, heads), residual)
+    if has_norm:
+        yield Step(f"{prefix}.norm1", Op("norm", tokens, 1, width, width))
+    yield Step(f"{prefix}.qkv", linear(width, 3 * inner, heads), behind_norm)
     yield Step(
         f"{prefix}.scores", Op("matmul", tokens, 1, block.head_dim, tokens, heads=heads), residual + values
     )
@@ -127,10 +140,19 @@ def _vit_steps(prefix: str, block: ViTBlock, tokens: int) -> Iterator[Step]:
     yield Step(f"{prefix}.attend", Op("matmul", tokens, 1, tokens, block.head_dim, heads=heads), residual)
     yield Step(f"{prefix}.projection", linear(inner, width), residual)
     yield Step(f"{prefix}.add1", Op("add", tokens, 1, width, width))
-    yield Step(f"{prefix}.norm2", Op("norm", tokens, 1, width, width))
-    yield Step(f"{prefix}.fc1", linear(width, block.mlp_width, gelu=True), residual)
+    if has_norm:
+        yield Step(f"{prefix}.norm2", Op("norm", tokens, 1, width, width))
+    yield Step(f"{prefix}.fc1", linear(width, block.mlp_width, gelu=True), behind_norm)
     yield Step(f"{prefix}.fc2", linear(block.mlp_width, width), residual)
     yield Step(f"{prefix}.add2", Op("add", tokens, 1, width, width))
+
+
+BLOCK_STEPS: dict[type[Block], Callable[[str, Any, int], Iterator[Step]]] = {
+    MBConv: _mbconv_steps,
+    PatchMerging: _patch_merging_steps,
+    ViTBlock: _vit_steps,
+}
+"""Steps of each kind of block, from the beginning of their names, the block, and the side of its input."""
 
 
 def _head_steps(head: Head, side: int) -> Iterator[Step]:

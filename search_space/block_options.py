@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
+
+from mashumaro.types import SerializableType
 
 from search_space.errors import DocumentError, UnknownNameError
 from search_space.files.yaml_document import Document
+from search_space.subnet import CONV, NORMS, VIT, block_kinds
 
 WIDTH_GRANULARITY = 8
 """Output channels of one Ethos-U55 micro-block; widths that are not a multiple waste part of it."""
@@ -15,8 +19,29 @@ PATCH_MERGING = "patch_merging"
 
 
 @dataclass(frozen=True)
-class ConvOptions(Document):
-    """Options of one MBConv block, also of one that down-samples."""
+class BlockOptions(Document):
+    """Choices of one block. A field with a tuple is a choice and makes a gene; any other is a constant."""
+
+    @property
+    def choices(self) -> dict[str, tuple[Any, ...]]:
+        """Options of each choice, by the field of the block that it decides."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, tuple)}
+
+    @property
+    def constants(self) -> dict[str, Any]:
+        """Values of the other fields of the block; None stands for the block's own default."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            name: value
+            for name, value in values.items()
+            if not isinstance(value, tuple) and value is not None
+        }
+
+
+@dataclass(frozen=True)
+class ConvOptions(BlockOptions):
+    """Choices of one MBConv block; also those of an MBConv that down-samples."""
 
     kernel: tuple[int, ...]
     expansion: tuple[int, ...]
@@ -27,17 +52,68 @@ class ConvOptions(Document):
 
 
 @dataclass(frozen=True)
-class ViTOptions(Document):
-    """Options of one ViT block. The width of q, k and v is heads x head_dim."""
+class ViTOptions(BlockOptions):
+    """Choices of one ViT block. Width of q, k and v is heads x head_dim.
+
+    Attributes:
+        norm: Normalisations, of `subnet.NORMS`. Listed in any order, kept as (batch, layer), so that the
+            smallest network has batch norm and the largest layer norm. None: layer norm only, and no gene.
+    """
 
     heads: tuple[int, ...]
     head_dim: int
     mlp_ratio: tuple[int, ...]
+    norm: tuple[str, ...] | None = None
+
+    class Config(Document.Config):
+        """mashumaro's settings."""
+
+        # A space without the choice keeps its digest.
+        omit_none = True
 
     def __post_init__(self) -> None:
         check_options("heads", self.heads)
         check_options("head_dim", (self.head_dim,), multiple_of=WIDTH_GRANULARITY)
         check_options("mlp_ratio", self.mlp_ratio)
+        if self.norm is not None:
+            _check_names("norm", "norm of ViT blocks", self.norm, NORMS)
+            object.__setattr__(self, "norm", tuple(sorted(self.norm, key=NORMS.index)))
+
+
+OPTIONS: dict[str, type[BlockOptions]] = {CONV: ConvOptions, VIT: ViTOptions}
+"""Choices of each kind of block in `search_space.subnet.BLOCKS`."""
+
+
+@dataclass(frozen=True)
+class OtherBlocks(SerializableType):
+    """Blocks of a kind other than conv and vit: ``{kind: NAME, depth: [0, 1], ...}`` in a space file.
+
+    Attributes:
+        kind: One of `OPTIONS`.
+        depth: Options of the number of blocks.
+        options: Choices of each block: all other keys.
+    """
+
+    kind: str
+    depth: tuple[int, ...]
+    options: BlockOptions
+
+    @classmethod
+    def _deserialize(cls, value: Any) -> OtherBlocks:
+        if not isinstance(value, dict) or not {"kind", "depth"} <= value.keys():
+            raise DocumentError(f"must be a mapping with the keys kind and depth, but got {value!r:.60}")
+        others = tuple(kind for kind in OPTIONS if kind not in (CONV, VIT))
+        if value["kind"] not in others:
+            raise UnknownNameError("kind of block", str(value["kind"]), others)
+        options = {name: option for name, option in value.items() if name not in ("kind", "depth")}
+        depth = value["depth"]
+        if not isinstance(depth, (list, tuple)) or not all(type(number) is int for number in depth):
+            raise DocumentError(f"depth must be a list of whole numbers, but got {depth!r:.60}")
+        check_options("depth", tuple(depth), least=0)
+        return cls(value["kind"], tuple(depth), OPTIONS[value["kind"]].from_dict(options))
+
+    def _serialize(self) -> dict[str, Any]:
+        return {"kind": self.kind, "depth": list(self.depth), **self.options.to_dict()}
 
 
 @dataclass(frozen=True)
@@ -49,11 +125,7 @@ class DownsamplingOptions(Document):
     expansion: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        for kind in self.kind:
-            if kind not in (MBCONV, PATCH_MERGING):
-                raise UnknownNameError("down-sampling kind", kind, (MBCONV, PATCH_MERGING))
-        if not self.kind or len(set(self.kind)) != len(self.kind):
-            raise DocumentError(f"kind must list different kinds, but got {list(self.kind)}")
+        _check_names("kind", "down-sampling kind", self.kind, (MBCONV, PATCH_MERGING))
         check_options("kernel", self.kernel, odd=True)
         check_options("expansion", self.expansion)
 
@@ -62,7 +134,8 @@ class DownsamplingOptions(Document):
 class StageOptions(Document):
     """Options of one stage. A depth is the number of blocks after the down-sampling step.
 
-    `conv` and `vit` are the options of each block; they are absent if the depth can only be 0.
+    `conv` and `vit` are the choices of each block; absent where the depth can only be 0. `blocks` lists
+    further kinds of block.
     """
 
     stride: int
@@ -72,6 +145,7 @@ class StageOptions(Document):
     vit_depth: tuple[int, ...]
     conv: ConvOptions | None = None
     vit: ViTOptions | None = None
+    blocks: tuple[OtherBlocks, ...] = ()
 
     def __post_init__(self) -> None:
         _check_stride(self.stride)
@@ -81,6 +155,31 @@ class StageOptions(Document):
         for name, depth, block in (("conv", self.conv_depth, self.conv), ("vit", self.vit_depth, self.vit)):
             if (max(depth) > 0) != (block is not None):
                 raise DocumentError(f"{name} must be given if and only if {name}_depth exceeds 0")
+        kinds = [blocks.kind for blocks in self.blocks]
+        if len(set(kinds)) != len(kinds):
+            raise DocumentError(f"blocks must list different kinds, but got {', '.join(kinds)}")
+
+    def __post_serialize__(self, data: dict[str, Any]) -> dict[str, Any]:
+        # Spaces without further kinds keep the digest that they had before there were any.
+        if not data["blocks"]:
+            del data["blocks"]
+        return data
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of block that the stage may hold, in the order of the data; conv and vit always."""
+        listed = {CONV, VIT, *(blocks.kind for blocks in self.blocks)}
+        return tuple(kind for kind in block_kinds() if kind in listed)
+
+    def depths(self, kind: str) -> tuple[int, ...]:
+        """Options of the number of blocks of one of `kinds`."""
+        known = {CONV: self.conv_depth, VIT: self.vit_depth}
+        return (known | {blocks.kind: blocks.depth for blocks in self.blocks})[kind]
+
+    def options(self, kind: str) -> BlockOptions | None:
+        """Choices of each block of one of `kinds`; None where there can be no block."""
+        known: dict[str, BlockOptions | None] = {CONV: self.conv, VIT: self.vit}
+        return (known | {blocks.kind: blocks.options for blocks in self.blocks})[kind]
 
 
 @dataclass(frozen=True)
@@ -110,6 +209,14 @@ class HeadOptions(Document):
 def _check_stride(stride: int) -> None:
     if stride not in (1, 2):
         raise DocumentError(f"stride must be 1 or 2, but got {stride}")
+
+
+def _check_names(name: str, noun: str, options: tuple[str, ...], known: tuple[str, ...]) -> None:
+    for option in options:
+        if option not in known:
+            raise UnknownNameError(noun, option, known)
+    if not options or len(set(options)) != len(options):
+        raise DocumentError(f"{name} must list different {name}s, but got {list(options)}")
 
 
 def check_options(

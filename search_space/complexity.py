@@ -5,9 +5,7 @@ Tests check both against torch's FLOP counter and against an extracted network.
 
 from __future__ import annotations
 
-from search_space.subnet import MBConv, PatchMerging, Subnet, ViTBlock, downsampled
-
-Part = MBConv | PatchMerging | ViTBlock
+from search_space.subnet import Subnet, downsampled
 
 
 def macs(subnet: Subnet) -> int:
@@ -15,9 +13,8 @@ def macs(subnet: Subnet) -> int:
     side = downsampled(subnet.resolution, subnet.stem.stride)
     total = stem_macs(subnet)
     for part in subnet.sequence():
-        total += part_macs(part, side)
-        if not isinstance(part, ViTBlock):
-            side = downsampled(side, part.stride)
+        total += part.macs(side)
+        side = downsampled(side, part.stride)
     return total + head_macs(subnet)
 
 
@@ -37,30 +34,18 @@ def classifier_macs(subnet: Subnet) -> int:
     return subnet.head.width * subnet.head.classes
 
 
-def part_macs(part: Part, side: int) -> int:
-    """Multiply-accumulates of one block or down-sampling step with an input of `side` x `side` positions."""
-    if isinstance(part, ViTBlock):
-        tokens = side**2
-        linear = 4 * part.width * part.attention_width + 2 * part.width * part.mlp_width
-        return tokens * linear + 2 * tokens**2 * part.attention_width
-    positions = downsampled(side, part.stride) ** 2
-    if isinstance(part, PatchMerging):
-        return positions * part.kernel**2 * part.in_width * part.width
-    expand = side**2 * part.in_width * part.hidden_width if part.expansion > 1 else 0
-    return expand + positions * part.hidden_width * (part.kernel**2 + part.width)
-
-
 def params(subnet: Subnet) -> int:
     """Number of trained parameters of the deployed network.
 
-    Convolutions have no bias. Batch norm and layer norm have two parameters per channel, layer scale one per
-    channel and branch. A stage with transformer blocks has one position embedding of its size.
+    Convolutions carry no bias; batch norm behind them and layer norm two numbers a channel; layer scale one a
+    channel and branch. Batch norm of a transformer block has none: the weights and biases of the linear
+    layer behind it hold it. A stage with transformer blocks holds one position embedding of its own size.
     """
     total = stem_params(subnet)
     for part in subnet.sequence():
-        total += part_params(part)
+        total += part.params
     for stage, side in zip(subnet.stages, subnet.sides[1:], strict=True):
-        if stage.vit_blocks:
+        if any(block.takes_tokens for block in stage.blocks):
             total += side**2 * stage.width
     return total + head_params(subnet)
 
@@ -79,20 +64,3 @@ def head_params(subnet: Subnet) -> int:
 def classifier_params(subnet: Subnet) -> int:
     """Parameters of the classifier, the last layer of the head."""
     return (subnet.head.width + 1) * subnet.head.classes
-
-
-def part_params(part: Part) -> int:
-    """Parameters of one block or down-sampling step, without the position embedding of its stage."""
-    width = part.width
-    match part:
-        case ViTBlock():
-            attention = 3 * part.attention_width * (width + 1) + width * (part.attention_width + 1)
-            mlp = part.mlp_width * (width + 1) + width * (part.mlp_width + 1)
-            norms_and_scales = 2 * 2 * width + 2 * width
-            return attention + mlp + norms_and_scales
-        case PatchMerging():
-            return part.kernel**2 * part.in_width * width + 2 * width
-        case MBConv():
-            hidden = part.hidden_width
-            expand = (part.in_width + 2) * hidden if part.expansion > 1 else 0
-            return expand + (part.kernel**2 + 2) * hidden + hidden * width + 2 * width

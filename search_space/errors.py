@@ -11,7 +11,16 @@ from collections.abc import Iterable
 
 
 class H4HError(Exception):
-    """Base of all errors that a user can cause and correct."""
+    """Base of all errors that a user can cause and correct.
+
+    Example:
+        >>> from search_space import H4HError, load_space
+        >>> try:
+        ...     load_space("cifar33")
+        ... except H4HError as error:
+        ...     print(error)
+        unknown space 'cifar33': must be one of cifar32, ...; did you mean 'cifar32'?
+    """
 
 
 class UnknownNameError(H4HError):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
 
-from search_space.subnet import MBConv, PatchMerging, Subnet
+from search_space.subnet import PatchMerging, Subnet
 
 
 class Family(StrEnum):
@@ -29,7 +29,7 @@ class Family(StrEnum):
 def family(subnet: Subnet) -> Family:
     """The family of `subnet`; each subnet belongs to exactly one."""
     blocks = [part for part in subnet.sequence() if not isinstance(part, PatchMerging)]
-    is_conv = [isinstance(block, MBConv) for block in blocks]
+    is_conv = [not block.takes_tokens for block in blocks]
     if all(is_conv):
         return Family.CNN
     if not any(is_conv):
@@ -45,5 +45,13 @@ def family_counts(subnets: Iterable[Subnet]) -> dict[Family, int]:
 
 
 def without_vit(subnet: Subnet) -> Subnet:
-    """The subnet without its transformer blocks."""
-    return replace(subnet, stages=tuple(replace(stage, vit_blocks=()) for stage in subnet.stages))
+    """The subnet without its transformer blocks and all other blocks on tokens."""
+    stages = (
+        replace(
+            stage,
+            vit_blocks=(),
+            other_blocks=tuple(block for block in stage.other_blocks if not block.takes_tokens),
+        )
+        for stage in subnet.stages
+    )
+    return replace(subnet, stages=tuple(stages))

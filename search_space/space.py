@@ -22,6 +22,7 @@ from search_space.arrays import Booleans, Genotypes
 from search_space.block_options import (
     MBCONV,
     PATCH_MERGING,
+    BlockOptions,
     HeadOptions,
     StageOptions,
     StemOptions,
@@ -30,7 +31,18 @@ from search_space.block_options import (
 from search_space.errors import DocumentError
 from search_space.files.yaml_document import Document, built_in_names, parse_document, read_laid_over
 from search_space.genotype import Gene, Genotype
-from search_space.subnet import Head, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock
+from search_space.subnet import (
+    BLOCKS,
+    CONV,
+    VIT,
+    Block,
+    Head,
+    MBConv,
+    PatchMerging,
+    Stage,
+    Stem,
+    Subnet,
+)
 
 
 @dataclass(frozen=True)
@@ -50,8 +62,16 @@ class Switch:
 class Space(Document):
     """A search space as written in its YAML file.
 
-    The options of every choice but the kind of down-sampling are in ascending order, so index 0 is the
-    smallest.
+    Options of every choice but the kind of down-sampling stand in ascending order, so index 0 is the
+    smallest of each.
+
+    Example:
+        >>> from search_space import load_space
+        >>> space = load_space("cifar32")
+        >>> len(space.genes), space.resolution
+        (58, (24, 28, 32))
+        >>> space.decode(space.smallest()).vit_blocks
+        0
     """
 
     name: str
@@ -121,13 +141,14 @@ class Space(Document):
                     tuple(() if kind == MBCONV else options_of_mbconv for kind in kinds),
                 )
             )
-            for block, depths in (("conv", stage.conv_depth), ("vit", stage.vit_depth)):
+            for kind in stage.kinds:
+                depths = stage.depths(kind)
                 absent = [range(depth + 1, max(depths) + 1) for depth in depths]
                 switches.append(
                     Switch(
-                        self._position[f"{name}.{block}_depth"],
+                        self._position[f"{name}.{kind}_depth"],
                         tuple(
-                            self._genes_named(*(f"{name}.{block}{place}." for place in places))
+                            self._genes_named(*(f"{name}.{kind}{place}." for place in places))
                             for places in absent
                         ),
                     )
@@ -173,37 +194,37 @@ class Space(Document):
     def _decode_stage(self, genotype: Genotype, number: int, in_width: int) -> Stage:
         options, prefix = self.stages[number - 1], f"stage{number}"
         width = self._number(genotype, f"{prefix}.width")
-
-        def mbconv(name: str, in_width: int, stride: int) -> MBConv:
-            return MBConv(
-                in_width=in_width,
-                width=width,
-                kernel=self._number(genotype, f"{prefix}.{name}.kernel"),
-                stride=stride,
-                expansion=self._number(genotype, f"{prefix}.{name}.expansion"),
-            )
-
         downsampling: MBConv | PatchMerging
         if self._chosen(genotype, f"{prefix}.downsampling") == MBCONV:
-            downsampling = mbconv("downsampling", in_width, options.stride)
+            downsampling = MBConv(
+                in_width=in_width,
+                width=width,
+                kernel=self._number(genotype, f"{prefix}.downsampling.kernel"),
+                stride=options.stride,
+                expansion=self._number(genotype, f"{prefix}.downsampling.expansion"),
+            )
         else:
             downsampling = PatchMerging(in_width=in_width, width=width, stride=options.stride)
-
-        def vit_block(name: str) -> ViTBlock:
-            assert options.vit is not None
-            return ViTBlock(
-                width=width,
-                heads=self._number(genotype, f"{prefix}.{name}.heads"),
-                head_dim=options.vit.head_dim,
-                mlp_ratio=self._number(genotype, f"{prefix}.{name}.mlp_ratio"),
-            )
-
-        conv_depth = self._number(genotype, f"{prefix}.conv_depth")
-        vit_depth = self._number(genotype, f"{prefix}.vit_depth")
+        blocks = {kind: self._decode_blocks(genotype, number, kind, width) for kind in options.kinds}
+        conv_blocks, vit_blocks = blocks.pop(CONV), blocks.pop(VIT)
         return Stage(
             downsampling=downsampling,
-            conv_blocks=tuple(mbconv(f"conv{block}", width, 1) for block in range(1, conv_depth + 1)),
-            vit_blocks=tuple(vit_block(f"vit{block}") for block in range(1, vit_depth + 1)),
+            conv_blocks=conv_blocks,  # type: ignore[arg-type]
+            vit_blocks=vit_blocks,  # type: ignore[arg-type]
+            other_blocks=tuple(block for group in blocks.values() for block in group),
+        )
+
+    def _decode_blocks(self, genotype: Genotype, number: int, kind: str, width: int) -> tuple[Block, ...]:
+        prefix, options = f"stage{number}.{kind}", self.stages[number - 1].options(kind)
+        if options is None:
+            return ()
+        return tuple(
+            BLOCKS[kind].in_stage(
+                width,
+                **options.constants,
+                **{name: self._chosen(genotype, f"{prefix}{place}.{name}") for name in options.choices},
+            )
+            for place in range(1, self._number(genotype, f"{prefix}_depth") + 1)
         )
 
     def encode(self, subnet: Subnet) -> Genotype:
@@ -213,8 +234,8 @@ class Space(Document):
             DocumentError: `subnet` is not in this space.
         """
         choices: dict[str, int | str] = {"resolution": subnet.resolution, "stem.width": subnet.stem.width}
-        for number, stage in enumerate(subnet.stages, start=1):
-            choices |= _stage_choices(f"stage{number}", stage)
+        for number, (options, stage) in enumerate(zip(self.stages, subnet.stages, strict=False), start=1):
+            choices |= _stage_choices(f"stage{number}", options, stage)
         values = [0] * len(self.genes)
         for name, option in choices.items():
             index = self._position.get(name)
@@ -267,8 +288,8 @@ class Space(Document):
         return self._extreme(largest=False)
 
     def _extreme(self, *, largest: bool) -> Genotype:
-        # Cost rises with every gene but the kind of down-sampling. The kind affects its own stage only, so it
-        # is chosen for each stage alone.
+        # Cost rises with every gene but the kind of down-sampling (a norm adds operations, but no
+        # multiply-accumulates). That one changes its own stage only, so each stage's kind is chosen alone.
         values = [gene.cardinality - 1 if largest else 0 for gene in self.genes]
         best = max if largest else min
         for number in range(1, len(self.stages) + 1):
@@ -309,7 +330,13 @@ _BUILT_IN = resources.files("search_space") / "spaces"
 
 
 def known_spaces() -> tuple[str, ...]:
-    """Names of the built-in spaces."""
+    """Names of the spaces that come with the project.
+
+    Example:
+        >>> from search_space import known_spaces
+        >>> known_spaces()
+        ('cifar32', 'imagenet224')
+    """
     return built_in_names(_BUILT_IN)
 
 
@@ -328,6 +355,11 @@ def load_space(name: str) -> Space:
 
     A file may extend another space, which its key `base` names; its own keys replace those of the base.
 
+    Example:
+        >>> from search_space import load_space
+        >>> load_space("cifar32").head.classes
+        10
+
     Raises:
         UnknownNameError: No built-in space has this name.
         DocumentError: The file cannot be read or does not describe a search space.
@@ -340,51 +372,45 @@ def _stage_genes(prefix: str, stage: StageOptions) -> Iterator[Gene]:
     yield Gene(f"{prefix}.downsampling", stage.downsampling.kind)
     yield Gene(f"{prefix}.downsampling.kernel", stage.downsampling.kernel)
     yield Gene(f"{prefix}.downsampling.expansion", stage.downsampling.expansion)
-    yield Gene(f"{prefix}.conv_depth", stage.conv_depth)
-    if stage.conv is not None:
-        for block in range(1, max(stage.conv_depth) + 1):
-            yield Gene(f"{prefix}.conv{block}.kernel", stage.conv.kernel)
-            yield Gene(f"{prefix}.conv{block}.expansion", stage.conv.expansion)
-    yield Gene(f"{prefix}.vit_depth", stage.vit_depth)
-    if stage.vit is not None:
-        for block in range(1, max(stage.vit_depth) + 1):
-            yield Gene(f"{prefix}.vit{block}.heads", stage.vit.heads)
-            yield Gene(f"{prefix}.vit{block}.mlp_ratio", stage.vit.mlp_ratio)
+    for kind in stage.kinds:
+        yield Gene(f"{prefix}.{kind}_depth", stage.depths(kind))
+        if (options := stage.options(kind)) is not None:
+            for place in range(1, max(stage.depths(kind)) + 1):
+                for name, values in options.choices.items():
+                    yield Gene(f"{prefix}.{kind}{place}.{name}", values)
 
 
-def _stage_choices(prefix: str, stage: Stage) -> dict[str, int | str]:
+def _stage_choices(prefix: str, options: StageOptions, stage: Stage) -> dict[str, int | str]:
     down = stage.downsampling
-    is_mbconv = isinstance(down, MBConv)
     choices: dict[str, int | str] = {
         f"{prefix}.width": stage.width,
-        f"{prefix}.downsampling": MBCONV if is_mbconv else PATCH_MERGING,
-        f"{prefix}.conv_depth": len(stage.conv_blocks),
-        f"{prefix}.vit_depth": len(stage.vit_blocks),
+        f"{prefix}.downsampling": MBCONV if isinstance(down, MBConv) else PATCH_MERGING,
     }
-    convs = [(f"conv{number}", block) for number, block in enumerate(stage.conv_blocks, start=1)]
     if isinstance(down, MBConv):
-        convs.append(("downsampling", down))
-    for name, block in convs:
-        choices[f"{prefix}.{name}.kernel"] = block.kernel
-        choices[f"{prefix}.{name}.expansion"] = block.expansion
-    for number, vit in enumerate(stage.vit_blocks, start=1):
-        choices[f"{prefix}.vit{number}.heads"] = vit.heads
-        choices[f"{prefix}.vit{number}.mlp_ratio"] = vit.mlp_ratio
+        choices[f"{prefix}.downsampling.kernel"] = down.kernel
+        choices[f"{prefix}.downsampling.expansion"] = down.expansion
+    for kind in options.kinds:
+        blocks = stage.blocks_of(kind)
+        choices[f"{prefix}.{kind}_depth"] = len(blocks)
+        of_kind = options.options(kind)
+        for place, block in enumerate(blocks if of_kind is not None else (), start=1):
+            for name in of_kind.choices if of_kind is not None else ():
+                choices[f"{prefix}.{kind}{place}.{name}"] = getattr(block, name)
     return choices
 
 
 def _stage_cardinality(stage: StageOptions) -> int:
-    kinds = {
+    of_downsampling = {
         MBCONV: len(stage.downsampling.kernel) * len(stage.downsampling.expansion),
         PATCH_MERGING: 1,
     }
-    downsampling = sum(kinds[kind] for kind in stage.downsampling.kind)
-    conv = len(stage.conv.kernel) * len(stage.conv.expansion) if stage.conv else 0
-    vit = len(stage.vit.heads) * len(stage.vit.mlp_ratio) if stage.vit else 0
-    count: int = (
-        len(stage.width)
-        * downsampling
-        * sum(conv**depth for depth in stage.conv_depth)
-        * sum(vit**depth for depth in stage.vit_depth)
-    )
+    count = len(stage.width) * sum(of_downsampling[kind] for kind in stage.downsampling.kind)
+    for kind in stage.kinds:
+        options = stage.options(kind)
+        of_block = _block_cardinality(options) if options is not None else 0
+        count *= sum(of_block**depth for depth in stage.depths(kind))
     return count
+
+
+def _block_cardinality(options: BlockOptions) -> int:
+    return prod(map(len, options.choices.values()))

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from search_space.errors import DocumentError
+
+LAYER_NORM, BATCH_NORM = "layer", "batch"
+NORMS = (BATCH_NORM, LAYER_NORM)
+"""Normalisations of a transformer block, the cheaper one first."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +31,42 @@ class Stem:
     kernel: int = 3
 
 
+class Block(ABC):
+    """One block or down-sampling step of a stage; a frozen dataclass derives from it for each kind.
+
+    Attributes:
+        takes_tokens: Whether the input is tokens, as that of transformer blocks, and not a map.
+        width: Channels of the output.
+        stride: Input positions per output position, along each side.
+        residual_branches: Number of residual connections.
+    """
+
+    takes_tokens: ClassVar[bool] = False
+    width: int
+    stride: int
+    residual_branches: int
+
+    @classmethod
+    def in_stage(cls, width: int, **values: Any) -> Self:
+        """The block in a stage of `width` channels, behind its down-sampling step, from its other fields."""
+        return cls(width=width, **values)  # type: ignore[call-arg]
+
+    @abstractmethod
+    def macs(self, side: int) -> int:
+        """Multiply-accumulates of one image, for an input of `side` x `side` positions."""
+
+    @property
+    @abstractmethod
+    def params(self) -> int:
+        """Number of parameters, without the position embedding of the stage."""
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """A short word for the description of a subnet, such as ``mb3x4``."""
+
+
 @dataclass(frozen=True)
-class MBConv:
+class MBConv(Block):
     """Inverted bottleneck of MobileNetV2: 1x1 expand, depthwise, 1x1 project.
 
     With `expansion` 1 there is no expanding convolution, as in MobileNetV2's first block. The input is
@@ -50,9 +89,31 @@ class MBConv:
         """Whether the input is added to the output."""
         return self.stride == 1 and self.in_width == self.width
 
+    @property
+    def residual_branches(self) -> int:  # type: ignore[override]
+        return int(self.has_residual)
+
+    @classmethod
+    def in_stage(cls, width: int, **values: Any) -> Self:
+        return cls(in_width=width, width=width, stride=1, **values)
+
+    def macs(self, side: int) -> int:
+        positions = downsampled(side, self.stride) ** 2
+        expand = side**2 * self.in_width * self.hidden_width if self.expansion > 1 else 0
+        return expand + positions * self.hidden_width * (self.kernel**2 + self.width)
+
+    @property
+    def params(self) -> int:
+        hidden = self.hidden_width
+        expand = (self.in_width + 2) * hidden if self.expansion > 1 else 0
+        return expand + (self.kernel**2 + 2) * hidden + hidden * self.width + 2 * self.width
+
+    def __str__(self) -> str:
+        return f"mb{self.kernel}x{self.expansion}"
+
 
 @dataclass(frozen=True)
-class PatchMerging:
+class PatchMerging(Block):
     """Down-sampling by a `stride` x `stride` convolution without overlap; 1x1 where `stride` is 1."""
 
     in_width: int
@@ -64,15 +125,44 @@ class PatchMerging:
         """Side of the window, equal to the stride."""
         return self.stride
 
+    @property
+    def residual_branches(self) -> int:  # type: ignore[override]
+        return 0
+
+    def macs(self, side: int) -> int:
+        return downsampled(side, self.stride) ** 2 * self.kernel**2 * self.in_width * self.width
+
+    @property
+    def params(self) -> int:
+        return self.kernel**2 * self.in_width * self.width + 2 * self.width
+
+    def __str__(self) -> str:
+        return "merge"
+
 
 @dataclass(frozen=True)
-class ViTBlock:
-    """Pre-norm transformer block. Width of q, k and v is `heads * head_dim`, whatever `width` is."""
+class ViTBlock(Block):
+    """Pre-norm transformer block. Width of q, k and v is `heads * head_dim`, whatever `width` is.
+
+    `norm` normalises the inputs of attention and of the MLP. A deployed network has no operator for batch
+    norm: the linear layer behind it holds its scale and shift.
+    """
+
+    takes_tokens: ClassVar[bool] = True
 
     width: int
     heads: int
     head_dim: int
     mlp_ratio: int
+    norm: str = LAYER_NORM
+
+    @property
+    def stride(self) -> int:  # type: ignore[override]
+        return 1
+
+    @property
+    def residual_branches(self) -> int:  # type: ignore[override]
+        return 2
 
     @property
     def attention_width(self) -> int:
@@ -84,14 +174,65 @@ class ViTBlock:
         """Hidden channels of the MLP."""
         return self.width * self.mlp_ratio
 
+    def macs(self, side: int) -> int:
+        tokens = side**2
+        linear = 4 * self.width * self.attention_width + 2 * self.width * self.mlp_width
+        return tokens * linear + 2 * tokens**2 * self.attention_width
+
+    @property
+    def params(self) -> int:
+        width = self.width
+        attention = 3 * self.attention_width * (width + 1) + width * (self.attention_width + 1)
+        mlp = self.mlp_width * (width + 1) + width * (self.mlp_width + 1)
+        norms = 2 * 2 * width if self.norm == LAYER_NORM else 0
+        return attention + mlp + norms + 2 * width
+
+    def __str__(self) -> str:
+        suffix = "-bn" if self.norm == BATCH_NORM else ""
+        return f"vit{self.heads}h{self.mlp_ratio}r{suffix}"
+
+
+CONV, VIT = "conv", "vit"
+
+BLOCKS: dict[str, type[Block]] = {CONV: MBConv, VIT: ViTBlock}
+"""Kinds of block behind the down-sampling step of a stage, by the name with which their genes begin."""
+
+
+def block_kinds() -> tuple[str, ...]:
+    """Names of `BLOCKS` in the order of the data: blocks on maps, then blocks on tokens."""
+    return tuple(sorted(BLOCKS, key=lambda kind: BLOCKS[kind].takes_tokens))
+
 
 @dataclass(frozen=True)
 class Stage:
-    """Down-sampling step, then convolution blocks, then transformer blocks."""
+    """Down-sampling step, then blocks on maps, then blocks on tokens.
+
+    Attributes:
+        downsampling: First step.
+        conv_blocks: Convolution blocks.
+        vit_blocks: Transformer blocks.
+        other_blocks: Blocks of all kinds that have no field of their own.
+    """
 
     downsampling: MBConv | PatchMerging
     conv_blocks: tuple[MBConv, ...]
     vit_blocks: tuple[ViTBlock, ...]
+    other_blocks: tuple[Block, ...] = ()
+
+    def blocks_of(self, kind: str) -> tuple[Block, ...]:
+        """Blocks of one kind of `BLOCKS`."""
+        if kind == CONV:
+            return self.conv_blocks
+        if kind == VIT:
+            return self.vit_blocks
+        return tuple(block for block in self.other_blocks if type(block) is BLOCKS[kind])
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """All blocks behind the down-sampling step, in the order of the data."""
+        if not self.other_blocks:
+            return self.conv_blocks + self.vit_blocks
+        return tuple(block for kind in block_kinds() for block in self.blocks_of(kind))
 
     @property
     def width(self) -> int:
@@ -117,6 +258,15 @@ class Head:
 class Subnet:
     """One network of a search space.
 
+    Example:
+        >>> from search_space import load_space
+        >>> space = load_space("cifar32")
+        >>> subnet = space.decode(space.smallest())
+        >>> print(subnet)
+        24px stem16 | 16:mb3x1 | 24:merge | 40:merge | 80:merge
+        >>> subnet.conv_blocks, space.encode(subnet) == space.smallest()
+        (1, True)
+
     Attributes:
         resolution: Side of the square input image, in pixels.
         stem: First convolution.
@@ -131,13 +281,16 @@ class Subnet:
 
     @property
     def conv_blocks(self) -> int:
-        """Number of MBConv blocks, including those that down-sample."""
-        return sum(len(stage.conv_blocks) + isinstance(stage.downsampling, MBConv) for stage in self.stages)
+        """Number of blocks on maps: MBConv, those that down-sample included, and further kinds."""
+        return sum(
+            sum(not block.takes_tokens for block in stage.blocks) + isinstance(stage.downsampling, MBConv)
+            for stage in self.stages
+        )
 
     @property
     def vit_blocks(self) -> int:
-        """Number of transformer blocks."""
-        return sum(len(stage.vit_blocks) for stage in self.stages)
+        """Number of transformer blocks, and of further kinds of block on tokens."""
+        return sum(block.takes_tokens for stage in self.stages for block in stage.blocks)
 
     @property
     def vit_per_10_conv(self) -> float:
@@ -154,19 +307,33 @@ class Subnet:
             sides.append(downsampled(sides[-1], stage.stride))
         return tuple(sides)
 
-    def sequence(self) -> Iterator[MBConv | PatchMerging | ViTBlock]:
-        """Down-sampling steps and blocks, from the input to the output."""
+    def sequence(self) -> Iterator[Block]:
+        """Down-sampling steps and blocks in the order in which the data meets them."""
         for stage in self.stages:
             yield stage.downsampling
-            yield from stage.conv_blocks
-            yield from stage.vit_blocks
+            yield from stage.blocks
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dictionaries, lists and numbers; equal subnets give equal results."""
+        """Plain dictionaries, lists and numbers; equal subnets give equal results.
+
+        A transformer block's `norm` is listed unless it is layer norm, so that networks of spaces without
+        that choice keep their digests.
+        """
         data = asdict(self)
         for stage, record in zip(self.stages, data["stages"], strict=True):
             kind = "mbconv" if isinstance(stage.downsampling, MBConv) else "patch_merging"
             record["downsampling"] = {"kind": kind, **record["downsampling"]}
+            for block in record["vit_blocks"]:
+                if block["norm"] == LAYER_NORM:
+                    del block["norm"]
+            # Networks without further kinds keep the digest that they had before there were any.
+            if not record.pop("other_blocks"):
+                continue
+            names = {block: name for name, block in BLOCKS.items()}
+            record["other_blocks"] = [
+                {"kind": names[type(block)], **asdict(block)}  # type: ignore[call-overload]
+                for block in stage.other_blocks
+            ]
         return data
 
     @classmethod
@@ -203,8 +370,19 @@ def _stage(record: Any) -> Stage:
     return Stage(
         downsampling=kinds[down.pop("kind")](**down),
         conv_blocks=tuple(MBConv(**block) for block in record["conv_blocks"]),
-        vit_blocks=tuple(ViTBlock(**block) for block in record["vit_blocks"]),
+        vit_blocks=tuple(map(_vit_block, record["vit_blocks"])),
+        other_blocks=tuple(
+            BLOCKS[block["kind"]](**{name: value for name, value in block.items() if name != "kind"})
+            for block in record.get("other_blocks", ())
+        ),
     )
+
+
+def _vit_block(record: Any) -> ViTBlock:
+    block = ViTBlock(**record)
+    if block.norm not in NORMS:
+        raise KeyError(block.norm)
+    return block
 
 
 def downsampled(side: int, stride: int) -> int:
@@ -213,11 +391,4 @@ def downsampled(side: int, stride: int) -> int:
 
 
 def _stage_text(stage: Stage) -> str:
-    down = stage.downsampling
-    if isinstance(down, MBConv):
-        texts = [f"{down.width}:mb{down.kernel}x{down.expansion}"]
-    else:
-        texts = [f"{down.width}:merge"]
-    texts += [f"mb{block.kernel}x{block.expansion}" for block in stage.conv_blocks]
-    texts += [f"vit{block.heads}h{block.mlp_ratio}r" for block in stage.vit_blocks]
-    return " ".join(texts)
+    return " ".join([f"{stage.width}:{stage.downsampling}", *map(str, stage.blocks)])

@@ -21,7 +21,8 @@ from rich.table import Table
 from search_space import complexity
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
-from search_space.families import family
+from search_space.families import Family, family
+from search_space.subnet_sampling import FAMILY, SAMPLINGS
 from supernet.accuracy.split_accuracies import (
     SPLITS,
     FamilyDrop,
@@ -34,11 +35,17 @@ from supernet.accuracy.split_accuracies import (
 from supernet.checkpoints import add_checkpoint
 from supernet.images.folder_layouts import add_data
 from supernet.network.freed_memory import keep_freed_memory
-from supernet.network.number_formats import INT8, SCORED_IN, resolve_device, resolve_precision
+from supernet.network.number_formats import (
+    INT8,
+    SCORED_IN,
+    emulation_warning,
+    resolve_device,
+    resolve_precision,
+)
 from supernet.network.supernet_file import load_checkpoint
 
 
-def _print(rows: list[Row], splits: list[str]) -> None:
+def _print(rows: list[Row], splits: list[str], sampling: str) -> None:
     in_int8 = rows[0].accuracy_fp32 is not None
     table = Table("subnet", "family", "conv", "ViT", "MMAC", "parameters", box=box.SIMPLE_HEAD)
     for split in splits:
@@ -56,11 +63,17 @@ def _print(rows: list[Row], splits: list[str]) -> None:
     random = [row for row in rows if row.name.startswith("random")]
     if random:
         table.add_section()
-        means = np.mean([values(row) for row in random], axis=0)
-        table.add_row(f"mean of {len(random)} random", "", "", "", "", "", *(f"{mean:.2f}" for mean in means))
+        for member in Family if sampling == FAMILY else ():
+            if of_family := [row for row in random if row.family == member.value]:
+                _add_mean(table, f"mean of {len(of_family)}", member.value, list(map(values, of_family)))
+        _add_mean(table, f"mean of {len(random)} random", f"({sampling})", list(map(values, random)))
     print_wide(table)
     if in_int8:
         _print_drops(family_drops(rows, splits), splits)
+
+
+def _add_mean(table: Table, name: str, family: str, values: list[list[float]]) -> None:
+    table.add_row(name, family, "", "", "", "", *(f"{mean:.2f}" for mean in np.mean(values, axis=0)))
 
 
 def _print_drops(drops: list[FamilyDrop], splits: list[str]) -> None:
@@ -85,6 +98,13 @@ def main() -> None:
     parser.add_argument("--random", type=int, default=20, help="random subnets (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the random subnets (default: %(default)s)")
     parser.add_argument(
+        "--sampling",
+        choices=SAMPLINGS,
+        default=FAMILY,
+        help="how random subnets are drawn: uniform over genes, each family equally often, or each of "
+        "eight bins of multiply-accumulates (default: %(default)s)",
+    )
+    parser.add_argument(
         "--precision", default="fp32", help="bf16, fp32, auto, or int8 beside fp32 (default: %(default)s)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
@@ -100,17 +120,20 @@ def main() -> None:
     keep_freed_memory()
     device = resolve_device(arguments.device)
     precision = resolve_precision(arguments.precision, device, SCORED_IN)
+    console = Console(stderr=True)
+    if warning := emulation_warning(precision, device):
+        console.print(warning, soft_wrap=True)
     supernet = load_checkpoint(checkpoint).to(device).eval()
     splits = list(SPLITS) if arguments.split == "both" else [arguments.split]
     images = chosen_images(arguments.data, arguments.dataset, splits, supernet.space, checkpoint)
-    subnets = chosen_subnets(supernet.space, arguments.random, arguments.seed)
+    subnets = chosen_subnets(supernet.space, arguments.random, arguments.seed, arguments.sampling)
     found = accuracies(
         supernet,
         list(subnets.values()),
         images,
         precision=precision,
         device=device,
-        console=Console(stderr=True),
+        console=console,
     )
 
     def of_subnet(number: int, by_split: dict[str, list[float]]) -> dict[str, float]:
@@ -133,13 +156,14 @@ def main() -> None:
         record: dict[str, Any] = {
             "checkpoint": str(checkpoint),
             "precision": precision,
+            "sampling": arguments.sampling,
             "subnets": list(map(asdict, rows)),
         }
         if precision == INT8:
             record["drops"] = list(map(asdict, family_drops(rows, splits)))
         print(json.dumps(record, indent=2))
     else:
-        _print(rows, splits)
+        _print(rows, splits, arguments.sampling)
 
 
 if __name__ == "__main__":

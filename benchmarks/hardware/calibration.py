@@ -6,7 +6,7 @@ Compares 1, 2, 4 and 8 macros, and 8 macros of four compute units, with u55-256 
 2025) compares searched networks at equal accuracy. Its figures are the targets: with 8 macros latency falls
 by 22 % on average and 56 % at most, energy by 12 % and 33 %; with four compute units energy falls by 19 % and
 42 %. They imply that a macro is worth 4 to 16 % of the NPU, and that an op on it takes 0.4 to 0.7 of the
-energy (docs/hardware.md).
+energy (docs/results/paper-comparison.md).
 
 `--explain` shows which numbers decide the savings of 8 macros, with one compute unit and with four. It sets
 every number with low < high in the SoC file, or the named ones, to its low and to its high end, and does the

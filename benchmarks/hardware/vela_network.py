@@ -17,7 +17,7 @@ from objectives.hardware.vela_compiler.vela import (
     system_configuration,
     tokens_first,
 )
-from search_space.subnet import MBConv, PatchMerging, Subnet, ViTBlock
+from search_space.subnet import LAYER_NORM, MBConv, PatchMerging, Subnet, ViTBlock
 
 IMAGE_CHANNELS = 3
 
@@ -77,8 +77,9 @@ def _transformer(graph: Graph, prefix: str, blocks: tuple[ViTBlock, ...], x: Nod
 
 def _vit(graph: Graph, prefix: str, block: ViTBlock, x: Node) -> Node:
     residual = x
-    graph.owner = f"{prefix}.norm1"
-    x = graph.norm(x)
+    if block.norm == LAYER_NORM:
+        graph.owner = f"{prefix}.norm1"
+        x = graph.norm(x)
     graph.owner = f"{prefix}.qkv"
     x = graph.linear(x, 3 * block.attention_width)
     graph.owner = f"{prefix}.scores"
@@ -92,8 +93,9 @@ def _vit(graph: Graph, prefix: str, block: ViTBlock, x: Node) -> Node:
     x = graph.linear(x, block.width)
     graph.owner = f"{prefix}.add1"
     x = residual = graph.add(residual, x)
-    graph.owner = f"{prefix}.norm2"
-    x = graph.norm(x)
+    if block.norm == LAYER_NORM:
+        graph.owner = f"{prefix}.norm2"
+        x = graph.norm(x)
     graph.owner = f"{prefix}.fc1"
     x = graph.gelu(graph.linear(x, block.mlp_width))
     graph.owner = f"{prefix}.fc2"

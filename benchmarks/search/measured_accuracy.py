@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.search.value_cache import KeptValues
-from objectives.workers.shared_objective import Spread, spread
+from objectives.workers.shared_objective import SharedObjective, shared
 from search_space.arrays import Floats
 from search_space.files.cache_folder import cache_folder
 from search_space.genotype import Genotype
@@ -51,7 +51,7 @@ class MeasuredAccuracy:
         workers: int = 1,
     ) -> None:
         checkpoint = built_in_checkpoint(space.name)
-        from objectives.accuracy import Accuracy  # torch takes seconds to import
+        from objectives.accuracy_objective import Accuracy  # torch takes seconds to import
         from supernet.images.evaluation_pack import built_in_pack, load_pack
 
         self._space = space
@@ -65,7 +65,7 @@ class MeasuredAccuracy:
         self.decides = {**oracle.fingerprint(), "space": space.digest, "value": "accuracy"}
         self._kept = KeptValues(file or cache_folder() / "accuracies.db", self.decides)
         self._known: dict[str, float] = self._kept.read()
-        self._oracle = spread(oracle, workers=workers)
+        self._oracle = shared(oracle, workers=workers)
         self._batch = BATCH * workers
         self.measured = 0
 
@@ -75,7 +75,7 @@ class MeasuredAccuracy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(self._oracle, Spread):
+        if isinstance(self._oracle, SharedObjective):
             self._oracle.close()
 
     def __call__(self, genotypes: Sequence[Genotype]) -> Floats:

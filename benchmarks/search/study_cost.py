@@ -23,7 +23,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing, redirect_stdout
+from contextlib import closing
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -36,12 +36,13 @@ from optuna.trial import create_trial
 from rich.console import Console
 from rich.table import Table
 
-from objectives.objective import Direction, Objective
+from objectives.objective import Dependency, Direction, Objective
 from search_space import complexity
 from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.space import load_space
 from search_space.subnet import Subnet
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import SamplerContext
 from studies.search.evaluator import Evaluator
@@ -61,6 +62,8 @@ class Quality:
     name: ClassVar[str] = "quality"
     unit: ClassVar[str] = "%"
     direction: ClassVar[Direction] = "max"
+    depends_on: ClassVar[tuple[Dependency, ...]] = ("network",)
+    follows_size: ClassVar[bool] = True
     is_expensive: ClassVar[bool] = False
 
     def __call__(self, subnets: Sequence[Subnet]) -> Floats:
@@ -160,17 +163,17 @@ def record(folder: Path, there: int, times: int) -> dict[str, float]:
 
 
 def replay(folder: Path, evaluations: int) -> dict[str, float]:
-    """Time to open and replay a study of `evaluations` evaluations."""
-    from objectives.size import macs, params
+    """Making a study of so many evaluations, then opening and replaying it to its end."""
+    from objectives.size_objectives import MACS, PARAMS
 
-    space, study, path = load_space("cifar32"), study_of("cifar32"), folder / "replay.db"
+    space, study, path = DesignSpace(load_space("cifar32")), study_of("cifar32"), folder / "replay.db"
     generations = evaluations // POPULATION
 
     def run() -> int:
         sampler = create_sampler(
             "nsga2", SamplerContext(space=space, study=study, population=POPULATION, seed=0)
         )
-        evaluator = Evaluator(space, [Quality(), macs(), params()])
+        evaluator = Evaluator(space, [Quality(), MACS, PARAMS])
         with open_store(path, writable=True) as store:
             *_, last = search(
                 study=study,
@@ -212,18 +215,16 @@ class Timed:
 def overhead(folder: Path, generations: int) -> dict[str, float]:
     """Share of the time of the default run's first generations that is spent outside the objectives."""
     from studies.launch.assembly import Objectives, make_objectives
-    from studies.launch.plan import planned
-    from studies.launch.run_study import run
+    from studies.launch.plan import check
+    from studies.launch.run_or_resume import search_with
+    from studies.study.settings import StudySettings
 
-    command = ["--db", str(folder / "run.db"), "--generations", str(generations)]
-    plan = planned(command)
-    with closing(make_objectives(plan)) as made:
+    plan = check(StudySettings(generations=generations), folder / "run.db")
+    with closing(make_objectives(plan, lambda _: None)) as made:
         goals = tuple(Timed(goal) for goal in made.goals)
         timed = Objectives(goals, made.limited)  # type: ignore[arg-type]
-        console = Console(file=(folder / "out.txt").open("w"))
         start = time.perf_counter()
-        with redirect_stdout(console.file):
-            run(plan, timed, console)
+        search_with(plan, timed, lambda _: None, lambda _: None)
         total = time.perf_counter() - start
     return {"run_s": total, "overhead_fraction": 1 - sum(goal.seconds for goal in goals) / total}
 

@@ -329,7 +329,7 @@ def accuracies(
     scored = oracle.prepare(images.search, precision="fp32", device=device)
     return {
         name: [
-            oracle.top1(supernet, subnet, scored, oracle.calibrate(supernet, subnet, recorded))
+            oracle.top1(supernet, subnet, scored, oracle.record_statistics(supernet, subnet, recorded))
             for subnet in subnets
         ]
         for name, subnets in groups.items()

@@ -118,6 +118,16 @@ class NetworkCost:
 class CostModel:
     """Costs of networks on one SoC; remembers ops and segments.
 
+    Example:
+        >>> from objectives import CostModel, load_soc
+        >>> from objectives.workload import ops_of, workload
+        >>> from search_space import load_space
+        >>> space = load_space("cifar32")
+        >>> ops = ops_of(workload(space.decode(space.largest())))
+        >>> whole, npu = (CostModel(load_soc(name)).network(ops) for name in ("u55-256-cim8", "u55-256"))
+        >>> whole.latency_ms < npu.latency_ms
+        True
+
     Args:
         soc: The chip.
         mapping: Cost that the mapping minimises (``latency``, ``energy``, ``edp``), or the one device that it

@@ -37,6 +37,12 @@ _AREA = "area"
 class SoC(Document):
     """A chip: memories, an NPU, CIM macros behind a network-on-chip, or both.
 
+    Example:
+        >>> from objectives import load_soc
+        >>> soc = load_soc("u55-256-cim8")
+        >>> soc.macros, soc.clock_mhz
+        (8, 500.0)
+
     Attributes:
         name: Name in reports.
         description: One line of description.
@@ -186,12 +192,23 @@ _BUILT_IN = resources.files("objectives.hardware") / "socs"
 
 
 def known_socs() -> tuple[str, ...]:
-    """Names of the built-in SoCs."""
+    """Names of the built-in SoCs.
+
+    Example:
+        >>> from objectives import known_socs
+        >>> "u55-256-cim8" in known_socs()
+        True
+    """
     return built_in_names(_BUILT_IN)
 
 
 def load_soc(name: str) -> SoC:
     """A built-in SoC by its name, or a custom one by the path of its YAML file.
+
+    Example:
+        >>> from objectives import load_soc
+        >>> load_soc("u55-128").macros
+        0
 
     Raises:
         UnknownNameError: No built-in SoC has this name.

@@ -3,7 +3,8 @@
 `piece_costs.py` tabulates what the pieces cost on a chip, `size_tables.py` how large they are. The pieces of
 a network, in the order of its ops:
 
-    stem; for each stage: downsampling, conv blocks, position embedding, ViT blocks; head.conv; classifier
+    stem; for each stage: downsampling, blocks on maps, position embedding, blocks on tokens;
+    head.conv; classifier
 
 All blocks of one kind in a stage have the same options, so one piece stands for them: it is tabulated once,
 for the first block, and moved to the genes of the others.
@@ -20,7 +21,7 @@ import numpy as np
 
 from objectives.population.gene_table import GeneTable
 from search_space.space import Space
-from search_space.subnet import Subnet
+from search_space.subnet import BLOCKS, Subnet
 
 
 class PieceKind(Enum):
@@ -29,8 +30,7 @@ class PieceKind(Enum):
     STEM = auto()
     DOWNSAMPLING = auto()
     POSITION_EMBEDDING = auto()
-    CONV_BLOCK = auto()
-    VIT_BLOCK = auto()
+    BLOCK = auto()
     HEAD_CONV = auto()
     CLASSIFIER = auto()
 
@@ -59,6 +59,7 @@ class Piece:
         genes: Names of the genes that decide it, in the order of the space.
         fixed: Values of other genes that make a network have the piece.
         positions: Where networks of the space have it; default: once, in every network.
+        block: Kind of block, of `search_space.subnet.BLOCKS`; None for other pieces.
     """
 
     kind: PieceKind
@@ -67,6 +68,7 @@ class Piece:
     genes: tuple[str, ...]
     fixed: Mapping[str, int] = field(default_factory=dict)
     positions: tuple[Position, ...] = ()
+    block: str | None = None
 
 
 class SpacePieces:
@@ -135,30 +137,43 @@ class SpacePieces:
     def _blocks(self, stage: int) -> Iterator[Piece]:
         prefix = f"stage{stage + 1}"
         map_genes = ("resolution", f"{prefix}.width")
-        for kind, name in ((PieceKind.CONV_BLOCK, "conv"), (PieceKind.VIT_BLOCK, "vit")):
-            depth_gene = f"{prefix}.{name}_depth"
-            depths = self.options(depth_gene)
+        options = self.space.stages[stage]
+        token_depths = tuple(
+            f"{prefix}.{kind}_depth"
+            for kind in options.kinds
+            if BLOCKS[kind].takes_tokens and max(options.depths(kind)) > 0
+        )
+        for kind in options.kinds:
+            depth_gene, depths = f"{prefix}.{kind}_depth", options.depths(kind)
             deepest = {depth_gene: len(depths) - 1}
             if max(depths) == 0:
                 continue
-            if kind is PieceKind.VIT_BLOCK:
-                position = Position(map_genes, self._is_deeper(depth_gene, 0))
+            if token_depths and depth_gene == token_depths[0]:
+                position = Position(map_genes, self._is_any_deeper(token_depths))
                 embedding = (f"{prefix}.position_embedding",)
                 yield Piece(
                     PieceKind.POSITION_EMBEDDING, stage, embedding, map_genes, deepest, positions=(position,)
                 )
             positions = tuple(
                 Position(
-                    (*map_genes, *self._beginning(f"{prefix}.{name}{block}.")),
-                    self._is_deeper(depth_gene, block - 1),
+                    (*map_genes, *self._beginning(f"{prefix}.{kind}{place}.")),
+                    self._is_deeper(depth_gene, place - 1),
                 )
-                for block in range(1, max(depths) + 1)
+                for place in range(1, max(depths) + 1)
             )
-            yield Piece(kind, stage, (f"{prefix}.{name}1.",), positions[0].genes, deepest, positions)
+            genes = positions[0].genes
+            yield Piece(PieceKind.BLOCK, stage, (f"{prefix}.{kind}1.",), genes, deepest, positions, kind)
 
     def _is_empty(self, stage: int) -> GeneTable:
-        conv, vit = (self._depths(f"stage{stage + 1}.{kind}_depth") for kind in ("conv", "vit"))
-        return GeneTable((*conv.genes, *vit.genes), (conv.values[:, None] + vit.values[None, :]) == 0)
+        genes = tuple(f"stage{stage + 1}.{kind}_depth" for kind in self.space.stages[stage].kinds)
+        table = self._is_any_deeper(genes)
+        return GeneTable(table.genes, ~table.values)
+
+    def _is_any_deeper(self, depth_genes: Sequence[str]) -> GeneTable:
+        """Whether one of the depths exceeds 0."""
+        first, *others = (self._depths(gene) for gene in depth_genes)
+        total = sum(others, first)
+        return GeneTable(total.genes, total.values > 0)
 
     def _is_deeper(self, depth_gene: str, depth: int) -> GeneTable:
         table = self._depths(depth_gene)

@@ -16,12 +16,12 @@ from objectives.workload import peak_bytes, workload
 from search_space import complexity
 from search_space.arrays import Floats, Genotypes
 from search_space.space import Space
-from search_space.subnet import MBConv, Subnet, ViTBlock
+from search_space.subnet import Block, PatchMerging, Subnet
 
 SUMS = ("macs", "params", "conv_blocks", "vit_blocks")
 PEAK = "sram"
 SIZES = (*SUMS, PEAK)
-"""Names of the sizes; units as in `objectives.size`."""
+"""Names of what is counted; units as in `objectives.size_objectives`."""
 
 Counts = tuple[int, int, int, int]
 """One number for each of `SUMS`."""
@@ -89,20 +89,16 @@ def _counts(piece: Piece, subnet: Subnet) -> Counts:
     side_before, side = subnet.sides[piece.stage : piece.stage + 2]
     match piece.kind:
         case PieceKind.DOWNSAMPLING:
-            return _part_counts(stage.downsampling, side_before)
+            return _block_counts(stage.downsampling, side_before)
         case PieceKind.POSITION_EMBEDDING:
             return 0, side**2 * stage.width, 0, 0
-        case PieceKind.CONV_BLOCK:
-            return _part_counts(stage.conv_blocks[0], side)
-        case PieceKind.VIT_BLOCK:
-            return _part_counts(stage.vit_blocks[0], side)
+        case PieceKind.BLOCK:
+            assert piece.block is not None
+            return _block_counts(stage.blocks_of(piece.block)[0], side)
     raise AssertionError(piece.kind)
 
 
-def _part_counts(part: complexity.Part, side: int) -> Counts:
-    return (
-        complexity.part_macs(part, side),
-        complexity.part_params(part),
-        int(isinstance(part, MBConv)),
-        int(isinstance(part, ViTBlock)),
-    )
+def _block_counts(block: Block, side: int) -> Counts:
+    is_step = isinstance(block, PatchMerging)
+    is_conv, is_vit = not block.takes_tokens and not is_step, block.takes_tokens
+    return block.macs(side), block.params, int(is_conv), int(is_vit)

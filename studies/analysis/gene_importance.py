@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.study.pareto_front import Floats
+from search_space.arrays import Floats
 
 BINS = 8
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studies.study.pareto_front import Floats, nondominated
+from search_space.arrays import Floats
+from studies.study.pareto_front import nondominated
 
 
 @dataclass(frozen=True)

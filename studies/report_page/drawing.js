@@ -116,7 +116,7 @@ function table(head, rows, { text = [], caption = null } = {}) {
 
 function blockText(block) {
   if (block[0] === "conv") return `mb${block[1]}x${block[2]}`;
-  return block[0] === "vit" ? `vit${block[1]}h${block[2]}r` : "merge";
+  return block[0] === "vit" ? `vit${block[1]}h${block[2]}r${block[3] === "batch" ? "-bn" : ""}` : "merge";
 }
 
 function stagesOf(study, row) {
@@ -151,6 +151,7 @@ function column(title, subtitle, blocks) {
 
 function blockLabel(block) {
   if (block[0] === "conv") return { kind: "conv", label: `conv ${block[1]}×${block[1]} ×${block[2]}${block[3] > 1 ? ` /${block[3]}` : ""}` };
+  if (block[0] === "vit" && block[3] === "batch") return { kind: "vit", label: `ViT ${block[1]}h ×${block[2]} BN` };
   if (block[0] === "vit") return { kind: "vit", label: `ViT ${block[1]} ${block[1] === 1 ? "head" : "heads"} ×${block[2]}` };
   return { kind: "other", label: block[1] > 1 ? `merge ${block[1]}×${block[1]}` : "merge 1×1" };
 }

@@ -8,7 +8,7 @@ from typing import Self
 from objectives.hardware import CostModel
 from objectives.timeline import LANES, PARTS, bars
 from objectives.workload import ops_of, peak_bytes, read_again, workload
-from search_space.subnet import MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock
+from search_space.subnet import LAYER_NORM, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock
 from studies.report_page.records import BlockRecord, MappingRecord, OutlineRecord, StageRecord
 
 
@@ -25,7 +25,8 @@ def _block(part: MBConv | PatchMerging | ViTBlock) -> BlockRecord:
         case PatchMerging():
             return ["merge", part.kernel]
         case ViTBlock():
-            return ["vit", part.heads, part.mlp_ratio]
+            norm = [] if part.norm == LAYER_NORM else [part.norm]
+            return ["vit", part.heads, part.mlp_ratio, *norm]
 
 
 @dataclass(frozen=True)

@@ -255,7 +255,9 @@ class PairRecord(TypedDict):
 
 
 BlockRecord = list[int | str]
-"""``["conv", kernel, expansion, stride]``, ``["merge", kernel]`` or ``["vit", heads, mlp_ratio]``."""
+"""``["conv", kernel, expansion, stride]``, ``["merge", kernel]`` or ``["vit", heads, mlp_ratio]``.
+
+With batch norm a transformer block ends in ``"batch"``."""
 
 
 class StageRecord(TypedDict):

@@ -2,7 +2,7 @@
 
 pymoo's own recipe for integers (SBX and polynomial mutation on floats, then rounding) changes a gene of two
 options in 1 of 32 of its mutations (eta 3), and its `pow` may differ in the last bit between platforms. So
-both are integer only here; fronts are hardly better for it (docs/studies.md). Every child is made canonical
+both are integer only here; fronts are hardly better for it. Every child is made canonical
 and compared with all networks the study has ever asked for, inside the mating.
 """
 
@@ -23,7 +23,7 @@ from pymoo.core.problem import Problem
 from pymoo.core.repair import Repair
 
 from search_space.genotype import Genotype
-from search_space.space import Space
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.archive import Archive
 
 Genes = NDArray[np.int64]
@@ -102,7 +102,7 @@ class Canonical(Repair):  # type: ignore[misc]
         space: What they belong to.
     """
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: DesignSpace) -> None:
         super().__init__()
         self._space = space
 

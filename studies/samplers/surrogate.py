@@ -31,16 +31,13 @@ from pymoo.algorithms.moo.nsga2 import NSGA2, RankAndCrowdingSurvival, binary_to
 from pymoo.operators.selection.tournament import TournamentSelection
 
 from search_space.genotype import Genotype
-from search_space.space import Space
-from studies.design_space.chip_choices import DECIDED
-from studies.design_space.joint_space import networks_of
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.expected_gain import choose
 from studies.samplers.gaussian_process import GaussianProcess, Steps, steps
 from studies.samplers.genetic import GeneticSampler
 from studies.samplers.operators import Genes, genotype_of
 from studies.samplers.sampler import Sampler, SamplerContext
 from studies.samplers.virtual_search import Score, Scored, virtual_search
-from studies.study.constraint import parse_constraint
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import EXACT, PLAIN, RANDOM, SURROGATE, GenerationReport, kendall
 
@@ -68,7 +65,8 @@ class SurrogateSampler(GeneticSampler):
         super().__init__(context, partial(NSGA2, selection=selection, survival=RankAndCrowdingSurvival()))
         self._seed = context.seed
         self._exact = context.exact
-        self._constraints = [parse_constraint(text) for text in self._study.constraints]
+        self._network_only = context.network_only
+        self._constraints = list(self._study.limits)
         quantities = dict.fromkeys(
             [*self._study.objectives, *(constraint.quantity for constraint in self._constraints)]
         )
@@ -149,9 +147,9 @@ class SurrogateSampler(GeneticSampler):
             found.append(_correlation(pairs))
         return min(found, default=None)
 
-    def _space_of(self, name: str) -> Space:
-        """The space of what a quantity depends on: the network, and the chip if that decides it."""
-        return self._space if name in DECIDED else networks_of(self._space)
+    def _space_of(self, name: str) -> DesignSpace:
+        """The space of what a quantity depends on: the network alone, or the network on its chip."""
+        return self._space.on_fixed_chip if name in self._network_only else self._space
 
     def _subject(self, name: str, genotype: Genotype) -> Genotype:
         """The genes that a quantity depends on."""

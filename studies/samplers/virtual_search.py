@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
-from search_space.space import Space
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.operators import CROSSOVER_PROBABILITY, Genes, reset_mutation, uniform_crossover
 
 Floats = NDArray[np.float64]
@@ -62,12 +62,12 @@ class Scored:
         )
 
 
-def canonical_rows(space: Space, genotypes: Genes) -> Genes:
+def canonical_rows(space: DesignSpace, genotypes: Genes) -> Genes:
     """Canonical forms of genotypes (n, genes)."""
     return np.where(space.active_rows(genotypes), genotypes, 0)
 
 
-def random_rows(space: Space, count: int, rng: np.random.Generator) -> Genes:
+def random_rows(space: DesignSpace, count: int, rng: np.random.Generator) -> Genes:
     """Canonical genotypes (count, genes), every gene drawn uniformly; some may be equal."""
     cardinalities = [gene.cardinality for gene in space.genes]
     return canonical_rows(space, rng.integers(0, cardinalities, (count, len(cardinalities))))
@@ -81,7 +81,7 @@ def different(genotypes: Genes) -> NDArray[np.intp]:
 
 
 def virtual_search(
-    space: Space, score: Score, start: Genes, rng: np.random.Generator
+    space: DesignSpace, score: Score, start: Genes, rng: np.random.Generator
 ) -> tuple[Scored, Scored]:
     """Searches some `CANDIDATES` networks for those that are expected to be best.
 

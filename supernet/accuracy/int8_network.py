@@ -8,7 +8,7 @@ a grid of integers (`quantisation.py`). Which tensors those are follows the grap
 |---|---|
 | image | the resized, normalised input |
 | convolution | its output, batch norm folded into the weights and ReLU6 into the limits |
-| linear layer | its output; q, k and v are one tensor; layer scale is folded into the weights |
+| linear layer | its output; q, k and v are one tensor; layer scale and batch norm are folded into weights |
 | residual sum, position embedding | the sum; the embedding is a constant with a grid of its own |
 | layer norm | its output; inside it computes in full precision |
 | scores q k^T | their product |
@@ -25,19 +25,20 @@ lose more than is shown here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from math import sqrt
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from search_space.subnet import Head, MBConv, PatchMerging, Stem, ViTBlock
+from search_space.subnet import BATCH_NORM, Block, Head, MBConv, PatchMerging, Stem, ViTBlock
 from supernet.accuracy.int8_grids import BITS, Grid, Weights, activation_grid, quantised_weights, stored
 from supernet.images.labelled_images import resized
 from supernet.network.batch_norm import Folded
-from supernet.network.blocks import ElasticMBConv, ElasticPatchMerging, ElasticStage, ElasticViTBlock
+from supernet.network.blocks import ElasticBlock, ElasticMBConv, ElasticPatchMerging, ElasticViTBlock
 from supernet.network.elastic_layers import (
     ElasticBatchNorm,
     ElasticConv2d,
@@ -46,6 +47,7 @@ from supernet.network.elastic_layers import (
     ElasticLinear,
     leading,
 )
+from supernet.network.elastic_stage import ElasticStage
 from supernet.network.parts import Part, square_map
 from supernet.network.supernet import Supernet
 
@@ -193,15 +195,13 @@ def run(part: Part, x: Stored, numbers: Numbers) -> Stored:
             image = x.real() if x.values.shape[-1] == form else resized(x.values, form)
             return numbers.stored(place, image)
         case Stem(), Supernet():
-            return _convolution(place, layer.stem, layer.stem_norm, x, form.width, numbers, RELU6)
-        case MBConv(), ElasticMBConv():
-            return _mbconv(place, layer, _as_map(x), form, numbers)
-        case PatchMerging(), ElasticPatchMerging():
-            return _convolution(place, layer.merge, layer.norm, _as_map(x), form.width, numbers)
+            return convolution(place, layer.stem, layer.stem_norm, x, form.width, numbers, RELU6)
+        case Block(), ElasticBlock():
+            return INT8_BLOCKS[type(form)](
+                place, layer, x if form.takes_tokens else _as_map(x), form, numbers
+            )
         case None, ElasticStage():
             return _tokens(place, layer, x, numbers)
-        case ViTBlock(), ElasticViTBlock():
-            return _vit_block(place, layer, x, form, numbers)
         case Head(), Supernet():
             return _head(place, layer, _as_map(x), form, numbers)
     raise TypeError(f"part {place} has no form in integers")
@@ -211,7 +211,7 @@ def _as_map(x: Stored) -> Stored:
     return Stored(square_map(x.values), x.scale)
 
 
-def _convolution(
+def convolution(
     name: str,
     layer: ElasticConv2d | ElasticDepthwise,
     norm: ElasticBatchNorm,
@@ -230,7 +230,7 @@ def _convolution(
     return numbers.stored(name, layer.convolve(x.values, weight, bias), step.view(-1, 1, 1), clamp=clamp)
 
 
-def _linear(name: str, make: MakeWeights, x: Stored, numbers: Numbers) -> Stored:
+def linear(name: str, make: MakeWeights, x: Stored, numbers: Numbers) -> Stored:
     weight, bias, step = numbers.weights(name, make, x.scale)
     return numbers.stored(name, F.linear(x.values, weight, bias), step)
 
@@ -239,27 +239,27 @@ def _form(layer: ElasticLinear, in_width: int, width: int, scale: Tensor | None 
     """Weights and bias of a linear layer, a factor for each output folded into them."""
 
     def made() -> tuple[Tensor, Tensor]:
-        weight, bias = leading(layer.weight, width, in_width), leading(layer.bias, width)
+        weight, bias = layer.form(in_width, width)
         return (weight, bias) if scale is None else (weight * scale[:, None], bias * scale)
 
     return made
 
 
-def _sum(name: str, x: Stored, branch: Stored, numbers: Numbers) -> Stored:
+def residual_sum(name: str, x: Stored, branch: Stored, numbers: Numbers) -> Stored:
     return numbers.stored(name, x.real().add_(branch.values, alpha=branch.scale))
 
 
 def _mbconv(place: str, layer: ElasticMBConv, x: Stored, block: MBConv, numbers: Numbers) -> Stored:
     out = x
     if block.expansion > 1:
-        out = _convolution(
+        out = convolution(
             f"{place}.expand", layer.expand, layer.expand_norm, out, block.hidden_width, numbers, RELU6
         )
-    out = _convolution(
+    out = convolution(
         f"{place}.depthwise", layer.depthwise, layer.depthwise_norm, out, block.kernel, numbers, RELU6
     )
-    out = _convolution(f"{place}.project", layer.project, layer.project_norm, out, block.width, numbers)
-    return _sum(f"{place}.add", x, out, numbers) if block.has_residual else out
+    out = convolution(f"{place}.project", layer.project, layer.project_norm, out, block.width, numbers)
+    return residual_sum(f"{place}.add", x, out, numbers) if block.has_residual else out
 
 
 def _tokens(place: str, layer: ElasticStage, x: Stored, numbers: Numbers) -> Stored:
@@ -276,20 +276,29 @@ def _vit_block(place: str, layer: ElasticViTBlock, x: Stored, block: ViTBlock, n
     def scaled(scale: nn.Parameter) -> Tensor:
         return leading(scale, width)
 
-    out = _layer_norm(f"{place}.norm1", layer.attention_norm, x, numbers)
-    out = _linear(f"{place}.qkv", lambda: layer.qkv.of_heads(block.heads, width), out, numbers)
+    if block.norm == BATCH_NORM:
+        make = partial(layer.folded_qkv, block, numbers.folded, torch.float32)
+        out = linear(f"{place}.qkv", make, x, numbers)
+    else:
+        out = _layer_norm(f"{place}.norm1", layer.attention_norm, x, numbers)
+        out = linear(f"{place}.qkv", lambda: layer.qkv.of_heads(block.heads, width), out, numbers)
     out = _attention(place, out, block, numbers)
     projection = _form(layer.projection, inner, width, scaled(layer.attention_scale))
-    out = _linear(f"{place}.projection", projection, out, numbers)
-    x = _sum(f"{place}.add1", x, out, numbers)
-    out = _layer_norm(f"{place}.norm2", layer.mlp_norm, x, numbers)
-    out = _linear(f"{place}.fc1", _form(layer.fc1, width, hidden), out, numbers)
+    out = linear(f"{place}.projection", projection, out, numbers)
+    x = residual_sum(f"{place}.add1", x, out, numbers)
+    if block.norm == BATCH_NORM:
+        make = partial(layer.folded_fc1, block, numbers.folded, torch.float32)
+        out = linear(f"{place}.fc1", make, x, numbers)
+    else:
+        out = _layer_norm(f"{place}.norm2", layer.mlp_norm, x, numbers)
+        out = linear(f"{place}.fc1", _form(layer.fc1, width, hidden), out, numbers)
     out = numbers.stored(f"{place}.gelu", F.gelu(out.values.mul_(out.scale)))
-    out = _linear(f"{place}.fc2", _form(layer.fc2, hidden, width, scaled(layer.mlp_scale)), out, numbers)
-    return _sum(f"{place}.add2", x, out, numbers)
+    out = linear(f"{place}.fc2", _form(layer.fc2, hidden, width, scaled(layer.mlp_scale)), out, numbers)
+    return residual_sum(f"{place}.add2", x, out, numbers)
 
 
-def _layer_norm(name: str, layer: ElasticLayerNorm, x: Stored, numbers: Numbers) -> Stored:
+def _layer_norm(name: str, layer: ElasticLayerNorm | None, x: Stored, numbers: Numbers) -> Stored:
+    assert layer is not None
     return numbers.stored(name, layer(x.real()))
 
 
@@ -305,7 +314,22 @@ def _attention(place: str, qkv: Stored, block: ViTBlock, numbers: Numbers) -> St
     return numbers.stored(f"{place}.attend", out, share.scale * qkv.scale)
 
 
+def _patch_merging(
+    place: str, layer: ElasticPatchMerging, x: Stored, block: PatchMerging, numbers: Numbers
+) -> Stored:
+    return convolution(place, layer.merge, layer.norm, x, block.width, numbers)
+
+
+INT8_BLOCKS: dict[type[Block], Callable[[str, Any, Stored, Any, Numbers], Stored]] = {
+    MBConv: _mbconv,
+    PatchMerging: _patch_merging,
+    ViTBlock: _vit_block,
+}
+"""Kinds of block in integers: functions of place, elastic layer, input, description of the block, numbers.
+The input is a map, or tokens where the kind takes them."""
+
+
 def _head(place: str, layer: Supernet, x: Stored, head: Head, numbers: Numbers) -> Stored:
-    out = _convolution(f"{place}.conv", layer.head, layer.head_norm, x, head.width, numbers, RELU6)
+    out = convolution(f"{place}.conv", layer.head, layer.head_norm, x, head.width, numbers, RELU6)
     classifier = _form(layer.classifier, head.width, head.classes)
-    return _linear(f"{place}.classifier", classifier, numbers.pooled(out), numbers)
+    return linear(f"{place}.classifier", classifier, numbers.pooled(out), numbers)

@@ -59,7 +59,7 @@ def stream(images: Images, *, precision: str, device: torch.device) -> Iterator[
 
 
 @torch.inference_mode()
-def calibrate(supernet: Supernet, subnet: Subnet, images: PreparedImages) -> Recorded:
+def record_statistics(supernet: Supernet, subnet: Subnet, images: PreparedImages) -> Recorded:
     """Batch-norm statistics of `subnet`, averaged over `images`; each image weighs the same."""
     recording = Recording()
     for batch, _ in images.batches:
@@ -87,7 +87,7 @@ def right(supernet: Supernet, subnet: Subnet, batch: Tensor, labels: Tensor, sta
         subnet: The network.
         batch: ``(n, 3, s, s)``, normalised.
         labels: ``(n,)``.
-        statistics: As `calibrate` records them.
+        statistics: As `record_statistics` records them.
 
     Raises:
         H4HError: A class score is not finite; names the subnet.

@@ -15,8 +15,8 @@ from rich.progress import track
 from search_space.families import Family
 from search_space.space import Space
 from search_space.subnet import Subnet
-from supernet.accuracy import many_subnets as shared_oracle
-from supernet.accuracy import one_subnet as oracle
+from search_space.subnet_sampling import UNIFORM, draw
+from supernet.accuracy import many_subnets, one_subnet
 from supernet.checkpoints.header import check_trained_on_pack, read_header
 from supernet.images import cifar10
 from supernet.images.data_sets import open_data
@@ -81,11 +81,18 @@ def family_drops(rows: Sequence[Row], splits: Sequence[str]) -> list[FamilyDrop]
     return found
 
 
-def chosen_subnets(space: Space, random: int, seed: int) -> dict[str, Subnet]:
-    """Largest, smallest and `random` random subnets by name."""
+def chosen_subnets(space: Space, random: int, seed: int, sampling: str = UNIFORM) -> dict[str, Subnet]:
+    """Largest, smallest and `random` random subnets by name.
+
+    Args:
+        space: The search space.
+        random: Number of random subnets.
+        seed: Their random seed.
+        sampling: How they are drawn, one of `SAMPLINGS`.
+    """
     rng = np.random.default_rng(seed)
     genotypes = {"largest": space.largest(), "smallest": space.smallest()}
-    genotypes |= {f"random {number}": space.sample(rng) for number in range(1, random + 1)}
+    genotypes |= {f"random {number + 1}": draw(space, sampling, rng, number) for number in range(random)}
     return {name: space.decode(genotype) for name, genotype in genotypes.items()}
 
 
@@ -146,9 +153,9 @@ def accuracies(
     """
     show = console.is_terminal
     with console.status("batch-norm statistics") if show else nullcontext():
-        calibration = oracle.prepare(images.calibration, precision=precision, device=device)
+        calibration = one_subnet.prepare(images.calibration, precision=precision, device=device)
         found = {
-            precision: shared_oracle.calibrated(supernet, subnets, calibration, in_integers=precision == INT8)
+            precision: many_subnets.calibrate(supernet, subnets, calibration, in_integers=precision == INT8)
         }
     if precision == INT8:
         found = {"fp32": replace(found[INT8], integers=None)} | found
@@ -156,13 +163,13 @@ def accuracies(
     for split, of_split in images.splits.items():
         right = {name: torch.zeros(len(subnets), dtype=torch.int64) for name in found}
         # Images outside, subnets inside: a large test split is decoded once and never held whole.
-        batches = oracle.stream(of_split, precision=precision, device=device)
+        batches = one_subnet.stream(of_split, precision=precision, device=device)
         count = -(-len(of_split) // BATCH)
         for batch in track(
             batches, f"{split} split", count, console=console, transient=True, disable=not show
         ):
             for name, calibrated in found.items():
-                right[name] += shared_oracle.correct(calibrated, [batch]).sum(1).cpu()
+                right[name] += many_subnets.correct(calibrated, [batch]).sum(1).cpu()
         for name, counts in right.items():
             result[name][split] = (100 * counts.double() / len(of_split)).tolist()
     return result

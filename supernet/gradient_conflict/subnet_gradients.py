@@ -34,6 +34,7 @@ from supernet.network.elastic_layers import (
     ElasticLinear,
     ElasticPositions,
     ElasticQKV,
+    ElasticTokenBatchNorm,
 )
 from supernet.network.supernet import Supernet
 
@@ -57,6 +58,8 @@ class ParameterGroup(StrEnum):
     """Position embeddings."""
     CLASSIFIER = "classifier"
     """Weight and bias of the last linear layer."""
+    OTHER = "other"
+    """Parameters of further kinds of block that belong to no other group."""
 
 
 _BY_TYPE: dict[type[nn.Module], ParameterGroup] = {
@@ -65,6 +68,7 @@ _BY_TYPE: dict[type[nn.Module], ParameterGroup] = {
     ElasticQKV: ParameterGroup.ATTENTION,
     ElasticBatchNorm: ParameterGroup.NORM,
     ElasticLayerNorm: ParameterGroup.NORM,
+    ElasticTokenBatchNorm: ParameterGroup.NORM,
     ElasticViTBlock: ParameterGroup.LAYER_SCALE,
     ElasticPositions: ParameterGroup.POSITIONS,
 }
@@ -83,9 +87,9 @@ def parameter_groups(supernet: Supernet) -> dict[str, ParameterGroup]:
     for module_name, module in supernet.named_modules():
         for name, _ in module.named_parameters(module_name, recurse=False):
             if isinstance(module, ElasticLinear):
-                groups[name] = _LINEAR[module_name.rpartition(".")[2]]
+                groups[name] = _LINEAR.get(module_name.rpartition(".")[2], ParameterGroup.OTHER)
             else:
-                groups[name] = _BY_TYPE[type(module)]
+                groups[name] = _BY_TYPE.get(type(module), ParameterGroup.OTHER)
     return groups
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.datasets import CIFAR100, FashionMNIST
 
 from search_space.space import Space
 from supernet.checkpoints.header import read_header
@@ -163,6 +162,8 @@ def _cifar10(directory: Path) -> ImageData:
 
 
 def _cifar100(directory: Path) -> ImageData:
+    from torchvision.datasets import CIFAR100
+
     def read(*, train: bool) -> tuple[LabelledImages, int]:
         try:
             found = CIFAR100(str(directory), train=train)
@@ -175,6 +176,8 @@ def _cifar100(directory: Path) -> ImageData:
 
 
 def _fashion_mnist(directory: Path) -> ImageData:
+    from torchvision.datasets import FashionMNIST
+
     def read(*, train: bool) -> LabelledImages:
         try:
             found = FashionMNIST(str(directory), train=train)

@@ -18,15 +18,11 @@ from pathlib import Path
 import numpy as np
 import PIL
 import torch
-import torchvision
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from torchvision.datasets import ImageFolder
-from torchvision.datasets.folder import pil_loader
-from torchvision.transforms.v2 import functional as F
 
 from search_space.files.cache_folder import cache_folder
 from supernet.checkpoints.header import CheckpointError
@@ -72,6 +68,8 @@ class ImageFiles(Images):
         self.crop = crop
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        from torchvision.transforms.v2 import functional as F
+
         return F.pil_to_tensor(self.image(index)), int(self.labels[index])
 
     def image(self, index: int) -> Image.Image:
@@ -80,6 +78,8 @@ class ImageFiles(Images):
         Raises:
             UnreadableImageError: The file is damaged or no image.
         """
+        from torchvision.datasets.folder import pil_loader
+
         path = os.fsdecode(self._paths[index])
         try:
             image: Image.Image = pil_loader(path)
@@ -104,6 +104,8 @@ def stored_side(crop: int) -> int:
 
 def square(image: Image.Image, side: int) -> Tensor:
     """The centre of `image` as ``(3, side, side)``, uint8: as large as its short side allows."""
+    from torchvision.transforms.v2 import functional as F
+
     resized = F.resize(image, [side], antialias=True)
     pixels: Tensor = F.pil_to_tensor(F.center_crop(resized, [side, side]))
     return pixels
@@ -209,6 +211,8 @@ def list_folder(folder: Path) -> Listing:
     Raises:
         DatasetError: There is no class, only one, or one without images.
     """
+    from torchvision.datasets import ImageFolder
+
     try:
         found = ImageFolder(folder)
     except (OSError, ValueError) as error:
@@ -261,6 +265,8 @@ def _cache_file(folder: Path, side: int) -> Path:
 
 def _content(paths: Sequence[str]) -> str:
     """Digest of names, sizes and times of files, and of the libraries that decode them."""
+    import torchvision
+
     states = [(path, (state := Path(path).stat()).st_size, state.st_mtime_ns) for path in paths]
     versions = [PIL.__version__, torchvision.__version__]
     return hashlib.sha256(json.dumps([versions, states]).encode()).hexdigest()

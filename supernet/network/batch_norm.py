@@ -80,7 +80,9 @@ class Recorded:
 
 
 class Folded(Recorded):
-    """Applies recorded statistics within the convolution before: scaled weights and a bias instead of a pass.
+    """Applies recorded statistics within the convolution before or the linear layer behind.
+
+    Scaled weights and a bias take the place of a pass over the map.
 
     Equal to `Recorded` but for rounding, and up to four times as fast, as maps are read and written less.
     """
@@ -106,4 +108,25 @@ class Folded(Recorded):
             scale = weight * torch.rsqrt(variance + EPSILON)
             scaled = kernel * scale.view(-1, 1, 1, 1)
             self._folded[site] = scaled.to(dtype), (bias - mean * scale).to(dtype)
+        return self._folded[site]
+
+    def folded_behind(
+        self, site: nn.Module, norm: tuple[Tensor, Tensor], linear: tuple[Tensor, Tensor], dtype: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the linear layer behind `site`, computed once.
+
+        Args:
+            site: The batch-norm layer.
+            norm: Its scale and shift, each ``(c,)``.
+            linear: Weight ``(d, c)`` and bias ``(d,)`` of the linear layer.
+            dtype: Of the result.
+        """
+        if site not in self._folded:
+            mean, variance = self.statistics[site]
+            (scale, shift), (weight, bias) = norm, linear
+            scale = scale * torch.rsqrt(variance + EPSILON)
+            self._folded[site] = (
+                (weight * scale).to(dtype),
+                (bias + weight @ (shift - mean * scale)).to(dtype),
+            )
         return self._folded[site]

@@ -14,11 +14,20 @@ from torch.nn import functional as F
 
 from supernet.network.batch_norm import Folded, Normalisation
 from supernet.network.cpu_kernels import convolution_relu6, depthwise
+from supernet.network.number_formats import is_widened
 
 
 def leading(weight: Tensor, *lengths: int) -> Tensor:
     """A view of the leading `lengths` of `weight`'s first dimensions, whole in all others."""
     return weight[tuple(slice(0, length) for length in lengths)]
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``(..., c)`` -> ``(..., width)`` by `weight` ``(width, c)``, in the dtype of `x`."""
+    weight, bias = weight.to(x.dtype), bias.to(x.dtype)
+    if is_widened(x.dtype, x.device):
+        return F.linear(x.float(), weight.float(), bias.float()).to(x.dtype)
+    return F.linear(x, weight, bias)
 
 
 class ElasticConv2d(nn.Module):
@@ -47,6 +56,9 @@ class ElasticConv2d(nn.Module):
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Convolves with a form of the weights, or one made of it."""
+        if is_widened(x.dtype, x.device):
+            wide_bias = None if bias is None else bias.float()
+            return self.convolve(x.float(), weight.float(), wide_bias).to(x.dtype)
         padding = self.kernel // 2
         if self.kernel % 2 == 0:
             padding = 0
@@ -151,6 +163,16 @@ class ElasticLayerNorm(nn.Module):
         return F.layer_norm(x, (width,), weight.to(x.dtype), bias.to(x.dtype))
 
 
+class ElasticTokenBatchNorm(ElasticBatchNorm):
+    """Batch norm over the leading channels of tokens: statistics of each channel over images and tokens."""
+
+    def forward(self, x: Tensor, normalise: Normalisation) -> Tensor:
+        """``(n, tokens, c)`` -> the same shape."""
+        # (n, tokens, c) -> (n, c, tokens, 1), channels_last, without a copy
+        out: Tensor = super().forward(x.transpose(1, 2).unsqueeze(-1), normalise)
+        return out.squeeze(-1).transpose(1, 2)
+
+
 class ElasticLinear(nn.Module):
     """Linear layer with bias over the leading inputs and outputs."""
 
@@ -162,8 +184,11 @@ class ElasticLinear(nn.Module):
 
     def forward(self, x: Tensor, width: int) -> Tensor:
         """``(..., c)`` -> ``(..., width)``."""
-        weight = leading(self.weight, width, x.shape[-1])
-        return F.linear(x, weight.to(x.dtype), leading(self.bias, width).to(x.dtype))
+        return linear(x, *self.form(x.shape[-1], width))
+
+    def form(self, in_width: int, width: int) -> tuple[Tensor, Tensor]:
+        """Weight ``(width, in_width)`` and bias ``(width,)``, views."""
+        return leading(self.weight, width, in_width), leading(self.bias, width)
 
 
 class ElasticQKV(nn.Module):
@@ -177,17 +202,19 @@ class ElasticQKV(nn.Module):
 
     def forward(self, x: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
         """``(n, tokens, c)`` -> three of ``(n, heads, tokens, head_dim)``."""
-        images, tokens, width = x.shape
-        weight, bias = self.of_heads(heads, width)
-        # (n, tokens, 3 * heads * head_dim) -> (3, n, heads, tokens, head_dim)
-        qkv = F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
-        q, k, v = qkv.view(images, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-        return q, k, v
+        return split_heads(linear(x, *self.of_heads(heads, x.shape[-1])), heads)
 
     def of_heads(self, heads: int, width: int) -> tuple[Tensor, Tensor]:
         """Weight ``(3 * heads * head_dim, width)`` and bias; rows of q first, then k, then v."""
         weight = leading(self.weight, 3, heads, self.weight.shape[2], width)
         return weight.reshape(-1, width), leading(self.bias, 3, heads).reshape(-1)
+
+
+def split_heads(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
+    """``(n, tokens, 3 * heads * head_dim)`` -> three of ``(n, heads, tokens, head_dim)``."""
+    images, tokens, _ = qkv.shape
+    q, k, v = qkv.view(images, tokens, 3, heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+    return q, k, v
 
 
 class ElasticPositions(nn.Module):

@@ -2,8 +2,8 @@
 
 Activations of tens of megabytes are allocated and freed once a layer. By default glibc returns them to the
 kernel each time, and the page faults of getting them again cost a fifth to a third of a training step on
-CPUs (`benchmarks/supernet/cpu_kernels.py`). Kept, they leave holes that maps of other sizes do not fit into, so that a
-process may hold a few times what is alive.
+CPUs (`benchmarks/supernet/cpu_kernels.py`). Kept, they leave holes that maps of other sizes do not fit into.
+A process may then hold a few times the memory that is alive.
 """
 
 from __future__ import annotations

@@ -6,18 +6,23 @@ other the parts compute what `Supernet.forward` computes in evaluation.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from math import isqrt
 
 from torch import Tensor, nn
 
-from search_space.complexity import head_macs, head_params, part_macs, part_params, stem_macs, stem_params
-from search_space.subnet import MBConv, PatchMerging, Stage, Subnet, ViTBlock, downsampled
+from search_space.complexity import head_macs, head_params, stem_macs, stem_params
+from search_space.subnet import Block, MBConv, Stage, Subnet, downsampled
 from supernet.images.labelled_images import resized
 from supernet.network.batch_norm import Normalisation
-from supernet.network.blocks import ElasticStage, as_map
+from supernet.network.blocks import ELASTIC_BLOCKS, ElasticBlock, product_working
+from supernet.network.elastic_stage import ElasticStage, as_map
 from supernet.network.supernet import Supernet
+
+Run = Callable[[Tensor, Normalisation], Tensor]
 
 
 @dataclass(frozen=True)
@@ -31,27 +36,31 @@ class Part:
         run: Computes it.
         macs: Multiply-accumulates of one image.
         output: Numbers of one image that it hands on.
-        working: Most numbers of one image alive while it runs, its input and output included.
+        working: Most numbers of one image alive while it runs, its input and output included; a float32
+            copy of a number in bf16 counts as two.
         params: Trained numbers.
     """
 
     place: str
     form: object
     layer: nn.Module | None = field(compare=False)
-    run: Callable[[Tensor, Normalisation], Tensor] = field(compare=False)
+    run: Run = field(compare=False)
     macs: int = field(compare=False)
     output: int = field(compare=False)
     working: int = field(compare=False)
     params: int = field(compare=False)
 
 
-def parts(supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False) -> Iterator[Part]:
+def parts(
+    supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False, widened: bool = False
+) -> Iterator[Part]:
     """The parts of `subnet` in order, from images ``(n, 3, s, s)`` to logits ``(n, classes)``.
 
     Args:
         supernet: The weights.
         subnet: A member of its space.
         keeps_scores: Whether attention holds its scores, as it does without a fused kernel.
+        widened: Whether products are computed in float32 copies (see `number_formats.is_widened`).
     """
     side, stem, head = subnet.sides[0], subnet.stem, subnet.head
     pixels, out = 3 * subnet.resolution**2, stem.width * side**2
@@ -72,13 +81,14 @@ def parts(supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False) -> 
         lambda x, by: supernet.begin(x, stem, by),
         stem_macs(subnet),
         out,
-        pixels + 2 * out,
+        product_working(pixels, out) if widened else pixels + 2 * out,
         stem_params(subnet),
     )
     for number, (layer, stage) in enumerate(zip(supernet.stages, subnet.stages, strict=True), start=1):
         assert isinstance(layer, ElasticStage)
-        yield from _stage_parts(f"stage{number}", layer, stage, side, keeps_scores)
+        yield from _stage_parts(f"stage{number}", layer, stage, side, keeps_scores, widened)
         side = downsampled(side, stage.stride)
+    before, out = head.in_width * side**2, head.width * side**2
     yield Part(
         "head",
         head,
@@ -86,58 +96,41 @@ def parts(supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False) -> 
         lambda x, by: supernet.classify(square_map(x), head, by),
         head_macs(subnet),
         head.classes,
-        (head.in_width + 2 * head.width) * side**2,
+        product_working(before, out) if widened else before + 2 * out,
         head_params(subnet),
     )
 
 
 def _stage_parts(
-    name: str, layer: ElasticStage, stage: Stage, side: int, keeps_scores: bool
+    name: str, layer: ElasticStage, stage: Stage, side: int, keeps_scores: bool, widened: bool
 ) -> Iterator[Part]:
-    def part(
-        place: str,
-        block: MBConv | PatchMerging | ViTBlock,
-        layer: nn.Module | None,
-        run: Callable[..., Tensor],
-    ) -> Part:
-        after = side if isinstance(block, ViTBlock) else downsampled(side, block.stride)
-        out = block.width * after**2
-        working = _working(block, side, out, keeps_scores)
-        params = part_params(block)
-        return Part(f"{name}.{place}", block, layer, run, part_macs(block, side), out, working, params)
+    def part(place: str, block: Block, elastic: ElasticBlock | None, run: Run) -> Part:
+        macs, output = block.macs(side), block.width * downsampled(side, block.stride) ** 2
+        kind = ELASTIC_BLOCKS[type(block)]
+        working = (
+            kind.widened_working(block, side)
+            if widened
+            else kind.working(block, side, keeps_scores=keeps_scores)
+        )
+        return Part(f"{name}.{place}", block, elastic, run, macs, output, working, block.params)
 
     step = stage.downsampling
     down = layer.mbconv if isinstance(step, MBConv) else layer.patch_merging
     yield part("downsampling", step, down, lambda x, by: layer.downsample(square_map(x), step, by))
     side = downsampled(side, stage.stride)
-    for number, (conv, block) in enumerate(zip(layer.conv_blocks, stage.conv_blocks, strict=False)):
-        yield part(f"conv{number}", block, conv, lambda x, by, conv=conv, block=block: conv(x, block, by))
-    if stage.vit_blocks:
-        size = stage.width * side**2
-        yield Part(f"{name}.tokens", None, layer, lambda x, _: layer.tokens(x), 0, size, 3 * size, size)
-    for number, (vit, vit_block) in enumerate(zip(layer.vit_blocks, stage.vit_blocks, strict=False)):
-        yield part(f"vit{number}", vit_block, vit, lambda x, _, vit=vit, block=vit_block: vit(x, block))
+    numbers: Counter[str] = Counter()
+    is_map = True
+    for kind, elastic, block in layer.layers(stage):
+        if is_map and block.takes_tokens:
+            size, is_map = stage.width * side**2, False
+            yield Part(f"{name}.tokens", None, layer, lambda x, _: layer.tokens(x), 0, size, 3 * size, size)
+        yield part(f"{kind}{numbers[kind]}", block, elastic, partial(_run_block, elastic, block))
+        numbers[kind] += 1
 
 
-def _working(block: MBConv | PatchMerging | ViTBlock, side: int, out: int, keeps_scores: bool) -> int:
-    """Numbers alive in one block: those of its input, and the most that are alive beside it at a time."""
-    match block:
-        case MBConv():
-            before, hidden = block.in_width * side**2, block.hidden_width
-            expanded = hidden * side**2 if block.expansion > 1 else 0
-            after = hidden * downsampled(side, block.stride) ** 2
-            # Batch norm writes a second map, while the first one of the next convolution is not there yet.
-            return before + max(2 * expanded, expanded + 2 * after, after + 2 * out)
-        case PatchMerging():
-            before = block.in_width * side**2
-            padded = before if side % block.stride else 0
-            return before + padded + 2 * out
-        case ViTBlock():
-            mixed, hidden = block.attention_width * side**2, block.mlp_width * side**2
-            # With them goes a copy of the queries, and one of the keys in the order of the product.
-            scores = 2 * (block.heads * side**4 + mixed) if keeps_scores else 0
-            attention = out + max(out + 3 * mixed, 5 * mixed + scores, mixed + 3 * out)
-            return max(attention, 2 * out + max(2 * hidden, hidden + 3 * out))
+def _run_block(elastic: ElasticBlock, block: Block, x: Tensor, normalise: Normalisation) -> Tensor:
+    out: Tensor = elastic(x, block, normalise)
+    return out
 
 
 def square_map(x: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from search_space.space import Space
 from search_space.subnet import Head, Stem, Subnet, downsampled
 from supernet.images.labelled_images import check_images, resized
 from supernet.network.batch_norm import Normalisation, by_batch
-from supernet.network.blocks import ElasticStage
 from supernet.network.elastic_layers import (
     ElasticBatchNorm,
     ElasticConv2d,
@@ -17,11 +16,21 @@ from supernet.network.elastic_layers import (
     activated,
     normalised,
 )
+from supernet.network.elastic_stage import ElasticStage
 from supernet.network.residual import Residual, add
 
 
 class Supernet(nn.Module):
     """Elastic network over `space`.
+
+    Example:
+        >>> import torch
+        >>> from supernet import load
+        >>> weights = load("cifar32")
+        >>> subnet = weights.space.decode(weights.space.smallest())
+        >>> with torch.inference_mode():
+        ...     weights(torch.zeros(2, 3, subnet.resolution, subnet.resolution), subnet).shape
+        torch.Size([2, 10])
 
     Args:
         space: The search space whose subnets it computes.

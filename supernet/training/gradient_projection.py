@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 SUM, PROJECT = "sum", "project"
 CONFLICTS = (SUM, PROJECT)
@@ -30,3 +30,25 @@ def project(largest: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]
 def _share(g_m: Tensor, g_s: Tensor) -> Tensor:
     inner = torch.sum(g_s * g_m)
     return (-inner / (torch.sum(g_s * g_s) + EPSILON)).clamp(0, LARGEST_SHARE)
+
+
+def take_gradients(network: nn.Module) -> dict[str, Tensor]:
+    """All gradients by the name of their parameter; the parameters have none afterwards."""
+    gradients = {}
+    for name, parameter in network.named_parameters():
+        if parameter.grad is not None:
+            gradients[name] = parameter.grad
+            parameter.grad = None
+    return gradients
+
+
+def project_gradients(network: nn.Module, of_largest: Mapping[str, Tensor]) -> None:
+    """Replaces the gradients of `network` by their projection with those of the largest subnet."""
+    for name, parameter in network.named_parameters():
+        largest = of_largest.get(name)
+        if largest is None:
+            continue
+        if parameter.grad is None:
+            parameter.grad = largest
+        else:
+            (parameter.grad,) = project([largest], [parameter.grad])

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from search_space.subnet import BLOCKS
 from supernet.training.phases import FREEZE, LOW_RATE, LOW_RATE_FACTOR, Phase
 
 ADAMW, SGD = "adamw", "sgd"
@@ -21,7 +22,8 @@ def is_vit(name: str) -> bool:
 
     All others are those of a network without such blocks: the CNN's.
     """
-    return "vit_blocks." in name or ".positions." in name
+    kinds = (kind for kind, block in BLOCKS.items() if block.takes_tokens)
+    return ".positions." in name or any(f".{kind}_blocks." in name for kind in kinds)
 
 
 def make_optimizer(

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-import numpy as np
-
+from search_space.block_options import OPTIONS
 from search_space.errors import DocumentError, UnknownNameError
 from search_space.families import without_vit
 from search_space.files.yaml_document import Document
 from search_space.genotype import Genotype
 from search_space.space import Space
 from search_space.subnet import Subnet
+from search_space.subnet_sampling import FAMILY, SAMPLINGS, UNIFORM
 
 CHOICES = (
     "resolution",
@@ -31,8 +31,21 @@ CHOICES = (
     "vit_depth",
     "heads",
     "mlp_ratio",
+    "norm",
 )
 """Kinds of choice, as the genes' names end; `width` is that of the stem and of the stages."""
+
+
+def known_choices() -> tuple[str, ...]:
+    """`CHOICES`, and those of further kinds of block."""
+    others = {kind: options for kind, options in OPTIONS.items() if f"{kind}_depth" not in CHOICES}
+    names = (
+        name
+        for kind, options in others.items()
+        for name in (f"{kind}_depth", *(field.name for field in fields(options)))
+    )
+    return tuple(dict.fromkeys([*CHOICES, *names]))
+
 
 TRAIN, LOW_RATE, FREEZE = "train", "low_lr", "freeze"
 CNN_MODES = (TRAIN, LOW_RATE, FREEZE)
@@ -42,6 +55,12 @@ LOW_RATE_FACTOR = 0.1
 
 COSINE, CONSTANT = "cosine", "constant"
 SCHEDULES = (COSINE, CONSTANT)
+
+PARETO = "pareto"
+PHASE_SAMPLINGS = (*SAMPLINGS, PARETO)
+
+FAMILY_CHOICES = ("downsampling", "conv_depth", "vit_depth")
+"""Choices that decide a subnet's family."""
 
 LARGEST, SMALLEST, RANDOM = "largest", "smallest", "random"
 KINDS = (LARGEST, SMALLEST, RANDOM)
@@ -62,6 +81,11 @@ class Phase(Document):
             phase's rate), ``low_lr`` (a tenth of it), ``freeze`` (they keep every bit).
         elastic: Kinds of choice that are free (of `CHOICES`); the others stay at their largest option, the
             kind of down-sampling at that of the largest network. None: all are free.
+        sampling: How random subnets are drawn: ``uniform`` over genes; ``family``, each family equally often;
+            ``macs``, each of eight bins of multiply-accumulates equally often; ``pareto``, in each such bin
+            the most promising of a few (`supernet.training.step_subnets`).
+        largest_every: Steps from one training of the largest subnet to the next. In between, stored soft
+            labels or the running average of the weights give the targets.
     """
 
     name: str
@@ -71,6 +95,8 @@ class Phase(Document):
     vit: bool = True
     cnn: str = TRAIN
     elastic: tuple[str, ...] | None = None
+    sampling: str = UNIFORM
+    largest_every: int = 1
 
     def check(self) -> None:
         """Raises `DocumentError` that names the phase, the field, its value and those allowed."""
@@ -89,8 +115,25 @@ class Phase(Document):
         if self.cnn == FREEZE and not self.vit:
             raise DocumentError(f"{where}: cnn: freeze with vit: false leaves nothing to train")
         for choice in self.elastic or ():
-            if choice not in CHOICES:
-                raise UnknownNameError(f"elastic choice in {where}", choice, CHOICES)
+            if choice not in known_choices():
+                raise UnknownNameError(f"elastic choice in {where}", choice, known_choices())
+        if self.sampling not in PHASE_SAMPLINGS:
+            raise UnknownNameError(f"sampling in {where}", self.sampling, PHASE_SAMPLINGS)
+        missing = [
+            choice for choice in FAMILY_CHOICES if self.elastic is not None and choice not in self.elastic
+        ]
+        if self.sampling == FAMILY and missing:
+            raise DocumentError(
+                f"{where}: sampling: family needs {', '.join(FAMILY_CHOICES)} among elastic, but it lacks "
+                f"{', '.join(missing)}: add them, or choose another sampling"
+            )
+        if self.sampling == PARETO and (self.elastic is not None or not self.vit):
+            raise DocumentError(
+                f"{where}: sampling: pareto needs the whole space, but the phase has "
+                f"{'vit: false' if not self.vit else 'elastic choices'}: choose another sampling"
+            )
+        if self.largest_every < 1:
+            raise DocumentError(f"{where}: largest_every must be at least 1, but got {self.largest_every}")
 
 
 def restricted(space: Space, phase: Phase, genotype: Genotype) -> Subnet:
@@ -113,22 +156,6 @@ def _fullest(space: Space) -> list[int]:
         value if gene.name.endswith(".downsampling") else gene.cardinality - 1
         for gene, value in zip(space.genes, space.largest(), strict=True)
     ]
-
-
-def sandwich(space: Space, phase: Phase, rng: np.random.Generator) -> list[tuple[str, Subnet]]:
-    """Subnets of one step with their kinds: the phase's largest, smallest, random ones (BigNAS, ECCV 2020).
-
-    Equal ones stand once, under the first kind. Where the phase freezes the CNN, subnets without transformer
-    blocks are left out, since they have nothing to learn.
-    """
-    genotypes = [(LARGEST, space.largest()), (SMALLEST, space.smallest())]
-    genotypes += [(RANDOM, space.sample(rng)) for _ in range(phase.random_subnets)]
-    kinds: dict[Subnet, str] = {}
-    for kind, genotype in genotypes:
-        subnet = restricted(space, phase, genotype)
-        if phase.cnn != FREEZE or subnet.vit_blocks:
-            kinds.setdefault(subnet, kind)
-    return [(kind, subnet) for subnet, kind in kinds.items()]
 
 
 def phase_at(phases: Sequence[Phase], epoch: int) -> tuple[Phase, int]:

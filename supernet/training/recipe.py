@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from importlib import resources
 from typing import Any
 
@@ -110,19 +110,28 @@ class Recipe(Document):
         epochs: Sequence[int] = (),
         rate: Sequence[float] = (),
         random_subnets: Sequence[int] = (),
+        largest_every: Sequence[int] = (),
+        sampling: Sequence[str] = (),
         cnn: str | None = None,
     ) -> Recipe:
         """The recipe with other phases.
 
         Args:
-            epochs, rate, random_subnets: One value for each phase, or one for all; empty: as they are.
+            epochs, rate, random_subnets, largest_every, sampling: One value for each phase, or one for all;
+                empty: as they are.
             cnn: Of the last phase.
 
         Raises:
             DocumentError: Another number of values than of phases, or a value out of range.
         """
         changes: list[dict[str, Any]] = [{} for _ in self.phases]
-        given: dict[str, Sequence[Any]] = {"epochs": epochs, "rate": rate, "random_subnets": random_subnets}
+        given: dict[str, Sequence[Any]] = {
+            "epochs": epochs,
+            "rate": rate,
+            "random_subnets": random_subnets,
+            "largest_every": largest_every,
+            "sampling": sampling,
+        }
         for name, values in given.items():
             if values and len(values) not in (1, len(self.phases)):
                 raise DocumentError(
@@ -136,6 +145,27 @@ class Recipe(Document):
             changes[-1]["cnn"] = cnn
         phases = zip(self.phases, changes, strict=True)
         return replace(self, phases=tuple(replace(phase, **change) for phase, change in phases))
+
+
+def flat_settings(recipe: Recipe) -> dict[str, Any]:
+    """All settings of `recipe` in one mapping, those of a phase by ``phase NAME: KEY``."""
+    settings = recipe.to_dict()
+    phases = settings.pop("phases")
+    of_phases = {f"phase {phase['name']}: {key}": value for phase in phases for key, value in phase.items()}
+    return {**settings, **of_phases, "phases": [phase["name"] for phase in phases]}
+
+
+def default_settings(recipe: Recipe) -> dict[str, Any]:
+    """Defaults of the settings in `flat_settings`; settings without a default are left out."""
+    of_phase = {field.name: field.default for field in fields(Phase) if field.default is not MISSING}
+    return {
+        **{field.name: field.default for field in fields(Recipe) if field.default is not MISSING},
+        **{
+            f"phase {phase.name}: {name}": value
+            for phase in recipe.phases
+            for name, value in of_phase.items()
+        },
+    }
 
 
 _RANGES: dict[str, tuple[float, float]] = {

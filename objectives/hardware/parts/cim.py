@@ -113,7 +113,7 @@ class NearMemory(Cim):
     inputs of its own positions, several one after the other, before the next word is read. One weight read
     therefore serves `compute_units * positions_per_read` positions. An input controller delivers the windows
     of neighbouring outputs to the units without repeating shared inputs. The model follows the multi-unit
-    macro of the H4H paper (ASP-DAC 2025). Equations and sources: docs/hardware.md.
+    macro of the H4H paper (ASP-DAC 2025). Equations and sources: docs/explanation/chip-model.md.
     """
 
     compute_units: Annotated[Quantity, Unit("unit/macro", whole=True)]

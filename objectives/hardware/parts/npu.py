@@ -4,7 +4,7 @@ For convolutions, depthwise convolutions and linear layers the model multiplies 
 by the steps that each needs, bounds the result by the output stage, the SRAM port and the weight port, and
 adds the time to fill the pipeline. All other kinds are sums of constants per op, row, element or product. All
 constants are in the SoC file. They were fitted to Arm's compiler Vela 5.2.0, which is an estimate and not
-silicon. Equations, sources and accuracy: docs/hardware.md.
+silicon. Equations, sources and accuracy: docs/explanation/npu-model.md.
 
 Conventions: "same" padding, activations in NHCWB16 in SRAM on both sides, weights in on-chip MRAM.
 """

@@ -53,7 +53,7 @@ def test_a_stage_is_empty_where_it_has_no_blocks(genotype: tuple[int, ...]) -> N
 
 
 def test_a_block_depends_on_map_and_its_own_options() -> None:
-    block = next(piece for piece in PIECES.blocks if piece.kind is PieceKind.CONV_BLOCK)
+    block = next(piece for piece in PIECES.blocks if piece.kind is PieceKind.BLOCK)
     stage = f"stage{block.stage + 1}" if block.stage is not None else ""
     assert block.genes == (
         "resolution",

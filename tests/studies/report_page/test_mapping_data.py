@@ -23,6 +23,12 @@ def test_blocks_of_a_stage() -> None:
     }
 
 
+def test_batch_norm_of_a_block_is_named_and_layer_norm_is_not() -> None:
+    blocks = (ViTBlock(16, 4, 8, 2, "batch"), ViTBlock(16, 4, 8, 2, "layer"))
+    listed = stage_record(Stage(PatchMerging(8, 16, 2), (), blocks))["blocks"]
+    assert listed[1:] == [["vit", 4, 2, "batch"], ["vit", 4, 2]]
+
+
 def test_outline(cifar32: Space) -> None:
     subnet = cifar32.decode(cifar32.largest())
     found = Outline.of(subnet).record()

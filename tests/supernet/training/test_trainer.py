@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 import subprocess
@@ -18,13 +19,19 @@ from torch import Tensor
 from search_space.errors import H4HError
 from search_space.files.yaml_document import parse_document
 from search_space.space import Space
-from supernet.accuracy import one_subnet as oracle
+from supernet.accuracy import one_subnet
 from supernet.checkpoints.header import CheckpointError
 from supernet.images.labelled_images import LabelledImages
+from supernet.network import number_formats
+from supernet.network.batch_norm import by_batch
+from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint, save_checkpoint
+from supernet.training.distillation import distil
+from supernet.training.epoch_result import EpochResult
 from supernet.training.optimizer import is_vit
 from supernet.training.recipe import Recipe, load_recipe
-from supernet.training.trainer import EpochResult, Trainer
+from supernet.training.soft_labels import SoftLabelHeader, SoftLabels, augmentation, pixel_digest
+from supernet.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 RECIPE = replace(load_recipe("two_phase"), batch=32, precision="fp32").with_phases(epochs=[1], rate=[5e-3])
@@ -54,11 +61,11 @@ def test_it_learns_what_can_be_learned(small_space: Space, four_classes: Labelle
     # so the class is made the row of the quadrant.
     images = LabelledImages(four_classes.pixels, four_classes.labels // 2)
     training = trained(small_space, images, RECIPE.with_phases(epochs=[6]))
-    prepared = oracle.prepare(images, precision="fp32", device=CPU)
+    prepared = one_subnet.prepare(images, precision="fp32", device=CPU)
     for genotype in (small_space.largest(), small_space.smallest()):
         subnet = small_space.decode(genotype)
-        statistics = oracle.calibrate(training.supernet, subnet, prepared)
-        assert oracle.top1(training.supernet, subnet, prepared, statistics) > 90
+        statistics = one_subnet.record_statistics(training.supernet, subnet, prepared)
+        assert one_subnet.top1(training.supernet, subnet, prepared, statistics) > 90
 
 
 def test_phase_one_leaves_transformer_weights_alone(small_space: Space, four_classes: LabelledImages) -> None:
@@ -128,9 +135,24 @@ EVERYTHING = replace(
 )
 
 
-@pytest.mark.parametrize("recipe", [RECIPE, EVERYTHING], ids=["default", "everything"])
+SELDOM = replace(RECIPE, ema=0.9).with_phases(sampling=["macs", "pareto"], largest_every=[3])
+FAMILIES = RECIPE.with_phases(sampling=["family"], largest_every=[2])
+
+
+def soft_labels(images: LabelledImages, *, views: int = 2, shift: int = 0) -> SoftLabels:
+    """Labels that are sure of each image's class, or of one that is `shift` away."""
+    header = SoftLabelHeader("f" * 64, {}, pixel_digest(images), augmentation(RECIPE), 3, views, 4)
+    sure = torch.eye(4)[(images.labels + shift) % 4] * 0.94 + 0.015
+    return SoftLabels(header, sure.half().expand(views, -1, -1), None, f"{shift}" * 64)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "is_taught"),
+    [(RECIPE, False), (EVERYTHING, False), (SELDOM, False), (FAMILIES, True), (EVERYTHING, True)],
+    ids=["default", "everything", "seldom", "families with soft labels", "everything with soft labels"],
+)
 def test_resumed_training_gives_the_same_bits(
-    recipe: Recipe, small_space: Space, four_classes: LabelledImages, tmp_path: Path
+    recipe: Recipe, is_taught: bool, small_space: Space, four_classes: LabelledImages, tmp_path: Path
 ) -> None:
     """Each new process of this chain does three steps and is gone in the midst of its epoch."""
 
@@ -138,11 +160,13 @@ def test_resumed_training_gives_the_same_bits(
         pass
 
     path = tmp_path / "state.safetensors"
-    undisturbed = trainer(small_space, four_classes[:160], recipe)  # 5 steps an epoch
+    images = four_classes[:160]  # 5 steps an epoch
+    taught: dict[str, Any] = {"soft_labels": soft_labels(images)} if is_taught else {}
+    undisturbed = trainer(small_space, images, recipe, **taught)
     results = [undisturbed.train_epoch() for _ in range(recipe.epochs)]
     chain = []
     for _ in range(20):
-        resumed = trainer(small_space, four_classes[:160], recipe)
+        resumed = trainer(small_space, images, recipe, **taught)
         if path.exists():
             resumed.load(path)
         if resumed.is_finished:
@@ -181,6 +205,29 @@ def test_another_training_is_refused_by_name(
     others = LabelledImages(four_classes.pixels.flip(0), four_classes.labels.flip(0))
     with pytest.raises(CheckpointError, match=r"\(classes of the images '\w+' -> '\w+'\)"):
         trainer(small_space, others).load(path)
+
+
+@pytest.mark.parametrize(("began", "elsewhere"), [(True, False), (False, True)])
+def test_auto_goes_on_in_the_precision_that_it_began_with(
+    small_space: Space,
+    four_classes: LabelledImages,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    began: bool,
+    elsewhere: bool,
+) -> None:
+    path, recipe = tmp_path / "state.safetensors", replace(RECIPE, precision="auto")
+    monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", began)
+    first = trainer(small_space, four_classes, recipe)
+    first.save(path)
+    monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", elsewhere)
+    second = trainer(small_space, four_classes, recipe)
+    assert second.recipe.precision != first.recipe.precision
+    second.load(path)
+    assert second.recipe.precision == first.recipe.precision == ("bf16" if began else "fp32")
+    chosen = trainer(small_space, four_classes, replace(RECIPE, precision="fp32" if began else "bf16"))
+    with pytest.raises(CheckpointError, match=r"\(precision '\w+' -> '\w+'\)"):
+        chosen.load(path)
 
 
 def test_accumulation_changes_batch_norm_alone(small_space: Space, four_classes: LabelledImages) -> None:
@@ -233,10 +280,75 @@ def test_a_teacher_replaces_the_labels(
     save_checkpoint(path, trained(small_space, images, RECIPE.with_phases(epochs=[6])).result)
     wrong = LabelledImages(images.pixels, 1 - images.labels)
     pupil = trained(small_space, wrong, RECIPE.with_phases(epochs=[4]), teacher=path)
-    prepared = oracle.prepare(images, precision="fp32", device=CPU)
+    prepared = one_subnet.prepare(images, precision="fp32", device=CPU)
     subnet = small_space.decode(small_space.largest())
-    statistics = oracle.calibrate(pupil.supernet, subnet, prepared)
-    assert oracle.top1(pupil.supernet, subnet, prepared, statistics) > 80
+    statistics = one_subnet.record_statistics(pupil.supernet, subnet, prepared)
+    assert one_subnet.top1(pupil.supernet, subnet, prepared, statistics) > 80
+
+
+def test_soft_labels_teach_every_subnet_in_place_of_the_labels(
+    small_space: Space, four_classes: LabelledImages
+) -> None:
+    images = LabelledImages(four_classes.pixels, four_classes.labels // 2)
+    recipe = RECIPE.with_phases(epochs=[4], largest_every=[4], sampling=["family"])
+    pupil = trained(
+        small_space,
+        LabelledImages(images.pixels, 1 - images.labels),
+        recipe,
+        soft_labels=soft_labels(images),
+    )
+    prepared = one_subnet.prepare(images, precision="fp32", device=CPU)
+    for genotype in (small_space.largest(), small_space.smallest()):
+        subnet = small_space.decode(genotype)
+        statistics = one_subnet.record_statistics(pupil.supernet, subnet, prepared)
+        assert one_subnet.top1(pupil.supernet, subnet, prepared, statistics) > 80
+
+
+def test_other_soft_labels_are_another_training(
+    small_space: Space, four_classes: LabelledImages, tmp_path: Path
+) -> None:
+    path = tmp_path / "state.safetensors"
+    trainer(small_space, four_classes, soft_labels=soft_labels(four_classes)).save(path)
+    other = trainer(small_space, four_classes, soft_labels=soft_labels(four_classes, shift=1))
+    with pytest.raises(CheckpointError, match=r"\(soft labels '0+' -> '1+'\)"):
+        other.load(path)
+    with pytest.raises(CheckpointError, match=r"phase hybrid: sampling 'uniform' -> 'family'"):
+        trainer(small_space, four_classes, RECIPE.with_phases(sampling=["family"])).load(path)
+
+
+def test_between_its_turns_the_average_of_the_largest_teaches(
+    small_space: Space, four_classes: LabelledImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In steps without the largest subnet the others' targets are its output by the averaged weights."""
+    recipe = replace(RECIPE, ema=0.5).with_phases(largest_every=[2])
+    training = trainer(small_space, four_classes, recipe)
+    targets: list[Tensor] = []
+    inputs: list[Tensor] = []
+    averages: list[Supernet] = []
+
+    def watched(kind: str, logits: Tensor, soft: Tensor) -> Tensor:
+        targets.append(soft)
+        averages.append(copy.deepcopy(training.result))
+        return distil(kind, logits, soft)
+
+    prepare = training._prepared
+
+    def prepared(*part: Tensor) -> tuple[Tensor, Tensor]:
+        inputs.append(prepare(*part)[0])
+        return prepare(*part)
+
+    monkeypatch.setattr("supernet.training.trainer.distil", watched)
+    monkeypatch.setattr(training, "_prepared", prepared)
+    result = training.train_epoch()
+    assert result.scores["largest"].accuracy > 0
+    others = len(targets) // result.steps
+    largest = small_space.decode(small_space.largest())
+    for step in (1, 3):  # from 0
+        first = step * others
+        with torch.no_grad():
+            expected = averages[first](inputs[step], largest, by_batch).softmax(1)
+        torch.testing.assert_close(targets[first], expected)
+        assert not targets[first].requires_grad
 
 
 def test_a_teacher_of_other_classes_is_refused(

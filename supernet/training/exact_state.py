@@ -1,0 +1,175 @@
+"""Training state: a file from which a training resumes bit for bit.
+
+Everything random in a step follows from the seed and the numbers of epoch and step. So a state is the
+weights, the optimiser's moments, the running average of the weights where there is one, and how far the
+training is.
+
+The header also holds the settings that decide the weights. A training with other settings refuses the state.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from search_space.files.setting_differences import differing
+from supernet.checkpoints.header import CheckpointError, damaged
+from supernet.checkpoints.tensor_file import read_tensors, write_tensors
+
+SUPERNET_STATE = "h4h-training-3"
+PLAIN_STATE = "h4h-fine-tuning-1"
+EARLIER_FORMATS = {SUPERNET_STATE: ("h4h-training-2",)}
+"""Formats that `load` also reads: they lack some tensors of the trainer's own."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is.
+
+    Attributes:
+        epochs_done: Finished epochs.
+        steps_done: Finished steps of the current epoch.
+        tensors: Further tensors of the trainer, by name.
+    """
+
+    epochs_done: int
+    steps_done: int = 0
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ExactState:
+    """The parts of a training that its state file holds.
+
+    Attributes:
+        format: Format of the file: `SUPERNET_STATE`, or `PLAIN_STATE` for one plain network.
+        settings: Everything that decides the weights, as JSON values by a name for messages.
+        defaults: Values of the settings that a state lacks because it was written before they existed.
+        network: Trained network.
+        optimizer: Optimiser of its parameters.
+        average: Running average of its weights, or None.
+    """
+
+    format: str
+    settings: Mapping[str, Any]
+    defaults: Mapping[str, Any]
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: nn.Module | None = None
+
+    def save(self, path: Path, progress: Progress) -> None:
+        """Writes the state to `path`, whole or not at all."""
+        tensors = {f"weight.{name}": value for name, value in self.network.state_dict().items()}
+        moments = self.optimizer.state_dict()["state"]
+        for index, name in enumerate(self._parameter_names()):
+            for moment, value in moments.get(index, {}).items():
+                tensors[self._moment_key(index, name, moment)] = torch.as_tensor(value)
+        if self.average is not None:
+            tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        tensors |= progress.tensors
+        header = {
+            "format": self.format,
+            "settings": dict(self.settings),
+            "epochs_done": progress.epochs_done,
+        }
+        if self.format == SUPERNET_STATE:
+            header["steps_done"] = progress.steps_done
+        write_tensors(path, tensors, header)
+
+    def load(self, path: Path) -> Progress:
+        """Puts network, optimiser and average into the state that `save` wrote to `path`.
+
+        Raises:
+            CheckpointError: The file is absent or damaged, or belongs to a training with other settings;
+                the message names each difference.
+        """
+        tensors, header = self._read(path)
+        self._check_settings(path, _settings_in(path, header))
+        try:
+            moments = self._moments(_take(tensors, "optimizer."))
+            self.network.load_state_dict(_take(tensors, "weight."))
+            if self.average is not None:
+                self.average.load_state_dict(_take(tensors, "average."))
+            progress = Progress(header["epochs_done"], header.get("steps_done", 0), tensors)
+        except (KeyError, RuntimeError) as error:
+            raise damaged(path, error) from error
+        state = self.optimizer.state_dict()
+        state["state"] = moments
+        self.optimizer.load_state_dict(state)
+        return progress
+
+    def stored_settings(self, path: Path) -> Mapping[str, Any]:
+        """Settings of the training that wrote the state at `path`.
+
+        Raises:
+            CheckpointError: The file is absent or damaged.
+        """
+        _, header = self._read(path)
+        return _settings_in(path, header)
+
+    def _read(self, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        for earlier in EARLIER_FORMATS.get(self.format, ()):
+            with suppress(CheckpointError):
+                return read_tensors(path, earlier)
+        return read_tensors(path, self.format)
+
+    def _check_settings(self, path: Path, stored: dict[str, Any]) -> None:
+        # As JSON reads them back, so that a tuple equals a list.
+        current: dict[str, Any] = json.loads(json.dumps(dict(self.settings)))
+        stored = {name: self.defaults[name] for name in current if name in self.defaults} | stored
+        differences = [
+            f"{name} {stored.get(name)!r} -> {current.get(name)!r}"
+            for name in sorted(differing(stored, current))
+        ]
+        if differences:
+            raise CheckpointError(
+                f"{path} belongs to another training ({'; '.join(differences)}): "
+                f"repeat its settings, or choose another --out"
+            )
+
+    def _moments(self, tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+        """Moments by the parameter's number, as the optimiser has them.
+
+        Raises:
+            KeyError: A tensor belongs to no parameter.
+        """
+        numbers = {name: index for index, name in enumerate(self._parameter_names())}
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            first, second = key.split(".", 1)
+            index, moment = (
+                (numbers[second], first) if self.format == SUPERNET_STATE else (int(first), second)
+            )
+            moments.setdefault(index, {})[moment] = value
+        return moments
+
+    def _moment_key(self, index: int, name: str, moment: str) -> str:
+        return (
+            f"optimizer.{moment}.{name}" if self.format == SUPERNET_STATE else f"optimizer.{index}.{moment}"
+        )
+
+    def _parameter_names(self) -> list[str]:
+        """Names of the parameters, in the order in which the optimiser numbers them."""
+        names = {id(parameter): name for name, parameter in self.network.named_parameters()}
+        groups = self.optimizer.param_groups
+        return [names[id(parameter)] for group in groups for parameter in group["params"]]
+
+
+def _settings_in(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
+    stored = header.get("settings")
+    if not isinstance(stored, dict):
+        raise CheckpointError(f"checkpoint {path} holds no settings of a training")
+    return stored
+
+
+def _take(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Removes the tensors whose names begin with `prefix` and returns them without it."""
+    names = [name for name in tensors if name.startswith(prefix)]
+    return {name.removeprefix(prefix): tensors.pop(name) for name in names}
