@@ -1,1 +1,1 @@
-"""The shared weights: elastic layers, data, two-phase training, checkpoints, accuracy of a subnet."""
+"""Supernet: weights that all subnets of a search space share, their training, and accuracies of subnets."""

@@ -1,4 +1,4 @@
-"""Devices and number formats: what `auto` stands for."""
+"""Devices and number formats, and the meaning of `auto` on this machine."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 from search_space.errors import H4HError, UnknownNameError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
-"""What networks train and evaluate in."""
+"""Number formats for training and evaluation."""
 INT8 = "int8"
-"""What they are deployed in: 8-bit integers, simulated in float32 (see `integer_network`)."""
+"""Number format of deployment: 8-bit integers, simulated in float32 (`accuracy/int8_network.py`)."""
 SCORED_IN = {**PRECISIONS, INT8: torch.float32}
-"""What subnets can be scored in, with the dtype of their images."""
+"""Number formats that can score subnets, with the dtype of their images."""
 
 
 def resolve_device(name: str) -> torch.device:
@@ -39,9 +39,9 @@ def resolve_precision(name: str, device: torch.device, known: Mapping[str, torch
     bf16 without native instructions is emulated and slower than fp32.
 
     Args:
-        name: What the user gave.
-        device: Where to compute.
-        known: What is allowed beside ``auto``.
+        name: Name that the user gave.
+        device: Device of the computation.
+        known: Allowed names beside ``auto``.
 
     Raises:
         UnknownNameError: `name` is neither ``auto`` nor one of `known`.

@@ -1,4 +1,4 @@
-"""Soft labels made: augmented views of all training images, classified by a teacher."""
+"""Production of soft labels: a teacher classifies augmented views of all training images."""
 
 from __future__ import annotations
 
@@ -118,9 +118,9 @@ def label(
         labels = images.labels.split(BATCH)
         pixels = augmented_view(images, recipe, seed=header.seed, number=number, workers=workers)
         for batch, classes in zip(pixels, labels, strict=True):
-            found = probabilities(teacher, batch, precision=precision, device=device)
-            right += int((found.argmax(1) == classes).sum())
-            share, rank = top_classes(found, top)
+            scores = probabilities(teacher, batch, precision=precision, device=device)
+            right += int((scores.argmax(1) == classes).sum())
+            share, rank = top_classes(scores, top)
             shares.append(share)
             ranks += [] if rank is None else [rank]
     shape = (header.views, len(images), top)
