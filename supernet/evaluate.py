@@ -1,10 +1,10 @@
-"""Final report of a checkpoint: accuracy of the largest, the smallest and random subnets.
+"""Final accuracy report of a checkpoint: the largest, the smallest and random subnets.
 
     python -m supernet.data cifar10
     python -m supernet.evaluate --checkpoint runs/cifar32/checkpoint.safetensors --data data
 
-The test split is for such reports alone; a search never sees it. With `--precision int8` each subnet is
-scored in float32, too, and the drop is told for each family.
+Only such reports use the test split; a search never does. With `--precision int8`, each subnet is scored in
+float32 as well, and the report shows the accuracy loss of each family.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _print(rows: list[Row], splits: list[str], sampling: str) -> None:
 
     def values(row: Row) -> list[float]:
         both = [row.accuracy] if row.accuracy_fp32 is None else [row.accuracy_fp32, row.accuracy]
-        return [one[split] for split in splits for one in both]
+        return [accuracy[split] for split in splits for accuracy in both]
 
     for row in rows:
         cells = (row.name, row.family, str(row.conv_blocks), str(row.vit_blocks), f"{row.macs / 1e6:.2f}")
@@ -81,9 +81,9 @@ def _print_drops(drops: list[FamilyDrop], splits: list[str]) -> None:
     for split in splits:
         table.add_column(f"{split} drop, mean", justify="right")
         table.add_column("largest", justify="right")
-    for one in drops:
-        cells = [f"{value:+.2f}" for split in splits for value in (one.mean[split], one.largest[split])]
-        table.add_row(one.family, str(one.subnets), *cells)
+    for drop in drops:
+        cells = [f"{value:+.2f}" for split in splits for value in (drop.mean[split], drop.largest[split])]
+        table.add_row(drop.family, str(drop.subnets), *cells)
     print("drop from float32 to int8, in points:")
     print_wide(table)
 
@@ -95,8 +95,16 @@ def main() -> None:
     parser.add_argument(
         "--split", choices=(*SPLITS, "both"), default="both", help="images to classify (default: %(default)s)"
     )
-    parser.add_argument("--random", type=int, default=20, help="random subnets (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the random subnets (default: %(default)s)")
+    parser.add_argument(
+        "--random", type=int, default=20, metavar="N", help="number of random subnets (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="random seed of the random subnets (default: %(default)s)",
+    )
     parser.add_argument(
         "--sampling",
         choices=SAMPLINGS,
@@ -105,7 +113,9 @@ def main() -> None:
         "eight bins of multiply-accumulates (default: %(default)s)",
     )
     parser.add_argument(
-        "--precision", default="fp32", help="bf16, fp32, auto, or int8 beside fp32 (default: %(default)s)"
+        "--precision",
+        default="fp32",
+        help="number format: bf16, fp32, auto, or int8 together with fp32 (default: %(default)s)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -127,7 +137,7 @@ def main() -> None:
     splits = list(SPLITS) if arguments.split == "both" else [arguments.split]
     images = chosen_images(arguments.data, arguments.dataset, splits, supernet.space, checkpoint)
     subnets = chosen_subnets(supernet.space, arguments.random, arguments.seed, arguments.sampling)
-    found = accuracies(
+    accuracies_by_precision = accuracies(
         supernet,
         list(subnets.values()),
         images,
@@ -147,8 +157,8 @@ def main() -> None:
             vit_blocks=subnet.vit_blocks,
             macs=complexity.macs(subnet),
             params=complexity.params(subnet),
-            accuracy=of_subnet(number, found[precision]),
-            accuracy_fp32=of_subnet(number, found["fp32"]) if precision == INT8 else None,
+            accuracy=of_subnet(number, accuracies_by_precision[precision]),
+            accuracy_fp32=of_subnet(number, accuracies_by_precision["fp32"]) if precision == INT8 else None,
         )
         for number, (name, subnet) in enumerate(subnets.items())
     ]

@@ -1,12 +1,12 @@
-"""Takes a subnet out of a supernet and trains it on, as the network that ships.
+"""Extract a subnet from a supernet and fine-tune it.
 
     python -m supernet.data cifar10
     python -m supernet.finetune --subnet max --epochs 20 --out runs/largest --data data
 
-`--subnet` is `max`, `min`, or a genotype: gene indices joined by commas. The result is
-`OUT/network.safetensors` (see `extraction`), written after every epoch, and `OUT/result.json`. The same
-command again goes on after the last finished epoch, exactly. With `--epochs 0` the subnet is taken out and
-not trained.
+`--subnet` is `max`, `min`, or a genotype: gene indices separated by commas. The result is
+`OUT/network.safetensors` (`supernet.network.extraction`), written after every epoch, and `OUT/result.json`.
+Rerun the command to resume after the last finished epoch. With `--epochs 0`, the subnet is extracted and not
+trained.
 """
 
 from __future__ import annotations
@@ -54,42 +54,52 @@ HELP = TRAINING_HELP | {
 
 def make_parser() -> Parser:
     parser = Parser(
-        prog="python -m supernet.finetune", description="Take a subnet out of a supernet and train it on."
+        prog="python -m supernet.finetune", description="Extract a subnet from a supernet and fine-tune it."
     )
     add_checkpoint(parser.add_argument)
     parser.add_argument(
-        "--subnet", required=True, help="max, min, or a genotype: gene indices joined by commas"
+        "--subnet",
+        required=True,
+        help="subnet to extract: max, min, or a genotype (gene indices separated by commas)",
     )
     add_data(parser.add_argument, DEFAULT_DATA)
     parser.add_argument(
         "--split",
         choices=(*SPLITS, "both"),
         default="both",
-        help="images to report on (default: %(default)s)",
+        help="images of the accuracy report (default: %(default)s)",
     )
     parser.add_argument(
-        "--workers", type=int, help="processes that read image files (default: as many as cores, 16 at most)"
+        "--workers",
+        type=int,
+        metavar="N",
+        help="number of processes that read image files (default: one per core, 16 at most)",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, help="folder of the result and of the state to go on from"
+        "--out", type=Path, required=True, metavar="DIR", help="output folder; a state in it is resumed"
     )
     parser.add_argument(
         "--soft-labels",
         type=Path,
         metavar="FILE",
-        help="stored soft labels (supernet.label) that replace the labels",
+        help="file of stored soft labels (supernet.label) that replace the labels",
     )
     parser.add_argument(
-        "--fold-batch-norm", action="store_true", help="write the network with batch norm folded"
+        "--fold-batch-norm",
+        action="store_true",
+        help="fold batch norm into the weights of the written network",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     parser.add_argument(
         "--epochs",
         type=int,
         default=20,
-        help="passes over the training images; 0 only takes the subnet out (default: %(default)s)",
+        metavar="N",
+        help="epochs; 0 only extracts the subnet (default: %(default)s)",
     )
-    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate (default: %(default)s)")
+    parser.add_argument(
+        "--rate", type=float, default=1e-3, metavar="FLOAT", help="peak learning rate (default: %(default)s)"
+    )
     add_settings(parser.add_argument, PLAIN_SETTINGS, HELP, {})
     return parser
 

@@ -1,11 +1,11 @@
-"""Trains a supernet by a recipe.
+"""Train a supernet by a recipe.
 
     python -m supernet.data cifar10
     python -m supernet.train --recipe two_phase --space cifar32 --out runs/cifar32
     torchrun --nproc-per-node 8 -m supernet.train --out runs/cifar32   # on 8 GPUs
 
-The same command again goes on where the last one was stopped or killed, exactly. The result is
-`OUT/checkpoint.safetensors`, written after every epoch; `OUT/log.jsonl` has a line for each.
+Rerun the command to resume, even after a kill: the result is identical to an uninterrupted run. The result is
+`OUT/checkpoint.safetensors`, written after every epoch. `OUT/log.jsonl` has one line per epoch.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _list_of(kind: type[T]) -> Callable[[str], list[T]]:
             return [kind(part) for part in text.split(",")]
         except ValueError:
             raise ArgumentTypeError(
-                f"must be numbers joined by commas, one for each phase, but got {text!r}"
+                f"must be numbers separated by commas, one per phase, but got {text!r}"
             ) from None
 
     return read
@@ -66,7 +66,7 @@ def _names_of(known: Sequence[str]) -> Callable[[str], list[str]]:
 def make_parser() -> Parser:
     parser = Parser(
         prog="python -m supernet.train",
-        description="Train a supernet by a recipe. Flags of the recipe override its file.",
+        description="Train a supernet by a recipe. Recipe options override the recipe file.",
     )
     parser.add_argument(
         "--space", default="cifar32", help="search space: a name or a YAML file (default: %(default)s)"
@@ -76,51 +76,55 @@ def make_parser() -> Parser:
         "--split-seed",
         type=int,
         metavar="S",
-        help="draws the images held out for the search (default: 0; CIFAR-10 holds out its last 5,000)",
+        help="random seed of the search split (default: 0; CIFAR-10 holds out its last 5,000 images)",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, help="folder of the result and of the state to go on from"
+        "--out", type=Path, required=True, metavar="DIR", help="output folder; a state in it is resumed"
     )
     parser.add_argument(
         "--recipe",
         default="two_phase",
-        help=f"{', '.join(known_recipes())}, or a YAML file (default: %(default)s)",
+        metavar="NAME",
+        help=f"recipe: {', '.join(known_recipes())}, or a YAML file (default: %(default)s)",
     )
     parser.add_argument(
         "--from",
         dest="start",
         type=locate_checkpoint,
         metavar="CHECKPOINT",
-        help="weights to start from: a file, or the name of shipped ones (default: random ones)",
+        help="initial weights: a checkpoint file, or the name of a shipped one (default: random weights)",
     )
     parser.add_argument(
         "--teacher",
         type=locate_checkpoint,
         metavar="CHECKPOINT",
-        help="supernet whose largest subnet teaches the largest subnet, in place of the labels",
+        help="checkpoint whose largest subnet replaces the labels as the teacher of the largest subnet",
     )
 
     parser.add_argument(
         "--soft-labels",
         type=Path,
         metavar="FILE",
-        help="stored soft labels (supernet.label) that teach all subnets, in place of the labels",
+        help="file of stored soft labels (supernet.label) that replace the labels for all subnets",
     )
 
-    machine = parser.add_argument_group("machine and log (nothing that changes the result, but for rounding)")
+    machine = parser.add_argument_group("machine and log (no effect on the result beyond rounding)")
     machine.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     machine.add_argument(
-        "--compile", action="store_true", help="torch.compile for the largest and the smallest subnet"
+        "--compile", action="store_true", help="use torch.compile for the largest and the smallest subnet"
     )
     machine.add_argument(
-        "--workers", type=int, help="processes that read image files (default: as many as cores, 16 at most)"
+        "--workers",
+        type=int,
+        metavar="N",
+        help="number of processes that read image files (default: one per core, 16 at most)",
     )
     machine.add_argument(
         "--save-every",
         type=float,
         default=10.0,
         metavar="MINUTES",
-        help="how often the state is written within an epoch (default: %(default)s)",
+        help="time between two states within an epoch (default: %(default)s)",
     )
 
     machine.add_argument(
@@ -128,30 +132,31 @@ def make_parser() -> Parser:
         type=int,
         default=0,
         metavar="EPOCHS",
-        help="how often gradient conflict between subnets is measured and logged; 0: never (default)",
+        help="epochs between two measurements of gradient conflict in the log; 0 disables them (default: 0)",
     )
 
-    phases = parser.add_argument_group("phases of the recipe (one value, or one for each phase: 25,30)")
-    phases.add_argument("--epochs", type=_list_of(int), help="passes over the images")
-    phases.add_argument("--rate", type=_list_of(float), help="peak learning rate")
+    phases = parser.add_argument_group("phases of the recipe (one value, or one per phase: 25,30)")
+    phases.add_argument("--epochs", type=_list_of(int), metavar="N", help="epochs")
+    phases.add_argument("--rate", type=_list_of(float), metavar="FLOAT", help="peak learning rate")
     phases.add_argument(
         "--random-subnets",
         type=_list_of(int),
-        help="random subnets per step, beside the largest and the smallest",
+        metavar="N",
+        help="random subnets per step, in addition to the largest and the smallest",
     )
     phases.add_argument(
         "--sampling",
         type=_names_of(PHASE_SAMPLINGS),
         metavar="NAME",
-        help=f"how random subnets are drawn: {', '.join(PHASE_SAMPLINGS)}",
+        help=f"sampling of the random subnets: {', '.join(PHASE_SAMPLINGS)}",
     )
     phases.add_argument(
         "--largest-every",
         type=_list_of(int),
         metavar="N",
-        help="train the largest subnet every N steps; in between, soft labels or the running average teach",
+        help="steps per training of the largest subnet; soft labels or the running average teach in between",
     )
-    phases.add_argument("--cnn", choices=CNN_MODES, help="what the last phase does to the CNN's weights")
+    phases.add_argument("--cnn", choices=CNN_MODES, help="training of the CNN's weights in the last phase")
 
     settings = parser.add_argument_group(
         "recipe settings (default: those of the recipe file, else the value in brackets)"
@@ -161,10 +166,10 @@ def make_parser() -> Parser:
 
 
 def make_recipe(arguments: Namespace) -> Recipe:
-    """The recipe that `arguments` name, with what they override.
+    """The recipe of the command line: a recipe file with its overrides.
 
     Raises:
-        H4HError: It cannot be read, or a value is out of range.
+        H4HError: The file cannot be read, or a value is out of range.
     """
     recipe = load_recipe(arguments.recipe)
     values = vars(arguments)
@@ -196,7 +201,7 @@ def main() -> None:
         except H4HError:
             if world.rank == 0:
                 raise
-            # Once is enough.
+            # Rank 0 reports the error.
             raise SystemExit(2) from None
 
 

@@ -1,7 +1,7 @@
-"""A subnet in 8-bit integers, as an NPU and compute-in-memory macros run it.
+"""Subnets in 8-bit integers, as an NPU and compute-in-memory macros run them.
 
-Each part computes what its form in `blocks.py` computes, but every tensor that a deployed graph stores is on
-a grid of integers (`quantisation.py`). Which tensors those are follows the graph that
+Each part computes the same function as in `network/blocks.py`, but every tensor that a deployed graph stores
+lies on a grid of integers (`int8_grids.py`). The stored tensors are those of the graph that
 `objectives.hardware.vela_compiler.tflite` compiles:
 
 | op | stored |
@@ -18,8 +18,8 @@ a grid of integers (`quantisation.py`). Which tensors those are follows the grap
 | mean over the map | on the grid of its input, as average pooling has it |
 | classifier | class scores, so that two classes may tie: the first one wins |
 
-Layer norm in nine operators, each with an 8-bit result, as a compiler without a kernel for it does, would
-lose more than is shown here.
+A compiler without a kernel for layer norm splits it into nine operators, each with an 8-bit result. That
+would lose more accuracy than this model shows.
 """
 
 from __future__ import annotations
@@ -57,36 +57,36 @@ MakeWeights = Callable[[], tuple[Tensor, Tensor]]
 
 
 class Stored(NamedTuple):
-    """A tensor as memory holds it.
+    """A tensor in its stored form.
 
     Attributes:
-        values: Whole numbers, zero point taken away; any numbers while ranges are observed.
-        scale: What 1 stands for.
+        values: Whole numbers without zero point; any numbers while ranges are observed.
+        scale: Real value of 1.
     """
 
     values: Tensor
     scale: float
 
     def real(self) -> Tensor:
-        """What it stands for; a copy."""
+        """The real values; a copy."""
         return self.values * self.scale
 
 
 class Numbers(Protocol):
-    """What the numbers of a network are. Names are those of tensors, unique within a subnet."""
+    """Number format of a network. Names are those of tensors, unique within a subnet."""
 
     folded: Folded
 
     def weights(self, name: str, make: MakeWeights, scale: float) -> Weights:
-        """Weights and bias that `make` gives, for inputs of that `scale`; made once."""
+        """Weights and bias from `make`, for inputs of that `scale`; made once per name."""
 
     def stored(
         self, name: str, values: Tensor, step: Tensor | float = 1.0, *, clamp: Limits | None = None
     ) -> Stored:
-        """`values` times `step`, held between `clamp`, as memory holds it; overwrites `values`."""
+        """`values` times `step`, clamped, in stored form; overwrites `values`."""
 
     def constant(self, name: str, values: Tensor) -> Tensor:
-        """What a trained tensor stands for once it is stored."""
+        """Real values of a trained tensor after rounding to its grid."""
 
     def pooled(self, x: Stored) -> Stored:
         """``(n, c, h, w)`` -> mean over the map, ``(n, c)``."""
@@ -96,10 +96,10 @@ class Numbers(Protocol):
 
 
 class Observed:
-    """Leaves all numbers as they are, so that every step is 1, and records the range of each stored tensor.
+    """Full precision (every step is 1) that records the range of each stored tensor.
 
     Args:
-        folded: Batch norm.
+        folded: Statistics of batch norm, folded into the layers.
     """
 
     def __init__(self, folded: Folded) -> None:
@@ -123,10 +123,10 @@ class Observed:
     ) -> Stored:
         if clamp is not None:
             values.clamp_(*clamp)
-        # No tensors, as many small ones that stay between large ones that go would fragment memory.
+        # Floats and not tensors: many small tensors between large ones would fragment memory.
         least, most = map(float, values.aminmax())
         before = self._ranges.get(name, (least, most))
-        # NumPy's keep a NaN, Python's lose it.
+        # NumPy's minimum and maximum keep a NaN, Python's lose it.
         self._ranges[name] = float(np.minimum(before[0], least)), float(np.maximum(before[1], most))
         return Stored(values, 1.0)
 
@@ -140,7 +140,7 @@ class Observed:
         return Stored(values, 1.0)
 
     def result(self, *, bits: int = BITS) -> Integers:
-        """Numbers in integers, on grids for the ranges recorded."""
+        """Integers on grids that cover the recorded ranges."""
         grids = {name: activation_grid(*limits, bits=bits) for name, limits in self._ranges.items()}
         return Integers(self.folded, grids, bits=bits)
 
@@ -149,9 +149,9 @@ class Integers:
     """All numbers on grids of integers.
 
     Args:
-        folded: Batch norm.
-        grids: Of each stored tensor, by its name.
-        bits: Of weights and activations.
+        folded: Statistics of batch norm, folded into the layers.
+        grids: Grid of each stored tensor, by its name.
+        bits: Bits of weights and activations.
     """
 
     def __init__(self, folded: Folded, grids: Mapping[str, Grid], *, bits: int = BITS) -> None:
@@ -191,7 +191,7 @@ def run(part: Part, x: Stored, numbers: Numbers) -> Stored:
     place, layer, form = part.place, part.layer, part.form
     match form, layer:
         case int(), None:
-            # A copy where the size is right already, as `stored` overwrites.
+            # A copy if the size is already right, since `stored` overwrites.
             image = x.real() if x.values.shape[-1] == form else resized(x.values, form)
             return numbers.stored(place, image)
         case Stem(), Supernet():
@@ -220,7 +220,7 @@ def convolution(
     numbers: Numbers,
     clamp: Limits | None = None,
 ) -> Stored:
-    """Convolution in the form with `form` output channels or that kernel, batch norm folded into it."""
+    """Convolution with `form` output channels, or of that kernel, with batch norm folded into it."""
 
     def made() -> tuple[Tensor, Tensor]:
         kernel = layer.form(x.values.shape[1], form)

@@ -1,4 +1,4 @@
-"""Folders of images, one folder to a class: small ones decoded once and kept, large ones read on the fly.
+"""Image folders, one folder per class: small data sets are decoded once and cached, large ones on the fly.
 
 `torchvision.datasets.ImageFolder` finds the images. They become squares as is usual for ImageNet: the short
 side is resized and the centre cut out. A network of `s` pixels sees the centre `s` of squares of ``8/7 s``
@@ -214,17 +214,17 @@ def list_folder(folder: Path) -> Listing:
     from torchvision.datasets import ImageFolder
 
     try:
-        found = ImageFolder(folder)
+        listing = ImageFolder(folder)
     except (OSError, ValueError) as error:
         raise DatasetError(
             f"{folder} must hold a folder of images for each class, but: {_line(error)}"
         ) from error
-    if len(found.classes) < 2:
+    if len(listing.classes) < 2:
         raise DatasetError(
-            f"{folder} holds one class, {found.classes[0]!r}: there must be a folder for each of at least 2"
+            f"{folder} holds one class, {listing.classes[0]!r}: there must be a folder for each of at least 2"
         )
-    paths = tuple(path for path, _ in found.samples)
-    return Listing(folder, paths, torch.tensor(found.targets), tuple(found.classes))
+    paths = tuple(path for path, _ in listing.samples)
+    return Listing(folder, paths, torch.tensor(listing.targets), tuple(listing.classes))
 
 
 def _kept(files: ImageFiles, listing: Listing, side: int) -> LabelledImages:

@@ -1,4 +1,4 @@
-"""Multi-head attention, with a backward that is fast on CPUs, too.
+"""CPU kernels: attention and depthwise convolution with fast gradients, convolution fused with ReLU6.
 
 torch's fused kernel has the fastest forward pass in float32. On CPUs its backward pass takes up to 10 times
 as long as that of the two products written out, for maps of the usual sizes
@@ -19,11 +19,11 @@ from torch.nn import functional as F
 from supernet.network.number_formats import is_bf16_native, is_widened
 
 MOST_WRITTEN_OUT = 196
-"""Tokens. The fused kernel is twice as fast as the products at 256, as their scores leave the caches."""
+"""Maximum tokens. At 256, the fused kernel is twice as fast as the products, as scores leave the caches."""
 
 
 def is_written_out(tokens: int, dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether attention without gradient holds its scores."""
+    """Whether attention without gradient keeps its scores in memory."""
     is_native_bf16 = dtype is torch.bfloat16 and is_bf16_native(device)
     return device.type == "cpu" and is_native_bf16 and tokens <= MOST_WRITTEN_OUT
 
@@ -49,7 +49,7 @@ def depthwise(x: Tensor, weight: Tensor, stride: int, bias: Tensor | None = None
         x: ``(n, c, h, w)``; channels_last is fastest.
         weight: ``(c, 1, k, k)`` with odd `k`, of `x`'s dtype.
         stride: 1 or 2.
-        bias: ``(c,)``, where no gradient is wanted.
+        bias: ``(c,)``; only without gradients.
 
     Returns:
         ``(n, c, ceil(h / stride), ceil(w / stride))``.

@@ -1,7 +1,7 @@
 """Elastic layers: each holds the weights of its largest form and computes with the leading part of them.
 
-All compute in the dtype of their input; weights are kept in float32 and cast as they are used.
-Slicing the leading channels is that of slimmable networks and once-for-all (ICLR 2020).
+All layers compute in the dtype of their input. Weights are stored in float32 and cast when used. Slicing the
+leading channels follows slimmable networks and once-for-all (ICLR 2020).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A subnet taken out of the supernet: an ordinary network with copies of its slices, to train on and to ship.
+"""Extraction of a subnet as a plain network with copies of its weights, and the file format of such networks.
 
     network = extract(supernet, subnet, one_subnet.record_statistics(supernet, subnet, images))
     save_extracted(Path("network.safetensors"), folded(network), space=supernet.space)

@@ -1,8 +1,8 @@
-"""Devices and number formats: what `auto` stands for, and bf16 on CPUs that cannot multiply it.
+"""Devices and number formats: the meaning of `auto`, and bf16 on CPUs that cannot multiply it.
 
 torch computes bf16 convolutions on such a CPU with reference kernels that are far slower than those in
-float32 (`benchmarks/cpu_kernels.py`). Layers of the supernet compute their products in float32 there and
-round the result to bf16, which is what native instructions do but for the order of their sums.
+float32 (`benchmarks/supernet/cpu_kernels.py`). Layers of the supernet compute their products in float32
+there and round the result to bf16, as native instructions do apart from the order of their sums.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import torch
 from search_space.errors import H4HError, UnknownNameError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
-"""What networks train and evaluate in."""
+"""Number formats for training and evaluation."""
 INT8 = "int8"
-"""What they are deployed in: 8-bit integers, simulated in float32 (see `integer_network`)."""
+"""Number format of deployment: 8-bit integers, simulated in float32 (`accuracy/int8_network.py`)."""
 SCORED_IN = {**PRECISIONS, INT8: torch.float32}
-"""What subnets can be scored in, with the dtype of their images."""
+"""Number formats that can score subnets, with the dtype of their images."""
 EMULATED, EMULATED_PLAIN = 1.4, 11
 """Time in emulated bf16 over that in float32, for supernets and for the training of plain networks
-(`benchmarks/cpu_kernels.py`)."""
+(`benchmarks/supernet/cpu_kernels.py`)."""
 _LIMITS_WITHOUT_BF16 = ("AVX512_CORE", "AVX512_CORE_VNNI")
 """Values of ``ONEDNN_MAX_CPU_ISA`` with AVX-512 but without bf16."""
 
@@ -112,9 +112,9 @@ def resolve_precision(name: str, device: torch.device, known: Mapping[str, torch
     bf16 without native instructions is emulated and slower than fp32, see `emulation_warning`.
 
     Args:
-        name: What the user gave.
-        device: Where to compute.
-        known: What is allowed beside ``auto``.
+        name: Name that the user gave.
+        device: Device of the computation.
+        known: Allowed names beside ``auto``.
 
     Raises:
         UnknownNameError: `name` is neither ``auto`` nor one of `known`.

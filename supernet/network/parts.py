@@ -1,7 +1,7 @@
-"""A subnet's computation as a chain of parts, so that subnets which begin alike can share their beginnings.
+"""Parts of a subnet's computation, which subnets with a common beginning share.
 
-Two subnets of one supernet whose first parts are equal compute the same values up to there. One after the
-other the parts compute what `Supernet.forward` computes in evaluation.
+Two subnets of one supernet whose first parts are equal compute the same values up to there. All parts in
+order compute the same as `Supernet.forward` in evaluation mode.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ Run = Callable[[Tensor, Normalisation], Tensor]
 
 @dataclass(frozen=True)
 class Part:
-    """One step of a subnet's computation. Parts of one supernet are equal if they do the same.
+    """One step of a subnet's computation. Parts of one supernet are equal if they compute the same.
 
     Attributes:
-        place: Where in the supernet it stands.
-        form: Which form it takes there.
-        layer: What computes it; None for resizing.
-        run: Computes it.
+        place: Place in the supernet, such as ``stage1.conv0``.
+        form: Form of the layer: resolution, stem, block or head; None for the position embedding.
+        layer: Module with the weights; None for resizing.
+        run: Computes the part.
         macs: Multiply-accumulates of one image.
-        output: Numbers of one image that it hands on.
-        working: Most numbers of one image alive while it runs, its input and output included; a float32
+        output: Numbers of one image in the output.
+        working: Maximum numbers of one image alive while the part runs, input and output included. A float32
             copy of a number in bf16 counts as two.
-        params: Trained numbers.
+        params: Number of parameters.
     """
 
     place: str
@@ -57,9 +57,9 @@ def parts(
     """The parts of `subnet` in order, from images ``(n, 3, s, s)`` to logits ``(n, classes)``.
 
     Args:
-        supernet: The weights.
-        subnet: A member of its space.
-        keeps_scores: Whether attention holds its scores, as it does without a fused kernel.
+        supernet: Source of the weights.
+        subnet: A member of its search space.
+        keeps_scores: Whether attention keeps its scores in memory, as without a fused kernel.
         widened: Whether products are computed in float32 copies (see `number_formats.is_widened`).
     """
     side, stem, head = subnet.sides[0], subnet.stem, subnet.head

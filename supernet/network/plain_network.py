@@ -1,7 +1,7 @@
-"""One network of a search space as an ordinary torch module: no elastic layers, no choices left.
+"""Plain network: one subnet as an ordinary torch module, without elastic layers.
 
-Made of torch's own layers alone, so that it trains, compiles and exports like any other network.
-`extraction` fills it with a supernet's weights.
+It consists of torch's own layers, so that it trains, compiles and exports like any other network.
+`extraction` fills it with the weights of a supernet.
 """
 
 from __future__ import annotations

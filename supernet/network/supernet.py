@@ -1,4 +1,4 @@
-"""The supernet: one set of weights that every subnet of a search space shares."""
+"""Supernet: one set of weights that all subnets of a search space share."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Supernet(nn.Module):
         torch.Size([2, 10])
 
     Args:
-        space: The search space whose subnets it computes.
+        space: Search space of its subnets.
     """
 
     def __init__(self, space: Space) -> None:
@@ -65,8 +65,8 @@ class Supernet(nn.Module):
             images: ``(n, 3, s, s)``, normalised; resized (bilinear, antialiased) where `s` is not the
                 subnet's resolution.
             subnet: A member of the supernet's space.
-            normalise: Where batch norm takes its statistics from; the batch, unless told.
-            residual: How a block's branch joins what it started from; their sum, unless told.
+            normalise: Source of the batch-norm statistics (default: the batch).
+            residual: Joins a residual branch with its input (default: addition).
 
         Returns:
             Logits ``(n, classes)``.
@@ -86,7 +86,7 @@ class Supernet(nn.Module):
 
     def classify(self, x: Tensor, head: Head, normalise: Normalisation) -> Tensor:
         """``(n, in_width, h, w)`` -> ``(n, classes)``."""
-        # Not `activated`, which hides a NaN: what went wrong before shall be seen in the class scores.
+        # Not `activated`, which may hide a NaN: the class scores must show it.
         x = F.relu6(normalised(self.head, self.head_norm, x, head.width, normalise))
         logits: Tensor = self.classifier(x.mean((2, 3)), head.classes)
         return logits

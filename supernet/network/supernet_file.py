@@ -1,4 +1,4 @@
-"""Supernet checkpoints: float16 safetensors whose header holds the search space. No pickles."""
+"""Supernet checkpoints: float16 safetensors files with the search space in the header."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def save_checkpoint(path: Path, supernet: Supernet, data: Mapping[str, str] | No
     """Writes the weights in float16, with the search space in the header.
 
     Args:
-        path: The file.
-        supernet: What to write.
+        path: File to write.
+        supernet: Supernet to write.
         data: Training data, as `supernet.images.data_sets.ImageData.recorded` describes it. A search on the
             same images then holds out those that training held out.
     """
@@ -63,14 +63,15 @@ def load(checkpoint: str | Path) -> Supernet:
 
 
 def load_checkpoint(path: Path, space: Space | None = None) -> Supernet:
-    """The supernet of a checkpoint, its weights in float32.
+    """Reads the supernet of a checkpoint, weights in float32.
 
     Args:
         path: File that `save_checkpoint` wrote.
-        space: The space that it must be of, if one is expected.
+        space: Expected search space, or None for any.
 
     Raises:
-        CheckpointError: The file is absent, damaged, not finite, or of another space.
+        CheckpointError: The file is absent or damaged, holds values that are not finite, or has another
+            space.
     """
     tensors, _ = read_tensors(path, FORMAT)
     stored = stored_space(path)

@@ -1,4 +1,4 @@
-"""Training batches: which images, in which order, changed how. All of it follows from seed, epoch and step.
+"""Deterministic training batches: order and augmentation depend only on seed, epoch and step.
 
 So training goes on from any step, and does not depend on the number of processes or of data loader workers.
 """

@@ -1,4 +1,4 @@
-"""Gradient projection of NASViT (ICLR 2022): where the others conflict with the largest subnet, they win."""
+"""Gradient projection of NASViT (ICLR 2022): resolves conflicts in favour of the smaller subnets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Soft labels made: augmented views of all training images, classified by a teacher."""
+"""Production of soft labels: a teacher classifies augmented views of all training images."""
 
 from __future__ import annotations
 
@@ -128,11 +128,11 @@ def label(
         labels = images.labels.split(BATCH)  # type: ignore[no-untyped-call]
         pixels = augmented_view(images, recipe, seed=header.seed, number=number, workers=workers)
         for batch, classes in zip(pixels, labels, strict=True):
-            found = probabilities(
+            scores = probabilities(
                 teacher, batch, mirrored=header.mirrored, precision=precision, device=device
             )
-            right += int((found.argmax(1) == classes).sum())
-            share, rank = top_classes(found, top)
+            right += int((scores.argmax(1) == classes).sum())
+            share, rank = top_classes(scores, top)
             shares.append(share)
             ranks += [] if rank is None else [rank]
     shape = (header.views, len(images), top)

@@ -1,4 +1,4 @@
-"""Phases of training: which part of the space each trains, with which rate, on which subnets.
+"""Training phases: part of the search space, learning rate, and sampling of each phase.
 
 H4H (ASP-DAC 2025) trains a hybrid supernet in two: first with all transformer blocks removed, then the
 whole space from those weights. The transformer blocks' layer scale starts near zero, so the second phase

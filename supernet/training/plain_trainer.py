@@ -1,7 +1,6 @@
-"""Training of one plain network: from a supernet's slices, or from the start of a fresh supernet.
+"""Training of one plain network, such as a subnet extracted from a supernet, with exact resume.
 
-As in `training`, everything random in an epoch comes from the seed and the epoch's number, so a state is only
-the weights, the running statistics, the optimiser's moments and the number of epochs done.
+Everything random in an epoch follows from the seed and the number of the epoch (see `exact_state`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Recipes: everything that decides the trained weights but the images, as a YAML file.
+"""Training recipes: YAML files with everything but the images that decides the trained weights.
 
-`python -m supernet.train --recipe NAME` takes one of `supernet/recipes/`, or a user's own by its path.
+`python -m supernet.train --recipe NAME` takes one of `supernet/recipes/`, or the path of your own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Training of a supernet: the step, the epoch, and a state from which training goes on exactly.
+"""Training of a supernet: step, epoch, and exact resume.
 
-Everything random in a step comes from the seed and the numbers of epoch and step, so a state is only the
-weights, the optimiser's moments, the running average and how far training is.
+Everything random in a step follows from the seed and the numbers of epoch and step (see `exact_state`).
 """
 
 from __future__ import annotations

@@ -59,10 +59,10 @@ def test_measurements_are_read_and_epochs_without_skipped(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no measurement of conflict"),
-        ('{"epoch": 1, "phase": "cnn"}\n', "holds no measurement of conflict"),
-        ('{"epoch": 1, "pha', "line 1: is no record of an epoch"),
-        ("3\n", "line 1: is no record of an epoch"),
+        ("", "holds no measurement of gradient conflict"),
+        ('{"epoch": 1, "phase": "cnn"}\n', "holds no measurement of gradient conflict"),
+        ('{"epoch": 1, "pha', "line 1: not a record of an epoch"),
+        ("3\n", "line 1: not a record of an epoch"),
         (
             '{"epoch": 1, "phase": "cnn", "conflict": {"subnets": 2}}\n',
             "line 1: batches: this key is missing",

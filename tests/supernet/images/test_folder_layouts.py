@@ -30,7 +30,7 @@ def test_one_data_set_is_recognised(folder: str, name: str, tmp_path: Path) -> N
 def test_of_several_one_must_be_named(tmp_path: Path) -> None:
     (tmp_path / "cifar-10-batches-py").mkdir()
     (tmp_path / "cifar-100-python").mkdir()
-    with pytest.raises(DatasetError, match="holds cifar10 and cifar100: name one by --dataset"):
+    with pytest.raises(DatasetError, match="holds cifar10 and cifar100: choose one with --dataset"):
         recognised(tmp_path)
     assert recognised(tmp_path, "cifar100") == "cifar100"
 
