@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from objectives.hardware.parts.cim import Cim, Digital, InArray, NearMemory
-from objectives.hardware.parts.memory_and_area import Area, Memory
+from objectives.hardware.parts.memory_and_area import Memory, PartAreas
 from objectives.hardware.parts.noc import Noc
 from objectives.hardware.parts.npu import Npu
 from objectives.hardware.parts.sourced_number import Section, Unit
@@ -171,7 +171,7 @@ def test_soc_file() -> None:
             (NearMemory, "cim"),
             (InArray, "cim"),
         ),
-        *((Digital, "digital"), (Area, "area")),
+        *((Digital, "digital"), (PartAreas, "area")),
     )
     for section, name in sections:
         expected |= dict(numbers_of(section, name))
