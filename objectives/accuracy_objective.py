@@ -31,7 +31,7 @@ from supernet.network.supernet_file import load_checkpoint
 
 VERSION = "2"
 """Changes whenever the same weights and images may give another accuracy."""
-BF16_VERSION = "2"
+BF16_VERSION = "3"
 """Changes whenever values in bf16, and only these, may differ."""
 
 
@@ -186,7 +186,7 @@ class Accuracy:
 
     def _correct(self, subnets: Sequence[Subnet], start: int, stops: Stops | None) -> list[torch.Tensor]:
         """`right` of subnets that are measured together; `start` is the place of the first in the batch."""
-        calibrated = shared_oracle.calibrated(
+        calibrated = shared_oracle.calibrate(
             self._supernet,
             subnets,
             self._calibration,

@@ -46,7 +46,7 @@ from search_space.subnet import (
 
 
 @dataclass(frozen=True)
-class _Switch:
+class Switch:
     """A gene whose options make other genes inactive.
 
     Attributes:
@@ -129,14 +129,14 @@ class Space(Document):
         return active
 
     @cached_property
-    def _switches(self) -> tuple[_Switch, ...]:
+    def _switches(self) -> tuple[Switch, ...]:
         switches = []
         for number, stage in enumerate(self.stages, start=1):
             name = f"stage{number}"
             options_of_mbconv = self._genes_named(f"{name}.downsampling.")
             kinds = stage.downsampling.kind
             switches.append(
-                _Switch(
+                Switch(
                     self._position[f"{name}.downsampling"],
                     tuple(() if kind == MBCONV else options_of_mbconv for kind in kinds),
                 )
@@ -145,7 +145,7 @@ class Space(Document):
                 depths = stage.depths(kind)
                 absent = [range(depth + 1, max(depths) + 1) for depth in depths]
                 switches.append(
-                    _Switch(
+                    Switch(
                         self._position[f"{name}.{kind}_depth"],
                         tuple(
                             self._genes_named(*(f"{name}.{kind}{place}." for place in places))

@@ -18,7 +18,15 @@ from rich.console import Console
 
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
-from studies.analysis.test_scores import ACCURACY, CONFIDENCE, Plan, Score, agreement, check, score
+from studies.analysis.held_out_scores import (
+    ACCURACY,
+    CONFIDENCE,
+    HeldOutScore,
+    ValidationPlan,
+    agreement,
+    plan_validation,
+    score_front,
+)
 from studies.presentation.plain_records import evaluation_record
 from studies.presentation.text_table import front_table
 from studies.storage.named_study import add_database
@@ -51,7 +59,7 @@ def parser() -> Parser:
     return result
 
 
-def record(plan: Plan, scores: Sequence[Score]) -> dict[str, Any]:
+def record(plan: ValidationPlan, scores: Sequence[HeldOutScore]) -> dict[str, Any]:
     """The scores as plain data for JSON."""
     order = agreement(scores)
     return {
@@ -81,7 +89,7 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def print_scores(plan: Plan, scores: Sequence[Score], *, is_complete: bool) -> None:
+def print_scores(plan: ValidationPlan, scores: Sequence[HeldOutScore], *, is_complete: bool) -> None:
     """Prints the table of scores, and how search and test agree."""
     which = "subnets" if is_complete else "subnets of the front"
     print(
@@ -108,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         H4HError: The study, its checkpoint or the images are missing, damaged or do not belong together.
     """
     options = parser().parse_args(arguments)
-    plan = check(
+    plan = plan_validation(
         options.db,
         options.study,
         checkpoint=options.checkpoint,
@@ -117,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         device=options.device,
         is_complete=options.all,
     )
-    scores = score(plan, Console(stderr=True))
+    scores = score_front(plan, Console(stderr=True))
     if options.json:
         print(json.dumps(record(plan, scores), allow_nan=False))
     else:

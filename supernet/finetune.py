@@ -34,21 +34,21 @@ from supernet.network.extraction import extract, folded, save_extracted
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import resolve_device, resolve_precision
 from supernet.network.supernet_file import load_checkpoint
-from supernet.training.plain_run import SETTINGS, add_settings, train_to_the_end
+from supernet.training.plain_run import PLAIN_SETTINGS, train_to_the_end
 from supernet.training.plain_trainer import FineTuning, make_recipe, top1
 from supernet.training.run_folder import STATE
 from supernet.training.settings import HELP as TRAINING_HELP
-from supernet.training.settings import reading_processes
+from supernet.training.settings import add_settings, reading_processes
 from supernet.training.soft_labels import fitting_soft_labels
 
 NETWORK = "network.safetensors"
 RESULT = "result.json"
 
 HELP = TRAINING_HELP | {
-    "seed": "of order and augmentation",
-    "batch": "images per step",
-    "warm_up_epochs": "epochs of warm-up",
-    "label_smoothing": "of the targets",
+    "seed": "random seed of image order and augmentation",
+    "batch": "batch size",
+    "warm_up_epochs": "warm-up epochs",
+    "label_smoothing": "label smoothing of the targets",
 }
 
 
@@ -90,7 +90,7 @@ def make_parser() -> Parser:
         help="passes over the training images; 0 only takes the subnet out (default: %(default)s)",
     )
     parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate (default: %(default)s)")
-    add_settings(parser, HELP)
+    add_settings(parser.add_argument, PLAIN_SETTINGS, HELP, {})
     return parser
 
 
@@ -106,7 +106,7 @@ def main() -> None:
         )
     keep_freed_memory()
     device = resolve_device(arguments.device)
-    values = {field.name: getattr(arguments, field.name) for field in SETTINGS}
+    values = {field.name: getattr(arguments, field.name) for field in PLAIN_SETTINGS}
     # Without epochs there is no phase to train, but bad values are told all the same.
     recipe = make_recipe(epochs=arguments.epochs or 1, rate=arguments.rate, **values)
     resolve_precision(recipe.precision, device)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -27,13 +28,22 @@ from supernet.images.labelled_images import Images, loaded, normalised
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import resolve_device, resolve_precision
 from supernet.network.teacher_network import LEAST_SIDE, TeacherNetwork, save_teacher, whitening_kernels
-from supernet.training.plain_run import SETTINGS, add_settings, train_to_the_end
+from supernet.training.plain_run import PLAIN_SETTINGS, train_to_the_end
 from supernet.training.plain_trainer import FineTuning, make_recipe, top1
 from supernet.training.run_folder import STATE
-from supernet.training.settings import HELP, reading_processes
+from supernet.training.settings import HELP, add_settings, reading_processes
 
 TEACHER = "teacher.safetensors"
 RESULT = "result.json"
+DEFAULTS: dict[str, Any] = {
+    "batch": 256,
+    "optimizer": "sgd",
+    "momentum": 0.85,
+    "weight_decay": 1.3e-3,
+    "clip": 0.0,
+    "warm_up_epochs": 2.0,
+}
+"""Settings whose defaults differ from those of a recipe."""
 WHITENED_BY = 5_000
 """Training images whose patches decide the first layer."""
 
@@ -65,17 +75,11 @@ def make_parser() -> Parser:
         "--epochs", type=int, default=15, help="passes over the training images (default: %(default)s)"
     )
     parser.add_argument("--rate", type=float, default=0.4, help="peak learning rate (default: %(default)s)")
-    add_settings(
-        parser,
-        HELP
-        | {"label_smoothing": "of the targets", "seed": "random seed of weights, order and augmentation"},
-        batch=256,
-        optimizer="sgd",
-        momentum=0.85,
-        weight_decay=1.3e-3,
-        clip=0.0,
-        warm_up_epochs=2.0,
-    )
+    texts = {
+        "seed": "random seed of weights, image order and augmentation",
+        "label_smoothing": "label smoothing of the targets",
+    }
+    add_settings(parser.add_argument, PLAIN_SETTINGS, HELP | texts, DEFAULTS)
     return parser
 
 
@@ -89,7 +93,7 @@ def main() -> None:
     recipe = make_recipe(
         epochs=arguments.epochs,
         rate=arguments.rate,
-        **{field.name: getattr(arguments, field.name) for field in SETTINGS},
+        **{field.name: getattr(arguments, field.name) for field in PLAIN_SETTINGS},
     )
     resolve_precision(recipe.precision, device)
     space = load_space(arguments.space)

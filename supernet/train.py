@@ -11,17 +11,14 @@ The same command again goes on where the last one was stopped or killed, exactly
 from __future__ import annotations
 
 import shlex
-import time
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields, replace
-from functools import partial
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from search_space.command.command_line import Parser, check_least, run_command
 from search_space.errors import H4HError
@@ -30,15 +27,14 @@ from supernet.checkpoints import locate_checkpoint
 from supernet.images.data_sets import open_data
 from supernet.images.folder_layouts import add_data
 from supernet.network.freed_memory import keep_freed_memory
-from supernet.network.number_formats import resolve_device
-from supernet.network.supernet_file import save_checkpoint
+from supernet.network.number_formats import emulation_warning, resolve_device
 from supernet.training.distributed import World, joined_world
-from supernet.training.epoch_result import DivergedError, EpochResult
 from supernet.training.phases import CNN_MODES, PHASE_SAMPLINGS, TRAIN
-from supernet.training.recipe import NAMES, Recipe, known_recipes, load_recipe
-from supernet.training.run_folder import CHECKPOINT, LOG, STATE, append_epoch
-from supernet.training.settings import HELP, reading_processes
+from supernet.training.recipe import Recipe, known_recipes, load_recipe
+from supernet.training.run_folder import CHECKPOINT
+from supernet.training.settings import HELP, SETTINGS, add_settings, reading_processes
 from supernet.training.soft_labels import fitting_soft_labels
+from supernet.training.supernet_run import SupernetRun
 from supernet.training.trainer import Trainer
 
 T = TypeVar("T", int, float)
@@ -157,17 +153,10 @@ def make_parser() -> Parser:
     )
     phases.add_argument("--cnn", choices=CNN_MODES, help="what the last phase does to the CNN's weights")
 
-    settings = parser.add_argument_group("settings of the recipe (in brackets: where its file has none)")
-    for field in fields(Recipe):
-        if field.name == "phases":
-            continue
-        kind: Any = {"int": int, "float": float, "str": str}[str(field.type)]
-        known = f": {', '.join(NAMES[field.name])}" if field.name in NAMES else ""
-        settings.add_argument(
-            f"--{field.name.replace('_', '-')}",
-            type=kind,
-            help=f"{HELP[field.name]}{known} ({field.default})",
-        )
+    settings = parser.add_argument_group(
+        "recipe settings (default: those of the recipe file, else the value in brackets)"
+    )
+    add_settings(settings.add_argument, SETTINGS, HELP)
     return parser
 
 
@@ -230,114 +219,24 @@ def _run(arguments: Namespace, world: World, device: torch.device) -> None:
         compiled=arguments.compile,
         workers=reading_processes(arguments.workers),
     )
-    state = arguments.out / STATE
-    if state.exists():
-        trainer.load(state)
-        where = f"epoch {trainer.epochs_done} of {recipe.epochs}"
-        if trainer.steps_done:
-            where += f" and {trainer.steps_done} of {trainer.steps_per_epoch} steps"
-        console.print(f"going on after {where} ({state})")
-    try:
-        _train(trainer, arguments, data.recorded(split), console)
-    except KeyboardInterrupt:
-        console.print(f"stopped: what {state} holds is kept; the same command goes on from there")
-        raise
+    run = SupernetRun(
+        trainer,
+        arguments.out,
+        data=data.recorded(split),
+        save_every=arguments.save_every,
+        conflict_every=arguments.conflict_every,
+        console=console,
+    )
+    run.resume()
+    if warning := emulation_warning(trainer.recipe.precision, device):
+        console.print(warning, soft_wrap=True)
+    run.train()
     console.print(f"checkpoint: {arguments.out / CHECKPOINT}")
     words = ["--checkpoint", str(arguments.out / CHECKPOINT), "--data", str(arguments.data)]
     given = shlex.join([*words, *(["--dataset", arguments.dataset] if arguments.dataset else [])])
     if world.rank == 0:
         # Not by rich, which would break a long line.
         print(f"next: python -m supernet.evaluate {given}\n      python -m studies.run {given}")
-
-
-def _train(trainer: Trainer, arguments: Namespace, data: dict[str, str], console: Console) -> None:
-    """Trains to the end: a bar for the epoch at hand, a line for each finished one.
-
-    Args:
-        trainer: Who trains.
-        arguments: The command's.
-        data: What the checkpoint says of the images.
-        console: Where progress goes.
-    """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[status]}"),
-        TimeRemainingColumn(),
-    )
-    out: Path = arguments.out
-    with Progress(*columns, console=console, transient=True) as progress:
-        while not trainer.is_finished:
-            name = f"epoch {trainer.epochs_done + 1}/{trainer.recipe.epochs} ({trainer.phase.name})"
-            task = progress.add_task(name, total=trainer.steps_per_epoch, status="")
-            record = _train_epoch(trainer, out / STATE, arguments.save_every, partial(_show, progress, task))
-            if trainer.world.rank == 0:
-                if arguments.conflict_every and record["epoch"] % arguments.conflict_every == 0:
-                    record["conflict"] = trainer.measure_conflict().to_dict()
-                # The state last: a kill before it repeats the epoch and writes the same again.
-                append_epoch(out / LOG, record)
-                save_checkpoint(out / CHECKPOINT, trainer.result, data)
-                trainer.save(out / STATE)
-            progress.remove_task(task)
-            accuracy = ", ".join(f"{kind} {value:.1f} %" for kind, value in record["train_accuracy"].items())
-            loss = next(iter(record["loss"].values()))
-            line = f"{name}: loss {loss:.3f}, train top-1 {accuracy}, {record['seconds']:.0f} s"
-            console.print(line, soft_wrap=True)
-
-
-def _show(progress: Progress, task: TaskID, steps: int, status: str) -> None:
-    progress.update(task, completed=steps, status=status)
-
-
-def _train_epoch(
-    trainer: Trainer, state: Path, save_every: float, show: Callable[[int, str], None]
-) -> dict[str, Any]:
-    """Trains to the end of the epoch and returns its line of the log.
-
-    Args:
-        trainer: Who trains.
-        state: Where its state is written within the epoch, every `save_every` minutes.
-        show: Told steps done and a status.
-    """
-    number, phase, first_step = trainer.epochs_done + 1, trainer.phase.name, trainer.steps_done
-    start = saved = time.perf_counter()
-
-    def on_check(result: EpochResult) -> None:
-        nonlocal saved
-        if trainer.world.rank != 0:
-            return
-        now = time.perf_counter()
-        rate = (result.steps - first_step) * trainer.recipe.batch / (now - start)
-        best = next(iter(result.scores.values()))
-        show(result.steps, f"loss {best.loss:.3f}  train top-1 {best.accuracy:.1f} %  {rate:.0f} images/s")
-        if now - saved >= 60 * save_every:
-            trainer.save(state)
-            saved = time.perf_counter()
-
-    try:
-        result = trainer.train_epoch(on_check)
-    except DivergedError as error:
-        raise DivergedError(_with_remedy(str(error), state)) from error
-    scores = {kind: asdict(score) for kind, score in result.scores.items()}
-    return {
-        "epoch": number,
-        "phase": phase,
-        "loss": {kind: score["loss"] for kind, score in scores.items()},
-        "train_accuracy": {kind: score["accuracy"] for kind, score in scores.items()},
-        "rate": result.rates,
-        "seconds": time.perf_counter() - start,
-    }
-
-
-def _with_remedy(message: str, state: Path) -> str:
-    checkpoint = state.with_name(CHECKPOINT)
-    if not checkpoint.exists():
-        return f"{message}; no epoch had been finished, so start anew with another --out"
-    return (
-        f"{message} and train on from the last good checkpoint, which is kept: "
-        f"--from {checkpoint} with another --out"
-    )
 
 
 if __name__ == "__main__":

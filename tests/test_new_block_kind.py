@@ -181,9 +181,9 @@ def mixer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The five lines in the five tables."""
     monkeypatch.setitem(subnets.BLOCKS, "mixer", Mixer)
     monkeypatch.setitem(block_options.OPTIONS, "mixer", MixerOptions)
-    monkeypatch.setitem(blocks.ELASTIC_BLOCKS, Mixer, ElasticMixer)
-    monkeypatch.setitem(int8_network.INT8_BLOCKS, Mixer, mixer_in_integers)
-    monkeypatch.setitem(workloads.BLOCK_STEPS, Mixer, mixer_steps)
+    monkeypatch.setitem(blocks.ELASTIC_BLOCKS, Mixer, ElasticMixer)  # type: ignore[misc]
+    monkeypatch.setitem(int8_network.INT8_BLOCKS, Mixer, mixer_in_integers)  # type: ignore[misc]
+    monkeypatch.setitem(workloads.BLOCK_STEPS, Mixer, mixer_steps)  # type: ignore[misc]
 
 
 @pytest.fixture

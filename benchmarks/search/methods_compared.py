@@ -301,7 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.accuracies == "measured":
             accuracy = measured = stack.enter_context(
                 MeasuredAccuracy(
-                    bench.space,
+                    bench.space.networks,
                     file=options.cache,
                     val_images=options.val_images,
                     calibration_images=options.calibration_images,
@@ -310,7 +310,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
             about: dict[str, Any] = {"kind": "measured", **measured.decides}
         else:
-            stand_in = fit_stand_in(bench.space, AccuracyTable.load())
+            stand_in = fit_stand_in(bench.space.networks, AccuracyTable.load())
             accuracy = stand_in.accuracy
             quality = {"error": stand_in.error, "rank_correlation": stand_in.rank_correlation}
             about = {"kind": "stand-in", "cross_validated": quality}

@@ -67,6 +67,8 @@ class Remembered:
         self.direction: Direction = objective.direction
         self.depends_on = objective.depends_on
         self.follows_size = objective.follows_size
+        self.depends_on = objective.depends_on
+        self.follows_size = objective.follows_size
         self.is_expensive = True
         self.images, self.slice_images = objective.images, objective.slice_images
         self.fingerprint = objective.fingerprint

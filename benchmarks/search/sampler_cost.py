@@ -28,10 +28,12 @@ from rich.table import Table
 
 from objectives.size_objectives import MACS, PARAMS, SRAM
 from search_space.command.command_line import Parser, run_command
-from search_space.space import Space, load_space
+from search_space.space import load_space
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.registry import check_sampler, create_sampler, known_samplers
 from studies.samplers.sampler import SamplerContext
-from studies.search.evaluator import Evaluator, measure
+from studies.search.evaluator import Evaluator
+from studies.search.value_range import value_range
 from studies.study.constraint import parse_constraint
 from studies.study.pareto_front import bounds
 from studies.study.study import Goal, Study
@@ -42,10 +44,9 @@ LAST = 5
 SLOW = ("optuna-gp", "surrogate")
 
 
-def study_over(space: Space) -> Study:
+def study_over(space: DesignSpace) -> Study:
     """A study of `OBJECTIVES` under `CONSTRAINT`."""
-    extremes = [space.smallest(), space.largest()]
-    values = np.array([measure(objective, space, extremes) for objective in OBJECTIVES]).T
+    values = np.array([value_range(objective, space) for objective in OBJECTIVES]).T
     goals = tuple(Goal(one.name, one.unit, one.direction) for one in OBJECTIVES)
     ideal, reference = bounds(values, [goal.direction for goal in goals], [goal.unit for goal in goals])
     return Study(
@@ -62,7 +63,9 @@ def study_over(space: Space) -> Study:
     )
 
 
-def sampler_times(name: str, space: Space, *, evaluations: int, population: int, seed: int) -> list[float]:
+def sampler_times(
+    name: str, space: DesignSpace, *, evaluations: int, population: int, seed: int
+) -> list[float]:
     """CPU seconds that the sampler `name` takes for its creation, then for each generation."""
     study = study_over(space)
     context = SamplerContext(space=space, study=study, population=population, seed=seed)
@@ -85,7 +88,7 @@ def sampler_times(name: str, space: Space, *, evaluations: int, population: int,
     return spent
 
 
-def figures(names: Sequence[str], space: Space, **settings: int) -> dict[str, dict[str, float]]:
+def figures(names: Sequence[str], space: DesignSpace, **settings: int) -> dict[str, dict[str, float]]:
     """Figures of each sampler, always including `random`."""
     result = {}
     for name in dict.fromkeys(["random", *names]):
@@ -118,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_sampler(name)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     settings = {name: getattr(options, name) for name in ("evaluations", "population", "seed")}
-    found = figures(names, load_space(options.space), **settings)
+    found = figures(names, DesignSpace(load_space(options.space)), **settings)
     if options.json:
         print(json.dumps({"space": options.space, **settings, "samplers": found}, indent=2))
         return

@@ -42,6 +42,7 @@ from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.space import load_space
 from search_space.subnet import Subnet
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import SamplerContext
 from studies.search.evaluator import Evaluator
@@ -165,7 +166,7 @@ def replay(folder: Path, evaluations: int) -> dict[str, float]:
     """Making a study of so many evaluations, then opening and replaying it to its end."""
     from objectives.size_objectives import MACS, PARAMS
 
-    space, study, path = load_space("cifar32"), study_of("cifar32"), folder / "replay.db"
+    space, study, path = DesignSpace(load_space("cifar32")), study_of("cifar32"), folder / "replay.db"
     generations = evaluations // POPULATION
 
     def run() -> int:

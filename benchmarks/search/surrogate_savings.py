@@ -35,10 +35,12 @@ from rich.table import Table
 from benchmarks.search.accuracy_table import AccuracyOf, AccuracyTable, fit_stand_in
 from benchmarks.search.measured_accuracy import measured_accuracy
 from objectives.hardware import CostModel, load_soc
+from objectives.hardware.chip import Chip
 from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.genotype import Genotype
 from search_space.space import Space, load_space
+from studies.design_space.design_space import DesignSpace
 from studies.design_space.exact_costs import ExactQuantities
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import SamplerContext
@@ -59,14 +61,14 @@ COMPARED_AT = (200, 250)
 class Bench:
     """Search space, objectives and box of the benchmark."""
 
-    space: Space
+    space: DesignSpace
     study: Study
     exact: ExactQuantities
 
     @classmethod
     def of(cls, space_name: str, hardware: str) -> Bench:
-        space = load_space(space_name)
-        exact = ExactQuantities(space, CostModel(load_soc(hardware)), ("lat", "energy"))
+        space = DesignSpace(load_space(space_name))
+        exact = ExactQuantities(space, {Chip(): CostModel(load_soc(hardware))}, ("lat", "energy"))
         goals = (Goal("acc", "%", "max"), Goal("lat", "ms", "min"), Goal("energy", "mJ", "min"))
         extremes = exact(np.array([space.smallest(), space.largest()]))
         columns = np.array([[np.nan, np.nan], extremes["lat"], extremes["energy"]]).T
@@ -241,8 +243,8 @@ def main() -> None:
     console = Console(stderr=True)
     result: dict[str, Any] = {"measured_networks": len(table.values)}
     if not options.quick:
-        result["real"] = compare(bench, real_accuracy(bench.space, table), 0, console)
-    stand_in = fit_stand_in(bench.space, table)
+        result["real"] = compare(bench, real_accuracy(bench.space.networks, table), 0, console)
+    stand_in = fit_stand_in(bench.space.networks, table)
     seeds = range(2 if options.quick else options.seeds)
     rows = [compare(bench, stand_in.accuracy, seed, console) for seed in seeds]
     quality = {"error": stand_in.error, "rank_correlation": stand_in.rank_correlation}

@@ -28,7 +28,8 @@ Scores the 32 offspring of a generation in mid-search (`mid_search.txt`) in five
 
 The ways run in turn in separate processes, because the oracle changes how a process returns memory. Each
 process scores one subnet before its clock starts. Times are CPU times, so other work on the machine affects
-them little. A figure is a ratio of medians over the rounds.
+them little. A figure is a ratio of medians over the rounds. Figures about bf16 are left out on a CPU that
+only emulates it, unless `--emulated` is given.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ from supernet.images.evaluation_pack import built_in_pack, load_pack
 from supernet.images.labelled_images import BATCH, normalised
 from supernet.network.batch_norm import EPSILON
 from supernet.network.freed_memory import return_freed_memory
+from supernet.network.number_formats import is_emulated
 from supernet.network.parts import parts
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint
@@ -230,23 +232,26 @@ def sharing_bound(subnets: Sequence[Subnet]) -> float:
     return alone / sum(branch.macs for branch in grow(chains, float("inf")))
 
 
-def measure(work: Work, rounds: int) -> dict[str, Any]:
-    """All figures.
+def measure(work: Work, rounds: int, ways: Sequence[str] = WAYS) -> dict[str, Any]:
+    """All figures; those about bf16 only where `BF16` is among `ways`.
 
     Raises:
         H4HError: The oracle scores a subnet differently alone and together with others.
     """
-    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
     values: dict[str, list[float]] = {}
     growth: dict[str, float] = {}
-    rates: dict[torch.dtype, list[float]] = {torch.float32: [], torch.bfloat16: []}
+    has_bf16 = BF16 in ways
+    rates: dict[torch.dtype, list[float]] = {torch.float32: []}
+    if has_bf16:
+        rates[torch.bfloat16] = []
     context = get_context("spawn")
     with ExitStack() as stack:
-        workers = {way: stack.enter_context(ProcessPoolExecutor(1, mp_context=context)) for way in WAYS}
+        workers = {way: stack.enter_context(ProcessPoolExecutor(1, mp_context=context)) for way in ways}
         for _ in range(rounds):
             for dtype, of_dtype in rates.items():
                 of_dtype.append(matrix_rate(dtype))
-            for way in WAYS:
+            for way in ways:
                 took, values[way], grown = workers[way].submit(timed, way, work).result()
                 seconds[way].append(took)
                 growth[way] = max(growth.get(way, 0.0), grown)
@@ -260,26 +265,31 @@ def measure(work: Work, rounds: int) -> dict[str, Any]:
     rate = {dtype: max(of_dtype) for dtype, of_dtype in rates.items()}
     ideal = operations / rate[torch.float32]
     accuracies = {way: np.array(of_way) for way, of_way in values.items()}
+    of_bf16: dict[str, Any] = {}
+    if has_bf16:
+        of_bf16 = {
+            "bf16_speedup_over_naive": times[NAIVE] / times[BF16],
+            "bf16_flops_fraction": times[BF16] * rate[torch.bfloat16] / operations,
+            "bf16_gmacs_per_s_of_matrix_products": rate[torch.bfloat16] / 1e9,
+            "bf16_difference": _spread(accuracies[BF16] - accuracies[TOGETHER]),
+        }
     return {
         "subnets": len(subnets),
         "val_images": work.val_images,
         "calibration_images": work.calibration_images,
         "seconds": times,
         "speedup_over_naive": times[NAIVE] / times[TOGETHER],
-        "bf16_speedup_over_naive": times[NAIVE] / times[BF16],
         "int8_speedup_over_naive": times[NAIVE] / times[INT8],
         "sharing_speedup": times[ALONE] / times[TOGETHER],
         "sharing_bound": sharing_bound(subnets),
         "naive_flops_fraction": times[NAIVE] / ideal,
         "flops_fraction": times[TOGETHER] / ideal,
-        "bf16_flops_fraction": times[BF16] * rate[torch.bfloat16] / operations,
         "gmacs_per_s_of_matrix_products": rate[torch.float32] / 1e9,
-        "bf16_gmacs_per_s_of_matrix_products": rate[torch.bfloat16] / 1e9,
-        "peak_memory_mb": max(growth[way] for way in (TOGETHER, BF16, INT8)),
+        "peak_memory_mb": max(growth[way] for way in ways if way not in (NAIVE, ALONE)),
         "memory_mb": work.memory / 1e6,
         "naive_difference": _spread(accuracies[NAIVE] - accuracies[TOGETHER]),
-        "bf16_difference": _spread(accuracies[BF16] - accuracies[TOGETHER]),
         "int8_difference": _spread(accuracies[INT8] - accuracies[TOGETHER]),
+        **of_bf16,
     }
 
 
@@ -297,11 +307,16 @@ def main() -> None:
     parser.add_argument(
         "--memory", default=DEFAULT_MEMORY, help="as that of studies.run (default: %(default)s)"
     )
+    parser.add_argument(
+        "--emulated", action="store_true", help="measure bf16 on a CPU without bf16 instructions, too"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     memory = parse_bytes(options.memory, option="--memory")
     work = Work(8, 512, 256, memory) if options.quick else Work(32, 2000, 512, memory)
-    figures = measure(work, 1 if options.quick else options.rounds)
+    is_left_out = is_emulated("bf16", torch.device("cpu")) and not options.emulated
+    ways = [way for way in WAYS if not (way == BF16 and is_left_out)]
+    figures = measure(work, 1 if options.quick else options.rounds, ways)
     if options.json:
         print(json.dumps(figures, indent=2))
         return
@@ -312,6 +327,8 @@ def main() -> None:
         for key, one in value.items() if isinstance(value, dict) else [("", value)]:
             table.add_row(f"{name} {key}".strip(), f"{one:.4g}")
     Console().print(table)
+    if is_left_out:
+        print("bf16 is left out: this CPU emulates it; --emulated measures it all the same")
 
 
 if __name__ == "__main__":

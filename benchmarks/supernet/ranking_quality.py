@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ from search_space.families import Family, family
 from search_space.genotype import to_text
 from search_space.space import Space
 from search_space.subnet import Subnet
+from search_space.subnet_sampling import SAMPLINGS, UNIFORM, draw
 from supernet.accuracy import one_subnet as oracle
 from supernet.checkpoints import add_checkpoint
 from supernet.checkpoints.header import read_header
@@ -47,7 +49,7 @@ from supernet.images.data_sets import open_data
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data
 from supernet.network.extraction import extract
 from supernet.network.freed_memory import keep_freed_memory
-from supernet.network.number_formats import resolve_device, resolve_precision
+from supernet.network.number_formats import emulation_warning, resolve_device, resolve_precision
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint
 from supernet.training.plain_trainer import FineTuning, make_recipe, top1
@@ -106,13 +108,13 @@ class Agreement:
     high: float
 
 
-def spread(space: Space, count: int, seed: int) -> list[Subnet]:
+def spread(space: Space, count: int, seed: int, sampling: str = UNIFORM) -> list[Subnet]:
     """`count` different networks, evenly over families, and in each at even quantiles of MACs.
 
-    A family with fewer members in the random pool contributes all of them.
+    A family with fewer members in the random pool contributes all of them. `sampling` draws the pool.
     """
     rng = np.random.default_rng(seed)
-    pool = dict.fromkeys(space.decode(space.sample(rng)) for _ in range(POOL))
+    pool = dict.fromkeys(space.decode(draw(space, sampling, rng, number)) for number in range(POOL))
     members = {each: [subnet for subnet in pool if family(subnet) is each] for each in Family}
     chosen: list[Subnet] = []
     # The rarest first, so that what they lack falls to those that have it.
@@ -161,6 +163,12 @@ def main() -> None:
         "--seed", type=int, default=0, help="seed of subnets and training (default: %(default)s)"
     )
     parser.add_argument(
+        "--sampling",
+        choices=SAMPLINGS,
+        default=UNIFORM,
+        help="how to draw the pool from which the subnets are chosen (default: %(default)s)",
+    )
+    parser.add_argument(
         "--precision", default="auto", help="precision of training: bf16, fp32 or auto (default: %(default)s)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
@@ -169,11 +177,11 @@ def main() -> None:
     budget = BUDGETS[options.budget]
     out = options.out or Path("runs") / f"ranking-{options.budget}-{options.start}"
     device = resolve_device(options.device)
+    precision = resolve_precision(options.precision, device)
+    if warning := emulation_warning(precision, device, plain=True):
+        print(warning, file=sys.stderr)
     recipe = make_recipe(
-        epochs=budget.epochs,
-        rate=RATES[options.start],
-        seed=options.seed,
-        precision=resolve_precision(options.precision, device),
+        epochs=budget.epochs, rate=RATES[options.start], seed=options.seed, precision=precision
     )
     keep_freed_memory()
     checkpoint = options.checkpoint
@@ -192,7 +200,7 @@ def main() -> None:
     origin = f"checkpoint {file_digest(checkpoint)[:12]}" if options.start == SUPERNET else "a random start"
 
     results = []
-    subnets = spread(space, SUBNETS, options.seed)
+    subnets = spread(space, SUBNETS, options.seed, options.sampling)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("subnets", total=len(subnets) * budget.epochs)
         for number, subnet in enumerate(subnets, start=1):

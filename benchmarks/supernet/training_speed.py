@@ -21,6 +21,7 @@ the rounds.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -45,7 +46,7 @@ from supernet.network import blocks
 from supernet.network import elastic_layers as elastic
 from supernet.network.extraction import extract
 from supernet.network.freed_memory import keep_freed_memory
-from supernet.network.number_formats import PRECISIONS, resolve_device, resolve_precision
+from supernet.network.number_formats import PRECISIONS, emulation_warning, resolve_device, resolve_precision
 from supernet.network.plain_network import with_fast_backward
 from supernet.network.supernet import Supernet
 
@@ -219,6 +220,8 @@ def main() -> None:
         parser.error(f"--seed must be at least 0, but got {options.seed}")
     device = resolve_device(options.device)
     precision = resolve_precision(options.precision, device)
+    if warning := emulation_warning(precision, device, plain=True):
+        print(warning, file=sys.stderr)
     space = load_space(options.space)
     keep_freed_memory()
     torch.manual_seed(options.seed)

@@ -17,6 +17,7 @@ import numpy as np
 from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.families import Family
+from studies.analysis.outside_bounds import outside_bounds
 from studies.analysis.tradeoff import Gain, Tradeoff, cost_saved, quality_gained, tradeoff
 from studies.design_space.chip_choices import HARDWARE
 from studies.study.evaluation import Evaluation
@@ -202,7 +203,14 @@ def compare(first: Contender, second: Contender) -> Pair:
         acc_at_equal_energy=gains["energy"][0],
         lat_at_equal_acc=gains["lat"][1],
         energy_at_equal_acc=gains["energy"][1],
-        notes=tuple(_notes(first, second, one, curves)),
+        notes=(
+            *_notes(first, second, one, curves),
+            *(
+                f"{each.name}: {line}"
+                for each in (one, other)
+                for line in outside_bounds(each.study, each.evaluations)
+            ),
+        ),
     )
 
 

@@ -19,7 +19,7 @@ from objectives.hardware.chip import Chip
 from objectives.hardware.soc import MOST_PARTS
 from search_space.errors import H4HError, UnknownNameError
 from search_space.files.yaml_document import Document
-from search_space.genotype import Gene, Genotype, GenotypeError, check
+from search_space.genotype import Gene, Genotype, GenotypeError, checked
 
 OPTION = "--search-hardware"
 HARDWARE = "hardware"
@@ -88,7 +88,7 @@ class ChipChoices(Document):
         Raises:
             GenotypeError: A gene is out of range.
         """
-        chosen = check(genes, self.genes)
+        chosen = checked(genes, self.genes)
         if self._units_may_be_unused and self.macros[chosen[0]] == 0:
             return (True, False)
         return (True,) * len(chosen)
@@ -133,7 +133,7 @@ class ChipChoices(Document):
         Raises:
             GenotypeError: A gene is out of range.
         """
-        options = zip(self.choices.items(), check(genes, self.genes), strict=True)
+        options = zip(self.choices.items(), checked(genes, self.genes), strict=True)
         return _chip({name: numbers[index] for (name, numbers), index in options})
 
 
@@ -252,10 +252,10 @@ def check_chips(chips: Chips, *, mapping: str, npu_model: str) -> None:
             raise HardwareOptionError(
                 f"--{name} {getattr(chips.given, name)} fixes what {OPTION} searches: leave out one of them"
             )
-    if chips.choices.choices and (start := chips.given.of(chips.file)).cim is None:
+    if chips.choices.choices and (start := chips.file.variant(chips.given)).cim is None:
         raise HardwareOptionError(
-            f"{OPTION} needs a chip with macros to copy, but hardware {start.name!r} has none: choose one that "
-            f"has, such as u55-256-cim8"
+            f"{OPTION} needs a chip with macros to copy, but hardware {start.name!r} has none: choose one "
+            f"that has, such as u55-256-cim8"
         )
     for chip in chips.choices.corners:
         CostModel(chips.soc(chip), mapping, npu_model=npu_model)

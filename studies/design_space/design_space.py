@@ -79,7 +79,7 @@ class DesignSpace:
             GenotypeError: The length is wrong.
         """
         if len(genotype) != len(self.genes):
-            genotypes.check(genotype, self.genes)  # Its message says how many there should be.
+            genotypes.checked(genotype, self.genes)  # Its message says how many there should be.
         split = len(self.networks.genes)
         return genotype[:split], genotype[split:]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from objectives.hardware import CostModel
 from objectives.hardware.chip import Chip
 from objectives.population.cost_tables import SpaceTables
 from objectives.population.size_tables import SIZES, SizeTables
-from objectives.registry import Source, registered_objectives
+from objectives.registry import registered_objectives
 from search_space.arrays import Floats, Genotypes
 from search_space.space import Space
 from studies.design_space.design_space import DesignSpace
@@ -37,7 +37,6 @@ class ExactQuantities:
         space: The designs.
         costs: Cost model of every chip of `space`.
         wanted: Names of the quantities that are needed.
-        own: Objectives that are not built in, as `registered_objectives` takes them.
 
     Attributes:
         names: Those of `wanted` that are known.
@@ -51,10 +50,9 @@ class ExactQuantities:
         space: DesignSpace,
         costs: Mapping[Chip, CostModel],
         wanted: Collection[str],
-        own: Sequence[Source] = (),
     ) -> None:
         self._space = space
-        objectives = {name: one for name, one in registered_objectives(own).items() if name in wanted}
+        objectives = {name: one for name, one in registered_objectives().items() if name in wanted}
         of_totals = {name: one.of_totals for name, one in objectives.items() if one.of_totals is not None}
         self._tables = _tables(space.networks, costs) if of_totals else {}
         self._of_totals = of_totals if self._tables else {}

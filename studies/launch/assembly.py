@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from objectives.hardware import CostModel
-from objectives.objective import Objective
+from objectives.objective import Declaration, Objective
 from objectives.own_objective import OwnChipObjective, OwnObjective
 from objectives.registry import ObjectiveContext, create_objectives, declarations
 from objectives.workers.shared_objective import SharedObjective, shared
@@ -99,10 +99,12 @@ def _accuracy(plan: Plan, notify: Notify) -> Objective:
 
     from objectives.accuracy_objective import Accuracy, most_processes
     from supernet.images.evaluation_pack import built_in_pack, load_pack
-    from supernet.network.number_formats import resolve_device
+    from supernet.network.number_formats import emulation_warning, resolve_device
 
     settings = plan.settings
     device = resolve_device(settings.device)
+    if warning := emulation_warning(settings.precision, device):
+        notify(warning)
     counts = {"val_images": settings.val_images, "calibration_images": settings.calibration_images}
     if settings.data is None:
         pack = load_pack(built_in_pack())
@@ -173,7 +175,7 @@ def exact_quantities(plan: Plan) -> ExactQuantities:
 
 def network_only(plan: Plan) -> frozenset[str]:
     """Names of quantities whose value holds for a network on every chip."""
-    declared = {**declarations(), **plan.own}
+    declared: dict[str, Declaration | OwnObjective] = {**declarations(), **plan.own}
     names = {name for name, objective in declared.items() if "chip" not in objective.depends_on}
     return frozenset({*BLOCK_COUNTS, *names})
 

@@ -52,25 +52,28 @@ def parser() -> Parser:
         epilog="example: python -m studies.run --objectives acc,lat,energy --constraint 'lat<=2ms'",
     )
     groups: dict[str, _ArgumentGroup] = {}
+    kind_by_name = kinds(StudySettings)
     for item in fields(StudySettings):
         title = setting_of(item).group
         if title not in groups:
             groups[title] = result.add_argument_group(title)
-        _add(groups[title], item)
+        _add(groups[title], item, kind_by_name[item.name])
     add = groups[WHERE].add_argument
     add_database(add)
     add("--log-json", type=Path, metavar="FILE", help="append progress to this file, a JSON object per line")
     return result
 
 
-def _add(group: _ArgumentGroup, item: Field[Any]) -> None:
+def _add(group: _ArgumentGroup, item: Field[Any], kind: type) -> None:
     """Adds the option of one setting; its value is checked by `StudySettings`."""
-    details, kind = setting_of(item), kinds(StudySettings)[item.name]
+    details = setting_of(item)
     text = details.help
     if item.name in NAMES:
         text += f": one of {', '.join(NAMES[item.name]())}"
     if item.default not in (None, (), False):
-        default = details.separator.join(item.default) if details.separator else item.default
+        default: Any = item.default
+        if details.separator is not None:
+            default = details.separator.join(default)
         text += f" (default: {default})"
     text = text.replace("%", "%%")
     option = option_of(item)

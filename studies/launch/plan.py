@@ -10,6 +10,7 @@ from pathlib import Path
 
 from objectives.hardware import CostModel, load_soc
 from objectives.hardware.chip import Chip
+from objectives.objective import Declaration
 from objectives.own_objective import OwnObjective, own_objectives
 from objectives.registry import check_objectives, declarations, known_objectives, registered_objectives
 from search_space.files.own_code import code_name
@@ -143,7 +144,7 @@ class NamedObjectives:
     @property
     def depending_on_chip(self) -> tuple[str, ...]:
         """Names of all objectives that depend on the chip, in this study or not."""
-        declared = {**declarations(), **self.own}
+        declared: dict[str, Declaration | OwnObjective] = {**declarations(), **self.own}
         return tuple(name for name, objective in declared.items() if "chip" in objective.depends_on)
 
     @property

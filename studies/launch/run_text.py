@@ -8,6 +8,7 @@ from pathlib import Path
 
 from objectives.hardware.chip import Chip
 from search_space.command.wide_table import print_wide
+from studies.analysis.outside_bounds import outside_bounds
 from studies.presentation.next_commands import (
     CHIP_OPTIONS,
     command_text,
@@ -50,6 +51,8 @@ def print_result(
             f"hypervolume {study.hypervolume(front):.4f}"
         )
         print_wide(front_table(study, front[:SHOWN_ROWS], study.contributions(front)[:SHOWN_ROWS]))
+    for line in outside_bounds(study, evaluations):
+        print(f"note: {line}")
     infeasible = sum(not evaluation.is_feasible for evaluation in evaluations)
     if infeasible:
         print(f"{infeasible} of {len(evaluations)} subnets break {' or '.join(study.constraints)}")
@@ -139,7 +142,7 @@ def raised(settings: StudySettings, rule: str | None) -> StudySettings:
     limits = settings.stop_rules()
     if rule is None or rule == "minutes":
         return settings
-    return replace(settings, **{rule: limits[rule] * 2})  # type: ignore[arg-type]
+    return replace(settings, **{rule: limits[rule] * 2})
 
 
 def show_command(study: str, database: Path) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -250,7 +250,7 @@ def _chips(
 def repeat_command(reported: Reported) -> str:
     """The command that repeats the study up to its present number of evaluations."""
     settings = StudySettings.from_study(reported.contender.study)
-    limits = dict.fromkeys(STOP_RULES) | {"evaluations": len(reported.contender.evaluations)}
+    limits: dict[str, Any] = dict.fromkeys(STOP_RULES) | {"evaluations": len(reported.contender.evaluations)}
     return study_command(replace(settings, **limits), reported.database)
 
 

@@ -83,6 +83,7 @@ def spread_points(count: int, dimensions: int) -> Floats:
     root = 2.0
     for _ in range(64):
         root = (1.0 + root) ** (1.0 / (dimensions + 1))
-    powers = root ** -np.arange(1.0, dimensions + 1)
+    # Python's powers, as NumPy's depend on the processor in their last bits.
+    powers = np.array([root**-exponent for exponent in range(1, dimensions + 1)])
     points: Floats = (0.5 + powers * np.arange(1.0, count + 1)[:, None]) % 1.0
     return points

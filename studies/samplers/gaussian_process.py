@@ -8,12 +8,14 @@ Length, nugget and scale are those of the greatest marginal likelihood (equation
 
 The same data must give the same bits whatever number of threads there is, since a study goes on by asking
 again. So all that a library may add up in any order are small integers, which every order adds up alike
-(`distances`); the rest are NumPy's own loops, which run in one thread. SciPy's and scikit-learn's processes
-rest on LAPACK and on optimisers, where a last bit may lead elsewhere.
+(`distances`); the rest are NumPy's own loops, which run in one thread. Exponentials and logarithms are the C
+library's, since NumPy's kernels for AVX-512 give other last bits than those for AVX2. SciPy's and
+scikit-learn's processes rest on LAPACK and on optimisers, where a last bit may lead elsewhere.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,8 +61,9 @@ def distances(first: Steps, second: Steps) -> NDArray[np.int32]:
 def covariances(squared_length: float, most: int) -> Floats:
     """Matern 3/2 for distances 0 to `most`, shape (most + 1,); 1 at 0."""
     scaled = np.sqrt(3 * np.arange(most + 1) / squared_length)
-    # `exp` may differ in its last bit between processors.
-    values: Floats = np.round((1 + scaled) * np.exp(-scaled) / _GRAIN) * _GRAIN
+    decay = np.array([math.exp(-one) for one in scaled.tolist()])
+    # `exp` may differ in its last bit between C libraries.
+    values: Floats = np.round((1 + scaled) * decay / _GRAIN) * _GRAIN
     return values
 
 
@@ -192,4 +195,5 @@ def _likelihood(covariance: Floats, nugget: float, centred: Floats) -> float:
     factor = cholesky(_with_nugget(covariance, nugget))
     whitened = forward(factor, centred[:, None])
     variance = max(float((whitened**2).mean()), np.finfo(np.float64).tiny)
-    return float(-0.5 * len(centred) * np.log(variance) - np.log(np.diag(factor)).sum())
+    logarithms = np.array([math.log(one) for one in np.diag(factor).tolist()])
+    return float(-0.5 * len(centred) * math.log(variance) - logarithms.sum())

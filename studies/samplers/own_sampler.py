@@ -36,12 +36,13 @@ class OwnSampler(Sampler):
     def __init__(self, create: Any, context: SamplerContext) -> None:
         self._code = code_name(create)
         with self._named():
-            self._content = create(context)
-        if not isinstance(self._content, Sampler):
+            content = create(context)
+        if not isinstance(content, Sampler):
             raise OwnCodeError(
                 f"sampler {self._code!r} must be a class derived from studies.Sampler, but makes a "
-                f"{type(self._content).__name__}"
+                f"{type(content).__name__}"
             )
+        self._content: Sampler = content
 
     @property
     def report(self) -> GenerationReport | None:

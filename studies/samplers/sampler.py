@@ -39,7 +39,7 @@ class SamplerContext:
         ...     def _propose(self, count):
         ...         return [self._most] * count
         >>> from studies import StudySettings, run_study
-        >>> settings = StudySettings(objectives=("macs", "lat"), sampler="Largest", population=4, generations=1)
+        >>> settings = StudySettings(objectives=("macs",), sampler="Largest", population=4, generations=1)
         >>> len(run_study(settings, database="studies.db", samplers=[Largest]).evaluations())
         4
 
@@ -82,7 +82,7 @@ class Sampler(ABC):
         ...     def _propose(self, count):
         ...         return self._draw(count)
         >>> from studies import StudySettings, run_study
-        >>> settings = StudySettings(objectives=("macs", "lat"), sampler="Uniform", population=4, generations=2)
+        >>> settings = StudySettings(objectives=("macs",), sampler="Uniform", population=4, generations=2)
         >>> len(run_study(settings, database="studies.db", samplers=[Uniform]).evaluations())
         8
 

@@ -20,6 +20,8 @@ mean of many networks varies less than that to any one of them.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,10 +54,15 @@ def is_rejected(total: int, seen: Bits, expected: Floats, error: float) -> bool:
     before = np.concatenate([[0.0], np.cumsum(gains)[:-1]])
     mean = (total - expected.sum() - before) / (len(expected) - np.arange(len(seen)))
     factors = 1 - np.multiply.outer(BETS, gains - mean)  # (bets, n)
-    with np.errstate(divide="ignore"):  # all may be lost, in rounding even more
-        logs = np.cumsum(np.log(np.maximum(factors, 0.0)), axis=1)
-    capital = np.logaddexp.reduce(logs, axis=0) - np.log(len(BETS))
-    return bool(capital.max() >= -np.log(error))
+    logs = np.cumsum(_logarithms(factors), axis=1)
+    capital = np.logaddexp.reduce(logs, axis=0) - math.log(len(BETS))
+    return bool(capital.max() >= -math.log(error))
+
+
+def _logarithms(factors: Floats) -> Floats:
+    """Logarithms of factors (bets, n) as AVX2 and AVX-512 both give them, unlike those of NumPy."""
+    # All may be lost, in rounding even more.
+    return np.array([[math.log(one) if one > 0 else -math.inf for one in row] for row in factors.tolist()])
 
 
 def upper_bound(seen: Bits, expected: Floats, error: float) -> int:

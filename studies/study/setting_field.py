@@ -6,7 +6,6 @@ import os
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
-from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -69,7 +68,6 @@ def option_of(item: Field[Any]) -> str:
     return f"--{setting_of(item).option or item.name.replace('_', '-')}"
 
 
-@cache
 def kinds(settings: type) -> Mapping[str, type]:
     """Type of each setting by name: int, float, bool, str, Path, or tuple for several texts."""
     return {name: _kind(hint) for name, hint in get_type_hints(settings).items()}
@@ -92,8 +90,9 @@ def normalise(settings: Any) -> None:
     Raises:
         H4HError: A value has the wrong type or is not allowed.
     """
+    kind_by_name = kinds(type(settings))
     for item in fields(settings):
-        value = _checked(getattr(settings, item.name), item, kinds(type(settings))[item.name])
+        value = _checked(getattr(settings, item.name), item, kind_by_name[item.name])
         object.__setattr__(settings, item.name, value)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from search_space.subnet import Subnet
-from supernet.accuracy.one_subnet import calibrate, prepare
+from supernet.accuracy.one_subnet import prepare, record_statistics
 from supernet.checkpoints import locate_checkpoint
 from supernet.images.evaluation_pack import CALIBRATED_ON, built_in_pack, load_pack
 from supernet.images.labelled_images import Images, check_classes
@@ -62,5 +62,5 @@ def extract(supernet: Supernet, subnet: Subnet, images: Images | None = None) ->
         images = pack.calibration[:CALIBRATED_ON]
     device = next(supernet.parameters()).device
     supernet.space.encode(subnet)
-    statistics = calibrate(supernet, subnet, prepare(images, precision="fp32", device=device))
+    statistics = record_statistics(supernet, subnet, prepare(images, precision="fp32", device=device))
     return extraction.extract(supernet, subnet, statistics).eval()

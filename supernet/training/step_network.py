@@ -1,4 +1,4 @@
-"""The supernet as a training step calls it: wrapped by DistributedDataParallel, some of its subnets compiled."""
+"""The supernet as a training step calls it: some subnets compiled, wrapped by DistributedDataParallel."""
 
 from __future__ import annotations
 

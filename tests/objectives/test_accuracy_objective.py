@@ -208,12 +208,17 @@ def test_what_a_worker_gets_holds_weights_and_images_once() -> None:
 
 
 def test_as_many_processes_as_memory_is_there_for() -> None:
-    least = least_memory(load_checkpoint(CHECKPOINT, SPACE), torch.float32)
+    supernet = load_checkpoint(CHECKPOINT, SPACE)
+    for precision, dtype in SCORED_IN.items():
+        own = least_memory(supernet, dtype, in_integers=precision == "int8")
+        assert most_processes(SPACE, precision, 3.01 * own) == 3
+        assert most_processes(SPACE, precision, 2.99 * own) == 2
+    least = least_memory(supernet, torch.float32)
     assert most_processes(SPACE, "fp32", 3.01 * least) == 3
     assert most_processes(SPACE, "fp32", 2.99 * least) == 2
     assert most_processes(SPACE, "fp32", 1.0) == 1
     accuracy(memory=3.01 * least / 3)
-    assert most_processes(SPACE, "bf16", 3.01 * least) > 3 > most_processes(SPACE, "int8", 3.01 * least)
+    assert most_processes(SPACE, "bf16", 6.01 * least) > 6 > most_processes(SPACE, "int8", 6.01 * least)
 
 
 @pytest.mark.slow

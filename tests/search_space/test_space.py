@@ -122,7 +122,7 @@ def test_widths_are_multiples_of_eight_and_chain(case: tuple[Space, Genotype]) -
     subnet = space.decode(genotype)
     width = subnet.stem.width
     for part in subnet.sequence():
-        in_width = part.width if isinstance(part, ViTBlock) else part.in_width
+        in_width = part.in_width if isinstance(part, MBConv | PatchMerging) else part.width
         assert in_width == width
         width = part.width
         assert width % 8 == 0

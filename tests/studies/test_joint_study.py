@@ -424,6 +424,9 @@ def test_report_maps_each_network_on_its_own_chip(finished: Finished) -> None:
         assert (mapping["latency_ms"], mapping["energy_mj"]) == one.values[1:3]
     genes = [gene["name"] for gene in record["genes"]]
     assert genes[-2:] == ["hardware.macros", "hardware.units"]
+    assert record["importance"]
+    assert record["hardware"]
+    assert record["sensitivity"]
     weighed, shares = record["importance"]["genes"], record["importance"]["shares"]["area"]
     ranked = sorted(weighed, key=lambda name: -shares[weighed.index(name)])
     assert set(ranked[:2]) == {"hardware.macros", "hardware.units"}

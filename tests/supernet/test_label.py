@@ -12,8 +12,10 @@ import torch
 from supernet import finetune, label, teacher, train
 from supernet.checkpoints.tensor_file import read_tensors
 from supernet.images import cifar10
-from supernet.images.labelled_images import LabelledImages
+from supernet.images.labelled_images import LabelledImages, normalised
 from supernet.network.teacher_network import load_teacher
+from supernet.training.labelling import augmented_view
+from supernet.training.recipe import load_recipe
 from supernet.training.soft_labels import load_soft_labels
 from tests.command import Call, Command
 from tests.supernet.image_files import pass_as_trained_on
@@ -68,6 +70,15 @@ def test_from_teacher_to_taught_supernet(
     assert labels.of(2, torch.arange(64)).shape == (64, 10)
     code, _, _ = commands["label"](*make, "--out", "again", "--views", "3")
     assert (tmp_path / "again").read_bytes() == (tmp_path / "l").read_bytes()
+
+    code, _, _ = commands["label"](*make, "--out", "mirrored", "--views", "1", "--mirror")
+    assert code == 0
+    pixels = torch.cat(list(augmented_view(images[:64], load_recipe("joint"), seed=0, number=0)))
+    with torch.inference_mode():
+        both = [network(normalised(each, torch.float32)).softmax(1) for each in (pixels, pixels.flip(3))]
+    found = load_soft_labels(tmp_path / "mirrored").of(0, torch.arange(64))
+    torch.testing.assert_close(found, (both[0] + both[1]) / 2, rtol=2e-3, atol=1e-4)
+    torch.testing.assert_close(labels.of(0, torch.arange(64)), both[0], rtol=2e-3, atol=1e-4)
 
     taught = ("--recipe", "joint", "--epochs", "1", "--out", "r", *SMALL)
     code, _, _ = commands["train"](

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from objectives.size_objectives import MACS, PARAMS
+from objectives.size_objectives import MACS, PARAMS, SRAM
 from search_space import complexity
 from search_space.arrays import Floats
 from search_space.families import family
 from search_space.genotype import Genotype, to_text
+from search_space.space import Space
 from search_space.subnet import Subnet
 from studies.design_space.design_space import DesignSpace
 from studies.search.candidate import Candidate, candidates
@@ -163,3 +164,19 @@ def test_wrong_number_of_values_is_an_error(tiny: DesignSpace) -> None:
 def test_measuring_nothing_gives_nothing(tiny: DesignSpace) -> None:
     assert measure(Wrong(result=1.0), tiny, []) == []
     assert list(Evaluator(tiny, [MACS]).evaluate({})) == []
+
+
+def test_a_genotype_is_decoded_once(
+    cifar32: DesignSpace, batch: dict[int, Genotype], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[Genotype] = []
+    decode = Space.decode
+
+    def counted(space: Space, genotype: Sequence[int]) -> Subnet:
+        decoded.append(tuple(genotype))
+        return decode(space, genotype)
+
+    monkeypatch.setattr(Space, "decode", counted)
+    evaluator = Evaluator(cifar32, [Quality(), MACS, PARAMS], [parse_constraint("sram<=1MB")], limited=[SRAM])
+    assert sum(len(chunk) for chunk in evaluator.evaluate(batch)) == len(batch)
+    assert decoded == list(batch.values())

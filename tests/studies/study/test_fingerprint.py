@@ -11,6 +11,7 @@ from objectives.objective import Dependency, Direction
 from search_space.arrays import Floats
 from search_space.space import Space
 from search_space.subnet import Subnet
+from studies.design_space.design_space import DesignSpace
 from studies.study.constraint import parse_constraint
 from studies.study.fingerprint import FingerprintError, check_same, fingerprint
 
@@ -34,9 +35,9 @@ class Marked:
         return self.marks
 
 
-def make(space: Space, **changes: Any) -> dict[str, str]:
+def make(networks: Space, **changes: Any) -> dict[str, str]:
     settings: dict[str, Any] = {
-        "space": space,
+        "space": DesignSpace(networks),
         "objectives": [Marked("lat", {"soc": "a" * 64}), Marked("energy", {"soc": "a" * 64})],
         "constraints": [parse_constraint("lat<=2ms")],
         "sampler": "nsga2",

@@ -47,7 +47,7 @@ def test_whitened_patches_have_the_identity_as_their_covariance() -> None:
 
 
 def test_the_first_channels_start_as_copies() -> None:
-    layer = network().groups[1][0]
+    layer = network().get_submodule("groups.1.0")
     x = torch.randn(1, 64, 5, 5)
     torch.testing.assert_close(layer(x)[:, :64], x)
 

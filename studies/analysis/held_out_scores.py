@@ -43,7 +43,7 @@ class ValidationError(H4HError):
 
 
 @dataclass(frozen=True)
-class Plan:
+class ValidationPlan:
     """What is scored and how the study measured it: everything that can be known without torch.
 
     Attributes:
@@ -85,7 +85,7 @@ class Plan:
         return parse_bytes(self.study.settings.get("memory", DEFAULT_MEMORY), option="memory of the study")
 
 
-def check(
+def plan_validation(
     database: Path,
     name: str,
     *,
@@ -94,7 +94,7 @@ def check(
     dataset: str | None = None,
     device: str | None = None,
     is_complete: bool = False,
-) -> Plan:
+) -> ValidationPlan:
     """Reads a study and what its settings say, without torch.
 
     Args:
@@ -136,7 +136,7 @@ def check(
         raise ValidationError(
             f"--dataset must be {PACK_DATA}, whose images study {study.name!r} searched on, but got {dataset}"
         )
-    return Plan(
+    return ValidationPlan(
         study=study,
         space=study.search_space.networks,
         chosen=chosen,
@@ -149,7 +149,7 @@ def check(
 
 
 @dataclass(frozen=True)
-class Score:
+class HeldOutScore:
     """One subnet on the test split.
 
     Attributes:
@@ -192,7 +192,7 @@ class Agreement:
     p_value: float | None
 
 
-def agreement(scores: Sequence[Score]) -> Agreement:
+def agreement(scores: Sequence[HeldOutScore]) -> Agreement:
     """How far search and test put subnets in the same order."""
     if len(scores) < 2:
         return Agreement(None, None)
@@ -202,7 +202,7 @@ def agreement(scores: Sequence[Score]) -> Agreement:
     return Agreement(float(found.statistic), float(found.pvalue))
 
 
-def score(plan: Plan, console: Console) -> list[Score]:
+def score_front(plan: ValidationPlan, console: Console) -> list[HeldOutScore]:
     """Classifies the test images by every chosen subnet.
 
     Args:
@@ -218,15 +218,17 @@ def score(plan: Plan, console: Console) -> list[Score]:
     from supernet.accuracy.memory_budget import MemoryBudget
     from supernet.images.labelled_images import BATCH
     from supernet.network.freed_memory import keep_freed_memory
-    from supernet.network.number_formats import INT8, resolve_device
+    from supernet.network.number_formats import INT8, emulation_warning, resolve_device
     from supernet.network.supernet_file import load_checkpoint
 
     device = resolve_device(plan.device)
     check_checkpoint(plan)
-    calibration_images, test = images(plan)
+    calibration_images, test = study_images(plan)
     keep_freed_memory()
     supernet = load_checkpoint(plan.checkpoint, plan.space).to(device).eval()
     precision = plan.part("precision")
+    if warning := emulation_warning(precision, device):
+        console.print(warning, soft_wrap=True)
     show = console.is_terminal
     # A network is scored once, on however many chips the study has it.
     networks = list(dict.fromkeys(plan.study.network(one.genotype) for one, _ in plan.chosen))
@@ -246,11 +248,12 @@ def score(plan: Plan, console: Console) -> list[Score]:
         right = [before + new for before, new in zip(right, found, strict=True)]
     counts = dict(zip(networks, right, strict=True))
     return [
-        Score(one, search, counts[plan.study.network(one.genotype)], len(test)) for one, search in plan.chosen
+        HeldOutScore(one, search, counts[plan.study.network(one.genotype)], len(test))
+        for one, search in plan.chosen
     ]
 
 
-def check_checkpoint(plan: Plan) -> None:
+def check_checkpoint(plan: ValidationPlan) -> None:
     """Raises `H4HError` unless the checkpoint is there and the study's own."""
     from supernet.checkpoints.header import read_header
     from supernet.checkpoints.tensor_file import file_digest
@@ -264,7 +267,7 @@ def check_checkpoint(plan: Plan) -> None:
         )
 
 
-def images(plan: Plan) -> tuple[LabelledImages, Images]:
+def study_images(plan: ValidationPlan) -> tuple[LabelledImages, Images]:
     """The study's calibration images, and the test split.
 
     Raises:
