@@ -141,8 +141,8 @@ def power_over(space: DesignSpace) -> Objective:
 
 
 def test_bounds_of_a_ratio_hold_all_networks(tiny: Space) -> None:
-    """Between the extremes in size many networks lie outside; in the sampled range all 540 designs lie."""
-    space = DesignSpace(tiny, parse_hardware(SEARCH[1]))
+    """Smallest and largest network have about the same power; the sampled range holds that of all 108."""
+    space = DesignSpace(tiny, parse_hardware("macros=8"))
     power = power_over(space)
     low, high = value_range(power, space)
     every, border = {space.smallest()}, [space.smallest()]
@@ -152,8 +152,8 @@ def test_bounds_of_a_ratio_hold_all_networks(tiny: Space) -> None:
     values = np.array(ranges._values(power, space, sorted(every)))
     corners = ranges._values(power, space, space.corners)
     margin = MARGIN * (max(corners) - min(corners))
-    assert len(values) == 540
-    assert ((values < min(corners) - margin) | (values > max(corners) + margin)).any()
+    assert len(values) == 108
+    assert ((values < min(corners) - margin) | (values > max(corners) + margin)).mean() > 0.5
     assert low <= values.min()
     assert values.max() <= high
     assert (low, high) == value_range(power_over(space), space)
