@@ -35,7 +35,7 @@ from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import resolve_device, resolve_precision
 from supernet.network.supernet_file import load_checkpoint
 from supernet.training.plain_run import PLAIN_SETTINGS, train_to_the_end
-from supernet.training.plain_trainer import FineTuning, make_recipe, top1
+from supernet.training.plain_trainer import FineTuning, make_recipe, network_top1
 from supernet.training.run_folder import STATE
 from supernet.training.settings import HELP as TRAINING_HELP
 from supernet.training.settings import add_settings, reading_processes
@@ -140,7 +140,7 @@ def main() -> None:
 
     def accuracy() -> dict[str, float]:
         return {
-            name: top1(network, one_subnet.stream(part, precision="fp32", device=device))
+            name: network_top1(network, one_subnet.stream(part, precision="fp32", device=device))
             for name, part in evaluated.items()
         }
 

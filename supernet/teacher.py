@@ -29,7 +29,7 @@ from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import resolve_device, resolve_precision
 from supernet.network.teacher_network import LEAST_SIDE, TeacherNetwork, save_teacher, whitening_kernels
 from supernet.training.plain_run import PLAIN_SETTINGS, train_to_the_end
-from supernet.training.plain_trainer import FineTuning, make_recipe, top1
+from supernet.training.plain_trainer import FineTuning, make_recipe, network_top1
 from supernet.training.run_folder import STATE
 from supernet.training.settings import HELP, add_settings, reading_processes
 
@@ -127,7 +127,7 @@ def main() -> None:
     )
     evaluated: dict[str, Images] = {"search": data.train.subset(split.search), "test": data.read_test()}
     accuracy = {
-        name: top1(network, one_subnet.stream(part, precision="fp32", device=device))
+        name: network_top1(network, one_subnet.stream(part, precision="fp32", device=device))
         for name, part in evaluated.items()
     }
     with whole_file(arguments.out / RESULT) as temporary:

@@ -165,7 +165,7 @@ def make_parser() -> Parser:
     return parser
 
 
-def make_recipe(arguments: Namespace) -> Recipe:
+def recipe_from(arguments: Namespace) -> Recipe:
     """The recipe of the command line: a recipe file with its overrides.
 
     Raises:
@@ -207,7 +207,7 @@ def main() -> None:
 
 def _run(arguments: Namespace, world: World, device: torch.device) -> None:
     console = Console(highlight=False, quiet=world.rank != 0)
-    recipe = make_recipe(arguments)
+    recipe = recipe_from(arguments)
     space = load_space(arguments.space)
     data = open_data(arguments.data, arguments.dataset, space)
     split = data.split(arguments.split_seed)

@@ -35,7 +35,7 @@ from supernet.images.labelled_images import LabelledImages
 from supernet.network import blocks
 from supernet.network.batch_norm import Normalisation
 from supernet.network.blocks import ElasticBlock
-from supernet.network.elastic_layers import ElasticBatchNorm, ElasticConv2d, leading, normalised
+from supernet.network.elastic_layers import ElasticBatchNorm, ElasticConv2d, leading, normalised_convolution
 from supernet.network.extraction import extract, folded, load_extracted, save_extracted
 from supernet.network.plain_blocks import conv_norm
 from supernet.network.residual import Residual, add
@@ -117,8 +117,8 @@ class ElasticMixer(ElasticBlock):
         return cls(width, max(options.share))
 
     def forward(self, x: Tensor, block: Mixer, normalise: Normalisation, residual: Residual = add) -> Tensor:
-        out = normalised(self.widen, self.widen_norm, x, block.width * block.share, normalise)
-        return residual(x, normalised(self.narrow, self.narrow_norm, out, block.width, normalise))
+        out = normalised_convolution(self.widen, self.widen_norm, x, block.width * block.share, normalise)
+        return residual(x, normalised_convolution(self.narrow, self.narrow_norm, out, block.width, normalise))
 
     def slices(self, block: Mixer, norms: Norms) -> Slices:
         hidden = block.width * block.share

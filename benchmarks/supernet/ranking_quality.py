@@ -52,7 +52,7 @@ from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import emulation_warning, resolve_device, resolve_precision
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint
-from supernet.training.plain_trainer import FineTuning, make_recipe, top1
+from supernet.training.plain_trainer import FineTuning, make_recipe, network_top1
 from supernet.training.settings import MOST_WORKERS
 
 SUBNETS = 12
@@ -230,7 +230,7 @@ def main() -> None:
                     family=family(subnet).value,
                     macs=complexity.macs(subnet),
                     supernet=shared,
-                    alone=top1(training.network, search.batches),
+                    alone=network_top1(training.network, search.batches),
                 )
             )
     found = agreement([each.supernet for each in results], [each.alone for each in results])

@@ -25,9 +25,9 @@ from supernet.network.elastic_layers import (
     ElasticLinear,
     ElasticQKV,
     ElasticTokenBatchNorm,
-    activated,
+    activated_convolution,
     leading,
-    normalised,
+    normalised_convolution,
     split_heads,
 )
 from supernet.network.plain_blocks import InvertedBottleneck, TransformerBlock, patch_merging
@@ -110,9 +110,9 @@ class ElasticMBConv(ElasticBlock):
         """``(n, in_width, h, w)`` -> ``(n, width, ceil(h / stride), ceil(w / stride))``."""
         out = x
         if block.expansion > 1:
-            out = activated(self.expand, self.expand_norm, out, block.hidden_width, normalise)
-        out = activated(self.depthwise, self.depthwise_norm, out, block.kernel, normalise)
-        projected = normalised(self.project, self.project_norm, out, block.width, normalise)
+            out = activated_convolution(self.expand, self.expand_norm, out, block.hidden_width, normalise)
+        out = activated_convolution(self.depthwise, self.depthwise_norm, out, block.kernel, normalise)
+        projected = normalised_convolution(self.project, self.project_norm, out, block.width, normalise)
         return residual(x, projected) if block.has_residual else projected
 
     @classmethod
@@ -173,7 +173,7 @@ class ElasticPatchMerging(ElasticBlock):
         residual: Residual = add,  # noqa: ARG002
     ) -> Tensor:
         """``(n, in_width, h, w)`` -> ``(n, width, ceil(h / stride), ceil(w / stride))``."""
-        return normalised(self.merge, self.norm, x, block.width, normalise)
+        return normalised_convolution(self.merge, self.norm, x, block.width, normalise)
 
     @classmethod
     def make(cls, in_width: int, width: int, stride: int, options: Any) -> Self:  # noqa: ARG003

@@ -109,7 +109,7 @@ class ElasticBatchNorm(nn.Module):
         return leading(self.weight, width), leading(self.bias, width)
 
 
-def normalised(
+def normalised_convolution(
     convolution: ElasticConv2d | ElasticDepthwise,
     norm: ElasticBatchNorm,
     x: Tensor,
@@ -123,16 +123,16 @@ def normalised(
     return convolution.convolve(x, *_folded(convolution, norm, x, form, normalise))
 
 
-def activated(
+def activated_convolution(
     convolution: ElasticConv2d | ElasticDepthwise,
     norm: ElasticBatchNorm,
     x: Tensor,
     form: int,
     normalise: Normalisation,
 ) -> Tensor:
-    """As `normalised`, with an odd kernel, then ReLU6; with `Folded`, a NaN may become 0 or 6."""
+    """As `normalised_convolution`, with an odd kernel, then ReLU6; with `Folded`, a NaN may become 0 or 6."""
     if not isinstance(normalise, Folded):
-        return F.relu6(normalised(convolution, norm, x, form, normalise), inplace=True)
+        return F.relu6(normalised_convolution(convolution, norm, x, form, normalise), inplace=True)
     return convolution_relu6(x, *_folded(convolution, norm, x, form, normalise), convolution.stride)
 
 

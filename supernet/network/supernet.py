@@ -13,8 +13,8 @@ from supernet.network.elastic_layers import (
     ElasticBatchNorm,
     ElasticConv2d,
     ElasticLinear,
-    activated,
-    normalised,
+    activated_convolution,
+    normalised_convolution,
 )
 from supernet.network.elastic_stage import ElasticStage
 from supernet.network.residual import Residual, add
@@ -82,11 +82,11 @@ class Supernet(nn.Module):
 
     def begin(self, images: Tensor, stem: Stem, normalise: Normalisation) -> Tensor:
         """``(n, 3, s, s)`` -> ``(n, width, ceil(s / stride), ceil(s / stride))``."""
-        return activated(self.stem, self.stem_norm, images, stem.width, normalise)
+        return activated_convolution(self.stem, self.stem_norm, images, stem.width, normalise)
 
     def classify(self, x: Tensor, head: Head, normalise: Normalisation) -> Tensor:
         """``(n, in_width, h, w)`` -> ``(n, classes)``."""
-        # Not `activated`, which may hide a NaN: the class scores must show it.
-        x = F.relu6(normalised(self.head, self.head_norm, x, head.width, normalise))
+        # Not `activated_convolution`, which may hide a NaN: the class scores must show it.
+        x = F.relu6(normalised_convolution(self.head, self.head_norm, x, head.width, normalise))
         logits: Tensor = self.classifier(x.mean((2, 3)), head.classes)
         return logits

@@ -12,7 +12,7 @@ class DivergedError(H4HError):
 
 
 @dataclass(frozen=True)
-class Score:
+class SubnetScore:
     """How subnets of one kind did on augmented training batches.
 
     Attributes:
@@ -35,5 +35,5 @@ class EpochResult:
     """
 
     steps: int
-    scores: dict[str, Score]
+    scores: dict[str, SubnetScore]
     rates: dict[str, float]

@@ -208,7 +208,7 @@ class FineTuning:
 
 
 @torch.inference_mode()
-def top1(network: PlainNetwork | TeacherNetwork, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+def network_top1(network: PlainNetwork | TeacherNetwork, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
     """Share of images that `network` classifies right with its running statistics, in %.
 
     Args:

@@ -38,7 +38,7 @@ from supernet.training.augmentation import mixing
 from supernet.training.batches import Draw, Part, make_batches, seed_sequence, torch_seed
 from supernet.training.distillation import distil
 from supernet.training.distributed import World, by_global_batch
-from supernet.training.epoch_result import DivergedError, EpochResult, Score
+from supernet.training.epoch_result import DivergedError, EpochResult, SubnetScore
 from supernet.training.exact_state import SUPERNET_STATE, ExactState, Progress
 from supernet.training.gradient_projection import PROJECT, project_gradients, take_gradients
 from supernet.training.optimizer import enter_phase, make_optimizer, rates, set_rate
@@ -341,7 +341,7 @@ class Trainer:
 
     def _result(self) -> EpochResult:
         scores = {
-            kind: Score(loss=loss / images, accuracy=100 * right / images)
+            kind: SubnetScore(loss=loss / images, accuracy=100 * right / images)
             for kind, (loss, right, images) in zip(KINDS, self._totals.tolist(), strict=True)
             if images
         }

@@ -81,8 +81,8 @@ def test_bad_input_of_a_shell(module: str, tmp_path: Path) -> None:
     ("what", "message"),
     [
         ("imagenet", "ImageNet cannot be unpacked: The archive ILSVRC2012_devkit"),
-        ("cifar100", "CIFAR100 cannot be fetched (no network): put torchvision's folder of it"),
-        ("fashion-mnist", "FashionMNIST cannot be fetched (no network)"),
+        ("cifar100", "CIFAR100 cannot be downloaded (no network): copy torchvision's folder of it"),
+        ("fashion-mnist", "FashionMNIST cannot be downloaded (no network)"),
     ],
 )
 def test_data_that_cannot_be_had(

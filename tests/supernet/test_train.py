@@ -41,7 +41,7 @@ def test_training_can_start_from_shipped_weights_by_their_name() -> None:
         (("--rate", "nan"), "phase 'cnn': rate must be above 0 and finite, but got nan"),
         (("--rate=-1",), "phase 'cnn': rate must be above 0 and finite, but got -1.0"),
         (("--epochs", "1,2,3"), "one for each phase (cnn, hybrid), but got 3"),
-        (("--epochs", "1.5"), "must be numbers joined by commas"),
+        (("--epochs", "1.5"), "must be numbers separated by commas"),
         (("--schedule", "linear"), "unknown schedule 'linear'"),
         (("--recipe", "joint", "--cnn", "freeze"), "pass weights by --from"),
         (("--conflict-every", "-1"), "--conflict-every must be at least 0"),
@@ -149,7 +149,7 @@ def test_it_goes_on_within_an_epoch_and_from_a_checkpoint(
     monkeypatch.setattr(Trainer, "_result", stopped)
     code, text, _ = call(*settings, "--out", str(out), "--save-every", "0")
     assert code == 130
-    assert "stopped: what" in text
+    assert "stopped; rerun the command to resume from" in text
     monkeypatch.setattr(Trainer, "_result", original)
     code, text, _ = call(*settings, "--out", str(out))
     assert code == 0

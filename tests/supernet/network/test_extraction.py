@@ -279,7 +279,7 @@ def test_a_subnet_of_another_space_is_refused() -> None:
 
 
 def test_folding_without_statistics_is_refused() -> None:
-    with pytest.raises(H4HError, match=r"record them with one_subnet\.record_statistics"):
+    with pytest.raises(H4HError, match=r"record them for this subnet with one_subnet\.record_statistics"):
         extract(SUPERNET, SPACE.decode(SPACE.smallest()), fold_batch_norm=True)
 
 

@@ -18,7 +18,7 @@ from supernet.images.labelled_images import LabelledImages
 from supernet.network import number_formats
 from supernet.network.extraction import extract
 from supernet.network.supernet import Supernet
-from supernet.training.plain_trainer import NOT_USED, FineTuning, make_recipe, top1
+from supernet.training.plain_trainer import NOT_USED, FineTuning, make_recipe, network_top1
 from supernet.training.recipe import Recipe
 
 CPU = torch.device("cpu")
@@ -50,10 +50,10 @@ def test_it_learns_what_can_be_learned(
     images = LabelledImages(four_classes.pixels, four_classes.labels // 2)
     training = tuning(small_space, images, make_recipe(epochs=8, rate=5e-3, batch=32, precision=precision))
     prepared = one_subnet.prepare(images, precision="fp32", device=CPU)
-    assert top1(training.network, prepared.batches) < 90
+    assert network_top1(training.network, prepared.batches) < 90
     while not training.is_finished:
         training.train_epoch()
-    assert top1(training.network, prepared.batches) > 90
+    assert network_top1(training.network, prepared.batches) > 90
 
 
 def test_top1_counts_right_classes(small_space: Space, four_classes: LabelledImages) -> None:
@@ -62,7 +62,7 @@ def test_top1_counts_right_classes(small_space: Space, four_classes: LabelledIma
     with torch.no_grad():
         logits = torch.cat([network.eval()(batch) for batch, _ in prepared.batches])
     right = (logits.argmax(1) == four_classes.labels).sum().item()
-    assert top1(network, prepared.batches) == 100 * right / 256
+    assert network_top1(network, prepared.batches) == 100 * right / 256
 
 
 def test_resumed_training_gives_the_same_bits(
@@ -120,7 +120,7 @@ def test_scores_that_are_not_finite_are_no_accuracy(small_space: Space, four_cla
     with torch.no_grad():
         network.classifier.bias[0] = math.nan
     with pytest.raises(H4HError, match="class scores that are not finite"):
-        top1(network, one_subnet.stream(four_classes, precision="fp32", device=CPU))
+        network_top1(network, one_subnet.stream(four_classes, precision="fp32", device=CPU))
 
 
 def test_auto_goes_on_in_the_precision_that_it_began_with(
