@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import product
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from objectives.hardware import CostModel, SoC
 from objectives.hardware.chip import Chip
 from objectives.hardware.soc import MOST_PARTS
+from search_space.arrays import Booleans, Genotypes
 from search_space.errors import H4HError, UnknownNameError
 from search_space.files.yaml_document import Document
 from search_space.genotype import Gene, Genotype, GenotypeError, checked
@@ -93,7 +92,7 @@ class ChipChoices(Document):
             return (True, False)
         return (True,) * len(chosen)
 
-    def active_rows(self, genes: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+    def active_rows(self, genes: Genotypes) -> Booleans:
         """`active` of many chips (n, genes) at once, unchecked: shape (n, genes)."""
         active = np.ones(genes.shape, dtype=np.bool_)
         if self._units_may_be_unused:

@@ -19,13 +19,11 @@ from numpy.typing import NDArray
 from objectives.hardware.chip import Chip
 from objectives.objective import Design
 from search_space import genotype as genotypes
+from search_space.arrays import Booleans, Genotypes
 from search_space.files.yaml_document import parse_document
 from search_space.genotype import Gene, Genotype
 from search_space.space import Space
 from studies.design_space.chip_choices import FIXED_CHIP, HARDWARE, ChipChoices
-
-Genes = NDArray[np.integer[Any]]
-"""Genotypes of n designs, shape (n, genes)."""
 
 
 @dataclass(frozen=True)
@@ -188,13 +186,13 @@ class DesignSpace:
 
     # --- many genotypes ----------------------------------------------------------------------------
 
-    def active_rows(self, designs: Genes) -> NDArray[np.bool_]:
+    def active_rows(self, designs: Genotypes) -> Booleans:
         """`active` of many designs (n, genes) at once, unchecked: shape (n, genes)."""
         split = len(self.networks.genes)
         parts = (self.networks.active_rows(designs[:, :split]), self.chips.active_rows(designs[:, split:]))
         return np.concatenate(parts, axis=1)
 
-    def rows_by_chip(self, designs: Genes) -> dict[Chip, NDArray[np.intp]]:
+    def rows_by_chip(self, designs: Genotypes) -> dict[Chip, NDArray[np.intp]]:
         """Rows of designs (n, genes) by chip, in order of the chips' genes."""
         different, places = np.unique(designs[:, len(self.networks.genes) :], axis=0, return_inverse=True)
         numbers_by_chip: dict[Chip, list[int]] = {}

@@ -16,9 +16,8 @@ from __future__ import annotations
 import heapq
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from search_space.arrays import Floats
 
 POINTS = 1024
 LEAST_GAIN = 1e-12

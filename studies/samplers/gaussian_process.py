@@ -21,12 +21,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from search_space.arrays import Floats, Genotypes
 from studies.design_space.design_space import DesignSpace
 
-Floats = NDArray[np.float64]
 Steps = NDArray[np.float32]
 """Steps of n networks as ones and zeros, shape (n, p)."""
-Genes = NDArray[np.int64]
 
 SQUARED_LENGTHS = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
 NUGGETS = (1e-3, 1e-2, 1e-1, 1.0)
@@ -39,7 +38,7 @@ _BLOCK = 32
 _GRAIN = 2.0**-30
 
 
-def steps(space: DesignSpace, genotypes: Genes) -> Steps:
+def steps(space: DesignSpace, genotypes: Genotypes) -> Steps:
     """The steps of canonical genotypes (n, genes) as ones and zeros, shape (n, p)."""
     counts = np.where(space.active_rows(genotypes), genotypes + 1, 0)
     columns = [

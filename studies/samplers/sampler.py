@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from search_space.arrays import Floats
 from search_space.genotype import Genotype
 from studies.design_space.design_space import DesignSpace
 from studies.design_space.exact_costs import ExactQuantities
@@ -151,7 +151,7 @@ class Sampler(ABC):
                 drawn[genotype] = None
         return list(drawn)
 
-    def _losses(self, evaluations: Sequence[Evaluation]) -> NDArray[np.float64]:
+    def _losses(self, evaluations: Sequence[Evaluation]) -> Floats:
         """Shape (n, m), finite: 0 at the study's ideal and 1 at its reference.
 
         What was not measured because the subnet is infeasible counts as the worst. Feasibility first: no

@@ -31,18 +31,17 @@ from numpy.typing import NDArray
 from pymoo.algorithms.moo.nsga2 import NSGA2, RankAndCrowdingSurvival, binary_tournament
 from pymoo.operators.selection.tournament import TournamentSelection
 
+from search_space.arrays import Floats, Genotypes
 from search_space.genotype import Genotype
 from studies.design_space.design_space import DesignSpace
 from studies.samplers.expected_gain import choose
 from studies.samplers.gaussian_process import GaussianProcess, Steps, steps
 from studies.samplers.genetic import GeneticSampler
-from studies.samplers.operators import Genes, genotype_of
+from studies.samplers.operators import genotype_of
 from studies.samplers.sampler import Sampler, SamplerContext
 from studies.samplers.virtual_search import Predict, Predicted, virtual_search
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import EXACT, PLAIN, RANDOM, SURROGATE, GenerationReport, kendall
-
-Floats = NDArray[np.float64]
 
 LEAST_MEASURED = 16
 """Least number of measured networks for a prediction."""
@@ -153,10 +152,10 @@ class SurrogateSampler(GeneticSampler):
         return self._space.on_fixed_chip if name in self._network_only else self._space
 
     def _subject(self, name: str, genotype: Genotype) -> Genotype:
-        """Genes that a quantity depends on."""
+        """Genotypes that a quantity depends on."""
         return genotype[: len(self._space_of(name).genes)]
 
-    def _steps(self, name: str, subjects: Genes) -> Steps:
+    def _steps(self, name: str, subjects: Genotypes) -> Steps:
         """Steps of what a quantity depends on, from genotypes of that alone."""
         return steps(self._space_of(name), subjects)
 
@@ -169,7 +168,7 @@ class SurrogateSampler(GeneticSampler):
         quantities = [constraint.quantity for constraint in self._constraints]
         return evaluation.limited[quantities.index(name)]
 
-    def _best_batch(self, count: int, rng: np.random.Generator) -> Genes:
+    def _best_batch(self, count: int, rng: np.random.Generator) -> Genotypes:
         """New networks to measure, shape (at most `count`, genes), feasible ones as far as there are any."""
         candidates = self._candidates(self._score, count, rng)
         feasible = np.flatnonzero(candidates.broken == 0)
@@ -192,7 +191,7 @@ class SurrogateSampler(GeneticSampler):
             kept += [genotype_of(row) for row in self._feasible_batch(count, rng)]
         return list(dict.fromkeys(kept))[:count]
 
-    def _feasible_batch(self, count: int, rng: np.random.Generator) -> Genes:
+    def _feasible_batch(self, count: int, rng: np.random.Generator) -> Genotypes:
         """New networks drawn from those within the limits on exact quantities."""
         assert self._exact is not None
         estimate = self._exact.estimate
@@ -204,7 +203,7 @@ class SurrogateSampler(GeneticSampler):
         order = rng.permutation(len(candidates.genes))
         return candidates.genes[order[np.argsort(broken[order], kind="stable")]][:count]
 
-    def _exactly(self, genes: Genes) -> dict[str, Floats]:
+    def _exactly(self, genes: Genotypes) -> dict[str, Floats]:
         """Exact quantities of networks (n, genes), by name."""
         return {} if self._exact is None else dict(self._exact(genes))
 
@@ -224,7 +223,7 @@ class SurrogateSampler(GeneticSampler):
         order = np.argsort(everything.broken, kind="stable")
         return everything.rows(order[: max(len(candidates.genes), count)])
 
-    def _start(self) -> Genes:
+    def _start(self) -> Genotypes:
         """Initial population of the virtual search: the front, then the others, newest first."""
         order = dict.fromkeys(
             [*(row.genotype for row in self._front), *(row.genotype for row in self._evaluations[::-1])]
@@ -236,7 +235,7 @@ class SurrogateSampler(GeneticSampler):
         is_new = [genotype_of(row) not in self._archive for row in candidates.genes]
         return candidates.rows(np.flatnonzero(is_new))
 
-    def _score(self, genes: Genes) -> tuple[Floats, Floats]:
+    def _score(self, genes: Genotypes) -> tuple[Floats, Floats]:
         values = {} if self._exact is None else dict(self._exact.estimate(genes))
         for name in self._predicted:
             subjects, places = self._subjects(name, genes)
@@ -261,7 +260,7 @@ class SurrogateSampler(GeneticSampler):
             rows.append(np.where(breaks, 1.0, self._scaled(values)))
         return np.stack(rows)
 
-    def _subjects(self, name: str, genes: Genes) -> tuple[Genes, NDArray[np.intp]]:
+    def _subjects(self, name: str, genes: Genotypes) -> tuple[Genotypes, NDArray[np.intp]]:
         """Distinct genes that a quantity depends on in designs (n, genes), and the row of each design."""
         space = self._space_of(name)
         if space is self._space:
@@ -269,7 +268,7 @@ class SurrogateSampler(GeneticSampler):
         different, places = np.unique(genes[:, : len(space.genes)], axis=0, return_inverse=True)
         return different, places.reshape(-1)
 
-    def _known(self, name: str, subjects: Genes, values: Floats) -> Floats:
+    def _known(self, name: str, subjects: Genotypes, values: Floats) -> Floats:
         """Predicted values (..., n), replaced by measured ones if known from another chip."""
         if self._space_of(name) is not self._space:
             for place, row in enumerate(subjects):

@@ -14,17 +14,16 @@ from numpy.typing import NDArray
 from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
+from search_space.arrays import Floats, Genotypes
 from studies.design_space.design_space import DesignSpace
-from studies.samplers.operators import CROSSOVER_PROBABILITY, Genes, reset_mutation, uniform_crossover
-
-Floats = NDArray[np.float64]
+from studies.samplers.operators import CROSSOVER_PROBABILITY, reset_mutation, uniform_crossover
 
 CANDIDATES = 100_000
 """Number of networks to predict, at most `VISITS` times the size of the space."""
 VISITS = 10
 POPULATION = 500
 
-Predict = Callable[[Genes], tuple[Floats, Floats]]
+Predict = Callable[[Genotypes], tuple[Floats, Floats]]
 """Losses (n, m) and violations (n, k) of canonical genotypes (n, genes)."""
 
 
@@ -38,7 +37,7 @@ class Predicted:
         violations: At most 0 where a constraint holds, shape (n, k).
     """
 
-    genes: Genes
+    genes: Genotypes
     losses: Floats
     violations: Floats
 
@@ -62,18 +61,18 @@ class Predicted:
         )
 
 
-def canonical_rows(space: DesignSpace, genotypes: Genes) -> Genes:
+def canonical_rows(space: DesignSpace, genotypes: Genotypes) -> Genotypes:
     """Canonical forms of genotypes (n, genes)."""
     return np.where(space.active_rows(genotypes), genotypes, 0)
 
 
-def random_rows(space: DesignSpace, count: int, rng: np.random.Generator) -> Genes:
+def random_rows(space: DesignSpace, count: int, rng: np.random.Generator) -> Genotypes:
     """Canonical genotypes (count, genes), every gene drawn uniformly; some may be equal."""
     cardinalities = [gene.cardinality for gene in space.genes]
     return canonical_rows(space, rng.integers(0, cardinalities, (count, len(cardinalities))))
 
 
-def different(genotypes: Genes) -> NDArray[np.intp]:
+def different(genotypes: Genotypes) -> NDArray[np.intp]:
     """Rows of genotypes (n, genes) that no earlier row equals, in ascending order."""
     packed = np.ascontiguousarray(genotypes.astype(np.uint8))
     names = packed.view([("", f"V{packed.shape[1]}")])[:, 0]
@@ -81,7 +80,7 @@ def different(genotypes: Genes) -> NDArray[np.intp]:
 
 
 def virtual_search(
-    space: DesignSpace, score: Predict, start: Genes, rng: np.random.Generator
+    space: DesignSpace, score: Predict, start: Genotypes, rng: np.random.Generator
 ) -> tuple[Predicted, Predicted]:
     """Searches some `CANDIDATES` networks for those that are expected to be best.
 
@@ -117,7 +116,7 @@ def virtual_search(
     return _survivors(population), Predicted.joined(seen)
 
 
-def _scored(score: Predict, genes: Genes) -> Predicted:
+def _scored(score: Predict, genes: Genotypes) -> Predicted:
     return Predicted(genes, *score(genes))
 
 

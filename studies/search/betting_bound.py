@@ -23,10 +23,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-Bits = NDArray[np.bool_]
-Floats = NDArray[np.float64]
+from search_space.arrays import Booleans, Floats
 
 BETS = (0.25, 0.5)
 """Shares that are staked, each with an equal part of the capital.
@@ -35,7 +33,7 @@ At most a half: right - p - m is at most 2, and a capital below 0 would prove no
 differences on few images, small bets find small ones."""
 
 
-def is_rejected(total: int, seen: Bits, expected: Floats, error: float) -> bool:
+def is_rejected(total: int, seen: Booleans, expected: Floats, error: float) -> bool:
     """Whether a network can be ruled out to be right on `total` or more of all images.
 
     Args:
@@ -65,7 +63,7 @@ def _logarithms(factors: Floats) -> Floats:
     return np.array([[math.log(one) if one > 0 else -math.inf for one in row] for row in factors.tolist()])
 
 
-def upper_bound(seen: Bits, expected: Floats, error: float) -> int:
+def upper_bound(seen: Booleans, expected: Floats, error: float) -> int:
     """Most images that a network can be right on; arguments as those of `is_rejected`."""
     low = int(seen.sum())
     high = low + len(expected) - len(seen)

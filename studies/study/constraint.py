@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
+from search_space.arrays import Floats
 from search_space.errors import H4HError
 from studies.study.amounts import AMOUNT, in_base_unit, known_units, units_beside
 
@@ -60,7 +60,7 @@ class Constraint:
         """
         return 1.0 if value is None else float(self.violations(np.array(value)))
 
-    def violations(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def violations(self, values: Floats) -> Floats:
         """`violation` of many subnets at once, same shape as `values`."""
         excess = values - self.bound if self.operator == "<=" else self.bound - values
         with np.errstate(over="ignore"):  # Infinitely far from a limit near 0.

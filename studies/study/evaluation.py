@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from search_space.arrays import Floats
 from search_space.genotype import Genotype
 from studies.study.constraint import Constraint
 
@@ -57,7 +57,7 @@ class Evaluation:
         return self.stopped_after is not None
 
 
-def violations(evaluations: Sequence[Evaluation], constraints: Sequence[Constraint]) -> NDArray[np.float64]:
+def violations(evaluations: Sequence[Evaluation], constraints: Sequence[Constraint]) -> Floats:
     """Shape (n, k): how far each evaluation breaks each constraint; at most 0 where it holds."""
     rows = [
         [constraint.violation(value) for constraint, value in zip(constraints, row.limited, strict=True)]

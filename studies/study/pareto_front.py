@@ -18,7 +18,7 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from search_space.arrays import Floats
 
 MARGIN = 0.1
 """Share of the range between smallest and largest subnet that the bounds lie beyond it, on either side.

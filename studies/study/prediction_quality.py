@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from search_space.arrays import Floats
 
 RANDOM, SURROGATE, PLAIN, EXACT = "random", "surrogate", "nsga2", "exact"
 """Sources of a generation."""
@@ -54,7 +55,7 @@ def summary(reports: Sequence[GenerationReport]) -> list[str]:
     return lines
 
 
-def kendall(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+def kendall(first: Floats, second: Floats) -> float:
     """Kendall's tau-b of two sequences (n,): 1 for the same order, -1 for the opposite one.
 
     Ties in one sequence count for neither. The result is 0 if one sequence is constant or has fewer than 2

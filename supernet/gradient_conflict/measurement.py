@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
 from search_space.files.yaml_document import Document
 from supernet.gradient_conflict.subnet_gradients import ParameterGroup

@@ -5,15 +5,15 @@ from itertools import product
 import numpy as np
 import pytest
 
+from search_space.arrays import Floats, Genotypes
 from studies.design_space.design_space import DesignSpace
 from studies.samplers import virtual_search
-from studies.samplers.operators import Genes
-from studies.samplers.virtual_search import Floats, canonical_rows, different, random_rows
+from studies.samplers.virtual_search import canonical_rows, different, random_rows
 from studies.study.pareto_front import nondominated
 from tests.studies.samplers.grid import CHOICES, GRID, sizes
 
 
-def conflict(genes: Genes) -> tuple[Floats, Floats]:
+def conflict(genes: Genotypes) -> tuple[Floats, Floats]:
     """The two objectives of `grid`, without constraints."""
     return np.array([sizes(tuple(row)) for row in genes.tolist()]), np.zeros((len(genes), 0))
 
@@ -34,7 +34,7 @@ def test_finds_the_front_and_puts_it_first(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_feasible_networks_stand_before_infeasible_ones_and_those_in_order_of_violation() -> None:
-    def score(genes: Genes) -> tuple[Floats, Floats]:
+    def score(genes: Genotypes) -> tuple[Floats, Floats]:
         total = genes[:, CHOICES].sum(axis=1)
         return conflict(genes)[0], np.stack([(total - 3) / 3, 0.5 * (total - 3)], axis=1)
 
