@@ -7,7 +7,7 @@ import json
 import random
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,6 @@ from objectives import registry
 from objectives.hardware import CostModel, load_soc, variant
 from objectives.hardware.chip import Chip
 from objectives.hardware_objectives import network_totals
-from objectives.registry import create_objectives
 from search_space.command.command_line import run_command
 from search_space.genotype import Genotype, to_text
 from search_space.space import Space
@@ -25,7 +24,6 @@ from studies import compare, export, load_study, pick, report, run, show
 from studies.analysis.assumed_numbers import cost_model
 from studies.design_space.chip_choices import parse_hardware
 from studies.design_space.design_space import DesignSpace
-from studies.design_space.exact_costs import ExactQuantities
 from studies.report_page.report_data import report_record
 from studies.samplers.registry import known_samplers
 from studies.search.evaluator import Evaluator
@@ -98,48 +96,6 @@ def test_every_design_costs_what_the_direct_model_says(
         assert [one.values[2] for one in mine] == pytest.approx([expected] * 108)
         found |= {one.genotype for one in mine}
     assert len(found) == len(evaluations)
-
-
-def test_tables_give_the_same_for_every_design(tiny: Space) -> None:
-    joint = DesignSpace(tiny, parse_hardware(CHOICES))
-    costs = {chip: soc_of(chip) for chip in joint.chips.chips}
-    exact = ExactQuantities(joint, costs, ("lat", "energy", "area", "macs", "quality"))
-    assert exact.names == ("macs", "lat", "energy", "area")
-    rng = np.random.default_rng(0)
-    genotypes = [*joint.corners, *(joint.sample(rng) for _ in range(60))]
-    found = exact(np.array(genotypes))
-    for row, genotype in enumerate(genotypes):
-        design = joint.decode(genotype)
-        model = costs[design.chip]
-        latency, energy = network_totals(model, [design.subnet])
-        assert (found["lat"][row], found["energy"][row]) == (latency[0], energy[0])
-        assert found["area"][row] == model.soc.area_mm2
-        assert found["macs"][row] == create_objectives(["macs"], registry.ObjectiveContext(FILE))[0](
-            [design.subnet]
-        )
-
-
-def test_tables_estimate_what_exceeds_few_of_the_chips(tiny: Space) -> None:
-    assert FILE.cim is not None
-    small = replace(FILE, cim=replace(FILE.cim, capacity=replace(FILE.cim.capacity, value=2.5, low=2.5)))
-    joint = DesignSpace(tiny, parse_hardware(CHOICES))
-    costs = {
-        chip: CostModel(variant(small, macros=chip.macros, units=chip.units)) for chip in joint.chips.chips
-    }
-    exact = ExactQuantities(joint, costs, ("lat", "energy"))
-    assert exact.names == ("lat", "energy")
-    rng = np.random.default_rng(0)
-    networks = [tiny.largest(), *(tiny.sample(rng) for _ in range(30))]
-    genotypes = [joint.placed(one, chip) for one in networks for chip in (Chip(0), Chip(2, 4), Chip(8, 4))]
-    found, estimate = exact(np.array(genotypes)), exact.estimate(np.array(genotypes))
-    for row, genotype in enumerate(genotypes):
-        design = joint.decode(genotype)
-        latency, energy = network_totals(costs[design.chip], [design.subnet])
-        assert (found["lat"][row], found["energy"][row]) == (latency[0], energy[0])
-    differs = found["lat"] != estimate["lat"]
-    assert differs.any()
-    assert {joint.chip(genotypes[row]) for row in np.flatnonzero(differs)} == {Chip(2, 4)}
-    assert (found["lat"] >= estimate["lat"]).all()
 
 
 def test_a_network_is_measured_once_whatever_its_chips(
