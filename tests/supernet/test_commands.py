@@ -13,6 +13,7 @@ import torch
 from torchvision.datasets import CIFAR100, FashionMNIST
 
 from supernet import data, evaluate, train
+from supernet.accuracy import split_accuracies
 from supernet.images import cifar10
 from supernet.images.labelled_images import LabelledImages
 from supernet.network.supernet_file import load_checkpoint
@@ -144,7 +145,7 @@ def test_train_then_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, co
     append_epoch(out / LOG, log[1])
     assert [json.loads(line) for line in (out / LOG).read_text().splitlines()] == log
 
-    monkeypatch.setattr(evaluate, "load_pack", lambda folder: _pack(images))
+    monkeypatch.setattr(split_accuracies, "load_pack", lambda folder: _pack(images))
     code, text, _ = command(evaluate.main, "--checkpoint", str(checkpoint), "--random", "2", "--json")
     assert code == 0
     record = json.loads(text)

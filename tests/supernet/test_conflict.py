@@ -109,7 +109,7 @@ def test_opposite_families(supernet: Supernet, batches: Batches, monkeypatch: py
         sign = -1 if subnet.vit_blocks else 1
         return {"stem.weight": sign * torch.ones_like(net.stem.weight)}
 
-    monkeypatch.setattr(conflict, "gradient", opposite)
+    monkeypatch.setattr("supernet.gradient_conflict.measure.gradient", opposite)
     report = measure(supernet, batches, rng=np.random.default_rng(0))
     for kind, sign in ((PairKind.CNN_CNN, 1), (PairKind.HYBRID_HYBRID, 1), (PairKind.CNN_HYBRID, -1)):
         assert set(report.cosines[kind]) == {ParameterGroup.ALL, ParameterGroup.CONV}
