@@ -25,6 +25,7 @@ from supernet.checkpoints.header import CheckpointError
 from supernet.checkpoints.tensor_file import read_tensors, write_tensors
 from supernet.images.labelled_images import DEVIATION, MEAN
 from supernet.network.batch_norm import EPSILON, Recorded
+from supernet.network.blocks import ElasticBlock
 from supernet.network.elastic_layers import leading
 from supernet.network.elastic_stage import ElasticStage
 from supernet.network.plain_network import PlainNetwork
@@ -133,6 +134,7 @@ def _tensors(supernet: Supernet, subnet: Subnet, statistics: Recorded | None) ->
 
 
 def _stage(layer: ElasticStage, stage: Stage, *, side: int, norms: Norms) -> Slices:
+    step: ElasticBlock | None
     step = layer.mbconv if isinstance(stage.downsampling, MBConv) else layer.patch_merging
     assert step is not None
     yield from prefixed("downsampling", step.slices(stage.downsampling, norms))

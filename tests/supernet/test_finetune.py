@@ -23,6 +23,7 @@ from supernet.network.extraction import FORMAT, load_extracted
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import save_checkpoint
 from supernet.training import plain_trainer as fine_tuning
+from supernet.training.run_folder import STATE
 from tests.command import Call, Command
 from tests.supernet.image_files import pass_as_trained_on, write_folder
 
@@ -153,7 +154,7 @@ def test_a_lost_loss_keeps_the_last_good_network(
     assert "infinite or NaN in epoch 2, step 2 (what the 1 epochs before it gave is kept)" in error
     kept = load_extracted(Path("run", finetune.NETWORK))
     assert all(value.isfinite().all() for value in kept.state_dict().values())
-    assert {path.name for path in Path("run").iterdir()} == {finetune.NETWORK, finetune.STATE}
+    assert {path.name for path in Path("run").iterdir()} == {finetune.NETWORK, STATE}
 
 
 def test_out_must_be_a_folder(images: LabelledImages, call: Call) -> None:
@@ -229,7 +230,7 @@ def test_killed_fine_tuning_ends_with_the_bits_of_one_never_disturbed(tmp_path: 
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment)
 
     assert "after:" in start("undisturbed").communicate()[0]
-    state = tmp_path / "killed" / finetune.STATE
+    state = tmp_path / "killed" / STATE
     process = start("killed")
     while process.poll() is None and not state.exists():
         time.sleep(0.01)
@@ -237,5 +238,5 @@ def test_killed_fine_tuning_ends_with_the_bits_of_one_never_disturbed(tmp_path: 
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert "resuming after epoch" in start("killed").communicate()[0]
-    for name in (finetune.NETWORK, finetune.STATE):
+    for name in (finetune.NETWORK, STATE):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()
