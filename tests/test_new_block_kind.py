@@ -179,11 +179,15 @@ head: {width: 16, classes: 3}
 @pytest.fixture(autouse=True)
 def mixer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The five lines in the five tables."""
-    monkeypatch.setitem(subnets.BLOCKS, "mixer", Mixer)
-    monkeypatch.setitem(block_options.OPTIONS, "mixer", MixerOptions)
-    monkeypatch.setitem(blocks.ELASTIC_BLOCKS, Mixer, ElasticMixer)  # type: ignore[misc]
-    monkeypatch.setitem(int8_network.INT8_BLOCKS, Mixer, mixer_in_integers)  # type: ignore[misc]
-    monkeypatch.setitem(workloads.BLOCK_STEPS, Mixer, mixer_steps)  # type: ignore[misc]
+    lines: tuple[tuple[dict[Any, Any], Any, Any], ...] = (
+        (subnets.BLOCKS, "mixer", Mixer),
+        (block_options.OPTIONS, "mixer", MixerOptions),
+        (blocks.ELASTIC_BLOCKS, Mixer, ElasticMixer),
+        (int8_network.INT8_BLOCKS, Mixer, mixer_in_integers),
+        (workloads.BLOCK_STEPS, Mixer, mixer_steps),
+    )
+    for table, key, value in lines:
+        monkeypatch.setitem(table, key, value)
 
 
 @pytest.fixture

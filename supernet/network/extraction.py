@@ -134,9 +134,8 @@ def _tensors(supernet: Supernet, subnet: Subnet, statistics: Recorded | None) ->
 
 
 def _stage(layer: ElasticStage, stage: Stage, *, side: int, norms: Norms) -> Slices:
-    step: ElasticBlock | None = (
-        layer.mbconv if isinstance(stage.downsampling, MBConv) else layer.patch_merging
-    )
+    step: ElasticBlock | None
+    step = layer.mbconv if isinstance(stage.downsampling, MBConv) else layer.patch_merging
     assert step is not None
     yield from prefixed("downsampling", step.slices(stage.downsampling, norms))
     if any(block.takes_tokens for block in stage.blocks):

@@ -1,4 +1,4 @@
-"""Targets of a supernet training: teachers, stored soft labels, the running average."""
+"""Teachers of a training: a checkpoint, stored soft labels, and the running average."""
 
 from __future__ import annotations
 
