@@ -279,8 +279,8 @@ def conflict_table(by_setting: BySetting) -> ReportTable:
     header = tuple(f"{kind.value} {group.value}" for kind, group in _conflict_columns())
     return ReportTable(
         "Conflict after training: mean cosine",
-        "Cosine between gradients of random subnets on training images, tensor by tensor. 1 is agreement, and "
-        "below 0 is conflict. Mean over seeds and its 95 % confidence interval.",
+        "Cosine between gradients of random subnets on training images, tensor by tensor. 1 is agreement, "
+        "and below 0 is conflict. Mean over seeds and its 95 % confidence interval.",
         ("setting", *header),
         _conflict_rows(by_setting, negative=False),
     )
@@ -384,8 +384,8 @@ def _draw_training(
 INTRODUCTION = """\
 In the H4H paper (ASP-DAC 2025), subnets of a hybrid supernet do worse than those of a pure CNN supernet when
 trained as usual. The paper blames conflicting gradients of convolution and transformer blocks. It therefore
-trains the CNN part first and then the whole hybrid from its weights. This page tests that claim, and it reports
-the result whichever way it goes. The command below writes the page."""
+trains the CNN part first and then the whole hybrid from its weights. This page tests that claim and reports the
+result whichever way it goes. The command below writes the page."""
 
 
 def markdown(
