@@ -384,7 +384,7 @@ def _draw_training(
 INTRODUCTION = """\
 In the H4H paper (ASP-DAC 2025), subnets of a hybrid supernet do worse than those of a pure CNN supernet when
 trained as usual. The paper blames conflicting gradients of convolution and transformer blocks. It therefore
-trains the CNN part first and then the whole hybrid from its weights. This page tests that claim and reports the
+trains the CNN part first, then the whole hybrid from its weights. This page tests that claim. It reports the
 result whichever way it goes. The command below writes the page."""
 
 
