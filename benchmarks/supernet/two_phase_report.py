@@ -122,9 +122,10 @@ def settings_table(recipes: Mapping[str, Recipe]) -> ReportTable:
     ]
     return ReportTable(
         "Settings",
-        "All see the same number of images. A step trains the largest, the smallest and random subnets on "
-        "the same images; the number of random ones is the recipe's, so the work per image differs.",
-        ("setting", "epochs by phase", "epochs", "at most so many subnets per image"),
+        "All settings show the same number of images. A step trains the largest, the smallest and random "
+        "subnets on the same images. Recipes differ in the number of random subnets, so the work per image "
+        "differs.",
+        ("setting", "epochs by phase", "epochs", "maximum of subnets per image"),
         tuple(rows),
     )
 
@@ -189,8 +190,8 @@ def accuracy_table(by_setting: BySetting) -> ReportTable:
     families = ", ".join(f"{sizes[group]} {group}" for group in columns if group in set(Family))
     return ReportTable(
         "Accuracy",
-        f"Top-1 in %, mean over seeds and its 95 % confidence interval. Of a family: the mean of random "
-        f"subnets, the same in all runs ({families}).",
+        f"Top-1 in %, mean over seeds and its 95 % confidence interval. The value of a family is the mean of "
+        f"random subnets, the same in all runs ({families}).",
         ("setting", *map(_title, columns)),
         tuple(rows),
     )
@@ -240,7 +241,8 @@ def cnn_table(by_setting: BySetting) -> ReportTable:
     return ReportTable(
         "The same CNN subnets in the hybrid and in the pure CNN supernet",
         "Mean top-1 in %, and the difference seed by seed; * where its 95 % confidence interval excludes 0. "
-        "Then the share of subnets that are better in the hybrid and Kendall's tau between the two rankings.",
+        "The last columns are the share of subnets that are better in the hybrid, and Kendall's tau between "
+        "the two rankings.",
         (
             "hybrid supernet by",
             "in the hybrid",
@@ -277,8 +279,8 @@ def conflict_table(by_setting: BySetting) -> ReportTable:
     header = tuple(f"{kind.value} {group.value}" for kind, group in _conflict_columns())
     return ReportTable(
         "Conflict after training: mean cosine",
-        "Between gradients of random subnets on training images, tensor by tensor; 1 is agreement, below 0 "
-        "conflict. Mean over seeds and its 95 % confidence interval.",
+        "Cosine between gradients of random subnets on training images, tensor by tensor. 1 is agreement, "
+        "and below 0 is conflict. Mean over seeds and its 95 % confidence interval.",
         ("setting", *header),
         _conflict_rows(by_setting, negative=False),
     )
@@ -380,10 +382,10 @@ def _draw_training(
 # --- page ----------------------------------------------------------------------------------------
 
 INTRODUCTION = """\
-H4H (ASP-DAC 2025) observes that subnets of a hybrid supernet, trained as usual, do worse than those of a pure
-CNN supernet, takes conflicting gradients of convolution and transformer blocks for the cause, and trains the
-CNN part first and then the whole hybrid from its weights. This page puts that to the test. The command below
-writes it, and it says what came out, for or against."""
+In the H4H paper (ASP-DAC 2025), subnets of a hybrid supernet do worse than those of a pure CNN supernet when
+trained as usual. The paper blames conflicting gradients of convolution and transformer blocks. It therefore
+trains the CNN part first, then the whole hybrid from its weights. This page tests that claim. It reports the
+result whichever way it goes. The command below writes the page."""
 
 
 def markdown(

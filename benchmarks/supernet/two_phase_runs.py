@@ -96,7 +96,7 @@ BUDGETS = {
         calibration_images=512,
         conflict_epochs=1,
         about="A small space at low resolution and a short training, chosen so that two CPU cores finish all "
-        "of it within about an hour: differences here need not be those of a full training.",
+        "of it within about an hour. Differences after a full training may be others.",
     ),
     "full": Budget(
         space="cifar32",
