@@ -51,7 +51,8 @@ def is_bf16_native(device: torch.device) -> bool:
     the path of one without.
     """
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        supported: bool = torch.cuda.is_bf16_supported(including_emulation=False)
+        return supported
     return device.type == "cpu" and _CPU_MULTIPLIES_BF16
 
 

@@ -36,8 +36,9 @@ def test_both_are_equal_bit_for_bit(
         found = convolution_relu6(x, weight, bias, stride)
         # Without bf16 instructions products are those of float32, rounded.
         wide = torch.float32 if is_widened(dtype, x.device) else dtype
-        whole = [tensor.to(wide) for tensor in (x, weight, bias)]
-        sums = F.conv2d(*whole, stride=stride, padding=kernel // 2, groups=groups).to(dtype)
+        sums = F.conv2d(
+            x.to(wide), weight.to(wide), bias.to(wide), stride=stride, padding=kernel // 2, groups=groups
+        ).to(dtype)
     assert torch.equal(found, F.relu6(sums))
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert (sums < 0).any() and (sums > 6).any()  # noqa: PT018

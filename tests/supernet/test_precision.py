@@ -99,8 +99,8 @@ def test_gradients_are_those_of_float32_rounded(stride: int) -> None:
     out = depthwise(x, weight, stride)
     grad = torch.randn_like(out)
     found = torch.autograd.grad(out, (x, weight), grad)
-    wide = [tensor.detach().float().requires_grad_() for tensor in (x, weight)]
-    exact = torch.autograd.grad(depthwise(*wide, stride), wide, grad.float())
+    wide_x, wide_weight = (tensor.detach().float().requires_grad_() for tensor in (x, weight))
+    exact = torch.autograd.grad(depthwise(wide_x, wide_weight, stride), (wide_x, wide_weight), grad.float())
     assert all(torch.equal(one, other.bfloat16()) for one, other in zip(found, exact, strict=True))
 
 
