@@ -29,9 +29,7 @@ from studies.search.betting_bound import _logarithms, is_rejected, upper_bound
 from tests.studies.samplers.grid import Measured, run, sampler_of, study_of
 
 SPACE = load_space("cifar32")
-GENERATIONS, SLOW_GENERATIONS = 6, 2
-SLOW = "optuna-gp"
-"""Takes a second or more for each network."""
+GENERATIONS = 6
 GENES = np.array([gene.cardinality for gene in SPACE.genes])
 
 
@@ -47,9 +45,8 @@ def proposals(name: str) -> list[list[str]]:
     """What the sampler called `name` asks for in each generation."""
     virtual_search.CANDIDATES = 3000
     told: Measured = measured
-    generations = SLOW_GENERATIONS if name == SLOW else GENERATIONS
     sampler = sampler_of(name, DesignSpace(SPACE), study_of(3), population=16)
-    return [[to_text(one) for one in asked] for asked in run(sampler, generations, told, count=16)]
+    return [[to_text(one) for one in asked] for asked in run(sampler, GENERATIONS, told, count=16)]
 
 
 def bits(values: Floats) -> list[str]:
