@@ -19,7 +19,6 @@ import numpy as np
 from objectives.objective import Objective
 from search_space.genotype import Genotype
 from studies.design_space.design_space import DesignSpace
-from studies.samplers.operators import genotype_of, reset_mutation, uniform_crossover
 from studies.search.candidate import candidates
 from studies.search.evaluator import measure
 
@@ -59,6 +58,9 @@ def value_range(objective: Objective, space: DesignSpace) -> tuple[float, float]
 
 def _children(space: DesignSpace, parents: Sequence[Genotype], rng: np.random.Generator) -> list[Genotype]:
     """As many designs as there are parents: a uniform crossover of two of them, then mutated."""
+    # pymoo takes a second to import; here, so that bad input fails before it is loaded.
+    from studies.samplers.operators import genotype_of, reset_mutation, uniform_crossover
+
     genes = np.array(parents, dtype=np.int64)
     pairs = genes[rng.integers(0, len(genes), (2, -(-len(genes) // 2)))]
     children = uniform_crossover(pairs, rng).reshape(-1, len(space.genes))

@@ -96,7 +96,7 @@ def options_of_the_project() -> frozenset[str]:
     for folder in ("benchmarks", "supernet/gradient_conflict"):
         for source in sorted(Path(ROOT / folder).rglob("*.py")):
             options |= set(re.findall(r"\"(--[a-z][a-z-]*)\"", source.read_text(encoding="utf-8")))
-    return options | {"--help", "--nproc-per-node", "--check"}
+    return options | {"--help", "--nproc-per-node", "--check", "--durations"}
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -102,7 +102,7 @@ def test_json_is_read_back(subnet: Subnet) -> None:
 def test_json_with_an_unknown_norm_is_refused() -> None:
     record = BATCH.to_json()
     record["stages"][0]["vit_blocks"][0]["norm"] = "group"
-    with pytest.raises(DocumentError, match=r"no description of a subnet: KeyError.'group'"):
+    with pytest.raises(DocumentError, match=r"not a description of a subnet: KeyError.'group'"):
         Subnet.from_json(record)
 
 

@@ -391,7 +391,7 @@ def test_report_maps_each_network_on_its_own_chip(finished: Finished) -> None:
     assert names
     assert not names & {"cim.macros", "cim.compute_units"}
     report.main(["mine", "--out", "mine.html"])
-    assert "of its chip" in Path("mine.html").read_text()
+    assert "of the chip" in Path("mine.html").read_text()
 
 
 def test_the_chip_of_a_study_is_found_again(finished: Finished) -> None:

@@ -87,7 +87,7 @@ def test_from_images_to_a_front(
         assert study.fingerprint[name] == value
     assert len(study.fingerprint["split"]) == 64
 
-    with pytest.raises(CheckpointError, match=r"on other images \(folder, split seed 5\).* by --data"):
+    with pytest.raises(CheckpointError, match=r"on other images \(folder, split seed 5\).* as --data DIR"):
         run.main([*QUICK, *own[:2]])
     with pytest.raises(CheckpointError, match="trained on other images"):
         call(evaluate.main, monkeypatch, *own[:2])
