@@ -1,16 +1,21 @@
-"""How far gradients of subnets conflict, by kind of subnet and by kind of parameter.
+"""Gradient conflict between subnets, by kind of subnet and group of parameters.
 
     python -m supernet.conflict --checkpoint runs/cifar32/checkpoint.safetensors --plot conflict.png
+    python -m supernet.conflict --runs runs/joint runs/two_phase --plot curves.svg
 
-H4H (ASP-DAC 2025) says that convolution and transformer blocks pull shared weights in conflicting directions
-and trains them in two phases for that reason; NASViT (ICLR 2022) finds the same between the subnets of a ViT
-supernet. Measured is the cosine between gradients of two random subnets (see `gradients`), all on the same
-images, with labels as the only teacher, so that it means the same for every recipe.
+H4H (ASP-DAC 2025) trains convolution and transformer blocks in two phases because they pull shared weights
+in conflicting directions. NASViT (ICLR 2022) finds the same between the subnets of a ViT supernet. The
+command measures the cosine between the gradients of two random subnets on the same images
+(`gradient_conflict.subnet_gradients`). Labels are the only teacher, so the cosine means the same for every
+recipe.
+
+With `--runs`, the command measures nothing. It draws what trainings measured with `--conflict-every`.
 """
 
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +29,13 @@ from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
 from search_space.files.figure_file import check_figure_path, save_figure
+from search_space.subnet_sampling import SAMPLINGS, UNIFORM
 from supernet.checkpoints import add_checkpoint
 from supernet.checkpoints.header import read_header, stored_space
-from supernet.gradient_conflict.figures import report_figure
+from supernet.gradient_conflict.figures import history_figure, read_measurements, report_figure, run_names
 from supernet.gradient_conflict.measure import measure
 from supernet.gradient_conflict.measurement import ConflictReport, Cosines, PairKind
-from supernet.gradient_conflict.subnet_gradients import (
-    ParameterGroup,
-)
+from supernet.gradient_conflict.subnet_gradients import ParameterGroup
 from supernet.images.data_sets import open_data
 from supernet.images.evaluation_pack import built_in_pack, load_pack
 from supernet.images.folder_layouts import add_data
@@ -55,20 +59,20 @@ def report_table(report: ConflictReport) -> Table:
     return table
 
 
-def _cells(found: Cosines | None) -> tuple[str, str, str]:
-    if found is None:
+def _cells(cosines: Cosines | None) -> tuple[str, str, str]:
+    if cosines is None:
         return "", "", ""
-    error = "" if found.standard_error is None else f" ± {found.standard_error:.3f}"
-    return f"{found.mean:.3f}{error}", f"{100 * found.negative:.1f} %", f"{found.count:,}"
+    error = "" if cosines.standard_error is None else f" ± {cosines.standard_error:.3f}"
+    return f"{cosines.mean:.3f}{error}", f"{100 * cosines.negative:.1f} %", f"{cosines.count:,}"
 
 
 def training_images(directory: Path | None, name: str | None, checkpoint: Path) -> tuple[Images, str]:
-    """Images that the supernet of `checkpoint` was trained on, and what they are called.
+    """Training images of the supernet of `checkpoint`, with a name for them.
 
     Args:
-        directory: What the user gave as --data; None takes those in the evaluation pack.
-        name: What the user gave as --dataset, if anything.
-        checkpoint: The supernet.
+        directory: Value of --data; None for the images in the evaluation pack.
+        name: Value of --dataset, if given.
+        checkpoint: File of the supernet.
     """
     if directory is not None:
         data = open_data(directory, name, stored_space(checkpoint))
@@ -79,48 +83,94 @@ def training_images(directory: Path | None, name: str | None, checkpoint: Path) 
     return images, f"the {len(images):,} training images of CIFAR-10 that come with the project"
 
 
-def main() -> None:
+def make_parser() -> Parser:
     parser = Parser(
         prog="python -m supernet.conflict",
-        description="Conflict between gradients of a checkpoint's subnets.",
+        description="Measure gradient conflict between a checkpoint's subnets, or draw it over training.",
     )
     add_checkpoint(parser.add_argument)
     add_data(parser.add_argument)
     for name, default, text in (
-        ("batches", 8, "batches, each with subnets of its own"),
-        ("images", 128, "images per batch"),
-        ("subnets", 8, "CNNs per batch, and as many hybrids"),
-        ("seed", 0, "of images and subnets"),
+        ("batches", 8, "number of batches, each with its own subnets"),
+        ("images", 128, "batch size"),
+        ("subnets", 8, "number of CNNs per batch, and of hybrids"),
+        ("seed", 0, "random seed of images and subnets"),
     ):
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"{text} (default: %(default)s)")
+        parser.add_argument(
+            f"--{name}", type=int, default=default, metavar="N", help=f"{text} (default: %(default)s)"
+        )
+    parser.add_argument(
+        "--sampling",
+        choices=SAMPLINGS,
+        default=UNIFORM,
+        help="how to draw hybrids: uniform over genes, each family equally often, or each of eight bins of "
+        "multiply-accumulates equally often (default: %(default)s)",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw bars: .png, .svg or .pdf")
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="figure to write (.png, .svg or .pdf): bars, or curves with --runs",
+    )
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="training folders, or their log.jsonl: draw the conflict that these trainings logged",
+    )
+    return parser
+
+
+def main() -> None:
+    parser = make_parser()
     arguments = parser.parse_args()
     for name, least in (("batches", 1), ("images", 2), ("subnets", 2), ("seed", 0)):
         if (value := getattr(arguments, name)) < least:
             parser.error(f"--{name} must be at least {least}, but got {value}")
     if arguments.plot is not None:
         check_figure_path(arguments.plot)
+    if arguments.runs is None:
+        _measure(arguments)
+        return
+    if arguments.plot is None:
+        parser.error("--runs needs --plot, the figure to write")
+    if arguments.data is not None or arguments.json:
+        option = "--json" if arguments.json else "--data"
+        parser.error(f"--runs draws what trainings logged and measures nothing: leave out {option}")
+    if len(set(arguments.runs)) != len(arguments.runs):
+        parser.error("--runs must name each run once")
+    measurements = [[read_measurements(path)] for path in arguments.runs]
+    curves = dict(zip(run_names(arguments.runs), measurements, strict=True))
+    save_figure(history_figure(curves), arguments.plot)
+    print(f"figure: {arguments.plot}")
 
+
+def _measure(arguments: Namespace) -> None:
     keep_freed_memory()
     device = resolve_device(arguments.device)
     checkpoint = arguments.checkpoint
     supernet = load_checkpoint(checkpoint).to(device)
     images, source = training_images(arguments.data, arguments.dataset, checkpoint)
-    wanted = arguments.batches * arguments.images
-    if wanted > len(images):
+    count = arguments.batches * arguments.images
+    if count > len(images):
         raise H4HError(
             f"--batches times --images must be at most {len(images)}, the number of images in {source}, "
-            f"but got {wanted}: choose smaller ones"
-            + ("" if arguments.data else ", or give the folder of a data set as --data")
+            f"but got {count}: choose smaller ones"
+            + ("" if arguments.data else ", or pass the folder of a data set as --data")
         )
     rng = np.random.default_rng(arguments.seed)
-    order = torch.from_numpy(rng.permutation(len(images))[:wanted])
+    order = torch.from_numpy(rng.permutation(len(images))[:count])
     parts = (loaded(images.subset(part)) for part in torch.split(order, arguments.images))
     batches = ((normalised(part.pixels.to(device), torch.float32), part.labels.to(device)) for part in parts)
-    shown = track(batches, "batches", total=arguments.batches, console=Console(stderr=True), transient=True)
-    report = measure(supernet, shown, rng=rng, subnets=arguments.subnets)
+    batches_with_progress = track(
+        batches, "batches", total=arguments.batches, console=Console(stderr=True), transient=True
+    )
+    report = measure(
+        supernet, batches_with_progress, rng=rng, subnets=arguments.subnets, sampling=arguments.sampling
+    )
     if arguments.plot is not None:
         title = f"{supernet.space.name}: {report.batches} batches of {arguments.images} images"
         save_figure(report_figure(report, title), arguments.plot)
@@ -129,6 +179,7 @@ def main() -> None:
             "checkpoint": str(checkpoint),
             "images": source,
             "seed": arguments.seed,
+            "sampling": arguments.sampling,
             "conflict": report.to_dict(),
         }
         print(json.dumps(record, indent=2))

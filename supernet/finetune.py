@@ -1,33 +1,27 @@
-"""Takes a subnet out of a supernet and trains it on, as the network that ships.
+"""Extract a subnet from a supernet and fine-tune it.
 
     python -m supernet.data cifar10
     python -m supernet.finetune --subnet max --epochs 20 --out runs/largest --data data
 
-`--subnet` is `max`, `min`, or a genotype: gene indices joined by commas. The result is
-`OUT/network.safetensors` (see `extraction`), written after every epoch, and `OUT/result.json`. The same
-command again goes on after the last finished epoch, exactly. With `--epochs 0` the subnet is taken out and
-not trained.
+`--subnet` is `max`, `min`, or a genotype: gene indices separated by commas. The result is
+`OUT/network.safetensors` (`supernet.network.extraction`), written after every epoch, and `OUT/result.json`.
+Rerun the command to resume after the last finished epoch. With `--epochs 0`, the subnet is extracted and not
+trained.
 """
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
-from dataclasses import fields
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from search_space import complexity
 from search_space.command.command_line import Parser, check_least, run_command
 from search_space.errors import H4HError
 from search_space.files.whole_file import whole_file
 from search_space.genotype import to_text
-from supernet.accuracy import one_subnet as oracle
+from supernet.accuracy import one_subnet
 from supernet.accuracy.split_accuracies import SPLITS
 from supernet.checkpoints import add_checkpoint
 from supernet.checkpoints.header import read_header
@@ -40,67 +34,73 @@ from supernet.network.extraction import extract, folded, save_extracted
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import resolve_device, resolve_precision
 from supernet.network.supernet_file import load_checkpoint
-from supernet.training.plain_trainer import NOT_USED, FineTuning, make_recipe, top1
-from supernet.training.recipe import NAMES, Recipe
+from supernet.training.plain_run import PLAIN_SETTINGS, train_to_the_end
+from supernet.training.plain_trainer import FineTuning, make_recipe, network_top1
+from supernet.training.run_folder import STATE
 from supernet.training.settings import HELP as TRAINING_HELP
-from supernet.training.settings import reading_processes
+from supernet.training.settings import add_settings, reading_processes
+from supernet.training.soft_labels import fitting_soft_labels
 
-STATE = "state.safetensors"
 NETWORK = "network.safetensors"
 RESULT = "result.json"
 
-SETTINGS = tuple(field for field in fields(Recipe) if field.name not in ("phases", *NOT_USED))
-"""What of a recipe can be set here."""
-
 HELP = TRAINING_HELP | {
-    "seed": "of order and augmentation",
-    "batch": "images per step",
-    "warm_up_epochs": "epochs of warm-up",
-    "label_smoothing": "of the targets",
+    "seed": "random seed of image order and augmentation",
+    "batch": "batch size",
+    "warm_up_epochs": "warm-up epochs",
+    "label_smoothing": "label smoothing of the targets",
 }
 
 
 def make_parser() -> Parser:
     parser = Parser(
-        prog="python -m supernet.finetune", description="Take a subnet out of a supernet and train it on."
+        prog="python -m supernet.finetune", description="Extract a subnet from a supernet and fine-tune it."
     )
     add_checkpoint(parser.add_argument)
     parser.add_argument(
-        "--subnet", required=True, help="max, min, or a genotype: gene indices joined by commas"
+        "--subnet",
+        required=True,
+        help="subnet to extract: max, min, or a genotype (gene indices separated by commas)",
     )
     add_data(parser.add_argument, DEFAULT_DATA)
     parser.add_argument(
         "--split",
         choices=(*SPLITS, "both"),
         default="both",
-        help="images to report on (default: %(default)s)",
+        help="images of the accuracy report (default: %(default)s)",
     )
     parser.add_argument(
-        "--workers", type=int, help="processes that read image files (default: as many as cores, 16 at most)"
+        "--workers",
+        type=int,
+        metavar="N",
+        help="number of processes that read image files (default: one per core, 16 at most)",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, help="folder of the result and of the state to go on from"
+        "--out", type=Path, required=True, metavar="DIR", help="output folder; a state in it is resumed"
     )
     parser.add_argument(
-        "--fold-batch-norm", action="store_true", help="write the network with batch norm folded"
+        "--soft-labels",
+        type=Path,
+        metavar="FILE",
+        help="file of stored soft labels (supernet.label) that replace the labels",
+    )
+    parser.add_argument(
+        "--fold-batch-norm",
+        action="store_true",
+        help="fold batch norm into the weights of the written network",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     parser.add_argument(
         "--epochs",
         type=int,
         default=20,
-        help="passes over the training images; 0 only takes the subnet out (default: %(default)s)",
+        metavar="N",
+        help="epochs; 0 only extracts the subnet (default: %(default)s)",
     )
-    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate (default: %(default)s)")
-    for field in SETTINGS:
-        kind: Any = {"int": int, "float": float, "str": str}[str(field.type)]
-        known = f": {', '.join(NAMES[field.name])}" if field.name in NAMES else ""
-        parser.add_argument(
-            f"--{field.name.replace('_', '-')}",
-            type=kind,
-            default=field.default,
-            help=f"{HELP[field.name]}{known} (default: %(default)s)",
-        )
+    parser.add_argument(
+        "--rate", type=float, default=1e-3, metavar="FLOAT", help="peak learning rate (default: %(default)s)"
+    )
+    add_settings(parser.add_argument, PLAIN_SETTINGS, HELP, {})
     return parser
 
 
@@ -116,7 +116,7 @@ def main() -> None:
         )
     keep_freed_memory()
     device = resolve_device(arguments.device)
-    values = {field.name: getattr(arguments, field.name) for field in SETTINGS}
+    values = {field.name: getattr(arguments, field.name) for field in PLAIN_SETTINGS}
     # Without epochs there is no phase to train, but bad values are told all the same.
     recipe = make_recipe(epochs=arguments.epochs or 1, rate=arguments.rate, **values)
     resolve_precision(recipe.precision, device)
@@ -133,14 +133,14 @@ def main() -> None:
         evaluated["search"] = data.train.subset(split.search)
     if arguments.split != "search":
         evaluated["test"] = data.read_test()
-    calibration = oracle.prepare(
+    calibration = one_subnet.prepare(
         data.train.subset(split.train[: cifar10.CALIBRATION_IMAGES]), precision="fp32", device=device
     )
-    network = extract(supernet, subnet, oracle.calibrate(supernet, subnet, calibration))
+    network = extract(supernet, subnet, one_subnet.record_statistics(supernet, subnet, calibration))
 
     def accuracy() -> dict[str, float]:
         return {
-            name: top1(network, oracle.stream(part, precision="fp32", device=device))
+            name: network_top1(network, one_subnet.stream(part, precision="fp32", device=device))
             for name, part in evaluated.items()
         }
 
@@ -154,6 +154,7 @@ def main() -> None:
             device=device,
             origin=f"checkpoint {file_digest(checkpoint)[:12]} on images {recorded['split'][:12]}",
             workers=reading_processes(arguments.workers),
+            soft_labels=fitting_soft_labels(arguments.soft_labels, images, recorded, recipe),
         )
     before = after = accuracy()
     # Not by rich, which would break a long line.
@@ -165,7 +166,7 @@ def main() -> None:
         save_extracted(arguments.out / NETWORK, written, space=supernet.space, data=recorded)
 
     if tuning is not None:
-        _train(tuning, state, save_network, Console(highlight=False))
+        train_to_the_end(tuning, state, save_network, Console(highlight=False))
         after = accuracy()
         print(f"after:  {_text(after)}")
     save_network()
@@ -186,33 +187,6 @@ def main() -> None:
 
 def _text(accuracy: dict[str, float]) -> str:
     return ", ".join(f"{name} top-1 {value:.2f} %" for name, value in accuracy.items())
-
-
-def _train(tuning: FineTuning, state: Path, save_network: Callable[[], None], console: Console) -> None:
-    """Trains to the end: a bar for the epoch at hand; a line, network and state for each finished one."""
-    epochs = tuning.recipe.epochs
-    if state.exists():
-        tuning.load(state)
-        console.print(f"going on after epoch {tuning.epochs_done} of {epochs} ({state})")
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    try:
-        with Progress(*columns, console=console, transient=True) as progress:
-            while not tuning.is_finished:
-                name = f"epoch {tuning.epochs_done + 1}/{epochs}"
-                task = progress.add_task(name, total=tuning.steps_per_epoch)
-                start = time.perf_counter()
-                score = tuning.train_epoch(partial(progress.advance, task))
-                seconds = time.perf_counter() - start
-                # The state last: a kill before it repeats the epoch and writes the same again.
-                save_network()
-                tuning.save(state)
-                progress.remove_task(task)
-                console.print(
-                    f"{name}: loss {score.loss:.3f}, train top-1 {score.accuracy:.1f} %, {seconds:.0f} s"
-                )
-    except KeyboardInterrupt:
-        console.print(f"stopped: {tuning.epochs_done} finished epochs are kept; the same command goes on")
-        raise
 
 
 if __name__ == "__main__":

@@ -6,11 +6,10 @@ report of thousands of evaluations stays small.
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -20,13 +19,13 @@ from objectives.timeline import LANES, PARTS
 from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.genotype import to_text
-from search_space.space import Space
 from search_space.subnet import Stage, Subnet
 from studies.analysis.assumed_numbers import MEMBERS, cost_model, shifts
 from studies.analysis.comparison import QUALITY, ComparisonError, Contender, blocks, compared_pairs
 from studies.analysis.gene_importance import importance
 from studies.analysis.hypervolume_curve import hypervolume_curves, spread_over
 from studies.analysis.pick_rules import knee
+from studies.design_space.design_space import DesignSpace
 from studies.presentation.next_commands import next_commands, study_command
 from studies.report_page.mapping_data import Outline, mapping_record, stage_record
 from studies.report_page.records import (
@@ -45,7 +44,7 @@ from studies.report_page.records import (
 )
 from studies.study.evaluation import Evaluation
 from studies.study.pareto_front import nondominated
-from studies.study.settings import DEFAULTS
+from studies.study.settings import STOP_RULES, StudySettings
 from studies.study.study import Study
 
 MAPPED = 96
@@ -217,7 +216,7 @@ def _rows(
     }
 
 
-def _space(study: Study) -> Space | None:
+def _space(study: Study) -> DesignSpace | None:
     try:
         return study.search_space
     except H4HError:
@@ -230,7 +229,7 @@ def _subnets(study: Study, evaluations: Sequence[Evaluation]) -> list[Subnet | N
     subnets: list[Subnet | None] = []
     for evaluation in evaluations:
         try:
-            subnets.append(None if space is None else space.decode(evaluation.genotype))
+            subnets.append(None if space is None else space.decode(evaluation.genotype).subnet)
         except H4HError:
             subnets.append(None)
     return subnets
@@ -250,12 +249,9 @@ def _chips(
 
 def repeat_command(reported: Reported) -> str:
     """The command that repeats the study up to its present number of evaluations."""
-    study = reported.contender.study
-    settings = {**DEFAULTS, **study.settings, "objectives": ",".join(study.objectives)}
-    options = Namespace(
-        **{**settings, "constraint": list(study.constraints), "db": reported.database, "log_json": None}
-    )
-    return study_command(options, study.name, {"evaluations": len(reported.contender.evaluations)})
+    settings = StudySettings.from_study(reported.contender.study)
+    limits: dict[str, Any] = dict.fromkeys(STOP_RULES) | {"evaluations": len(reported.contender.evaluations)}
+    return study_command(replace(settings, **limits), reported.database)
 
 
 def quality_of(study: Study) -> str:

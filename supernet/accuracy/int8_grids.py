@@ -1,11 +1,11 @@
-"""The grids of 8-bit integers on which a deployed network computes.
+"""Quantisation grids of a deployed network: scales and ranges of 8-bit integers.
 
-As in TensorFlow Lite's scheme for 8 bits (Jacob et al., CVPR 2018), which Arm's Ethos-U55 runs:
+The scheme is TensorFlow Lite's for 8 bits (Jacob et al., CVPR 2018), which Arm's Ethos-U55 runs:
 
-| what | scale | zero point | where the range comes from |
+| tensor | scale | zero point | source of the range |
 |---|---|---|---|
 | weights | of each output channel | 0 | largest magnitude, -127 to 127 |
-| activations | of each tensor | any, so that 0 is on the grid | smallest and largest value met |
+| activations | of each tensor | any, so that 0 is on the grid | smallest and largest value observed |
 | biases | that of the sums: input's times weights' | 0 | 32 bits |
 
 Integers are held as float32, activations with their zero point taken away: a product of 8 by 9 bits and a
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 VERSION = "1"
-"""Changes whenever the same weights and images may give another accuracy in int8 than before."""
+"""Version of the int8 arithmetic; it changes whenever accuracies in int8 may change."""
 BITS = 8
 _LEAST_SCALE = float(np.finfo(np.float32).tiny)
 _MOST_BIAS = 2.0**30
@@ -31,10 +31,10 @@ _MOST_BIAS = 2.0**30
 
 @dataclass(frozen=True)
 class Grid:
-    """Values that a stored activation can have: `scale` times a whole number from `low` to `high`.
+    """Values of a stored activation: `scale` times a whole number from `low` to `high`.
 
     Attributes:
-        scale: Size of a step; NaN where the values met were not finite.
+        scale: Size of a step; NaN if the observed values were not finite.
         low: Smallest integer less the zero point, at most 0.
         high: Largest, at least 0.
     """
@@ -67,9 +67,9 @@ def stored(values: Tensor, step: Tensor | float, grid: Grid, *, clamp: tuple[flo
 
     Args:
         values: Any shape.
-        step: What one of `values` stands for; broadcasts.
-        grid: Where they are stored.
-        clamp: Least and most that is stored, as an activation function has them.
+        step: Real value of 1 in `values`; broadcasts.
+        grid: Grid of the stored tensor.
+        clamp: Smallest and largest stored value, as of an activation function.
     """
     low, high = float(grid.low), float(grid.high)
     if clamp is not None:
@@ -85,7 +85,7 @@ class Weights(NamedTuple):
     Attributes:
         weight: ``(c, ...)``, whole numbers.
         bias: ``(c,)``, whole steps of the sums.
-        step: What 1 in the sums of each output channel stands for, ``(c,)``, float64.
+        step: Real value of 1 in the sums of each output channel, ``(c,)``, float64.
     """
 
     weight: Tensor
@@ -96,14 +96,14 @@ class Weights(NamedTuple):
 def quantised_weights(weight: Tensor, bias: Tensor, scale: float, *, bits: int = BITS) -> Weights:
     """Weights and bias of a layer whose inputs have that `scale`.
 
-    A channel's scale is its largest magnitude over 127, or more where its bias would else not fit; a channel
-    without weights and bias gets 1.
+    The scale of a channel is its largest magnitude over 127, or more if its bias would not fit otherwise. A
+    channel whose weights and bias are all 0 has scale 1.
 
     Args:
         weight: ``(c, ...)``, float32, output channels first.
         bias: ``(c,)``.
-        scale: Of the input.
-        bits: Of a weight.
+        scale: Scale of the input.
+        bits: Bits per weight.
     """
     most = 2 ** (bits - 1) - 1
     by_weight = weight.flatten(1).abs().amax(1) / most

@@ -1,7 +1,7 @@
-"""A subnet in 8-bit integers, as an NPU and compute-in-memory macros run it.
+"""Subnets in 8-bit integers, as an NPU and compute-in-memory macros run them.
 
-Each part computes what its form in `blocks.py` computes, but every tensor that a deployed graph stores is on
-a grid of integers (`quantisation.py`). Which tensors those are follows the graph that
+Each part computes the same function as in `network/blocks.py`, but every tensor that a deployed graph stores
+lies on a grid of integers (`int8_grids.py`). The stored tensors are those of the graph that
 `objectives.hardware.vela_compiler.tflite` compiles:
 
 | op | stored |
@@ -18,8 +18,8 @@ a grid of integers (`quantisation.py`). Which tensors those are follows the grap
 | mean over the map | on the grid of its input, as average pooling has it |
 | classifier | class scores, so that two classes may tie: the first one wins |
 
-Layer norm in nine operators, each with an 8-bit result, as a compiler without a kernel for it does, would
-lose more than is shown here.
+A compiler without a kernel for layer norm splits it into nine operators, each with an 8-bit result. That
+would lose more accuracy than this model shows.
 """
 
 from __future__ import annotations
@@ -57,36 +57,36 @@ MakeWeights = Callable[[], tuple[Tensor, Tensor]]
 
 
 class Stored(NamedTuple):
-    """A tensor as memory holds it.
+    """A tensor in its stored form.
 
     Attributes:
-        values: Whole numbers, zero point taken away; any numbers while ranges are observed.
-        scale: What 1 stands for.
+        values: Whole numbers without zero point; any numbers while ranges are observed.
+        scale: Real value of 1.
     """
 
     values: Tensor
     scale: float
 
     def real(self) -> Tensor:
-        """What it stands for; a copy."""
+        """The real values; a copy."""
         return self.values * self.scale
 
 
 class Numbers(Protocol):
-    """What the numbers of a network are. Names are those of tensors, unique within a subnet."""
+    """Number format of a network. Names are those of tensors, unique within a subnet."""
 
     folded: Folded
 
     def weights(self, name: str, make: MakeWeights, scale: float) -> Weights:
-        """Weights and bias that `make` gives, for inputs of that `scale`; made once."""
+        """Weights and bias from `make`, for inputs of that `scale`; made once per name."""
 
     def stored(
         self, name: str, values: Tensor, step: Tensor | float = 1.0, *, clamp: Limits | None = None
     ) -> Stored:
-        """`values` times `step`, held between `clamp`, as memory holds it; overwrites `values`."""
+        """`values` times `step`, clamped, in stored form; overwrites `values`."""
 
     def constant(self, name: str, values: Tensor) -> Tensor:
-        """What a trained tensor stands for once it is stored."""
+        """Real values of a trained tensor after rounding to its grid."""
 
     def pooled(self, x: Stored) -> Stored:
         """``(n, c, h, w)`` -> mean over the map, ``(n, c)``."""
@@ -96,10 +96,10 @@ class Numbers(Protocol):
 
 
 class Observed:
-    """Leaves all numbers as they are, so that every step is 1, and records the range of each stored tensor.
+    """Full precision (every step is 1) that records the range of each stored tensor.
 
     Args:
-        folded: Batch norm.
+        folded: Statistics of batch norm, folded into the layers.
     """
 
     def __init__(self, folded: Folded) -> None:
@@ -123,10 +123,10 @@ class Observed:
     ) -> Stored:
         if clamp is not None:
             values.clamp_(*clamp)
-        # No tensors, as many small ones that stay between large ones that go would fragment memory.
+        # Floats and not tensors: many small tensors between large ones would fragment memory.
         least, most = map(float, values.aminmax())
         before = self._ranges.get(name, (least, most))
-        # NumPy's keep a NaN, Python's lose it.
+        # NumPy's minimum and maximum keep a NaN, Python's lose it.
         self._ranges[name] = float(np.minimum(before[0], least)), float(np.maximum(before[1], most))
         return Stored(values, 1.0)
 
@@ -140,7 +140,7 @@ class Observed:
         return Stored(values, 1.0)
 
     def result(self, *, bits: int = BITS) -> Integers:
-        """Numbers in integers, on grids for the ranges recorded."""
+        """Integers on grids that cover the recorded ranges."""
         grids = {name: activation_grid(*limits, bits=bits) for name, limits in self._ranges.items()}
         return Integers(self.folded, grids, bits=bits)
 
@@ -149,9 +149,9 @@ class Integers:
     """All numbers on grids of integers.
 
     Args:
-        folded: Batch norm.
-        grids: Of each stored tensor, by its name.
-        bits: Of weights and activations.
+        folded: Statistics of batch norm, folded into the layers.
+        grids: Grid of each stored tensor, by its name.
+        bits: Bits of weights and activations.
     """
 
     def __init__(self, folded: Folded, grids: Mapping[str, Grid], *, bits: int = BITS) -> None:
@@ -191,11 +191,11 @@ def run(part: Part, x: Stored, numbers: Numbers) -> Stored:
     place, layer, form = part.place, part.layer, part.form
     match form, layer:
         case int(), None:
-            # A copy where the size is right already, as `stored` overwrites.
+            # A copy if the size is already right, since `stored` overwrites.
             image = x.real() if x.values.shape[-1] == form else resized(x.values, form)
             return numbers.stored(place, image)
         case Stem(), Supernet():
-            return _convolution(place, layer.stem, layer.stem_norm, x, form.width, numbers, RELU6)
+            return convolution(place, layer.stem, layer.stem_norm, x, form.width, numbers, RELU6)
         case Block(), ElasticBlock():
             return INT8_BLOCKS[type(form)](
                 place, layer, x if form.takes_tokens else _as_map(x), form, numbers
@@ -211,7 +211,7 @@ def _as_map(x: Stored) -> Stored:
     return Stored(square_map(x.values), x.scale)
 
 
-def _convolution(
+def convolution(
     name: str,
     layer: ElasticConv2d | ElasticDepthwise,
     norm: ElasticBatchNorm,
@@ -220,7 +220,7 @@ def _convolution(
     numbers: Numbers,
     clamp: Limits | None = None,
 ) -> Stored:
-    """Convolution in the form with `form` output channels or that kernel, batch norm folded into it."""
+    """Convolution with `form` output channels, or of that kernel, with batch norm folded into it."""
 
     def made() -> tuple[Tensor, Tensor]:
         kernel = layer.form(x.values.shape[1], form)
@@ -230,7 +230,7 @@ def _convolution(
     return numbers.stored(name, layer.convolve(x.values, weight, bias), step.view(-1, 1, 1), clamp=clamp)
 
 
-def _linear(name: str, make: MakeWeights, x: Stored, numbers: Numbers) -> Stored:
+def linear(name: str, make: MakeWeights, x: Stored, numbers: Numbers) -> Stored:
     weight, bias, step = numbers.weights(name, make, x.scale)
     return numbers.stored(name, F.linear(x.values, weight, bias), step)
 
@@ -245,21 +245,21 @@ def _form(layer: ElasticLinear, in_width: int, width: int, scale: Tensor | None 
     return made
 
 
-def _sum(name: str, x: Stored, branch: Stored, numbers: Numbers) -> Stored:
+def residual_sum(name: str, x: Stored, branch: Stored, numbers: Numbers) -> Stored:
     return numbers.stored(name, x.real().add_(branch.values, alpha=branch.scale))
 
 
 def _mbconv(place: str, layer: ElasticMBConv, x: Stored, block: MBConv, numbers: Numbers) -> Stored:
     out = x
     if block.expansion > 1:
-        out = _convolution(
+        out = convolution(
             f"{place}.expand", layer.expand, layer.expand_norm, out, block.hidden_width, numbers, RELU6
         )
-    out = _convolution(
+    out = convolution(
         f"{place}.depthwise", layer.depthwise, layer.depthwise_norm, out, block.kernel, numbers, RELU6
     )
-    out = _convolution(f"{place}.project", layer.project, layer.project_norm, out, block.width, numbers)
-    return _sum(f"{place}.add", x, out, numbers) if block.has_residual else out
+    out = convolution(f"{place}.project", layer.project, layer.project_norm, out, block.width, numbers)
+    return residual_sum(f"{place}.add", x, out, numbers) if block.has_residual else out
 
 
 def _tokens(place: str, layer: ElasticStage, x: Stored, numbers: Numbers) -> Stored:
@@ -278,23 +278,23 @@ def _vit_block(place: str, layer: ElasticViTBlock, x: Stored, block: ViTBlock, n
 
     if block.norm == BATCH_NORM:
         make = partial(layer.folded_qkv, block, numbers.folded, torch.float32)
-        out = _linear(f"{place}.qkv", make, x, numbers)
+        out = linear(f"{place}.qkv", make, x, numbers)
     else:
         out = _layer_norm(f"{place}.norm1", layer.attention_norm, x, numbers)
-        out = _linear(f"{place}.qkv", lambda: layer.qkv.of_heads(block.heads, width), out, numbers)
+        out = linear(f"{place}.qkv", lambda: layer.qkv.of_heads(block.heads, width), out, numbers)
     out = _attention(place, out, block, numbers)
     projection = _form(layer.projection, inner, width, scaled(layer.attention_scale))
-    out = _linear(f"{place}.projection", projection, out, numbers)
-    x = _sum(f"{place}.add1", x, out, numbers)
+    out = linear(f"{place}.projection", projection, out, numbers)
+    x = residual_sum(f"{place}.add1", x, out, numbers)
     if block.norm == BATCH_NORM:
         make = partial(layer.folded_fc1, block, numbers.folded, torch.float32)
-        out = _linear(f"{place}.fc1", make, x, numbers)
+        out = linear(f"{place}.fc1", make, x, numbers)
     else:
         out = _layer_norm(f"{place}.norm2", layer.mlp_norm, x, numbers)
-        out = _linear(f"{place}.fc1", _form(layer.fc1, width, hidden), out, numbers)
+        out = linear(f"{place}.fc1", _form(layer.fc1, width, hidden), out, numbers)
     out = numbers.stored(f"{place}.gelu", F.gelu(out.values.mul_(out.scale)))
-    out = _linear(f"{place}.fc2", _form(layer.fc2, hidden, width, scaled(layer.mlp_scale)), out, numbers)
-    return _sum(f"{place}.add2", x, out, numbers)
+    out = linear(f"{place}.fc2", _form(layer.fc2, hidden, width, scaled(layer.mlp_scale)), out, numbers)
+    return residual_sum(f"{place}.add2", x, out, numbers)
 
 
 def _layer_norm(name: str, layer: ElasticLayerNorm | None, x: Stored, numbers: Numbers) -> Stored:
@@ -317,7 +317,7 @@ def _attention(place: str, qkv: Stored, block: ViTBlock, numbers: Numbers) -> St
 def _patch_merging(
     place: str, layer: ElasticPatchMerging, x: Stored, block: PatchMerging, numbers: Numbers
 ) -> Stored:
-    return _convolution(place, layer.merge, layer.norm, x, block.width, numbers)
+    return convolution(place, layer.merge, layer.norm, x, block.width, numbers)
 
 
 INT8_BLOCKS: dict[type[Block], Callable[[str, Any, Stored, Any, Numbers], Stored]] = {
@@ -330,6 +330,6 @@ The input is a map, or tokens where the kind takes them."""
 
 
 def _head(place: str, layer: Supernet, x: Stored, head: Head, numbers: Numbers) -> Stored:
-    out = _convolution(f"{place}.conv", layer.head, layer.head_norm, x, head.width, numbers, RELU6)
+    out = convolution(f"{place}.conv", layer.head, layer.head_norm, x, head.width, numbers, RELU6)
     classifier = _form(layer.classifier, head.width, head.classes)
-    return _linear(f"{place}.classifier", classifier, numbers.pooled(out), numbers)
+    return linear(f"{place}.classifier", classifier, numbers.pooled(out), numbers)

@@ -1,9 +1,9 @@
-"""Accuracy of many subnets at once, equal bit for bit to that of each alone.
+"""Accuracy of many subnets at once, bit for bit equal to that of each subnet alone.
 
-Batch-norm statistics of a subnet depend on what lies before each layer only, so they are shared as its maps
-are: one walk over the tree of subnets (`prefix_tree.py`) for each batch of calibration images records them,
-one for each batch of held-out images classifies. So are the ranges of activations in 8-bit integers, which
-one more walk over the calibration images records.
+The batch-norm statistics of a layer depend only on the layers before it, so subnets with a common beginning
+share them. One walk over the prefix tree of the subnets (`prefix_tree.py`) per batch of calibration images
+records the statistics. One walk per batch of held-out images classifies. For 8-bit integers, one more walk
+over the calibration images records the ranges of the activations.
 """
 
 from __future__ import annotations
@@ -23,27 +23,28 @@ from supernet.accuracy.one_subnet import PreparedImages
 from supernet.accuracy.prefix_tree import Branch, grow, walk
 from supernet.images.labelled_images import BATCH, check_images
 from supernet.network.batch_norm import Folded, Normalisation, Recording
+from supernet.network.number_formats import is_widened
 from supernet.network.parts import Part, parts
 from supernet.network.supernet import Supernet
 
 MEMORY = parse_bytes(DEFAULT_MEMORY, option="memory")
-"""Bytes by which measuring may make a process grow, unless told."""
+"""Default memory limit: bytes by which an evaluation may make the process grow."""
 _WEIGHT_BYTES = 4
-"""Of a trained number with batch norm folded into it; a subnet keeps its own."""
+"""Bytes of a parameter with batch norm folded into it; each subnet has its own copy."""
 _INTEGER_COPIES = 3
-"""How often it is held where subnets compute in integers: folded, as it is observed, in whole steps."""
+"""Copies of a parameter for integers: folded, observed, and in whole steps."""
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """Subnets ready to classify.
+    """Subnets with recorded statistics, ready to classify.
 
     Attributes:
-        subnets: In the order in which they were given.
-        branches: Their tree.
-        statistics: Batch norm of each branch.
-        integers: The 8-bit numbers of each branch, where subnets are to compute in them.
-        memory: Within what they classify.
+        subnets: The subnets, in the order of `calibrate`.
+        branches: Their prefix tree.
+        statistics: Batch-norm statistics of each branch.
+        integers: 8-bit numbers of each branch; None for floating point.
+        memory: Memory limit of the classification.
     """
 
     subnets: tuple[Subnet, ...]
@@ -57,8 +58,8 @@ class Calibrated:
         """Computes the class scores of images ``(n, 3, s, s)``.
 
         Args:
-            batch: The images, normalised.
-            reach: Gets each branch at which subnets end, and their scores ``(n, classes)``.
+            batch: Normalised images.
+            reach: Called with each branch at which subnets end, and their scores ``(n, classes)``.
 
         Raises:
             H4HError: A class score is not finite; names the subnet. Or images have another shape.
@@ -91,25 +92,25 @@ class Calibrated:
         return classes
 
     def only(self, subnets: Sequence[int]) -> Calibrated:
-        """Those at places `subnets`, in this order; what only the others need is left out."""
+        """The subnets at indices `subnets`, in this order, without branches that only the others need."""
         place = {old: new for new, old in enumerate(subnets)}
         statistics: dict[Branch, Folded] = {}
         integers: dict[Branch, Integers] | None = None if self.integers is None else {}
 
-        def kept(branches: Sequence[Branch]) -> Iterator[Branch]:
+        def remaining(branches: Sequence[Branch]) -> Iterator[Branch]:
             for branch in branches:
                 ending = tuple(place[index] for index in branch.subnets if index in place)
-                behind = tuple(kept(branch.branches))
+                behind = tuple(remaining(branch.branches))
                 if ending or behind:
-                    found = Branch(branch.parts, ending, behind)
-                    statistics[found] = self.statistics[branch]
+                    copy = Branch(branch.parts, ending, behind)
+                    statistics[copy] = self.statistics[branch]
                     if integers is not None and self.integers is not None:
-                        integers[found] = self.integers[branch]
-                    yield found
+                        integers[copy] = self.integers[branch]
+                    yield copy
 
         return Calibrated(
             tuple(self.subnets[index] for index in subnets),
-            tuple(kept(self.branches)),
+            tuple(remaining(self.branches)),
             statistics,
             self.memory,
             integers,
@@ -117,7 +118,7 @@ class Calibrated:
 
 
 @torch.inference_mode()
-def calibrated(
+def calibrate(
     supernet: Supernet,
     subnets: Sequence[Subnet],
     images: PreparedImages,
@@ -128,20 +129,20 @@ def calibrated(
     """Records the batch-norm statistics of `subnets`, averaged over `images`.
 
     Args:
-        supernet: The weights.
-        subnets: Any of its space, the same more than once if need be.
-        images: For the statistics.
-        memory: Within what to compute, `MEMORY` unless told; less than `full_sharing` asks for means less
-            sharing, not other results. What a subnet alone needs, see `least_memory`, is taken in any case.
-        in_integers: Whether they classify in 8-bit integers; then the ranges of their activations over all
-            `images` are recorded, too. Images must be float32.
+        supernet: Source of the weights.
+        subnets: Members of its search space; duplicates are allowed.
+        images: Calibration images.
+        memory: Memory limit (default: `MEMORY`). Below `full_sharing`, less is shared, with the same results.
+            The memory that one subnet needs alone (`least_memory`) is always used.
+        in_integers: Whether the subnets classify in 8-bit integers. The ranges of their activations over all
+            `images` are then recorded as well; images must be float32.
 
     Raises:
         H4HError: Images have another shape, or are too few for statistics.
     """
     memory = memory or MemoryBudget(MEMORY)
-    keeps_scores = _keeps_scores(images.dtype, in_integers)
-    chains = [tuple(parts(supernet, subnet, keeps_scores=keeps_scores)) for subnet in subnets]
+    kernels = _kernels(supernet, images.dtype, in_integers)
+    chains = [tuple(parts(supernet, subnet, **kernels)) for subnet in subnets]
     room = memory.limit - sum(map(_weight_bytes(in_integers), chains)) - _working_bytes(chains, images.dtype)
     branches = grow(chains, (room - OVERHEAD) / (BATCH * images.dtype.itemsize))
     recordings = {branch: Recording() for top in branches for branch in top.all()}
@@ -181,7 +182,7 @@ def _walk_integers(
     reach: Callable[[Branch, Tensor], None],
     memory: MemoryBudget,
 ) -> None:
-    """Walks the tree as integers are computed, or their ranges observed."""
+    """Walks the tree in integers, or observes their ranges."""
 
     def compute(branch: Branch, part: Part, x: Stored) -> Stored:
         _make_room(part, x.values, memory)
@@ -199,27 +200,27 @@ def _ignore(_branch: Branch, _logits: Tensor) -> None:
     pass
 
 
-def correct(found: Calibrated, batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
-    """Whether each image is classified right, ``(subnets, images)``, bool.
+def correct(calibrated: Calibrated, batches: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+    """Whether each image is classified correctly, ``(subnets, images)``, bool.
 
     Raises:
         H4HError: A class score is not finite; names the subnet.
     """
-    return torch.stack(correct_until(found, batches, lambda _subnet, _correct: False))
+    return torch.stack(correct_until(calibrated, batches, lambda _subnet, _correct: False))
 
 
 def correct_until(
-    found: Calibrated,
+    calibrated: Calibrated,
     batches: Iterable[tuple[Tensor, Tensor]],
     stops: Callable[[int, Tensor], bool],
 ) -> list[Tensor]:
-    """Whether each image is classified right, as long as a subnet is at it.
+    """Whether each image is classified correctly, until a subnet is stopped.
 
     Args:
-        found: The subnets.
+        calibrated: Subnets.
         batches: Images with their labels.
-        stops: Asked after each batch but the last about each subnet that is still at it, by its place, with
-            what it has so far; where it says yes, the subnet sees no more images.
+        stops: Called after each batch but the last for each remaining subnet, with its index and its results
+            so far. Returns whether to stop: the subnet then sees no more images.
 
     Returns:
         For each subnet ``(images,)``, bool.
@@ -227,21 +228,21 @@ def correct_until(
     Raises:
         H4HError: A class score is not finite; names the subnet.
     """
-    rows = list(range(len(found.subnets)))
-    seen: list[Tensor] = []
+    rows = list(range(len(calibrated.subnets)))
+    results: list[Tensor] = []
     for batch, labels in batches:
-        if seen:
-            kept = [place for place, row in enumerate(rows) if not stops(row, seen[row])]
-            if len(kept) < len(rows):
-                found, rows = found.only(kept), [rows[place] for place in kept]
+        if results:
+            remaining = [place for place, row in enumerate(rows) if not stops(row, results[row])]
+            if len(remaining) < len(rows):
+                calibrated, rows = calibrated.only(remaining), [rows[place] for place in remaining]
             if not rows:
                 break
-        for row, right in zip(rows, found.classify(batch) == labels, strict=True):
-            if row == len(seen):
-                seen.append(right)
+        for row, right in zip(rows, calibrated.classify(batch) == labels, strict=True):
+            if row == len(results):
+                results.append(right)
             else:
-                seen[row] = torch.cat([seen[row], right])
-    return seen
+                results[row] = torch.cat([results[row], right])
+    return results
 
 
 def groups(
@@ -252,9 +253,9 @@ def groups(
     *,
     in_integers: bool = False,
 ) -> Iterator[Sequence[Subnet]]:
-    """Runs of subnets that are to be measured together, since weights of more would not fit into `memory`.
+    """Groups of consecutive subnets whose weights fit into `memory` together.
 
-    Half of what one subnet alone leaves is for weights, the other half for the maps at forks.
+    Half of the memory that one subnet alone leaves free is for weights, the other half for the maps at forks.
     """
     most = (memory - least_memory(supernet, dtype, in_integers=in_integers)) / 2
     weigh = _weight_bytes(in_integers)
@@ -269,33 +270,37 @@ def groups(
 
 
 def least_memory(supernet: Supernet, dtype: torch.dtype, *, in_integers: bool = False) -> float:
-    """Bytes that the largest subnet alone needs, with nothing shared."""
+    """Bytes that the largest subnet needs alone, without sharing."""
     chain = _largest(supernet, dtype, in_integers)
     return OVERHEAD + _weight_bytes(in_integers)(chain) + _working_bytes([chain], dtype)
 
 
 def full_sharing(supernet: Supernet, dtype: torch.dtype, *, in_integers: bool = False) -> float:
-    """Bytes with which any subnets share all they can: every map along the largest one is kept."""
-    kept = sum(part.output for part in _largest(supernet, dtype, in_integers)) * BATCH * dtype.itemsize
-    return least_memory(supernet, dtype, in_integers=in_integers) + 2 * kept
+    """Bytes with which any subnets share as much as possible: every map along the largest one is maps."""
+    maps = sum(part.output for part in _largest(supernet, dtype, in_integers)) * BATCH * dtype.itemsize
+    return least_memory(supernet, dtype, in_integers=in_integers) + 2 * maps
 
 
 def _largest(supernet: Supernet, dtype: torch.dtype, in_integers: bool) -> tuple[Part, ...]:
     subnet = supernet.space.decode(supernet.space.largest())
-    return tuple(parts(supernet, subnet, keeps_scores=_keeps_scores(dtype, in_integers)))
+    return tuple(parts(supernet, subnet, **_kernels(supernet, dtype, in_integers)))
 
 
-def _keeps_scores(dtype: torch.dtype, in_integers: bool) -> bool:
-    """Whether attention holds its scores; counted for any number of tokens."""
-    return in_integers or dtype is torch.bfloat16
+def _kernels(supernet: Supernet, dtype: torch.dtype, in_integers: bool) -> dict[str, bool]:
+    """What `parts` is told of the kernels; attention's scores are counted for any number of tokens."""
+    widened = is_widened(dtype, supernet.classifier.weight.device)
+    return {
+        "keeps_scores": in_integers or (dtype is torch.bfloat16 and not widened),
+        "widened": widened,
+    }
 
 
 def _weight_bytes(in_integers: bool) -> Callable[[Sequence[Part]], float]:
-    """What the weights of one subnet take while it is measured."""
+    """Bytes of the weights of one subnet during its evaluation, as a function of its parts."""
     copies = _INTEGER_COPIES if in_integers else 1
     return lambda chain: copies * _WEIGHT_BYTES * sum(part.params for part in chain)
 
 
 def _working_bytes(chains: Sequence[Sequence[Part]], dtype: torch.dtype) -> float:
-    """What the largest part of any subnet needs at work."""
+    """Bytes that the largest part of any subnet needs while it runs."""
     return max((part.working for chain in chains for part in chain), default=0) * BATCH * dtype.itemsize

@@ -1,11 +1,11 @@
-"""How much memory measuring accuracies may take.
+"""Memory budget of accuracy evaluations.
 
-What counts is by how much the process grows over what it held before: maps, buffers of kernels, folded
-weights, compiled kernels, and freed memory that the C library has not handed back. What it holds before,
-weights, images and torch itself, does not count.
+The budget limits the growth of the process: maps, buffers of kernels, folded weights, compiled kernels, and
+freed memory that the C library has not returned. Memory from before the evaluation (weights, images, torch
+itself) does not count.
 
-Freed memory is kept as long as there is room for it, since that is fastest; before a layer for which there
-might be none, all of it is handed back (`allocator.py`).
+Freed memory is kept while there is room for it, since that is fastest. Before a layer that might not fit, all
+of it is returned to the system (`freed_memory.py`).
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from contextlib import contextmanager
 from supernet.network.freed_memory import held_bytes, return_freed_memory
 
 DEFAULT_MEMORY = "8GB"
-"""Unless told; a subnet of `imagenet224` alone needs 4.1 GB in float32."""
+"""Default limit. One subnet of `imagenet224` needs 4.1 GB in float32."""
 OVERHEAD = 30e6
-"""Bytes for what is not counted piece by piece: kernels that oneDNN compiles for each shape, statistics."""
+"""Bytes of what is not counted one by one: kernels that oneDNN compiles for each shape, statistics."""
 _HOLES = 2
-"""New maps may not fit where others were freed: room is made before there is too little for twice a layer."""
+"""Safety factor: a new map may not fit into the gaps that freed maps left."""
 
 
 class MemoryBudget:
-    """Keeps a process that measures within a number of bytes.
+    """Keeps the growth of the process within a limit.
 
     Args:
-        limit: Most bytes by which the process may grow from now on.
+        limit: Maximum growth in bytes, from now on.
     """
 
     def __init__(self, limit: float) -> None:
@@ -39,8 +39,8 @@ class MemoryBudget:
 
     @contextmanager
     def measuring(self) -> Iterator[None]:
-        """Around a measurement: what others in this process have taken since the last one does not count."""
-        # What the last one left free is taken again by this one.
+        """Context of an evaluation: memory that other code has taken since the last one does not count."""
+        # This evaluation reuses the memory that the last one freed.
         self._before = held_bytes() - self._left
         try:
             yield
@@ -52,10 +52,10 @@ class MemoryBudget:
                 self._left = held_bytes() - self._before
 
     def make_room(self, need: float) -> None:
-        """Hands freed memory back if the process might else exceed the limit.
+        """Returns freed memory to the system if the process might exceed the limit.
 
         Args:
-            need: Bytes that are about to be taken.
+            need: Bytes that are about to be allocated.
         """
         if held_bytes() - self._before + _HOLES * need > self.limit:
             self._was_tight = True

@@ -1,7 +1,7 @@
 """Top-1 accuracy of one subnet: record its batch-norm statistics, then classify held-out images.
 
-Statistics are those of this subnet alone, recorded on calibration images before each evaluation, as
-BigNAS, AlphaNet and once-for-all do.
+The statistics belong to this subnet alone and are recorded on calibration images before each evaluation, as
+in BigNAS, AlphaNet and once-for-all. A search evaluates many subnets at once: `many_subnets.calibrate`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class PreparedImages:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What networks compute in."""
+        """Data type of the computation."""
         return self.batches[0][0].dtype
 
     def __len__(self) -> int:
@@ -40,7 +40,7 @@ class PreparedImages:
 
 
 def prepare(images: Images, *, precision: str, device: torch.device) -> PreparedImages:
-    """Normalises `images` once, for many evaluations.
+    """Normalises `images` once for many evaluations.
 
     Raises:
         DatasetError: An image cannot be read.
@@ -49,7 +49,7 @@ def prepare(images: Images, *, precision: str, device: torch.device) -> Prepared
 
 
 def stream(images: Images, *, precision: str, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches of `prepare` one by one, for more images than memory holds.
+    """Yields the batches of `prepare` one by one, for more images than memory holds.
 
     Raises:
         DatasetError: An image cannot be read.
@@ -59,7 +59,7 @@ def stream(images: Images, *, precision: str, device: torch.device) -> Iterator[
 
 
 @torch.inference_mode()
-def calibrate(supernet: Supernet, subnet: Subnet, images: PreparedImages) -> Recorded:
+def record_statistics(supernet: Supernet, subnet: Subnet, images: PreparedImages) -> Recorded:
     """Batch-norm statistics of `subnet`, averaged over `images`; each image weighs the same."""
     recording = Recording()
     for batch, _ in images.batches:
@@ -69,7 +69,7 @@ def calibrate(supernet: Supernet, subnet: Subnet, images: PreparedImages) -> Rec
 
 @torch.inference_mode()
 def top1(supernet: Supernet, subnet: Subnet, images: PreparedImages, statistics: Recorded) -> float:
-    """Share of `images` that `subnet` classifies right, in %.
+    """Top-1 accuracy of `subnet` on `images`, in %.
 
     Raises:
         H4HError: A class score is not finite; names the subnet.
@@ -80,14 +80,14 @@ def top1(supernet: Supernet, subnet: Subnet, images: PreparedImages, statistics:
 
 @torch.inference_mode()
 def right(supernet: Supernet, subnet: Subnet, batch: Tensor, labels: Tensor, statistics: Recorded) -> int:
-    """How many images of one batch `subnet` classifies right.
+    """Number of images of one batch that `subnet` classifies correctly.
 
     Args:
-        supernet: The weights.
+        supernet: Source of the weights.
         subnet: The network.
         batch: ``(n, 3, s, s)``, normalised.
         labels: ``(n,)``.
-        statistics: As `calibrate` records them.
+        statistics: From `record_statistics`.
 
     Raises:
         H4HError: A class score is not finite; names the subnet.

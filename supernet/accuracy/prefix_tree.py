@@ -1,11 +1,11 @@
-"""Many subnets at once: what their beginnings have in common is computed once.
+"""Prefix tree over subnets: shared leading parts are computed once.
 
-A set of subnets is a tree: its branches are parts that some of them share, its leaves the subnets. The tree
-is walked depth first, one batch of images at a time, and the map at each fork is kept until all behind it
-are done; so what is held at a time is a few maps of one batch. Where even that exceeds the memory given, a
-fork keeps nothing, and what lies behind it is computed from the fork before, once for each of its branches.
+Branches of the tree are parts that some subnets share; leaves are subnets. A depth-first walk computes one
+batch of images and keeps the map at each fork until all branches behind it are done, so only a few maps of
+one batch are in memory. If even these exceed the limit, a fork keeps no map: each of its branches is then
+computed from the fork before.
 
-Sharing changes no bit of any result: each part gets the same batches, one by one, as for its subnet alone.
+Sharing changes no bit of any result, since each part gets the same batches as for its subnet alone.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Branch:
-    """Parts that some subnets have in common, then what they differ in.
+    """Parts that some subnets share, then the branches in which they differ.
 
     Attributes:
-        parts: In order.
+        parts: Shared parts, in order.
         subnets: Indices of the subnets that end here.
-        branches: What follows for the others; none where subnets end here.
+        branches: Continuations of the other subnets; empty if subnets end here.
     """
 
     parts: tuple[Part, ...]
@@ -35,22 +35,22 @@ class Branch:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of this branch and all behind it, for one image."""
+        """Multiply-accumulates of one image, in this branch and all branches behind it."""
         return sum(part.macs for part in self.parts) + sum(branch.macs for branch in self.branches)
 
     def all(self) -> Iterator[Branch]:
-        """This branch and all behind it."""
+        """This branch and all branches behind it."""
         yield self
         for branch in self.branches:
             yield from branch.all()
 
 
 def grow(chains: Sequence[Sequence[Part]], room: float) -> tuple[Branch, ...]:
-    """The tree of subnets, given as chains of parts.
+    """Builds the prefix tree of subnets.
 
     Args:
-        chains: For each subnet its parts.
-        room: Most numbers of one image that forks may keep at a time, along any path.
+        chains: Parts of each subnet.
+        room: Maximum numbers of one image that the forks of a path may keep at a time.
     """
     return tuple(_branches(list(range(len(chains))), chains, 0, room))
 
@@ -98,9 +98,9 @@ def walk(
 
     Args:
         branches: The tree.
-        x: What the first parts get: images ``(n, 3, s, s)``, in whatever form `compute` takes them.
+        x: Input of the first parts: images ``(n, 3, s, s)``, in the form that `compute` takes.
         compute: Computes a part of a branch.
-        reach: Gets each branch at which subnets end, and their logits.
+        reach: Called with each branch at which subnets end, and their logits.
     """
     for branch in branches:
         out = x

@@ -1,8 +1,8 @@
-"""Computing in one thread, so that results do not depend on how many there are.
+"""Single-threaded computation, so that results do not depend on the number of threads.
 
-torch's kernels for CPUs divide sums among threads, and the order of a sum decides its last bits: class scores
-of the shipped supernet differ in 20 of 20 subnets between one, two and four threads, and in bf16 also what
-some images are taken for. With one thread, other cores are used by other processes.
+torch's CPU kernels split sums among threads, and the order of a sum decides its last bits. Class scores of
+the shipped supernet differ in 20 of 20 subnets between one, two and four threads; in bf16 the predicted class
+of some images differs as well. Other processes use the other cores.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _before = 1
 
 @contextmanager
 def single_thread() -> Iterator[None]:
-    """Has torch compute in the calling thread alone; may be used by several threads at once."""
+    """Limits torch to the calling thread. Several threads may use it at once."""
     global _users, _before
     with _lock:
         if _users == 0:
@@ -32,6 +32,6 @@ def single_thread() -> Iterator[None]:
     finally:
         with _lock:
             _users -= 1
-            # The setting is the process's; others may still be at work.
+            # The setting belongs to the process, and other threads may still need it.
             if _users == 0:
                 torch.set_num_threads(_before)

@@ -1,4 +1,4 @@
-"""Accuracies of several subnets on the search and test splits."""
+"""Accuracies of subnets on the search and test splits, in float and int8."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from rich.progress import track
 from search_space.families import Family
 from search_space.space import Space
 from search_space.subnet import Subnet
-from supernet.accuracy import many_subnets as shared_oracle
-from supernet.accuracy import one_subnet as oracle
+from search_space.subnet_sampling import UNIFORM, draw
+from supernet.accuracy import many_subnets, one_subnet
 from supernet.checkpoints.header import check_trained_on_pack, read_header
 from supernet.images import cifar10
 from supernet.images.data_sets import open_data
@@ -31,11 +31,11 @@ SPLITS = ("search", "test")
 
 @dataclass(frozen=True)
 class Row:
-    """One subnet.
+    """One subnet of the report.
 
     Attributes:
-        accuracy: In %, by split.
-        accuracy_fp32: The same in float32, where `accuracy` is in int8; else None.
+        accuracy: Top-1 accuracy in %, by split.
+        accuracy_fp32: Accuracy in float32 if `accuracy` is in int8, else None.
     """
 
     name: str
@@ -48,19 +48,19 @@ class Row:
     accuracy_fp32: dict[str, float] | None = None
 
     def drop(self, split: str) -> float:
-        """What int8 loses, in points."""
+        """Accuracy loss of int8, in percentage points."""
         assert self.accuracy_fp32 is not None
         return self.accuracy_fp32[split] - self.accuracy[split]
 
 
 @dataclass(frozen=True)
 class FamilyDrop:
-    """What int8 loses against float32 in one family, in points, by split.
+    """Accuracy loss of int8 against float32 in one family, in percentage points, by split.
 
     Attributes:
-        family: Its name.
-        subnets: How many it is the mean of.
-        mean, largest: Over those.
+        family: Name of the family.
+        subnets: Number of its subnets.
+        mean, largest: Mean and largest loss of these subnets.
     """
 
     family: str
@@ -70,28 +70,35 @@ class FamilyDrop:
 
 
 def family_drops(rows: Sequence[Row], splits: Sequence[str]) -> list[FamilyDrop]:
-    """The drop in each family that has subnets among `rows`."""
-    found = []
+    """Accuracy loss of each family that has subnets among `rows`."""
+    family_losses = []
     for member in Family:
         drops = {split: [row.drop(split) for row in rows if row.family == member.value] for split in splits}
         if count := len(drops[splits[0]]):
             mean = {split: float(np.mean(of_split)) for split, of_split in drops.items()}
             largest = {split: max(of_split) for split, of_split in drops.items()}
-            found.append(FamilyDrop(member.value, count, mean, largest))
-    return found
+            family_losses.append(FamilyDrop(member.value, count, mean, largest))
+    return family_losses
 
 
-def chosen_subnets(space: Space, random: int, seed: int) -> dict[str, Subnet]:
-    """Largest, smallest and `random` random subnets by name."""
+def chosen_subnets(space: Space, random: int, seed: int, sampling: str = UNIFORM) -> dict[str, Subnet]:
+    """Largest, smallest and `random` random subnets by name.
+
+    Args:
+        space: The search space.
+        random: Number of random subnets.
+        seed: Their random seed.
+        sampling: How they are drawn, one of `SAMPLINGS`.
+    """
     rng = np.random.default_rng(seed)
     genotypes = {"largest": space.largest(), "smallest": space.smallest()}
-    genotypes |= {f"random {number}": space.sample(rng) for number in range(1, random + 1)}
+    genotypes |= {f"random {number + 1}": draw(space, sampling, rng, number) for number in range(random)}
     return {name: space.decode(genotype) for name, genotype in genotypes.items()}
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Images to classify by split, and those that record batch-norm statistics."""
+    """Images to classify, by split, and calibration images."""
 
     splits: dict[str, Images]
     calibration: Images
@@ -111,10 +118,10 @@ def chosen_images(
         check_trained_on_pack(checkpoint)
         pack = load_pack(built_in_pack())
         check_classes(space, pack.classes)
-        found: dict[str, Images] = {"search": pack.search}
+        images: dict[str, Images] = {"search": pack.search}
         if "test" in splits:
-            found["test"] = cifar10.load(DEFAULT_DATA)[1]
-        return Parts({split: found[split] for split in splits}, pack.calibration)
+            images["test"] = cifar10.load(DEFAULT_DATA)[1]
+        return Parts({split: images[split] for split in splits}, pack.calibration)
     data = open_data(directory, name, space)
     split = data.split_like(read_header(checkpoint).get("data"))
     read = {"search": lambda: data.train.subset(split.search), "test": data.read_test}
@@ -131,38 +138,40 @@ def accuracies(
     device: torch.device,
     console: Console,
 ) -> dict[str, dict[str, list[float]]]:
-    """Top-1 of each subnet in %, by precision and split; in int8 those of float32, too.
+    """Top-1 accuracy of each subnet in %, by precision and split; for int8 also in float32.
 
     Args:
-        supernet: On `device`.
-        subnets: Members of its space.
-        images: What calibrates and what is classified.
+        supernet: Supernet on `device`.
+        subnets: Members of its search space.
+        images: Images to classify, and calibration images.
         precision: One of `SCORED_IN`.
-        device: Where to compute.
-        console: Shows progress.
+        device: Device of the computation.
+        console: Output of the progress.
 
     Raises:
         H4HError: A class score is not finite; names the subnet. Or an image cannot be read.
     """
     show = console.is_terminal
     with console.status("batch-norm statistics") if show else nullcontext():
-        calibration = oracle.prepare(images.calibration, precision=precision, device=device)
-        found = {
-            precision: shared_oracle.calibrated(supernet, subnets, calibration, in_integers=precision == INT8)
+        calibration = one_subnet.prepare(images.calibration, precision=precision, device=device)
+        calibrated_by_precision = {
+            precision: many_subnets.calibrate(supernet, subnets, calibration, in_integers=precision == INT8)
         }
     if precision == INT8:
-        found = {"fp32": replace(found[INT8], integers=None)} | found
-    result: dict[str, dict[str, list[float]]] = {name: {} for name in found}
+        calibrated_by_precision = {
+            "fp32": replace(calibrated_by_precision[INT8], integers=None)
+        } | calibrated_by_precision
+    result: dict[str, dict[str, list[float]]] = {name: {} for name in calibrated_by_precision}
     for split, of_split in images.splits.items():
-        right = {name: torch.zeros(len(subnets), dtype=torch.int64) for name in found}
+        right = {name: torch.zeros(len(subnets), dtype=torch.int64) for name in calibrated_by_precision}
         # Images outside, subnets inside: a large test split is decoded once and never held whole.
-        batches = oracle.stream(of_split, precision=precision, device=device)
+        batches = one_subnet.stream(of_split, precision=precision, device=device)
         count = -(-len(of_split) // BATCH)
         for batch in track(
             batches, f"{split} split", count, console=console, transient=True, disable=not show
         ):
-            for name, calibrated in found.items():
-                right[name] += shared_oracle.correct(calibrated, [batch]).sum(1).cpu()
+            for name, calibrated in calibrated_by_precision.items():
+                right[name] += many_subnets.correct(calibrated, [batch]).sum(1).cpu()
         for name, counts in right.items():
             result[name][split] = (100 * counts.double() / len(of_split)).tolist()
     return result

@@ -1,4 +1,4 @@
-"""Checkpoints that come with the project; the card beside each says how it was trained."""
+"""Shipped checkpoints. A card beside each describes its training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from search_space.errors import H4HError, UnknownNameError
 
 
 def known_checkpoints() -> tuple[str, ...]:
-    """Names of the search spaces that have a shipped checkpoint."""
+    """Names of the search spaces that have a shipped checkpoint.
+
+    Example:
+        >>> from supernet import known_checkpoints
+        >>> known_checkpoints()
+        ('cifar32',)
+    """
     files = resources.files(__name__).iterdir()
     return tuple(
         sorted(file.name.removesuffix(".safetensors") for file in files if file.name.endswith(".safetensors"))
@@ -22,7 +28,7 @@ def built_in_checkpoint(space: str) -> Path:
     """File of the checkpoint that is shipped for the search space `space`.
 
     Raises:
-        H4HError: There is none: the user must train one.
+        H4HError: No checkpoint is shipped for this space.
     """
     if space not in known_checkpoints():
         raise H4HError(
@@ -33,10 +39,10 @@ def built_in_checkpoint(space: str) -> Path:
 
 
 def locate_checkpoint(name: str) -> Path:
-    """The file that `name` means: a shipped checkpoint by its search space, or a user's own by its path.
+    """Resolves a checkpoint: a shipped one by the name of its search space, any other by its path.
 
     Raises:
-        UnknownNameError: It is neither. A path that ends in .safetensors is returned as it is.
+        UnknownNameError: `name` is neither. A path that ends in .safetensors is not checked.
     """
     if name in known_checkpoints():
         return built_in_checkpoint(name)
@@ -48,11 +54,11 @@ def locate_checkpoint(name: str) -> Path:
 
 
 def add_checkpoint(add: Callable[..., Any]) -> None:
-    """Adds the option ``--checkpoint`` by the `add_argument` of a parser."""
+    """Adds the option ``--checkpoint``; `add` is `add_argument` of a parser."""
     add(
         "--checkpoint",
         type=locate_checkpoint,
         default="cifar32",
         metavar="FILE",
-        help="safetensors file, or the name of a shipped one (default: %(default)s)",
+        help="checkpoint: a safetensors file, or the name of a shipped one (default: %(default)s)",
     )

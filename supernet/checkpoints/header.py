@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself: its search space, and the images it was trained on. Needs no torch."""
+"""Checkpoint headers: search space and training images. Needs no torch."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from search_space.space import Space
 
 FORMAT = "h4h-supernet-1"
 HEADER = "h4h"
-"""Key of safetensors' own header under which ours stands, as JSON."""
+"""Key in the metadata of a safetensors file whose value is our header, as JSON."""
 
 
 class CheckpointError(H4HError):
-    """A checkpoint that is absent, damaged, or of another kind than asked for."""
+    """A checkpoint that is absent, damaged, or of an unexpected kind."""
 
 
 def read_header(path: Path, expected_format: str = FORMAT) -> dict[str, Any]:
-    """Header of a safetensors file of ours.
+    """Reads the header of a checkpoint.
 
     Raises:
-        CheckpointError: It is absent, damaged, or its header names another format.
+        CheckpointError: The file is absent or damaged, or its header names another format.
     """
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path} does not exist")
@@ -48,10 +48,10 @@ def damaged(path: Path, error: Exception) -> CheckpointError:
 
 
 def stored_space(path: Path) -> Space:
-    """The search space that the checkpoint at `path` was trained on.
+    """The search space of the checkpoint at `path`.
 
     Raises:
-        CheckpointError: As `read_header`, or its space cannot be read.
+        CheckpointError: As `read_header`, or the space cannot be read.
     """
     try:
         return parse_document(Space, read_header(path).get("space"), source="header")
@@ -59,17 +59,17 @@ def stored_space(path: Path) -> Space:
         raise CheckpointError(f"checkpoint {path} holds no readable search space ({error})") from error
 
 
-def check_space(path: Path, stored: Space, wanted: Space) -> None:
-    """Raises `CheckpointError` unless the checkpoint at `path`, of space `stored`, is of space `wanted`."""
-    if stored.digest == wanted.digest:
+def check_space(path: Path, stored: Space, expected: Space) -> None:
+    """Raises `CheckpointError` unless the checkpoint at `path`, of space `stored`, is of space `expected`."""
+    if stored.digest == expected.digest:
         return
-    if stored.head.classes != wanted.head.classes:
+    if stored.head.classes != expected.head.classes:
         difference = (
-            f"space {stored.name!r} with {stored.head.classes} classes, not of {wanted.name!r} with "
-            f"{wanted.head.classes}"
+            f"space {stored.name!r} with {stored.head.classes} classes, not of {expected.name!r} with "
+            f"{expected.head.classes}"
         )
-    elif stored.name != wanted.name:
-        difference = f"space {stored.name!r}, not of {wanted.name!r}"
+    elif stored.name != expected.name:
+        difference = f"space {stored.name!r}, not of {expected.name!r}"
     else:
         difference = f"another version of space {stored.name!r}"
     raise CheckpointError(
@@ -79,18 +79,18 @@ def check_space(path: Path, stored: Space, wanted: Space) -> None:
 
 
 def check_trained_on_pack(path: Path) -> None:
-    """Raises `CheckpointError` if the checkpoint says that it was not trained on CIFAR-10's training split.
+    """Raises `CheckpointError` if the header names other training images than CIFAR-10's training split.
 
-    The evaluation pack would then hold images that it was trained on, or none of its kind.
+    The evaluation pack would then hold training images of the supernet, or images of other classes.
     """
     record = read_header(path).get("data")
     if record is not None and (record.get("data_set"), record.get("split_seed")) != ("cifar10", FIXED):
         raise CheckpointError(
             f"checkpoint {path} was trained on other images ({record.get('data_set')}, split seed "
-            f"{record.get('split_seed')}) than the evaluation pack in the repository belongs to: give "
-            f"its own by --data DIR"
+            f"{record.get('split_seed')}) than those of the evaluation pack in the repository: pass "
+            f"the data set as --data DIR"
         )
 
 
 FIXED = "fixed"
-"""Stands for the seed of a split that the data set itself prescribes."""
+"""Value of the split seed if the data set prescribes the split."""

@@ -21,19 +21,19 @@ from supernet.checkpoints.header import (
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Writes a safetensors file whole or not at all; equal content gives equal bytes."""
+    """Writes a safetensors file, whole or not at all. Equal content gives equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with whole_file(path) as temporary:
-        # One entry: safetensors writes several in an order that changes from run to run.
+        # One entry, since safetensors writes several in a random order.
         save_file(contiguous, temporary, {HEADER: json.dumps(dict(header), sort_keys=True)})
 
 
 def read_tensors(path: Path, expected_format: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and header of a safetensors file.
+    """Reads tensors and header of a safetensors file.
 
     Raises:
-        CheckpointError: It is absent, damaged, or its header names another format.
+        CheckpointError: The file is absent or damaged, or its header names another format.
     """
     header = read_header(path, expected_format)
     try:

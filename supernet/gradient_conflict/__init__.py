@@ -1,1 +1,1 @@
-"""TODO."""
+"""Gradient conflict between subnets."""

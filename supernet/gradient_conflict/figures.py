@@ -1,9 +1,4 @@
-"""Draws gradient conflict: one measurement as bars, a training's measurements as curves.
-
-    python -m supernet.gradient_conflict.figures runs/joint runs/two_phase --out conflict.svg
-
-Each folder (or its `log.jsonl`) becomes a curve of its own colour.
-"""
+"""Figures of gradient conflict: bars of one measurement, curves over training."""
 
 from __future__ import annotations
 
@@ -16,20 +11,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
-from search_space.files.figure_file import check_figure_path, save_figure
 from search_space.files.yaml_document import parse_document
 from supernet.gradient_conflict.measurement import ConflictReport, Cosines, PairKind
 from supernet.gradient_conflict.subnet_gradients import ParameterGroup
 
-if TYPE_CHECKING:  # imported where something is drawn: it takes a second
+if TYPE_CHECKING:  # matplotlib takes a second to import
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 LOG = "log.jsonl"
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb")
-"""Paul Tol's bright scheme, told apart by the colour-blind."""
+"""Paul Tol's bright scheme, which colour-blind readers can tell apart."""
 CURVES = (
     ParameterGroup.ALL,
     ParameterGroup.CONV,
@@ -37,15 +30,15 @@ CURVES = (
     ParameterGroup.ATTENTION,
     ParameterGroup.MLP,
 )
-"""Groups that get a column of curves."""
+"""Groups of parameters that get a column of curves."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one epoch's line of a training log says about conflict.
+    """Gradient conflict in one epoch of a training log.
 
     Attributes:
-        epoch: Epochs done when it was measured.
+        epoch: Number of finished epochs.
         phase: Name of the training phase.
         report: The measurement.
     """
@@ -62,7 +55,7 @@ def read_measurements(path: Path) -> list[Measurement]:
         path: A ``log.jsonl``, or the folder of a training that holds one.
 
     Raises:
-        H4HError: There is no such file, a line is damaged, or none holds a measurement.
+        H4HError: The file is absent, a line is damaged, or no line holds a measurement.
     """
     path = path / LOG if path.is_dir() else path
     try:
@@ -78,11 +71,11 @@ def read_measurements(path: Path) -> list[Measurement]:
                 report = parse_document(ConflictReport, record["conflict"], source=source)
                 measurements.append(Measurement(int(record["epoch"]), str(record["phase"]), report))
         except (ValueError, TypeError, KeyError) as error:
-            raise H4HError(f"{source}: is no record of an epoch ({error})") from error
+            raise H4HError(f"{source}: not a record of an epoch ({error})") from error
     if not measurements:
         raise H4HError(
-            f"training log {path} holds no measurement of conflict: "
-            f"`python -m supernet.train --help` says how to switch it on"
+            f"training log {path} holds no measurement of gradient conflict: "
+            f"train with `python -m supernet.train --conflict-every EPOCHS`"
         )
     return measurements
 
@@ -97,20 +90,21 @@ def report_figure(report: ConflictReport, title: str) -> Figure:
     above, below = figure.subplots(2, 1, sharex=True)
     width = 0.8 / len(kinds)
     for row, (kind, colour) in enumerate(zip(kinds, COLOURS, strict=False)):
-        present = [(place, report.cosines[kind].get(group)) for place, group in enumerate(groups)]
-        bars = [(place + width * (row - (len(kinds) - 1) / 2), found) for place, found in present if found]
+        offset = width * (row - (len(kinds) - 1) / 2)
+        by_group = [(place, report.cosines[kind].get(group)) for place, group in enumerate(groups)]
+        bars = [(place + offset, cosines) for place, cosines in by_group if cosines]
         places = [place for place, _ in bars]
-        errors = [found.standard_error or 0.0 for _, found in bars]
+        errors = [cosines.standard_error or 0.0 for _, cosines in bars]
         above.bar(
             places,
-            [found.mean for _, found in bars],
+            [cosines.mean for _, cosines in bars],
             width,
             yerr=errors,
             color=colour,
             label=kind.value,
             capsize=2,
         )
-        below.bar(places, [100 * found.negative for _, found in bars], width, color=colour)
+        below.bar(places, [100 * cosines.negative for _, cosines in bars], width, color=colour)
     above.axhline(0, color="black", linewidth=0.8)
     above.set_title(title)
     above.set_ylabel("cosine between gradients\n(mean, one standard error)")
@@ -168,13 +162,13 @@ def _draw_curve(
     by_epoch: dict[int, list[Cosines]] = {}
     for training in trainings:
         for measurement in training:
-            found = measurement.report.cosines.get(kind, {}).get(group)
-            if found is not None:
-                by_epoch.setdefault(measurement.epoch, []).append(found)
+            cosines = measurement.report.cosines.get(kind, {}).get(group)
+            if cosines is not None:
+                by_epoch.setdefault(measurement.epoch, []).append(cosines)
     if not by_epoch:
         return False
     epochs = sorted(by_epoch)
-    means = np.array([np.mean([found.mean for found in by_epoch[epoch]]) for epoch in epochs])
+    means = np.array([np.mean([cosines.mean for cosines in by_epoch[epoch]]) for epoch in epochs])
     errors = np.array([_standard_error(by_epoch[epoch]) for epoch in epochs])
     panel.plot(epochs, means, color=colour, label=name, marker=".")
     panel.fill_between(epochs, means - errors, means + errors, color=colour, alpha=0.2, linewidth=0)
@@ -183,10 +177,10 @@ def _draw_curve(
     return True
 
 
-def _standard_error(found: Sequence[Cosines]) -> float:
-    if len(found) > 1:
-        return float(np.std([each.mean for each in found], ddof=1) / np.sqrt(len(found)))
-    return found[0].standard_error or 0.0
+def _standard_error(trainings: Sequence[Cosines]) -> float:
+    if len(trainings) > 1:
+        return float(np.std([cosines.mean for cosines in trainings], ddof=1) / np.sqrt(len(trainings)))
+    return trainings[0].standard_error or 0.0
 
 
 def _phase_starts(training: Sequence[Measurement]) -> list[float]:
@@ -198,33 +192,7 @@ def _phase_starts(training: Sequence[Measurement]) -> list[float]:
     ]
 
 
-def _run_names(paths: Sequence[Path]) -> list[str]:
-    """Folder names; whole paths where two folders have the same name."""
+def run_names(paths: Sequence[Path]) -> list[str]:
+    """Names for the legend: folder names, or whole paths where two folders have the same name."""
     names = [(path.parent if path.suffix == ".jsonl" else path).resolve().name for path in paths]
     return names if len(set(names)) == len(names) else [str(path) for path in paths]
-
-
-def main() -> None:
-    parser = Parser(
-        prog="python -m supernet.gradient_conflict.figures",
-        description="Draw gradient conflict over training.",
-    )
-    parser.add_argument("runs", type=Path, nargs="+", help="folders of trainings, or their log.jsonl")
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="figure to write: .png, .svg or .pdf"
-    )
-    arguments = parser.parse_args()
-    if len(set(arguments.runs)) != len(arguments.runs):
-        parser.error("each run must be named once")
-    check_figure_path(arguments.out, option="--out")
-    measurements = [[read_measurements(path)] for path in arguments.runs]
-    save_figure(
-        history_figure(dict(zip(_run_names(arguments.runs), measurements, strict=True))),
-        arguments.out,
-        option="--out",
-    )
-    print(f"figure: {arguments.out}")
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -1,4 +1,4 @@
-"""What a measurement of gradient conflict says, as a value that turns into JSON and back."""
+"""Results of a gradient conflict measurement, as values that convert to JSON and back."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
+from search_space.arrays import Floats
 from search_space.files.yaml_document import Document
 from supernet.gradient_conflict.subnet_gradients import ParameterGroup
 
 
 class PairKind(StrEnum):
-    """Which two kinds of subnet are compared. A CNN has no transformer block, a hybrid at least one."""
+    """Kinds of the two compared subnets. A CNN has no transformer block, a hybrid has at least one."""
 
     CNN_CNN = "cnn-cnn"
     HYBRID_HYBRID = "hybrid-hybrid"
@@ -24,12 +24,12 @@ class PairKind(StrEnum):
 
 @dataclass(frozen=True)
 class Cosines(Document):
-    """Cosines between gradients, each of one pair of subnets on one tensor.
+    """Statistics of cosines between gradients, each of one pair of subnets and one tensor.
 
     Attributes:
         mean: Mean over batches of the mean of a batch's cosines.
-        standard_error: Of the mean, from the spread of the batches' means: cosines of one batch share images
-            and subnets and are not independent, batches are. None if there was one batch.
+        standard_error: Standard error of the mean over batches; None for a single batch. Cosines of one batch
+            share images and subnets, so only the batches are independent.
         negative: Share of cosines below 0, from 0 to 1.
         count: Number of cosines.
     """
@@ -42,14 +42,14 @@ class Cosines(Document):
 
 @dataclass(frozen=True)
 class ConflictReport(Document):
-    """What `measure` found. `to_dict` and `from_dict` turn it into plain JSON and back.
+    """Result of `measure`. `to_dict` and `from_dict` convert it to plain JSON and back.
 
     Attributes:
-        subnets: CNNs, and as many hybrids, drawn for each batch.
+        subnets: Number of CNNs per batch, and of hybrids.
         batches: Number of batches.
-        images: Number of images in all batches together.
-        cosines: By kind of pair and group of parameters. Kinds that the space does not have are left out,
-            and so are groups that no pair of the kind has in common.
+        images: Number of images in all batches.
+        cosines: Cosines by kind of pair and group of parameters. Kinds that the space lacks are left out, as
+            are groups that no pair of the kind has in common.
     """
 
     subnets: int
@@ -58,8 +58,8 @@ class ConflictReport(Document):
     cosines: dict[PairKind, dict[ParameterGroup, Cosines]]
 
 
-def summarise(batches: Sequence[Sequence[float] | NDArray[np.float64]]) -> Cosines:
-    """Of the cosines of each batch; none may be empty."""
+def summarise(batches: Sequence[Sequence[float] | Floats]) -> Cosines:
+    """Summarises the cosines of each batch; no batch may be empty."""
     means = [float(np.mean(batch)) for batch in batches]
     error = float(np.std(means, ddof=1)) / math.sqrt(len(means)) if len(means) > 1 else None
     pooled = np.concatenate(batches)

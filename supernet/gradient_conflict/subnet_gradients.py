@@ -1,4 +1,4 @@
-"""Gradients of subnets with respect to the weights they share, and how far two of them agree.
+"""Gradients of subnets with respect to their shared weights, and cosines between them.
 
 Two subnets are compared tensor by tensor, as NASViT (ICLR 2022) does, and not by one cosine over all
 parameters of a group: in front of batch norm the size of a gradient is inverse to that of its weight and says
@@ -114,8 +114,8 @@ def gradient(supernet: Supernet, subnet: Subnet, images: Tensor, labels: Tensor)
     with torch.enable_grad():
         logits: Tensor = functional_call(supernet, leaves, (images, subnet))
         loss = F.cross_entropy(logits.float(), labels)
-    found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
-    gradients = {name: value for name, value in zip(leaves, found, strict=True) if value is not None}
+    values = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+    gradients = {name: value for name, value in zip(leaves, values, strict=True) if value is not None}
     if not all(torch.isfinite(value).all() for value in gradients.values()):
         raise H4HError(f"subnet {subnet} has a gradient that is not finite: its weights may have diverged")
     return gradients

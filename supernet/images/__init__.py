@@ -1,1 +1,1 @@
-"""TODO."""
+"""Labelled images: data sets, splits, and the evaluation pack."""

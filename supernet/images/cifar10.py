@@ -1,4 +1,4 @@
-"""CIFAR-10 (Krizhevsky, 2009): fetched, checked, split.
+"""CIFAR-10 (Krizhevsky, 2009): download, checks, split.
 
 `prepare` puts it on disk as the six official binary batches (a record is one label byte and 3072 pixel
 bytes, channel first), whichever way they came; their md5 sums are the proof. torchvision's own folder of

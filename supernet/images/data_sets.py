@@ -1,4 +1,4 @@
-"""Data sets on disk: which images train, which score subnets, which are for the final report.
+"""Data sets on disk: training images, search images that score subnets, and test images.
 
 What `torchvision.datasets` reads is read by it, from its own layout; nothing is ever fetched from here
 (`python -m supernet.data` does that). Grey images get three equal channels. CIFAR and Fashion-MNIST keep
@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.datasets import CIFAR100, FashionMNIST
 
 from search_space.space import Space
 from supernet.checkpoints.header import read_header
@@ -128,8 +127,8 @@ def evaluation_images(
         name: What the user gave as --dataset, if anything.
         space: The space that is searched.
         checkpoint: The supernet; the split is the one it was trained with.
-        val_images: Number of search images to read, `VAL_IMAGES` or all there are unless told.
-        calibration_images: The same of calibration images, `CALIBRATED_ON` unless told.
+        val_images: Number of search images to read (default: `VAL_IMAGES`, or all if there are fewer).
+        calibration_images: Number of calibration images (default: `CALIBRATED_ON`).
 
     Raises:
         DatasetError: There is no data set, it is damaged, or not the one that the checkpoint was trained on.
@@ -163,26 +162,30 @@ def _cifar10(directory: Path) -> ImageData:
 
 
 def _cifar100(directory: Path) -> ImageData:
+    from torchvision.datasets import CIFAR100
+
     def read(*, train: bool) -> tuple[LabelledImages, int]:
         try:
-            found = CIFAR100(str(directory), train=train)
+            data_set = CIFAR100(str(directory), train=train)
         except RuntimeError as error:
             raise _damaged("CIFAR-100", "cifar100", directory) from error
-        return cifar10.channel_first(found.data, found.targets), len(found.classes)
+        return cifar10.channel_first(data_set.data, data_set.targets), len(data_set.classes)
 
     images, classes = read(train=True)
     return ImageData("cifar100", classes, images, _digest(images.labels), lambda: read(train=False)[0])
 
 
 def _fashion_mnist(directory: Path) -> ImageData:
+    from torchvision.datasets import FashionMNIST
+
     def read(*, train: bool) -> LabelledImages:
         try:
-            found = FashionMNIST(str(directory), train=train)
+            data_set = FashionMNIST(str(directory), train=train)
         # torchvision checks no sums here, and meets a damaged file with whatever its parser trips over.
         except (RuntimeError, ValueError, AssertionError, LookupError, OSError) as error:
             raise _damaged("Fashion-MNIST", "fashion-mnist", directory) from error
         # (n, h, w) -> (n, 3, h, w)
-        return LabelledImages(found.data[:, None].repeat(1, 3, 1, 1), found.targets)
+        return LabelledImages(data_set.data[:, None].repeat(1, 3, 1, 1), data_set.targets)
 
     images = read(train=True)
     classes = len(FashionMNIST.classes)

@@ -1,8 +1,8 @@
-"""The images an accuracy oracle needs: the evaluation pack in the repository, or part of a user's data set.
+"""Evaluation images of a search: the pack in the repository, or part of a user's data set.
 
-The pack is losslessly compressed: 5,000 search images and 1,024 calibration images of CIFAR-10, as one WebP
-mosaic each, and their labels. `python -m supernet.data pack` makes it from the data set; the card beside the
-files says what they are.
+The pack holds 5,000 search images and 1,024 calibration images of CIFAR-10, each set as one lossless WebP
+mosaic, and their labels. `python -m supernet.data pack` writes it from the data set. A card beside the files
+describes it.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ LABELS = "labels.json"
 
 VAL_IMAGES = 2000
 CALIBRATED_ON = 512
-"""How many images score a subnet and record its statistics, unless told or fewer are there."""
+"""Default numbers of images that score a subnet and that record its statistics."""
 
 
 @dataclass(frozen=True)
 class EvaluationPack:
-    """What an accuracy oracle is fed.
+    """Images for the evaluation of subnets.
 
     Attributes:
         search: Images that score subnets.
         calibration: Images on which batch-norm statistics are recorded.
         digest: SHA-256 over all pixels and labels.
         classes: Number of classes that the labels tell apart.
-        record: Where the images come from, for a fingerprint; empty for the pack, whose digest says it.
+        record: Origin of the images, for the fingerprint; empty for the shipped pack, whose digest suffices.
     """
 
     search: LabelledImages
@@ -52,27 +52,27 @@ class EvaluationPack:
     record: Mapping[str, str] = field(default_factory=dict)
 
 
-def chosen_count(option: str, wanted: int | None, default: int, available: int) -> int:
-    """How many images are taken of those `available`.
+def chosen_count(option: str, requested: int | None, default: int, available: int) -> int:
+    """Number of images to use.
 
     Args:
-        option: The option, for messages.
-        wanted: What the user asks for, if anything.
-        default: What is taken else, if there are as many.
-        available: How many there are.
+        option: Name of the option, for messages.
+        requested: Number that the user requests, or None.
+        default: Number without a request; fewer if fewer are available.
+        available: Number of available images.
 
     Raises:
-        H4HError: `wanted` is not 1 to `available`.
+        H4HError: `requested` is not between 1 and `available`.
     """
-    if wanted is None:
+    if requested is None:
         return min(default, available)
-    if not 1 <= wanted <= available:
-        raise H4HError(f"{option} must be 1 to {available}, but got {wanted}")
-    return wanted
+    if not 1 <= requested <= available:
+        raise H4HError(f"{option} must be 1 to {available}, but got {requested}")
+    return requested
 
 
 def built_in_pack() -> Traversable:
-    """Folder of the pack that comes with the project."""
+    """Folder of the shipped pack."""
     return resources.files("supernet") / "packs" / "cifar10"
 
 
@@ -97,7 +97,7 @@ def load_pack(folder: Traversable | Path) -> EvaluationPack:
 
 
 def write_pack(folder: Path, train: LabelledImages) -> None:
-    """Writes the pack of the training images `train`, ``(50000, 3, 32, 32)``."""
+    """Writes the pack from CIFAR-10's training images `train`, ``(50000, 3, 32, 32)``."""
     folder.mkdir(parents=True, exist_ok=True)
     split = fixed_split(len(train))
     parts = {

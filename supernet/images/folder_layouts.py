@@ -1,14 +1,14 @@
-"""Which data set a folder holds, recognised by what lies in it.
+"""Folder layouts by which data sets are recognised, and the options --data and --dataset.
 
-| data set | what lies in the folder |
+| data set | content of the folder |
 |---|---|
 | ``cifar10`` | ``cifar-10-batches-bin/`` (of `python -m supernet.data`) or ``cifar-10-batches-py/`` |
 | ``cifar100`` | ``cifar-100-python/`` |
 | ``fashion-mnist`` | ``FashionMNIST/raw/`` |
-| ``folder`` | ``train/CLASS/*.jpg`` and ``val/CLASS/*.jpg`` (or ``test``): ImageNet, or images of one's own |
+| ``folder`` | ``train/CLASS/*.jpg`` and ``val/CLASS/*.jpg`` (or ``test``): ImageNet, or your own images |
 
-The first three are the layouts of `torchvision.datasets`. This module needs no torch, so that a command
-refuses a wrong folder at once.
+The first three are the layouts of `torchvision.datasets`. This module needs no torch, so that a command can
+refuse a wrong folder at once.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ LAYOUTS = {
 
 
 class DatasetError(H4HError):
-    """A data set that is absent, damaged or cannot be fetched."""
+    """A data set that is absent, damaged, or cannot be downloaded."""
 
 
 DEFAULT_DATA = Path("data")
-"""Where commands that need a data set look for it unless told."""
+"""Default folder of commands that need a data set."""
 
 
 def add_data(
@@ -45,12 +45,12 @@ def add_data(
     *,
     otherwise: str = "images of CIFAR-10 that are in the repository",
 ) -> None:
-    """Adds --data and --dataset.
+    """Adds the options --data and --dataset.
 
     Args:
-        add: `add_argument` of what they are added to.
-        default: Folder that is taken without --data, if one is.
-        otherwise: What is taken without --data where no folder is.
+        add: `add_argument` of a parser or a group.
+        default: Default folder, or None.
+        otherwise: Images that are used without --data if there is no default folder.
     """
     add(
         "--data",
@@ -63,7 +63,7 @@ def add_data(
     add(
         "--dataset",
         choices=tuple(LAYOUTS),
-        help="which data set, where DIR holds several (default: recognised)",
+        help="data set to read if DIR holds several (default: recognised from the folder)",
     )
 
 
@@ -78,19 +78,23 @@ def recognised(directory: Path, name: str | None = None) -> str:
     Raises:
         DatasetError: `directory` holds none, or several and no `name` was given, or not `name`.
     """
-    found = [each for each, folders in LAYOUTS.items() if any((directory / one).is_dir() for one in folders)]
-    if name is None and len(found) == 1:
-        return found[0]
-    if name in found:
+    names = [
+        data_set
+        for data_set, folders in LAYOUTS.items()
+        if any((directory / folder).is_dir() for folder in folders)
+    ]
+    if name is None and len(names) == 1:
+        return names[0]
+    if name in names:
         assert name is not None
         return name
-    if name is None and found:
-        raise DatasetError(f"--data {directory} holds {' and '.join(found)}: name one by --dataset")
-    wanted = f"no {name}" if name else "no data set"
+    if name is None and names:
+        raise DatasetError(f"--data {directory} holds {' and '.join(names)}: choose one with --dataset")
+    missing = f"no {name}" if name else "no data set"
     remedy = {
         "folder": f"put the images of each class into {directory}/{TRAIN}/CLASS",
         None: f"run `python -m supernet.data cifar10 --data {directory}` for CIFAR-10 (or cifar100, "
-        f"fashion-mnist), or put images of your own into {directory}/{TRAIN}/CLASS",
+        f"fashion-mnist), or put your own images into {directory}/{TRAIN}/CLASS",
     }.get(name, f"run `python -m supernet.data {name} --data {directory}`")
     where = "holds" if directory.is_dir() else "is no folder and holds"
-    raise DatasetError(f"--data {directory} {where} {wanted}: {remedy}")
+    raise DatasetError(f"--data {directory} {where} {missing}: {remedy}")

@@ -1,4 +1,4 @@
-"""Folders of images, one folder to a class: small ones decoded once and kept, large ones read on the fly.
+"""Image folders, one folder per class: small data sets are decoded once and cached, large ones on the fly.
 
 `torchvision.datasets.ImageFolder` finds the images. They become squares as is usual for ImageNet: the short
 side is resized and the centre cut out. A network of `s` pixels sees the centre `s` of squares of ``8/7 s``
@@ -18,15 +18,11 @@ from pathlib import Path
 import numpy as np
 import PIL
 import torch
-import torchvision
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from torchvision.datasets import ImageFolder
-from torchvision.datasets.folder import pil_loader
-from torchvision.transforms.v2 import functional as F
 
 from search_space.files.cache_folder import cache_folder
 from supernet.checkpoints.header import CheckpointError
@@ -72,6 +68,8 @@ class ImageFiles(Images):
         self.crop = crop
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        from torchvision.transforms.v2 import functional as F
+
         return F.pil_to_tensor(self.image(index)), int(self.labels[index])
 
     def image(self, index: int) -> Image.Image:
@@ -80,6 +78,8 @@ class ImageFiles(Images):
         Raises:
             UnreadableImageError: The file is damaged or no image.
         """
+        from torchvision.datasets.folder import pil_loader
+
         path = os.fsdecode(self._paths[index])
         try:
             image: Image.Image = pil_loader(path)
@@ -104,6 +104,8 @@ def stored_side(crop: int) -> int:
 
 def square(image: Image.Image, side: int) -> Tensor:
     """The centre of `image` as ``(3, side, side)``, uint8: as large as its short side allows."""
+    from torchvision.transforms.v2 import functional as F
+
     resized = F.resize(image, [side], antialias=True)
     pixels: Tensor = F.pil_to_tensor(F.center_crop(resized, [side, side]))
     return pixels
@@ -209,18 +211,20 @@ def list_folder(folder: Path) -> Listing:
     Raises:
         DatasetError: There is no class, only one, or one without images.
     """
+    from torchvision.datasets import ImageFolder
+
     try:
-        found = ImageFolder(folder)
+        listing = ImageFolder(folder)
     except (OSError, ValueError) as error:
         raise DatasetError(
             f"{folder} must hold a folder of images for each class, but: {_line(error)}"
         ) from error
-    if len(found.classes) < 2:
+    if len(listing.classes) < 2:
         raise DatasetError(
-            f"{folder} holds one class, {found.classes[0]!r}: there must be a folder for each of at least 2"
+            f"{folder} holds one class, {listing.classes[0]!r}: there must be a folder for each of at least 2"
         )
-    paths = tuple(path for path, _ in found.samples)
-    return Listing(folder, paths, torch.tensor(found.targets), tuple(found.classes))
+    paths = tuple(path for path, _ in listing.samples)
+    return Listing(folder, paths, torch.tensor(listing.targets), tuple(listing.classes))
 
 
 def _kept(files: ImageFiles, listing: Listing, side: int) -> LabelledImages:
@@ -261,6 +265,8 @@ def _cache_file(folder: Path, side: int) -> Path:
 
 def _content(paths: Sequence[str]) -> str:
     """Digest of names, sizes and times of files, and of the libraries that decode them."""
+    import torchvision
+
     states = [(path, (state := Path(path).stat()).st_size, state.st_mtime_ns) for path in paths]
     versions = [PIL.__version__, torchvision.__version__]
     return hashlib.sha256(json.dumps([versions, states]).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Labelled images: what a data set gives to training and to evaluation, and how they become network input."""
+"""Labelled images in memory or on disk, and their conversion to network input."""
 
 from __future__ import annotations
 
@@ -20,19 +20,18 @@ DEVIATION = (0.24703223, 0.24348513, 0.26158784)
 """Mean and standard deviation of CIFAR-10's training pixels, in units of 255, per channel."""
 
 BATCH = 256
-"""Images that evaluation holds as network input at a time."""
+"""Batch size of evaluations."""
 
 
 class Images(Dataset[tuple[Tensor, int]]):
-    """Images of three channels with their classes, in memory or read as they are asked for.
+    """Images of three channels with their classes, in memory or read on demand.
 
-    An item is what training augments: pixels ``(3, h, w)``, uint8, and the class.
+    An item is the input of augmentation: pixels ``(3, h, w)``, uint8, and the class.
 
     Attributes:
         labels: Class of each image, ``(n,)``, int64.
-        crop: Side to which training crops an image at random scale and place (random-resized crop), since
-            items show more than a network sees; None where every item is a square that a network sees
-            whole.
+        crop: Side of the random-resized crop in training, for items that show more than a network sees. None
+            if every item is a square that a network sees whole.
     """
 
     labels: Tensor

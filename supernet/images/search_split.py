@@ -1,4 +1,4 @@
-"""The search split: training images that are held out to score subnets and never trained on."""
+"""Search split: training images held out to score subnets, never trained on."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Networks: the supernet, its elastic layers and blocks, and plain networks."""

@@ -1,9 +1,9 @@
-"""Where batch norm takes its statistics from.
+"""Sources of batch-norm statistics: the batch, a recording, recorded values, folded weights.
 
-A subnet's statistics are its own: those of another subnet, or averages over many, are wrong for it
-(BigNAS, ECCV 2020; AlphaNet, ICML 2021). So the supernet stores none. Training uses those of the batch;
-evaluation first records a subnet's statistics on calibration images (`Recording`), then applies them
-(`Recorded`).
+Each subnet needs its own statistics: those of another subnet, or averages over many, are wrong for it
+(BigNAS, ECCV 2020; AlphaNet, ICML 2021). The supernet therefore stores none. Training uses the statistics of
+the batch. An evaluation first records the statistics of a subnet on calibration images (`Recording`), then
+applies them (`Recorded`).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Normalisation(Protocol):
 
 
 def by_batch(_site: nn.Module, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Statistics of the batch itself."""
+    """Normalises by the statistics of the batch."""
     return F.batch_norm(x, None, None, weight, bias, training=True, eps=EPSILON)
 
 
 class Recording:
-    """Normalises by the batch and records each layer's mean and variance, averaged over all images seen.
+    """Normalises by the batch and records mean and variance of each layer, averaged over all images.
 
     Raises:
         H4HError: A batch holds one value of a channel, which has no variance.
@@ -49,7 +49,7 @@ class Recording:
                 "images holds one image, and its map one position: choose a number of calibration images "
                 "(--calibration-images) that is not 1 above a multiple of 256"
             )
-        # With momentum 1 torch's fused kernel hands out the statistics of this very batch.
+        # With momentum 1, torch's fused kernel returns the statistics of this batch.
         mean = torch.zeros(x.shape[1], device=x.device)
         variance = torch.ones(x.shape[1], device=x.device)
         out = F.batch_norm(x, mean, variance, weight, bias, training=True, momentum=1.0, eps=EPSILON)
@@ -84,7 +84,8 @@ class Folded(Recorded):
 
     Scaled weights and a bias take the place of a pass over the map.
 
-    Equal to `Recorded` but for rounding, and up to four times as fast, as maps are read and written less.
+    Equal to `Recorded` up to rounding, and up to four times as fast, since maps are read and written less
+    often.
     """
 
     def __init__(self, statistics: dict[nn.Module, tuple[Tensor, Tensor]]) -> None:

@@ -1,7 +1,7 @@
 """Elastic layers: each holds the weights of its largest form and computes with the leading part of them.
 
-All compute in the dtype of their input; weights are kept in float32 and cast as they are used.
-Slicing the leading channels is that of slimmable networks and once-for-all (ICLR 2020).
+All layers compute in the dtype of their input. Weights are stored in float32 and cast when used. Slicing the
+leading channels follows slimmable networks and once-for-all (ICLR 2020).
 """
 
 from __future__ import annotations
@@ -14,11 +14,20 @@ from torch.nn import functional as F
 
 from supernet.network.batch_norm import Folded, Normalisation
 from supernet.network.cpu_kernels import convolution_relu6, depthwise
+from supernet.network.number_formats import is_widened
 
 
 def leading(weight: Tensor, *lengths: int) -> Tensor:
     """A view of the leading `lengths` of `weight`'s first dimensions, whole in all others."""
     return weight[tuple(slice(0, length) for length in lengths)]
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``(..., c)`` -> ``(..., width)`` by `weight` ``(width, c)``, in the dtype of `x`."""
+    weight, bias = weight.to(x.dtype), bias.to(x.dtype)
+    if is_widened(x.dtype, x.device):
+        return F.linear(x.float(), weight.float(), bias.float()).to(x.dtype)
+    return F.linear(x, weight, bias)
 
 
 class ElasticConv2d(nn.Module):
@@ -47,6 +56,9 @@ class ElasticConv2d(nn.Module):
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Convolves with a form of the weights, or one made of it."""
+        if is_widened(x.dtype, x.device):
+            wide_bias = None if bias is None else bias.float()
+            return self.convolve(x.float(), weight.float(), wide_bias).to(x.dtype)
         padding = self.kernel // 2
         if self.kernel % 2 == 0:
             padding = 0
@@ -97,7 +109,7 @@ class ElasticBatchNorm(nn.Module):
         return leading(self.weight, width), leading(self.bias, width)
 
 
-def normalised(
+def normalised_convolution(
     convolution: ElasticConv2d | ElasticDepthwise,
     norm: ElasticBatchNorm,
     x: Tensor,
@@ -111,16 +123,16 @@ def normalised(
     return convolution.convolve(x, *_folded(convolution, norm, x, form, normalise))
 
 
-def activated(
+def activated_convolution(
     convolution: ElasticConv2d | ElasticDepthwise,
     norm: ElasticBatchNorm,
     x: Tensor,
     form: int,
     normalise: Normalisation,
 ) -> Tensor:
-    """As `normalised`, with an odd kernel, then ReLU6; with `Folded`, a NaN may become 0 or 6."""
+    """As `normalised_convolution`, with an odd kernel, then ReLU6; with `Folded`, a NaN may become 0 or 6."""
     if not isinstance(normalise, Folded):
-        return F.relu6(normalised(convolution, norm, x, form, normalise), inplace=True)
+        return F.relu6(normalised_convolution(convolution, norm, x, form, normalise), inplace=True)
     return convolution_relu6(x, *_folded(convolution, norm, x, form, normalise), convolution.stride)
 
 
@@ -172,8 +184,7 @@ class ElasticLinear(nn.Module):
 
     def forward(self, x: Tensor, width: int) -> Tensor:
         """``(..., c)`` -> ``(..., width)``."""
-        weight, bias = self.form(x.shape[-1], width)
-        return F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
+        return linear(x, *self.form(x.shape[-1], width))
 
     def form(self, in_width: int, width: int) -> tuple[Tensor, Tensor]:
         """Weight ``(width, in_width)`` and bias ``(width,)``, views."""
@@ -191,8 +202,7 @@ class ElasticQKV(nn.Module):
 
     def forward(self, x: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
         """``(n, tokens, c)`` -> three of ``(n, heads, tokens, head_dim)``."""
-        weight, bias = self.of_heads(heads, x.shape[-1])
-        return split_heads(F.linear(x, weight.to(x.dtype), bias.to(x.dtype)), heads)
+        return split_heads(linear(x, *self.of_heads(heads, x.shape[-1])), heads)
 
     def of_heads(self, heads: int, width: int) -> tuple[Tensor, Tensor]:
         """Weight ``(3 * heads * head_dim, width)`` and bias; rows of q first, then k, then v."""

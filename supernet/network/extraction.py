@@ -1,6 +1,6 @@
-"""A subnet taken out of the supernet: an ordinary network with copies of its slices, to train on and to ship.
+"""Extraction of a subnet as a plain network with copies of its weights, and the file format of such networks.
 
-    network = extract(supernet, subnet, oracle.calibrate(supernet, subnet, images))
+    network = extract(supernet, subnet, one_subnet.record_statistics(supernet, subnet, images))
     save_extracted(Path("network.safetensors"), folded(network), space=supernet.space)
     network = load_extracted(Path("network.safetensors"))
 
@@ -25,6 +25,7 @@ from supernet.checkpoints.header import CheckpointError
 from supernet.checkpoints.tensor_file import read_tensors, write_tensors
 from supernet.images.labelled_images import DEVIATION, MEAN
 from supernet.network.batch_norm import EPSILON, Recorded
+from supernet.network.blocks import ElasticBlock
 from supernet.network.elastic_layers import leading
 from supernet.network.elastic_stage import ElasticStage
 from supernet.network.plain_network import PlainNetwork
@@ -44,27 +45,35 @@ def extract(
     *,
     fold_batch_norm: bool = False,
 ) -> PlainNetwork:
-    """The plain network of `subnet` with copies of its slices, on the supernet's device.
+    """Extracts a subnet from a supernet as an ordinary `torch.nn.Module`, with copies of its weights.
 
-    In evaluation mode its logits are the supernet's with the same `statistics`; in training mode those of
-    the supernet with the statistics of the batch.
+    In evaluation mode its logits are those of the supernet with the same `statistics`. In training mode they
+    are those of the supernet with the statistics of the batch.
 
     Args:
-        supernet: Where the weights come from; left as it is.
-        subnet: A member of its space.
-        statistics: Recorded for this subnet (`oracle.calibrate`); they become the running statistics of
-            batch norm. Without them those start at mean 0 and variance 1, for training from here.
-        fold_batch_norm: Whether batch norm is folded into convolutions and linear layers (see `folded`).
+        supernet: Source of the weights; it stays unchanged.
+        subnet: A member of its search space.
+        statistics: Batch-norm statistics recorded for this subnet
+            (`supernet.accuracy.one_subnet.record_statistics`). By default batch norm starts at mean 0 and
+            variance 1, so the network must be trained before it is evaluated.
+        fold_batch_norm: Whether to fold batch norm into convolutions and linear layers (see `folded`).
 
     Raises:
-        DocumentError: `subnet` is no member of the supernet's space.
-        H4HError: `statistics` are missing although batch norm shall be folded, or are those of a subnet that
-            passes other layers.
+        DocumentError: `subnet` does not belong to the supernet's search space.
+        H4HError: `fold_batch_norm` is set without `statistics`, or they belong to another subnet.
+
+    Example:
+        >>> import supernet
+        >>> cifar32 = supernet.load("cifar32")
+        >>> subnet = cifar32.space.decode(cifar32.space.smallest())
+        >>> network = supernet.extract(cifar32, subnet)
+        >>> sum(parameter.numel() for parameter in network.parameters())
+        40074
     """
     supernet.space.encode(subnet)
     if fold_batch_norm and statistics is None:
         raise H4HError(
-            "statistics must be given where fold_batch_norm is set: record them with oracle.calibrate"
+            "fold_batch_norm needs statistics: record them for this subnet with one_subnet.record_statistics"
         )
     # Sliced and copied outside any network, so that no random start is drawn only to be overwritten.
     tensors = {name: value.detach().clone() for name, value in _tensors(supernet, subnet, statistics)}
@@ -125,6 +134,7 @@ def _tensors(supernet: Supernet, subnet: Subnet, statistics: Recorded | None) ->
 
 
 def _stage(layer: ElasticStage, stage: Stage, *, side: int, norms: Norms) -> Slices:
+    step: ElasticBlock | None
     step = layer.mbconv if isinstance(stage.downsampling, MBConv) else layer.patch_merging
     assert step is not None
     yield from prefixed("downsampling", step.slices(stage.downsampling, norms))

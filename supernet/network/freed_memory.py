@@ -1,9 +1,9 @@
-"""Lets glibc keep freed memory, or hand it back, as is wanted and not after every layer.
+"""Control when glibc returns freed memory to the system.
 
-Activations of tens of megabytes are allocated and freed once a layer. By default glibc returns them to the
-kernel each time, and the page faults of getting them again cost a fifth to a third of a training step on
-CPUs (`benchmarks/supernet/cpu_kernels.py`). Kept, they leave holes that maps of other sizes do not fit into.
-A process may then hold a few times the memory that is alive.
+Every layer allocates and frees activations of tens of megabytes. By default glibc returns them to the kernel
+each time. The page faults of allocating them again cost a fifth to a third of a training step on CPUs
+(`benchmarks/supernet/cpu_kernels.py`). Kept memory has gaps that maps of other sizes do not fit into. A
+process may then hold a few times the memory that is alive.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pathlib import Path
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
 LARGEST_MMAP_THRESHOLD = 32 * 2**20
-"""glibc refuses more."""
+"""Maximum that glibc accepts, in bytes."""
 
 
 def keep_freed_memory() -> bool:
-    """Sets the thresholds for this process; returns whether the C library took them (glibc only)."""
+    """Makes this process keep freed memory; returns whether the C library supports it (glibc only)."""
     library = _glibc()
     if library is None:
         return False
@@ -32,7 +32,7 @@ def keep_freed_memory() -> bool:
 
 
 def return_freed_memory() -> bool:
-    """Hands back whole pages that are free now; returns whether the C library can (glibc only)."""
+    """Returns free pages to the system; returns whether the C library supports it (glibc only)."""
     library = _glibc()
     if library is None:
         return False
@@ -46,7 +46,7 @@ def _glibc() -> ctypes.CDLL | None:
 
 
 def held_bytes() -> int:
-    """Memory of this process that no file backs, in bytes; 0 where the system does not tell (Linux only)."""
+    """Anonymous memory of this process in bytes; 0 if the system does not report it (Linux only)."""
     if sys.platform != "linux":
         return 0
     with Path("/proc/self/statm").open("rb", buffering=0) as file:

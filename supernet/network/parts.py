@@ -1,7 +1,7 @@
-"""A subnet's computation as a chain of parts, so that subnets which begin alike can share their beginnings.
+"""Parts of a subnet's computation, which subnets with a common beginning share.
 
-Two subnets of one supernet whose first parts are equal compute the same values up to there. One after the
-other the parts compute what `Supernet.forward` computes in evaluation.
+Two subnets of one supernet whose first parts are equal compute the same values up to there. All parts in
+order compute the same as `Supernet.forward` in evaluation mode.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from search_space.complexity import head_macs, head_params, stem_macs, stem_para
 from search_space.subnet import Block, MBConv, Stage, Subnet, downsampled
 from supernet.images.labelled_images import resized
 from supernet.network.batch_norm import Normalisation
-from supernet.network.blocks import ELASTIC_BLOCKS, ElasticBlock
+from supernet.network.blocks import ELASTIC_BLOCKS, ElasticBlock, product_working
 from supernet.network.elastic_stage import ElasticStage, as_map
 from supernet.network.supernet import Supernet
 
@@ -27,17 +27,18 @@ Run = Callable[[Tensor, Normalisation], Tensor]
 
 @dataclass(frozen=True)
 class Part:
-    """One step of a subnet's computation. Parts of one supernet are equal if they do the same.
+    """One step of a subnet's computation. Parts of one supernet are equal if they compute the same.
 
     Attributes:
-        place: Where in the supernet it stands.
-        form: Which form it takes there.
-        layer: What computes it; None for resizing.
-        run: Computes it.
+        place: Place in the supernet, such as ``stage1.conv0``.
+        form: Form of the layer: resolution, stem, block or head; None for the position embedding.
+        layer: Module with the weights; None for resizing.
+        run: Computes the part.
         macs: Multiply-accumulates of one image.
-        output: Numbers of one image that it hands on.
-        working: Most numbers of one image alive while it runs, its input and output included.
-        params: Trained numbers.
+        output: Numbers of one image in the output.
+        working: Maximum numbers of one image alive while the part runs, input and output included. A float32
+            copy of a number in bf16 counts as two.
+        params: Number of parameters.
     """
 
     place: str
@@ -50,13 +51,16 @@ class Part:
     params: int = field(compare=False)
 
 
-def parts(supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False) -> Iterator[Part]:
+def parts(
+    supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False, widened: bool = False
+) -> Iterator[Part]:
     """The parts of `subnet` in order, from images ``(n, 3, s, s)`` to logits ``(n, classes)``.
 
     Args:
-        supernet: The weights.
-        subnet: A member of its space.
-        keeps_scores: Whether attention holds its scores, as it does without a fused kernel.
+        supernet: Source of the weights.
+        subnet: A member of its search space.
+        keeps_scores: Whether attention keeps its scores in memory, as without a fused kernel.
+        widened: Whether products are computed in float32 copies (see `number_formats.is_widened`).
     """
     side, stem, head = subnet.sides[0], subnet.stem, subnet.head
     pixels, out = 3 * subnet.resolution**2, stem.width * side**2
@@ -77,13 +81,14 @@ def parts(supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False) -> 
         lambda x, by: supernet.begin(x, stem, by),
         stem_macs(subnet),
         out,
-        pixels + 2 * out,
+        product_working(pixels, out) if widened else pixels + 2 * out,
         stem_params(subnet),
     )
     for number, (layer, stage) in enumerate(zip(supernet.stages, subnet.stages, strict=True), start=1):
         assert isinstance(layer, ElasticStage)
-        yield from _stage_parts(f"stage{number}", layer, stage, side, keeps_scores)
+        yield from _stage_parts(f"stage{number}", layer, stage, side, keeps_scores, widened)
         side = downsampled(side, stage.stride)
+    before, out = head.in_width * side**2, head.width * side**2
     yield Part(
         "head",
         head,
@@ -91,17 +96,22 @@ def parts(supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False) -> 
         lambda x, by: supernet.classify(square_map(x), head, by),
         head_macs(subnet),
         head.classes,
-        (head.in_width + 2 * head.width) * side**2,
+        product_working(before, out) if widened else before + 2 * out,
         head_params(subnet),
     )
 
 
 def _stage_parts(
-    name: str, layer: ElasticStage, stage: Stage, side: int, keeps_scores: bool
+    name: str, layer: ElasticStage, stage: Stage, side: int, keeps_scores: bool, widened: bool
 ) -> Iterator[Part]:
     def part(place: str, block: Block, elastic: ElasticBlock | None, run: Run) -> Part:
         macs, output = block.macs(side), block.width * downsampled(side, block.stride) ** 2
-        working = ELASTIC_BLOCKS[type(block)].working(block, side, keeps_scores=keeps_scores)
+        kind = ELASTIC_BLOCKS[type(block)]
+        working = (
+            kind.widened_working(block, side)
+            if widened
+            else kind.working(block, side, keeps_scores=keeps_scores)
+        )
         return Part(f"{name}.{place}", block, elastic, run, macs, output, working, block.params)
 
     step = stage.downsampling

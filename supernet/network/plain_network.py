@@ -1,10 +1,12 @@
-"""One network of a search space as an ordinary torch module: no elastic layers, no choices left.
+"""Plain network: one subnet as an ordinary torch module, without elastic layers.
 
-Made of torch's own layers alone, so that it trains, compiles and exports like any other network.
-`extraction` fills it with a supernet's weights.
+It consists of torch's own layers, so that it trains, compiles and exports like any other network.
+`extraction` fills it with the weights of a supernet.
 """
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +16,8 @@ from supernet.images.labelled_images import check_images, resized
 from supernet.network.blocks import ELASTIC_BLOCKS
 from supernet.network.cpu_kernels import attention, depthwise
 from supernet.network.plain_blocks import Attention, conv_norm
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class PlainStage(nn.Module):
@@ -80,6 +84,21 @@ class PlainNetwork(nn.Module):
         self.head = conv_norm(head.in_width, head.width, folded=folded)
         self.classifier = nn.Linear(head.width, head.classes)
 
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return self.subnet.head.classes
+
+    @property
+    def digest(self) -> str:
+        """Digest of the subnet."""
+        return self.subnet.digest
+
+    @property
+    def title(self) -> str:
+        """What messages call the network."""
+        return str(self.subnet)
+
     def forward(self, images: Tensor) -> Tensor:
         """Class scores, ``(n, classes)``.
 
@@ -110,7 +129,7 @@ class FastDepthwise(nn.Module):
         return depthwise(x, self.weight.to(x.dtype), self.stride)
 
 
-def with_fast_backward(network: PlainNetwork) -> PlainNetwork:
+def with_fast_backward(network: Network) -> Network:
     """`network` itself, its depthwise convolutions and attention products replaced.
 
     Networks with folded batch norm, which are not trained, are left as they are.

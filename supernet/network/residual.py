@@ -1,48 +1,51 @@
-"""How the branch of a residual block joins what it started from."""
+"""Residual connections: plain addition and stochastic depth."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from torch import Tensor
-from torchvision.ops import stochastic_depth
 
 from search_space.subnet import Subnet
 
 
 class Residual(Protocol):
-    """Joins `x` and a `branch` of the same shape, the images in dimension 0."""
+    """Joins `x` and a `branch` of the same shape, with the images in dimension 0."""
 
     def __call__(self, x: Tensor, branch: Tensor, /) -> Tensor: ...
 
 
 def add(x: Tensor, branch: Tensor) -> Tensor:
-    """Their sum."""
+    """Sum of both."""
     return x + branch
 
 
 class DropPath:
     """Drops branches at random, image by image: stochastic depth (ECCV 2016), by torchvision.
 
-    Branches that stay are scaled up, so that the mean stays what it is. The chance rises linearly, from
-    `rate / branches` at the first branch to `rate` at the last. For one forward pass; draws from torch's
-    random state.
+    The remaining branches are scaled up, so that the mean stays the same. The probability rises linearly,
+    from `rate / branches` at the first branch to `rate` at the last. For one forward pass; draws from torch's
+    global random state.
 
     Args:
-        rate: Chance that the last branch is dropped, from 0 to below 1.
+        rate: Probability that the last branch is dropped, from 0 to below 1.
         branches: Number of residual branches of the network (`residual_branches`).
     """
 
     def __init__(self, rate: float, branches: int) -> None:
+        # Importing torchvision takes longer than importing all of this project; only training needs it.
+        from torchvision.ops import stochastic_depth
+
+        self._drop = stochastic_depth
         self._rate = rate
         self._branches = branches
         self._met = 0
 
     def __call__(self, x: Tensor, branch: Tensor) -> Tensor:
         self._met += 1
-        chance = self._rate * self._met / self._branches
-        kept: Tensor = stochastic_depth(branch, chance, "row")
-        return x + kept
+        probability = self._rate * self._met / self._branches
+        remaining: Tensor = self._drop(branch, probability, "row")
+        return x + remaining
 
 
 def residual_branches(subnet: Subnet) -> int:

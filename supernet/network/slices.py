@@ -16,23 +16,29 @@ Slices = Iterator[tuple[str, Tensor]]
 
 
 def prefixed(prefix: str, tensors: Slices) -> Slices:
+    """`tensors` with `prefix` and a dot in front of their names."""
     return ((f"{prefix}.{name}", value) for name, value in tensors)
 
 
 class Norms:
-    """Batch norm's part: scale and shift by slicing, running statistics as recorded."""
+    """Tensors of batch norm: scale and shift by slicing, running statistics as recorded."""
 
     def __init__(self, statistics: Recorded | None) -> None:
         self._statistics = statistics
 
     def of(self, site: ElasticBatchNorm, width: int, name: str) -> Slices:
+        """The batch norm `site` over its leading `width` channels.
+
+        Raises:
+            H4HError: The statistics were recorded for another subnet.
+        """
         weight = leading(site.weight, width)
         mean, variance = torch.zeros_like(weight), torch.ones_like(weight)
         if self._statistics is not None:
             if site not in self._statistics.statistics or len(self._statistics.statistics[site][0]) != width:
                 raise H4HError(
-                    f"statistics must be recorded for the subnet that is extracted, but they hold none "
-                    f"for {name} with {width} channels: call oracle.calibrate with this subnet"
+                    f"statistics must be recorded for the extracted subnet, but they hold none for {name} "
+                    f"with {width} channels: call one_subnet.record_statistics with this subnet"
                 )
             mean, variance = self._statistics.statistics[site]
         yield f"{name}.weight", weight
@@ -45,6 +51,7 @@ class Norms:
 def token_norm_slices(
     layer: ElasticLayerNorm | ElasticBatchNorm | None, width: int, name: str, norms: Norms
 ) -> Slices:
+    """A norm on tokens over its leading `width` channels."""
     assert layer is not None
     if isinstance(layer, ElasticBatchNorm):
         yield from norms.of(layer, width, name)
@@ -54,5 +61,6 @@ def token_norm_slices(
 
 
 def linear_slices(layer: ElasticLinear, in_width: int, width: int, name: str) -> Slices:
+    """A linear layer from its leading `in_width` inputs to its leading `width` outputs."""
     yield f"{name}.weight", leading(layer.weight, width, in_width)
     yield f"{name}.bias", leading(layer.bias, width)

@@ -1,4 +1,4 @@
-"""The supernet: one set of weights that every subnet of a search space shares."""
+"""Supernet: one set of weights that all subnets of a search space share."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from supernet.network.elastic_layers import (
     ElasticBatchNorm,
     ElasticConv2d,
     ElasticLinear,
-    activated,
-    normalised,
+    activated_convolution,
+    normalised_convolution,
 )
 from supernet.network.elastic_stage import ElasticStage
 from supernet.network.residual import Residual, add
@@ -23,8 +23,17 @@ from supernet.network.residual import Residual, add
 class Supernet(nn.Module):
     """Elastic network over `space`.
 
+    Example:
+        >>> import torch
+        >>> from supernet import load
+        >>> weights = load("cifar32")
+        >>> subnet = weights.space.decode(weights.space.smallest())
+        >>> with torch.inference_mode():
+        ...     weights(torch.zeros(2, 3, subnet.resolution, subnet.resolution), subnet).shape
+        torch.Size([2, 10])
+
     Args:
-        space: The search space whose subnets it computes.
+        space: Search space of its subnets.
     """
 
     def __init__(self, space: Space) -> None:
@@ -56,8 +65,8 @@ class Supernet(nn.Module):
             images: ``(n, 3, s, s)``, normalised; resized (bilinear, antialiased) where `s` is not the
                 subnet's resolution.
             subnet: A member of the supernet's space.
-            normalise: Where batch norm takes its statistics from; the batch, unless told.
-            residual: How a block's branch joins what it started from; their sum, unless told.
+            normalise: Source of the batch-norm statistics (default: the batch).
+            residual: Joins a residual branch with its input (default: addition).
 
         Returns:
             Logits ``(n, classes)``.
@@ -73,11 +82,11 @@ class Supernet(nn.Module):
 
     def begin(self, images: Tensor, stem: Stem, normalise: Normalisation) -> Tensor:
         """``(n, 3, s, s)`` -> ``(n, width, ceil(s / stride), ceil(s / stride))``."""
-        return activated(self.stem, self.stem_norm, images, stem.width, normalise)
+        return activated_convolution(self.stem, self.stem_norm, images, stem.width, normalise)
 
     def classify(self, x: Tensor, head: Head, normalise: Normalisation) -> Tensor:
         """``(n, in_width, h, w)`` -> ``(n, classes)``."""
-        # Not `activated`, which hides a NaN: what went wrong before shall be seen in the class scores.
-        x = F.relu6(normalised(self.head, self.head_norm, x, head.width, normalise))
+        # Not `activated_convolution`, which may hide a NaN: the class scores must show it.
+        x = F.relu6(normalised_convolution(self.head, self.head_norm, x, head.width, normalise))
         logits: Tensor = self.classifier(x.mean((2, 3)), head.classes)
         return logits

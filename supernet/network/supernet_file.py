@@ -1,4 +1,4 @@
-"""Supernet checkpoints: float16 safetensors whose header holds the search space. No pickles."""
+"""Supernet checkpoints: float16 safetensors files with the search space in the header."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from search_space.space import Space
+from supernet.checkpoints import locate_checkpoint
 from supernet.checkpoints.header import (
     FORMAT,
     CheckpointError,
@@ -23,10 +24,10 @@ def save_checkpoint(path: Path, supernet: Supernet, data: Mapping[str, str] | No
     """Writes the weights in float16, with the search space in the header.
 
     Args:
-        path: The file.
-        supernet: What to write.
-        data: Training data, as `supernet.images.data_sets.ImageData.recorded` describes it. A search on the same
-            images then holds out those that training held out.
+        path: File to write.
+        supernet: Supernet to write.
+        data: Training data, as `supernet.images.data_sets.ImageData.recorded` describes it. A search on the
+            same images then holds out those that training held out.
     """
     tensors = {name: tensor.to(torch.float16) for name, tensor in supernet.state_dict().items()}
     header: dict[str, Any] = {"format": FORMAT, "space": supernet.space.to_dict()}
@@ -35,15 +36,42 @@ def save_checkpoint(path: Path, supernet: Supernet, data: Mapping[str, str] | No
     write_tensors(path, tensors, header)
 
 
+def load(checkpoint: str | Path) -> Supernet:
+    """Loads a trained supernet.
+
+    Args:
+        checkpoint: Name of a search space with a shipped checkpoint, or a safetensors file that
+            `supernet.train` wrote.
+
+    Returns:
+        The supernet in evaluation mode, weights in float32, on the CPU.
+
+    Raises:
+        UnknownNameError: No checkpoint is shipped under this name.
+        CheckpointError: The file is absent or damaged.
+
+    Example:
+        >>> import supernet
+        >>> cifar32 = supernet.load("cifar32")
+        >>> cifar32.space.name
+        'cifar32'
+        >>> subnet = cifar32.space.decode(cifar32.space.smallest())
+        >>> str(subnet)
+        '24px stem16 | 16:mb3x1 | 24:merge | 40:merge | 80:merge'
+    """
+    return load_checkpoint(locate_checkpoint(str(checkpoint))).eval()
+
+
 def load_checkpoint(path: Path, space: Space | None = None) -> Supernet:
-    """The supernet of a checkpoint, its weights in float32.
+    """Reads the supernet of a checkpoint, weights in float32.
 
     Args:
         path: File that `save_checkpoint` wrote.
-        space: The space that it must be of, if one is expected.
+        space: Expected search space, or None for any.
 
     Raises:
-        CheckpointError: The file is absent, damaged, not finite, or of another space.
+        CheckpointError: The file is absent or damaged, holds values that are not finite, or has another
+            space.
     """
     tensors, _ = read_tensors(path, FORMAT)
     stored = stored_space(path)

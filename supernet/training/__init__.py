@@ -1,1 +1,1 @@
-"""TODO."""
+"""Training of a supernet and of plain networks."""

@@ -1,4 +1,4 @@
-"""Random changes of training images: crops and flips, RandAugment, mixup and cutmix.
+"""Data augmentation: crops and flips, RandAugment, mixup and cutmix.
 
 Crops and flips of a whole batch at once, each image with its own, run on the device that holds the images.
 Everything else is torchvision's.

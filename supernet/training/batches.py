@@ -1,13 +1,15 @@
-"""Training batches: which images, in which order, changed how. All of it follows from seed, epoch and step.
+"""Deterministic training batches: order and augmentation depend only on seed, epoch and step.
 
 So training goes on from any step, and does not depend on the number of processes or of data loader workers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeGuard
 
 import numpy as np
 import torch
@@ -19,9 +21,10 @@ from supernet.images.labelled_images import Images, LabelledImages
 from supernet.training.augmentation import crop_and_flip, image_transform
 from supernet.training.distributed import World
 from supernet.training.recipe import Recipe
+from supernet.training.soft_labels import SoftLabels
 
 Part = tuple[Tensor, Tensor]
-"""uint8 ``(n, 3, s, s)`` and class numbers ``(n,)``, on the device."""
+"""uint8 ``(n, 3, s, s)`` and class numbers ``(n,)``, or soft labels ``(n, classes)``, on the device."""
 
 
 class Draw(IntEnum):
@@ -33,6 +36,7 @@ class Draw(IntEnum):
     STEP = 4
     SUBNETS = 5
     CONFLICT = 6
+    VIEW = 7
 
 
 def seed_sequence(draw: Draw, *numbers: int) -> np.random.SeedSequence:
@@ -45,7 +49,7 @@ def torch_seed(draw: Draw, *numbers: int) -> int:
     return int(seed_sequence(draw, *numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def _generator(draw: Draw, *numbers: int) -> torch.Generator:
+def generator(draw: Draw, *numbers: int) -> torch.Generator:
     return torch.Generator().manual_seed(torch_seed(draw, *numbers))
 
 
@@ -60,7 +64,13 @@ class Batches(Protocol):
 
 
 def make_batches(
-    images: Images, recipe: Recipe, *, device: torch.device, world: World, workers: int
+    images: Images,
+    recipe: Recipe,
+    *,
+    device: torch.device,
+    world: World,
+    workers: int,
+    soft_labels: SoftLabels | None = None,
 ) -> Batches:
     """Batches of `images`.
 
@@ -73,6 +83,7 @@ def make_batches(
         device: Where batches are wanted.
         world: Whose share of each batch.
         workers: Processes of the data loader; 0 for this one.
+        soft_labels: Targets in place of the classes. Images are then augmented as the labels' views are.
 
     Raises:
         H4HError: Fewer images than a batch, or a batch that cannot be cut as asked.
@@ -86,9 +97,51 @@ def make_batches(
             f"batch must be a multiple of accumulate x processes = {recipe.accumulate} x {world.size}, "
             f"but got {recipe.batch}"
         )
-    if isinstance(images, LabelledImages) and images.crop is None and not recipe.rand_augment:
-        return _MemoryBatches(images, recipe, device, world)
-    return _LoaderBatches(images, recipe, device, world, workers)
+    if is_cropped_at_once(images, recipe):
+        return _MemoryBatches(images, recipe, device, world, soft_labels)
+    return _LoaderBatches(images, recipe, device, world, workers, soft_labels)
+
+
+def is_cropped_at_once(images: Images, recipe: Recipe) -> TypeGuard[LabelledImages]:
+    """Whether whole batches are augmented at once, on the device, rather than images one by one."""
+    return isinstance(images, LabelledImages) and images.crop is None and not recipe.rand_augment
+
+
+@dataclass(frozen=True)
+class Crops:
+    """Crops and flips of several images.
+
+    Attributes:
+        offsets: First row and column of each crop in the padded image, ``(n, 2)``.
+        flips: Whether each is mirrored, ``(n,)``.
+    """
+
+    offsets: Tensor
+    flips: Tensor
+
+    @classmethod
+    def draw(cls, count: int, padding: int, randomness: torch.Generator) -> Crops:
+        """Uniform crops of `count` images padded by `padding`; half of them are mirrored."""
+        offsets = torch.randint(2 * padding + 1, (count, 2), generator=randomness)
+        return cls(offsets, torch.rand(count, generator=randomness) < 0.5)
+
+    def __getitem__(self, indices: Tensor) -> Crops:
+        return Crops(self.offsets[indices], self.flips[indices])
+
+    def apply(self, pixels: Tensor, padding: int) -> Tensor:
+        """``(n, c, h, w)`` -> the same shape."""
+        device = pixels.device
+        return crop_and_flip(pixels, self.offsets.to(device), self.flips.to(device), padding=padding)
+
+
+def view_crops(seed: int, view: int, count: int, padding: int) -> Crops:
+    """Crops of view `view` of all `count` images."""
+    return Crops.draw(count, padding, generator(Draw.VIEW, seed, view))
+
+
+def view_seed(seed: int, view: int, index: int) -> int:
+    """Seed for torch of view `view` of image `index`, where images are augmented one by one."""
+    return torch_seed(Draw.VIEW, seed, view, index)
 
 
 def shares(count: int, recipe: Recipe, epoch: int, world: World) -> Tensor:
@@ -97,7 +150,7 @@ def shares(count: int, recipe: Recipe, epoch: int, world: World) -> Tensor:
     A batch is cut into parts first and each part among the processes then, so that a part holds the same
     images whatever the number of processes.
     """
-    order = torch.randperm(count, generator=_generator(Draw.ORDER, recipe.seed, epoch))
+    order = torch.randperm(count, generator=generator(Draw.ORDER, recipe.seed, epoch))
     steps = count // recipe.batch
     cut = order[: steps * recipe.batch].view(steps, recipe.accumulate, world.size, -1)
     return cut[:, :, world.rank]
@@ -106,76 +159,105 @@ def shares(count: int, recipe: Recipe, epoch: int, world: World) -> Tensor:
 class _MemoryBatches:
     """Images on the device; each batch is gathered, cropped and flipped there at once."""
 
-    def __init__(self, images: LabelledImages, recipe: Recipe, device: torch.device, world: World) -> None:
+    def __init__(
+        self,
+        images: LabelledImages,
+        recipe: Recipe,
+        device: torch.device,
+        world: World,
+        soft_labels: SoftLabels | None,
+    ) -> None:
         self._pixels = images.pixels.to(device)
         self._labels = images.labels.to(device)
         self._recipe = recipe
         self._world = world
+        self._soft_labels = soft_labels
         self.steps_per_epoch = len(images) // recipe.batch
 
     def epoch(self, number: int, first_step: int) -> Iterator[list[Part]]:
-        recipe = self._recipe
-        device = self._pixels.device
-        chosen = shares(len(self._labels), recipe, number, self._world).to(device)
+        recipe, soft = self._recipe, self._soft_labels
+        count, device = len(self._labels), self._pixels.device
+        chosen = shares(count, recipe, number, self._world)
         mine = torch.arange(recipe.batch).view(recipe.accumulate, self._world.size, -1)[:, self._world.rank]
+        view = 0 if soft is None else number % soft.views
+        of_view = None if soft is None else view_crops(soft.seed, view, count, recipe.crop_padding)
         for step in range(first_step, self.steps_per_epoch):
-            # Drawn for the batch of all processes, so that an image's crop does not depend on their number.
-            draws = _generator(Draw.CROPS, recipe.seed, number, step)
-            offsets = torch.randint(2 * recipe.crop_padding + 1, (recipe.batch, 2), generator=draws)
-            flips = torch.rand(recipe.batch, generator=draws) < 0.5
             indices = chosen[step].flatten()
-            pixels = crop_and_flip(
-                self._pixels[indices],
-                offsets[mine.flatten()].to(device),
-                flips[mine.flatten()].to(device),
-                padding=recipe.crop_padding,
-            )
+            if soft is None or of_view is None:
+                # Drawn for the batch of all processes: an image's crop does not depend on their number.
+                draws = generator(Draw.CROPS, recipe.seed, number, step)
+                crops = Crops.draw(recipe.batch, recipe.crop_padding, draws)[mine.flatten()]
+                targets = self._labels[indices.to(device)]
+            else:
+                crops = of_view[indices]
+                targets = soft.of(view, indices).to(device)
+            pixels = crops.apply(self._pixels[indices.to(device)], recipe.crop_padding)
             parts = recipe.accumulate
-            yield list(zip(pixels.chunk(parts), self._labels[indices].chunk(parts), strict=True))
+            yield list(zip(pixels.chunk(parts), targets.chunk(parts), strict=True))
 
 
 class _LoaderBatches:
     """torch's DataLoader, which reads and changes images in worker processes."""
 
     def __init__(
-        self, images: Images, recipe: Recipe, device: torch.device, world: World, workers: int
+        self,
+        images: Images,
+        recipe: Recipe,
+        device: torch.device,
+        world: World,
+        workers: int,
+        soft_labels: SoftLabels | None,
     ) -> None:
         self._images = images
         self._recipe = recipe
         self._device = device
         self._world = world
         self._workers = workers
+        self._soft_labels = soft_labels
         self.steps_per_epoch = len(images) // recipe.batch
 
     def epoch(self, number: int, first_step: int) -> Iterator[list[Part]]:
-        recipe = self._recipe
+        recipe, soft = self._recipe, self._soft_labels
         chosen = shares(len(self._images), recipe, number, self._world)[first_step:]
+        view = 0 if soft is None else number % soft.views
+        seeds = (
+            partial(torch_seed, Draw.IMAGE, recipe.seed, number)
+            if soft is None
+            else partial(view_seed, soft.seed, view)
+        )
         loader = DataLoader(
-            _Changed(self._images, recipe, number),
+            AugmentedImages(self._images, recipe, seeds),
             batch_size=chosen.shape[-1],
             sampler=chosen.flatten().tolist(),
             num_workers=self._workers,
             pin_memory=self._device.type == "cuda",
             # torch would draw the workers' seeds from its global state; ours come from the image's number.
-            generator=_generator(Draw.IMAGE, recipe.seed, number),
+            generator=generator(Draw.IMAGE, recipe.seed, number),
         )
         parts = iter(loader)
-        for _ in range(len(chosen)):
-            batch = [next(parts) for _ in range(recipe.accumulate)]
-            yield [
-                (pixels.to(self._device, non_blocking=True), labels.to(self._device, non_blocking=True))
-                for pixels, labels in batch
-            ]
+        for step in chosen:
+            batch = []
+            for indices in step:
+                pixels, labels = next(parts)
+                targets = labels if soft is None else soft.of(view, indices)
+                moved = (each.to(self._device, non_blocking=True) for each in (pixels, targets))
+                batch.append((next(moved), next(moved)))
+            yield batch
 
 
-class _Changed(Dataset[tuple[Tensor, int]]):
-    """Images as epoch `epoch` changes them; how depends on the image's number alone."""
+class AugmentedImages(Dataset[tuple[Tensor, int]]):
+    """Images, augmented one by one.
 
-    def __init__(self, images: Images, recipe: Recipe, epoch: int) -> None:
+    Args:
+        images: The images.
+        recipe: Their augmentation.
+        seeds: Seed for torch of the image of a number.
+    """
+
+    def __init__(self, images: Images, recipe: Recipe, seeds: Callable[[int], int]) -> None:
         self._images = images
         self._transform = image_transform(recipe, crop=images.crop)
-        self._seed = recipe.seed
-        self._epoch = epoch
+        self._seeds = seeds
 
     def __len__(self) -> int:
         return len(self._images)
@@ -183,5 +265,5 @@ class _Changed(Dataset[tuple[Tensor, int]]):
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         pixels, label = self._images[index]
         # torchvision draws from torch's global state.
-        torch.default_generator.manual_seed(torch_seed(Draw.IMAGE, self._seed, self._epoch, index))
+        torch.default_generator.manual_seed(self._seeds(index))
         return self._transform(pixels), label

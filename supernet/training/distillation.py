@@ -1,4 +1,4 @@
-"""In-place distillation: what a subnet learns from the largest one's soft labels.
+"""In-place distillation: losses of subnets against the soft labels of the largest one.
 
 p is the teacher's distribution over classes, q the student's.
 """

@@ -1,4 +1,4 @@
-"""Training in several processes (torchrun): who is who, and batch norm over all of them."""
+"""Distributed training (torchrun): ranks, and batch norm over all processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from supernet.network.batch_norm import EPSILON
 
 @dataclass(frozen=True)
 class World:
-    """The processes that train together; one, unless told.
+    """The processes that train together (default: this one alone).
 
     Attributes:
         rank: Number of this process, from 0. Only 0 writes and prints.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,10 @@ from search_space.files.setting_differences import differing
 from supernet.checkpoints.header import CheckpointError, damaged
 from supernet.checkpoints.tensor_file import read_tensors, write_tensors
 
-SUPERNET_STATE = "h4h-training-2"
+SUPERNET_STATE = "h4h-training-3"
 PLAIN_STATE = "h4h-fine-tuning-1"
+EARLIER_FORMATS = {SUPERNET_STATE: ("h4h-training-2",)}
+"""Formats that `load` also reads: they lack some tensors of the trainer's own."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,12 @@ class Progress:
     Attributes:
         epochs_done: Finished epochs.
         steps_done: Finished steps of the current epoch.
-        totals: Sums over these steps, by name.
+        tensors: Further tensors of the trainer, by name.
     """
 
     epochs_done: int
     steps_done: int = 0
-    totals: Mapping[str, Tensor] = field(default_factory=dict)
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class ExactState:
                 tensors[self._moment_key(index, name, moment)] = torch.as_tensor(value)
         if self.average is not None:
             tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
-        tensors |= progress.totals
+        tensors |= progress.tensors
         header = {
             "format": self.format,
             "settings": dict(self.settings),
@@ -87,8 +90,8 @@ class ExactState:
             CheckpointError: The file is absent or damaged, or belongs to a training with other settings;
                 the message names each difference.
         """
-        tensors, header = read_tensors(path, self.format)
-        self._check_settings(path, header.get("settings"))
+        tensors, header = self._read(path)
+        self._check_settings(path, _settings_in(path, header))
         try:
             moments = self._moments(_take(tensors, "optimizer."))
             self.network.load_state_dict(_take(tensors, "weight."))
@@ -102,9 +105,22 @@ class ExactState:
         self.optimizer.load_state_dict(state)
         return progress
 
-    def _check_settings(self, path: Path, stored: Any) -> None:
-        if not isinstance(stored, dict):
-            raise CheckpointError(f"checkpoint {path} holds no settings of a training")
+    def stored_settings(self, path: Path) -> Mapping[str, Any]:
+        """Settings of the training that wrote the state at `path`.
+
+        Raises:
+            CheckpointError: The file is absent or damaged.
+        """
+        _, header = self._read(path)
+        return _settings_in(path, header)
+
+    def _read(self, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        for earlier in EARLIER_FORMATS.get(self.format, ()):
+            with suppress(CheckpointError):
+                return read_tensors(path, earlier)
+        return read_tensors(path, self.format)
+
+    def _check_settings(self, path: Path, stored: dict[str, Any]) -> None:
         # As JSON reads them back, so that a tuple equals a list.
         current: dict[str, Any] = json.loads(json.dumps(dict(self.settings)))
         stored = {name: self.defaults[name] for name in current if name in self.defaults} | stored
@@ -144,6 +160,13 @@ class ExactState:
         names = {id(parameter): name for name, parameter in self.network.named_parameters()}
         groups = self.optimizer.param_groups
         return [names[id(parameter)] for group in groups for parameter in group["params"]]
+
+
+def _settings_in(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
+    stored = header.get("settings")
+    if not isinstance(stored, dict):
+        raise CheckpointError(f"checkpoint {path} holds no settings of a training")
+    return stored
 
 
 def _take(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Gradient projection of NASViT (ICLR 2022): where the others conflict with the largest subnet, they win."""
+"""Gradient projection of NASViT (ICLR 2022): resolves conflicts in favour of the smaller subnets."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def take_gradients(network: nn.Module) -> dict[str, Tensor]:
     return gradients
 
 
-def project_onto(network: nn.Module, of_largest: Mapping[str, Tensor]) -> None:
+def project_gradients(network: nn.Module, of_largest: Mapping[str, Tensor]) -> None:
     """Replaces the gradients of `network` by their projection with those of the largest subnet."""
     for name, parameter in network.named_parameters():
         largest = of_largest.get(name)

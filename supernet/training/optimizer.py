@@ -72,5 +72,5 @@ def set_rate(optimizer: torch.optim.Optimizer, phase: Phase, rate: float) -> Non
 def rates(optimizer: torch.optim.Optimizer, phase: Phase) -> dict[str, float]:
     """Learning rates of what `phase` trains, ``cnn`` and ``vit`` weights."""
     trained = {"cnn": phase.cnn != FREEZE, "vit": phase.vit}
-    found = {("vit" if group["vit"] else "cnn"): group["lr"] for group in optimizer.param_groups}
-    return {name: rate for name, rate in found.items() if trained[name]}
+    rates_by_kind = {("vit" if group["vit"] else "cnn"): group["lr"] for group in optimizer.param_groups}
+    return {name: rate for name, rate in rates_by_kind.items() if trained[name]}

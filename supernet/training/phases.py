@@ -1,4 +1,4 @@
-"""Phases of training: which part of the space each trains, with which rate, on which subnets.
+"""Training phases: part of the search space, learning rate, and sampling of each phase.
 
 H4H (ASP-DAC 2025) trains a hybrid supernet in two: first with all transformer blocks removed, then the
 whole space from those weights. The transformer blocks' layer scale starts near zero, so the second phase
@@ -12,8 +12,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-import numpy as np
-
 from search_space.block_options import OPTIONS
 from search_space.errors import DocumentError, UnknownNameError
 from search_space.families import without_vit
@@ -21,6 +19,7 @@ from search_space.files.yaml_document import Document
 from search_space.genotype import Genotype
 from search_space.space import Space
 from search_space.subnet import Subnet
+from search_space.subnet_sampling import FAMILY, SAMPLINGS, UNIFORM
 
 CHOICES = (
     "resolution",
@@ -57,6 +56,12 @@ LOW_RATE_FACTOR = 0.1
 COSINE, CONSTANT = "cosine", "constant"
 SCHEDULES = (COSINE, CONSTANT)
 
+PARETO = "pareto"
+PHASE_SAMPLINGS = (*SAMPLINGS, PARETO)
+
+FAMILY_CHOICES = ("downsampling", "conv_depth", "vit_depth")
+"""Choices that decide a subnet's family."""
+
 LARGEST, SMALLEST, RANDOM = "largest", "smallest", "random"
 KINDS = (LARGEST, SMALLEST, RANDOM)
 """Kinds of subnet in a step."""
@@ -76,6 +81,11 @@ class Phase(Document):
             phase's rate), ``low_lr`` (a tenth of it), ``freeze`` (they keep every bit).
         elastic: Kinds of choice that are free (of `CHOICES`); the others stay at their largest option, the
             kind of down-sampling at that of the largest network. None: all are free.
+        sampling: How random subnets are drawn: ``uniform`` over genes; ``family``, each family equally often;
+            ``macs``, each of eight bins of multiply-accumulates equally often; ``pareto``, in each such bin
+            the most promising of a few (`supernet.training.step_subnets`).
+        largest_every: Steps from one training of the largest subnet to the next. In between, stored soft
+            labels or the running average of the weights give the targets.
     """
 
     name: str
@@ -85,6 +95,8 @@ class Phase(Document):
     vit: bool = True
     cnn: str = TRAIN
     elastic: tuple[str, ...] | None = None
+    sampling: str = UNIFORM
+    largest_every: int = 1
 
     def check(self) -> None:
         """Raises `DocumentError` that names the phase, the field, its value and those allowed."""
@@ -105,6 +117,23 @@ class Phase(Document):
         for choice in self.elastic or ():
             if choice not in known_choices():
                 raise UnknownNameError(f"elastic choice in {where}", choice, known_choices())
+        if self.sampling not in PHASE_SAMPLINGS:
+            raise UnknownNameError(f"sampling in {where}", self.sampling, PHASE_SAMPLINGS)
+        missing = [
+            choice for choice in FAMILY_CHOICES if self.elastic is not None and choice not in self.elastic
+        ]
+        if self.sampling == FAMILY and missing:
+            raise DocumentError(
+                f"{where}: sampling: family needs {', '.join(FAMILY_CHOICES)} among elastic, but it lacks "
+                f"{', '.join(missing)}: add them, or choose another sampling"
+            )
+        if self.sampling == PARETO and (self.elastic is not None or not self.vit):
+            raise DocumentError(
+                f"{where}: sampling: pareto needs the whole space, but the phase has "
+                f"{'vit: false' if not self.vit else 'elastic choices'}: choose another sampling"
+            )
+        if self.largest_every < 1:
+            raise DocumentError(f"{where}: largest_every must be at least 1, but got {self.largest_every}")
 
 
 def restricted(space: Space, phase: Phase, genotype: Genotype) -> Subnet:
@@ -127,22 +156,6 @@ def _fullest(space: Space) -> list[int]:
         value if gene.name.endswith(".downsampling") else gene.cardinality - 1
         for gene, value in zip(space.genes, space.largest(), strict=True)
     ]
-
-
-def sandwich(space: Space, phase: Phase, rng: np.random.Generator) -> list[tuple[str, Subnet]]:
-    """Subnets of one step with their kinds: the phase's largest, smallest, random ones (BigNAS, ECCV 2020).
-
-    Equal ones stand once, under the first kind. Where the phase freezes the CNN, subnets without transformer
-    blocks are left out, since they have nothing to learn.
-    """
-    genotypes = [(LARGEST, space.largest()), (SMALLEST, space.smallest())]
-    genotypes += [(RANDOM, space.sample(rng)) for _ in range(phase.random_subnets)]
-    kinds: dict[Subnet, str] = {}
-    for kind, genotype in genotypes:
-        subnet = restricted(space, phase, genotype)
-        if phase.cnn != FREEZE or subnet.vit_blocks:
-            kinds.setdefault(subnet, kind)
-    return [(kind, subnet) for subnet, kind in kinds.items()]
 
 
 def phase_at(phases: Sequence[Phase], epoch: int) -> tuple[Phase, int]:

@@ -1,7 +1,6 @@
-"""Training of one plain network: from a supernet's slices, or from the start of a fresh supernet.
+"""Training of one plain network, such as a subnet extracted from a supernet, with exact resume.
 
-As in `training`, everything random in an epoch comes from the seed and the epoch's number, so a state is only
-the weights, the running statistics, the optimiser's moments and the number of epochs done.
+Everything random in an epoch follows from the seed and the number of the epoch (see `exact_state`).
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from search_space.errors import H4HError
 from supernet.images.labelled_images import Images, normalised
 from supernet.network.number_formats import PRECISIONS, resolve_precision
 from supernet.network.plain_network import PlainNetwork, with_fast_backward
+from supernet.network.teacher_network import TeacherNetwork
 from supernet.training.augmentation import mixing
 from supernet.training.batches import Draw, make_batches, torch_seed
 from supernet.training.distributed import World
@@ -27,6 +27,7 @@ from supernet.training.exact_state import PLAIN_STATE, ExactState, Progress
 from supernet.training.optimizer import make_optimizer, set_rate
 from supernet.training.phases import Phase, learning_rate
 from supernet.training.recipe import Recipe, default_settings
+from supernet.training.soft_labels import SoftLabels
 
 PHASE = "fine-tuning"
 
@@ -62,7 +63,7 @@ class EpochScore:
 
 
 class FineTuning:
-    """A plain network in training.
+    """A single network in training: a subnet that was taken out, or a teacher.
 
     Args:
         network: What is trained, in place; on CPUs with the kernels of `fast_backward`.
@@ -72,6 +73,8 @@ class FineTuning:
         origin: Names what decided the network's first weights, e.g. a checkpoint's digest; a state of another
             origin is refused.
         workers: Processes that read images, where they are not in memory.
+        soft_labels: Targets in place of the labels; checked to belong to `images` and the recipe's
+            augmentation.
 
     Raises:
         H4HError: There are fewer images than a batch has.
@@ -80,19 +83,24 @@ class FineTuning:
     def __init__(
         self,
         *,
-        network: PlainNetwork,
+        network: PlainNetwork | TeacherNetwork,
         images: Images,
         recipe: Recipe,
         device: torch.device,
         origin: str,
         workers: int = 0,
+        soft_labels: SoftLabels | None = None,
     ) -> None:
         self.recipe = replace(recipe, precision=resolve_precision(recipe.precision, device))
+        self._has_auto_precision = recipe.precision == "auto"
         self.device = device
         self.epochs_done = 0
         self._origin = origin
-        self._batches = make_batches(images, self.recipe, device=device, world=World(), workers=workers)
-        self._mixing = mixing(recipe, network.subnet.head.classes)
+        self._batches = make_batches(
+            images, self.recipe, device=device, world=World(), workers=workers, soft_labels=soft_labels
+        )
+        self._soft_labels = soft_labels
+        self._mixing = mixing(recipe, network.classes)
         self.network = with_fast_backward(network).to(device)
         self.optimizer = make_optimizer(
             recipe.optimizer,
@@ -149,7 +157,9 @@ class FineTuning:
         with torch.autocast(self.device.type, dtype, enabled=dtype is not torch.float32):
             logits = self.network(images)
         logits = logits.float()
-        loss = F.cross_entropy(logits, targets, label_smoothing=self.recipe.label_smoothing)
+        # A teacher's labels are soft already.
+        smoothing = self.recipe.label_smoothing if self._soft_labels is None else 0.0
+        loss = F.cross_entropy(logits, targets, label_smoothing=smoothing)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip or math.inf)
@@ -170,12 +180,16 @@ class FineTuning:
         self._state().save(path, Progress(self.epochs_done))
 
     def load(self, path: Path) -> None:
-        """Resumes from a state that `save` wrote.
+        """Resumes from a state that `save` wrote; with precision ``auto``, in the precision of that state.
 
         Raises:
             CheckpointError: The file is absent or damaged, or its settings or network differ; the message
                 names each difference.
         """
+        if self._has_auto_precision:
+            # ``auto`` stands for the precision in which the training began, maybe on another machine.
+            stored = self._state().stored_settings(path)
+            self.recipe = replace(self.recipe, precision=stored.get("precision", self.recipe.precision))
         self.epochs_done = self._state().load(path).epochs_done
 
     def _state(self) -> ExactState:
@@ -185,14 +199,16 @@ class FineTuning:
             **{name: value for name, value in recipe.items() if name not in NOT_USED},
             "epochs": phase["epochs"],
             "rate": phase["rate"],
-            "network": f"{self.network.subnet.digest} of {self._origin}",
+            "network": f"{self.network.digest} of {self._origin}",
         }
+        if self._soft_labels is not None:
+            settings["soft labels"] = self._soft_labels.digest
         defaults = default_settings(self.recipe)
         return ExactState(PLAIN_STATE, settings, defaults, self.network, self.optimizer)
 
 
 @torch.inference_mode()
-def top1(network: PlainNetwork, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+def network_top1(network: PlainNetwork | TeacherNetwork, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
     """Share of images that `network` classifies right with its running statistics, in %.
 
     Args:
@@ -207,7 +223,7 @@ def top1(network: PlainNetwork, batches: Iterable[tuple[Tensor, Tensor]]) -> flo
     for batch, labels in batches:
         logits = network(batch)
         if not torch.isfinite(logits).all():
-            raise H4HError(f"network {network.subnet} gives class scores that are not finite")
+            raise H4HError(f"network {network.title} gives class scores that are not finite")
         right += int((logits.argmax(1) == labels).sum())
         seen += len(labels)
     return 100 * right / seen

@@ -1,6 +1,6 @@
-"""Recipes: everything that decides the trained weights but the images, as a YAML file.
+"""Training recipes: YAML files with everything but the images that decides the trained weights.
 
-`python -m supernet.train --recipe NAME` takes one of `supernet/recipes/`, or a user's own by its path.
+`python -m supernet.train --recipe NAME` takes one of `supernet/recipes/`, or the path of your own.
 """
 
 from __future__ import annotations
@@ -110,19 +110,28 @@ class Recipe(Document):
         epochs: Sequence[int] = (),
         rate: Sequence[float] = (),
         random_subnets: Sequence[int] = (),
+        largest_every: Sequence[int] = (),
+        sampling: Sequence[str] = (),
         cnn: str | None = None,
     ) -> Recipe:
         """The recipe with other phases.
 
         Args:
-            epochs, rate, random_subnets: One value for each phase, or one for all; empty: as they are.
+            epochs, rate, random_subnets, largest_every, sampling: One value for each phase, or one for all;
+                empty: as they are.
             cnn: Of the last phase.
 
         Raises:
             DocumentError: Another number of values than of phases, or a value out of range.
         """
         changes: list[dict[str, Any]] = [{} for _ in self.phases]
-        given: dict[str, Sequence[Any]] = {"epochs": epochs, "rate": rate, "random_subnets": random_subnets}
+        given: dict[str, Sequence[Any]] = {
+            "epochs": epochs,
+            "rate": rate,
+            "random_subnets": random_subnets,
+            "largest_every": largest_every,
+            "sampling": sampling,
+        }
         for name, values in given.items():
             if values and len(values) not in (1, len(self.phases)):
                 raise DocumentError(

@@ -1,4 +1,4 @@
-"""Folder of a training run: state, checkpoint, log."""
+"""Files of a training run's folder: state, checkpoint, log."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ LOG = "log.jsonl"
 
 
 def append_epoch(path: Path, record: dict[str, Any]) -> None:
-    """Appends a line, in place of those of the same and later epochs that a kill left without their state."""
+    """Appends a line to the log and drops lines of the same and later epochs, whose state a kill has lost."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = path.read_text().splitlines() if path.exists() else []
-    kept = [line for line in lines if json.loads(line)["epoch"] < record["epoch"]]
+    earlier = [line for line in lines if json.loads(line)["epoch"] < record["epoch"]]
     with whole_file(path) as temporary:
-        temporary.write_text("".join(f"{line}\n" for line in [*kept, json.dumps(record)]))
+        temporary.write_text("".join(f"{line}\n" for line in [*earlier, json.dumps(record)]))

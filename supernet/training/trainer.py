@@ -1,7 +1,6 @@
-"""Training of a supernet: the step, the epoch, and a state from which training goes on exactly.
+"""Training of a supernet: step, epoch, and exact resume.
 
-Everything random in a step comes from the seed and the numbers of epoch and step, so a state is only the
-weights, the optimiser's moments, the running average and how far training is.
+Everything random in a step follows from the seed and the numbers of epoch and step (see `exact_state`).
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import math
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -39,11 +38,15 @@ from supernet.training.augmentation import mixing
 from supernet.training.batches import Draw, Part, make_batches, seed_sequence, torch_seed
 from supernet.training.distillation import distil
 from supernet.training.distributed import World, by_global_batch
+from supernet.training.epoch_result import DivergedError, EpochResult, SubnetScore
 from supernet.training.exact_state import SUPERNET_STATE, ExactState, Progress
-from supernet.training.gradient_projection import PROJECT, project_onto, take_gradients
+from supernet.training.gradient_projection import PROJECT, project_gradients, take_gradients
 from supernet.training.optimizer import enter_phase, make_optimizer, rates, set_rate
-from supernet.training.phases import KINDS, LARGEST, RANDOM, Phase, learning_rate, phase_at, sandwich
+from supernet.training.phases import KINDS, LARGEST, PARETO, RANDOM, Phase, learning_rate, phase_at
 from supernet.training.recipe import Recipe, default_settings, flat_settings
+from supernet.training.soft_labels import SoftLabels, check_targets
+from supernet.training.step_network import StepNetwork
+from supernet.training.step_subnets import LossEstimate, sandwich
 
 CHECK_STEPS = {"cpu": 1}
 LARGEST_CHECK_STEPS = 16
@@ -51,38 +54,6 @@ LARGEST_CHECK_STEPS = 16
 
 CONFLICT_BATCHES, CONFLICT_IMAGES, CONFLICT_SUBNETS = 4, 128, 4
 """Of a measurement of conflict during training: batches, images of each, CNNs and as many hybrids of each."""
-
-
-class DivergedError(H4HError):
-    """A loss or a gradient that is not finite."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """How subnets of one kind did on augmented training batches.
-
-    Attributes:
-        loss: What they are trained with, nats: cross-entropy (largest), distillation (others).
-        accuracy: Share of images classified right, %. Of a mixed image the larger part counts.
-    """
-
-    loss: float
-    accuracy: float
-
-
-@dataclass(frozen=True)
-class EpochResult:
-    """An epoch so far.
-
-    Attributes:
-        steps: Number of steps done.
-        scores: Means over them, by the kind of subnet; kinds that were not trained are left out.
-        rates: Learning rates of the last step for ``cnn`` and ``vit`` weights, as far as they are trained.
-    """
-
-    steps: int
-    scores: dict[str, Score]
-    rates: dict[str, float]
 
 
 class Trainer:
@@ -97,6 +68,8 @@ class Trainer:
         start: Checkpoint of the same space whose weights to start from, in place of random ones.
         teacher: Checkpoint whose largest subnet gives the largest subnet's targets in place of the labels;
             of any space with as many classes.
+        soft_labels: Targets of all subnets in place of the labels and of the largest subnet's output;
+            checked to belong to `images` and the recipe's augmentation.
         compiled: Whether `torch.compile` makes the largest and the smallest subnet of each phase.
         workers: Processes that read images, where they are not in memory.
 
@@ -114,11 +87,13 @@ class Trainer:
         world: World = World(),  # noqa: B008
         start: Path | None = None,
         teacher: Path | None = None,
+        soft_labels: SoftLabels | None = None,
         compiled: bool = False,
         workers: int = 0,
     ) -> None:
         self.space = space
         self.recipe = replace(recipe, precision=resolve_precision(recipe.precision, device))
+        self._has_auto_precision = recipe.precision == "auto"
         self.device = device
         self.world = world
         self.epochs_done = 0
@@ -130,7 +105,10 @@ class Trainer:
                     f"phase {phase.name!r} freezes the CNN, but space {space.name!r} has nothing else to "
                     f"train: choose cnn: train, or a space with transformer blocks"
                 )
-        self._batches = make_batches(images, self.recipe, device=device, world=world, workers=workers)
+        check_targets(recipe, teacher, soft_labels)
+        self._batches = make_batches(
+            images, self.recipe, device=device, world=world, workers=workers, soft_labels=soft_labels
+        )
         self._images = images
         self._teacher = None if teacher is None else _load_teacher(teacher, space).to(device)
         torch.manual_seed(recipe.seed)
@@ -139,7 +117,10 @@ class Trainer:
         self._sources = {
             "start": None if start is None else file_digest(start),
             "teacher": None if teacher is None else file_digest(teacher),
+            "soft labels": None if soft_labels is None else soft_labels.digest,
         }
+        self._has_soft_labels = soft_labels is not None
+        self._estimate = LossEstimate(space)
         self.optimizer = make_optimizer(
             recipe.optimizer,
             self.supernet.named_parameters(),
@@ -151,7 +132,7 @@ class Trainer:
             if recipe.ema
             else None
         )
-        self._network: nn.Module = _Network(self.supernet, compiled)
+        self._network: nn.Module = StepNetwork(self.supernet, compiled)
         self._normalise: Normalisation = by_batch
         if world.size > 1:
             # Each subnet leaves parameters out. DDP reduces what all passes of a step have added up, and
@@ -232,7 +213,11 @@ class Trainer:
         return result
 
     def _step(self, parts: list[Part], phase: Phase) -> Tensor:
-        """Sandwich rule with in-place distillation: the largest learns from labels, the others from it.
+        """One step by the sandwich rule.
+
+        The largest subnet, where it is due, learns from the batch's targets. The others learn from stored
+        soft labels where there are some, else from the largest subnet's output (in-place distillation), else
+        from an outside teacher or the running average's largest subnet.
 
         Returns:
             ``(kinds + 1, 3)`` on the device: for each kind of subnet the loss, right answers and 1, each
@@ -241,24 +226,31 @@ class Trainer:
         numbers = (self.recipe.seed, self.epochs_done, self.steps_done)
         rng = np.random.default_rng(seed_sequence(Draw.SUBNETS, *numbers))
         torch.manual_seed(torch_seed(Draw.STEP, *numbers, self.world.rank))
-        (_, largest), *others = sandwich(self.space, phase, rng)
+        step = self.epochs_done * self.steps_per_epoch + self.steps_done
+        subnets = sandwich(self.space, phase, rng, step=step, estimate=self._estimate)
+        others = [(kind, subnet) for kind, subnet in subnets if kind != LARGEST]
         inputs = [self._prepared(*part) for part in parts]
-        is_projected = self.recipe.conflict == PROJECT and bool(others)
         record = torch.zeros(len(KINDS) + 1, 3, device=self.device)
         self.optimizer.zero_grad(set_to_none=True)
 
-        soft_labels = []
-        for number, (images, targets) in enumerate(inputs, start=1):
-            is_last = number == len(inputs) and (is_projected or not others)
-            with self._reduced_if(is_last):
-                logits = self._forward(LARGEST, images, largest)
-                loss = F.cross_entropy(logits, targets, label_smoothing=self._smoothing)
-                _backward(loss / len(inputs))
-            soft_labels.append(logits.detach().softmax(1))
-            _record(record, LARGEST, loss, logits, targets)
-        gradients = take_gradients(self.supernet) if is_projected else {}
+        outputs, gradients = [], {}
+        is_projected = False
+        if len(others) < len(subnets):
+            ((_, largest),) = (each for each in subnets if each[0] == LARGEST)
+            is_projected = self.recipe.conflict == PROJECT and bool(others)
+            for number, (images, targets) in enumerate(inputs, start=1):
+                is_last = number == len(inputs) and (is_projected or not others)
+                with self._reduced_if(is_last):
+                    logits = self._forward(LARGEST, images, largest)
+                    loss = F.cross_entropy(logits, targets, label_smoothing=self._smoothing)
+                    _backward(loss / len(inputs))
+                outputs.append(logits.detach().softmax(1))
+                _record(record, LARGEST, loss, logits, targets)
+            gradients = take_gradients(self.supernet) if is_projected else {}
 
+        soft_labels = self._soft_labels(inputs, outputs) if others else []
         for order, (kind, subnet) in enumerate(others, start=1):
+            losses = []
             for number, ((images, targets), soft) in enumerate(
                 zip(inputs, soft_labels, strict=True), start=1
             ):
@@ -266,9 +258,12 @@ class Trainer:
                     logits = self._forward(kind, images, subnet)
                     loss = distil(self.recipe.distillation, logits, soft)
                     _backward(loss / len(inputs))
+                losses.append(loss.detach())
                 _record(record, kind, loss, logits, targets)
+            if phase.sampling == PARETO and kind == RANDOM:
+                self._observe(subnet, torch.stack(losses).mean())
         if is_projected:
-            project_onto(self.supernet, gradients)
+            project_gradients(self.supernet, gradients)
 
         norm = nn.utils.clip_grad_norm_(self.supernet.parameters(), self.recipe.clip or math.inf)
         self.optimizer.step()
@@ -276,6 +271,30 @@ class Trainer:
             self._average.update_parameters(self.supernet)
         record[-1] = norm
         return record
+
+    def _soft_labels(self, inputs: list[tuple[Tensor, Tensor]], outputs: list[Tensor]) -> list[Tensor]:
+        """Class probabilities from which subnets other than the largest learn, for each part of the batch.
+
+        Args:
+            inputs: Images and targets of the parts.
+            outputs: The largest subnet's class probabilities; empty where it was not due.
+        """
+        if self._has_soft_labels:
+            return [targets for _, targets in inputs]
+        if outputs:
+            return outputs
+        if self._teacher is not None:
+            return [targets for _, targets in inputs]
+        average = self.result
+        largest = self.space.decode(self.space.largest())
+        with torch.no_grad():
+            return [average(images, largest, self._normalise).float().softmax(1) for images, _ in inputs]
+
+    def _observe(self, subnet: Subnet, loss: Tensor) -> None:
+        """Tells the estimate of ``sampling: pareto`` a loss, the mean over all processes."""
+        mean = float(self.world.sum(loss.double())) / self.world.size
+        if math.isfinite(mean):
+            self._estimate.observe(self.space.encode(subnet), mean)
 
     def _prepared(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Network input and targets: class numbers, or ``(n, classes)`` if mixed or from a teacher."""
@@ -292,7 +311,8 @@ class Trainer:
     @property
     def _smoothing(self) -> float:
         # A teacher's labels are soft already.
-        return self.recipe.label_smoothing if self._teacher is None else 0.0
+        is_soft = self._has_soft_labels or self._teacher is not None
+        return 0.0 if is_soft else self.recipe.label_smoothing
 
     def _forward(self, kind: str, images: Tensor, subnet: Subnet) -> Tensor:
         residual: Residual = add
@@ -321,7 +341,7 @@ class Trainer:
 
     def _result(self) -> EpochResult:
         scores = {
-            kind: Score(loss=loss / images, accuracy=100 * right / images)
+            kind: SubnetScore(loss=loss / images, accuracy=100 * right / images)
             for kind, (loss, right, images) in zip(KINDS, self._totals.tolist(), strict=True)
             if images
         }
@@ -357,18 +377,24 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Writes the state from which `load` resumes, also in the middle of an epoch."""
-        progress = Progress(self.epochs_done, self.steps_done, {"totals": self._totals})
-        self._state().save(path, progress)
+        own = {"totals": self._totals, "estimate": self._estimate.weights}
+        self._state().save(path, Progress(self.epochs_done, self.steps_done, own))
 
     def load(self, path: Path) -> None:
-        """Resumes from a state that `save` wrote.
+        """Resumes from a state that `save` wrote; with precision ``auto``, in the precision of that state.
 
         Raises:
             CheckpointError: The file is absent or damaged, or its recipe, space, images, start or teacher
                 differ; the message names each difference.
         """
+        if self._has_auto_precision:
+            # ``auto`` stands for the precision in which the training began, maybe on another machine.
+            stored = self._state().stored_settings(path)
+            self.recipe = replace(self.recipe, precision=stored.get("precision", self.recipe.precision))
         progress = self._state().load(path)
-        self._totals = progress.totals["totals"]
+        self._totals = progress.tensors["totals"]
+        # States from before there was an estimate lack it.
+        self._estimate.weights = progress.tensors.get("estimate", self._estimate.weights)
         self.epochs_done, self.steps_done = progress.epochs_done, progress.steps_done
 
     def _state(self) -> ExactState:
@@ -381,24 +407,6 @@ class Trainer:
         }
         defaults = default_settings(self.recipe)
         return ExactState(SUPERNET_STATE, settings, defaults, self.supernet, self.optimizer, self._average)
-
-
-class _Network(nn.Module):
-    """The supernet as DistributedDataParallel wraps it, some of its subnets compiled."""
-
-    def __init__(self, supernet: Supernet, compiled: bool) -> None:
-        super().__init__()
-        self.supernet = supernet
-        # A list hides it from torch, which would take the weights for a second set.
-        self._compiled = [torch.compile(supernet, dynamic=False)] if compiled else []
-
-    def forward(
-        self, kind: str, images: Tensor, subnet: Subnet, normalise: Normalisation, residual: Residual
-    ) -> Tensor:
-        # Each random subnet would be compiled anew, for one step.
-        network = self._compiled[0] if self._compiled and kind != RANDOM else self.supernet
-        logits: Tensor = network(images, subnet, normalise, residual)
-        return logits
 
 
 def _load_teacher(path: Path, space: Space) -> Supernet:

@@ -134,7 +134,7 @@ def test_each_op_reads_what_is_there(space: str) -> None:
 
 
 def test_vit_block_takes_the_time_of_the_formula() -> None:
-    # docs/hardware.md; Q, K and V are one linear layer here.
+    # docs/explanation/chip-model.md; Q, K and V are one linear layer here.
     npu = load_soc("u55-256").npu
     tokens, width, heads, ratio = 64, 128, 4, 2
     block = ViTBlock(width=width, heads=heads, head_dim=width // heads, mlp_ratio=ratio)

@@ -1,4 +1,4 @@
-"""Spaces: decoding, canonical form, counting, extremes, neighbours, and what a YAML file may say."""
+"""Search spaces: decoding, canonical form, counting, extremes, neighbours, and the YAML format."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_widths_are_multiples_of_eight_and_chain(case: tuple[Space, Genotype]) -
     subnet = space.decode(genotype)
     width = subnet.stem.width
     for part in subnet.sequence():
-        in_width = part.width if isinstance(part, ViTBlock) else part.in_width
+        in_width = part.in_width if isinstance(part, MBConv | PatchMerging) else part.width
         assert in_width == width
         width = part.width
         assert width % 8 == 0
@@ -140,7 +140,7 @@ def test_encode_refuses_a_network_of_another_space() -> None:
     with pytest.raises(DocumentError, match="resolution must be one of"):
         SPACES["cifar32"].encode(MOBILENET_V2)
     member = TINY.decode(TINY.largest())
-    with pytest.raises(DocumentError, match="has no member"):
+    with pytest.raises(DocumentError, match="does not contain"):
         TINY.encode(replace(member, head=replace(member.head, classes=11)))
 
 

@@ -1,4 +1,4 @@
-"""Subnets as values."""
+"""Subnets as immutable values."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_json_with_an_unknown_norm_is_refused() -> None:
     [{"stem": None}, {"stem": {"size": 3}}, {"stages": 4}, {"stages": [{}]}, {"head": {"width": 1}}],
 )
 def test_json_of_something_else_is_refused(change: dict[str, object]) -> None:
-    with pytest.raises(DocumentError, match="no description of a subnet"):
+    with pytest.raises(DocumentError, match="not a description of a subnet"):
         Subnet.from_json({**SUBNET.to_json(), **change})
     with pytest.raises(DocumentError):
         Subnet.from_json([])

@@ -1,4 +1,4 @@
-"""Reports in a real browser: nothing on the console, no request, clicks, keys, and a narrow screen.
+"""Reports in a real browser: quiet console, no requests, clicks, keys, and a narrow screen.
 
 Runs where Chromium and its driver are; `.ci/run` installs them, and with CI set a missing one is a failure.
 """

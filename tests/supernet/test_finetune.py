@@ -19,10 +19,12 @@ from supernet import finetune
 from supernet.checkpoints.tensor_file import read_tensors
 from supernet.images import cifar10
 from supernet.images.labelled_images import LabelledImages, normalised
+from supernet.network import number_formats
 from supernet.network.extraction import FORMAT, load_extracted
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import save_checkpoint
 from supernet.training import plain_trainer as fine_tuning
+from supernet.training.run_folder import STATE
 from tests.command import Call, Command
 from tests.supernet.image_files import pass_as_trained_on, write_folder
 
@@ -93,7 +95,7 @@ def test_train_go_on_and_load(images: LabelledImages, tmp_path: Path, call: Call
 
     code, text, _ = call(*settings, "--epochs", "2")
     assert code == 0
-    assert "going on after epoch 2 of 2" in text
+    assert "resuming after epoch 2 of 2" in text
     assert (out / finetune.NETWORK).read_bytes() == content
 
     for epochs, message in (("3", "epochs 2 -> 3"), ("0", "--epochs 0 would replace the network")):
@@ -101,6 +103,17 @@ def test_train_go_on_and_load(images: LabelledImages, tmp_path: Path, call: Call
         assert code == 2
         assert message in error
     assert (out / finetune.NETWORK).read_bytes() == content
+
+
+def test_emulated_bf16_is_warned_of_with_the_factor_of_plain_networks(
+    images: LabelledImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
+) -> None:
+    monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", False)
+    settings = ("--subnet", "min", "--out", str(tmp_path / "out"), "--batch", "16", "--epochs", "1")
+    warning = number_formats.emulation_warning("bf16", torch.device("cpu"), plain=True)
+    code, text, _ = call(*settings, "--precision", "bf16")
+    assert code == 0
+    assert text.splitlines().count(warning) == 1
 
 
 def test_no_epochs_only_take_the_subnet_out(images: LabelledImages, tmp_path: Path, call: Call) -> None:
@@ -153,7 +166,7 @@ def test_a_lost_loss_keeps_the_last_good_network(
     assert "infinite or NaN in epoch 2, step 2 (what the 1 epochs before it gave is kept)" in error
     kept = load_extracted(Path("run", finetune.NETWORK))
     assert all(value.isfinite().all() for value in kept.state_dict().values())
-    assert {path.name for path in Path("run").iterdir()} == {finetune.NETWORK, finetune.STATE}
+    assert {path.name for path in Path("run").iterdir()} == {finetune.NETWORK, STATE}
 
 
 def test_out_must_be_a_folder(images: LabelledImages, call: Call) -> None:
@@ -229,13 +242,13 @@ def test_killed_fine_tuning_ends_with_the_bits_of_one_never_disturbed(tmp_path: 
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment)
 
     assert "after:" in start("undisturbed").communicate()[0]
-    state = tmp_path / "killed" / finetune.STATE
+    state = tmp_path / "killed" / STATE
     process = start("killed")
     while process.poll() is None and not state.exists():
         time.sleep(0.01)
     assert process.poll() is None  # the second epoch has begun
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    assert "going on after epoch" in start("killed").communicate()[0]
-    for name in (finetune.NETWORK, finetune.STATE):
+    assert "resuming after epoch" in start("killed").communicate()[0]
+    for name in (finetune.NETWORK, STATE):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()

@@ -14,10 +14,12 @@ from supernet import train
 from supernet.checkpoints import built_in_checkpoint
 from supernet.images import cifar10
 from supernet.images.labelled_images import LabelledImages
+from supernet.network import number_formats
 from supernet.network.supernet_file import load_checkpoint
+from supernet.training.epoch_result import EpochResult
 from supernet.training.optimizer import is_vit
 from supernet.training.run_folder import CHECKPOINT, LOG, STATE
-from supernet.training.trainer import EpochResult, Trainer
+from supernet.training.trainer import Trainer
 from tests.command import Call, Command
 
 
@@ -39,7 +41,7 @@ def test_training_can_start_from_shipped_weights_by_their_name() -> None:
         (("--rate", "nan"), "phase 'cnn': rate must be above 0 and finite, but got nan"),
         (("--rate=-1",), "phase 'cnn': rate must be above 0 and finite, but got -1.0"),
         (("--epochs", "1,2,3"), "one for each phase (cnn, hybrid), but got 3"),
-        (("--epochs", "1.5"), "must be numbers joined by commas"),
+        (("--epochs", "1.5"), "must be numbers separated by commas"),
         (("--schedule", "linear"), "unknown schedule 'linear'"),
         (("--recipe", "joint", "--cnn", "freeze"), "pass weights by --from"),
         (("--conflict-every", "-1"), "--conflict-every must be at least 0"),
@@ -114,6 +116,24 @@ def test_a_loss_that_runs_away_keeps_the_last_good_checkpoint_to_train_on_from(
     load_checkpoint(out / CHECKPOINT)
 
 
+def test_bf16_is_warned_of_where_it_is_emulated_and_a_training_goes_on_in_it(
+    settings: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
+) -> None:
+    monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", False)
+    out = ("--out", str(tmp_path / "out"))
+    warning = number_formats.emulation_warning("bf16", torch.device("cpu"))
+    code, text, _ = call(*settings, "--precision", "bf16", *out)
+    assert code == 0
+    assert text.splitlines().count(warning) == 1
+    # Where it has ended: the same command, but for the precision, which was not given.
+    code, text, _ = call(*settings, "--precision", "auto", *out)
+    assert code == 0
+    assert text.splitlines().count(warning) == 1
+    code, text, _ = call(*settings, "--out", str(tmp_path / "other"))
+    assert code == 0
+    assert warning not in text
+
+
 def test_it_goes_on_within_an_epoch_and_from_a_checkpoint(
     settings: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
 ) -> None:
@@ -129,11 +149,11 @@ def test_it_goes_on_within_an_epoch_and_from_a_checkpoint(
     monkeypatch.setattr(Trainer, "_result", stopped)
     code, text, _ = call(*settings, "--out", str(out), "--save-every", "0")
     assert code == 130
-    assert "stopped: what" in text
+    assert "stopped; rerun the command to resume from" in text
     monkeypatch.setattr(Trainer, "_result", original)
     code, text, _ = call(*settings, "--out", str(out))
     assert code == 0
-    assert "going on after epoch 1 of 2 and 2 of 4 steps" in text
+    assert "resuming after epoch 1 of 2 and 2 of 4 steps" in text
     for name in (STATE, CHECKPOINT):
         assert (out / name).read_bytes() == (undisturbed / name).read_bytes()
 

@@ -1,4 +1,4 @@
-"""Tables against the cost model, network by network: equal, not near."""
+"""Cost tables equal the cost model exactly, network by network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures: which are drawn, and that marks stand where the numbers say."""
+"""Figures of a report: which are drawn, and the positions of their marks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTML file: whole in itself, and safe against the texts in it."""
+"""HTML page: self-contained, and safe against the texts in it."""
 
 from __future__ import annotations
 

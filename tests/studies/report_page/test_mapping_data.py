@@ -1,4 +1,4 @@
-"""A subnet's blocks and mapping as plain data, against the cost model's own totals."""
+"""Data of one subnet in a report, against the totals of the cost model."""
 
 from __future__ import annotations
 

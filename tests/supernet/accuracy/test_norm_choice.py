@@ -13,7 +13,7 @@ from torch import Tensor
 
 from search_space.subnet import Subnet
 from supernet.accuracy.int8_network import Limits, Numbers, Observed, Stored, run
-from supernet.accuracy.many_subnets import calibrated
+from supernet.accuracy.many_subnets import calibrate
 from supernet.accuracy.memory_budget import MemoryBudget
 from supernet.accuracy.one_subnet import PreparedImages
 from supernet.accuracy.prefix_tree import Branch
@@ -66,9 +66,7 @@ def test_networks_that_differ_in_norms_score_together_as_each_alone(
     seed: int, in_integers: bool, memory: float
 ) -> None:
     subnets = norm_variants(seed)
-    together = calibrated(
-        SUPERNET, subnets, CALIBRATION, memory=MemoryBudget(memory), in_integers=in_integers
-    )
+    together = calibrate(SUPERNET, subnets, CALIBRATION, memory=MemoryBudget(memory), in_integers=in_integers)
     scores: dict[int, Tensor] = {}
 
     def keep(branch: Branch, logits: Tensor) -> None:
@@ -88,7 +86,7 @@ def test_the_norm_of_a_block_is_where_networks_fork() -> None:
         BATCH_NORM,
         stages=(*BATCH_NORM.stages[:-1], replace(stage, vit_blocks=(*stage.vit_blocks[:-1], last))),
     )
-    (trunk,) = calibrated(SUPERNET, [BATCH_NORM, other], CALIBRATION).branches
+    (trunk,) = calibrate(SUPERNET, [BATCH_NORM, other], CALIBRATION).branches
     assert [part.place for part in trunk.parts[-2:]] == ["stage2.tokens", "stage2.vit0"]
     assert [[part.place for part in branch.parts] for branch in trunk.branches] == [
         ["stage2.vit1", "head"],

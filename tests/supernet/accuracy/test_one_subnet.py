@@ -10,7 +10,7 @@ import torch
 
 from search_space.errors import H4HError
 from search_space.space import Space
-from supernet.accuracy import one_subnet as oracle
+from supernet.accuracy import one_subnet
 from supernet.images import labelled_images as images_module
 from supernet.images.labelled_images import LabelledImages, normalised
 from supernet.network.supernet import Supernet
@@ -30,10 +30,10 @@ def test_top1_counts_right_classes_over_all_batches(
     subnet = supernet.space.decode(supernet.space.largest())
     images = four_classes[:100]
     monkeypatch.setattr(images_module, "BATCH", 32)  # three full batches and a short one
-    prepared = oracle.prepare(images, precision="fp32", device=CPU)
+    prepared = one_subnet.prepare(images, precision="fp32", device=CPU)
     assert [len(labels) for _, labels in prepared.batches] == [32, 32, 32, 4]
-    statistics = oracle.calibrate(supernet, subnet, prepared)
-    got = oracle.top1(supernet, subnet, prepared, statistics)
+    statistics = one_subnet.record_statistics(supernet, subnet, prepared)
+    got = one_subnet.top1(supernet, subnet, prepared, statistics)
     with torch.no_grad():
         logits = supernet(normalised(images.pixels, torch.float32), subnet, statistics)
     assert got == pytest.approx(100 * float((logits.argmax(1) == images.labels).float().mean()))
@@ -42,13 +42,13 @@ def test_top1_counts_right_classes_over_all_batches(
 def test_accuracy_does_not_depend_on_which_subnets_came_before(
     supernet: Supernet, four_classes: LabelledImages
 ) -> None:
-    prepared = oracle.prepare(four_classes, precision="fp32", device=CPU)
+    prepared = one_subnet.prepare(four_classes, precision="fp32", device=CPU)
     rng = np.random.default_rng(0)
     subnets = [supernet.space.decode(supernet.space.sample(rng)) for _ in range(4)]
 
     def accuracy(index: int) -> float:
-        statistics = oracle.calibrate(supernet, subnets[index], prepared)
-        return oracle.top1(supernet, subnets[index], prepared, statistics)
+        statistics = one_subnet.record_statistics(supernet, subnets[index], prepared)
+        return one_subnet.top1(supernet, subnets[index], prepared, statistics)
 
     forwards = [accuracy(index) for index in range(4)]
     backwards = [accuracy(index) for index in reversed(range(4))]
@@ -57,9 +57,9 @@ def test_accuracy_does_not_depend_on_which_subnets_came_before(
 
 def test_scores_that_are_not_finite_name_the_subnet(supernet: Supernet, four_classes: LabelledImages) -> None:
     subnet = supernet.space.decode(supernet.space.smallest())
-    prepared = oracle.prepare(four_classes, precision="fp32", device=CPU)
-    statistics = oracle.calibrate(supernet, subnet, prepared)
+    prepared = one_subnet.prepare(four_classes, precision="fp32", device=CPU)
+    statistics = one_subnet.record_statistics(supernet, subnet, prepared)
     with torch.no_grad():
         supernet.classifier.bias[0] = math.nan
     with pytest.raises(H4HError, match=r"subnet 12px stem8 .* not finite"):
-        oracle.top1(supernet, subnet, prepared, statistics)
+        one_subnet.top1(supernet, subnet, prepared, statistics)

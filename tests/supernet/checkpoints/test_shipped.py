@@ -9,7 +9,7 @@ import torch
 
 from search_space.errors import H4HError
 from search_space.space import load_space
-from supernet.accuracy import one_subnet as oracle
+from supernet.accuracy import one_subnet
 from supernet.checkpoints import built_in_checkpoint, known_checkpoints
 from supernet.checkpoints.tensor_file import file_digest
 from supernet.images.evaluation_pack import built_in_pack, load_pack
@@ -36,13 +36,13 @@ def test_accuracy_on_the_search_split_is_that_of_the_card() -> None:
     path = built_in_checkpoint("cifar32")
     supernet, pack = load_checkpoint(path).eval(), load_pack(built_in_pack())
     cpu = torch.device("cpu")
-    calibration = oracle.prepare(pack.calibration, precision="fp32", device=cpu)
-    search = oracle.prepare(pack.search, precision="fp32", device=cpu)
+    calibration = one_subnet.prepare(pack.calibration, precision="fp32", device=cpu)
+    search = one_subnet.prepare(pack.search, precision="fp32", device=cpu)
     for name, genotype in (("largest", supernet.space.largest()), ("smallest", supernet.space.smallest())):
         subnet = supernet.space.decode(genotype)
-        statistics = oracle.calibrate(supernet, subnet, calibration)
+        statistics = one_subnet.record_statistics(supernet, subnet, calibration)
         # Kernels of other machines round otherwise, which moves a few of the 5,000 images.
-        assert oracle.top1(supernet, subnet, search, statistics) == pytest.approx(
+        assert one_subnet.top1(supernet, subnet, search, statistics) == pytest.approx(
             _stated(path.with_suffix(".md"), name), abs=0.3
         )
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from search_space.errors import H4HError
-from supernet.gradient_conflict import figures as conflict_plot
-from supernet.gradient_conflict.figures import history_figure, read_measurements, report_figure
+from supernet import conflict
+from supernet.gradient_conflict.figures import history_figure, read_measurements, report_figure, run_names
 from supernet.gradient_conflict.measurement import ConflictReport, Cosines, PairKind
 from supernet.gradient_conflict.subnet_gradients import ParameterGroup
 from tests.command import Command
@@ -59,10 +59,10 @@ def test_measurements_are_read_and_epochs_without_skipped(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no measurement of conflict"),
-        ('{"epoch": 1, "phase": "cnn"}\n', "holds no measurement of conflict"),
-        ('{"epoch": 1, "pha', "line 1: is no record of an epoch"),
-        ("3\n", "line 1: is no record of an epoch"),
+        ("", "holds no measurement of gradient conflict"),
+        ('{"epoch": 1, "phase": "cnn"}\n', "holds no measurement of gradient conflict"),
+        ('{"epoch": 1, "pha', "line 1: not a record of an epoch"),
+        ("3\n", "line 1: not a record of an epoch"),
         (
             '{"epoch": 1, "phase": "cnn", "conflict": {"subnets": 2}}\n',
             "line 1: batches: this key is missing",
@@ -116,19 +116,23 @@ def test_curves_are_means_over_seeds(tmp_path: Path) -> None:
 def test_command(tmp_path: Path, command: Command) -> None:
     runs = [str(write_log(tmp_path / name, {1: 0.5, 3: 0.3})) for name in ("joint", "two_phase")]
 
-    call = partial(command, conflict_plot.main)
+    call = partial(command, conflict.main)
     figure = tmp_path / "figure.svg"
-    assert call(*runs, "--out", str(figure)) == (0, f"figure: {figure}\n", "")
+    assert call("--runs", *runs, "--plot", str(figure)) == (0, f"figure: {figure}\n", "")
     assert figure.read_bytes().startswith(b"<?xml")
-    assert call(*runs, "--out", "figure.jpg").code == 2
-    code, _, text = call(runs[0], runs[0], "--out", str(figure))
-    assert (code, text.count("\n")) == (2, 1)
-    assert "each run must be named once" in text
-    code, _, text = call(str(tmp_path), "--out", str(figure))
-    assert (code, text.count("\n")) == (2, 1)
-    assert "cannot be read" in text
+    assert call("--runs", *runs, "--plot", "figure.jpg").code == 2
+    for words, message in (
+        ([runs[0], runs[0], "--plot", str(figure)], "--runs must name each run once"),
+        ([str(tmp_path), "--plot", str(figure)], "cannot be read"),
+        ([*runs], "--runs needs --plot"),
+        ([*runs, "--plot", str(figure), "--json"], "measures nothing: leave out --json"),
+        ([*runs, "--plot", str(figure), "--data", "data"], "measures nothing: leave out --data"),
+    ):
+        code, _, text = call("--runs", *words)
+        assert (code, text.count("\n")) == (2, 1)
+        assert message in text
 
 
 def test_names_of_runs() -> None:
-    assert conflict_plot._run_names([Path("runs/a"), Path("runs/b/log.jsonl")]) == ["a", "b"]
-    assert conflict_plot._run_names([Path("x/a"), Path("y/a")]) == ["x/a", "y/a"]
+    assert run_names([Path("runs/a"), Path("runs/b/log.jsonl")]) == ["a", "b"]
+    assert run_names([Path("x/a"), Path("y/a")]) == ["x/a", "y/a"]

@@ -30,7 +30,7 @@ def test_one_data_set_is_recognised(folder: str, name: str, tmp_path: Path) -> N
 def test_of_several_one_must_be_named(tmp_path: Path) -> None:
     (tmp_path / "cifar-10-batches-py").mkdir()
     (tmp_path / "cifar-100-python").mkdir()
-    with pytest.raises(DatasetError, match="holds cifar10 and cifar100: name one by --dataset"):
+    with pytest.raises(DatasetError, match="holds cifar10 and cifar100: choose one with --dataset"):
         recognised(tmp_path)
     assert recognised(tmp_path, "cifar100") == "cifar100"
 
@@ -38,7 +38,7 @@ def test_of_several_one_must_be_named(tmp_path: Path) -> None:
 def test_none_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=rf"no data set: run `python .* --data {tmp_path}` for CIFAR"):
         recognised(tmp_path)
-    with pytest.raises(DatasetError, match=f"images of your own into {tmp_path}/train/CLASS"):
+    with pytest.raises(DatasetError, match=f"put your own images into {tmp_path}/train/CLASS"):
         recognised(tmp_path)
     with pytest.raises(DatasetError, match=r"holds no cifar100: run `python -m supernet\.data cifar100"):
         recognised(tmp_path, "cifar100")

@@ -36,7 +36,7 @@ def nothing_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path: str) -> Image.Image:
         raise AssertionError(f"{path} is decoded again")
 
-    monkeypatch.setattr(image_folder, "pil_loader", refuse)
+    monkeypatch.setattr("torchvision.datasets.folder.pil_loader", refuse)
 
 
 @pytest.mark.parametrize(("crop", "resize"), [(16, 16), (32, 32), (224, 256)])

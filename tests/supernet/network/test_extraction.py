@@ -19,7 +19,7 @@ from search_space.errors import DocumentError, H4HError
 from search_space.families import without_vit
 from search_space.space import Space, load_space
 from search_space.subnet import Subnet
-from supernet.accuracy import one_subnet as oracle
+from supernet.accuracy import one_subnet
 from supernet.checkpoints.header import HEADER, CheckpointError
 from supernet.checkpoints.tensor_file import read_tensors, write_tensors
 from supernet.images.labelled_images import DEVIATION, MEAN
@@ -53,8 +53,8 @@ def batch(images: int = 8, side: int = 32, seed: int = 0) -> Tensor:
 
 
 def calibrated(supernet: Supernet, subnet: Subnet) -> Recorded:
-    prepared = oracle.PreparedImages(tuple((batch(seed=seed), torch.zeros(8)) for seed in (1, 2)))
-    return oracle.calibrate(supernet, subnet, prepared)
+    prepared = one_subnet.PreparedImages(tuple((batch(seed=seed), torch.zeros(8)) for seed in (1, 2)))
+    return one_subnet.record_statistics(supernet, subnet, prepared)
 
 
 @st.composite
@@ -87,8 +87,10 @@ def test_logits_are_the_supernets_with_recorded_statistics_and_with_those_of_the
 @settings(max_examples=15)
 def test_batch_norm_of_transformer_blocks_is_extracted_and_folded(subnet: Subnet) -> None:
     supernet, images = norm_choice.SUPERNET, batch(side=16)
-    prepared = oracle.PreparedImages(tuple((batch(side=16, seed=seed), torch.zeros(8)) for seed in (1, 2)))
-    statistics = oracle.calibrate(supernet, subnet, prepared)
+    prepared = one_subnet.PreparedImages(
+        tuple((batch(side=16, seed=seed), torch.zeros(8)) for seed in (1, 2))
+    )
+    statistics = one_subnet.record_statistics(supernet, subnet, prepared)
     network = extract(supernet, subnet, statistics)
     with torch.no_grad():
         recorded = supernet(images, subnet, statistics)
@@ -105,8 +107,10 @@ def test_batch_norm_of_transformer_blocks_is_extracted_and_folded(subnet: Subnet
 
 def test_folding_into_a_linear_layer_by_hand() -> None:
     subnet = norm_choice.BATCH_NORM
-    prepared = oracle.PreparedImages(((batch(side=16), torch.zeros(8)),))
-    network = extract(norm_choice.SUPERNET, subnet, oracle.calibrate(norm_choice.SUPERNET, subnet, prepared))
+    prepared = one_subnet.PreparedImages(((batch(side=16), torch.zeros(8)),))
+    network = extract(
+        norm_choice.SUPERNET, subnet, one_subnet.record_statistics(norm_choice.SUPERNET, subnet, prepared)
+    )
     state, small = network.state_dict(), folded(network).state_dict()
     for norm, linear in (("attention_norm", "attention.qkv"), ("mlp_norm", "fc1")):
         block = "stages.1.vit_blocks.1."
@@ -123,8 +127,8 @@ def test_folding_into_a_linear_layer_by_hand() -> None:
 @pytest.mark.parametrize("fold", [False, True])
 def test_round_trip_with_batch_norm_in_transformer_blocks(tmp_path: Path, fold: bool) -> None:
     subnet, path = norm_choice.BATCH_NORM, tmp_path / "network.safetensors"
-    prepared = oracle.PreparedImages(((batch(side=16), torch.zeros(8)),))
-    statistics = oracle.calibrate(norm_choice.SUPERNET, subnet, prepared)
+    prepared = one_subnet.PreparedImages(((batch(side=16), torch.zeros(8)),))
+    statistics = one_subnet.record_statistics(norm_choice.SUPERNET, subnet, prepared)
     network = extract(norm_choice.SUPERNET, subnet, statistics, fold_batch_norm=fold).eval()
     save_extracted(path, network, space=norm_choice.SPACE)
     loaded = load_extracted(path)
@@ -275,7 +279,7 @@ def test_a_subnet_of_another_space_is_refused() -> None:
 
 
 def test_folding_without_statistics_is_refused() -> None:
-    with pytest.raises(H4HError, match=r"record them with oracle\.calibrate"):
+    with pytest.raises(H4HError, match=r"record them for this subnet with one_subnet\.record_statistics"):
         extract(SUPERNET, SPACE.decode(SPACE.smallest()), fold_batch_norm=True)
 
 

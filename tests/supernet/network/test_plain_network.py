@@ -9,7 +9,8 @@ import torch
 from search_space.space import Space
 from supernet.network.cpu_kernels import attention
 from supernet.network.extraction import extract, folded
-from supernet.network.plain_network import Attention, FastDepthwise, with_fast_backward
+from supernet.network.plain_blocks import Attention
+from supernet.network.plain_network import FastDepthwise, with_fast_backward
 from supernet.network.supernet import Supernet
 
 

@@ -22,8 +22,8 @@ from supernet.training.phases import (
     Phase,
     learning_rate,
     phase_at,
-    sandwich,
 )
+from supernet.training.step_subnets import sandwich
 from tests.supernet import norm_choice
 
 CNN = Phase("cnn", 3, 2e-3, 20, vit=False)

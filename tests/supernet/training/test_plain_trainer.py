@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import torch
 
 from search_space.errors import H4HError
 from search_space.space import Space
-from supernet.accuracy import one_subnet as oracle
+from supernet.accuracy import one_subnet
 from supernet.checkpoints.header import CheckpointError
 from supernet.images.labelled_images import LabelledImages
+from supernet.network import number_formats
 from supernet.network.extraction import extract
 from supernet.network.supernet import Supernet
-from supernet.training.plain_trainer import NOT_USED, FineTuning, make_recipe, top1
+from supernet.training.plain_trainer import NOT_USED, FineTuning, make_recipe, network_top1
 from supernet.training.recipe import Recipe
 
 CPU = torch.device("cpu")
@@ -47,20 +49,20 @@ def test_it_learns_what_can_be_learned(
     # Flips swap left and right, so the class is made the row of the bright quadrant.
     images = LabelledImages(four_classes.pixels, four_classes.labels // 2)
     training = tuning(small_space, images, make_recipe(epochs=8, rate=5e-3, batch=32, precision=precision))
-    prepared = oracle.prepare(images, precision="fp32", device=CPU)
-    assert top1(training.network, prepared.batches) < 90
+    prepared = one_subnet.prepare(images, precision="fp32", device=CPU)
+    assert network_top1(training.network, prepared.batches) < 90
     while not training.is_finished:
         training.train_epoch()
-    assert top1(training.network, prepared.batches) > 90
+    assert network_top1(training.network, prepared.batches) > 90
 
 
 def test_top1_counts_right_classes(small_space: Space, four_classes: LabelledImages) -> None:
     network = tuning(small_space, four_classes).network
-    prepared = oracle.prepare(four_classes, precision="fp32", device=CPU)
+    prepared = one_subnet.prepare(four_classes, precision="fp32", device=CPU)
     with torch.no_grad():
         logits = torch.cat([network.eval()(batch) for batch, _ in prepared.batches])
     right = (logits.argmax(1) == four_classes.labels).sum().item()
-    assert top1(network, prepared.batches) == 100 * right / 256
+    assert network_top1(network, prepared.batches) == 100 * right / 256
 
 
 def test_resumed_training_gives_the_same_bits(
@@ -118,7 +120,23 @@ def test_scores_that_are_not_finite_are_no_accuracy(small_space: Space, four_cla
     with torch.no_grad():
         network.classifier.bias[0] = math.nan
     with pytest.raises(H4HError, match="class scores that are not finite"):
-        top1(network, oracle.stream(four_classes, precision="fp32", device=CPU))
+        network_top1(network, one_subnet.stream(four_classes, precision="fp32", device=CPU))
+
+
+def test_auto_goes_on_in_the_precision_that_it_began_with(
+    small_space: Space, four_classes: LabelledImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, recipe = tmp_path / "state.safetensors", make_recipe(epochs=2, rate=5e-3, batch=32)
+    monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", True)
+    tuning(small_space, four_classes, recipe).save(path)
+    monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", False)
+    second = tuning(small_space, four_classes, recipe)
+    assert second.recipe.precision == "fp32"
+    second.load(path)
+    assert second.recipe.precision == "bf16"
+    chosen = tuning(small_space, four_classes, replace(recipe, precision="fp32"))
+    with pytest.raises(CheckpointError, match="precision 'bf16' -> 'fp32'"):
+        chosen.load(path)
 
 
 def test_fewer_images_than_a_batch(small_space: Space, four_classes: LabelledImages) -> None:

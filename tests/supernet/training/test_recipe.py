@@ -26,10 +26,20 @@ def test_two_phase_is_the_default_with_its_numbers() -> None:
 
 
 def test_all_built_in_recipes_show_as_many_images() -> None:
-    assert known_recipes() == ("cnn", "joint", "progressive", "two_phase")
-    assert {load_recipe(name).epochs for name in known_recipes()} == {55}
+    assert known_recipes() == ("cnn", "joint", "long", "progressive", "two_phase")
+    assert {load_recipe(name).epochs for name in known_recipes() if name != "long"} == {55}
     assert not any(phase.vit for phase in load_recipe("cnn").phases)
     assert [phase.vit for phase in load_recipe("joint").phases] == [True]
+
+
+def test_long_trains_families_equally_and_the_largest_seldom() -> None:
+    recipe = load_recipe("long")
+    (phase,) = recipe.phases
+    assert (phase.sampling, phase.largest_every, phase.random_subnets) == ("family", 4, 3)
+    assert phase.epochs >= 150
+    assert recipe.ema > 0
+    assert {phase.sampling for phase in load_recipe("two_phase").phases} == {"uniform"}
+    assert {phase.largest_every for phase in load_recipe("two_phase").phases} == {1}
 
 
 def test_progressive_frees_more_and_more() -> None:
@@ -59,6 +69,11 @@ GOOD = "phases: [{name: a, epochs: 1, rate: 0.1, random_subnets: 1}]\n"
         (GOOD.replace("subnets: 1", "subnets: -1"), "random_subnets must be at least 0, but got -1"),
         (GOOD.replace("}", ", cnn: thaw}"), "unknown treatment of the CNN in phase 'a' 'thaw'"),
         (GOOD.replace("}", ", vit: false, cnn: freeze}"), "leaves nothing to train"),
+        (GOOD.replace("}", ", sampling: families}"), "unknown sampling in phase 'a' 'families'"),
+        (GOOD.replace("}", ", sampling: family, elastic: [kernel]}"), "lacks downsampling, conv_depth"),
+        (GOOD.replace("}", ", sampling: pareto, elastic: [kernel]}"), "the phase has elastic choices"),
+        (GOOD.replace("}", ", sampling: pareto, vit: false}"), "the phase has vit: false"),
+        (GOOD.replace("}", ", largest_every: 0}"), "largest_every must be at least 1, but got 0"),
         (GOOD.replace("}", ", elastic: [kernels]}"), "did you mean 'kernel'?"),
         (GOOD.replace("}]", "}, {name: a, epochs: 1, rate: 1, random_subnets: 0}]"), "different names"),
         (GOOD + "schedule: step\n", "unknown schedule 'step': must be one of cosine, constant"),
@@ -99,6 +114,9 @@ def test_phases_are_overridden_one_by_one_or_all_at_once() -> None:
     assert [phase.rate for phase in recipe.phases] == [1e-3, 5e-4]
     assert [phase.cnn for phase in recipe.phases] == ["train", "freeze"]
     assert [phase.random_subnets for phase in recipe.phases] == [1, 2]
+    other = recipe.with_phases(sampling=["macs", "family"], largest_every=[5])
+    assert [phase.sampling for phase in other.phases] == ["macs", "family"]
+    assert [phase.largest_every for phase in other.phases] == [5, 5]
     with pytest.raises(DocumentError, match=r"one for each phase \(cnn, hybrid\), but got 3"):
         recipe.with_phases(epochs=[1, 2, 3])
     with pytest.raises(DocumentError, match="epochs must be at least 1, but got 0"):

@@ -18,13 +18,16 @@ from torch import Tensor
 from search_space.errors import H4HError
 from search_space.files.yaml_document import parse_document
 from search_space.space import Space
-from supernet.accuracy import one_subnet as oracle
+from supernet.accuracy import one_subnet
 from supernet.checkpoints.header import CheckpointError
 from supernet.images.labelled_images import LabelledImages
+from supernet.network import number_formats
 from supernet.network.supernet_file import load_checkpoint, save_checkpoint
+from supernet.training.epoch_result import EpochResult
 from supernet.training.optimizer import is_vit
 from supernet.training.recipe import Recipe, load_recipe
-from supernet.training.trainer import EpochResult, Trainer
+from supernet.training.soft_labels import SoftLabelHeader, SoftLabels, augmentation, pixel_digest
+from supernet.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 RECIPE = replace(load_recipe("two_phase"), batch=32, precision="fp32").with_phases(epochs=[1], rate=[5e-3])
@@ -54,11 +57,11 @@ def test_it_learns_what_can_be_learned(small_space: Space, four_classes: Labelle
     # so the class is made the row of the quadrant.
     images = LabelledImages(four_classes.pixels, four_classes.labels // 2)
     training = trained(small_space, images, RECIPE.with_phases(epochs=[6]))
-    prepared = oracle.prepare(images, precision="fp32", device=CPU)
+    prepared = one_subnet.prepare(images, precision="fp32", device=CPU)
     for genotype in (small_space.largest(), small_space.smallest()):
         subnet = small_space.decode(genotype)
-        statistics = oracle.calibrate(training.supernet, subnet, prepared)
-        assert oracle.top1(training.supernet, subnet, prepared, statistics) > 90
+        statistics = one_subnet.record_statistics(training.supernet, subnet, prepared)
+        assert one_subnet.top1(training.supernet, subnet, prepared, statistics) > 90
 
 
 def test_phase_one_leaves_transformer_weights_alone(small_space: Space, four_classes: LabelledImages) -> None:
@@ -128,9 +131,24 @@ EVERYTHING = replace(
 )
 
 
-@pytest.mark.parametrize("recipe", [RECIPE, EVERYTHING], ids=["default", "everything"])
+SELDOM = replace(RECIPE, ema=0.9).with_phases(sampling=["macs", "pareto"], largest_every=[3])
+FAMILIES = RECIPE.with_phases(sampling=["family"], largest_every=[2])
+
+
+def soft_labels(images: LabelledImages, *, views: int = 2, shift: int = 0) -> SoftLabels:
+    """Labels that are sure of each image's class, or of one that is `shift` away."""
+    header = SoftLabelHeader("f" * 64, {}, pixel_digest(images), augmentation(RECIPE), 3, views, 4)
+    sure = torch.eye(4)[(images.labels + shift) % 4] * 0.94 + 0.015
+    return SoftLabels(header, sure.half().expand(views, -1, -1), None, f"{shift}" * 64)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "is_taught"),
+    [(RECIPE, False), (EVERYTHING, False), (SELDOM, False), (FAMILIES, True), (EVERYTHING, True)],
+    ids=["default", "everything", "seldom", "families with soft labels", "everything with soft labels"],
+)
 def test_resumed_training_gives_the_same_bits(
-    recipe: Recipe, small_space: Space, four_classes: LabelledImages, tmp_path: Path
+    recipe: Recipe, is_taught: bool, small_space: Space, four_classes: LabelledImages, tmp_path: Path
 ) -> None:
     """Each new process of this chain does three steps and is gone in the midst of its epoch."""
 
@@ -138,11 +156,13 @@ def test_resumed_training_gives_the_same_bits(
         pass
 
     path = tmp_path / "state.safetensors"
-    undisturbed = trainer(small_space, four_classes[:160], recipe)  # 5 steps an epoch
+    images = four_classes[:160]  # 5 steps an epoch
+    taught: dict[str, Any] = {"soft_labels": soft_labels(images)} if is_taught else {}
+    undisturbed = trainer(small_space, images, recipe, **taught)
     results = [undisturbed.train_epoch() for _ in range(recipe.epochs)]
     chain = []
     for _ in range(20):
-        resumed = trainer(small_space, four_classes[:160], recipe)
+        resumed = trainer(small_space, images, recipe, **taught)
         if path.exists():
             resumed.load(path)
         if resumed.is_finished:
@@ -181,6 +201,29 @@ def test_another_training_is_refused_by_name(
     others = LabelledImages(four_classes.pixels.flip(0), four_classes.labels.flip(0))
     with pytest.raises(CheckpointError, match=r"\(classes of the images '\w+' -> '\w+'\)"):
         trainer(small_space, others).load(path)
+
+
+@pytest.mark.parametrize(("began", "elsewhere"), [(True, False), (False, True)])
+def test_auto_goes_on_in_the_precision_that_it_began_with(
+    small_space: Space,
+    four_classes: LabelledImages,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    began: bool,
+    elsewhere: bool,
+) -> None:
+    path, recipe = tmp_path / "state.safetensors", replace(RECIPE, precision="auto")
+    monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", began)
+    first = trainer(small_space, four_classes, recipe)
+    first.save(path)
+    monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", elsewhere)
+    second = trainer(small_space, four_classes, recipe)
+    assert second.recipe.precision != first.recipe.precision
+    second.load(path)
+    assert second.recipe.precision == first.recipe.precision == ("bf16" if began else "fp32")
+    chosen = trainer(small_space, four_classes, replace(RECIPE, precision="fp32" if began else "bf16"))
+    with pytest.raises(CheckpointError, match=r"\(precision '\w+' -> '\w+'\)"):
+        chosen.load(path)
 
 
 def test_accumulation_changes_batch_norm_alone(small_space: Space, four_classes: LabelledImages) -> None:
@@ -223,34 +266,6 @@ def test_it_starts_from_a_checkpoint(
     again.save(state)
     with pytest.raises(CheckpointError, match=r"start '[0-9a-f]+' -> None"):
         trainer(small_space, four_classes, replace(RECIPE, seed=5)).load(state)
-
-
-def test_a_teacher_replaces_the_labels(
-    small_space: Space, four_classes: LabelledImages, tmp_path: Path
-) -> None:
-    path = tmp_path / "teacher.safetensors"
-    images = LabelledImages(four_classes.pixels, four_classes.labels // 2)
-    save_checkpoint(path, trained(small_space, images, RECIPE.with_phases(epochs=[6])).result)
-    wrong = LabelledImages(images.pixels, 1 - images.labels)
-    pupil = trained(small_space, wrong, RECIPE.with_phases(epochs=[4]), teacher=path)
-    prepared = oracle.prepare(images, precision="fp32", device=CPU)
-    subnet = small_space.decode(small_space.largest())
-    statistics = oracle.calibrate(pupil.supernet, subnet, prepared)
-    assert oracle.top1(pupil.supernet, subnet, prepared, statistics) > 80
-
-
-def test_a_teacher_of_other_classes_is_refused(
-    small_space: Space, four_classes: LabelledImages, tmp_path: Path
-) -> None:
-    path = tmp_path / "teacher.safetensors"
-    data = small_space.to_dict()
-    data["head"]["classes"] = 7
-    other = parse_document(Space, data, source="other")
-    save_checkpoint(path, trainer(other, four_classes).supernet)
-    with pytest.raises(CheckpointError, match="tells 7 classes apart, but space 'small' has 4"):
-        trainer(small_space, four_classes, teacher=path)
-    with pytest.raises(CheckpointError, match="space 'small' with 7 classes, not of 'small' with 4"):
-        trainer(small_space, four_classes, start=path)
 
 
 def test_a_loss_that_is_not_finite_stops_training_and_names_the_step(

@@ -1,4 +1,4 @@
-"""Arm's compiler in process, and the table of what it said."""
+"""Arm's compiler in process, and the table of its cycles."""
 
 from __future__ import annotations
 

@@ -1,0 +1,152 @@
+"""Run of a supernet training in a folder: progress, log, checkpoint and state, after every epoch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from supernet.network.supernet_file import save_checkpoint
+from supernet.training.epoch_result import DivergedError, EpochResult
+from supernet.training.run_folder import CHECKPOINT, LOG, STATE, append_epoch
+from supernet.training.trainer import Trainer
+
+
+class SupernetRun:
+    """A supernet training that writes into a folder.
+
+    Args:
+        trainer: The training.
+        folder: Folder of state, checkpoint and log.
+        data: Description of the training images for the checkpoint's header.
+        save_every: Minutes between two states within an epoch.
+        conflict_every: Epochs between two measurements of gradient conflict; 0 for none.
+        console: Output of the progress.
+    """
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        folder: Path,
+        *,
+        data: Mapping[str, str],
+        save_every: float,
+        conflict_every: int,
+        console: Console,
+    ) -> None:
+        self._trainer = trainer
+        self._folder = folder
+        self._state = folder / STATE
+        self._data = data
+        self._save_every = save_every
+        self._conflict_every = conflict_every
+        self._console = console
+
+    def resume(self) -> None:
+        """Loads the state in the folder, if there is one.
+
+        Raises:
+            CheckpointError: The state is damaged or belongs to another training.
+        """
+        if not self._state.exists():
+            return
+        trainer = self._trainer
+        trainer.load(self._state)
+        where = f"epoch {trainer.epochs_done} of {trainer.recipe.epochs}"
+        if trainer.steps_done:
+            where += f" and {trainer.steps_done} of {trainer.steps_per_epoch} steps"
+        self._console.print(f"resuming after {where} ({self._state})")
+
+    def train(self) -> None:
+        """Trains all remaining epochs: a progress bar for the current epoch, a line for each finished one.
+
+        Raises:
+            DivergedError: The loss is not finite; the message names the remedy.
+            KeyboardInterrupt: The user has stopped the training; the last state is kept.
+        """
+        try:
+            self._train()
+        except KeyboardInterrupt:
+            self._console.print(f"stopped; rerun the command to resume from {self._state}")
+            raise
+
+    def _train(self) -> None:
+        trainer = self._trainer
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[status]}"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            while not trainer.is_finished:
+                name = f"epoch {trainer.epochs_done + 1}/{trainer.recipe.epochs} ({trainer.phase.name})"
+                task = progress.add_task(name, total=trainer.steps_per_epoch, status="")
+                record = self._train_epoch(partial(_show, progress, task))
+                if trainer.world.rank == 0:
+                    if self._conflict_every and record["epoch"] % self._conflict_every == 0:
+                        record["conflict"] = trainer.measure_conflict().to_dict()
+                    # The state last: a kill before it repeats the epoch and writes the same files again.
+                    append_epoch(self._folder / LOG, record)
+                    save_checkpoint(self._folder / CHECKPOINT, trainer.result, self._data)
+                    trainer.save(self._state)
+                progress.remove_task(task)
+                kinds = record["train_accuracy"].items()
+                accuracy = ", ".join(f"{kind} {value:.1f} %" for kind, value in kinds)
+                loss = next(iter(record["loss"].values()))
+                line = f"{name}: loss {loss:.3f}, train top-1 {accuracy}, {record['seconds']:.0f} s"
+                self._console.print(line, soft_wrap=True)
+
+    def _train_epoch(self, show: Callable[[int, str], None]) -> dict[str, Any]:
+        """Trains to the end of the epoch and returns its line of the log.
+
+        Args:
+            show: Called with the number of finished steps and a status.
+        """
+        trainer = self._trainer
+        number, phase, first_step = trainer.epochs_done + 1, trainer.phase.name, trainer.steps_done
+        start = saved = time.perf_counter()
+
+        def on_check(result: EpochResult) -> None:
+            nonlocal saved
+            if trainer.world.rank != 0:
+                return
+            now = time.perf_counter()
+            rate = (result.steps - first_step) * trainer.recipe.batch / (now - start)
+            score = next(iter(result.scores.values()))
+            status = f"loss {score.loss:.3f}  train top-1 {score.accuracy:.1f} %  {rate:.0f} images/s"
+            show(result.steps, status)
+            if now - saved >= 60 * self._save_every:
+                trainer.save(self._state)
+                saved = time.perf_counter()
+
+        try:
+            result = trainer.train_epoch(on_check)
+        except DivergedError as error:
+            raise DivergedError(f"{error}{self._remedy()}") from error
+        scores = {kind: asdict(score) for kind, score in result.scores.items()}
+        return {
+            "epoch": number,
+            "phase": phase,
+            "loss": {kind: score["loss"] for kind, score in scores.items()},
+            "train_accuracy": {kind: score["accuracy"] for kind, score in scores.items()},
+            "rate": result.rates,
+            "seconds": time.perf_counter() - start,
+        }
+
+    def _remedy(self) -> str:
+        checkpoint = self._folder / CHECKPOINT
+        if not checkpoint.exists():
+            return "; no epoch is finished, so start again with another --out"
+        return f" and continue from the last good checkpoint: --from {checkpoint} with another --out"
+
+
+def _show(progress: Progress, task: TaskID, steps: int, status: str) -> None:
+    progress.update(task, completed=steps, status=status)
