@@ -10,7 +10,7 @@ from studies.samplers.registry import known_samplers
 from tests.cpu_path import AVX2, needs_two_paths, output_of
 
 SAMPLERS = [name for name in known_samplers() if name != "optuna-gp"]
-"""`optuna-gp` is not compared: it takes minutes, and rests on LAPACK and optimisers, see `docs/reference/samplers.md`."""
+"""`optuna-gp` is not compared: it takes minutes, and rests on LAPACK (see `docs/reference/samplers.md`)."""
 Decisions = dict[str, list[list[str]]]
 
 
