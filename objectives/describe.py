@@ -1,4 +1,4 @@
-"""Prints a SoC: every number with its unit, range and source, and the floor plan.
+"""Command that prints a SoC: every number with unit, range and source, and the floor plan.
 
 python -m objectives.describe --hardware u55-256-cim8 [--macros N] [--units M] [--json]
 """
@@ -19,7 +19,7 @@ from search_space.command.command_line import Parser, run_command
 
 
 def describe(soc: SoC) -> dict[str, Any]:
-    """Everything the command prints, as plain data."""
+    """Everything that the command prints, as plain data."""
     return {
         "hardware": soc.name,
         "description": soc.description,
@@ -37,12 +37,12 @@ def describe(soc: SoC) -> dict[str, Any]:
 
 
 def numbers_text(soc: SoC, width: int) -> str:
-    """Every number with unit and range, its source below it, in lines of `width` characters."""
+    """Every number with unit and range, followed by its source in lines of `width` characters."""
     lines = [f"{soc.name}: {soc.description}", ""]
     names = max((len(name) for name, _ in soc.quantities()), default=0)
     for name, number in soc.quantities():
-        span = f"{number.low:g} to {number.high:g}"
-        lines.append(f"{name:<{names}}  {number.value:>7g} {number.unit:<18} {span}")
+        ends = f"{number.low:g} to {number.high:g}"
+        lines.append(f"{name:<{names}}  {number.value:>7g} {number.unit:<18} {ends}")
         lines += textwrap.wrap(
             number.source, width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False
         )
@@ -50,24 +50,26 @@ def numbers_text(soc: SoC, width: int) -> str:
 
 
 def floor_plan_text(soc: SoC) -> str:
-    """The drawing and its key; one line where there is nothing but the NPU."""
+    """Drawing of the floor plan with a heading; one line for a chip without macros."""
     if soc.noc is None:
-        return "floor plan: NPU and SRAM, no macros and no network"
+        return "floor plan: NPU and SRAM, without macros and network"
     return (
-        f"floor plan ({soc.noc.topology}; macros in the order in which they are used):\n\n"
+        f"floor plan ({soc.noc.topology}; macros numbered in order of use):\n\n"
         f"{drawing(soc.noc, soc.macros)}\n"
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints the SoC that the command line asks for.
+    """Runs the command.
 
     Raises:
-        H4HError: Unknown hardware, or a variant that cannot be.
+        H4HError: Unknown hardware, or an impossible variant.
     """
-    parser = Parser(prog="python -m objectives.describe", description="Print a SoC.")
+    parser = Parser(
+        prog="python -m objectives.describe", description="Print all numbers of a SoC and its floor plan."
+    )
     add_hardware_options(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     options = parser.parse_args(arguments)
     soc = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
     if options.json:

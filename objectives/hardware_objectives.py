@@ -1,7 +1,12 @@
-"""Latency and energy of subnets on a SoC."""
+"""Latency, energy, power and area: objectives that depend on the chip.
+
+Latency and energy are those of the mapping that the cost model chooses. A quantity that follows from these
+two alone derives from `TotalsObjective`, which also makes it known to the tables that cost whole populations.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,155 +15,236 @@ import numpy as np
 
 from objectives.hardware.chip import Chip
 from objectives.hardware.cost_model import CostModel
-from objectives.hardware.soc import SoC
-from objectives.objective import Design, Direction, FloatArray, Objective
+from objectives.objective import (
+    Declaration,
+    Dependency,
+    Design,
+    Direction,
+    Objective,
+    ObjectiveError,
+    declaration,
+)
 from objectives.workload import ops_of, read_again, workload
+from search_space.arrays import Floats
 from search_space.subnet import Subnet
 
 
-def network_totals(costs: CostModel, subnets: Sequence[Subnet]) -> tuple[FloatArray, FloatArray]:
+def network_totals(costs: CostModel, subnets: Sequence[Subnet]) -> tuple[Floats, Floats]:
     """Latency in ms and energy in mJ of subnets, each (n,)."""
     workloads = [workload(subnet) for subnet in subnets]
     return costs.totals([ops_of(steps) for steps in workloads], [read_again(steps) for steps in workloads])
 
 
 @dataclass(frozen=True)
-class Latency:
-    """Time of one inference in ms, batch 1, in the mapping that `costs` chooses.
+class TotalsObjective(ABC):
+    """A quantity that follows from latency and energy of one inference; smaller is better.
 
     Attributes:
-        costs: Model of the SoC; shared with `Energy`, so that an op is costed once.
+        costs: Model of the SoC; shared by all objectives of a study, so that an op is costed once.
     """
 
     costs: CostModel
+    direction: ClassVar[Direction] = "min"
+    depends_on: ClassVar[tuple[Dependency, ...]] = ("network", "chip")
+    follows_size: ClassVar[bool] = True
+    is_expensive: ClassVar[bool] = False
+
+    @staticmethod
+    @abstractmethod
+    def of_totals(latency_ms: Floats, energy_mj: Floats) -> Floats:
+        """Values (n,) from latencies in ms (n,) and energies in mJ (n,)."""
+
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
+        """Values (n,)."""
+        return self.of_totals(*network_totals(self.costs, subnets))
+
+    def fingerprint(self) -> dict[str, str]:
+        """SoC and version of the cost model."""
+        return self.costs.fingerprint()
+
+
+class Latency(TotalsObjective):
+    """Time of one inference in ms, batch 1.
+
+    Example:
+        >>> from objectives import CostModel, Latency, load_soc
+        >>> from search_space import load_space
+        >>> space = load_space("cifar32")
+        >>> small, large = space.decode(space.smallest()), space.decode(space.largest())
+        >>> latencies = Latency(CostModel(load_soc("u55-256-cim8")))([small, large])
+        >>> latencies.shape, bool(latencies[0] < latencies[1])
+        ((2,), True)
+    """
+
     name: ClassVar[str] = "lat"
     unit: ClassVar[str] = "ms"
-    direction: ClassVar[Direction] = "min"
-    is_expensive: ClassVar[bool] = False
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
-        """Latencies in ms (n,)."""
-        return network_totals(self.costs, subnets)[0]
-
-    def fingerprint(self) -> dict[str, str]:
-        """SoC and version of the cost model."""
-        return self.costs.fingerprint()
+    @staticmethod
+    def of_totals(latency_ms: Floats, energy_mj: Floats) -> Floats:  # noqa: ARG004
+        """The latencies."""
+        return latency_ms
 
 
-@dataclass(frozen=True)
-class Energy:
-    """Energy of one inference in mJ, static power included, in the mapping that `Latency` takes.
+class Energy(TotalsObjective):
+    """Energy of one inference in mJ, static power included.
 
-    Attributes:
-        costs: Model of the SoC.
+    Example:
+        >>> from objectives import CostModel, Energy, load_soc
+        >>> from search_space import load_space
+        >>> space = load_space("cifar32")
+        >>> small, large = space.decode(space.smallest()), space.decode(space.largest())
+        >>> energies = Energy(CostModel(load_soc("u55-256-cim8")))([small, large])
+        >>> energies.shape, bool(energies[0] < energies[1])
+        ((2,), True)
     """
 
-    costs: CostModel
     name: ClassVar[str] = "energy"
     unit: ClassVar[str] = "mJ"
-    direction: ClassVar[Direction] = "min"
-    is_expensive: ClassVar[bool] = False
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
-        """Energies in mJ (n,)."""
-        return network_totals(self.costs, subnets)[1]
-
-    def fingerprint(self) -> dict[str, str]:
-        """SoC and version of the cost model."""
-        return self.costs.fingerprint()
+    @staticmethod
+    def of_totals(latency_ms: Floats, energy_mj: Floats) -> Floats:  # noqa: ARG004
+        """The energies."""
+        return energy_mj
 
 
-VERSION = "1"
-"""Changes whenever equal SoC files may have another area than before."""
+class Power(TotalsObjective):
+    """Average power in mW during one inference: energy divided by latency.
+
+    It is the power of a chip that runs one inference after another without a pause.
+
+    Example:
+        >>> from objectives import CostModel, Energy, Latency, Power, load_soc
+        >>> from search_space import load_space
+        >>> space = load_space("cifar32")
+        >>> subnets, costs = [space.decode(space.largest())], CostModel(load_soc("u55-256-cim8"))
+        >>> energy_mj, latency_ms = Energy(costs)(subnets), Latency(costs)(subnets)
+        >>> bool(Power(costs)(subnets) == 1e3 * energy_mj / latency_ms)
+        True
+    """
+
+    name: ClassVar[str] = "power"
+    unit: ClassVar[str] = "mW"
+    follows_size: ClassVar[bool] = False  # A ratio: small and large networks may have the same.
+
+    @staticmethod
+    def of_totals(latency_ms: Floats, energy_mj: Floats) -> Floats:
+        """1000 mJ/ms are one W, or 1000 mW."""
+        return 1e3 * energy_mj / latency_ms
+
+
+AREA_VERSION = "1"
+"""Changes whenever equal SoC files may get another area."""
 
 
 @dataclass(frozen=True)
 class Area:
-    """Area of NPU and macros in mm2; `objectives.hardware.parts.area` says what is not counted.
+    """Area of NPU and macros in mm2; `objectives.hardware.parts.memory_and_area` says what is not counted.
 
     Attributes:
-        soc: The chip.
+        costs: Model of the SoC.
 
     Raises:
-        DocumentError: The chip's file lacks a number for it.
+        DocumentError: The chip's file lacks a number that the area needs.
     """
 
-    soc: SoC
+    costs: CostModel
     name: ClassVar[str] = "area"
     unit: ClassVar[str] = "mm2"
     direction: ClassVar[Direction] = "min"
+    depends_on: ClassVar[tuple[Dependency, ...]] = ("chip",)
+    follows_size: ClassVar[bool] = True
     is_expensive: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _ = self.soc.area_mm2
+        _ = self.costs.soc.area_mm2
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         """The chip's area in mm2 for each subnet (n,)."""
-        return np.full(len(subnets), self.soc.area_mm2)
+        return np.full(len(subnets), self.costs.soc.area_mm2)
 
     def fingerprint(self) -> dict[str, str]:
         """Numbers of macros and units, areas of the parts, and version of the sum."""
+        soc = self.costs.soc
         return {
-            "hardware": self.soc.name,
-            "area_parts": f"{self.soc.macros} macros of {self.soc.units} units",
-            "area_digest": self.soc.area.digest,
-            "area_version": VERSION,
+            "hardware": soc.name,
+            "area_parts": f"{soc.macros} macros of {soc.units} units",
+            "area_digest": soc.area.digest,
+            "area_version": AREA_VERSION,
         }
 
 
 class PerChip:
-    """An objective that the chip decides as well as the network, made for each chip when first asked for.
+    """An objective that depends on the chip, made for each chip when it is first needed.
 
     Args:
-        create: Makes the objective of one chip; name, unit and direction are the same for all.
-        greatest: The chip whose objective stands for all where no chip is named, and in the fingerprint: its
-            tiles are all that others stand on.
+        create: Makes the objective of one chip. All of them declare the same.
+        greatest: The chip that represents all others in the fingerprint and where no chip is named. Its tiles
+            include those of the others.
+
+    Raises:
+        ObjectiveError: The objective does not declare that it depends on the chip.
     """
 
     def __init__(self, create: Callable[[Chip], Objective], greatest: Chip) -> None:
         self._create = create
-        self._made: dict[Chip, Objective] = {}
-        self._greatest = self._of(greatest)
+        self._objective_by_chip: dict[Chip, Objective] = {}
+        self._greatest = self._on(greatest)
+        self._declaration: Declaration = declaration(self._greatest)
+        if "chip" not in self._declaration.depends_on:
+            raise ObjectiveError(
+                f"objective {self.name!r} is made from the chip's cost model but declares that it depends on "
+                f"{', '.join(self._declaration.depends_on)} only: add 'chip' to its depends_on"
+            )
 
-    def _of(self, chip: Chip) -> Objective:
-        if chip not in self._made:
-            self._made[chip] = self._create(chip)
-        return self._made[chip]
+    def _on(self, chip: Chip) -> Objective:
+        if chip not in self._objective_by_chip:
+            self._objective_by_chip[chip] = self._create(chip)
+        return self._objective_by_chip[chip]
 
     @property
     def name(self) -> str:
-        """As on the command line."""
-        return self._greatest.name
+        """Name on the command line."""
+        return self._declaration.name
 
     @property
     def unit(self) -> str:
-        """Of the values."""
-        return self._greatest.unit
+        """Unit of the values."""
+        return self._declaration.unit
 
     @property
     def direction(self) -> Direction:
         """Whether more or less is better."""
-        return self._greatest.direction
+        return self._declaration.direction
+
+    @property
+    def depends_on(self) -> tuple[Dependency, ...]:
+        """What decides a value; the chip is among it."""
+        return self._declaration.depends_on
+
+    @property
+    def follows_size(self) -> bool:
+        """Whether all values lie about between those of the smallest and the largest network."""
+        return self._declaration.follows_size
 
     @property
     def is_expensive(self) -> bool:
         """Whether one value takes noticeable time."""
-        return self._greatest.is_expensive
+        return self._declaration.is_expensive
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         """Values (n,) on the greatest chip."""
         return self._greatest(subnets)
 
-    def on_chips(self, designs: Sequence[Design]) -> FloatArray:
-        """Values (n,) of networks, each on its own chip; a chip is asked once, about all of its networks."""
-        rows: dict[Chip, list[int]] = {}
+    def on_chips(self, designs: Sequence[Design]) -> Floats:
+        """Values (n,) of networks, each on its own chip. All networks of a chip are measured together."""
+        rows_by_chip: dict[Chip, list[int]] = {}
         for row, design in enumerate(designs):
-            rows.setdefault(design.chip, []).append(row)
+            rows_by_chip.setdefault(design.chip, []).append(row)
         values = np.empty(len(designs))
-        for chip, places in rows.items():
-            values[places] = self._of(chip)([designs[place].subnet for place in places])
+        for chip, rows in rows_by_chip.items():
+            values[rows] = self._on(chip)([designs[row].subnet for row in rows])
         return values
 
     def fingerprint(self) -> dict[str, str]:
-        """That of the greatest chip; others follow from it and from the choices of the study."""
+        """The fingerprint on the greatest chip; the others follow from it and the choices of the study."""
         return self._greatest.fingerprint()

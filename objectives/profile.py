@@ -1,4 +1,4 @@
-"""Where the time and energy of one subnet go, op by op.
+"""Command that prints latency and energy of one subnet per op.
 
     python -m objectives.profile --space cifar32 --subnet max --hardware u55-256-cim8 [--plot FILE.png]
 
@@ -26,30 +26,38 @@ from search_space.space import load_space
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints the profile that the command line asks for.
+    """Runs the command.
 
     Raises:
         H4HError: Unknown space, subnet or hardware.
     """
-    parser = Parser(prog="python -m objectives.profile", description="Latency and energy op by op.")
-    parser.add_argument("--space", default="cifar32", help="name or YAML file of the search space")
+    parser = Parser(
+        prog="python -m objectives.profile", description="Print latency and energy of a subnet per op."
+    )
     parser.add_argument(
-        "--subnet", default="max", help="max, min, or a genotype: gene indices joined by commas"
+        "--space", default="cifar32", help="name or YAML file of the search space (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--subnet",
+        default="max",
+        help="max, min, or a genotype: gene indices joined by commas (default: %(default)s)",
     )
     add_hardware_options(parser)
     parser.add_argument(
         "--npu-model",
         default="analytic",
-        help=f"what gives NPU cycles: {' or '.join(NPU_MODELS)} (default: %(default)s)",
+        help=f"model of the NPU's cycles: {' or '.join(NPU_MODELS)} (default: %(default)s)",
     )
     parser.add_argument(
         "--mapping",
         choices=MAPPINGS,
         default="latency",
-        help="what the mapping minimises, or the only device (default: %(default)s)",
+        help="cost that the mapping minimises, or force one device (npu, cim) (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw a Gantt chart, .png, .svg or .pdf")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="file for a Gantt chart: .png, .svg or .pdf"
+    )
     options = parser.parse_args(arguments)
     if options.plot is not None:
         check_figure_path(options.plot)
@@ -77,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def profile_record(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> dict[str, Any]:
-    """Plain data of everything the table shows, and the energy by part."""
+    """Plain data of everything in the table, and the energy by part."""
     return {
         "hardware": soc.name,
         "latency_ms": cost.latency_ms,
@@ -105,7 +113,7 @@ def profile_record(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> dict[s
 
 
 def profile_table(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Table:
-    """One row per op: cycles in thousands of NPU cycles, energy in nJ."""
+    """Table with one row per op: thousands of NPU cycles, energy in nJ."""
     table = Table(title=f"{soc.name}: {soc.description}", title_justify="left")
     for column in ("op", "kind", "shape", "schema", "split", "output", "bound"):
         table.add_column(column, no_wrap=True)
@@ -131,7 +139,7 @@ def profile_table(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Table:
 
 
 def totals_text(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> str:
-    """The totals in one or two lines."""
+    """Totals of the network in one or two lines."""
     text = (
         f"latency {cost.latency_ms:.3f} ms at {soc.clock_mhz:g} MHz, energy {cost.energy_mj * 1e3:.3f} uJ, "
         f"{sum(step.op.macs for step in steps) / 1e6:.2f} MMAC, peak SRAM {peak_bytes(steps) / 1024:.1f} KiB"

@@ -1,31 +1,51 @@
-"""All objectives by name. A new one is a file of its own and one line in `_FACTORIES`."""
+"""All built-in objectives by name. A new one is a file of its own and one line in `_BUILT_IN`.
+
+A user's own objective needs no line here, see `own_objective`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
-from objectives import size
 from objectives.hardware import CostModel, SoC
 from objectives.hardware.chip import Chip
-from objectives.hardware_objectives import Area, Energy, Latency, PerChip
-from objectives.objective import Objective
+from objectives.hardware_objectives import Area, Energy, Latency, PerChip, Power, TotalsObjective
+from objectives.objective import ACCURACY, Declaration, Objective, declaration
+from objectives.size_objectives import MACS, PARAMS, SRAM
+from search_space.arrays import Floats
 from search_space.errors import H4HError, UnknownNameError
+
+Source = Any
+"""An objective; a class of objectives that depend on the chip, called with the `CostModel` of each chip; or
+the declaration of the accuracy."""
+
+_BUILT_IN: dict[str, Source] = {
+    "acc": ACCURACY,
+    "lat": Latency,
+    "energy": Energy,
+    "power": Power,
+    "area": Area,
+    "macs": MACS,
+    "params": PARAMS,
+    "sram": SRAM,
+}
 
 
 @dataclass(frozen=True)
 class ObjectiveContext:
-    """What objectives are made from.
+    """Everything that objectives are made from.
 
     Attributes:
-        hardware: The SoC of `lat`, `energy` and `area`; the greatest one where chips are searched.
-        accuracy: Makes the accuracy oracle, which alone needs torch, weights and images; it is called
-            only if `acc` is wanted.
-        mapping: What the mapping of a subnet minimises, see `objectives.hardware.MAPPINGS`.
-        npu_model: What gives the NPU's cycles, `analytic` or `vela`.
-        chips: Gives the SoC of a searched chip; None where there is one chip for all networks.
-        greatest: The chip that is `hardware`, where chips are searched.
+        hardware: The SoC; the greatest one if chips are searched.
+        accuracy: Makes the accuracy oracle, which alone needs torch, weights and images. It is called only if
+            `acc` is wanted.
+        mapping: Cost that the mapping of a subnet minimises, see `objectives.hardware.MAPPINGS`.
+        npu_model: Source of the NPU's cycles, `analytic` or `vela`.
+        chips: Gives the SoC of a searched chip; None if all networks run on `hardware`.
+        greatest: The chip that is `hardware`, if chips are searched.
     """
 
     hardware: SoC
@@ -37,61 +57,106 @@ class ObjectiveContext:
 
     @cached_property
     def costs(self) -> CostModel:
-        """One cost model for all objectives of this context."""
+        """The cost model of `hardware`."""
         return CostModel(self.hardware, self.mapping, npu_model=self.npu_model)
 
     @cached_property
-    def _costs_of(self) -> dict[Chip, CostModel]:
+    def _costs_by_chip(self) -> dict[Chip, CostModel]:
         return {self.greatest: self.costs}
 
+    def costs_on(self, chip: Chip) -> CostModel:
+        """The cost model of one chip, shared by all objectives of this context."""
+        if chip not in self._costs_by_chip:
+            soc = self.hardware if self.chips is None else self.chips(chip)
+            self._costs_by_chip[chip] = CostModel(soc, self.mapping, npu_model=self.npu_model)
+        return self._costs_by_chip[chip]
+
     def on_hardware(self, create: Callable[[CostModel], Objective]) -> Objective:
-        """What `create` makes of the cost model of the SoC; where chips are searched, of each chip's."""
-        chips = self.chips
-        if chips is None:
-            return create(self.costs)
-
-        def of(chip: Chip) -> Objective:
-            if chip not in self._costs_of:
-                self._costs_of[chip] = CostModel(chips(chip), self.mapping, npu_model=self.npu_model)
-            return create(self._costs_of[chip])
-
-        return PerChip(of, self.greatest)
+        """The objective that `create` makes from a cost model, for every chip."""
+        return PerChip(lambda chip: create(self.costs_on(chip)), self.greatest)
 
 
-def _accuracy(context: ObjectiveContext) -> Objective:
-    if context.accuracy is None:
-        raise H4HError("objective 'acc' needs a trained supernet, but none was given")
-    return context.accuracy()
+@dataclass(frozen=True)
+class RegisteredObjective:
+    """An objective that can be made.
+
+    Attributes:
+        declaration: What it declares.
+        source: What makes it.
+    """
+
+    declaration: Declaration
+    source: Source
+
+    @property
+    def of_totals(self) -> Callable[[Floats, Floats], Floats] | None:
+        """Its values from latencies and energies; None if they do not follow from these."""
+        is_class = isinstance(self.source, type) and issubclass(self.source, TotalsObjective)
+        return self.source.of_totals if is_class else None
+
+    def on(self, costs: CostModel) -> Objective:
+        """The objective on one chip; its source must be a class."""
+        objective: Objective = self.source(costs)
+        return objective
+
+    def check_on(self, costs: CostModel) -> None:
+        """Checks that the objective can be measured on a chip.
+
+        Raises:
+            H4HError: The chip's file lacks a number that it needs.
+        """
+        if isinstance(self.source, type):
+            self.on(costs)
+
+    def create(self, context: ObjectiveContext) -> Objective:
+        """The objective.
+
+        Raises:
+            H4HError: It cannot be made from `context`.
+        """
+        if self.source is ACCURACY:
+            if context.accuracy is None:
+                raise H4HError("objective 'acc' needs a trained supernet, but none was given")
+            return context.accuracy()
+        if isinstance(self.source, type):
+            return context.on_hardware(self.on)
+        objective: Objective = self.source
+        return objective
 
 
-_FACTORIES: dict[str, Callable[[ObjectiveContext], Objective]] = {
-    "acc": _accuracy,
-    "lat": lambda context: context.on_hardware(Latency),
-    "energy": lambda context: context.on_hardware(Energy),
-    "area": lambda context: context.on_hardware(lambda costs: Area(costs.soc)),
-    "macs": lambda _: size.macs(),
-    "params": lambda _: size.params(),
-    "sram": lambda _: size.sram(),
-}
+def registered_objectives() -> dict[str, RegisteredObjective]:
+    """All built-in objectives by name, in the order to list them."""
+    return {name: RegisteredObjective(declaration(source), source) for name, source in _BUILT_IN.items()}
+
+
+def declarations() -> dict[str, Declaration]:
+    """What each built-in objective declares, by name."""
+    return {name: declaration(source) for name, source in _BUILT_IN.items()}
 
 
 def known_objectives() -> tuple[str, ...]:
-    """Names of all objectives."""
-    return tuple(_FACTORIES)
+    """Names of all built-in objectives.
+
+    Example:
+        >>> from objectives import known_objectives
+        >>> "lat" in known_objectives()
+        True
+    """
+    return tuple(_BUILT_IN)
 
 
 def check_objectives(names: Sequence[str]) -> None:
     """Checks names without making anything.
 
     Raises:
-        UnknownNameError: A name is none of `known_objectives()`.
-        H4HError: No name, or one name twice.
+        UnknownNameError: There is no objective of this name.
+        H4HError: No name is given, or one name twice.
     """
     if not names:
-        raise H4HError(f"no objective given: name at least one of {', '.join(_FACTORIES)}")
+        raise H4HError(f"no objective given: name at least one of {', '.join(_BUILT_IN)}")
     for position, name in enumerate(names):
-        if name not in _FACTORIES:
-            raise UnknownNameError("objective", name, _FACTORIES)
+        if name not in _BUILT_IN:
+            raise UnknownNameError("objective", name, _BUILT_IN)
         if name in names[:position]:
             raise H4HError(f"objective {name!r} is named twice")
 
@@ -100,8 +165,9 @@ def create_objectives(names: Sequence[str], context: ObjectiveContext) -> tuple[
     """The objectives called `names`, in this order.
 
     Raises:
-        UnknownNameError: A name is none of `known_objectives()`.
-        H4HError: No name, one name twice, or `acc` without an oracle.
+        UnknownNameError: There is no objective of this name.
+        H4HError: No name is given, one name twice, or `acc` without an oracle.
     """
     check_objectives(names)
-    return tuple(_FACTORIES[name](context) for name in names)
+    known = registered_objectives()
+    return tuple(known[name].create(context) for name in names)

@@ -1,4 +1,4 @@
-"""A Gantt chart of one network: when NPU, macros and network-on-chip are busy, and the energy beside it."""
+"""Timeline of one network: a Gantt chart of NPU, macros and network-on-chip, with the energy of each op."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from objectives.workload import Step
 
 
 def gantt(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Figure:
-    """The chart: time in microseconds above, energy in nJ of each op below, on the same axis."""
+    """Gantt chart over microseconds, above the energy of each op in nJ on the same axis."""
     figure = Figure(figsize=(14, 6), layout="constrained")
     time_axis, energy_axis = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
     per_cycle = 1.0 / soc.clock_mhz  # microseconds
-    drawn: dict[str, list[tuple[float, float]]] = {lane: [] for lane in LANES}
+    intervals: dict[str, list[tuple[float, float]]] = {lane: [] for lane in LANES}
     starts, lengths = [], []
     now = 0.0
     for op in cost.ops:
         for lane, start, length in bars(op, now):
-            drawn[lane].append((start * per_cycle, length * per_cycle))
+            intervals[lane].append((start * per_cycle, length * per_cycle))
         starts.append(now * per_cycle)
         lengths.append(op.cycles * per_cycle)
         now += op.cycles
     for row, lane in enumerate(LANES):
-        time_axis.broken_barh(drawn[lane], (row - 0.4, 0.8), facecolors=COLOURS[lane])
+        time_axis.broken_barh(intervals[lane], (row - 0.4, 0.8), facecolors=COLOURS[lane])
     time_axis.set_yticks(range(len(LANES)), LANES)
     time_axis.invert_yaxis()
     time_axis.set_title(f"{soc.name}: {cost.latency_ms:.3f} ms, {cost.energy_mj * 1e3:.1f} uJ")
@@ -34,11 +34,11 @@ def gantt(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Figure:
         heights = [getattr(op, f"{part}_pj") / 1e3 for op in cost.ops]
         energy_axis.bar(starts, heights, lengths, bottom=bottom, align="edge", color=colour, label=part)
         bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
-    energy_axis.set_xlabel("time in us; an op is as wide as it takes")
+    energy_axis.set_xlabel("time, us; the width of an op is its duration")
     energy_axis.set_ylabel("energy of the op, nJ")
     figure.legend(*energy_axis.get_legend_handles_labels(), loc="outside lower center", ncols=len(PARTS))
-    named = sorted(range(len(lengths)), key=lambda index: -lengths[index])[:12]
-    for index in named:
+    longest = sorted(range(len(lengths)), key=lambda index: -lengths[index])[:12]
+    for index in longest:
         energy_axis.annotate(
             steps[index].name,
             (starts[index] + lengths[index] / 2, bottom[index]),
@@ -52,23 +52,22 @@ def gantt(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Figure:
 
 
 LANES = ("NPU", "NoC", "macros")
-
+"""Rows of the chart."""
 
 PARTS = {"mac": "#4477aa", "sram": "#66ccee", "mram": "#228833", "noc": "#ccbb44", "static": "#bbbbbb"}
-"""Parts of an op's energy, each with a colour of Paul Tol's bright scheme, told apart by the colour-blind."""
-
+"""Parts of an op's energy with their colours, from Paul Tol's bright scheme for colour-blind readers."""
 
 COLOURS = {"NPU": "#4477aa", "NoC": "#ccbb44", "macros": "#228833"}
-
+"""Colour of each row."""
 
 Bar = tuple[str, float, float]
-"""Lane, start and length in cycles."""
+"""Lane, start and length; both in cycles."""
 
 
 def bars(cost: OpCost, start: float) -> list[Bar]:
-    """When the lanes are busy with one op that begins at `start`.
+    """Busy intervals of the lanes for one op that begins at `start`.
 
-    The breakdown knows the sum of all transfers of an op, so that which follows the macros' share is drawn
+    The breakdown has only the sum of all transfers of an op, so the transfer after the macros' share is drawn
     before it as well.
     """
     result: list[Bar] = []

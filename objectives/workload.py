@@ -1,4 +1,4 @@
-"""The workload of a subnet: all its ops in order, with names and with what must stay in memory meanwhile.
+"""Workload of a subnet: its ops in order, with names and the activations that stay in memory meanwhile.
 
 Batch norm, layer scale and ReLU6 fold into the convolution or linear layer before them and cost nothing.
 Batch norm of a transformer block folds into the linear layer behind it. GELU is fused into the layer before
@@ -34,11 +34,11 @@ class Step:
     """One op of a workload.
 
     Attributes:
-        name: Where it stands, e.g. ``stage2.conv1.depthwise``.
-        op: What is done.
-        held_bytes: Activations alive meanwhile that the op neither reads nor writes: the residual of
-            its block, or V while the attention map is made.
-        is_read_again: Whether the output is a residual, read once more after the next op.
+        name: Place in the network, e.g. ``stage2.conv1.depthwise``.
+        op: The op.
+        held_bytes: Bytes of activations that stay in memory although the op neither reads nor writes them:
+            the residual of its block, or V while the attention map is computed.
+        is_read_again: Whether the output is a residual, which is read again after the next op.
     """
 
     name: str
@@ -48,12 +48,12 @@ class Step:
 
     @property
     def live_bytes(self) -> int:
-        """Activations alive while the op runs: its inputs, its output, and what is held."""
+        """Bytes of activations in memory while the op runs: inputs, output and held activations."""
         return self.op.input_bytes + self.op.output_bytes + self.held_bytes
 
 
 def workload(subnet: Subnet) -> tuple[Step, ...]:
-    """All ops of `subnet`, in the order in which they run."""
+    """All ops of `subnet` in the order of execution."""
     stem, side = subnet.stem, subnet.resolution
     steps = [Step("stem", Op("conv2d", side, side, IMAGE_CHANNELS, stem.width, stem.kernel, stem.stride))]
     side = downsampled(side, stem.stride)
@@ -67,7 +67,7 @@ def workload(subnet: Subnet) -> tuple[Step, ...]:
 
 
 def ops_of(steps: Iterable[Step]) -> tuple[Op, ...]:
-    """The ops alone, for the cost model."""
+    """The ops of `steps`, for the cost model."""
     return tuple(step.op for step in steps)
 
 
@@ -107,7 +107,7 @@ def _mbconv_steps(prefix: str, block: MBConv, side: int) -> Iterator[Step]:
     hidden, out_side = block.hidden_width, downsampled(side, block.stride)
     residual = side**2 * block.in_width if block.has_residual else 0
     if block.expansion > 1:
-        # The first op reads the residual itself, so nothing is held besides.
+        # The first op reads the residual itself, so nothing else is held.
         yield Step(f"{prefix}.expand", Op("conv2d", side, side, block.in_width, hidden))
     yield Step(
         f"{prefix}.depthwise",
@@ -162,5 +162,5 @@ def _head_steps(head: Head, side: int) -> Iterator[Step]:
 
 
 def peak_bytes(steps: Sequence[Step]) -> int:
-    """Most activation bytes alive at once (int8), the least SRAM that runs the ops one by one."""
+    """Peak activation memory in bytes (int8): the smallest SRAM that runs the ops one by one."""
     return max(step.live_bytes for step in steps)

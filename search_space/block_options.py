@@ -1,4 +1,4 @@
-"""Choices of each part of a search space: stem, down-sampling, conv blocks, ViT blocks, head."""
+"""Options of each part of a search space: stem, down-sampling, conv blocks, ViT blocks, head."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ from search_space.files.yaml_document import Document
 from search_space.subnet import CONV, NORMS, VIT, block_kinds
 
 WIDTH_GRANULARITY = 8
-"""Output channels of one Ethos-U55 micro-block; other widths waste part of it."""
-
+"""Output channels of one Ethos-U55 micro-block; widths that are not a multiple waste part of it."""
 
 MBCONV = "mbconv"
-
-
 PATCH_MERGING = "patch_merging"
 
 
@@ -121,7 +118,7 @@ class OtherBlocks(SerializableType):
 
 @dataclass(frozen=True)
 class DownsamplingOptions(Document):
-    """How a stage begins: an MBConv with the stage's stride, or a patch-merging convolution."""
+    """Options of the first step of a stage: a strided MBConv or a patch-merging convolution."""
 
     kind: tuple[str, ...]
     kernel: tuple[int, ...]
@@ -135,7 +132,7 @@ class DownsamplingOptions(Document):
 
 @dataclass(frozen=True)
 class StageOptions(Document):
-    """Choices of one stage. A depth is a number of blocks behind the down-sampling step.
+    """Options of one stage. A depth is the number of blocks after the down-sampling step.
 
     `conv` and `vit` are the choices of each block; absent where the depth can only be 0. `blocks` lists
     further kinds of block.
@@ -187,7 +184,7 @@ class StageOptions(Document):
 
 @dataclass(frozen=True)
 class StemOptions(Document):
-    """Choices of the first convolution (kernel 3)."""
+    """Options of the first convolution (kernel 3)."""
 
     stride: int
     width: tuple[int, ...]
@@ -199,7 +196,7 @@ class StemOptions(Document):
 
 @dataclass(frozen=True)
 class HeadOptions(Document):
-    """Width of the last 1x1 convolution and number of classes; no choices."""
+    """Width of the last 1x1 convolution and number of classes; neither is searched."""
 
     width: int
     classes: int
@@ -225,6 +222,12 @@ def _check_names(name: str, noun: str, options: tuple[str, ...], known: tuple[st
 def check_options(
     name: str, options: tuple[int, ...], *, least: int = 1, multiple_of: int = 1, odd: bool = False
 ) -> None:
+    """Checks the options of one choice.
+
+    Raises:
+        DocumentError: They are not ascending, or one is too small, no multiple of `multiple_of`, or even
+            where it must be odd.
+    """
     if not options or list(options) != sorted(set(options)):
         raise DocumentError(f"{name} must list different values in ascending order, but got {list(options)}")
     if options[0] < least:

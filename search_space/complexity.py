@@ -1,6 +1,6 @@
-"""Multiply-accumulates and parameters of a subnet by formula.
+"""Multiply-accumulates and parameters of a subnet in closed form.
 
-`tests/supernet` checks both against torch's FLOP counter and against an extracted network.
+Tests check both against torch's FLOP counter and against an extracted network.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from search_space.subnet import Subnet, downsampled
 
 
 def macs(subnet: Subnet) -> int:
-    """Multiply-accumulates of one image: convolutions, linear layers and both attention products."""
+    """Multiply-accumulates for one image: convolutions, linear layers and both attention products."""
     side = downsampled(subnet.resolution, subnet.stem.stride)
     total = stem_macs(subnet)
     for part in subnet.sequence():
@@ -35,7 +35,7 @@ def classifier_macs(subnet: Subnet) -> int:
 
 
 def params(subnet: Subnet) -> int:
-    """Trained numbers of the deployed network.
+    """Number of trained parameters of the deployed network.
 
     Convolutions carry no bias; batch norm behind them and layer norm two numbers a channel; layer scale one a
     channel and branch. Batch norm of a transformer block has none: the weights and biases of the linear

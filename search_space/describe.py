@@ -1,4 +1,4 @@
-"""Prints a search space: its genes, its size, its extremes, and the families of random samples.
+"""Command that prints a search space: genes, number of networks, extremes, and families of random samples.
 
 python -m search_space.describe --space cifar32
 """
@@ -23,11 +23,11 @@ SAMPLES = 1_000
 
 
 def describe(space: Space, seed: int) -> dict[str, Any]:
-    """Everything the command prints, as plain data.
+    """Everything that the command prints, as plain data.
 
     Args:
-        space: The space.
-        seed: Of the random samples.
+        space: The search space.
+        seed: Seed of the random samples.
     """
     rng = np.random.default_rng(seed)
     samples = [space.decode(space.sample(rng)) for _ in range(SAMPLES)]
@@ -86,10 +86,15 @@ def _print(record: dict[str, Any], console: Console) -> None:
 
 
 def main() -> None:
+    """Runs the command."""
     parser = Parser(prog="python -m search_space.describe", description="Print a search space.")
-    parser.add_argument("--space", default="cifar32", help="a name or a YAML file (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the random samples (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--space", default="cifar32", help="name or YAML file of the search space (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the random samples (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     arguments = parser.parse_args()
     if arguments.seed < 0:
         parser.error(f"--seed must be at least 0, but got {arguments.seed}")

@@ -1,7 +1,7 @@
-"""The one base of every error this project raises for bad input.
+"""Errors for bad input: one base class for the whole project.
 
-A message names the argument, the value got, the values allowed and the remedy. Commands print it as
-one line on stderr and exit with 2 (see `command_line` in this package).
+A message names the argument, the value got, the values allowed and the remedy. Commands print it as one line
+on stderr and exit with 2 (see `command/command_line.py`).
 """
 
 from __future__ import annotations
@@ -11,16 +11,25 @@ from collections.abc import Iterable
 
 
 class H4HError(Exception):
-    """Base of all errors that a user can cause and can mend."""
+    """Base of all errors that a user can cause and correct.
+
+    Example:
+        >>> from search_space import H4HError, load_space
+        >>> try:
+        ...     load_space("cifar33")
+        ... except H4HError as error:
+        ...     print(error)
+        unknown space 'cifar33': must be one of cifar32, ...; did you mean 'cifar32'?
+    """
 
 
 class UnknownNameError(H4HError):
-    """A name that is not among the known ones.
+    """A name that is not among the known names.
 
     Args:
-        what: The noun, e.g. ``"objective"``.
-        got: The name the user gave.
-        known: The names allowed.
+        what: Noun for the message, e.g. ``"objective"``.
+        got: Name that the user gave.
+        known: Allowed names; the message suggests the closest.
     """
 
     def __init__(self, what: str, got: str, known: Iterable[str]) -> None:
@@ -33,4 +42,4 @@ class UnknownNameError(H4HError):
 
 
 class DocumentError(H4HError):
-    """A YAML document that is damaged, or holds an unknown key, a missing key or a wrong type."""
+    """A YAML document that is damaged, lacks a key, or has an unknown key or a value of the wrong type."""

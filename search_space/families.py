@@ -1,6 +1,6 @@
-"""Families: what pattern of convolution and transformer blocks a subnet shows.
+"""Families of subnets: the order of convolution and transformer blocks.
 
-The four patterns are those that the H4H paper says its space contains.
+The four families are those that the H4H paper lists for its search space.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from search_space.subnet import PatchMerging, Subnet
 
 
 class Family(StrEnum):
-    """Pattern of blocks along the depth. Stem, patch merging and head are in every network and no blocks."""
+    """Order of the blocks along the depth. Stem, patch merging and head do not count as blocks."""
 
     CNN = "cnn"
-    """No transformer block (MobileNetV2-like)."""
+    """No transformer blocks (as in MobileNetV2)."""
     VIT = "vit"
-    """Transformer blocks and no MBConv."""
+    """Transformer blocks and no MBConv blocks."""
     CNN_THEN_VIT = "cnn-then-vit"
-    """All MBConv blocks stand before all transformer blocks."""
+    """All MBConv blocks before all transformer blocks."""
     MIXED = "mixed"
-    """Some MBConv block stands behind a transformer block."""
+    """At least one MBConv block after a transformer block."""
 
 
 def family(subnet: Subnet) -> Family:
@@ -39,7 +39,7 @@ def family(subnet: Subnet) -> Family:
 
 
 def family_counts(subnets: Iterable[Subnet]) -> dict[Family, int]:
-    """How many of `subnets` belong to each family; every family is listed."""
+    """Number of `subnets` in each family, including families without any."""
     counts = Counter(map(family, subnets))
     return {member: counts[member] for member in Family}
 

@@ -1,6 +1,6 @@
-"""Genotypes: integer vectors, one gene per choice, the value an index into that choice's options.
+"""Genotypes: integer vectors with one gene per choice; a value is an index into the options of the choice.
 
-Small pure functions on genotypes and their genes; `Space` says which genes there are and which of them
+This file holds pure functions on genotypes and their genes. `Space` knows which genes exist and which of them
 a network uses.
 """
 
@@ -14,11 +14,11 @@ import numpy as np
 from search_space.errors import H4HError
 
 Genotype = tuple[int, ...]
-"""One index per gene. Genotypes compare and hash by value."""
+"""One option index per gene. Genotypes compare and hash by value."""
 
 
 class GenotypeError(H4HError):
-    """A vector that is no genotype of the space at hand."""
+    """A vector that is not a genotype of the search space."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Gene:
     """One choice.
 
     Attributes:
-        name: Where the choice stands, e.g. ``"stage2.conv1.kernel"``; stages and blocks count from 1.
-        options: What can be chosen; the gene's value is an index into it.
+        name: Path of the choice, e.g. ``"stage2.conv1.kernel"``; stages and blocks count from 1.
+        options: Options of the choice; the value of the gene is an index into them.
     """
 
     name: str
@@ -35,14 +35,15 @@ class Gene:
 
     @property
     def cardinality(self) -> int:
+        """Number of options."""
         return len(self.options)
 
 
-def check(genotype: Iterable[int], genes: Sequence[Gene]) -> Genotype:
+def checked(genotype: Iterable[int], genes: Sequence[Gene]) -> Genotype:
     """`genotype` as a tuple of Python integers.
 
     Raises:
-        GenotypeError: Wrong length, a value that is no integer, or an index out of range.
+        GenotypeError: The length is wrong, a value is not an integer, or an index is out of range.
     """
     values = tuple(genotype)
     if len(values) != len(genes):
@@ -59,17 +60,17 @@ def check(genotype: Iterable[int], genes: Sequence[Gene]) -> Genotype:
 
 
 def sample(genes: Sequence[Gene], rng: np.random.Generator) -> Genotype:
-    """Every gene uniform over its options, independent of the others; not yet canonical."""
+    """A genotype with every gene drawn uniformly from its options, independently; not canonical."""
     return tuple(int(value) for value in rng.integers(0, [gene.cardinality for gene in genes]))
 
 
 def to_text(genotype: Genotype) -> str:
-    """Indices joined by commas; `parse` reads them back."""
+    """Option indices joined by commas; the inverse of `parse`."""
     return ",".join(map(str, genotype))
 
 
 def parse(text: str) -> Genotype:
-    """Reads what `to_text` writes.
+    """The genotype written by `to_text`.
 
     Raises:
         GenotypeError: `text` is not a list of integers joined by commas.

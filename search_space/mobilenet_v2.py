@@ -1,4 +1,4 @@
-"""MobileNetV2 (Sandler et al., CVPR 2018) as a subnet: what networks for edge chips are measured against."""
+"""MobileNetV2 (Sandler et al., CVPR 2018) as a subnet: the usual baseline of networks for edge chips."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Search spaces: a YAML file of choices, and the genotypes, networks and counts that follow from it.
+"""Search spaces: a YAML file of choices, with its genes, genotypes, networks and number of networks.
 
-The order of the genes is the order in which data meets what they choose: resolution, stem, then stage by
-stage. So networks that agree in their leading genes share the leading part of their computation.
+Genes follow the flow of the data: resolution, stem, then stage by stage. Networks that agree in their leading
+genes therefore share the leading part of their computation.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from search_space.subnet import (
 
 
 @dataclass(frozen=True)
-class _Switch:
+class Switch:
     """A gene whose options make other genes inactive.
 
     Attributes:
@@ -60,10 +60,18 @@ class _Switch:
 
 @dataclass(frozen=True)
 class Space(Document):
-    """A search space, as its YAML file states it.
+    """A search space as written in its YAML file.
 
     Options of every choice but the kind of down-sampling stand in ascending order, so index 0 is the
     smallest of each.
+
+    Example:
+        >>> from search_space import load_space
+        >>> space = load_space("cifar32")
+        >>> len(space.genes), space.resolution
+        (58, (24, 28, 32))
+        >>> space.decode(space.smallest()).vit_blocks
+        0
     """
 
     name: str
@@ -81,7 +89,7 @@ class Space(Document):
 
     @cached_property
     def genes(self) -> tuple[Gene, ...]:
-        """All genes, active or not, in the order of the data."""
+        """All genes, active or not, in the order of the data flow."""
         genes = [Gene("resolution", self.resolution), Gene("stem.width", self.stem.width)]
         for number, stage in enumerate(self.stages, start=1):
             genes += _stage_genes(f"stage{number}", stage)
@@ -99,20 +107,20 @@ class Space(Document):
         return int(self._chosen(genotype, name))
 
     def active(self, genotype: Sequence[int]) -> tuple[bool, ...]:
-        """For every gene whether the network uses it.
+        """Whether the network uses each gene.
 
         Raises:
-            GenotypeError: `genotype` is none of this space.
+            GenotypeError: `genotype` is not in this space.
         """
-        checked = genotypes.check(genotype, self.genes)
-        active = [True] * len(checked)
+        values = genotypes.checked(genotype, self.genes)
+        active = [True] * len(values)
         for switch in self._switches:
-            for index in switch.inactive[checked[switch.gene]]:
+            for index in switch.inactive[values[switch.gene]]:
                 active[index] = False
         return tuple(active)
 
     def active_rows(self, genotypes: Genotypes) -> Booleans:
-        """`active` of many genotypes (n, genes) at once, unchecked: shape (n, genes)."""
+        """`active` for genotypes (n, genes), which are not checked: shape (n, genes)."""
         active = np.ones(genotypes.shape, dtype=np.bool_)
         for switch in self._switches:
             for option, inactive in enumerate(switch.inactive):
@@ -121,14 +129,14 @@ class Space(Document):
         return active
 
     @cached_property
-    def _switches(self) -> tuple[_Switch, ...]:
+    def _switches(self) -> tuple[Switch, ...]:
         switches = []
         for number, stage in enumerate(self.stages, start=1):
             name = f"stage{number}"
             options_of_mbconv = self._genes_named(f"{name}.downsampling.")
             kinds = stage.downsampling.kind
             switches.append(
-                _Switch(
+                Switch(
                     self._position[f"{name}.downsampling"],
                     tuple(() if kind == MBCONV else options_of_mbconv for kind in kinds),
                 )
@@ -137,7 +145,7 @@ class Space(Document):
                 depths = stage.depths(kind)
                 absent = [range(depth + 1, max(depths) + 1) for depth in depths]
                 switches.append(
-                    _Switch(
+                    Switch(
                         self._position[f"{name}.{kind}_depth"],
                         tuple(
                             self._genes_named(*(f"{name}.{kind}{place}." for place in places))
@@ -152,10 +160,10 @@ class Space(Document):
         return tuple(index for name, index in self._position.items() if name.startswith(prefixes))
 
     def canonical(self, genotype: Sequence[int]) -> Genotype:
-        """`genotype` with every inactive gene set to 0: equal if and only if the networks are equal.
+        """`genotype` with every inactive gene set to 0. Equal networks have equal canonical genotypes.
 
         Raises:
-            GenotypeError: `genotype` is none of this space.
+            GenotypeError: `genotype` is not in this space.
         """
         return tuple(
             int(value) if active else 0 for value, active in zip(genotype, self.active(genotype), strict=True)
@@ -164,20 +172,20 @@ class Space(Document):
     # --- networks --------------------------------------------------------------------------------
 
     def decode(self, genotype: Sequence[int]) -> Subnet:
-        """The network that `genotype` stands for.
+        """The network of `genotype`.
 
         Raises:
-            GenotypeError: `genotype` is none of this space.
+            GenotypeError: `genotype` is not in this space.
         """
-        checked = genotypes.check(genotype, self.genes)
-        stem = Stem(width=self._number(checked, "stem.width"), stride=self.stem.stride)
+        values = genotypes.checked(genotype, self.genes)
+        stem = Stem(width=self._number(values, "stem.width"), stride=self.stem.stride)
         stages: list[Stage] = []
         width = stem.width
         for number in range(1, len(self.stages) + 1):
-            stages.append(self._decode_stage(checked, number, width))
+            stages.append(self._decode_stage(values, number, width))
             width = stages[-1].width
         return Subnet(
-            resolution=self._number(checked, "resolution"),
+            resolution=self._number(values, "resolution"),
             stem=stem,
             stages=tuple(stages),
             head=Head(in_width=width, width=self.head.width, classes=self.head.classes),
@@ -223,13 +231,13 @@ class Space(Document):
         """The canonical genotype of `subnet`; the inverse of `decode`.
 
         Raises:
-            DocumentError: `subnet` is no member of this space.
+            DocumentError: `subnet` is not in this space.
         """
-        wanted: dict[str, int | str] = {"resolution": subnet.resolution, "stem.width": subnet.stem.width}
+        choices: dict[str, int | str] = {"resolution": subnet.resolution, "stem.width": subnet.stem.width}
         for number, (options, stage) in enumerate(zip(self.stages, subnet.stages, strict=False), start=1):
-            wanted |= _stage_choices(f"stage{number}", options, stage)
+            choices |= _stage_choices(f"stage{number}", options, stage)
         values = [0] * len(self.genes)
-        for name, option in wanted.items():
+        for name, option in choices.items():
             index = self._position.get(name)
             if index is None or option not in self.genes[index].options:
                 allowed = "absent" if index is None else f"one of {list(self.genes[index].options)}"
@@ -237,14 +245,14 @@ class Space(Document):
             values[index] = self.genes[index].options.index(option)
         genotype = self.canonical(values)
         if self.decode(genotype) != subnet:
-            raise DocumentError(f"space {self.name!r} has no member {subnet}")
+            raise DocumentError(f"space {self.name!r} does not contain {subnet}")
         return genotype
 
     def parse(self, text: str) -> Genotype:
-        """The canonical genotype named by `text`: ``max``, ``min``, or indices joined by commas.
+        """The canonical genotype that `text` names: ``max``, ``min``, or indices joined by commas.
 
         Raises:
-            GenotypeError: `text` is none of these.
+            GenotypeError: `text` is none of these, or the genotype is not in this space.
         """
         if text == "max":
             return self.largest()
@@ -255,10 +263,10 @@ class Space(Document):
     # --- sampling, extremes, neighbours, size ----------------------------------------------------
 
     def sample(self, rng: np.random.Generator) -> Genotype:
-        """A canonical genotype, every gene drawn uniformly from its options before it is made canonical.
+        """A random canonical genotype: every gene is drawn uniformly, then inactive genes are set to 0.
 
-        This is uniform over choices, not over networks: nearly all networks of a space have all their
-        depths at the maximum, and a draw uniform over networks would hardly ever show another one.
+        The draw is uniform over choices, not over networks. Nearly all networks of a space have maximum depth
+        everywhere, so a draw uniform over networks would hardly ever return another one.
         """
         return self.canonical(genotypes.sample(self.genes, rng))
 
@@ -270,7 +278,7 @@ class Space(Document):
         """The network with the fewest multiply-accumulates."""
         return self._smallest
 
-    # A training step asks for both.
+    # Cached, because every training step uses both.
     @cached_property
     def _largest(self) -> Genotype:
         return self._extreme(largest=True)
@@ -294,9 +302,9 @@ class Space(Document):
         return self.canonical(values)
 
     def neighbours(self, genotype: Sequence[int]) -> Iterator[Genotype]:
-        """All networks that differ from this one in one gene, canonical, each once, without itself.
+        """Canonical genotypes of all networks that differ from this one in one gene, each once.
 
-        A gene that becomes active (a block that a greater depth adds) starts at its first option.
+        A gene that becomes active, such as one of a block that a greater depth adds, has its first option.
         """
         origin = self.canonical(genotype)
         seen = {origin}
@@ -314,7 +322,7 @@ class Space(Document):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of everything in the space that decides what its genotypes mean."""
+        """SHA-256 of the definition of the space, which decides the meaning of its genotypes."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
 
 
@@ -322,12 +330,18 @@ _BUILT_IN = resources.files("search_space") / "spaces"
 
 
 def known_spaces() -> tuple[str, ...]:
-    """Names of the spaces that come with the project."""
+    """Names of the spaces that come with the project.
+
+    Example:
+        >>> from search_space import known_spaces
+        >>> known_spaces()
+        ('cifar32', 'imagenet224')
+    """
     return built_in_names(_BUILT_IN)
 
 
 def is_built_in(space: Space) -> bool:
-    """Whether `load_space` finds just this space by its name."""
+    """Whether `load_space` returns exactly this space for its name."""
     return space.name in known_spaces() and _built_in_digest(space.name) == space.digest
 
 
@@ -337,13 +351,18 @@ def _built_in_digest(name: str) -> str:
 
 
 def load_space(name: str) -> Space:
-    """A built-in space by its name, or a user's own by the path of its YAML file.
+    """A built-in space by its name, or a custom one by the path of its YAML file.
 
-    A file may start from another space by the key `base`; its keys are laid over those of the base.
+    A file may extend another space, which its key `base` names; its own keys replace those of the base.
+
+    Example:
+        >>> from search_space import load_space
+        >>> load_space("cifar32").head.classes
+        10
 
     Raises:
         UnknownNameError: No built-in space has this name.
-        DocumentError: The file is damaged.
+        DocumentError: The file cannot be read or does not describe a search space.
     """
     return parse_document(Space, read_laid_over("space", name, _BUILT_IN), source=name)
 

@@ -1,8 +1,8 @@
-"""A subnet: the decoded network as a value, with no reference to weights.
+"""Subnets: decoded networks as immutable values, without weights.
 
 A stage is a down-sampling step, then 0..n MBConv blocks, then 0..m ViT blocks: the repeated
-"convolution + transformer" unit of the H4H paper (ASP-DAC 2025). Everything downstream of the search
-space takes a `Subnet`; nothing takes a raw gene vector.
+"convolution + transformer" unit of the H4H paper (ASP-DAC 2025). All code downstream of the search space
+takes a `Subnet`, never a raw gene vector.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NORMS = (BATCH_NORM, LAYER_NORM)
 
 @dataclass(frozen=True)
 class Stem:
-    """First convolution, kernel 3: image (3 channels) -> `width` channels."""
+    """First convolution, kernel 3: an image of 3 channels to `width` channels."""
 
     width: int
     stride: int
@@ -81,10 +81,12 @@ class MBConv(Block):
 
     @property
     def hidden_width(self) -> int:
+        """Channels after the expansion."""
         return self.in_width * self.expansion
 
     @property
     def has_residual(self) -> bool:
+        """Whether the input is added to the output."""
         return self.stride == 1 and self.in_width == self.width
 
     @property
@@ -120,6 +122,7 @@ class PatchMerging(Block):
 
     @property
     def kernel(self) -> int:
+        """Side of the window, equal to the stride."""
         return self.stride
 
     @property
@@ -163,10 +166,12 @@ class ViTBlock(Block):
 
     @property
     def attention_width(self) -> int:
+        """Channels of q, k and v each."""
         return self.heads * self.head_dim
 
     @property
     def mlp_width(self) -> int:
+        """Hidden channels of the MLP."""
         return self.width * self.mlp_ratio
 
     def macs(self, side: int) -> int:
@@ -231,16 +236,18 @@ class Stage:
 
     @property
     def width(self) -> int:
+        """Channels of the stage."""
         return self.downsampling.width
 
     @property
     def stride(self) -> int:
+        """Stride of the down-sampling step."""
         return self.downsampling.stride
 
 
 @dataclass(frozen=True)
 class Head:
-    """1x1 convolution to `width` channels, mean over all positions, linear classifier."""
+    """1x1 convolution to `width` channels, global average pooling, linear classifier."""
 
     in_width: int
     width: int
@@ -251,11 +258,20 @@ class Head:
 class Subnet:
     """One network of a search space.
 
+    Example:
+        >>> from search_space import load_space
+        >>> space = load_space("cifar32")
+        >>> subnet = space.decode(space.smallest())
+        >>> print(subnet)
+        24px stem16 | 16:mb3x1 | 24:merge | 40:merge | 80:merge
+        >>> subnet.conv_blocks, space.encode(subnet) == space.smallest()
+        (1, True)
+
     Attributes:
         resolution: Side of the square input image, in pixels.
         stem: First convolution.
-        stages: From the input to the output.
-        head: Classifier.
+        stages: Stages from the input to the output.
+        head: Last convolution and classifier.
     """
 
     resolution: int
@@ -278,7 +294,7 @@ class Subnet:
 
     @property
     def vit_per_10_conv(self) -> float:
-        """Transformer blocks per 10 convolution blocks, the paper's ratio; infinite without the latter."""
+        """Transformer blocks per 10 convolution blocks (the paper's ratio); infinite without the latter."""
         if self.conv_blocks == 0:
             return float("inf") if self.vit_blocks else 0.0
         return 10 * self.vit_blocks / self.conv_blocks
@@ -322,10 +338,10 @@ class Subnet:
 
     @classmethod
     def from_json(cls, data: Any) -> Subnet:
-        """The subnet of which `to_json` made `data`.
+        """The subnet that `to_json` turned into `data`.
 
         Raises:
-            DocumentError: `data` is nothing that `to_json` makes.
+            DocumentError: `data` does not describe a subnet.
         """
         try:
             subnet = cls(
@@ -335,12 +351,12 @@ class Subnet:
                 head=Head(**data["head"]),
             )
         except (KeyError, TypeError) as error:
-            raise DocumentError(f"no description of a subnet: {error!r}") from error
+            raise DocumentError(f"not a description of a subnet: {error!r}") from error
         return subnet
 
     @cached_property
     def digest(self) -> str:
-        """12 hexadecimal digits that name this network; equal networks have equal digests."""
+        """Identifier of 12 hexadecimal digits; equal networks have equal digests."""
         text = json.dumps(self.to_json(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -370,7 +386,7 @@ def _vit_block(record: Any) -> ViTBlock:
 
 
 def downsampled(side: int, stride: int) -> int:
-    """Side after a strided step with "same" padding: ceil(side / stride)."""
+    """Side of a map after a strided step with "same" padding: ceil(side / stride)."""
     return -(-side // stride)
 
 

@@ -1,5 +1,58 @@
-"""The search: studies, their store, the samplers, and the commands that run and show them."""
+"""The search: studies, their store, the samplers, and the commands that run and show them.
 
-from studies.study.study import Study
+Public names load when they are first used:
 
-__all__ = ["Study"]
+    from studies import StudySettings, run_study, load_study
+"""
+
+from typing import TYPE_CHECKING
+
+from h4h_packages import check_packages, lazy_names
+
+check_packages(__name__)
+
+if TYPE_CHECKING:
+    from studies.launch.compare_studies import compare_studies
+    from studies.launch.run_study import LoadedStudy, load_study, run_study
+    from studies.samplers.registry import known_samplers
+    from studies.samplers.sampler import Sampler, SamplerContext
+    from studies.search.loop import Progress
+    from studies.storage.store import Store, open_store
+    from studies.study.evaluation import Evaluation
+    from studies.study.settings import StudySettings
+    from studies.study.study import Study
+
+__all__ = [
+    "Evaluation",
+    "LoadedStudy",
+    "Progress",
+    "Sampler",
+    "SamplerContext",
+    "Store",
+    "Study",
+    "StudySettings",
+    "compare_studies",
+    "known_samplers",
+    "load_study",
+    "open_store",
+    "run_study",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Evaluation": "studies.study.evaluation",
+        "LoadedStudy": "studies.launch.run_study",
+        "Progress": "studies.search.loop",
+        "Sampler": "studies.samplers.sampler",
+        "SamplerContext": "studies.samplers.sampler",
+        "Store": "studies.storage.store",
+        "Study": "studies.study.study",
+        "StudySettings": "studies.study.settings",
+        "compare_studies": "studies.launch.compare_studies",
+        "known_samplers": "studies.samplers.registry",
+        "load_study": "studies.launch.run_study",
+        "open_store": "studies.storage.store",
+        "run_study": "studies.launch.run_study",
+    },
+)

@@ -1,4 +1,4 @@
-"""Compares studies: fronts, what one gains over another, and what blocks their networks are built of.
+"""Compare studies: fronts, gains of one over another, and the blocks of their networks.
 
 python -m studies.compare --db studies.db first second
 python -m studies.compare --db studies.db first other.db:second --json
@@ -10,9 +10,9 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -24,8 +24,8 @@ from search_space.errors import H4HError
 from studies.analysis.comparison import (
     COSTS,
     Contender,
+    CountRange,
     Pair,
-    Spread,
     aligned,
     blocks,
     compared_pairs,
@@ -46,18 +46,18 @@ def parser() -> Parser:
     """The command line of this module."""
     result = Parser(
         prog="python -m studies.compare",
-        description="Compares studies with each other, and groups of runs of one setting.",
-        epilog="A study of another database is written OTHER.db:NAME.",
+        description="Compare studies with each other, or groups of runs with the same settings.",
+        epilog="Write OTHER.db:NAME for a study of another database.",
     )
     add = result.add_argument
-    add("studies", nargs="*", metavar="STUDY", help="two studies or more, each against each")
+    add("studies", nargs="*", metavar="STUDY", help="two or more studies; each is compared with each")
     add_database(add)
     add(
         "--group",
         action="append",
         default=[],
         metavar="NAME=S1,S2,...",
-        help="several seeds of one setting; may be repeated",
+        help="named group of runs that differ in their seed; may be repeated",
     )
     form = result.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON instead of tables")
@@ -66,49 +66,59 @@ def parser() -> Parser:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is compared."""
+class Comparison:
+    """Studies and groups to compare.
+
+    Attributes:
+        contenders: Studies that are compared with each other.
+        groups: Groups of runs, over the objectives that all runs have.
+    """
 
     contenders: tuple[Contender, ...]
     groups: tuple[Group, ...]
 
 
-def read(options: Namespace) -> Asked:
-    """Reads all studies that the command line names.
+def read(names: Sequence[str], groups: Sequence[str], database: Path) -> Comparison:
+    """Reads all studies to compare.
+
+    Args:
+        names: Studies to compare with each other.
+        groups: Groups as ``NAME=S1,S2,...``.
+        database: Database of studies that name no other one.
 
     Raises:
         H4HError: A study or a database is missing, or there is nothing to compare.
     """
-    known: dict[str, Contender] = {}
+    contenders: dict[str, Contender] = {}
 
     def contender(name: str) -> Contender:
-        if name not in known:
-            study, evaluations = read_study(name, options.db)
+        if name not in contenders:
+            study, evaluations = read_study(name, database)
             if not evaluations:
                 raise H4HError(f"study {name!r} has no evaluations yet: run it, or leave it out")
-            known[name] = Contender(name, study, tuple(evaluations))
-        return known[name]
+            contenders[name] = Contender(name, study, tuple(evaluations))
+        return contenders[name]
 
-    repeated = [name for name in options.studies if options.studies.count(name) > 1]
+    repeated = [name for name in names if names.count(name) > 1]
     if repeated:
         raise H4HError(f"study {repeated[0]!r} is named twice: name different ones")
-    groups = []
-    for text in options.group:
+    parsed = []
+    for text in groups:
         name, _, members = text.partition("=")
-        names = [one.strip() for one in members.split(",")]
-        if not name.strip() or not all(names) or len(set(names)) != len(names):
+        runs = [run.strip() for run in members.split(",")]
+        if not name.strip() or not all(runs) or len(set(runs)) != len(runs):
             raise H4HError(f"--group must be NAME=S1,S2,... with different studies, but got {text!r}")
-        groups.append(Group(name.strip(), tuple(contender(one) for one in names)))
-    if len({group.name for group in groups}) != len(groups):
+        parsed.append(Group(name.strip(), tuple(map(contender, runs))))
+    if len({group.name for group in parsed}) != len(parsed):
         raise H4HError("--group: two groups have the same name: give each its own")
-    alone = tuple(contender(name) for name in options.studies)
-    if len(alone) == 1 or (not alone and not groups):
+    alone = tuple(map(contender, names))
+    if len(alone) == 1 or (not alone and not parsed):
         raise H4HError("nothing to compare: name at least two studies, or --group NAME=S1,S2,...")
-    return Asked(alone, _with_one_measure(groups))
+    return Comparison(alone, _aligned_groups(parsed))
 
 
-def _with_one_measure(groups: Sequence[Group]) -> tuple[Group, ...]:
-    """The groups with the objectives that all runs have, in one box for the hypervolume."""
+def _aligned_groups(groups: Sequence[Group]) -> tuple[Group, ...]:
+    """The groups, reduced to the objectives that all runs have and to one box for the hypervolume."""
     members = [member for group in groups for member in group.members]
     if not members:
         return ()
@@ -116,38 +126,38 @@ def _with_one_measure(groups: Sequence[Group]) -> tuple[Group, ...]:
     return tuple(Group(group.name, tuple(next(same) for _ in group.members)) for group in groups)
 
 
-def record(asked: Asked) -> dict[str, Any]:
-    """Everything, as JSON has it."""
-    pairs, incomparable = compared_pairs(asked.contenders)
+def record(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as plain data for JSON."""
+    pairs, incomparable = compared_pairs(comparison.contenders)
     result: dict[str, Any] = {
-        "studies": {one.name: study_record(one) for one in asked.contenders},
+        "studies": {one.name: contender_record(one) for one in comparison.contenders},
         "pairs": [asdict(pair) for pair in pairs],
     }
     if incomparable:
         result["incomparable"] = incomparable
-    if asked.groups:
-        count = smallest(asked.groups)
+    if comparison.groups:
+        count = smallest(comparison.groups)
         result["groups"] = [
             {
                 **asdict(summary(group, count)),
                 "studies": [member.name for member in group.members],
                 "attained": {cost: attained(group, cost) for cost in COSTS},
             }
-            for group in asked.groups
+            for group in comparison.groups
         ]
-        result["tests"] = [asdict(test) for test in compared(asked.groups, count)]
+        result["tests"] = [asdict(test) for test in compared(comparison.groups, count)]
     return result
 
 
-def study_record(one: Contender) -> dict[str, Any]:
-    """One study by itself."""
-    front = one.front
+def contender_record(contender: Contender) -> dict[str, Any]:
+    """One study of the comparison, by itself."""
+    front = contender.front
     made_of = blocks(front)
     return {
-        "evaluations": len(one.evaluations),
-        "feasible": sum(row.is_feasible for row in one.evaluations),
-        "objectives": list(one.study.objectives),
-        "hypervolume": one.hypervolume(),
+        "evaluations": len(contender.evaluations),
+        "feasible": sum(row.is_feasible for row in contender.evaluations),
+        "objectives": list(contender.study.objectives),
+        "hypervolume": contender.hypervolume(),
         "front_size": len(front),
         **asdict(made_of),
         "members": [
@@ -162,17 +172,17 @@ def study_record(one: Contender) -> dict[str, Any]:
     }
 
 
-def print_tables(asked: Asked) -> None:
-    """Everything for a person."""
-    pairs, incomparable = compared_pairs(asked.contenders)
-    if asked.contenders:
-        print_wide(_studies_table(asked.contenders))
+def print_tables(comparison: Comparison) -> None:
+    """Prints the comparison as tables."""
+    pairs, incomparable = compared_pairs(comparison.contenders)
+    if comparison.contenders:
+        print_wide(_studies_table(comparison.contenders))
     for pair in pairs:
         _print_pair(pair)
     for text in incomparable:
         print(f"note: {text}")
-    if asked.groups:
-        _print_groups(asked.groups)
+    if comparison.groups:
+        _print_groups(comparison.groups)
 
 
 def _studies_table(contenders: Sequence[Contender]) -> Table:
@@ -200,7 +210,7 @@ def _studies_table(contenders: Sequence[Contender]) -> Table:
     return table
 
 
-def _spread_text(spread: Spread | None) -> str:
+def _spread_text(spread: CountRange | None) -> str:
     return "-" if spread is None else f"{spread.mean:.1f} ({spread.min}-{spread.max})"
 
 
@@ -257,9 +267,9 @@ def _objectives(groups: Sequence[Group]) -> tuple[str, ...]:
     return groups[0].members[0].study.objectives
 
 
-def print_csv(asked: Asked) -> None:
+def print_csv(comparison: Comparison) -> None:
     """The pairs, one row each; columns as in JSON, parts of a gain joined by a dot."""
-    rows = [_flat(asdict(pair)) for pair in compared_pairs(asked.contenders)[0]]
+    rows = [_flat(asdict(pair)) for pair in compared_pairs(comparison.contenders)[0]]
     writer = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
@@ -278,7 +288,7 @@ def _flat(pair: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints what the command line asks for.
+    """Prints the comparison as tables, JSON or CSV.
 
     Raises:
         H4HError: A study is missing or empty, or there is nothing to compare.
@@ -286,13 +296,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     if options.csv and not options.studies:
         raise H4HError("--csv prints pairs of studies: name at least two")
-    asked = read(options)
+    comparison = read(options.studies, options.group, options.db)
     if options.json:
-        print(json.dumps(record(asked), allow_nan=False))
+        print(json.dumps(record(comparison), allow_nan=False))
     elif options.csv:
-        print_csv(asked)
+        print_csv(comparison)
     else:
-        print_tables(asked)
+        print_tables(comparison)
 
 
 if __name__ == "__main__":

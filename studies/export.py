@@ -1,4 +1,4 @@
-"""Writes a study for other tools.
+"""Export a study as CSV, JSON or an Optuna database.
 
 python -m studies.export STUDY --format csv --out study.csv        # pandas.read_csv("study.csv")
 python -m studies.export STUDY --format json --out study.json
@@ -29,17 +29,22 @@ FORMATS = ("csv", "json", "optuna")
 
 def parser() -> Parser:
     """The command line of this module."""
-    result = Parser(prog="python -m studies.export", description="Writes a study for other tools.")
+    result = Parser(prog="python -m studies.export", description="Export a study for other tools.")
     add = result.add_argument
     add("study", metavar="STUDY", help="name of the study, or OTHER.db:NAME")
     add_database(add)
-    add("--format", choices=FORMATS, required=True, help="a table, everything, or an Optuna database")
-    add("--out", type=Path, required=True, metavar="FILE", help="file to write; there must be none yet")
+    add(
+        "--format",
+        choices=FORMATS,
+        required=True,
+        help="table of evaluations, the whole study, or an Optuna database",
+    )
+    add("--out", type=Path, required=True, metavar="FILE", help="file to write; must not exist yet")
     return result
 
 
 def write_csv(study: Study, evaluations: Sequence[Evaluation], path: Path) -> None:
-    """A header and one line for each evaluation; empty where there is no value."""
+    """Writes a header and one line for each evaluation; empty where there is no value."""
     records = rows(study, evaluations)
     with whole_file(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, records[0], lineterminator="\n")
@@ -48,18 +53,18 @@ def write_csv(study: Study, evaluations: Sequence[Evaluation], path: Path) -> No
 
 
 def write_json(study: Study, evaluations: Sequence[Evaluation], path: Path) -> None:
-    """The study with its settings, space and fingerprint, and its evaluations as the CSV has them."""
+    """Writes the study with its settings, space and fingerprint, and its evaluations as in the CSV."""
     record = {**asdict(study), "evaluations": rows(study, evaluations)}
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(record, allow_nan=False))
 
 
 def write_optuna(study: Study, evaluations: Sequence[Evaluation], path: Path) -> None:
-    """An Optuna database; takes some hundredths of a second for each evaluation."""
+    """Writes an Optuna database; takes some hundredths of a second for each evaluation."""
     from studies.presentation.optuna_database import trials, write
 
     console = Console(stderr=True)
-    made = track(
+    shown_trials = track(
         trials(study, evaluations),
         "trials",
         total=len(evaluations),
@@ -67,11 +72,11 @@ def write_optuna(study: Study, evaluations: Sequence[Evaluation], path: Path) ->
         transient=True,
         disable=not console.is_terminal,
     )
-    write(study, made, path)
+    write(study, shown_trials, path)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Writes the file that the command line asks for.
+    """Writes the file.
 
     Raises:
         H4HError: The study is missing or empty, or the file exists or cannot be written.

@@ -1,4 +1,4 @@
-"""Picks one subnet from the front of a study, by limits and a preference, and says why.
+"""Pick one subnet from the front of a study, by limits and a preference, and say why.
 
 python -m studies.pick STUDY --max-lat 2ms --prefer knee
 """
@@ -9,6 +9,7 @@ import json
 from argparse import Namespace
 from collections.abc import Sequence
 
+from objectives.registry import declarations
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from studies.analysis.pick_rules import KNEE, Pick, given_up, pick
@@ -19,28 +20,27 @@ from studies.storage.named_study import add_database, read_study
 from studies.study.constraint import Constraint, parse_constraint
 from studies.study.study import Study
 
-LIMITS = {
-    "max_lat": "lat<=",
-    "max_energy": "energy<=",
-    "max_area": "area<=",
-    "min_acc": "acc>=",
-    "max_macs": "macs<=",
-    "max_params": "params<=",
-    "max_sram": "sram<=",
-}
-"""Options, each the beginning of a constraint."""
+
+def limit_options() -> dict[str, str]:
+    """Options that limit an objective, each with the beginning of its constraint."""
+    return {
+        f"max_{name}" if declared.direction == "min" else f"min_{name}": (
+            f"{name}<=" if declared.direction == "min" else f"{name}>="
+        )
+        for name, declared in declarations().items()
+    }
 
 
 def parser() -> Parser:
     """The command line of this module."""
     result = Parser(
         prog="python -m studies.pick",
-        description="Picks one subnet from the front of a study and says why.",
+        description="Pick one subnet from the front of a study, and say why.",
     )
     add = result.add_argument
     add("study", metavar="STUDY", help="name of the study, or OTHER.db:NAME")
     add_database(add)
-    for name, constraint in LIMITS.items():
+    for name, constraint in limit_options().items():
         which = "most" if "<" in constraint else "least"
         add(
             f"--{name.replace('_', '-')}",
@@ -63,8 +63,8 @@ def limits_of(options: Namespace) -> list[Constraint]:
     Raises:
         ConstraintError: A value has a wrong unit or is no number.
     """
-    given = {name: getattr(options, name) for name in LIMITS}
-    return [parse_constraint(f"{LIMITS[name]}{text}") for name, text in given.items() if text is not None]
+    given = {start: getattr(options, name) for name, start in limit_options().items()}
+    return [parse_constraint(f"{start}{text}") for start, text in given.items() if text is not None]
 
 
 def print_pick(study: Study, found: Pick, limits: Sequence[Constraint]) -> None:
@@ -73,7 +73,7 @@ def print_pick(study: Study, found: Pick, limits: Sequence[Constraint]) -> None:
     print(f"study {study.name!r}: {len(found.candidates)} of the {found.front} subnets of the front{held}")
     print(f"picked id {found.chosen.index}: {found.reason}")
     print_wide(front_table(study, [found.chosen]))
-    print(str(study.search_space.decode(found.chosen.genotype)))
+    print(str(study.search_space.decode(found.chosen.genotype).subnet))
     for text in given_up(study, found):
         print(f"  {text}")
     print()

@@ -1,4 +1,4 @@
-"""Writes what a designer looks at: one HTML file that opens anywhere, figures for a paper, or both.
+"""Write a report of studies: one HTML file that opens anywhere, figures for a paper, or both.
 
 python -m studies.report --db studies.db first --out report.html
 python -m studies.report --db studies.db first other.db:second --out report.html --plots figures
@@ -14,30 +14,31 @@ from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.files.whole_file import whole_file
 from studies.analysis.comparison import Contender
+from studies.report_page.records import ReportRecord
 from studies.report_page.report_data import Reported, report_record
 from studies.storage.named_study import add_database, located, read_study
 
 MOST_STUDIES = 6
-"""As many as there are colours that everyone tells apart."""
+"""Largest number of studies in a report: as many as there are colours that everyone can distinguish."""
 
 
 def parser() -> Parser:
     """The command line of this module."""
     result = Parser(
         prog="python -m studies.report",
-        description="Writes a report of one study, or of several laid over each other.",
-        epilog="A study of another database is written OTHER.db:NAME.",
+        description="Write a report of one study, or of several studies in the same plots.",
+        epilog="Write OTHER.db:NAME for a study of another database.",
     )
     add = result.add_argument
     add("studies", nargs="+", metavar="STUDY", help=f"one to {MOST_STUDIES} studies")
     add_database(add)
-    add("--out", type=Path, metavar="FILE", help="the report, one HTML file that needs nothing else")
-    add("--plots", type=Path, metavar="DIR", help="folder for the same as figures: PNG, SVG and PDF")
+    add("--out", type=Path, metavar="FILE", help="HTML file to write; it needs no other file")
+    add("--plots", type=Path, metavar="DIR", help="folder for the same plots as figures: PNG, SVG and PDF")
     return result
 
 
 def check_outputs(out: Path | None, plots: Path | None) -> None:
-    """Refuses what cannot be written, before anything is computed.
+    """Checks the outputs before anything is computed.
 
     Raises:
         H4HError: Neither is given, a folder is missing or cannot be written, or the name is no HTML file's.
@@ -63,7 +64,7 @@ def _check_folder(option: str, given: Path, folder: Path) -> None:
 
 
 def read(names: Sequence[str], database: Path) -> list[Reported]:
-    """The studies that the command line names.
+    """Reads the studies of a report.
 
     Raises:
         H4HError: One is missing, empty or named twice, or there are too many.
@@ -81,7 +82,7 @@ def read(names: Sequence[str], database: Path) -> list[Reported]:
     return reported
 
 
-def write_page(record: dict[str, object], out: Path) -> None:
+def write_page(record: ReportRecord, out: Path) -> None:
     """Writes the HTML file, whole or not at all.
 
     Raises:
@@ -97,7 +98,7 @@ def write_page(record: dict[str, object], out: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Writes what the command line asks for.
+    """Writes the report, the figures, or both.
 
     Raises:
         H4HError: A study is missing or empty, or something cannot be written.

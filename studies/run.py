@@ -1,48 +1,52 @@
-"""Searches a space for the networks that trade the objectives best against each other.
+"""Search a space for the networks with the best trade-offs between the objectives.
 
     python -m studies.run --objectives acc,lat,energy
 
-A study lives in one SQLite file. The same command again goes on where it stopped, after Ctrl-C, a crash
-or a power cut; with larger limits it goes on from where it had ended.
+A study lives in one SQLite file. Run the same command again to resume it, after Ctrl-C, a crash or a power
+cut; run it with larger limits to continue the search.
 """
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Sequence
-from contextlib import closing
+from functools import partial
 
 from rich.console import Console
 
 from search_space.command.command_line import run_command
-from studies.launch.assembly import (
-    make_objectives,
-)
-from studies.launch.plan import planned
-from studies.launch.run_study import run
-from studies.launch.run_text import print_header, print_interrupted
-from studies.storage.study_lock import study_lock
+from studies.launch.options import parse_options
+from studies.launch.plan import named
+from studies.launch.progress_log import check_log
+from studies.launch.run_display import RunDisplay
+from studies.launch.run_study import run_study
+from studies.launch.run_text import print_interrupted, print_result
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the study that the command line asks for.
+    """Runs the study that the command line names, and shows its progress and its front.
 
     Raises:
         H4HError: Something in the command line, or in a file it names, is wrong.
-        KeyboardInterrupt: Ctrl-C; what is kept has been printed.
+        KeyboardInterrupt: Ctrl-C; how to resume has been printed.
     """
-    plan = planned(arguments)
+    options = parse_options(arguments)
+    if options.log is not None:
+        check_log(options.log)
+    settings, database, log = named(options.settings), options.database, options.log
+    display = RunDisplay(Console(highlight=False), settings, log)
     try:
-        print_header(plan)
-        with study_lock(plan.options.db, plan.study), closing(make_objectives(plan)) as objectives:
-            run(plan, objectives, Console(highlight=False))
+        with display:
+            study = run_study(
+                settings, database=database, on_progress=display.show, on_notice=partial(print, flush=True)
+            )
     except KeyboardInterrupt:
-        print_interrupted(plan)
+        print_interrupted(settings, database, log)
         raise
+    print_result(settings, database, study.study, display.last, log)
 
 
 if __name__ == "__main__":
-    # A script's shell has what it starts in the background ignore SIGINT. Whoever sends that signal to a
-    # study means it, and a study ends well by it.
+    # A script's shell lets what it starts in the background ignore SIGINT; a study ends well by it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     run_command(main)

@@ -1,4 +1,4 @@
-"""Shows what a database holds: its studies, the front of one of them, or all its evaluations.
+"""Show the studies of a database, the Pareto front of one study, or all of its evaluations.
 
 python -m studies.show --db studies.db [--study NAME [--evaluations]] [--json]
 """
@@ -28,18 +28,22 @@ def parser() -> Parser:
     """The command line of this module."""
     result = Parser(
         prog="python -m studies.show",
-        description="Lists the studies of a database, or shows the Pareto front of one.",
+        description="List the studies of a database, or show the Pareto front of one.",
     )
     add = result.add_argument
     add_database(add)
-    add("--study", metavar="NAME", help="show this study (default: list all)")
-    add("--evaluations", action="store_true", help="with --study: all evaluations in order, not the front")
+    add("--study", metavar="NAME", help="study to show (default: list all studies)")
+    add(
+        "--evaluations",
+        action="store_true",
+        help="with --study: show all evaluations in order instead of the front",
+    )
     add("--json", action="store_true", help="print JSON instead of a table")
     return result
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints what the command line asks for.
+    """Prints the list of studies, or one study.
 
     Raises:
         H4HError: The database cannot be read, or has no such study.
@@ -108,7 +112,7 @@ def _print_study(
     )
     if study.constraints:
         feasible = sum(evaluation.is_feasible for evaluation in evaluations)
-        print(f"{feasible} of {len(evaluations)} subnets hold {', '.join(study.constraints)}")
+        print(f"{feasible} of {len(evaluations)} subnets satisfy {', '.join(study.constraints)}")
     for line in summary(reports):
         print(line)
     if is_complete:

@@ -1,1 +1,33 @@
-"""Supernet: weights that all subnets of a search space share, their training, and accuracies of subnets."""
+"""The supernet: elastic layers, data, two-phase training, checkpoints, accuracy of a subnet.
+
+Public names load when they are first used:
+
+    import supernet
+
+    weights = supernet.load("cifar32")
+    network = supernet.extract(weights, weights.space.decode(weights.space.largest()))
+"""
+
+from typing import TYPE_CHECKING
+
+from h4h_packages import check_packages, lazy_names
+
+check_packages(__name__)
+
+if TYPE_CHECKING:
+    from supernet.accuracy.calibrated_network import extract
+    from supernet.accuracy.calibrated_network import load_supernet as load
+    from supernet.checkpoints import known_checkpoints
+    from supernet.network.supernet import Supernet
+
+__all__ = ["Supernet", "extract", "known_checkpoints", "load"]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Supernet": "supernet.network.supernet",
+        "extract": "supernet.accuracy.calibrated_network",
+        "known_checkpoints": "supernet.checkpoints",
+        "load": "supernet.accuracy.calibrated_network:load_supernet",
+    },
+)

@@ -29,6 +29,7 @@ from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
 from search_space.files.figure_file import check_figure_path, save_figure
+from search_space.subnet_sampling import SAMPLINGS, UNIFORM
 from supernet.checkpoints import add_checkpoint
 from supernet.checkpoints.header import read_header, stored_space
 from supernet.gradient_conflict.figures import history_figure, read_measurements, report_figure, run_names
@@ -98,6 +99,13 @@ def make_parser() -> Parser:
         parser.add_argument(
             f"--{name}", type=int, default=default, metavar="N", help=f"{text} (default: %(default)s)"
         )
+    parser.add_argument(
+        "--sampling",
+        choices=SAMPLINGS,
+        default=UNIFORM,
+        help="how to draw hybrids: uniform over genes, each family equally often, or each of eight bins of "
+        "multiply-accumulates equally often (default: %(default)s)",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
@@ -160,7 +168,9 @@ def _measure(arguments: Namespace) -> None:
     batches_with_progress = track(
         batches, "batches", total=arguments.batches, console=Console(stderr=True), transient=True
     )
-    report = measure(supernet, batches_with_progress, rng=rng, subnets=arguments.subnets)
+    report = measure(
+        supernet, batches_with_progress, rng=rng, subnets=arguments.subnets, sampling=arguments.sampling
+    )
     if arguments.plot is not None:
         title = f"{supernet.space.name}: {report.batches} batches of {arguments.images} images"
         save_figure(report_figure(report, title), arguments.plot)
@@ -169,6 +179,7 @@ def _measure(arguments: Namespace) -> None:
             "checkpoint": str(checkpoint),
             "images": source,
             "seed": arguments.seed,
+            "sampling": arguments.sampling,
             "conflict": report.to_dict(),
         }
         print(json.dumps(record, indent=2))

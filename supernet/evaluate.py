@@ -35,7 +35,13 @@ from supernet.accuracy.split_accuracies import (
 from supernet.checkpoints import add_checkpoint
 from supernet.images.folder_layouts import add_data
 from supernet.network.freed_memory import keep_freed_memory
-from supernet.network.number_formats import INT8, SCORED_IN, resolve_device, resolve_precision
+from supernet.network.number_formats import (
+    INT8,
+    SCORED_IN,
+    emulation_warning,
+    resolve_device,
+    resolve_precision,
+)
 from supernet.network.supernet_file import load_checkpoint
 
 
@@ -124,6 +130,9 @@ def main() -> None:
     keep_freed_memory()
     device = resolve_device(arguments.device)
     precision = resolve_precision(arguments.precision, device, SCORED_IN)
+    console = Console(stderr=True)
+    if warning := emulation_warning(precision, device):
+        console.print(warning, soft_wrap=True)
     supernet = load_checkpoint(checkpoint).to(device).eval()
     splits = list(SPLITS) if arguments.split == "both" else [arguments.split]
     images = chosen_images(arguments.data, arguments.dataset, splits, supernet.space, checkpoint)
@@ -134,7 +143,7 @@ def main() -> None:
         images,
         precision=precision,
         device=device,
-        console=Console(stderr=True),
+        console=console,
     )
 
     def of_subnet(number: int, by_split: dict[str, list[float]]) -> dict[str, float]:

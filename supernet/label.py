@@ -62,6 +62,11 @@ def make_parser() -> Parser:
         "--views", type=int, default=10, metavar="N", help="views of each image (default: %(default)s)"
     )
     parser.add_argument(
+        "--mirror",
+        action="store_true",
+        help="average the teacher over each view and its mirror image; takes twice as long",
+    )
+    parser.add_argument(
         "--top", type=int, metavar="N", help="most likely classes to store (default: all, 10 at most)"
     )
     parser.add_argument("--seed", type=int, default=0, help="random seed of the views (default: %(default)s)")
@@ -117,6 +122,7 @@ def main() -> None:
         seed=arguments.seed,
         views=arguments.views,
         classes=data.classes,
+        mirrored=arguments.mirror,
     )
     shares, ranks, right = label(
         teacher.to(device),

@@ -27,7 +27,7 @@ from supernet.checkpoints import locate_checkpoint
 from supernet.images.data_sets import open_data
 from supernet.images.folder_layouts import add_data
 from supernet.network.freed_memory import keep_freed_memory
-from supernet.network.number_formats import resolve_device
+from supernet.network.number_formats import emulation_warning, resolve_device
 from supernet.training.distributed import World, joined_world
 from supernet.training.phases import CNN_MODES, PHASE_SAMPLINGS, TRAIN
 from supernet.training.recipe import Recipe, known_recipes, load_recipe
@@ -233,6 +233,8 @@ def _run(arguments: Namespace, world: World, device: torch.device) -> None:
         console=console,
     )
     run.resume()
+    if warning := emulation_warning(trainer.recipe.precision, device):
+        console.print(warning, soft_wrap=True)
     run.train()
     console.print(f"checkpoint: {arguments.out / CHECKPOINT}")
     words = ["--checkpoint", str(arguments.out / CHECKPOINT), "--data", str(arguments.data)]

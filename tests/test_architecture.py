@@ -22,10 +22,10 @@ MOST_LINES = 450
 
 LAYERS = {
     "search_space": (
-        ("errors",),
+        ("errors", "arrays"),
         ("files", "command"),
         ("genotype", "subnet", "block_options"),
-        ("complexity", "families", "mobilenet_v2", "space"),
+        ("complexity", "families", "mobilenet_v2", "space", "subnet_sampling"),
         ("describe",),
     ),
     "supernet": (
@@ -34,7 +34,7 @@ LAYERS = {
         ("network",),
         ("accuracy", "gradient_conflict"),
         ("training",),
-        ("train", "evaluate", "finetune", "conflict", "data"),
+        ("train", "evaluate", "finetune", "conflict", "data", "teacher", "label"),
     ),
     "objectives": (
         ("objective", "workload", "hardware.op", "hardware.chip"),
@@ -43,8 +43,8 @@ LAYERS = {
         ("hardware.mapping",),
         ("hardware.cost_model",),
         (
-            *("hardware_objectives", "accuracy", "size", "timeline", "hardware.chip_options"),
-            *("population", "workers", "registry"),
+            *("hardware_objectives", "accuracy_objective", "size_objectives", "own_objective"),
+            *("timeline", "hardware.chip_options", "population", "workers", "registry"),
         ),
         ("profile", "describe"),
     ),

@@ -1,14 +1,17 @@
-"""What macros are worth, on random subnets: `python -m benchmarks.hardware.calibration [--space NAME] [--json]`.
+"""Savings of CIM macros over the NPU alone, on random subnets.
 
-With `--explain`: which number decides the gains of 8 macros, with one unit and with four. Every number with
-low < high in the SoC file, or those named, is set to its low and its high, in the NPU alone as well where
-that has it. Besides: all of them at once, each at the end that saves more energy, the other mappings, and the
-quarter of the subnets with the largest share of time that can move.
+    python -m benchmarks.hardware.calibration [--space NAME] [--explain [NUMBERS]] [--json]
 
-Compares 1, 2, 4 and 8 macros, and 8 of four compute units, with u55-256 alone. Targets from the H4H paper
-(ASP-DAC 2025), which compares searched networks at equal accuracy: 8 macros latency -22 % mean, -56 % most,
-energy -12 % and -33 %; with four compute units energy -19 % and -42 %. From them follow, see
-docs/hardware.md: a macro is worth 4 to 16 % of the NPU, and an operation on it takes 0.4 to 0.7 of it.
+Compares 1, 2, 4 and 8 macros, and 8 macros of four compute units, with u55-256 alone. The H4H paper (ASP-DAC
+2025) compares searched networks at equal accuracy. Its figures are the targets: with 8 macros latency falls
+by 22 % on average and 56 % at most, energy by 12 % and 33 %; with four compute units energy falls by 19 % and
+42 %. They imply that a macro is worth 4 to 16 % of the NPU, and that an op on it takes 0.4 to 0.7 of the
+energy (docs/results/paper-comparison.md).
+
+`--explain` shows which numbers decide the savings of 8 macros, with one compute unit and with four. It sets
+every number with low < high in the SoC file, or the named ones, to its low and to its high end, and does the
+same on the NPU alone if that has the number. It also sets all of them to the end that saves more energy,
+tries the other mappings, and evaluates the quarter of the subnets with the largest share of movable time.
 """
 
 from __future__ import annotations
@@ -42,13 +45,13 @@ CHIPS = ("u55-256-cim1", "u55-256-cim2", "u55-256-cim4", "u55-256-cim8", "u55-25
 
 
 def random_subnets(space: Space, count: int, seed: int) -> list[Subnet]:
-    """`count` subnets, genes drawn uniformly."""
+    """`count` subnets with uniformly drawn genes."""
     rng = np.random.default_rng(seed)
     return [space.decode(space.sample(rng)) for _ in range(count)]
 
 
 def compare(chip: str, subnets: Sequence[Subnet], mapping: str) -> dict[str, Any]:
-    """Figures of one chip against the NPU alone; ratios and shares, none in percent."""
+    """Figures of one chip against the NPU alone, as ratios and shares, not in percent."""
     soc = load_soc(chip)
     reference = load_soc(REFERENCE)
     alone = network_totals(CostModel(reference), subnets)
@@ -81,14 +84,14 @@ def compare(chip: str, subnets: Sequence[Subnet], mapping: str) -> dict[str, Any
 
 @dataclass(frozen=True)
 class Gain:
-    """What one chip saves against the NPU alone, under one change; shares, not percent.
+    """Savings of one chip over the NPU alone under one change, as shares, not in percent.
 
     Attributes:
-        what: The number with its value, or another change.
-        latency: Mean over the subnets.
-        latency_max: The most.
-        energy: Mean.
-        energy_max: The most.
+        what: The changed number with its value, or another change.
+        latency: Mean latency saved.
+        latency_max: Maximum latency saved.
+        energy: Mean energy saved.
+        energy_max: Maximum energy saved.
     """
 
     what: str
@@ -99,17 +102,18 @@ class Gain:
 
 
 def explain(chip: str, subnets: Sequence[Subnet], mapping: str, names: Sequence[str] = ()) -> list[Gain]:
-    """Gains of a chip as it is, then under every change.
+    """Savings of a chip without change, then under every change.
 
     Args:
         chip: Name of the SoC.
-        subnets: What runs.
-        mapping: What their mapping minimises.
-        names: Numbers to vary; none: all that are assumed.
+        subnets: The subnets.
+        mapping: Cost that their mapping minimises.
+        names: Numbers to vary; all assumed numbers if empty.
 
     Returns:
-        As it is, all that helps energy, other mappings, the quarter of most movable time; then the single
-        numbers, that which moves the mean energy gain most first.
+        The chip without change, all changes that save energy together, other mappings, the quarter of the
+        subnets with the most movable time; then single numbers, sorted by their effect on the mean energy
+        saving.
 
     Raises:
         UnknownNameError: The chip has no such number.
@@ -132,28 +136,28 @@ def explain(chip: str, subnets: Sequence[Subnet], mapping: str, names: Sequence[
         both = network_totals(CostModel(changed, mapping), subnets)
         return _gain(what, alone=totals, both=both)
 
-    nominal = gain("as it is", {})
-    found: list[Gain] = []
+    nominal = gain("no change", {})
+    single: list[Gain] = []
     helping: dict[str, tuple[float, float]] = {}
     for name, end, value in assumed(soc):
         if (names and name not in names) or (name == "cim.macros" and value == 0):
             continue
-        one = gain(f"{name} {end} {value:g}", {name: value})
-        found.append(one)
-        if one.energy > max(nominal.energy, helping.get(name, (0.0, nominal.energy))[1]):
-            helping[name] = (value, one.energy)
-    found.sort(key=lambda one: abs(one.energy - nominal.energy), reverse=True)
+        changed = gain(f"{name} {end} {value:g}", {name: value})
+        single.append(changed)
+        if changed.energy > max(nominal.energy, helping.get(name, (0.0, nominal.energy))[1]):
+            helping[name] = (value, changed.energy)
+    single.sort(key=lambda change: abs(change.energy - nominal.energy), reverse=True)
     best = {name: value for name, (value, _) in helping.items()}
     others = [gain(f"mapping {name}", {}, name) for name in MAPPINGS[:3] if name != mapping]
     movable = np.array([movable_share(subnet, soc) for subnet in subnets])
     most = np.argsort(-movable)[: max(1, len(subnets) // 4)]
     both = network_totals(CostModel(soc, mapping), subnets)
     quarter = _gain(
-        f"quarter of most movable time ({movable[most].mean():.0%} against {movable.mean():.0%})",
+        f"quarter with most movable time ({movable[most].mean():.0%}, mean {movable.mean():.0%})",
         alone=(alone[0][most], alone[1][most]),
         both=(both[0][most], both[1][most]),
     )
-    return [nominal, gain("all that helps energy", best), *others, quarter, *found]
+    return [nominal, gain("all that save energy", best), *others, quarter, *single]
 
 
 def _gain(what: str, *, alone: tuple[Floats, Floats], both: tuple[Floats, Floats]) -> Gain:
@@ -162,24 +166,24 @@ def _gain(what: str, *, alone: tuple[Floats, Floats], both: tuple[Floats, Floats
 
 
 def movable_share(subnet: Subnet, soc: SoC) -> float:
-    """Share of the NPU's time in ops that macros can run as well."""
+    """Share of the NPU's time in ops that macros can run."""
     ops = ops_of(workload(subnet))
     cycles = soc.npu.cycles(ops)
     return float(cycles[[op.kind in RUNS for op in ops]].sum() / cycles.sum())
 
 
-def explanation(found: Sequence[Gain], title: str) -> Table:
-    """The changes that matter: those that move a mean by 0.1 points or more."""
-    nominal = found[0]
+def explanation(gains: Sequence[Gain], title: str) -> Table:
+    """Table of the changes that move a mean by 0.1 points or more."""
+    nominal = gains[0]
     table = Table(title=title, title_justify="left")
     table.add_column("change", no_wrap=True)
     for name in ("latency saved", "max", "energy saved", "max"):
         table.add_column(name, justify="right", no_wrap=True)
-    for one in found:
-        moved = max(abs(one.energy - nominal.energy), abs(one.latency - nominal.latency))
-        if one is nominal or moved >= 0.001:
-            values = (one.latency, one.latency_max, one.energy, one.energy_max)
-            table.add_row(one.what, *(f"{value:.1%}" for value in values))
+    for gain in gains:
+        moved = max(abs(gain.energy - nominal.energy), abs(gain.latency - nominal.latency))
+        if gain is nominal or moved >= 0.001:
+            values = (gain.latency, gain.latency_max, gain.energy, gain.energy_max)
+            table.add_row(gain.what, *(f"{value:.1%}" for value in values))
     return table
 
 
@@ -188,7 +192,7 @@ def _energy(numbers: dict[str, float]) -> float:
 
 
 def main() -> None:
-    """Prints the comparison."""
+    """Runs the command."""
     parser = Parser(prog="python -m benchmarks.hardware.calibration", description=__doc__.splitlines()[0])
     parser.add_argument("--space", default="cifar32")
     parser.add_argument("--subnets", type=int, default=1000)
@@ -200,7 +204,7 @@ def main() -> None:
         nargs="?",
         const="",
         metavar="NUMBERS",
-        help="what decides the gains: all numbers, or a,b,c",
+        help="vary all assumed numbers, or those listed as a,b,c",
     )
     options = parser.parse_args()
     subnets = random_subnets(load_space(options.space), options.subnets, options.seed)
@@ -210,13 +214,13 @@ def main() -> None:
         if options.json:
             print(
                 json.dumps(
-                    {chip: [asdict(one) for one in found] for chip, found in explained.items()}, indent=2
+                    {chip: [asdict(gain) for gain in gains] for chip, gains in explained.items()}, indent=2
                 )
             )
             return
-        for chip, found in explained.items():
+        for chip, gains in explained.items():
             print_wide(
-                explanation(found, f"{chip} against {REFERENCE}: {options.subnets} of {options.space}")
+                explanation(gains, f"{chip} against {REFERENCE}: {options.subnets} of {options.space}")
             )
         return
     records = [compare(chip, subnets, options.mapping) for chip in CHIPS]

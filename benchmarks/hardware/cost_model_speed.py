@@ -1,14 +1,16 @@
-"""How fast populations are costed: `python -m benchmarks.hardware.cost_model_speed [--json]`, on one core.
+"""Speed at which populations are costed, on one core.
 
-| figure | what | wanted |
+    python -m benchmarks.hardware.cost_model_speed [--json]
+
+| figure | meaning | target |
 |---|---|---|
 | `mapped_per_s` | subnets costed from tables, each in its best mapping (latency) | 100,000 |
-| `given_per_s` | the same with a mapping that is given: all on the NPU | 2,000,000 |
-| `table_s_analytic` | costs of all pieces of the space on the SoC, from nothing | 2 |
+| `given_per_s` | the same with a fixed mapping: all on the NPU | 2,000,000 |
+| `table_s_analytic` | time to compute the costs of all pieces of the space on the SoC | 2 |
 | `table_s_vela` | the same with Arm's compiler and an empty table of compiled ops | 60 |
 
-`mapped_speedup` is `mapped_per_s` over the rate of the cost model that costs network by network and has seen
-none of them, both measured in this run; the totals of both are compared and must be equal.
+`mapped_speedup` is `mapped_per_s` divided by the rate of the cost model that costs network by network and has
+seen none of them. Both are measured in this run, and their totals must be equal.
 """
 
 from __future__ import annotations
@@ -40,20 +42,20 @@ ROUNDS = 5
 
 
 def random_genotypes(space: Space, count: int, seed: int) -> Genotypes:
-    """Shape (count, genes), every gene uniform over its options, not canonical."""
+    """Uniformly drawn genotypes, not canonical, shape (count, genes)."""
     cardinalities = [gene.cardinality for gene in space.genes]
     return np.random.default_rng(seed).integers(0, cardinalities, (count, len(cardinalities)), dtype=np.int16)
 
 
 def seconds(run: Callable[[], object]) -> float:
-    """CPU time of one call: this process has one core, which others may share."""
+    """CPU seconds of one call, because other processes may share the core."""
     start = time.process_time()
     run()
     return time.process_time() - start
 
 
 def measure(space: Space, soc: SoC, count: int, seed: int) -> dict[str, Any]:
-    """All figures; a rate is the median of `ROUNDS` rounds.
+    """All figures; rates are medians over `ROUNDS` rounds.
 
     Raises:
         H4HError: Tables and cost model disagree.
@@ -88,7 +90,7 @@ def measure(space: Space, soc: SoC, count: int, seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Runs the command."""
     parser = Parser(
         prog="python -m benchmarks.hardware.cost_model_speed", description=(__doc__ or "").splitlines()[0]
     )

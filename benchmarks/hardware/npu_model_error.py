@@ -1,11 +1,14 @@
-"""The closed form of the NPU against Arm's compiler: `python -m benchmarks.hardware.npu_model_error [--json]`.
+"""Error of the closed form of the NPU against Arm's compiler Vela.
 
-Sets, none of which had part in the fit, each on U55-128 and U55-256, weights in on-chip MRAM at 4 B/cycle:
+    python -m benchmarks.hardware.npu_model_error [--json]
 
-| set | what | wanted: MAPE %, Spearman |
+The sets were not used in the fit. Each is evaluated on U55-128 and U55-256 with weights in on-chip MRAM at
+4 B/cycle:
+
+| set | content | target: MAPE %, Spearman |
 |---|---|---|
 | ops | random ops of every kind, each between two 1x1 layers: `npu_held_out.csv` | 5, 0.997 and 7, 0.995 |
-| networks | random subnets of cifar32 and imagenet224, each compiled whole | 3, 0.998 and 6, 0.998 |
+| networks | random subnets of cifar32 and imagenet224, each compiled as a whole | 3, 0.998 and 6, 0.998 |
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ HELD_OUT = Path(__file__).with_name("npu_held_out.csv")
 
 
 def random_subnets(count: int, seed: int, spaces: Sequence[str] = SPACES) -> list[Subnet]:
-    """`count` subnets of each space, genes drawn uniformly."""
+    """`count` subnets of each space with uniformly drawn genes."""
     rng = np.random.default_rng(seed)
     loaded = [load_space(name) for name in spaces]
     return [space.decode(space.sample(rng)) for space in loaded for _ in range(count)]
@@ -53,12 +56,12 @@ def agreement(modelled: Floats, expected: Floats) -> dict[str, float]:
 
 
 def judge_ops(ops: Sequence[Op], expected: dict[str, Floats]) -> dict[str, dict[str, float]]:
-    """Agreement over ops, by chip."""
+    """Agreement over ops by chip."""
     return {chip: agreement(load_soc(chip).npu.cycles(ops), expected[chip]) for chip in CHIPS}
 
 
 def judge_networks(subnets: Sequence[Subnet]) -> dict[str, dict[str, float]]:
-    """Agreement over whole networks, by chip."""
+    """Agreement over whole networks by chip."""
     result = {}
     for chip in CHIPS:
         npu = load_soc(chip).npu
@@ -71,7 +74,7 @@ def judge_networks(subnets: Sequence[Subnet]) -> dict[str, dict[str, float]]:
 
 
 def report(sets: dict[str, dict[str, dict[str, float]]]) -> Table:
-    """One row per set and chip."""
+    """Table with one row per set and chip."""
     table = Table(title="NPU closed form against Vela")
     table.add_column("set")
     table.add_column("device")
@@ -85,13 +88,17 @@ def report(sets: dict[str, dict[str, dict[str, float]]]) -> Table:
 
 
 def main() -> None:
-    """Prints the comparison."""
+    """Runs the command."""
     parser = Parser(
         prog="python -m benchmarks.hardware.npu_model_error", description=(__doc__ or "").splitlines()[0]
     )
     parser.add_argument("--seed", type=int, default=2)
-    parser.add_argument("--ops", type=int, default=0, help="draw and compile so many ops anew")
-    parser.add_argument("--networks", type=int, default=25, help="subnets of each space")
+    parser.add_argument(
+        "--ops", type=int, default=0, help="number of new ops to draw and compile; 0 reads the stored set"
+    )
+    parser.add_argument(
+        "--networks", type=int, default=25, help="number of subnets of each space (default: %(default)s)"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.ops:

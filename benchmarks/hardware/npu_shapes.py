@@ -1,10 +1,10 @@
-"""Cycles that Arm's compiler gives to random ops of every kind: CSV to fit the closed form and to judge it.
+"""Cycles from Arm's compiler for random ops of every kind, as CSV files to fit and to test the closed form.
 
     python -m benchmarks.hardware.npu_shapes --seed 0 --ops 500 --csv benchmarks/hardware/npu_fit.csv
     python -m benchmarks.hardware.npu_shapes --seed 2 --ops 300 --csv benchmarks/hardware/npu_held_out.csv
 
-Shapes are those of networks for chips of this size: maps of 4 to 112 positions a side, 3 to 384 channels,
-16 to 196 tokens. Each op stands between two 1x1 layers; weights in on-chip MRAM at 4 B/cycle.
+Shapes are typical of networks for chips of this size: maps of 4 to 112 positions a side, 3 to 384 channels,
+16 to 196 tokens. Each op stands between two 1x1 layers; weights are in on-chip MRAM at 4 B/cycle.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ SIDES = (4, 5, 6, 7, 8, 10, 12, 13, 14, 16, 20, 24, 28, 32, 40, 48, 56, 80, 96, 
 ATTENTION_SIDES = (4, 5, 6, 7, 8, 10, 12, 14)
 WIDTHS = (16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 176, 192, 208, 224, 320)
 MOST_ELEMENTS = 1 << 19
-"""Of an input or output, so that a shape fits a chip of this size."""
+"""Maximum bytes of an input or output, so that the op fits a chip of this size."""
 
 
 def draw(rng: np.random.Generator, count: int) -> list[Op]:
-    """`count` different ops that fit."""
+    """`count` different random ops that fit."""
     ops: dict[Op, None] = {}
     makers = tuple(_MAKERS)
     shares = np.array([_MAKERS[maker] for maker in makers])
@@ -167,11 +167,11 @@ _MAKERS: dict[Callable[[np.random.Generator], Op], float] = {
     _add: 0.04,
     _pool: 0.02,
 }
-"""Makers of ops with their shares."""
+"""Generators of ops with their shares."""
 
 
 def compiled(ops: Sequence[Op], chip: str) -> Floats:
-    """What Vela says of each op (n,), one network each."""
+    """Vela's cycles of each op (n,), each compiled as a network of its own."""
     system = system_configuration(load_soc(chip).npu)
     return np.array([op_cycles([op], system)[0] for op in ops], dtype=np.float64)
 
@@ -188,7 +188,7 @@ def write(file: Path, ops: Sequence[Op]) -> None:
 
 
 def read(file: Path) -> tuple[list[Op], dict[str, Floats]]:
-    """The ops of a file that `write` made, and their cycles (n,) by chip."""
+    """Ops of a file written by `write`, and their cycles (n,) by chip."""
     with file.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     ops = []
@@ -200,7 +200,7 @@ def read(file: Path) -> tuple[list[Op], dict[str, Floats]]:
 
 
 def main() -> None:
-    """Draws, compiles and writes."""
+    """Runs the command."""
     parser = Parser(
         prog="python -m benchmarks.hardware.npu_shapes", description=(__doc__ or "").splitlines()[0]
     )

@@ -1,18 +1,20 @@
-"""What each assumed number of a SoC decides: `python -m benchmarks.hardware.sensitivity [--plot FILE] [--json]`.
+"""Sensitivity of latency, energy and front to each assumed number of a SoC.
 
-A number is assumed where its SoC file states low < high. Each is set to its low and to its high, all others
-left alone, and the same random subnets are costed anew in their best mapping:
+    python -m benchmarks.hardware.sensitivity [--accuracy macs|measured] [--plot FILE] [--json]
 
-| column | what |
+A number is assumed if its SoC file states low < high. Each is set to its low and to its high end, one at a
+time, and the same random subnets are costed again in their best mapping:
+
+| column | meaning |
 |---|---|
-| tau | Kendall's rank correlation with the nominal SoC, of latency and of energy; 1: no order changes |
-| change | mean of new / nominal - 1, of latency and of energy |
-| front kept | share of the nominal Pareto front's subnets that are still on the front |
-| hv lost | share of the hypervolume that is missed by whoever keeps the nominal front |
+| tau | Kendall's rank correlation with the nominal SoC, for latency and for energy; 1: no change of order |
+| change | mean of new / nominal - 1, for latency and for energy |
+| front kept | share of the subnets on the nominal Pareto front that are still on the front |
+| hv lost | share of the hypervolume that the nominal front misses |
 
-The front is over accuracy (max), latency and energy (min), within the subnets drawn. No SoC changes the
-accuracy. Multiply-accumulates stand in for it; with `--accuracy measured` it is that of the shipped supernet,
-half a second for each subnet once, then kept in the user's cache folder.
+The front is over accuracy (max), latency and energy (min) of the random subnets. No SoC changes the accuracy.
+Multiply-accumulates stand in for it by default. `--accuracy measured` uses the shipped supernet, which takes
+half a second per subnet once; the values are then kept in the user's cache folder.
 """
 
 from __future__ import annotations
@@ -51,14 +53,14 @@ class Influence:
     Attributes:
         name: Dotted name in the SoC file.
         end: ``low`` or ``high``.
-        value: There.
-        nominal: What the SoC file takes.
-        unit: Of both.
-        latency_tau: Rank correlation of latency with the nominal SoC.
-        energy_tau: The same of energy.
-        latency_change: Mean relative change; 0.1 is 10 % slower.
-        energy_change: The same of energy.
-        front_kept: Share of the nominal front still on the front.
+        value: The number at this end.
+        nominal: The number in the SoC file.
+        unit: Unit of both.
+        latency_tau: Rank correlation of the latency with that on the nominal SoC.
+        energy_tau: Rank correlation of the energy with that on the nominal SoC.
+        latency_change: Mean relative change of the latency; 0.1 is 10 % slower.
+        energy_change: Mean relative change of the energy.
+        front_kept: Share of the nominal front that is still on the front.
         hypervolume_lost: Share of the hypervolume that the nominal front misses.
     """
 
@@ -82,19 +84,19 @@ def influences(
     cost: Callable[[SoC], tuple[Floats, Floats]],
     progress: Callable[[Sequence[Any]], Any] = iter,
 ) -> list[Influence]:
-    """Every assumed number at both ends, the most influential number first.
+    """Influence of every assumed number at both ends, the most influential number first.
 
-    Numbers rank by front lost, then by ranks lost, hypervolume lost and change, each at the worse end.
+    Numbers are sorted by front lost, then by ranks lost, hypervolume lost and change, each at the worse end.
 
     Args:
         soc: The nominal chip.
-        quality: Accuracy of the subnets, or what stands in for it, (n,); larger is better.
+        quality: Accuracy of the subnets or its stand-in (n,); larger is better.
         nominal: Latency and energy of the subnets on `soc`, each (n,).
-        cost: Latency and energy of the same subnets on a chip, each (n,).
-        progress: Wraps what is iterated over, to show how far it is.
+        cost: Computes latency and energy of the same subnets on a chip, each (n,).
+        progress: Wraps the iterated sequence to display progress.
     """
     numbers = dict(soc.quantities())
-    found = [
+    ends = [
         Influence(
             name,
             end,
@@ -106,22 +108,22 @@ def influences(
         for name, end, value in progress(list(assumed(soc)))
     ]
     worst: dict[str, tuple[float, ...]] = {}
-    for one in found:
-        worst[one.name] = max(worst.get(one.name, ()), _rank(one))
-    return sorted(found, key=lambda one: worst[one.name], reverse=True)
+    for influence in ends:
+        worst[influence.name] = max(worst.get(influence.name, ()), _rank(influence))
+    return sorted(ends, key=lambda influence: worst[influence.name], reverse=True)
 
 
 def front(quality: Floats, latency: Floats, energy: Floats) -> NDArray[np.intp]:
-    """Indices of the subnets on the Pareto front, of n each."""
+    """Indices of the subnets on the Pareto front; each argument has shape (n,)."""
     return nondominated(np.column_stack([-quality, latency, energy]))
 
 
-def _rank(one: Influence) -> tuple[float, ...]:
+def _rank(influence: Influence) -> tuple[float, ...]:
     return (
-        1 - one.front_kept,
-        1 - min(one.latency_tau, one.energy_tau),
-        one.hypervolume_lost,
-        max(abs(one.latency_change), abs(one.energy_change)),
+        1 - influence.front_kept,
+        1 - min(influence.latency_tau, influence.energy_tau),
+        influence.hypervolume_lost,
+        max(abs(influence.latency_change), abs(influence.energy_change)),
     )
 
 
@@ -131,9 +133,9 @@ def compared(
     """Figures of one changed chip against the nominal one, by the names of `Influence`.
 
     Args:
-        quality: Of n subnets, (n,); larger is better.
-        nominal: Latency and energy, each (n,).
-        changed: The same on the changed chip.
+        quality: Accuracy of n subnets (n,); larger is better.
+        nominal: Latency and energy on the nominal chip, each (n,).
+        changed: Latency and energy on the changed chip, each (n,).
     """
     old, new = front(quality, *nominal), front(quality, *changed)
     after = np.column_stack([-quality, *changed])
@@ -151,36 +153,36 @@ def compared(
 
 
 def random_genotypes(space: Space, count: int, seed: int) -> list[Genotype]:
-    """`count` genotypes, genes drawn uniformly."""
+    """`count` genotypes with uniformly drawn genes."""
     rng = np.random.default_rng(seed)
     return [space.sample(rng) for _ in range(count)]
 
 
-def report(found: Sequence[Influence], title: str) -> Table:
-    """One row per number and end."""
+def report(influential: Sequence[Influence], title: str) -> Table:
+    """Table with one row per number and end."""
     table = Table(title=title, title_justify="left")
     for name in ("number", "end", "unit"):
         table.add_column(name, no_wrap=True)
     for name in ("value", "tau lat", "tau energy", "lat", "energy", "front kept", "hv lost"):
         table.add_column(name, justify="right", no_wrap=True)
-    for one in found:
+    for row in influential:
         table.add_row(
-            one.name,
-            one.end,
-            one.unit,
-            f"{one.nominal:g} -> {one.value:g}",
-            f"{one.latency_tau:.3f}",
-            f"{one.energy_tau:.3f}",
-            f"{one.latency_change:+.1%}",
-            f"{one.energy_change:+.1%}",
-            f"{one.front_kept:.0%}",
-            f"{one.hypervolume_lost:.2%}",
+            row.name,
+            row.end,
+            row.unit,
+            f"{row.nominal:g} -> {row.value:g}",
+            f"{row.latency_tau:.3f}",
+            f"{row.energy_tau:.3f}",
+            f"{row.latency_change:+.1%}",
+            f"{row.energy_change:+.1%}",
+            f"{row.front_kept:.0%}",
+            f"{row.hypervolume_lost:.2%}",
         )
     return table
 
 
-def save_plot(found: Sequence[Influence], title: str, path: Path) -> None:
-    """Draws the 20 most influential numbers: changes, then ranks, front and hypervolume lost.
+def save_plot(influential: Sequence[Influence], title: str, path: Path) -> None:
+    """Draws changes, and ranks, front and hypervolume lost, for the 20 most influential numbers.
 
     Raises:
         H4HError: The file cannot be written.
@@ -189,21 +191,21 @@ def save_plot(found: Sequence[Influence], title: str, path: Path) -> None:
 
     from search_space.files.figure_file import save_figure
 
-    names = list(dict.fromkeys(one.name for one in found))[:20]
+    names = list(dict.fromkeys(row.name for row in influential))[:20]
     figure = Figure(figsize=(15, 0.32 * len(names) + 1.8), layout="constrained")
     panels: dict[str, Callable[[Influence], float]] = {
-        "latency, mean change in %": lambda one: 100 * one.latency_change,
-        "energy, mean change in %": lambda one: 100 * one.energy_change,
-        "1 - tau, the worse of both": lambda one: 1 - min(one.latency_tau, one.energy_tau),
-        "front lost in %": lambda one: 100 * (1 - one.front_kept),
-        "hypervolume lost in %": lambda one: 100 * one.hypervolume_lost,
+        "latency, mean change in %": lambda row: 100 * row.latency_change,
+        "energy, mean change in %": lambda row: 100 * row.energy_change,
+        "1 - tau, the worse of both": lambda row: 1 - min(row.latency_tau, row.energy_tau),
+        "front lost in %": lambda row: 100 * (1 - row.front_kept),
+        "hypervolume lost in %": lambda row: 100 * row.hypervolume_lost,
     }
     axes = figure.subplots(1, len(panels), sharey=True)
     for axis, (label, length) in zip(axes, panels.items(), strict=True):
         for end, colour, shift in (("low", "#4477aa", -0.2), ("high", "#ee6677", 0.2)):
-            rows = [one for one in found if one.end == end and one.name in names]
-            lengths = [length(one) for one in rows]
-            places = [names.index(one.name) + shift for one in rows]
+            rows = [row for row in influential if row.end == end and row.name in names]
+            lengths = [length(row) for row in rows]
+            places = [names.index(row.name) + shift for row in rows]
             axis.barh(places, lengths, 0.4, color=colour, label=f"at its {end}")
         axis.set_xlabel(label)
         axis.grid(axis="x", alpha=0.3)
@@ -221,7 +223,7 @@ def save_plot(found: Sequence[Influence], title: str, path: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints the influences that the command line asks for.
+    """Runs the command.
 
     Raises:
         H4HError: Unknown space or hardware, too few subnets, or nothing to vary.
@@ -229,21 +231,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = Parser(
         prog="python -m benchmarks.hardware.sensitivity", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("--space", default="cifar32", help="name or YAML file (default: %(default)s)")
+    parser.add_argument(
+        "--space", default="cifar32", help="name or YAML file of the search space (default: %(default)s)"
+    )
     add_hardware_options(parser)
-    parser.add_argument("--subnets", type=int, default=1000, metavar="N")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--subnets",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="number of random subnets (default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the subnets (default: %(default)s)")
     parser.add_argument(
         "--accuracy",
         choices=("macs", "measured"),
         default="macs",
-        help="what is traded for latency and energy (default: %(default)s)",
+        help="accuracy of the subnets, or multiply-accumulates in its place (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the influences, .png or .svg")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="file for a figure of the influences: .png, .svg or .pdf"
+    )
     options = parser.parse_args(arguments)
     if options.subnets < 2:
-        raise H4HError(f"--subnets must be at least 2, since ranks are compared, but got {options.subnets}")
+        raise H4HError(f"--subnets must be at least 2, because ranks are compared, but got {options.subnets}")
     if options.plot is not None:
         from search_space.files.figure_file import check_figure_path
 
@@ -252,7 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     space = load_space(options.space)
     soc = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
     if not any(assumed(soc)):
-        raise H4HError(f"hardware {soc.name!r} has no number with low < high, so there is nothing to vary")
+        raise H4HError(f"hardware {soc.name!r} has no number with low < high to vary; use another SoC file")
     genotypes = random_genotypes(space, options.subnets, options.seed)
     subnets = [space.decode(genotype) for genotype in genotypes]
     quality = (
@@ -265,7 +277,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return network_totals(CostModel(chip), subnets)
 
     nominal = cost(soc)
-    found = influences(
+    influential = influences(
         soc,
         quality,
         nominal,
@@ -274,17 +286,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     size = len(front(quality, *nominal))
     title = (
-        f"{options.subnets} random subnets of {space.name} on {soc.name}, {size} of them on the front; "
+        f"{options.subnets} random subnets of {space.name} on {soc.name}, {size} on the front; "
         f"accuracy: {options.accuracy}"
     )
     if options.plot is not None:
-        save_plot(found, title, options.plot)
+        save_plot(influential, title, options.plot)
     if options.json:
         record = {"space": space.name, "hardware": soc.name, "subnets": options.subnets}
-        more = {"accuracy": options.accuracy, "front": size, "influences": [asdict(one) for one in found]}
+        more = {
+            "accuracy": options.accuracy,
+            "front": size,
+            "influences": [asdict(row) for row in influential],
+        }
         print(json.dumps({**record, **more}, indent=2))
         return
-    print_wide(report(found, title))
+    print_wide(report(influential, title))
 
 
 if __name__ == "__main__":

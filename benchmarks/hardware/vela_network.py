@@ -1,7 +1,8 @@
-"""A whole subnet compiled by Arm's compiler: cycles of each step of its workload.
+"""Whole subnets compiled by Arm's compiler: cycles of each step of the workload.
 
-Layers are those of `objectives.workload`, connected as the network is: residual sums, a joint q/k/v
-projection whose result is transposed to heads and cut into q, k and v, GELU fused into the layer before.
+The layers are those of `objectives.workload`, connected as in the network: residual sums, a joint q/k/v
+projection whose result is transposed to heads and cut into q, k and v, and GELU fused into the layer before
+it.
 """
 
 from __future__ import annotations

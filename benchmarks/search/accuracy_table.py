@@ -1,13 +1,13 @@
-"""Accuracies of 1,248 networks of `cifar32` by the first supernet shipped, and a stand-in fitted to them.
+"""Accuracies of 1,248 networks of `cifar32` by the first shipped supernet, and a stand-in fitted to them.
 
-The networks are those of one `nsga2` search of 1,000 evaluations and one `surrogate` search of 250, so many
-of them lie near the front. A genotype stands in the file as one digit per gene.
+The networks come from one `nsga2` search of 1,000 evaluations and one `surrogate` search of 250, so many of
+them lie near the front. The file stores a genotype as one digit per gene.
 
-The stand-in gives any network an accuracy, so that searches of many seeds can be afforded. It is the mean of
-small neural networks (another kind of model than the surrogate's Gaussian process, which must not have it
-easier than in earnest) and, for what they cannot say of unseen networks, a draw of the size of their
-cross-validated error, fixed for each network. It says nothing about a network that nobody measured; it is as
-hard to predict as the real thing.
+The stand-in gives an accuracy to any network, so that searches with many seeds are affordable. It is the mean
+of small neural networks plus a random draw. The draw is fixed for each network and as large as the
+cross-validated error, so the stand-in is as hard to predict as real accuracies. The neural networks are
+another kind of model than the Gaussian process of the surrogate, which would otherwise have an unfair
+advantage. The stand-in says nothing about the true accuracy of a network that was not measured.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from search_space.arrays import Floats, Integers
 from search_space.genotype import Genotype
 from search_space.space import Space
 from studies.study.prediction_quality import kendall
@@ -32,7 +32,6 @@ EPOCHS = 400
 RATE = 5e-3
 DECAY = 0.1
 
-Floats = NDArray[np.float64]
 AccuracyOf = Callable[[Sequence[Genotype]], Floats]
 """Accuracies in % (n,) of canonical genotypes."""
 
@@ -43,7 +42,7 @@ class AccuracyTable:
 
     Attributes:
         checkpoint: SHA-256 of the supernet's file.
-        values: In %, by canonical genotype.
+        values: Accuracy in % by canonical genotype.
     """
 
     checkpoint: str
@@ -51,7 +50,7 @@ class AccuracyTable:
 
     @classmethod
     def load(cls) -> AccuracyTable:
-        """Reads the table beside this module."""
+        """Reads the table in this folder."""
         head, _, *rows = FILE.read_text().splitlines()
         values = {tuple(map(int, genes)): float(accuracy) for genes, accuracy in csv.reader(rows)}
         return cls(head.split("SHA-256 ")[1].split(":")[0], values)
@@ -62,9 +61,9 @@ class StandIn:
     """Accuracies for any network.
 
     Attributes:
-        accuracy: What to call.
+        accuracy: Function that predicts accuracies in %.
         error: Root mean square error for networks that the fit did not see, in %, by cross-validation.
-        rank_correlation: Kendall's tau-b for those.
+        rank_correlation: Kendall's tau-b for the same networks.
     """
 
     accuracy: AccuracyOf
@@ -73,7 +72,7 @@ class StandIn:
 
 
 def fit_stand_in(space: Space, table: AccuracyTable) -> StandIn:
-    """Fits the stand-in; takes some seconds."""
+    """Fits the stand-in, which takes a few seconds."""
     genes = np.array(list(table.values), dtype=np.int64)
     known, values = _one_hot(space, genes), np.array(list(table.values.values()))
     fold = np.random.default_rng(0).permutation(len(values)) % FOLDS
@@ -92,7 +91,7 @@ def fit_stand_in(space: Space, table: AccuracyTable) -> StandIn:
     return StandIn(accuracy, error, kendall(unseen, values))
 
 
-def _one_hot(space: Space, genes: NDArray[np.int64]) -> Floats:
+def _one_hot(space: Space, genes: Integers) -> Floats:
     counts = np.where(space.active_rows(genes), genes + 1, 0)
     columns = [np.eye(gene.cardinality + 1)[counts[:, index]] for index, gene in enumerate(space.genes)]
     return np.concatenate(columns, axis=1)
@@ -104,7 +103,7 @@ def _ensemble(known: Floats, values: Floats) -> Callable[[Floats], Floats]:
 
 
 def _network(known: Floats, values: Floats, seed: int) -> Callable[[Floats], Floats]:
-    """A perceptron with two hidden layers, trained on all of `known` at a time."""
+    """A perceptron with two hidden layers, trained on all of `known` at once."""
     import torch  # takes seconds to import
 
     torch.set_num_threads(1)  # Layers are too small for more, and sums come in one order.

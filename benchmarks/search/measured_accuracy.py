@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.search.value_cache import KeptValues
-from objectives.workers.shared_objective import Spread, spread
+from objectives.workers.shared_objective import SharedObjective, shared
 from search_space.arrays import Floats
 from search_space.files.cache_folder import cache_folder
 from search_space.genotype import Genotype
@@ -19,25 +19,25 @@ from search_space.space import Space
 from supernet.checkpoints import built_in_checkpoint
 
 BATCH = 20
-"""Subnets of each worker between two writes of the file, so that what is stopped goes on there."""
+"""Subnets per worker between two writes of the file, from which an interrupted run resumes."""
 
 
 class MeasuredAccuracy:
-    """Accuracies in %, measured where the file does not hold them. A context manager.
+    """Accuracies in %, measured unless the file holds them. A context manager.
 
     Args:
-        space: What genotypes mean.
-        file: Where accuracies are kept; unless told, in the user's cache folder.
-        val_images: Images that score a subnet; as many as a study takes unless told.
-        calibration_images: Images for its batch-norm statistics; likewise.
-        workers: Processes that measure; changes no value.
+        space: The search space of the genotypes.
+        file: File of the accuracies; default: in the user's cache folder.
+        val_images: Images that score a subnet; default: as in a study.
+        calibration_images: Images for its batch-norm statistics; default: as in a study.
+        workers: Number of processes; does not change values.
 
     Attributes:
-        decides: All that an accuracy depends on but the genotype.
-        measured: How many were measured by this object.
+        decides: Everything that an accuracy depends on except the genotype.
+        measured: Number of accuracies that this object measured.
 
     Raises:
-        H4HError: No checkpoint is shipped for `space`, there are not so many images, or the file cannot be
+        H4HError: No checkpoint is shipped for `space`, there are too few images, or the file cannot be
             used.
     """
 
@@ -51,7 +51,7 @@ class MeasuredAccuracy:
         workers: int = 1,
     ) -> None:
         checkpoint = built_in_checkpoint(space.name)
-        from objectives.accuracy import Accuracy  # torch takes seconds to import
+        from objectives.accuracy_objective import Accuracy  # torch takes seconds to import
         from supernet.images.evaluation_pack import built_in_pack, load_pack
 
         self._space = space
@@ -65,7 +65,7 @@ class MeasuredAccuracy:
         self.decides = {**oracle.fingerprint(), "space": space.digest, "value": "accuracy"}
         self._kept = KeptValues(file or cache_folder() / "accuracies.db", self.decides)
         self._known: dict[str, float] = self._kept.read()
-        self._oracle = spread(oracle, workers=workers)
+        self._oracle = shared(oracle, workers=workers)
         self._batch = BATCH * workers
         self.measured = 0
 
@@ -75,7 +75,7 @@ class MeasuredAccuracy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(self._oracle, Spread):
+        if isinstance(self._oracle, SharedObjective):
             self._oracle.close()
 
     def __call__(self, genotypes: Sequence[Genotype]) -> Floats:

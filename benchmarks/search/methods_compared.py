@@ -1,24 +1,25 @@
-"""Whose front is better after equally many evaluations: `python -m benchmarks.search.methods_compared [--json]`.
+"""Comparison of search methods: hypervolume of the front after equally many evaluations.
 
-Objectives `acc,lat,energy` over `cifar32` on `u55-256-cim8`. Each method of `search_methods.py` searches from
-the same seeds; networks that it asks for again count again.
+    python -m benchmarks.search.methods_compared [--accuracies measured] [--json]
 
-| figure | what |
+The objectives are `acc,lat,energy` over `cifar32` on `u55-256-cim8`. Each method of `search_methods.py`
+searches from the same seeds. A network that a method asks for again counts again.
+
+| figure | meaning |
 |---|---|
-| `hypervolume` | of all networks evaluated until then, in the box that a study has: median, least, most |
-| `ahead` | share of the seeds in which ours is ahead of the other |
-| `mean_gain` | in hypervolume |
-| `p` | Wilcoxon's signed ranks over pairs of equal seeds, one-sided |
-| `holm_p` | the same, corrected for the number of comparisons printed (Holm 1979); below 0.05 is wanted |
-| `effect` | matched-pairs rank-biserial correlation: 1 if ours is ahead in all seeds, -1 in none |
-| `repeated` | evaluations of a run that went to a network it had evaluated before, mean |
-| `choosing_s` | CPU seconds that the method itself takes for a run, mean |
+| `hypervolume` | of all networks evaluated so far, in the box of a study: median, minimum, maximum |
+| `ahead` | share of the seeds in which our method is ahead of the other |
+| `mean_gain` | mean gain in hypervolume |
+| `p` | one-sided Wilcoxon signed-rank test over pairs of equal seeds |
+| `holm_p` | the same, corrected for the number of printed comparisons (Holm 1979); target: below 0.05 |
+| `effect` | matched-pairs rank-biserial correlation: 1 if ours is ahead in all seeds, -1 if in none |
+| `repeated` | mean number of evaluations per run of networks that the run had evaluated before |
+| `choosing_s` | mean CPU seconds that the method itself takes for a run |
 
 Accuracies come from the stand-in of `accuracy_table.py`, or with ``--accuracies measured`` from the shipped
-weights on real images. The searches of a method run side by side, so that what all seeds ask for is measured
-together, which changes no value. Measured accuracies and finished searches are kept: the same command again
-goes on where it was stopped. Finished searches are made anew, from the accuracies kept, once any code has
-changed.
+weights on real images. The searches of a method run side by side, so that the networks of all seeds are
+measured together, which changes no value. Measured accuracies and finished searches are stored: rerun the
+command to resume. After a change of code, searches run again with the stored accuracies.
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -45,6 +45,7 @@ from benchmarks.search.measured_accuracy import MeasuredAccuracy
 from benchmarks.search.search_methods import METHODS, OURS, Search, check_method, start
 from benchmarks.search.surrogate_savings import Bench
 from benchmarks.search.value_cache import KeptValues
+from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
@@ -55,7 +56,7 @@ from studies.study.pareto_front import hypervolume, losses
 EVALUATIONS = (200, 500)
 SIGNIFICANT = 0.05
 REPORTED = 24
-"""Evaluations of each search between two lines of progress, at least."""
+"""Minimum number of evaluations between two lines of progress."""
 SOURCES = ("benchmarks", "objectives", "search_space", "studies")
 PACKAGES = ("moocore", "numpy", "optuna", "pymoo", "scipy", "torch")
 
@@ -67,9 +68,9 @@ class Record:
     Attributes:
         method: Its name.
         seed: Its seed.
-        hypervolumes: After as many evaluations as asked for.
-        repeated: Evaluations that went to a network evaluated before.
-        choosing_s: CPU seconds that the method took, without measuring.
+        hypervolumes: Hypervolume after each of the requested numbers of evaluations.
+        repeated: Evaluations of networks that were evaluated before.
+        choosing_s: CPU seconds of the method itself, without measurements.
     """
 
     method: str
@@ -81,17 +82,17 @@ class Record:
 
 @dataclass
 class _Running:
-    """A search under way."""
+    """A running search."""
 
     seed: int
     search: Search
     asked: list[Genotype] = field(default_factory=list)
     genotypes: list[Genotype] = field(default_factory=list)
-    values: list[NDArray[np.float64]] = field(default_factory=list)
+    values: list[Floats] = field(default_factory=list)
     choosing_s: float = 0.0
 
     def ask(self, bench: Bench, most: int) -> None:
-        """Tells what is known of the last networks and asks for the next ones, `most` at most; or none."""
+        """Tells the values of the last networks and asks for at most `most` new ones."""
         begun = time.process_time()
         try:
             asked = self.search.send(self.values[-1]) if self.values else next(self.search)
@@ -101,13 +102,13 @@ class _Running:
         self.asked = [bench.space.canonical(genotype) for genotype in asked[: most - len(self.genotypes)]]
 
     def tell(self, bench: Bench, known: Mapping[Genotype, float]) -> None:
-        """Takes in the accuracies of what was asked for."""
+        """Stores the accuracies of the requested networks."""
         accuracies = np.array([known[genotype] for genotype in self.asked])
         self.values.append(bench.values(self.asked, accuracies))
         self.genotypes += self.asked
 
     def hypervolume(self, bench: Bench, count: int) -> float:
-        """After the first `count` evaluations."""
+        """Hypervolume after the first `count` evaluations."""
         values = np.concatenate(self.values)[:count]
         return hypervolume(losses(values, bench.study.directions), *bench.study.box)
 
@@ -165,7 +166,7 @@ def records(
     evaluations: Sequence[int],
     console: Console,
 ) -> list[Record]:
-    """The searches of all `methods` from seeds 0 to `seeds` - 1; those that are kept are not made again."""
+    """The searches of all `methods` with seeds 0 to `seeds` - 1; stored searches do not run again."""
     found: list[Record] = []
     for method in methods:
         names = {seed: f"{method} {seed}" for seed in range(seeds)}
@@ -183,7 +184,7 @@ def records(
 
 
 def summary(found: Sequence[Record], evaluations: Sequence[int]) -> list[dict[str, Any]]:
-    """How the searches of each method spread."""
+    """Median, minimum and maximum over the searches of each method."""
     result = []
     for method, group in _by_method(found).items():
         columns = zip(*(one.hypervolumes for one in group), strict=True)
@@ -200,7 +201,7 @@ def summary(found: Sequence[Record], evaluations: Sequence[int]) -> list[dict[st
 
 
 def comparisons(found: Sequence[Record], evaluations: Sequence[int]) -> list[dict[str, Any]]:
-    """Each method of ours against each other one, after each number of evaluations."""
+    """Comparison of each of our methods with each other method, after each number of evaluations."""
     groups = _by_method(found)
     result: list[dict[str, Any]] = []
     for ours in (method for method in OURS if method in groups):
@@ -221,8 +222,8 @@ def _by_method(found: Sequence[Record]) -> dict[str, list[Record]]:
     return groups
 
 
-def signed_ranks(gains: NDArray[np.float64]) -> dict[str, float]:
-    """Whether gains (n,) are above 0: their mean, share, Wilcoxon's p and the rank-biserial correlation."""
+def signed_ranks(gains: Floats) -> dict[str, float]:
+    """Mean of gains (n,), share above 0, Wilcoxon's p and rank-biserial correlation."""
     from scipy.stats import rankdata, wilcoxon  # takes half a second to import
 
     moved = gains[gains != 0]
@@ -236,7 +237,7 @@ def signed_ranks(gains: NDArray[np.float64]) -> dict[str, float]:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Probabilities corrected so that any false find among them is as unlikely as one alone (Holm 1979)."""
+    """Probabilities corrected for multiple comparisons (Holm 1979)."""
     order = np.argsort(p, kind="stable")
     factors = np.arange(len(p), 0, -1)
     corrected = np.empty(len(p))
@@ -245,7 +246,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def code_digest() -> str:
-    """SHA-256 of all code and tables that decide how a search goes."""
+    """SHA-256 of all code and tables that decide the course of a search."""
     found = hashlib.sha256()
     root = Path(__file__).parents[2]
     for folder in SOURCES:
@@ -257,7 +258,7 @@ def code_digest() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints the figures.
+    """Runs the command.
 
     Raises:
         H4HError: An option has a value that is not allowed, or the file of `--cache` cannot be used.
@@ -270,15 +271,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--methods", default=",".join(METHODS), metavar="A,B,...", help="default: %(default)s")
     add("--seeds", type=int, default=10, metavar="N", help="seeds 0 to N - 1 (default: %(default)s)")
     add("--evaluations", default=",".join(map(str, EVALUATIONS)), metavar="N,M", help="default: %(default)s")
-    add("--val-images", type=int, metavar="N", help="images that measure an accuracy (default: a study's)")
-    add("--calibration-images", type=int, metavar="N", help="for batch-norm statistics (default: a study's)")
-    add("--workers", type=int, metavar="N", help="processes that measure (default: one per core)")
+    add(
+        "--val-images",
+        type=int,
+        metavar="N",
+        help="number of images that score a subnet (default: as in a study)",
+    )
+    add(
+        "--calibration-images",
+        type=int,
+        metavar="N",
+        help="number of images for batch-norm statistics (default: as in a study)",
+    )
+    add("--workers", type=int, metavar="N", help="number of processes that measure (default: one per core)")
     add(
         "--cache",
         type=Path,
         default=cache_folder() / "search.db",
         metavar="FILE",
-        help="where accuracies and finished searches are kept (default: in the cache folder)",
+        help="file of accuracies and finished searches (default: in the cache folder)",
     )
     add("--json", action="store_true")
     options = parser.parse_args(arguments)
@@ -290,7 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.accuracies == "measured":
             accuracy = measured = stack.enter_context(
                 MeasuredAccuracy(
-                    bench.space,
+                    bench.space.networks,
                     file=options.cache,
                     val_images=options.val_images,
                     calibration_images=options.calibration_images,
@@ -299,7 +310,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
             about: dict[str, Any] = {"kind": "measured", **measured.decides}
         else:
-            stand_in = fit_stand_in(bench.space, AccuracyTable.load())
+            stand_in = fit_stand_in(bench.space.networks, AccuracyTable.load())
             accuracy = stand_in.accuracy
             quality = {"error": stand_in.error, "rank_correlation": stand_in.rank_correlation}
             about = {"kind": "stand-in", "cross_validated": quality}
@@ -347,7 +358,7 @@ def check(options: Namespace) -> tuple[list[str], list[int]]:
 
 
 def print_tables(result: Mapping[str, Any]) -> None:
-    """The figures for people."""
+    """Prints the figures as tables."""
     about = result["accuracies"]
     if about["kind"] == "measured":
         kind = f"measured on {about['val_images']} images"

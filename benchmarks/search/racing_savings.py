@@ -1,31 +1,30 @@
-"""What racing spares and what it loses: `python -m benchmarks.search.racing_savings [--seeds N] [--cache F] [--json]`.
+"""Savings and losses of racing, which stops scoring subnets that can no longer reach the front.
 
-A search for acc, lat and energy scores all its subnets in full. Then the same subnets race in the same
-order, by the code of the search itself; what each is right on is remembered, so that it costs one evaluation
-in all.
+    python -m benchmarks.search.racing_savings [--seeds N] [--search] [--cache FILE] [--json]
 
-| figure | what |
+A search for acc, lat and energy scores all its subnets in full. Then the same subnets race in the same order,
+by the code of the search itself. The correct images of each subnet are remembered, so everything costs one
+evaluation.
+
+| figure | meaning |
 |---|---|
-| `image_share` | images that the racing subnets were scored on, of those without racing |
-| `work_share` | the same with the images for batch-norm statistics, which every subnet needs |
+| `image_share` | images scored with racing, divided by images scored without |
+| `work_share` | the same, including the images for batch-norm statistics that every subnet needs |
 | `stopped` | share of subnets that stopped early |
-| `wrongly_stopped` | share of subnets that stopped and would be on the front at the end |
+| `wrongly_stopped` | share of subnets that stopped but would be on the final front |
 | `above_bound` | share of subnets that stopped at a bound below their accuracy |
-| `hypervolume` | of the front without racing |
-| `hypervolume_change` | what racing makes of it, in % |
+| `hypervolume` | hypervolume of the front without racing |
+| `hypervolume_change` | change by racing in % |
 
-With --search a second search races from the same seed. It is told bounds, and so comes to other subnets, as
-one with another seed does: `search_image_share`, `search_hypervolume_change`.
+With --search a second search races from the same seed. It sees bounds instead of accuracies and therefore
+reaches other subnets, as a search with another seed would: `search_image_share`, `search_hypervolume_change`.
 """
 
 from __future__ import annotations
 
 import json
-from argparse import Namespace
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from dataclasses import replace
-from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,32 +34,29 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from objectives.objective import Direction, ImageObjective, Stops, percent
+from objectives import Accuracy, CostModel, Energy, Latency, load_soc
+from objectives.objective import Direction, ImageObjective, Objective, Stops, percent
+from search_space import H4HError, Subnet, load_space
 from search_space.arrays import Booleans, Floats
 from search_space.command.command_line import Parser, run_command
-from search_space.errors import H4HError
 from search_space.files.whole_file import whole_file
-from search_space.space import Space
-from search_space.subnet import Subnet
-from studies.launch.assembly import Objectives, make_objectives
-from studies.launch.plan import planned
-from studies.launch.run_study import run
+from studies import Evaluation, LoadedStudy, Study, StudySettings, run_study
 from studies.search.evaluator import Evaluator
 from studies.search.racing import Race
-from studies.storage.store import open_store
-from studies.study.evaluation import Evaluation
-from studies.study.study import Study
+from studies.study.settings import DEFAULT_SPACE
+from supernet.checkpoints import built_in_checkpoint
+from supernet.images.evaluation_pack import built_in_pack, load_pack
 
 
 class Remembered:
-    """An accuracy that scores each subnet once, on all images, and serves slices of that.
+    """An accuracy that scores each subnet once on all images and then serves slices from memory.
 
     Args:
-        objective: What scores.
-        cache: A file that keeps what is known from one run to the next, if one is to.
+        objective: The accuracy that scores.
+        cache: File that keeps the scores between runs; None for no file.
 
     Raises:
-        H4HError: `cache` holds something else, or what another oracle has scored.
+        H4HError: `cache` is not such a file, or holds scores of another oracle.
     """
 
     def __init__(self, objective: ImageObjective, cache: Path | None = None) -> None:
@@ -69,6 +65,10 @@ class Remembered:
         self.known: dict[str, Booleans] = {}
         self.name, self.unit = objective.name, objective.unit
         self.direction: Direction = objective.direction
+        self.depends_on = objective.depends_on
+        self.follows_size = objective.follows_size
+        self.depends_on = objective.depends_on
+        self.follows_size = objective.follows_size
         self.is_expensive = True
         self.images, self.slice_images = objective.images, objective.slice_images
         self.fingerprint = objective.fingerprint
@@ -116,44 +116,49 @@ class Remembered:
             np.savez_compressed(file, oracle=self._oracle(), digests=list(self.known), right=bits)
 
 
-def searched(
-    arguments: Sequence[str], objectives: Objectives, folder: Path
-) -> tuple[Study, list[Evaluation]]:
-    """The study of a command line, with its evaluations."""
+def searched(settings: StudySettings, accuracy: ImageObjective, folder: Path) -> LoadedStudy:
+    """The study of these settings in a new database, with `accuracy` as its acc."""
     path = folder / "studies.db"
     path.unlink(missing_ok=True)
-    plan = planned([*arguments, "--db", str(path)])
-    with redirect_stdout(StringIO()):
-        run(plan, objectives, Console(quiet=True))
-    with open_store(path) as store:
-        (study,) = store.studies()
-        return study, store.evaluations(study.name)
+    return run_study(settings, database=path, objectives=[accuracy])
 
 
-def replayed(
-    study: Study, rows: Sequence[Evaluation], objectives: Objectives, space: Space
-) -> list[Evaluation]:
+def replayed(study: Study, rows: Sequence[Evaluation], objectives: Sequence[Objective]) -> list[Evaluation]:
     """The evaluations of a study again, in the same generations, with racing."""
-    population = int(study.fingerprint["population"])
-    evaluator = Evaluator(space, objectives.goals, race=Race(space, objectives.goals))
+    population, space = int(study.fingerprint["population"]), study.search_space
+    evaluator = Evaluator(space, objectives, race=Race(space, objectives))
     front: list[Evaluation] = []
     raced: list[Evaluation] = []
     for start in range(0, len(rows), population):
         batch = {one.index: one.genotype for one in rows[start : start + population]}
         for heat in evaluator.heats(batch):
-            found = [one for chunk in evaluator.evaluate(heat, front) for one in chunk]
-            front = study.front([*front, *found])
-            raced += found
+            evaluations = [one for chunk in evaluator.evaluate(heat, front) for one in chunk]
+            front = study.front([*front, *evaluations])
+            raced += evaluations
     return sorted(raced, key=lambda one: one.index)
 
 
-def compared(arguments: Sequence[str], objectives: Objectives, *, is_searched: bool) -> dict[str, float]:
-    """The figures of one seed."""
-    space = planned(arguments).space
+def compared(
+    settings: StudySettings,
+    accuracy: ImageObjective,
+    costs: Sequence[Objective],
+    *,
+    is_searched: bool,
+) -> dict[str, float]:
+    """The figures of one seed.
+
+    Args:
+        settings: Settings of the search, whose first objective is acc.
+        accuracy: Scores subnets.
+        costs: The other objectives of the settings, in order.
+        is_searched: Whether a search that races is compared as well.
+    """
+    objectives = (accuracy, *costs)
     with TemporaryDirectory() as folder:
-        study, whole = searched(arguments, objectives, Path(folder))
-    raced = replayed(study, whole, objectives, space)
-    share = Race(space, objectives.goals).share
+        loaded = searched(settings, accuracy, Path(folder))
+    study, whole = loaded.study, loaded.measured
+    raced = replayed(study, whole, objectives)
+    share = Race(study.search_space, objectives).share
     images, calibration = (int(study.fingerprint[name]) for name in ("val_images", "calibration_images"))
     stopped = [one for one in raced if one.is_bound]
     # The accuracy is the first objective.
@@ -172,24 +177,24 @@ def compared(arguments: Sequence[str], objectives: Objectives, *, is_searched: b
     }
     if is_searched:
         with TemporaryDirectory() as folder:
-            _, found = searched([*arguments, "--racing"], objectives, Path(folder))
+            found = searched(replace(settings, racing=True), accuracy, Path(folder)).measured
         figures["search_image_share"] = share(found)
         figures["search_hypervolume_change"] = 100 * (study.hypervolume(found) / volume - 1)
     return figures
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Runs the command."""
     parser = Parser(
         prog="python -m benchmarks.search.racing_savings", description=(__doc__ or "").splitlines()[0]
     )
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds 0 to N - 1")
-    parser.add_argument("--search", action="store_true", help="a search that races as well, for each seed")
+    parser.add_argument("--search", action="store_true", help="run a second search with racing for each seed")
     parser.add_argument("--quick", action="store_true", help="3 generations of 12, 1024 images")
-    parser.add_argument("--cache", type=Path, metavar="F", help="keeps what subnets are right on")
+    parser.add_argument("--cache", type=Path, metavar="F", help="file that keeps the scores between runs")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    figures = measure(options)
+    figures = measure(options.seeds, cache=options.cache, is_quick=options.quick, is_searched=options.search)
     if options.json:
         print(json.dumps(figures, indent=2))
         return
@@ -202,27 +207,33 @@ def main() -> None:
     Console().print(table)
 
 
-def measure(options: Namespace) -> dict[str, Any]:
+def measure(seeds: int, *, cache: Path | None, is_quick: bool, is_searched: bool) -> dict[str, Any]:
     """The figures of all seeds, under ``seeds``."""
-    quick = [
-        "--generations",
-        "3",
-        "--population",
-        "12",
-        "--val-images",
-        "1024",
-        "--calibration-images",
-        "256",
-    ]
-    arguments = ["--objectives", "acc,lat,energy", *(quick if options.quick else [])]
+    settings = StudySettings(objectives=("acc", "lat", "energy"))
+    if is_quick:
+        settings = replace(settings, generations=3, population=12, val_images=1024, calibration_images=256)
+    space = load_space(DEFAULT_SPACE)
     # Racing asks for images slice by slice, which only an oracle in this process can be asked for.
-    made = make_objectives(planned([*arguments, "--workers", "1"]))
-    accuracy, *others = made.goals
-    assert isinstance(accuracy, ImageObjective)
-    remembered = Remembered(accuracy, options.cache)
-    objectives = replace(made, goals=(remembered, *others))
-    seeds = [[*arguments, "--seed", str(seed)] for seed in range(options.seeds)]
-    return {"seeds": [compared(seed, objectives, is_searched=options.search) for seed in seeds]}
+    accuracy = Accuracy(
+        checkpoint=built_in_checkpoint(space.name),
+        space=space,
+        pack=load_pack(built_in_pack()),
+        val_images=settings.val_images,
+        calibration_images=settings.calibration_images,
+    )
+    costs = CostModel(load_soc(settings.hardware))
+    remembered = Remembered(accuracy, cache)
+    return {
+        "seeds": [
+            compared(
+                replace(settings, seed=seed),
+                remembered,
+                (Latency(costs), Energy(costs)),
+                is_searched=is_searched,
+            )
+            for seed in range(seeds)
+        ]
+    }
 
 
 if __name__ == "__main__":

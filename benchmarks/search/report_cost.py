@@ -1,17 +1,19 @@
-"""What a report costs: `python -m benchmarks.search.report_cost [--evaluations 2000] [--json]`.
+"""Cost of a report: time to write it, size of the file, time until the page is drawn.
 
-Makes a study over `cifar32` in a temporary folder (subnets by mutation from the smallest and the largest,
-latency and energy by the cost model, a stand-in for the accuracy), writes its report in a process of its own
-as a user would, and opens it in headless Chromium:
+    python -m benchmarks.search.report_cost [--evaluations 2000] [--json]
 
-| figure | what |
+Creates a study over `cifar32` in a temporary folder. Its subnets are mutations of the smallest and the
+largest one; latency and energy come from the cost model, accuracy from a stand-in. The report is written in a
+separate process, as a user would write it, and opened in headless Chromium:
+
+| figure | meaning |
 |---|---|
-| written | seconds of the whole command, start of Python included |
-| size | of the file, in MB |
-| front drawn | seconds from opening the file until the views of the front can be seen and clicked |
-| all drawn | the same for everything on the page, further down too |
+| written | seconds of the whole command, including the start of Python |
+| size | size of the file in MB |
+| front drawn | seconds from opening the file until the plots of the front can be seen and clicked |
+| all drawn | the same for all plots of the page |
 
-Chromium and its driver have to be there (Debian: chromium, chromium-driver); else both last are left out.
+The last two need Chromium and its driver (Debian: chromium, chromium-driver) and are left out without them.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ SPACE = "cifar32"
 
 
 def genotypes(space: Space, count: int, seed: int = 0) -> list[Genotype]:
-    """Different canonical genotypes, each but the first two a mutation of an earlier one in three genes."""
+    """Different canonical genotypes; each after the first two mutates three genes of an earlier one."""
     rng = np.random.default_rng(seed)
     found = dict.fromkeys([space.smallest(), space.largest()])
     known = list(found)
@@ -62,7 +64,7 @@ def genotypes(space: Space, count: int, seed: int = 0) -> list[Genotype]:
 
 
 def make_study(path: Path, count: int) -> None:
-    """A database with the study ``made`` of `count` evaluations."""
+    """Writes a database with the study ``made`` of `count` evaluations."""
     space, soc = load_space(SPACE), load_soc(str(DEFAULTS["hardware"]))
     costs, rng = CostModel(soc), np.random.default_rng(1)
     chosen = genotypes(space, count)
@@ -105,7 +107,7 @@ def make_study(path: Path, count: int) -> None:
 
 
 def opened(path: Path) -> dict[str, float] | None:
-    """Seconds until front and all of the page at `path` are drawn; None without a browser."""
+    """Seconds until the front and the whole page at `path` are drawn; None without a browser."""
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if chromium is None or driver is None:
         return None
@@ -132,7 +134,7 @@ def opened(path: Path) -> dict[str, float] | None:
 
 
 def measure(count: int) -> dict[str, float]:
-    """The figures for a study of `count` evaluations."""
+    """Figures of a study of `count` evaluations."""
     with TemporaryDirectory() as folder:
         database, out = Path(folder) / "studies.db", Path(folder) / "report.html"
         make_study(database, count)
@@ -144,7 +146,7 @@ def measure(count: int) -> dict[str, float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints the figures that the command line asks for.
+    """Runs the command.
 
     Raises:
         H4HError: Too few evaluations.
@@ -152,7 +154,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = Parser(
         prog="python -m benchmarks.search.report_cost", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("--evaluations", type=int, default=2000, metavar="N", help="(default: %(default)s)")
+    parser.add_argument(
+        "--evaluations",
+        type=int,
+        default=2000,
+        metavar="N",
+        help="number of evaluations (default: %(default)s)",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
     if options.evaluations < 2:

@@ -1,15 +1,17 @@
-"""What samplers cost themselves: `python -m benchmarks.search.sampler_cost [--sampler A,B,...] [--json]`, on one core.
+"""Computing time of the samplers themselves, on one core.
 
-A study of cheap objectives in memory, generation after generation. For each sampler:
+    python -m benchmarks.search.sampler_cost [--sampler A,B,...] [--json]
 
-| figure | what | wanted |
+Runs a study of cheap objectives in memory, generation after generation. For each sampler:
+
+| figure | meaning | target |
 |---|---|---|
 | `generation_ms` | ask and tell of one generation, median of the last five | well below a second |
-| `replay_s` | all of them together: what going on with such a study costs | |
-| `times_random` | `generation_ms` over that of `random` in the same run | |
+| `replay_s` | sum over all generations: the cost of resuming such a study | |
+| `times_random` | `generation_ms` divided by that of `random` in the same run | |
 
-Times are CPU times of the sampler alone. `optuna-gp` takes seconds per network and `surrogate`
-seconds per generation (`benchmarks.search.surrogate_savings`): they are measured only where named.
+Times are CPU times of the sampler alone. `optuna-gp` takes seconds per network and `surrogate` seconds per
+generation (`benchmarks.search.surrogate_savings`), so both are measured only if named.
 """
 
 from __future__ import annotations
@@ -24,26 +26,27 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from objectives import size
+from objectives.size_objectives import MACS, PARAMS, SRAM
 from search_space.command.command_line import Parser, run_command
-from search_space.space import Space, load_space
+from search_space.space import load_space
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.registry import check_sampler, create_sampler, known_samplers
 from studies.samplers.sampler import SamplerContext
-from studies.search.evaluator import Evaluator, measure
+from studies.search.evaluator import Evaluator
+from studies.search.value_range import value_range
 from studies.study.constraint import parse_constraint
 from studies.study.pareto_front import bounds
 from studies.study.study import Goal, Study
 
-OBJECTIVES = (size.params(), size.macs(), size.sram())
+OBJECTIVES = (PARAMS, MACS, SRAM)
 CONSTRAINT = "macs<=20M"
 LAST = 5
 SLOW = ("optuna-gp", "surrogate")
 
 
-def study_over(space: Space) -> Study:
+def study_over(space: DesignSpace) -> Study:
     """A study of `OBJECTIVES` under `CONSTRAINT`."""
-    extremes = [space.smallest(), space.largest()]
-    values = np.array([measure(objective, space, extremes) for objective in OBJECTIVES]).T
+    values = np.array([value_range(objective, space) for objective in OBJECTIVES]).T
     goals = tuple(Goal(one.name, one.unit, one.direction) for one in OBJECTIVES)
     ideal, reference = bounds(values, [goal.direction for goal in goals], [goal.unit for goal in goals])
     return Study(
@@ -60,8 +63,10 @@ def study_over(space: Space) -> Study:
     )
 
 
-def sampler_times(name: str, space: Space, *, evaluations: int, population: int, seed: int) -> list[float]:
-    """CPU seconds that the sampler called `name` takes: to be made, then for each generation."""
+def sampler_times(
+    name: str, space: DesignSpace, *, evaluations: int, population: int, seed: int
+) -> list[float]:
+    """CPU seconds that the sampler `name` takes for its creation, then for each generation."""
     study = study_over(space)
     context = SamplerContext(space=space, study=study, population=population, seed=seed)
     start = time.process_time()
@@ -83,8 +88,8 @@ def sampler_times(name: str, space: Space, *, evaluations: int, population: int,
     return spent
 
 
-def figures(names: Sequence[str], space: Space, **settings: int) -> dict[str, dict[str, float]]:
-    """The figures of each sampler; `random` is always among them."""
+def figures(names: Sequence[str], space: DesignSpace, **settings: int) -> dict[str, dict[str, float]]:
+    """Figures of each sampler, always including `random`."""
     result = {}
     for name in dict.fromkeys(["random", *names]):
         spent = sampler_times(name, space, **settings)
@@ -95,7 +100,7 @@ def figures(names: Sequence[str], space: Space, **settings: int) -> dict[str, di
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints the figures.
+    """Runs the command.
 
     Raises:
         UnknownNameError: There is no such sampler or space.
@@ -116,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_sampler(name)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     settings = {name: getattr(options, name) for name in ("evaluations", "population", "seed")}
-    found = figures(names, load_space(options.space), **settings)
+    found = figures(names, DesignSpace(load_space(options.space)), **settings)
     if options.json:
         print(json.dumps({"space": options.space, **settings, "samplers": found}, indent=2))
         return

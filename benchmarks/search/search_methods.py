@@ -1,22 +1,22 @@
-"""How each method of `benchmarks.search.methods_compared` searches: ours as a study does, others as their manuals tell.
+"""Search methods of `benchmarks.search.methods_compared`: ours, and others as their manuals recommend.
 
-A method is a generator: it yields genotypes and is sent the values of all objectives for them. So whoever
-drives it decides how networks are measured, and several searches can have theirs measured together.
+A method is a generator: it yields genotypes and is sent the values of all their objectives. The caller
+therefore decides how networks are measured, and can measure those of several searches together.
 
-| method | what |
+| method | description |
 |---|---|
 | `nsga2`, `surrogate` | our samplers, asked for 24 networks at a time as by `studies.run` |
 | `random` | every gene drawn uniformly |
-| `optuna-nsga2-24`, `-50` | `NSGAIISampler` with our population, and with its own of 50 |
-| `optuna-tpe` | `TPESampler` as it is: genes one by one, each network told before the next is asked for |
+| `optuna-nsga2-24`, `-50` | `NSGAIISampler` with our population, and with its default of 50 |
+| `optuna-tpe` | `TPESampler` with defaults: genes one by one, each network told before the next is asked |
 | `optuna-tpe-joint` | the same with `multivariate=True`, genes together: its default for one objective |
-| `pymoo-nsga2-24`, `-100` | NSGA-II with pymoo's recipe for integers, our population and its own of 100 |
+| `pymoo-nsga2-24`, `-100` | NSGA-II with pymoo's recipe for integers, our population and its default of 100 |
 
 pymoo's recipe (pymoo.org/customization/discrete.html) is simulated binary crossover and polynomial mutation
-on floats, both with ``prob=1.0, eta=3.0``, then rounding, and no genes twice. Optuna suggests numbers by
-`suggest_int` and names by `suggest_categorical`. None of these knows which genes a network does not use, or
-begins with the smallest and the largest network, and a network that is asked for again counts again.
-Populations are asked for at once, which changes nothing: a genetic algorithm learns from whole generations.
+on floats, both with ``prob=1.0, eta=3.0``, then rounding, without duplicates. Optuna suggests numbers by
+`suggest_int` and names by `suggest_categorical`. None of these methods knows which genes a network does not
+use, or begins with the smallest and the largest network, and a repeated network counts again. Each population
+is asked for at once, which changes nothing, because a genetic algorithm learns from whole generations.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.search.surrogate_savings import POPULATION, Bench
+from search_space.arrays import Floats
 from search_space.errors import UnknownNameError
 from search_space.genotype import Gene, Genotype
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import SamplerContext
 from studies.study.pareto_front import losses
 
-Search = Generator[list[Genotype], NDArray[np.float64], None]
-"""Yields n genotypes and is sent their values (n, objectives) in the units of the study."""
+Search = Generator[list[Genotype], Floats, None]
+"""Generator that yields n genotypes and is sent their values (n, objectives) in the units of the study."""
 
 
 def own(bench: Bench, seed: int, sampler: str) -> Search:
-    """Our sampler of this name."""
+    """Our sampler called `name`."""
     context = SamplerContext(
         space=bench.space, study=bench.study, population=POPULATION, seed=seed, exact=bench.exact
     )
@@ -51,7 +51,7 @@ def own(bench: Bench, seed: int, sampler: str) -> Search:
 
 
 def drawn(bench: Bench, seed: int) -> Search:
-    """Genotypes drawn uniformly."""
+    """Uniformly drawn genotypes."""
     rng = np.random.default_rng(seed)
     cardinalities = [gene.cardinality for gene in bench.space.genes]
     while True:
@@ -61,7 +61,7 @@ def drawn(bench: Bench, seed: int) -> Search:
 
 
 def optuna_search(bench: Bench, seed: int, sampler: str, at_once: int, **settings: Any) -> Search:
-    """Optuna's sampler of this name, asked for `at_once` networks before it is told of them."""
+    """Optuna's sampler, asked for `at_once` networks before it is told their values."""
     import optuna
     from optuna.study import StudyDirection
 
@@ -80,7 +80,7 @@ def optuna_search(bench: Bench, seed: int, sampler: str, at_once: int, **setting
 
 
 def _suggested(trial: Any, gene: Gene) -> int:
-    """What an Optuna trial suggests for a gene."""
+    """Option that an Optuna trial suggests for a gene."""
     if all(isinstance(option, int) for option in gene.options):
         return int(trial.suggest_int(gene.name, 0, gene.cardinality - 1))
     return int(trial.suggest_categorical(gene.name, range(gene.cardinality)))
@@ -136,10 +136,10 @@ METHODS = (*OURS, *RIVALS)
 
 
 def start(method: str, bench: Bench, seed: int) -> Search:
-    """A search by the method of this name, at its start.
+    """A new search by the method called `name`.
 
     Raises:
-        UnknownNameError: There is none.
+        UnknownNameError: There is no such method.
     """
     check_method(method)
     return own(bench, seed, method) if method in OURS else RIVALS[method](bench, seed)

@@ -1,17 +1,20 @@
-"""What keeping and resuming a study costs: `python -m benchmarks.search.study_cost [--json]`.
+"""Cost of storing and resuming a study.
 
-| figure | what | wanted |
+    python -m benchmarks.search.study_cost [--json]
+
+| figure | meaning | target |
 |---|---|---|
-| `record_ms` | one evaluation of 40 genes recorded durably, with 10,000 in the table | 1 |
+| `record_ms` | durable write of one evaluation of 40 genes, with 10,000 in the table | 1 |
 | `optuna_record_ms` | the same in Optuna's SQLite storage, with 100 in the table | |
-| `record_speedup` | the second over the first | 30 |
+| `record_speedup` | `optuna_record_ms` divided by `record_ms` | 30 |
 | `replay_s` | reopening a study of 10,000 evaluations (nsga2, cifar32) and replaying it to its end | 5 |
-| `overhead_fraction` | share of the default run's first generations that is no objective | 0.03 |
+| `overhead_fraction` | share of the time of the default run's first generations outside the objectives | 0.03
+|
 
-Records are made in turn, one here and one there, and their medians compared. Optuna's table stays small, to
-its favour: filling it with 10,000 would take minutes. The study of 10,000 evaluations minimises operations
-and parameters with a made-up quality that grows with both, since what an objective is does not matter here. A
-durable record takes one flush of the disk at least; `flush_ms` is what that takes here.
+The two stores take turns, and their medians are compared. Optuna's table stays small, which favours it:
+filling it with 10,000 rows would take minutes. The study of 10,000 evaluations minimises operations and
+parameters, with an artificial quality that grows with both, because the objectives do not matter here. A
+durable write takes at least one flush of the disk; `flush_ms` is the time of a flush on this machine.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing, redirect_stdout
+from contextlib import closing
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -33,12 +36,13 @@ from optuna.trial import create_trial
 from rich.console import Console
 from rich.table import Table
 
-from objectives.objective import Direction, Objective
+from objectives.objective import Dependency, Direction, Objective
 from search_space import complexity
 from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.space import load_space
 from search_space.subnet import Subnet
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import SamplerContext
 from studies.search.evaluator import Evaluator
@@ -53,11 +57,13 @@ POPULATION = 100
 
 
 class Quality:
-    """Stands for accuracy: grows with size, so that there is something to trade."""
+    """Artificial accuracy that grows with size, so that there is a trade-off."""
 
     name: ClassVar[str] = "quality"
     unit: ClassVar[str] = "%"
     direction: ClassVar[Direction] = "max"
+    depends_on: ClassVar[tuple[Dependency, ...]] = ("network",)
+    follows_size: ClassVar[bool] = True
     is_expensive: ClassVar[bool] = False
 
     def __call__(self, subnets: Sequence[Subnet]) -> Floats:
@@ -66,7 +72,7 @@ class Quality:
         return 100 * counts / (counts + 5e6)
 
     def fingerprint(self) -> dict[str, str]:
-        """Nothing decides it but the subnet."""
+        """Empty, because only the subnet decides the value."""
         return {}
 
 
@@ -87,7 +93,7 @@ def study_of(space: str) -> Study:
 
 
 def rows(count: int) -> list[Evaluation]:
-    """Evaluations of random genotypes of `GENES` genes, all different."""
+    """Evaluations of different random genotypes of `GENES` genes."""
     rng = np.random.default_rng(0)
     genotypes = rng.integers(0, 3, (count, GENES))
     genotypes[:, :9] = np.array([[index // 3**place % 3 for place in range(9)] for index in range(count)])
@@ -111,14 +117,14 @@ def rows(count: int) -> list[Evaluation]:
 
 
 def milliseconds(run: Callable[[], object]) -> float:
-    """Wall time of one call."""
+    """Milliseconds of wall time of one call."""
     start = time.perf_counter()
     run()
     return 1000 * (time.perf_counter() - start)
 
 
 def record(folder: Path, there: int, times: int) -> dict[str, float]:
-    """Recording one evaluation, here and with Optuna, in turn."""
+    """Times of one write, in our store and in Optuna's in turn."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     evaluations = rows(there + times)
     choices: dict[str, BaseDistribution] = {
@@ -158,16 +164,16 @@ def record(folder: Path, there: int, times: int) -> dict[str, float]:
 
 def replay(folder: Path, evaluations: int) -> dict[str, float]:
     """Making a study of so many evaluations, then opening and replaying it to its end."""
-    from objectives.size import macs, params
+    from objectives.size_objectives import MACS, PARAMS
 
-    space, study, path = load_space("cifar32"), study_of("cifar32"), folder / "replay.db"
+    space, study, path = DesignSpace(load_space("cifar32")), study_of("cifar32"), folder / "replay.db"
     generations = evaluations // POPULATION
 
     def run() -> int:
         sampler = create_sampler(
             "nsga2", SamplerContext(space=space, study=study, population=POPULATION, seed=0)
         )
-        evaluator = Evaluator(space, [Quality(), macs(), params()])
+        evaluator = Evaluator(space, [Quality(), MACS, PARAMS])
         with open_store(path, writable=True) as store:
             *_, last = search(
                 study=study,
@@ -190,7 +196,7 @@ def replay(folder: Path, evaluations: int) -> dict[str, float]:
 
 
 class Timed:
-    """An objective that adds up the time of its calls."""
+    """An objective that sums the time of its calls."""
 
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
@@ -207,31 +213,31 @@ class Timed:
 
 
 def overhead(folder: Path, generations: int) -> dict[str, float]:
-    """Share of the first generations of the default run, from the first subnet on, that is no objective."""
+    """Share of the time of the default run's first generations that is spent outside the objectives."""
     from studies.launch.assembly import Objectives, make_objectives
-    from studies.launch.plan import planned
-    from studies.launch.run_study import run
+    from studies.launch.plan import check
+    from studies.launch.run_or_resume import search_with
+    from studies.study.settings import StudySettings
 
-    command = ["--db", str(folder / "run.db"), "--generations", str(generations)]
-    plan = planned(command)
-    with closing(make_objectives(plan)) as made:
+    plan = check(StudySettings(generations=generations), folder / "run.db")
+    with closing(make_objectives(plan, lambda _: None)) as made:
         goals = tuple(Timed(goal) for goal in made.goals)
         timed = Objectives(goals, made.limited)  # type: ignore[arg-type]
-        console = Console(file=(folder / "out.txt").open("w"))
         start = time.perf_counter()
-        with redirect_stdout(console.file):
-            run(plan, timed, console)
+        search_with(plan, timed, lambda _: None, lambda _: None)
         total = time.perf_counter() - start
     return {"run_s": total, "overhead_fraction": 1 - sum(goal.seconds for goal in goals) / total}
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Runs the command."""
     parser = Parser(
         prog="python -m benchmarks.search.study_cost", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("--evaluations", type=int, default=10_000, help="in the table and in the replay")
-    parser.add_argument("--times", type=int, default=60, help="records that are timed")
+    parser.add_argument(
+        "--evaluations", type=int, default=10_000, help="number of evaluations in the table and in the replay"
+    )
+    parser.add_argument("--times", type=int, default=60, help="number of timed writes")
     parser.add_argument("--generations", type=int, default=2, help="of the default run")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

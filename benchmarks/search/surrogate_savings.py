@@ -1,19 +1,22 @@
-"""How many evaluations the surrogate saves: `python -m benchmarks.search.surrogate_savings [--quick] [--json]`.
+"""Evaluations that the sampler `surrogate` saves over `nsga2`.
 
-Objectives `acc,lat,energy` over `cifar32` on `u55-256-cim8`, 24 networks per generation. For every seed,
-`nsga2` makes 1,000 evaluations; then `surrogate` starts from the same seed and goes on until it has the same
-hypervolume.
+    python -m benchmarks.search.surrogate_savings [--quick] [--json]
 
-| figure | what | wanted |
+The objectives are `acc,lat,energy` over `cifar32` on `u55-256-cim8`, with 24 networks per generation. For
+every seed `nsga2` makes 1,000 evaluations; then `surrogate` starts from the same seed and runs until it has
+the same hypervolume.
+
+| figure | meaning | target |
 |---|---|---|
 | `real.to_reach` | evaluations of `surrogate`, with measured accuracies of shipped weights, seed 0 | 250 |
-| `stand_in.to_reach` | the same for every seed with the stand-in of `accuracy_table.py`: median, most | 250 |
+| `stand_in.to_reach` | the same for every seed with the stand-in of `accuracy_table.py`: median, maximum |
+250 |
 | `stand_in.ahead` | share of the seeds in which `surrogate` is ahead at 200 and 250; Wilcoxon's p | |
-| `rank_correlation` | Kendall's tau between predicted and measured, mean over all generations | |
-| `seconds_per_generation` | CPU time that `surrogate` takes to choose 24 networks, mean | |
+| `rank_correlation` | Kendall's tau of predictions and measurements, mean over all generations | |
+| `seconds_per_generation` | mean CPU time that `surrogate` takes to choose 24 networks | |
 
-Measured accuracies come from the table beside; networks that it lacks are measured (half a second each) and
-kept in the cache folder. `to_reach` is null where 500 evaluations were not enough.
+Measured accuracies come from the table in this folder. Networks that it lacks are measured (half a second
+each) and kept in the cache folder. `to_reach` is null if 500 evaluations were not enough.
 """
 
 from __future__ import annotations
@@ -26,16 +29,18 @@ from statistics import mean, median
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.search.accuracy_table import AccuracyOf, AccuracyTable, fit_stand_in
 from benchmarks.search.measured_accuracy import measured_accuracy
 from objectives.hardware import CostModel, load_soc
+from objectives.hardware.chip import Chip
+from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.genotype import Genotype
 from search_space.space import Space, load_space
+from studies.design_space.design_space import DesignSpace
 from studies.design_space.exact_costs import ExactQuantities
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import SamplerContext
@@ -54,16 +59,16 @@ COMPARED_AT = (200, 250)
 
 @dataclass(frozen=True)
 class Bench:
-    """What is searched, for what."""
+    """Search space, objectives and box of the benchmark."""
 
-    space: Space
+    space: DesignSpace
     study: Study
     exact: ExactQuantities
 
     @classmethod
     def of(cls, space_name: str, hardware: str) -> Bench:
-        space = load_space(space_name)
-        exact = ExactQuantities(space, CostModel(load_soc(hardware)), ("lat", "energy"))
+        space = DesignSpace(load_space(space_name))
+        exact = ExactQuantities(space, {Chip(): CostModel(load_soc(hardware))}, ("lat", "energy"))
         goals = (Goal("acc", "%", "max"), Goal("lat", "ms", "min"), Goal("energy", "mJ", "min"))
         extremes = exact(np.array([space.smallest(), space.largest()]))
         columns = np.array([[np.nan, np.nan], extremes["lat"], extremes["energy"]]).T
@@ -82,14 +87,12 @@ class Bench:
         )
         return cls(space, study, exact)
 
-    def values(self, genotypes: Sequence[Genotype], accuracies: NDArray[np.float64]) -> NDArray[np.float64]:
+    def values(self, genotypes: Sequence[Genotype], accuracies: Floats) -> Floats:
         """Values of all objectives (n, 3) of n canonical genotypes with these accuracies (n,)."""
         costs = self.exact(np.array(genotypes))
         return np.stack([accuracies, costs["lat"], costs["energy"]], axis=1)
 
-    def evaluations(
-        self, genotypes: Sequence[Genotype], values: NDArray[np.float64], start: int
-    ) -> list[Evaluation]:
+    def evaluations(self, genotypes: Sequence[Genotype], values: Floats, start: int) -> list[Evaluation]:
         """Evaluations of `genotypes`, numbered from `start`, with these values (n, 3)."""
         return [
             Evaluation(
@@ -110,14 +113,14 @@ class Bench:
 
 @dataclass(frozen=True)
 class Trace:
-    """One search: hypervolume after each evaluation, and how it was predicted."""
+    """One search: hypervolume after each evaluation, and quality of the predictions."""
 
     hypervolumes: list[float]
     correlations: list[float]
     choosing_s: list[float]
 
     def to_reach(self, hypervolume: float) -> int | None:
-        """Evaluations until `hypervolume`; None if that was never reached."""
+        """Number of evaluations until `hypervolume`; None if it was never reached."""
         return next((n for n, one in enumerate(self.hypervolumes, 1) if one >= hypervolume), None)
 
 
@@ -131,7 +134,7 @@ def trace(
     until: float = np.inf,
     at_least: int = 0,
 ) -> Trace:
-    """Searches until `evaluations` are made, or until the hypervolume is `until` after `at_least` of them."""
+    """Searches for `evaluations` evaluations, or until the hypervolume reaches `until` after `at_least`."""
     context = SamplerContext(
         space=bench.space, study=bench.study, population=POPULATION, seed=seed, exact=bench.exact
     )
@@ -155,7 +158,7 @@ def trace(
 
 
 def compare(bench: Bench, accuracy: AccuracyOf, seed: int, console: Console) -> dict[str, Any]:
-    """Both samplers with one seed."""
+    """Runs both samplers with one seed."""
     plain = trace(bench, "nsga2", accuracy, seed=seed, evaluations=PLAIN_EVALUATIONS)
     target = plain.hypervolumes[PLAIN_EVALUATIONS - 1]
     ours = trace(
@@ -184,11 +187,11 @@ def compare(bench: Bench, accuracy: AccuracyOf, seed: int, console: Console) -> 
 
 
 def real_accuracy(space: Space, table: AccuracyTable) -> AccuracyOf:
-    """Measured accuracies: from the table if its weights are those shipped now, else from the oracle."""
+    """Measured accuracies, from the table if it belongs to the shipped weights, else from the oracle."""
     is_current = file_digest(built_in_checkpoint(space.name)) == table.checkpoint
     known = dict(table.values) if is_current else {}
 
-    def accuracy(genotypes: Sequence[Genotype]) -> NDArray[np.float64]:
+    def accuracy(genotypes: Sequence[Genotype]) -> Floats:
         missing = [one for one in genotypes if one not in known]
         if missing:
             known.update(zip(missing, measured_accuracy(space, missing).tolist(), strict=True))
@@ -226,7 +229,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Runs the command."""
     parser = Parser(
         prog="python -m benchmarks.search.surrogate_savings", description=(__doc__ or "").splitlines()[0]
     )
@@ -240,8 +243,8 @@ def main() -> None:
     console = Console(stderr=True)
     result: dict[str, Any] = {"measured_networks": len(table.values)}
     if not options.quick:
-        result["real"] = compare(bench, real_accuracy(bench.space, table), 0, console)
-    stand_in = fit_stand_in(bench.space, table)
+        result["real"] = compare(bench, real_accuracy(bench.space.networks, table), 0, console)
+    stand_in = fit_stand_in(bench.space.networks, table)
     seeds = range(2 if options.quick else options.seeds)
     rows = [compare(bench, stand_in.accuracy, seed, console) for seed in seeds]
     quality = {"error": stand_in.error, "rank_correlation": stand_in.rank_correlation}
@@ -253,7 +256,7 @@ def main() -> None:
 
 
 def print_table(result: dict[str, Any]) -> None:
-    """The figures for people."""
+    """Prints the figures as a table."""
     shown = Table(title="evaluations to the hypervolume of nsga2 after 1,000 (wanted: at most 250)")
     for name in ("accuracies", "seed", "to reach", "hypervolume", "rank correlation", "s per generation"):
         shown.add_column(name, justify="right")

@@ -1,4 +1,4 @@
-"""What takes long to measure, kept in one SQLite file, so that a benchmark that was stopped goes on there."""
+"""Cache of measured values in one SQLite file, so that an interrupted benchmark resumes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from search_space.errors import H4HError
 from search_space.files.cache_folder import VARIABLE
 
 PATIENCE_S = 60.0
-"""How long to wait for another benchmark that writes to the same file."""
+"""Seconds to wait for another benchmark that writes to the same file."""
 
 
 class KeptValues:
-    """Values by name, for one set of circumstances.
+    """Stored values by name, for one set of conditions.
 
     Args:
-        file: Where they are kept, with those of other circumstances; made if there is none.
-        decides: All that the values depend on but their names. Other circumstances have values of their own.
+        file: SQLite file, which may hold values of other conditions too; created if missing.
+        decides: Everything that the values depend on except their names. Other conditions have their own
+            values.
 
     Raises:
         H4HError: The file cannot be used, as in `read` and `write`.
@@ -34,13 +35,13 @@ class KeptValues:
         self.read()  # Fails before anything is measured.
 
     def read(self) -> dict[str, Any]:
-        """All values that are kept."""
+        """All stored values."""
         with self._opened() as connection:
             rows = connection.execute("SELECT name, value FROM kept WHERE about = ?", (self._about,))
             return {name: json.loads(value) for name, value in rows}
 
     def write(self, values: Mapping[str, Any]) -> None:
-        """Keeps `values`, JSON each, durably."""
+        """Stores `values`, each as JSON, durably."""
         with self._opened() as connection:
             rows = [(self._about, name, json.dumps(value)) for name, value in values.items()]
             connection.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", rows)

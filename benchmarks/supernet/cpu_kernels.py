@@ -1,14 +1,16 @@
-"""Substitute kernels against torch's own, and what they do to a training step on this CPU.
+"""Speed of our CPU kernels against torch's own, alone and in a training step.
 
     python -m benchmarks.supernet.cpu_kernels [--json]
 
-Every figure is a ratio of two things measured in turn in this run (median of several rounds), above 1 where
-the substitute is faster.
+Every figure is a ratio of two times measured in turn in this run (median of several rounds). It is above 1 if
+our kernel is faster. Ratios of bf16 to float32 are above 1 if bf16 is slower; commands warn of them on CPUs
+that emulate bf16 (`supernet/network/number_formats.py`).
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -21,15 +23,22 @@ from rich.console import Console
 from rich.table import Table
 from torch.nn import functional as F
 
+from objectives.accuracy_objective import Accuracy
 from search_space.command.command_line import Parser, run_command
 from search_space.space import load_space
+from supernet.checkpoints import built_in_checkpoint
+from supernet.images.evaluation_pack import built_in_pack, load_pack
 from supernet.network import blocks, cpu_kernels
 from supernet.network import elastic_layers as elastic
+from supernet.network.extraction import extract
 from supernet.network.freed_memory import keep_freed_memory
-from supernet.network.number_formats import PRECISIONS, resolve_precision
+from supernet.network.number_formats import PRECISIONS, emulation_warning, resolve_precision
+from supernet.network.plain_network import with_fast_backward
 from supernet.network.supernet import Supernet
 
 BATCH = 128
+SMALL_BATCH = 16
+"""For plain networks, which take seconds a step where bf16 is emulated."""
 ROUNDS = 5
 
 
@@ -40,7 +49,7 @@ def _seconds(run: Callable[[], object]) -> float:
 
 
 def ratio(ours: Callable[[], object], theirs: Callable[[], object]) -> float:
-    """Time of `theirs` over time of `ours`; both run in turn, after a warm-up of each."""
+    """Time of `theirs` divided by that of `ours`; both run in turn after a warm-up."""
     ours(), theirs()
     pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(ROUNDS)]
     return median(second for _, second in pairs) / median(first for first, _ in pairs)
@@ -82,7 +91,7 @@ def largest_step(dtype: torch.dtype) -> Callable[[], None]:
 
 
 def step_ratio(dtype: torch.dtype) -> tuple[float, float]:
-    """That step: ratio of both substitutes, and ours in images/s."""
+    """Ratio for that step with both kernels, and our speed in images/s."""
     ours = largest_step(dtype)
 
     def theirs() -> None:
@@ -97,7 +106,7 @@ def step_ratio(dtype: torch.dtype) -> tuple[float, float]:
 
 
 def largest_step_seconds(precision: str, keep: bool) -> float:
-    """Time of that step, with freed memory kept by the C library or not."""
+    """Seconds of that step, with or without freed memory kept by the C library."""
     if keep:
         keep_freed_memory()
     step = largest_step(PRECISIONS[precision])
@@ -106,7 +115,7 @@ def largest_step_seconds(precision: str, keep: bool) -> float:
 
 
 def allocator_ratio(precision: str) -> float:
-    """Step time without over step time with kept memory; each in a process of its own, as it stays set."""
+    """Step time without kept memory divided by that with it, each in a separate process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         kept, returned = (
             pool.submit(largest_step_seconds, precision, keep).result() for keep in (True, False)
@@ -114,14 +123,55 @@ def allocator_ratio(precision: str) -> float:
     return returned / kept
 
 
+def plain_step(precision: str) -> Callable[[], None]:
+    """A training step of the same network as a plain one, without the optimiser."""
+    space = load_space("cifar32")
+    network = with_fast_backward(extract(Supernet(space), space.decode(space.largest())).train())
+    dtype = PRECISIONS[precision]
+    images = torch.randn(SMALL_BATCH, 3, 32, 32, dtype=dtype).to(memory_format=torch.channels_last)
+
+    def step() -> None:
+        with torch.autocast("cpu", dtype, enabled=dtype is not torch.float32):
+            logits = network(images)
+        logits.float().logsumexp(1).sum().backward()
+
+    return step
+
+
+def scoring(precision: str) -> Callable[[], object]:
+    """An accuracy of the largest subnet from 256 calibration and 256 search images."""
+    space = load_space("cifar32")
+    accuracy = Accuracy(
+        checkpoint=built_in_checkpoint("cifar32"),
+        space=space,
+        pack=load_pack(built_in_pack()),
+        val_images=256,
+        calibration_images=256,
+        precision=precision,
+    )
+    subnet = space.decode(space.largest())
+    return lambda: accuracy([subnet])
+
+
+def bf16_ratios() -> dict[str, float]:
+    """Time in bf16 over that in float32."""
+    return {
+        "accuracy": ratio(scoring("fp32"), scoring("bf16")),
+        "training step": ratio(largest_step(PRECISIONS["fp32"]), largest_step(PRECISIONS["bf16"])),
+        "training step of the plain network": ratio(plain_step("fp32"), plain_step("bf16")),
+    }
+
+
 def main() -> None:
     parser = Parser(
-        prog="python -m benchmarks.supernet.cpu_kernels", description="Substitute kernels against torch's."
+        prog="python -m benchmarks.supernet.cpu_kernels", description="Compare our CPU kernels with torch's."
     )
     parser.add_argument("--precision", default="auto", help="bf16, fp32 or auto (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     precision = resolve_precision(arguments.precision, torch.device("cpu"))
+    if warning := emulation_warning(precision, torch.device("cpu"), plain=True):
+        print(warning, file=sys.stderr)
     dtype = PRECISIONS[precision]
     keep_freed_memory()
     rows = {
@@ -137,7 +187,13 @@ def main() -> None:
     }
     rows["step of the largest subnet"], images = step_ratio(dtype)
     rows["step, freed memory kept against returned"] = allocator_ratio(precision)
-    record = {"precision": precision, "speedup": rows, "images_per_second": images}
+    slower = bf16_ratios()
+    record = {
+        "precision": precision,
+        "speedup": rows,
+        "images_per_second": images,
+        "bf16_over_fp32": slower,
+    }
     if arguments.json:
         print(json.dumps(record, indent=2))
         return
@@ -146,6 +202,10 @@ def main() -> None:
         table.add_row(name, f"{value:.2f}")
     Console().print(table)
     Console().print(f"largest subnet of cifar32: {images:.0f} images/s forward and backward")
+    table = Table("of the largest subnet", "time in bf16 over fp32")
+    for name, value in slower.items():
+        table.add_row(name, f"{value:.2f}")
+    Console().print(table)
 
 
 if __name__ == "__main__":

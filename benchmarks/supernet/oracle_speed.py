@@ -1,31 +1,35 @@
-"""The accuracy oracle, old and new in turn: `python -m benchmarks.supernet.oracle_speed [--quick] [--json]`.
+"""Speed of the accuracy oracle against simpler ways to score the same subnets.
 
-The 32 offspring of a generation in mid-search (`mid_search.txt`), scored in five ways:
+    python -m benchmarks.supernet.oracle_speed [--quick] [--json]
 
-| way | what |
+Scores the 32 offspring of a generation in mid-search (`mid_search.txt`) in five ways:
+
+| way | description |
 |---|---|
-| naive | float32, channels first, weight slices copied, batch norm reset and averaged, one by one |
-| alone | this oracle, one subnet at a time |
-| together | this oracle, what subnets have in common computed once |
+| naive | float32, channels first, copied weight slices, batch norm reset and averaged, one by one |
+| alone | the oracle, one subnet at a time |
+| together | the oracle, with shared computation of shared leading blocks |
 | together, bf16 | the same with --precision bf16 |
 | together, int8 | the same with --precision int8 |
 
-| figure | what |
+| figure | meaning |
 |---|---|
-| `speedup_over_naive` | time of naive over that of together; with `bf16_` or `int8_` before it, in these |
-| `sharing_speedup` | time of alone over that of together |
-| `sharing_bound` | operations of all subnets over those of distinct beginnings: what sharing can give |
-| `flops_fraction` | time of together over that of float32 matrix products with as many operations |
-| `bf16_flops_fraction` | time in bf16 over that of bf16 matrix products |
-| `naive_flops_fraction` | time of naive over that of float32 matrix products |
-| `peak_memory_mb` | most by which a process grew while it scored together, in any precision |
-| `memory_mb` | by how much it was allowed to, `--memory` |
-| `bf16_difference` | accuracy in bf16 less that in float32: mean and largest, in points |
+| `speedup_over_naive` | time of naive divided by that of together; prefixed by `bf16_` or `int8_` for these |
+| `sharing_speedup` | time of alone divided by that of together |
+| `sharing_bound` | operations of all subnets divided by those of distinct leading parts: the limit of sharing
+|
+| `flops_fraction` | time of together divided by that of as many operations in float32 matrix products |
+| `bf16_flops_fraction` | time in bf16 divided by that of as many operations in bf16 matrix products |
+| `naive_flops_fraction` | time of naive divided by that of as many operations in float32 matrix products |
+| `peak_memory_mb` | maximum growth of a process that scores together, in any precision |
+| `memory_mb` | allowed growth, `--memory` |
+| `bf16_difference` | accuracy in bf16 minus accuracy in float32: mean and largest, in points |
 | `int8_difference` | the same for int8 |
 
-Ways run in turn, in processes of their own, since the oracle changes how a process hands memory back. Each
-has scored a subnet before its clock starts. Times are those of the CPU, so that they bear other work beside
-them; a figure is a ratio of medians over the rounds.
+The ways run in turn in separate processes, because the oracle changes how a process returns memory. Each
+process scores one subnet before its clock starts. Times are CPU times, so other work on the machine affects
+them little. A figure is a ratio of medians over the rounds. Figures about bf16 are left out on a CPU that
+only emulates it, unless `--emulated` is given.
 """
 
 from __future__ import annotations
@@ -49,7 +53,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from benchmarks.supernet.training_speed import copied_slices
-from objectives.accuracy import Accuracy
+from objectives.accuracy_objective import Accuracy
 from search_space.arrays import Floats
 from search_space.command.byte_count import parse_bytes
 from search_space.command.command_line import Parser, run_command
@@ -65,6 +69,7 @@ from supernet.images.evaluation_pack import built_in_pack, load_pack
 from supernet.images.labelled_images import BATCH, normalised
 from supernet.network.batch_norm import EPSILON
 from supernet.network.freed_memory import return_freed_memory
+from supernet.network.number_formats import is_emulated
 from supernet.network.parts import parts
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint
@@ -79,13 +84,13 @@ WAYS = (NAIVE, *PRECISIONS)
 
 @dataclass(frozen=True)
 class Work:
-    """What is scored.
+    """Work of one scoring.
 
     Attributes:
-        subnets: How many of the generation.
-        val_images: How many images score each.
-        calibration_images: How many record its batch-norm statistics.
-        memory: For `Accuracy`.
+        subnets: Number of subnets of the generation.
+        val_images: Number of images that score each.
+        calibration_images: Number of images for its batch-norm statistics.
+        memory: Memory limit of `Accuracy`.
     """
 
     subnets: int
@@ -102,7 +107,7 @@ def generation() -> list[Subnet]:
 
 
 class NaiveNorm:
-    """Batch norm as peers have it: running statistics, reset, then averaged over the calibration images."""
+    """Batch norm as in other code: running statistics, reset, then averaged over the calibration images."""
 
     def __init__(self) -> None:
         self.is_calibrating = True
@@ -118,7 +123,7 @@ class NaiveNorm:
 
 
 class Naive:
-    """The oracle that `NAIVE` stands for."""
+    """The oracle of the way `NAIVE`."""
 
     def __init__(self, work: Work) -> None:
         pack = load_pack(built_in_pack())
@@ -161,11 +166,11 @@ def accuracy(work: Work, precision: str) -> Accuracy:
 
 @dataclass(frozen=True)
 class Scorer:
-    """Scores subnets in one way; ready to be timed.
+    """Scorer of subnets in one way, ready to be timed.
 
     Attributes:
-        score: Gives accuracies in %.
-        before_mb: What the process held before.
+        score: Function that returns accuracies in %.
+        before_mb: Memory of the process before.
     """
 
     score: Callable[[Sequence[Subnet]], Floats]
@@ -174,7 +179,7 @@ class Scorer:
 
 @cache
 def scorer(way: str, work: Work) -> Scorer:
-    """That of this process."""
+    """The scorer of this process."""
     if way == NAIVE:
         score: Callable[[Sequence[Subnet]], Floats] = Naive(work)
     else:
@@ -192,7 +197,7 @@ def scorer(way: str, work: Work) -> Scorer:
 
 
 def timed(way: str, work: Work) -> tuple[float, list[float], float]:
-    """CPU seconds, accuracies, by how much the process grew at most, in MB; runs in a process of its own."""
+    """CPU seconds, accuracies, and maximum growth of the process in MB; runs in a separate process."""
     torch.set_num_threads(1)  # as the oracle has it
     ready = scorer(way, work)
     subnets = generation()[: work.subnets]
@@ -202,13 +207,13 @@ def timed(way: str, work: Work) -> tuple[float, list[float], float]:
 
 
 def _status_mb(name: str) -> float:
-    """``VmRSS``, what this process holds, or ``VmHWM``, the most that it has held (Linux)."""
+    """``VmRSS``, the memory of this process, or ``VmHWM``, its peak, in MB (Linux)."""
     (line,) = (one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith(name))
     return int(line.split()[1]) * 1024 / 1e6
 
 
 def matrix_rate(dtype: torch.dtype, rounds: int = 15) -> float:
-    """Multiply-accumulates in a second of CPU time, product of matrices, best of some rounds."""
+    """Multiply-accumulates per CPU second of a matrix product, best of several rounds."""
     torch.set_num_threads(1)
     a, b = torch.randn(2, 1536, 1536).to(dtype)
     times = []
@@ -220,30 +225,33 @@ def matrix_rate(dtype: torch.dtype, rounds: int = 15) -> float:
 
 
 def sharing_bound(subnets: Sequence[Subnet]) -> float:
-    """Operations of all subnets over operations of what is distinct in them."""
+    """Operations of all subnets divided by those of their distinct leading parts."""
     supernet = Supernet(load_space(SPACE))
     chains = [tuple(parts(supernet, subnet)) for subnet in subnets]
     alone = sum(part.macs for chain in chains for part in chain)
     return alone / sum(branch.macs for branch in grow(chains, float("inf")))
 
 
-def measure(work: Work, rounds: int) -> dict[str, Any]:
-    """All figures.
+def measure(work: Work, rounds: int, ways: Sequence[str] = WAYS) -> dict[str, Any]:
+    """All figures; those about bf16 only where `BF16` is among `ways`.
 
     Raises:
-        H4HError: The oracle gives a subnet another value together with others than alone.
+        H4HError: The oracle scores a subnet differently alone and together with others.
     """
-    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
     values: dict[str, list[float]] = {}
     growth: dict[str, float] = {}
-    rates: dict[torch.dtype, list[float]] = {torch.float32: [], torch.bfloat16: []}
+    has_bf16 = BF16 in ways
+    rates: dict[torch.dtype, list[float]] = {torch.float32: []}
+    if has_bf16:
+        rates[torch.bfloat16] = []
     context = get_context("spawn")
     with ExitStack() as stack:
-        workers = {way: stack.enter_context(ProcessPoolExecutor(1, mp_context=context)) for way in WAYS}
+        workers = {way: stack.enter_context(ProcessPoolExecutor(1, mp_context=context)) for way in ways}
         for _ in range(rounds):
             for dtype, of_dtype in rates.items():
                 of_dtype.append(matrix_rate(dtype))
-            for way in WAYS:
+            for way in ways:
                 took, values[way], grown = workers[way].submit(timed, way, work).result()
                 seconds[way].append(took)
                 growth[way] = max(growth.get(way, 0.0), grown)
@@ -257,26 +265,31 @@ def measure(work: Work, rounds: int) -> dict[str, Any]:
     rate = {dtype: max(of_dtype) for dtype, of_dtype in rates.items()}
     ideal = operations / rate[torch.float32]
     accuracies = {way: np.array(of_way) for way, of_way in values.items()}
+    of_bf16: dict[str, Any] = {}
+    if has_bf16:
+        of_bf16 = {
+            "bf16_speedup_over_naive": times[NAIVE] / times[BF16],
+            "bf16_flops_fraction": times[BF16] * rate[torch.bfloat16] / operations,
+            "bf16_gmacs_per_s_of_matrix_products": rate[torch.bfloat16] / 1e9,
+            "bf16_difference": _spread(accuracies[BF16] - accuracies[TOGETHER]),
+        }
     return {
         "subnets": len(subnets),
         "val_images": work.val_images,
         "calibration_images": work.calibration_images,
         "seconds": times,
         "speedup_over_naive": times[NAIVE] / times[TOGETHER],
-        "bf16_speedup_over_naive": times[NAIVE] / times[BF16],
         "int8_speedup_over_naive": times[NAIVE] / times[INT8],
         "sharing_speedup": times[ALONE] / times[TOGETHER],
         "sharing_bound": sharing_bound(subnets),
         "naive_flops_fraction": times[NAIVE] / ideal,
         "flops_fraction": times[TOGETHER] / ideal,
-        "bf16_flops_fraction": times[BF16] * rate[torch.bfloat16] / operations,
         "gmacs_per_s_of_matrix_products": rate[torch.float32] / 1e9,
-        "bf16_gmacs_per_s_of_matrix_products": rate[torch.bfloat16] / 1e9,
-        "peak_memory_mb": max(growth[way] for way in (TOGETHER, BF16, INT8)),
+        "peak_memory_mb": max(growth[way] for way in ways if way not in (NAIVE, ALONE)),
         "memory_mb": work.memory / 1e6,
         "naive_difference": _spread(accuracies[NAIVE] - accuracies[TOGETHER]),
-        "bf16_difference": _spread(accuracies[BF16] - accuracies[TOGETHER]),
         "int8_difference": _spread(accuracies[INT8] - accuracies[TOGETHER]),
+        **of_bf16,
     }
 
 
@@ -285,7 +298,7 @@ def _spread(points: Floats) -> dict[str, float]:
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Runs the command."""
     parser = Parser(
         prog="python -m benchmarks.supernet.oracle_speed", description=(__doc__ or "").splitlines()[0]
     )
@@ -294,11 +307,16 @@ def main() -> None:
     parser.add_argument(
         "--memory", default=DEFAULT_MEMORY, help="as that of studies.run (default: %(default)s)"
     )
+    parser.add_argument(
+        "--emulated", action="store_true", help="measure bf16 on a CPU without bf16 instructions, too"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     memory = parse_bytes(options.memory, option="--memory")
     work = Work(8, 512, 256, memory) if options.quick else Work(32, 2000, 512, memory)
-    figures = measure(work, 1 if options.quick else options.rounds)
+    is_left_out = is_emulated("bf16", torch.device("cpu")) and not options.emulated
+    ways = [way for way in WAYS if not (way == BF16 and is_left_out)]
+    figures = measure(work, 1 if options.quick else options.rounds, ways)
     if options.json:
         print(json.dumps(figures, indent=2))
         return
@@ -309,6 +327,8 @@ def main() -> None:
         for key, one in value.items() if isinstance(value, dict) else [("", value)]:
             table.add_row(f"{name} {key}".strip(), f"{one:.4g}")
     Console().print(table)
+    if is_left_out:
+        print("bf16 is left out: this CPU emulates it; --emulated measures it all the same")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
-"""What bf16 and int8 change in accuracies and in their order: `python -m benchmarks.supernet.precision_loss [--json]`.
+"""Change of accuracies and of their order by bf16 and int8 scoring.
 
-The same subnets, spread over families and multiply-accumulates, are scored as a search scores them
-(`--precision fp32|bf16|int8`) and each precision is held against float32.
+    python -m benchmarks.supernet.precision_loss [--json]
 
-| figure | what |
+The same subnets, spread over families and multiply-accumulates, are scored as in a search
+(`--precision fp32|bf16|int8`), and each precision is compared with float32. bf16 is left out on a CPU that
+only emulates it, unless `--emulated` is given.
+
+| figure | meaning |
 |---|---|
-| `difference` | accuracy less that in float32, in points: mean, standard deviation, largest |
+| `difference` | accuracy minus accuracy in float32, in points: mean, standard deviation, largest |
 | `tau` | Kendall's tau-b of the two orders |
 | `families` | mean and largest drop from float32 in each family, in points |
 | `seconds` | CPU seconds of one scoring |
@@ -15,15 +18,17 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from rich import box
 from rich.table import Table
 from scipy import stats
 
 from benchmarks.supernet.ranking_quality import spread
-from objectives.accuracy import Accuracy
+from objectives.accuracy_objective import Accuracy
 from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
@@ -32,14 +37,14 @@ from search_space.space import load_space
 from search_space.subnet import Subnet
 from supernet.checkpoints import built_in_checkpoint
 from supernet.images.evaluation_pack import built_in_pack, load_pack
-from supernet.network.number_formats import SCORED_IN
+from supernet.network.number_formats import SCORED_IN, is_emulated
 
 SPACE = "cifar32"
 EXACT = "fp32"
 
 
 def scored(subnets: list[Subnet], precision: str) -> tuple[Floats, float]:
-    """Accuracies of `subnets` in %, and the CPU seconds they took."""
+    """Accuracies of `subnets` in %, and the CPU seconds of the scoring."""
     score = Accuracy(
         checkpoint=built_in_checkpoint(SPACE),
         space=load_space(SPACE),
@@ -53,7 +58,7 @@ def scored(subnets: list[Subnet], precision: str) -> tuple[Floats, float]:
 
 
 def compared(values: Floats, exact: Floats, families: list[Family]) -> dict[str, Any]:
-    """The figures of one precision, all but its seconds."""
+    """Figures of one precision, without its seconds."""
     difference = values - exact
     drops = {each: exact[of] - values[of] for each in Family if (of := np.array(families) == each).any()}
     return {
@@ -70,11 +75,16 @@ def compared(values: Floats, exact: Floats, families: list[Family]) -> dict[str,
     }
 
 
-def measure(count: int, seed: int) -> dict[str, Any]:
-    """All figures, by precision."""
+def measured_formats(emulated: bool) -> list[str]:
+    """The number formats that are compared, with or without those that this CPU emulates."""
+    return [name for name in SCORED_IN if emulated or not is_emulated(name, torch.device("cpu"))]
+
+
+def measure(count: int, seed: int, precisions: Sequence[str]) -> dict[str, Any]:
+    """All figures, by precision; `EXACT` must be among them."""
     subnets = spread(load_space(SPACE), count, seed)
     families = [family(subnet) for subnet in subnets]
-    found = {precision: scored(subnets, precision) for precision in SCORED_IN}
+    found = {precision: scored(subnets, precision) for precision in precisions}
     exact, _ = found[EXACT]
     return {
         "subnets": len(subnets),
@@ -87,17 +97,21 @@ def measure(count: int, seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Prints the figures."""
+    """Runs the command."""
     parser = Parser(
         prog="python -m benchmarks.supernet.precision_loss", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("--subnets", type=int, default=40, help="how many (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="draws them (default: %(default)s)")
+    parser.add_argument("--subnets", type=int, default=40, help="number of subnets (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the subnets (default: %(default)s)")
+    parser.add_argument(
+        "--emulated", action="store_true", help="also measure bf16 on a CPU without bf16 instructions"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     if options.subnets < len(Family):
         parser.error(f"--subnets must be at least {len(Family)}, but got {options.subnets}")
-    figures = measure(options.subnets, options.seed)
+    precisions = measured_formats(options.emulated)
+    figures = measure(options.subnets, options.seed, precisions)
     if options.json:
         print(json.dumps(figures, indent=2))
         return
@@ -107,7 +121,7 @@ def main() -> None:
     )
     whole = Table("precision", "mean", "deviation", "largest", "tau", "CPU s", box=box.SIMPLE_HEAD)
     by_family = Table("drop of", "family", "subnets", "mean", "largest", box=box.SIMPLE_HEAD)
-    for precision in SCORED_IN:
+    for precision in precisions:
         one = figures[precision]
         cells = [f"{value:+.3f}" for value in one["difference"].values()]
         whole.add_row(precision, *cells, f"{one['tau']:.3f}", f"{one['seconds']:.1f}")
@@ -115,6 +129,8 @@ def main() -> None:
             cells = [str(drop["subnets"]), f"{drop['mean']:+.2f}", f"{drop['largest']:+.2f}"]
             by_family.add_row(precision, name, *cells)
     print_wide(whole)
+    if len(precisions) < len(SCORED_IN):
+        print("bf16 is left out: this CPU emulates it; --emulated measures it all the same")
     print_wide(by_family)
 
 

@@ -1,15 +1,15 @@
-"""Whether the supernet ranks networks as training each alone does: Kendall's tau over 12 subnets.
+"""Ranking quality of the supernet: Kendall's tau of its accuracies with those of 12 trained subnets.
 
-    python -m benchmarks.supernet.ranking_quality --budget smoke|small|full [--start scratch|supernet] [--json]
+    python -m benchmarks.supernet.ranking_quality --budget smoke|small|full [--start scratch|supernet]
 
 The subnets are spread over families and, within each family, over multiply-accumulates. Each is trained as a
-plain network with the same number of images: from a random start (`scratch`), or from the supernet's slices
+plain network on the same number of images, from random weights (`scratch`) or from its slices of the supernet
 (`supernet`). Both accuracies are top-1 on the same held-out search images, after batch-norm statistics were
-recorded on the same calibration images. The same command again goes on after the last finished epoch.
+recorded on the same calibration images. Rerun the command to resume after the last finished epoch.
 
-| budget | images | epochs | on |
+| budget | images | epochs | machine |
 |---|---|---|---|
-| smoke | 2,048 | 1 | any machine, minutes: shows that the command works, says nothing about the ranking |
+| smoke | 2,048 | 1 | any, minutes: shows that the command works, says nothing about the ranking |
 | small | all | 8 | two CPU cores, CIFAR-10 within 40 minutes |
 | full | all | 100 | a GPU |
 """
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ from search_space.families import Family, family
 from search_space.genotype import to_text
 from search_space.space import Space
 from search_space.subnet import Subnet
+from search_space.subnet_sampling import SAMPLINGS, UNIFORM, draw
 from supernet.accuracy import one_subnet as oracle
 from supernet.checkpoints import add_checkpoint
 from supernet.checkpoints.header import read_header
@@ -47,7 +49,7 @@ from supernet.images.data_sets import open_data
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data
 from supernet.network.extraction import extract
 from supernet.network.freed_memory import keep_freed_memory
-from supernet.network.number_formats import resolve_device, resolve_precision
+from supernet.network.number_formats import emulation_warning, resolve_device, resolve_precision
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint
 from supernet.training.plain_trainer import FineTuning, make_recipe, network_top1
@@ -55,7 +57,7 @@ from supernet.training.settings import MOST_WORKERS
 
 SUBNETS = 12
 POOL = 8_192
-"""Random networks among which the subnets are chosen: enough to hold some of the rarest family."""
+"""Size of the random pool from which subnets are chosen: enough to contain the rarest family."""
 
 SCRATCH, SUPERNET = "scratch", "supernet"
 RATES = {SCRATCH: 2e-3, SUPERNET: 1e-3}
@@ -64,7 +66,7 @@ RESAMPLES = 2_000
 
 @dataclass(frozen=True)
 class Budget:
-    """How long each subnet is trained, and how many search images score it; None for all there are."""
+    """Images and epochs of each training, and search images that score a subnet; None for all."""
 
     images: int | None
     epochs: int
@@ -80,7 +82,7 @@ BUDGETS = {
 
 @dataclass(frozen=True)
 class Result:
-    """One subnet; accuracies in %."""
+    """Result for one subnet; accuracies in %."""
 
     genotype: str
     subnet: str
@@ -95,8 +97,8 @@ class Agreement:
     """Kendall's tau-b of both accuracies.
 
     Attributes:
-        tau: 1 where both give the same order, 0 where they have nothing in common, -1 where one is reversed.
-        p_value: Chance of a tau as far from 0 if they had nothing in common.
+        tau: 1 for the same order, 0 for unrelated orders, -1 for reversed orders.
+        p_value: Probability of a tau at least as far from 0 for unrelated orders.
         low, high: 95 % interval by bootstrap over the subnets.
     """
 
@@ -106,13 +108,13 @@ class Agreement:
     high: float
 
 
-def spread(space: Space, count: int, seed: int) -> list[Subnet]:
-    """`count` different networks: shared out evenly over families, in each at even quantiles of its MACs.
+def spread(space: Space, count: int, seed: int, sampling: str = UNIFORM) -> list[Subnet]:
+    """`count` different networks, evenly over families, and in each at even quantiles of MACs.
 
-    Families with fewer members in a random pool than their share give what they have.
+    A family with fewer members in the random pool contributes all of them. `sampling` draws the pool.
     """
     rng = np.random.default_rng(seed)
-    pool = dict.fromkeys(space.decode(space.sample(rng)) for _ in range(POOL))
+    pool = dict.fromkeys(space.decode(draw(space, sampling, rng, number)) for number in range(POOL))
     members = {each: [subnet for subnet in pool if family(subnet) is each] for each in Family}
     chosen: list[Subnet] = []
     # The rarest first, so that what they lack falls to those that have it.
@@ -126,10 +128,10 @@ def spread(space: Space, count: int, seed: int) -> list[Subnet]:
 
 
 def agreement(supernet: Sequence[float], alone: Sequence[float]) -> Agreement:
-    """How far two lists of accuracies, one value per subnet, give the same order.
+    """Agreement of the orders of two lists of accuracies, one value per subnet.
 
     Raises:
-        H4HError: One of them has the same value everywhere, and so no order.
+        H4HError: One list has equal values only, and so no order.
     """
     both = np.array([supernet, alone])
     if (both == both[:, :1]).all(axis=1).any():
@@ -143,18 +145,31 @@ def agreement(supernet: Sequence[float], alone: Sequence[float]) -> Agreement:
 
 
 def main() -> None:
-    """Prints the ranking and its agreement."""
+    """Runs the command."""
     parser = Parser(prog="python -m benchmarks.supernet.ranking_quality", description=__doc__.splitlines()[0])
-    parser.add_argument("--budget", choices=BUDGETS, required=True, help="how long each subnet is trained")
+    parser.add_argument("--budget", choices=BUDGETS, required=True, help="amount of training of each subnet")
     parser.add_argument(
-        "--start", choices=RATES, default=SCRATCH, help="where each starts (default: %(default)s)"
+        "--start",
+        choices=RATES,
+        default=SCRATCH,
+        help="initial weights of each subnet (default: %(default)s)",
     )
     add_checkpoint(parser.add_argument)
     add_data(parser.add_argument, DEFAULT_DATA)
-    parser.add_argument("--out", type=Path, help="folder of the states (default: runs/ranking-BUDGET-START)")
-    parser.add_argument("--seed", type=int, default=0, help="of subnets and training (default: %(default)s)")
     parser.add_argument(
-        "--precision", default="auto", help="of training: bf16, fp32 or auto (default: %(default)s)"
+        "--out", type=Path, help="folder of the training states (default: runs/ranking-BUDGET-START)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of subnets and training (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--sampling",
+        choices=SAMPLINGS,
+        default=UNIFORM,
+        help="how to draw the pool from which the subnets are chosen (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--precision", default="auto", help="precision of training: bf16, fp32 or auto (default: %(default)s)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -162,11 +177,11 @@ def main() -> None:
     budget = BUDGETS[options.budget]
     out = options.out or Path("runs") / f"ranking-{options.budget}-{options.start}"
     device = resolve_device(options.device)
+    precision = resolve_precision(options.precision, device)
+    if warning := emulation_warning(precision, device, plain=True):
+        print(warning, file=sys.stderr)
     recipe = make_recipe(
-        epochs=budget.epochs,
-        rate=RATES[options.start],
-        seed=options.seed,
-        precision=resolve_precision(options.precision, device),
+        epochs=budget.epochs, rate=RATES[options.start], seed=options.seed, precision=precision
     )
     keep_freed_memory()
     checkpoint = options.checkpoint
@@ -185,7 +200,7 @@ def main() -> None:
     origin = f"checkpoint {file_digest(checkpoint)[:12]}" if options.start == SUPERNET else "a random start"
 
     results = []
-    subnets = spread(space, SUBNETS, options.seed)
+    subnets = spread(space, SUBNETS, options.seed, options.sampling)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("subnets", total=len(subnets) * budget.epochs)
         for number, subnet in enumerate(subnets, start=1):

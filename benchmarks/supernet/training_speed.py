@@ -1,25 +1,27 @@
-"""What elasticity costs a training step, against the same subnets as plain networks, on this machine.
+"""Cost of elasticity in a training step, against the same subnets as plain networks on this machine.
 
     python -m benchmarks.supernet.training_speed [--quick] [--json]
 
-Four ways to compute the same step:
+Computes the same step in four ways:
 
-| way | what |
+| way | description |
 |---|---|
 | elastic | the supernet, which computes with views of its weights |
-| plain, our kernels | extracted networks with the same CPU kernels: what is left is elasticity alone |
-| plain torch | extracted networks of torch's own layers |
-| copying | the naive elastic network, which copies each slice before it computes |
+| plain, our kernels | extracted networks with the same CPU kernels; the difference is elasticity alone |
+| plain torch | extracted networks with torch's own layers |
+| copying | a naive elastic network that copies each slice before it computes |
 
-A step is forward, loss and backward of one batch. That of the sandwich is of the largest subnet (on labels),
-the smallest and two random ones (on the largest's soft labels), then clipping and AdamW: over all shared
-weights on the elastic side, over the largest network alone on the plain side, which favours that side.
-All ways run in turn, round by round. A ratio is one of medians; its spread is the middle half of the rounds.
+A step is forward, loss and backward of one batch. The sandwich step trains the largest subnet on labels, and
+the smallest and two random ones on the largest one's soft labels; gradient clipping and AdamW follow. On the
+elastic side these cover all shared weights, on the plain side the largest network alone, which favours the
+plain side. All ways run in turn, round by round. A ratio is one of medians; its spread is the middle half of
+the rounds.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -44,7 +46,7 @@ from supernet.network import blocks
 from supernet.network import elastic_layers as elastic
 from supernet.network.extraction import extract
 from supernet.network.freed_memory import keep_freed_memory
-from supernet.network.number_formats import PRECISIONS, resolve_device, resolve_precision
+from supernet.network.number_formats import PRECISIONS, emulation_warning, resolve_device, resolve_precision
 from supernet.network.plain_network import with_fast_backward
 from supernet.network.supernet import Supernet
 
@@ -52,7 +54,7 @@ ELASTIC, FAST, PLAIN, COPYING = "elastic", "plain, our kernels", "plain torch", 
 RATE, CLIP = 1e-4, 1.0
 ROUNDS, QUICK_ROUNDS = 11, 3
 DRAWS = 1_000
-"""Random subnets among which one of a kind is looked for."""
+"""Number of random subnets to search for one of a kind."""
 
 Classify = Callable[[Tensor], Tensor]
 Step = Callable[[], object]
@@ -63,8 +65,8 @@ class Row:
     """One kind of step.
 
     Attributes:
-        kind: Which subnets it trains.
-        images_per_second: By way; each of the batch's images counts once, however many subnets see it.
+        kind: Kind of subnets that the step trains.
+        images_per_second: Images per second by way; an image of the batch counts once for all subnets.
         time_ratio: By way other than elastic: time of elastic over time of that way (median), and the
             quartiles of this ratio over the rounds.
     """
@@ -75,7 +77,7 @@ class Row:
 
 
 def subnets_by_kind(space: Space, seed: int) -> dict[str, list[Subnet]]:
-    """The subnets that each kind of step trains; without a kind that the space seems not to hold."""
+    """Subnets of each kind of step, without kinds that the space does not seem to contain."""
     rng = np.random.default_rng(seed)
     largest, smallest = space.decode(space.largest()), space.decode(space.smallest())
 
@@ -96,7 +98,7 @@ def subnets_by_kind(space: Space, seed: int) -> dict[str, list[Subnet]]:
 def step_of(
     classifiers: Sequence[Classify], images: Tensor, labels: Tensor, parameters: list[nn.Parameter]
 ) -> Step:
-    """Forward, loss and backward of each; for several also clipping and AdamW over `parameters`."""
+    """Forward, loss and backward of each subnet; for several also clipping and AdamW over `parameters`."""
     optimizer = torch.optim.AdamW(parameters, lr=RATE)
 
     def step() -> None:
@@ -164,7 +166,7 @@ def copied_slices() -> Iterator[None]:
 
 
 def measure(ways: dict[str, Step], rounds: int, device: torch.device) -> dict[str, list[float]]:
-    """Seconds of each way in each round; the first way of a round changes from round to round."""
+    """Seconds of each way in each round; each round begins with another way."""
 
     def seconds(step: Step) -> float:
         if device.type == "cuda":
@@ -198,11 +200,15 @@ def row(kind: str, times: dict[str, list[float]], batch: int) -> Row:
 
 
 def main() -> None:
-    """Prints the comparison."""
+    """Runs the command."""
     parser = Parser(prog="python -m benchmarks.supernet.training_speed", description=__doc__.splitlines()[0])
     parser.add_argument("--space", default="cifar32", help="search space (default: %(default)s)")
-    parser.add_argument("--batch", type=int, default=128, help="images per step (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of subnets and weights (default: %(default)s)")
+    parser.add_argument(
+        "--batch", type=int, default=128, help="number of images per step (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of subnets and weights (default: %(default)s)"
+    )
     parser.add_argument("--precision", default="auto", help="bf16, fp32 or auto (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROUNDS} rounds instead of {ROUNDS}")
@@ -214,6 +220,8 @@ def main() -> None:
         parser.error(f"--seed must be at least 0, but got {options.seed}")
     device = resolve_device(options.device)
     precision = resolve_precision(options.precision, device)
+    if warning := emulation_warning(precision, device, plain=True):
+        print(warning, file=sys.stderr)
     space = load_space(options.space)
     keep_freed_memory()
     torch.manual_seed(options.seed)

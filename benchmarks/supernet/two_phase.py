@@ -1,13 +1,13 @@
-"""Does training in two phases help? The ablation of the H4H paper's claim, as a command.
+"""Ablation of two-phase training, the claim of the H4H paper.
 
     python -m benchmarks.supernet.two_phase --budget small --data data [--out docs] [--json]
 
 Trains one search space by `joint`, by `two_phase` with each treatment of the CNN in its second phase, by
-`progressive`, and as a pure CNN supernet, all with the same number of images seen and over several seeds.
-Then it compares accuracy and gradient conflict. `--out docs` writes `two-phase.md` and its figures there.
+`progressive`, and as a pure CNN supernet, all on the same number of images and over several seeds. Then it
+compares accuracy and gradient conflict. `--out docs` writes `two-phase.md` and its figures there.
 
-Each finished run is kept under `--runs` and never repeated; a run that was stopped or killed goes on where it
-was when the same command is given again. The command is the same for every budget and device.
+Finished runs are stored under `--runs` and never repeated. Rerun the command to resume a run that was
+interrupted or killed. The command is the same for every budget and device.
 """
 
 from __future__ import annotations
@@ -36,21 +36,25 @@ from supernet.training.run_folder import LOG
 def main() -> None:
     parser = Parser(
         prog="python -m benchmarks.supernet.two_phase",
-        description="Joint against two-phase training of a supernet.",
+        description="Compare joint with two-phase training of a supernet.",
     )
-    parser.add_argument("--budget", choices=tuple(BUDGETS), required=True, help="how much is trained")
+    parser.add_argument(
+        "--budget", choices=tuple(BUDGETS), required=True, help="amount of training and evaluation"
+    )
     add_data(parser.add_argument, default=Path("data"))
     parser.add_argument(
         "--runs",
         type=Path,
         default=Path("runs/two_phase"),
-        help="folder where runs are kept, one folder per budget (default: %(default)s)",
+        help="folder of the runs, one subfolder per budget (default: %(default)s)",
     )
     parser.add_argument(
         "--out", type=Path, help="folder for two-phase.md and its figures (default: only print)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
-    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time (default: %(default)s)")
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="number of simultaneous trainings (default: %(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     if arguments.jobs < 1:
@@ -99,7 +103,7 @@ def main() -> None:
 
 
 def machine(device: torch.device) -> str:
-    """What it ran on, in words."""
+    """Description of this machine."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{os.cpu_count()} CPU cores ({torch.backends.cpu.get_cpu_capability()}), no GPU"

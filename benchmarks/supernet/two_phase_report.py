@@ -1,4 +1,4 @@
-"""What the ablation of two-phase training found: estimates over seeds, tables, figures, a page for docs."""
+"""Results of the ablation of two-phase training: estimates over seeds, tables, figures, a docs page."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ BASELINE = "joint"
 PURE_CNN = "cnn"
 
 GROUPS = (ParameterGroup.CONV, ParameterGroup.NORM, ParameterGroup.ATTENTION, ParameterGroup.MLP)
-"""Groups of parameters whose conflict is tabulated."""
+"""Groups of parameters in the table of conflict."""
 
 
 @dataclass(frozen=True)
 class RunResult(Document):
-    """One training's outcome.
+    """Result of one training.
 
     Attributes:
         setting: Name of the way to train.
-        seed: Of the training.
+        seed: Seed of the training.
         accuracy: Top-1 in % of each scored subnet, by the name of its group; the same subnets in all runs.
-        conflict: Measured on the trained weights.
-        seconds: That training and evaluation took, in the last process that worked on it.
+        conflict: Gradient conflict of the trained weights.
+        seconds: Time of training and evaluation in the last process that worked on it.
     """
 
     setting: str
@@ -67,7 +67,7 @@ class Estimate:
 
 
 def estimate(values: Sequence[float]) -> Estimate:
-    """Of one value per seed; at least one."""
+    """Estimate from one value per seed, at least one."""
     if len(values) == 1:
         return Estimate(values[0], None)
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
@@ -82,8 +82,8 @@ class ReportTable:
     """A table for the terminal and for Markdown.
 
     Attributes:
-        title: What it shows.
-        note: How to read it.
+        title: Title of the table.
+        note: How to read the table.
         header: Names of the columns.
         rows: Cells as text.
     """
@@ -110,7 +110,7 @@ class ReportTable:
 
 
 def settings_table(recipes: Mapping[str, Recipe]) -> ReportTable:
-    """What each setting trains, from its recipe."""
+    """Table of the training of each setting, from its recipe."""
     rows = [
         (
             name,
@@ -122,9 +122,10 @@ def settings_table(recipes: Mapping[str, Recipe]) -> ReportTable:
     ]
     return ReportTable(
         "Settings",
-        "All see the same number of images. A step trains the largest, the smallest and random subnets on "
-        "the same images; the number of random ones is the recipe's, so the work per image differs.",
-        ("setting", "epochs by phase", "epochs", "at most so many subnets per image"),
+        "All settings show the same number of images. A step trains the largest, the smallest and random "
+        "subnets on the same images. Recipes differ in the number of random subnets, so the work per image "
+        "differs.",
+        ("setting", "epochs by phase", "epochs", "maximum of subnets per image"),
         tuple(rows),
     )
 
@@ -147,7 +148,7 @@ BySetting = Mapping[str, Mapping[int, RunResult]]
 
 
 def _columns(by_setting: BySetting) -> list[str]:
-    """Groups of subnets that any run has scored, in the order in which they were."""
+    """Groups of subnets that any run has scored, in their order."""
     return list(
         dict.fromkeys(name for runs in by_setting.values() for run in runs.values() for name in run.accuracy)
     )
@@ -166,7 +167,7 @@ def group_accuracy(runs: Mapping[int, RunResult], group: str) -> Estimate | None
 def group_difference(
     runs: Mapping[int, RunResult], others: Mapping[int, RunResult], group: str
 ) -> Estimate | None:
-    """By how many points a group is better in `runs` than in `others`; compared seed by seed."""
+    """Difference in points of a group between `runs` and `others`, compared seed by seed."""
     values = [
         float(np.mean(run.accuracy[group]) - np.mean(others[seed].accuracy[group]))
         for seed, run in runs.items()
@@ -189,8 +190,8 @@ def accuracy_table(by_setting: BySetting) -> ReportTable:
     families = ", ".join(f"{sizes[group]} {group}" for group in columns if group in set(Family))
     return ReportTable(
         "Accuracy",
-        f"Top-1 in %, mean over seeds and its 95 % confidence interval. Of a family: the mean of random "
-        f"subnets, the same in all runs ({families}).",
+        f"Top-1 in %, mean over seeds and its 95 % confidence interval. The value of a family is the mean of "
+        f"random subnets, the same in all runs ({families}).",
         ("setting", *map(_title, columns)),
         tuple(rows),
     )
@@ -240,7 +241,8 @@ def cnn_table(by_setting: BySetting) -> ReportTable:
     return ReportTable(
         "The same CNN subnets in the hybrid and in the pure CNN supernet",
         "Mean top-1 in %, and the difference seed by seed; * where its 95 % confidence interval excludes 0. "
-        "Then the share of subnets that are better in the hybrid and Kendall's tau between the two rankings.",
+        "The last columns are the share of subnets that are better in the hybrid, and Kendall's tau between "
+        "the two rankings.",
         (
             "hybrid supernet by",
             "in the hybrid",
@@ -277,8 +279,8 @@ def conflict_table(by_setting: BySetting) -> ReportTable:
     header = tuple(f"{kind.value} {group.value}" for kind, group in _conflict_columns())
     return ReportTable(
         "Conflict after training: mean cosine",
-        "Between gradients of random subnets on training images, tensor by tensor; 1 is agreement, below 0 "
-        "conflict. Mean over seeds and its 95 % confidence interval.",
+        "Cosine between gradients of random subnets on training images, tensor by tensor. 1 is agreement, "
+        "and below 0 is conflict. Mean over seeds and its 95 % confidence interval.",
         ("setting", *header),
         _conflict_rows(by_setting, negative=False),
     )
@@ -298,7 +300,7 @@ def negative_table(by_setting: BySetting) -> ReportTable:
 
 
 def figures(results: Sequence[RunResult], logs: Mapping[str, Sequence[Path]]) -> dict[str, Figure]:
-    """By name: accuracy at the end; training accuracy and conflict over epochs, from the logs by setting."""
+    """Figures by name: final accuracy; training accuracy and conflict over epochs, by setting."""
     return {
         "accuracy": accuracy_figure(results),
         "training": training_figure(logs),
@@ -312,7 +314,7 @@ def figures(results: Sequence[RunResult], logs: Mapping[str, Sequence[Path]]) ->
 
 
 def _of_trained_weights(measurements: Sequence[Measurement], setting: str) -> Sequence[Measurement]:
-    """Without pairs that hold a hybrid where the setting never trains transformer blocks."""
+    """The conflict without pairs that hold a hybrid if the setting never trains transformer blocks."""
     if setting != PURE_CNN:
         return measurements
     kind = PairKind.CNN_CNN
@@ -380,10 +382,10 @@ def _draw_training(
 # --- page ----------------------------------------------------------------------------------------
 
 INTRODUCTION = """\
-H4H (ASP-DAC 2025) observes that subnets of a hybrid supernet, trained as usual, do worse than those of a pure
-CNN supernet, takes conflicting gradients of convolution and transformer blocks for the cause, and trains the
-CNN part first and then the whole hybrid from its weights. This page puts that to the test. The command below
-writes it, and it says what came out, for or against."""
+In the H4H paper (ASP-DAC 2025), subnets of a hybrid supernet do worse than those of a pure CNN supernet when
+trained as usual. The paper blames conflicting gradients of convolution and transformer blocks. It therefore
+trains the CNN part first, then the whole hybrid from its weights. This page tests that claim. It reports the
+result whichever way it goes. The command below writes the page."""
 
 
 def markdown(
@@ -392,11 +394,11 @@ def markdown(
     """The page for the docs.
 
     Args:
-        tables: In order.
-        command: What makes the page again.
-        about: What was trained, and what limits the figures.
-        machine: What it ran on.
-        figures: Names of the figures that lie beside the page.
+        tables: Tables in order.
+        command: Command that regenerates the page.
+        about: Training, and limits of the figures.
+        machine: Description of the machine.
+        figures: Names of the figures in the folder of the page.
     """
     captions = {
         "accuracy": "Accuracy after training; bars are 95 % confidence intervals.",

@@ -1,4 +1,4 @@
-"""The runs of the ablation of two-phase training: what each trains and how it is scored, kept on disk."""
+"""Runs of the ablation of two-phase training: training, scoring, and their results on disk."""
 
 from __future__ import annotations
 
@@ -42,26 +42,26 @@ from supernet.training.run_folder import CHECKPOINT
 RESULT = "result.json"
 LOCK = "lock"
 SUBNETS_SEED = 0
-"""Of the subnets that are scored: the same in all runs, so that runs are compared subnet by subnet."""
+"""Seed of the scored subnets, equal in all runs, so that runs are compared subnet by subnet."""
 CONFLICT_IMAGES = 128
 CONFLICT_SUBNETS = 8
-"""Images of a batch, and subnets of each kind, of the measurement of conflict at the end."""
+"""Images per batch, and subnets of each kind, in the final measurement of conflict."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How much is trained and measured.
+    """Amount of training and measurement.
 
     Attributes:
         space: Search space: a name or a file.
         seeds: Number of seeds, from 0; each trains every setting once.
-        epochs: Of each training, over all its phases: what makes the number of images seen equal.
+        epochs: Epochs of each training over all its phases; equal epochs mean equally many images.
         subnets: Random subnets scored per family.
         search_images: Images that score a subnet, held out of training.
         calibration_images: Training images that record its batch-norm statistics; conflict after training is
             measured on them, too.
         conflict_epochs: Epochs between two measurements of conflict during training.
-        about: What to say beside the figures.
+        about: Text beside the figures.
     """
 
     space: str
@@ -96,7 +96,7 @@ BUDGETS = {
         calibration_images=512,
         conflict_epochs=1,
         about="A small space at low resolution and a short training, chosen so that two CPU cores finish all "
-        "of it within about an hour: differences here need not be those of a full training.",
+        "of it within about an hour. Differences after a full training may be others.",
     ),
     "full": Budget(
         space="cifar32",
@@ -113,11 +113,11 @@ BUDGETS = {
 
 @dataclass(frozen=True)
 class Setting:
-    """One way to train.
+    """One way of training.
 
     Attributes:
         recipe: Name of a recipe.
-        cnn: What its last phase does to the CNN's weights; None: as the recipe says.
+        cnn: Treatment of the CNN's weights in the last phase; None: as in the recipe.
         has_hybrids: Whether transformer blocks are trained at all.
     """
 
@@ -139,15 +139,15 @@ class Run:
     """One training and its evaluation.
 
     Attributes:
-        setting: Name of the way to train.
-        seed: Of the training.
-        budget: How much.
+        setting: Name of the way of training.
+        seed: Seed of the training.
+        budget: Amount of training and measurement.
         data: Folder of the data set.
-        dataset: Its name as the user gave it, if at all.
+        dataset: Name of the data set on the command line, if given.
         content: Digest of its training images.
-        folder: Where everything of this run is kept.
-        device: As the user named it.
-        threads: Of torch.
+        folder: Folder of the run.
+        device: Device on the command line.
+        threads: Number of torch threads.
     """
 
     setting: str
@@ -162,7 +162,7 @@ class Run:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides the result, as JSON reads it back; the rest is where and how fast."""
+        """Everything that decides the result, as plain data."""
         budget = {key: value for key, value in asdict(self.budget).items() if key not in ("about", "seeds")}
         return {
             "setting": self.setting,
@@ -179,13 +179,13 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        """The setting's recipe at the budget's length."""
+        """Recipe of the setting with the epochs of the budget."""
         setting = SETTINGS[self.setting]
         recipe = load_recipe(setting.recipe)
         return recipe.with_phases(epochs=scaled_epochs(recipe, self.budget.epochs), cnn=setting.cnn)
 
     def finished(self) -> RunResult | None:
-        """What an earlier command found, if it got that far.
+        """Result of an earlier command, if it finished.
 
         Raises:
             H4HError: The folder holds a run of other settings, or is damaged.
@@ -203,13 +203,13 @@ class Run:
         return parse_document(RunResult, result, source=str(path))
 
     def train(self, lock: int) -> None:
-        """Trains in a process of its own, or goes on with a training that was killed.
+        """Trains in a separate process, or resumes a killed training.
 
         Args:
-            lock: File descriptor that `locked` gave.
+            lock: File descriptor from `locked`.
 
         Raises:
-            H4HError: The training failed; says why.
+            H4HError: The training failed; the message gives its reason.
         """
         setting = SETTINGS[self.setting]
         epochs = ",".join(str(phase.epochs) for phase in self.recipe.phases)
@@ -224,13 +224,13 @@ class Run:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[int]:
-    """Makes a run's folder and holds it against other processes; gives the lock's file descriptor.
+    """Creates the folder of a run and locks it; yields the file descriptor of the lock.
 
-    A process that inherits the descriptor holds the folder, too: if this command is killed, its training may
-    live on for a while, and a second one must not write into the same folder.
+    A process that inherits the descriptor holds the lock, too. If this command is killed, its training may
+    run on for a while, and a second training must not write into the same folder.
 
     Raises:
-        H4HError: Another process holds it.
+        H4HError: Another process holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("w") as file:
@@ -245,15 +245,15 @@ def locked(folder: Path) -> Iterator[int]:
 
 
 def train(arguments: list[str], threads: int, lock: int) -> None:
-    """`python -m supernet.train` with `arguments`.
+    """Runs `python -m supernet.train` with `arguments`.
 
     Args:
-        arguments: Of that command.
-        threads: Of torch.
+        arguments: Arguments of that command.
+        threads: Number of torch threads.
         lock: File descriptor that the process inherits.
 
     Raises:
-        H4HError: It failed; says why.
+        H4HError: The command failed; the message gives its reason.
     """
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     command = [sys.executable, "-m", "supernet.train", *arguments]
@@ -266,7 +266,7 @@ def train(arguments: list[str], threads: int, lock: int) -> None:
 
 
 def scaled_epochs(recipe: Recipe, total: int) -> list[int]:
-    """Epochs of each phase in the recipe's proportions, at least 1 each, `total` together.
+    """Epochs of each phase in the proportions of the recipe: at least 1 each, `total` together.
 
     Raises:
         H4HError: There are more phases than epochs.
@@ -288,7 +288,7 @@ def scaled_epochs(recipe: Recipe, total: int) -> list[int]:
 
 
 def family_subnets(space: Space, wanted: Family, count: int, rng: np.random.Generator) -> list[Subnet]:
-    """Different random subnets of one family; fewer than `count` where the space seems to hold no more.
+    """Up to `count` different random subnets of one family; fewer if the space does not seem to contain more.
 
     Genes that the family decides (no transformer block, no MBConv) are set, all others are drawn.
     """
@@ -312,7 +312,7 @@ def family_subnets(space: Space, wanted: Family, count: int, rng: np.random.Gene
 
 
 def scored_subnets(space: Space, count: int) -> dict[str, list[Subnet]]:
-    """What every run is scored by: extremes of the space, the largest CNN, and `count` of each family."""
+    """Subnets that score every run: extremes of the space, the largest CNN, and `count` of each family."""
     rng = np.random.default_rng(SUBNETS_SEED)
     largest, smallest = space.decode(space.largest()), space.decode(space.smallest())
     groups = {"largest": [largest], "smallest": [smallest], "largest cnn": [without_vit(largest)]}
@@ -337,7 +337,7 @@ def accuracies(
 
 
 def final_conflict(supernet: Supernet, images: LabelledImages, device: torch.device) -> ConflictReport:
-    """Conflict on `images`, in batches; images and subnets are the same for every run."""
+    """Gradient conflict on `images` in batches; images and subnets are the same for all runs."""
     parts = [images[start : start + CONFLICT_IMAGES] for start in range(0, len(images), CONFLICT_IMAGES)]
     return measure(
         supernet,
@@ -367,7 +367,7 @@ def execute(run: Run) -> RunResult:
 
 
 def evaluate(run: Run) -> tuple[dict[str, list[float]], ConflictReport]:
-    """Accuracy by group of subnets, and conflict, of a trained run."""
+    """Accuracy by group of subnets, and gradient conflict, of a trained run."""
     device = resolve_device(run.device)
     checkpoint = run.folder / CHECKPOINT
     supernet = load_checkpoint(checkpoint, run.space).to(device)
@@ -389,10 +389,10 @@ def evaluate(run: Run) -> tuple[dict[str, list[float]], ConflictReport]:
 
 
 def execute_all(runs: Sequence[Run], jobs: int, say: Callable[[str], None]) -> list[RunResult]:
-    """The results of `runs` in their order, `jobs` of them made at a time.
+    """Results of `runs` in their order; `jobs` runs execute at a time.
 
     Raises:
-        H4HError: A run failed; those that had begun are ended first, and their progress is kept.
+        H4HError: A run failed. Runs in progress are stopped first, and their progress is kept.
     """
     results = {number: run.finished() for number, run in enumerate(runs)}
     missing = [number for number, found in results.items() if found is None]
@@ -416,7 +416,7 @@ def execute_all(runs: Sequence[Run], jobs: int, say: Callable[[str], None]) -> l
 def plan(
     budget: Budget, *, data: Path, dataset: str | None, content: str, runs: Path, device: str, threads: int
 ) -> list[Run]:
-    """All runs of a budget, seed by seed, so that what a stop leaves can be compared."""
+    """All runs of a budget, seed by seed, so that an interrupted ablation can be compared."""
     return [
         Run(setting, seed, budget, data, dataset, content, runs / f"{setting}-{seed}", device, threads)
         for seed in range(budget.seeds)

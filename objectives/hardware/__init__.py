@@ -1,4 +1,4 @@
-"""Hardware in closed form: an Ethos-U55 NPU, MRAM compute-in-memory macros and the path between them.
+"""Hardware model in closed form: an Ethos-U55 NPU, MRAM compute-in-memory macros and the network between.
 
 from objectives.hardware import CostModel, Op, load_soc
 

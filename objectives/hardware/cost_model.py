@@ -1,4 +1,4 @@
-"""Latency and energy of a whole network in its best mapping, with a breakdown op by op.
+"""Cost model: latency and energy of a network in its best mapping, with a breakdown per op.
 
 All numbers are multiples of 1/1024 cycle or pJ, so totals are exactly the sums of their parts.
 """
@@ -21,7 +21,7 @@ from objectives.hardware.soc import SoC
 from search_space.arrays import Floats
 
 VERSION = "5"
-"""Changes whenever equal networks and SoC files may cost something else than before."""
+"""Version of the cost model; changes whenever the cost of an equal network on an equal SoC may change."""
 
 PJ_PER_MJ = 1e9
 
@@ -34,28 +34,28 @@ class OpCost:
     ``energy_pj`` is the sum of the five parts.
 
     Attributes:
-        schema: ``npu``, ``cim`` or ``split``.
-        split: NPU | CIM in output channels, heads or q/k/v matrices; empty if not split.
-        placement: Where the macros' share of the output is afterwards: ``sram`` (also for none) or
+        schema: Device: ``npu``, ``cim`` or ``split``.
+        split: NPU share | CIM share in output channels, heads or q/k/v matrices; empty if not split.
+        placement: Place of the macros' share of the output afterwards: ``sram`` (also without a share) or
             ``macros``.
         macros: Macros in use.
         npu_channels: Output channels computed on the NPU (over all heads for products).
         cim_channels: Output channels computed on the macros.
-        npu_cycles: Time of the NPU's part.
-        cim_cycles: Time of the macros' part.
-        fetch_cycles: What the NPU has to wait for, from the macros; part of `transfer_cycles`.
-        transfer_cycles: All on the network-on-chip.
-        tail_cycles: Activation function of the macros' part, on the NPU.
-        mac_pj: Multiply-accumulates of both.
-        sram_pj: Activations: SRAM and the macros' buffers.
-        mram_pj: Weights read by the NPU and in the macros.
-        noc_pj: Transfers.
-        static_pj: Leakage and idle clocks over the time of the op.
-        sram_bytes: Read from and written to SRAM.
-        mram_bytes: Weights read.
-        noc_bytes: Sent over the network, a multicast counted once.
-        cim_weight_bytes: Weights that have to reside in the macros.
-        bound: What decides the time: ``compute``, ``memory`` or ``transfer``.
+        npu_cycles: Time of the NPU's share.
+        cim_cycles: Time of the macros' share.
+        fetch_cycles: Time that the NPU waits for data from the macros; part of `transfer_cycles`.
+        transfer_cycles: Time of all transfers over the network-on-chip.
+        tail_cycles: Time of the activation function of the macros' share, on the NPU.
+        mac_pj: Energy of the multiply-accumulates of both.
+        sram_pj: Energy of the activations in SRAM and in the macros' buffers.
+        mram_pj: Energy of the weights read by the NPU and in the macros.
+        noc_pj: Energy of the transfers.
+        static_pj: Energy of leakage and idle clocks over the time of the op.
+        sram_bytes: Bytes read from and written to SRAM.
+        mram_bytes: Weight bytes read.
+        noc_bytes: Bytes sent over the network, a multicast counted once.
+        cim_weight_bytes: Bytes of weights that have to reside in the macros.
+        bound: Resource that decides the time: ``compute``, ``memory`` or ``transfer``.
     """
 
     schema: str
@@ -82,13 +82,13 @@ class OpCost:
 
     @property
     def cycles(self) -> float:
-        """Time of the op, in NPU cycles."""
+        """Time of the op in NPU cycles."""
         npu = self.fetch_cycles + self.npu_cycles
         return max(npu, self.transfer_cycles + self.cim_cycles) + self.tail_cycles
 
     @property
     def energy_pj(self) -> float:
-        """Energy of the op, in pJ."""
+        """Energy of the op in pJ."""
         return self.mac_pj + self.sram_pj + self.mram_pj + self.noc_pj + self.static_pj
 
 
@@ -99,10 +99,10 @@ class NetworkCost:
     Attributes:
         latency_ms: Time of one inference.
         energy_mj: Energy of one inference.
-        cim_weight_bytes: Weights that reside in the macros.
+        cim_weight_bytes: Bytes of weights that reside in the macros.
         macros: Macros in use.
-        deployment_s: Time to write them, once; part of no inference.
-        deployment_mj: Energy to write them, once.
+        deployment_s: Time to write the weights into the macros, once; not part of an inference.
+        deployment_mj: Energy to write the weights into the macros, once.
         ops: Cost of each op, in order.
     """
 
@@ -116,18 +116,28 @@ class NetworkCost:
 
 
 class CostModel:
-    """Costs networks on one SoC, and remembers what it has seen.
+    """Costs of networks on one SoC; remembers ops and segments.
+
+    Example:
+        >>> from objectives import CostModel, load_soc
+        >>> from objectives.workload import ops_of, workload
+        >>> from search_space import load_space
+        >>> space = load_space("cifar32")
+        >>> ops = ops_of(workload(space.decode(space.largest())))
+        >>> whole, npu = (CostModel(load_soc(name)).network(ops) for name in ("u55-256-cim8", "u55-256"))
+        >>> whole.latency_ms < npu.latency_ms
+        True
 
     Args:
         soc: The chip.
-        mapping: What the mapping minimises (``latency``, ``energy``, ``edp``), or the device it is forced to
-            (``npu``, ``cim``).
-        npu_model: What gives the NPU's cycles: `analytic`, or Arm's compiler `vela`.
+        mapping: Cost that the mapping minimises (``latency``, ``energy``, ``edp``), or the one device that it
+            uses (``npu``, ``cim``).
+        npu_model: Model of the NPU's cycles: ``analytic``, or Arm's compiler ``vela``.
 
     Raises:
         UnknownNameError: There is no such mapping or model.
-        VelaError: `vela` is not installed, or knows no such NPU.
-        H4HError: A chip without macros is to be forced onto them.
+        VelaError: The compiler is not installed, or does not support such an NPU.
+        H4HError: The mapping is ``cim``, but the chip has no macros.
     """
 
     def __init__(self, soc: SoC, mapping: str = "latency", *, npu_model: str = "analytic") -> None:
@@ -137,7 +147,7 @@ class CostModel:
         self._breakdowns: dict[tuple[tuple[Op, ...], tuple[Way, ...], int], list[OpCost]] = {}
 
     def fingerprint(self) -> dict[str, str]:
-        """What decides the costs of a given network."""
+        """Everything that decides the cost of a given network."""
         return {
             "hardware": self.soc.name,
             "hardware_digest": self.soc.digest,
@@ -147,10 +157,10 @@ class CostModel:
         }
 
     def network(self, ops: Sequence[Op], read_again: Collection[int] = ()) -> NetworkCost:
-        """Cost of one network, op by op.
+        """Cost of one network with a breakdown per op.
 
         Args:
-            ops: In order; may be empty.
+            ops: Ops in order; may be empty.
             read_again: Indices of ops whose output is read again later (residuals), not only by the next op.
 
         Raises:
@@ -176,19 +186,19 @@ class CostModel:
     def totals(
         self, networks: Sequence[Sequence[Op]], read_again: Sequence[Collection[int]] | None = None
     ) -> tuple[Floats, Floats]:
-        """Latency and energy of many networks, equal to what `network` says of each.
+        """Latency and energy of many networks, equal to those of `network`.
 
         Args:
             networks: n networks.
-            read_again: For each what `network` takes under this name.
+            read_again: Argument `read_again` of `network` for each.
 
         Returns:
             Latency in ms (n,) and energy in mJ (n,).
         """
         self.mapper.learn(op for ops in networks for op in ops)
-        kept = read_again if read_again is not None else [()] * len(networks)
+        indices = read_again if read_again is not None else [()] * len(networks)
         pairs = [
-            self._totals(self.mapper.find(ops, again)) for ops, again in zip(networks, kept, strict=True)
+            self._totals(self.mapper.find(ops, again)) for ops, again in zip(networks, indices, strict=True)
         ]
         table = np.array(pairs, dtype=np.float64).reshape(len(pairs), 2)
         return table[:, 0], table[:, 1]

@@ -1,6 +1,7 @@
-"""The two models of the NPU's time, by name: the closed form, and Arm's compiler called op by op.
+"""Models of the NPU's cycles, by name: the closed form, and Arm's compiler Vela called op by op.
 
-Only the cycles differ. Bytes and energy come from the closed form in both: the compiler reports no energy.
+Only the cycles differ. Bytes and energy come from the closed form in both, because the compiler reports no
+energy.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ NPU_MODELS = ("analytic", "vela")
 
 
 class NpuModel(Protocol):
-    """What gives the cycles of ops on an NPU."""
+    """Protocol of a model of the NPU's cycles."""
 
     def cycles(self, ops: OpArrays) -> Floats:
         """NPU cycles (n,) of n ops; lower is better."""
@@ -30,7 +31,7 @@ class NpuModel(Protocol):
 
 
 class AnalyticNpu:
-    """The closed form.
+    """The closed form of `parts/npu.py`.
 
     Args:
         npu: Constants of the SoC file.
@@ -50,8 +51,8 @@ def create_npu_model(name: str, npu: Npu) -> NpuModel:
     """The model called `name` for `npu`.
 
     Raises:
-        UnknownNameError: It is none of `NPU_MODELS`.
-        VelaError: `vela` is not installed, or knows no such NPU.
+        UnknownNameError: `name` is not one of `NPU_MODELS`.
+        VelaError: The compiler is not installed, or does not support such an NPU.
     """
     if name not in NPU_MODELS:
         raise UnknownNameError("--npu-model", name, NPU_MODELS)

@@ -1,4 +1,4 @@
-"""One operation of a network's workload: int8, with shapes, multiply-accumulates and bytes."""
+"""Ops of a workload: int8 operations with shapes, multiply-accumulates and bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HEADED = ("linear", "matmul", "softmax")
 
 
 class InvalidOpError(H4HError):
-    """An operation whose numbers do not describe one."""
+    """The fields of an op contradict each other or are out of range."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Op:
     | kind | work |
     |---|---|
     | conv2d | kernel x kernel window, "same" padding |
-    | depthwise | the same, each channel by itself |
+    | depthwise | the same for each channel separately |
     | linear | height x width tokens, each in_channels -> out_channels; over n tokens height n, width 1 |
     | matmul | `heads` products (height x in_channels) by (in_channels x out_channels), transposes included |
     | softmax | over out_channels, in heads x height rows |
@@ -124,7 +124,7 @@ class Op:
 
     @property
     def input_bytes(self) -> int:
-        """All activations read, both operands of a matmul or add."""
+        """Activation bytes read, of both operands of a matmul or add."""
         match self.kind:
             case "conv2d" | "linear":
                 return self.height * self.width * self.in_channels
@@ -138,14 +138,14 @@ class Op:
 
     @property
     def output_bytes(self) -> int:
-        """All activations written."""
+        """Activation bytes written."""
         # The heads of a linear layer share its output channels; those of a product have their own.
         maps = self.heads if self.kind in _ONE_COLUMN else 1
         return maps * self.positions * self.out_channels
 
     @property
     def shape(self) -> str:
-        """Short text for tables, e.g. ``16x16x32->192 k3 s2``."""
+        """Shape as short text, e.g. ``16x16x32->192 k3 s2``."""
         text = f"{self.height}x{self.width}x{self.in_channels}->{self.out_channels}"
         text += f" k{self.kernel}" if self.kernel > 1 else ""
         text += f" s{self.stride}" if self.stride > 1 else ""
@@ -155,7 +155,7 @@ class Op:
 
 @dataclass(frozen=True)
 class OpArrays:
-    """The fields of n ops as arrays of shape (n,): codes of kinds, and float64 for the arithmetic."""
+    """The fields of n ops as arrays of shape (n,): codes of kinds, and float64 numbers."""
 
     kind: Integers
     height: Floats
@@ -169,7 +169,7 @@ class OpArrays:
 
     @classmethod
     def of(cls, ops: Sequence[Op]) -> Self:
-        """Arrays of `ops`, in order; empty arrays of no ops."""
+        """Arrays of `ops` in order; empty arrays for no ops."""
         rows = [
             (
                 _CODES[op.kind],
@@ -201,15 +201,15 @@ class OpArrays:
         return len(self.kind)
 
     def is_kind(self, *kinds: str) -> Booleans:
-        """Mask (n,) of the ops of any of `kinds`."""
+        """Mask (n,) of the ops whose kind is one of `kinds`."""
         return np.isin(self.kind, [_CODES[kind] for kind in kinds])
 
     def repeated(self, times: Integers) -> OpArrays:
-        """Op i `times[i]` times over, in order."""
+        """Op i repeated `times[i]` times, in order."""
         return OpArrays(*(np.repeat(column, times) for column in vars(self).values()))
 
     def with_out_channels(self, out_channels: Floats) -> OpArrays:
-        """The same ops with another number of output channels; a depthwise op keeps both equal."""
+        """The same ops with other numbers of output channels; depthwise and pool change both numbers."""
         follows = self.is_kind("depthwise", "pool")
         columns = dict(vars(self))
         columns["out_channels"] = out_channels
@@ -223,32 +223,32 @@ class OpArrays:
 
     @property
     def depth(self) -> Floats:
-        """Products summed into one output element (n,); window size for depthwise and pool."""
-        alone = self.is_kind("depthwise", "pool")
-        return self.kernel**2 * np.where(alone, 1.0, self.in_channels)
+        """Products summed into one output element (n,): the window size for depthwise and pool."""
+        per_channel = self.is_kind("depthwise", "pool")
+        return self.kernel**2 * np.where(per_channel, 1.0, self.in_channels)
 
     @property
     def macs(self) -> Floats:
         """Multiply-accumulates (n,), as `Op.macs`."""
         maps = np.where(self.is_kind("matmul"), self.heads, 1.0)
-        works = self.is_kind("conv2d", "depthwise", "linear", "matmul")
-        return np.where(works, maps * self.positions * self.depth * self.out_channels, 0.0)
+        has_macs = self.is_kind("conv2d", "depthwise", "linear", "matmul")
+        return np.where(has_macs, maps * self.positions * self.depth * self.out_channels, 0.0)
 
     @property
     def weight_bytes(self) -> Floats:
-        """Trained weights (n,), as `Op.weight_bytes`."""
-        holds = self.is_kind("conv2d", "depthwise", "linear")
-        return np.where(holds, self.depth * self.out_channels, 0.0)
+        """Weight bytes (n,), as `Op.weight_bytes`."""
+        has_weights = self.is_kind("conv2d", "depthwise", "linear")
+        return np.where(has_weights, self.depth * self.out_channels, 0.0)
 
     @property
     def output_bytes(self) -> Floats:
-        """Activations written (n,), as `Op.output_bytes`."""
+        """Activation bytes written (n,), as `Op.output_bytes`."""
         maps = np.where(self.is_kind("matmul", "softmax"), self.heads, 1.0)
         return maps * self.positions * self.out_channels
 
     @property
     def input_bytes(self) -> Floats:
-        """Activations read (n,), as `Op.input_bytes`."""
+        """Activation bytes read (n,), as `Op.input_bytes`."""
         pixels = self.height * self.width
         linear = pixels * self.in_channels
         product = self.heads * self.in_channels * (self.height + self.out_channels)

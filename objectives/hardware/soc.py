@@ -1,6 +1,6 @@
 """SoC files: YAML documents that state every hardware number with unit, source and range.
 
-A file may start from another one by the key `base`; its sections are then laid over those of the base, key
+A file may extend another one, which its key `base` names; its sections are merged with those of the base, key
 by key. A quantity is replaced as a whole, so its source always belongs to its value.
 """
 
@@ -19,7 +19,7 @@ from mashumaro import field_options
 from objectives.hardware.chip import Chip
 from objectives.hardware.parts.cim import KINDS, Cim, Digital, read_cim
 from objectives.hardware.parts.floor_plan import with_room
-from objectives.hardware.parts.memory_and_area import Area, Memory
+from objectives.hardware.parts.memory_and_area import Memory, PartAreas
 from objectives.hardware.parts.noc import Noc
 from objectives.hardware.parts.npu import NoNpu, Npu
 from objectives.hardware.parts.sourced_number import Quantity, Section, Unit
@@ -27,7 +27,7 @@ from search_space.errors import DocumentError, H4HError, UnknownNameError
 from search_space.files.yaml_document import Document, built_in_names, parse_document, read_laid_over
 
 MOST_PARTS = 1000
-"""Most macros, and most units of a macro, that `variant` gives: costing a network on more takes minutes."""
+"""Maximum number of macros, and of units per macro, in a variant; more would take minutes to cost."""
 
 _CLOCK = Unit("MHz")
 _AREA = "area"
@@ -37,17 +37,23 @@ _AREA = "area"
 class SoC(Document):
     """A chip: memories, an NPU, CIM macros behind a network-on-chip, or both.
 
+    Example:
+        >>> from objectives import load_soc
+        >>> soc = load_soc("u55-256-cim8")
+        >>> soc.macros, soc.clock_mhz
+        (8, 500.0)
+
     Attributes:
-        name: What reports call it.
-        description: One line for people.
+        name: Name in reports.
+        description: One line of description.
         memory: SRAM for activations and MRAM for the NPU's weights.
-        npu: The matrix engine, and the clock: all cycles are its cycles. `NoNpu` where there is none; such a
-            chip runs only what its macros can, see `schema.channel_options`.
-        clock: In place of the NPU's, for a chip without one.
-        noc: Path between SRAM and the macros; needed with `cim`.
-        cim: The macros, or None for the NPU alone.
-        digital: Engine in each macro for products of two activations, if there is one.
-        area: Areas of the parts, as far as they are known; they decide no latency and no energy.
+        npu: The matrix engine and its clock, in whose cycles all times are counted. `NoNpu` on a chip without
+            one, which runs only the ops that its macros support, see `op_splits.channel_options`.
+        clock: Clock of a chip without an NPU.
+        noc: Network between SRAM and the macros; required with `cim`.
+        cim: The macros; None for the NPU alone.
+        digital: Engine in each macro for products of two activations; None without one.
+        area: Areas of the parts, as far as they are known; they affect neither latency nor energy.
 
     Raises:
         DocumentError: A unit or sign is wrong, or macros lack a network-on-chip.
@@ -61,20 +67,20 @@ class SoC(Document):
     noc: Noc | None = None
     cim: Cim | None = field(default=None, metadata=field_options(deserialize=read_cim))
     digital: Digital | None = None
-    area: Area = field(default_factory=Area)
+    area: PartAreas = field(default_factory=PartAreas)
 
     @classmethod
     def __pre_deserialize__(cls, data: dict[Any, Any]) -> dict[Any, Any]:
-        # mashumaro would wrap this error into one that quotes the whole section.
+        # mashumaro would wrap this error in one that quotes the whole section.
         if isinstance(cim := data.get("cim"), dict) and cim.get("model") not in KINDS:
             raise UnknownNameError("cim.model", str(cim.get("model")), KINDS)
         return {key: value for key, value in data.items() if key != "npu" or value is not None}
 
     def __post_init__(self) -> None:
         for name, section in self.sections():
-            section.check(name)
+            section.check_quantities(name)
         if self.cim is None and self.digital is not None:
-            raise DocumentError("digital: sits in the macros of `cim`, which is missing")
+            raise DocumentError("digital: is part of the macros of `cim`, but this key is missing")
         self._check_npu()
         if self.cim is None or self.macros == 0:
             return
@@ -91,19 +97,19 @@ class SoC(Document):
     def _check_npu(self) -> None:
         if self.has_npu:
             if self.clock is not None:
-                raise DocumentError("clock: stands in `npu` already; this key is for a chip without NPU")
+                raise DocumentError("clock: is already part of `npu`; this key is for a chip without an NPU")
             return
         if self.noc is not None and self.noc.npu is not None:
-            raise DocumentError("noc.npu: must be left out, or null, where there is no NPU")
+            raise DocumentError("noc.npu: must be absent or null on a chip without an NPU")
         if self.macros == 0:
-            raise DocumentError("npu: this key is missing, and there are no macros to run anything either")
+            raise DocumentError("npu: this key is missing, and there are no macros either to run a network")
         if self.clock is None:
             raise DocumentError("clock: this key is missing; a chip without `npu` needs it")
-        _CLOCK.check("clock", self.clock)
+        _CLOCK.check_quantity("clock", self.clock)
 
     @property
     def has_npu(self) -> bool:
-        """Whether there is an NPU."""
+        """Whether the chip has an NPU."""
         return not isinstance(self.npu, NoNpu)
 
     @property
@@ -118,22 +124,22 @@ class SoC(Document):
 
     @property
     def area_mm2(self) -> float:
-        """Area of NPU and macros; see `objectives.hardware.parts.area` for what is not counted.
+        """Area of NPU and macros in mm2; memories and the network-on-chip are not counted.
 
         Raises:
-            DocumentError: The file lacks a number for it.
+            DocumentError: The file lacks an area that is needed.
         """
         return self.area.total_mm2(self.name, has_npu=self.has_npu, macros=self.macros, units=self.units)
 
     def sections(self) -> Iterator[tuple[str, Section]]:
-        """Names and sections present, in a fixed order."""
+        """Names and sections of the file, in a fixed order."""
         for name in ("npu", "memory", "noc", "cim", "digital", _AREA):
             section = getattr(self, name)
             if section is not None and not isinstance(section, NoNpu):
                 yield name, section
 
     def quantities(self) -> Iterator[tuple[str, Quantity]]:
-        """Names and quantities, dotted within sections, e.g. ``npu.mac_energy``."""
+        """Dotted names and quantities, e.g. ``npu.mac_energy``."""
         if self.clock is not None:
             yield "clock", self.clock
         for prefix, section in self.sections():
@@ -142,7 +148,7 @@ class SoC(Document):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of what decides costs: kinds of models and values. Names, sources and ranges do not."""
+        """SHA-256 of everything that decides costs: models and values, but not names, sources or ranges."""
         values: dict[str, Any] = {
             name: value.value for name, value in self.quantities() if _decides_costs(name)
         }
@@ -155,7 +161,7 @@ class SoC(Document):
 
     @property
     def idle_pj_per_cycle(self) -> float:
-        """Energy of every cycle, whatever runs: the NPU's own and the leakage of SRAM."""
+        """Energy of every cycle, whatever runs: static energy of the NPU and leakage of the SRAM."""
         npu = self.npu.static_energy.value if self.has_npu else 0.0
         return npu + self.picojoules_per_cycle(self.memory.leakage_mw)
 
@@ -166,7 +172,7 @@ class SoC(Document):
 
     @property
     def cycles_per_ms(self) -> float:
-        """Cycles of the NPU's clock in a millisecond."""
+        """Clock cycles per millisecond."""
         return self.clock_mhz * 1e3
 
     def picojoules_per_cycle(self, milliwatts: float) -> float:
@@ -186,30 +192,42 @@ _BUILT_IN = resources.files("objectives.hardware") / "socs"
 
 
 def known_socs() -> tuple[str, ...]:
-    """Names of the built-in SoCs."""
+    """Names of the built-in SoCs.
+
+    Example:
+        >>> from objectives import known_socs
+        >>> "u55-256-cim8" in known_socs()
+        True
+    """
     return built_in_names(_BUILT_IN)
 
 
 def load_soc(name: str) -> SoC:
-    """A built-in SoC by its name, or a user's own by the path of its YAML file.
+    """A built-in SoC by its name, or a custom one by the path of its YAML file.
+
+    Example:
+        >>> from objectives import load_soc
+        >>> load_soc("u55-128").macros
+        0
 
     Raises:
         UnknownNameError: No built-in SoC has this name.
-        DocumentError: The file cannot be read or does not describe a SoC.
+        DocumentError: The file cannot be read or does not describe an SoC.
     """
     return _without_idle_parts(parse_document(SoC, read_laid_over("hardware", name, _BUILT_IN), source=name))
 
 
 def variant(soc: SoC, *, macros: int | None = None, units: int | None = None) -> SoC:
-    """`soc` with another number of macros or of compute units in each.
+    """`soc` with another number of macros or of compute units per macro.
 
     Args:
         soc: The chip to start from.
-        macros: How many; 0 gives the NPU alone. More than the floor plan holds take the next free tiles.
-        units: Compute units, or parallel tiles, of each macro.
+        macros: Number of macros; 0 gives the NPU alone. Macros beyond the floor plan take the nearest free
+            tiles.
+        units: Compute units, or parallel tiles, per macro.
 
     Raises:
-        H4HError: A number is too small or too large, or `soc` has no macros to start from.
+        H4HError: A number is too small or too large, or `soc` has no macros to derive others from.
     """
     if macros is None and units is None:
         return soc
@@ -222,7 +240,7 @@ def variant(soc: SoC, *, macros: int | None = None, units: int | None = None) ->
         if macros == 0 and units is None:
             return soc
         raise H4HError(
-            f"hardware {soc.name!r} has no macros to derive others from: start from one that has, such as "
+            f"hardware {soc.name!r} has no macros to derive others from; use one that has, such as "
             f"u55-256-cim8"
         )
     cim, noc = soc.cim, soc.noc
@@ -245,16 +263,16 @@ def variant(soc: SoC, *, macros: int | None = None, units: int | None = None) ->
 
 
 def with_value(soc: SoC, name: str, value: float) -> SoC:
-    """`soc` with another value of one number, within the range its file states.
+    """`soc` with another value of one number, within the range that its file states.
 
     Args:
         soc: The chip to start from.
-        name: Dotted, as `SoC.quantities` gives it, e.g. ``npu.clock``.
-        value: In the number's own unit; 0 of ``cim.macros`` gives the NPU alone.
+        name: Dotted name as in `SoC.quantities`, e.g. ``npu.clock``.
+        value: New value in the unit of the number; 0 for ``cim.macros`` gives the NPU alone.
 
     Raises:
         UnknownNameError: `soc` has no such number.
-        DocumentError: `value` is outside its range, or a fraction where that has no meaning.
+        DocumentError: `value` is outside the range, or a fraction where the number must be whole.
     """
     known = dict(soc.quantities())
     if name not in known:
@@ -269,9 +287,10 @@ def with_value(soc: SoC, name: str, value: float) -> SoC:
 
 
 def assumed(soc: SoC) -> Iterator[tuple[str, str, float]]:
-    """Name, end and value of every number of `soc` at the ends of its range that differ from its value.
+    """Name, end (``low`` or ``high``) and value of every assumed number of `soc`.
 
-    Areas are not among them: no latency and no energy depends on them.
+    A number is assumed where an end of its range differs from its value. Areas are excluded, because neither
+    latency nor energy depends on them.
     """
     for name, number in soc.quantities():
         for end in ("low", "high"):
@@ -286,10 +305,10 @@ def _chosen(number: Quantity, value: int, option: str) -> Quantity:
 
 
 def _decides_costs(name: str) -> bool:
-    """Whether latency or energy may depend on the quantity called `name`."""
+    """Whether latency or energy may depend on the quantity `name`."""
     return not name.startswith(f"{_AREA}.")
 
 
 def _without_idle_parts(soc: SoC) -> SoC:
-    """Zero macros are the NPU alone."""
+    """`soc` without network and macros if the number of macros is 0."""
     return soc if soc.macros else replace(soc, cim=None, noc=None, digital=None)

@@ -1,8 +1,8 @@
-"""Cycles and energy of a whole population: look-up, sum, and dynamic programming where steps hand over maps.
+"""Cycles and energy of whole populations, looked up in the tables of `piece_costs.py`.
 
-What begins and ends in SRAM adds up. Where a stage has no blocks, its down-sampling step and the next are
-joined by the best placement of the map between them, for all such networks at once. Then each network takes
-the number of macros that suits it best.
+Costs of pieces that begin and end in SRAM add up. If a stage has no blocks, its down-sampling step hands its
+map to the next one; dynamic programming finds the best placement of that map for all such networks at once.
+Each network then uses the number of macros that is best for it.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from search_space.arrays import Booleans, Floats, Genotypes, Integers
 from search_space.space import Space
 
 _MOST_ROWS = 1 << 12
-"""Of a joined table: few look-ups, and still in the processor's cache."""
+"""Maximum rows of a merged table: few look-ups, and small enough for the processor's cache."""
 
 
 class PopulationCosts:
-    """Costs populations as if the macros held everything, and says for which networks they do.
+    """Costs of populations, ignoring the capacity of the macros, and whether the weights fit.
 
     Args:
-        space: What the genotypes mean.
-        model: SoC and mapping; one that minimises a sum.
+        space: The search space of the genotypes.
+        model: SoC and mapping; the mapping minimises a sum.
         pieces: Costs of all pieces of `space` under `model`.
     """
 
     def __init__(self, space: Space, model: CostModel, pieces: PieceCosts) -> None:
         capacity = model.soc.cim.macro_capacity_bytes if model.soc.cim is not None else 0.0
         self._capacity = capacity if _most_bytes(pieces) > capacity else np.inf
-        # What is minimised stands first, then what decides between equals.
+        # The criterion to minimise comes first, then the tie breakers.
         self._criteria = [CYCLES, ENERGY_PJ]
         if CRITERIA[model.mapper.name][0] == ENERGY:
             self._criteria.reverse()
@@ -46,9 +46,9 @@ class PopulationCosts:
         is_empty = pieces.is_empty if pieces.hands_over else []
         steps = pieces.steps if pieces.hands_over else []
         self._numbers = RowNumbers(space, [*joined, *is_empty, *steps])
-        self._sums = [self._kept(table).reshape(table.rows, -1) for table in joined]
+        self._sums = [self._values(table).reshape(table.rows, -1) for table in joined]
         self._is_empty = [table.values.reshape(-1) for table in is_empty]
-        self._steps = [self._kept(table) for table in steps]
+        self._steps = [self._values(table) for table in steps]
         self._begins = [np.ascontiguousarray(step[..., 0, :]) for step in self._steps]
         self._ends = [np.ascontiguousarray(step[..., 0]) for step in self._steps]
 
@@ -59,7 +59,7 @@ class PopulationCosts:
             genotypes: Shape (n, genes), canonical or not.
 
         Raises:
-            GenotypeError: A row is no genotype of the space.
+            GenotypeError: A row is not a genotype of the space.
         """
         numbers = self._numbers(genotypes)
         sums, rest = numbers[: len(self._sums)], numbers[len(self._sums) :]
@@ -71,45 +71,45 @@ class PopulationCosts:
             is_empty = np.stack(
                 [table[rows] for table, rows in zip(self._is_empty, rest[: len(self._is_empty)], strict=True)]
             )
-            some = np.flatnonzero(is_empty.any(axis=0))
-            costs[some] += self._joined_steps(rest[len(self._is_empty) :, some], is_empty[:, some])
+            joined = np.flatnonzero(is_empty.any(axis=0))
+            costs[joined] += self._joined_steps(rest[len(self._is_empty) :, joined], is_empty[:, joined])
         best = _of_best_choice(costs)  # (n, c)
         by_name = dict(zip(self._criteria, best.T, strict=True))
         fits = by_name[MACRO_BYTES] <= self._capacity if MACRO_BYTES in by_name else np.ones(len(best), bool)
         return by_name[CYCLES], by_name[ENERGY_PJ], fits
 
-    def _kept(self, table: GeneTable) -> Floats:
-        """Values (rows, c, m, ...) of the criteria and numbers of macros that matter."""
+    def _values(self, table: GeneTable) -> Floats:
+        """Values (rows, c, m, ...) of the criteria, and of the numbers of macros if they differ."""
         values = table.values.reshape(table.rows, *table.value_shape)
         return np.ascontiguousarray(values[:, self._criteria, : self._choices])
 
     def _joined_steps(self, rows: Integers, is_empty: Booleans) -> Floats:
-        """Costs (n, c, m) of all steps that begin or end elsewhere than in SRAM.
+        """Costs (n, c, m) of all steps that may begin or end elsewhere than in SRAM.
 
         Args:
-            rows: Of each step (stages + 1, n).
+            rows: Row of each step in its table (stages + 1, n).
             is_empty: Whether each stage has no blocks (stages, n).
         """
         count = rows.shape[1]
         costs = np.zeros((count, len(self._criteria), self._choices))
         is_open = np.zeros(count, dtype=bool)
-        waiting = np.zeros((count, *costs.shape[1:], 1))  # (n, c, m, p) for each placement of the map
+        open_costs = np.zeros((count, *costs.shape[1:], 1))  # (n, c, m, p) up to each placement of the map
         for index, step in enumerate(self._steps):
             stays_open = is_empty[index] if index < len(is_empty) else np.zeros(count, dtype=bool)
             own = rows[index]
             ending = np.flatnonzero(is_open & ~stays_open)
-            costs[ending] += _least(waiting[ending] + self._ends[index][own[ending]])
-            left = np.empty((count, *step.shape[1:3], step.shape[4]))
+            costs[ending] += _least(open_costs[ending] + self._ends[index][own[ending]])
+            next_costs = np.empty((count, *step.shape[1:3], step.shape[4]))
             starting = np.flatnonzero(~is_open & stays_open)
-            left[starting] = self._begins[index][own[starting]]
+            next_costs[starting] = self._begins[index][own[starting]]
             passing = np.flatnonzero(is_open & stays_open)
-            left[passing] = _least(waiting[passing][..., None] + step[own[passing]])
-            is_open, waiting = stays_open, left
+            next_costs[passing] = _least(open_costs[passing][..., None] + step[own[passing]])
+            is_open, open_costs = stays_open, next_costs
         return costs
 
 
 def _closed_steps(pieces: PieceCosts) -> list[GeneTable]:
-    """Costs (3, m) of each step, zero where it begins or ends elsewhere than in SRAM."""
+    """Costs (3, m) of each step from SRAM to SRAM; zero if it may begin or end elsewhere."""
     closed = [GeneTable(step.genes, step.values[..., 0, 0]) for step in pieces.steps]
     if pieces.hands_over:
         for index, empty in enumerate(pieces.is_empty):
@@ -120,7 +120,7 @@ def _closed_steps(pieces: PieceCosts) -> list[GeneTable]:
 
 
 def _least(sums: Floats) -> Floats:
-    """The best (n, c, m, ...) of sums (n, c, m, p, ...): by the first criterion, then the second, ..."""
+    """The best (n, c, m, ...) of sums (n, c, m, p, ...) by the first criterion; later ones break ties."""
     best = sums[:, :, :, 0].copy()
     for place in range(1, sums.shape[3]):
         other = sums[:, :, :, place]
@@ -133,9 +133,9 @@ def _least(sums: Floats) -> Floats:
 
 
 def _of_best_choice(costs: Floats) -> Floats:
-    """The costs (n, c) with the number of macros that is best by the first criterion, then the second.
+    """Costs (n, c) with the best number of macros by the first criterion, then by the second.
 
-    Between equals the fewest macros, as `Mapper.find` has it.
+    Among equals the fewest macros win, as in `Mapper.find`.
     """
     first, second = costs[:, 0], costs[:, 1]
     tied = np.where(first == first.min(axis=1, keepdims=True), second, np.inf)
@@ -145,12 +145,12 @@ def _of_best_choice(costs: Floats) -> Floats:
 
 
 def _most_bytes(pieces: PieceCosts) -> float:
-    """Weight bytes in one macro that no network exceeds."""
+    """Upper bound on the weight bytes in one macro of any network."""
     columns = pieces.columns(MACRO_BYTES)
     return sum(float(column[column < FORBIDDEN].max()) for column in columns)
 
 
 def _is_same_for_all_choices(pieces: PieceCosts) -> bool:
-    """Whether nothing depends on how many macros are in use."""
+    """Whether no cost depends on the number of macros in use."""
     columns = [column for number in (CYCLES, ENERGY_PJ, MACRO_BYTES) for column in pieces.columns(number)]
     return all((column == column[:, :1]).all() for column in columns)

@@ -1,12 +1,12 @@
-"""Latency and energy of whole populations, from the costs of every choice of a search space.
+"""Latency and energy of whole populations, equal to those of the cost model.
 
-The pieces are costed once (`piece_costs.py`, kept on disk) and added up for all networks of a population at
-once (`population_costs.py`). All numbers are multiples of 1/1024 cycle or pJ, so the totals are exactly
-those of `CostModel.totals`.
+The pieces of a search space are costed once (`piece_costs.py`, cached on disk) and added up for all networks
+of a population at once (`cost_lookup.py`). All numbers are multiples of 1/1024 cycle or pJ, so the totals are
+exactly those of `CostModel.totals`.
 
-What no table can say is left to the `CostModel`, network by network: networks whose weights exceed the
-macros' capacity in the mapping that is best without that limit, and the mapping `edp`, whose product of
-energy and latency is no sum over pieces.
+The `CostModel` itself costs two kinds of networks one by one: those whose weights exceed the capacity of the
+macros in the best mapping without that limit, and all networks under the mapping `edp`, because a product of
+energy and latency is not a sum over pieces.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from search_space.files.cache_folder import VARIABLE, cache_folder
 from search_space.space import Space
 
 VERSION = "1"
-"""Changes whenever a file in the cache may hold something else than before."""
+"""Version of the cached files; changes whenever their content may change."""
 
 _CHUNK = 1 << 12
-"""Networks that are costed at a time, so that they stay in the processor's cache."""
+"""Networks per look-up; small enough for the processor's cache."""
 
 
 class SpaceTablesError(H4HError):
-    """Tables that cannot be kept."""
+    """The cached tables cannot be written."""
 
 
 class SpaceTables:
-    """Costs populations of one space on one SoC.
+    """Latency and energy of populations of one search space on one SoC.
 
     Args:
-        space: What the genotypes mean.
+        space: The search space of the genotypes.
         model: SoC, mapping and model of the NPU.
-        pieces: Costs of all pieces; default: computed now.
+        pieces: Costs of all pieces; computed by default.
     """
 
     def __init__(self, space: Space, model: CostModel, pieces: PieceCosts | None = None) -> None:
@@ -58,12 +58,12 @@ class SpaceTables:
 
     @classmethod
     def cached(cls, space: Space, model: CostModel, folder: Path | None = None) -> Self:
-        """Tables from the cache; where they are missing or damaged they are computed and written.
+        """Tables from the cache; missing or damaged tables are computed and written.
 
         Args:
-            space: What the genotypes mean.
+            space: The search space of the genotypes.
             model: SoC, mapping and model of the NPU.
-            folder: Where tables are kept; default: `space_tables` in the cache folder.
+            folder: Folder of the tables; default: `space_tables` in the cache folder.
 
         Raises:
             SpaceTablesError: The folder cannot be written.
@@ -86,20 +86,20 @@ class SpaceTables:
         return cls(space, model, pieces)
 
     def suffice(self, genotypes: Genotypes) -> Booleans:
-        """Whether the tables alone cost each network (n,); others take the cost model much longer."""
+        """Whether the tables alone can cost each network (n,); the cost model is much slower."""
         if self._population is None:
             return np.zeros(len(genotypes), dtype=bool)
         return self._population(genotypes)[2]
 
     def estimates(self, genotypes: Genotypes) -> tuple[Floats, Floats]:
-        """Latency in ms (n,) and energy in mJ (n,), from the tables alone: as if the macros held all weights.
+        """Latency in ms (n,) and energy in mJ (n,) from the tables alone, ignoring the macros' capacity.
 
-        Equal to `totals` for networks that the tables `suffice` for; the mapping must be one of tables.
+        Equal to `totals` for networks for which the tables `suffice`; the mapping must be tabulated.
 
         Raises:
-            GenotypeError: A row is no genotype of the space.
+            GenotypeError: A row is not a genotype of the space.
         """
-        assert self._population is not None, "a mapping of which there are no tables"
+        assert self._population is not None, "the mapping is not tabulated"
         latency_ms, energy_mj = np.empty(len(genotypes)), np.empty(len(genotypes))
         for start in range(0, len(genotypes), _CHUNK):
             rows = slice(start, start + _CHUNK)
@@ -112,21 +112,21 @@ class SpaceTables:
         """Latency in ms (n,) and energy in mJ (n,) of genotypes (n, genes), canonical or not.
 
         Raises:
-            GenotypeError: A row is no genotype of the space.
+            GenotypeError: A row is not a genotype of the space.
             CapacityError: A network is forced onto macros that cannot hold its weights.
         """
         latency_ms, energy_mj = np.empty(len(genotypes)), np.empty(len(genotypes))
-        left = np.ones(len(genotypes), dtype=bool)
+        is_left = np.ones(len(genotypes), dtype=bool)
         if self._population is not None:
             for start in range(0, len(genotypes), _CHUNK):
                 rows = slice(start, start + _CHUNK)
                 cycles, energy_pj, fits = self._population(genotypes[rows])
                 latency_ms[rows] = cycles / self.model.soc.cycles_per_ms
                 energy_mj[rows] = energy_pj / PJ_PER_MJ
-                left[rows] = ~fits
-        if left.any():
-            subnets = [self.space.decode(genotype.tolist()) for genotype in genotypes[left]]
-            latency_ms[left], energy_mj[left] = network_totals(self.model, subnets)
+                is_left[rows] = ~fits
+        if is_left.any():
+            subnets = [self.space.decode(genotype.tolist()) for genotype in genotypes[is_left]]
+            latency_ms[is_left], energy_mj[is_left] = network_totals(self.model, subnets)
         return latency_ms, energy_mj
 
 

@@ -1,7 +1,7 @@
-"""Functions of a few genes as tables, so that a whole population is looked up at once.
+"""Tables of functions of a few genes, with look-up of whole populations at once.
 
-A table has one axis for each gene it depends on, and behind them the axes of its values. Tables add up by
-broadcasting over the genes of both; a population is looked up by mixed-radix row numbers.
+A table has one axis for each gene that the function depends on, followed by the axes of its values. Tables
+add up by broadcasting over the genes of both. Genotypes are looked up by mixed-radix row numbers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from search_space.arrays import Genotypes, Integers
-from search_space.genotype import GenotypeError, check
+from search_space.genotype import GenotypeError, checked
 from search_space.space import Space
 
 Values = npt.NDArray[Any]
@@ -26,7 +26,7 @@ class GeneTable:
     """A function of some genes.
 
     Attributes:
-        genes: Positions in the genotype, ascending.
+        genes: Positions of the genes in the genotype, ascending.
         values: Shape (cardinality of each gene, ..., *shape of a value).
     """
 
@@ -44,18 +44,18 @@ class GeneTable:
         return prod(self.values.shape[: len(self.genes)])
 
     def over(self, genes: tuple[int, ...]) -> Values:
-        """`values` with an axis for each of `genes`, of length 1 for those that decide nothing."""
+        """`values` with an axis for each of `genes`, of length 1 for genes without influence."""
         sizes = dict(zip(self.genes, self.values.shape, strict=False))
         return self.values.reshape(tuple(sizes.get(gene, 1) for gene in genes) + self.value_shape)
 
     def moved(self, genes: Sequence[int]) -> GeneTable:
-        """The same function of other genes: of `genes[i]` in place of `self.genes[i]`."""
+        """The same function of other genes: `genes[i]` takes the place of `self.genes[i]`."""
         order = sorted(range(len(genes)), key=lambda axis: genes[axis])
         axes = (*order, *range(len(genes), self.values.ndim))
         return GeneTable(tuple(genes[axis] for axis in order), self.values.transpose(axes))
 
     def where(self, mask: GeneTable) -> GeneTable:
-        """The function where `mask`, a table of booleans, is true, else zero."""
+        """The function where `mask`, a table of truth values, is true, and zero elsewhere."""
         genes = tuple(sorted({*self.genes, *mask.genes}))
         holds = mask.over(genes)
         holds = holds.reshape(holds.shape + (1,) * len(self.value_shape))
@@ -67,18 +67,18 @@ class GeneTable:
 
 
 def merged(tables: Sequence[GeneTable], most_rows: int) -> list[GeneTable]:
-    """Fewer tables with the same sum; none that is joined has more than `most_rows` rows.
+    """Fewer tables with the same sum; no merged table has more than `most_rows` rows.
 
-    Each table joins the one with which it makes the fewest rows.
+    Each table is added to the one with which it makes the fewest rows.
     """
-    kept: list[GeneTable] = []
-    for table in sorted(tables, key=lambda one: one.genes):
-        sizes = [_joint_rows(table, other) for other in kept]
+    result: list[GeneTable] = []
+    for table in sorted(tables, key=lambda table: table.genes):
+        sizes = [_joint_rows(table, other) for other in result]
         if sizes and min(sizes) <= most_rows:
-            kept[sizes.index(min(sizes))] += table
+            result[sizes.index(min(sizes))] += table
         else:
-            kept.append(table)
-    return kept
+            result.append(table)
+    return result
 
 
 def _joint_rows(first: GeneTable, second: GeneTable) -> int:
@@ -88,10 +88,10 @@ def _joint_rows(first: GeneTable, second: GeneTable) -> int:
 
 
 class RowNumbers:
-    """Where genotypes stand in each of several tables.
+    """Row numbers of genotypes in each of several tables.
 
     Args:
-        space: What the genotypes mean.
+        space: The search space of the genotypes.
         tables: The tables.
     """
 
@@ -104,7 +104,7 @@ class RowNumbers:
         """Row numbers (tables, n) of genotypes (n, genes).
 
         Raises:
-            GenotypeError: A row is no genotype of the space.
+            GenotypeError: A row is not a genotype of the space.
         """
         if genotypes.ndim != 2 or genotypes.shape[1] != len(self._genes):
             raise GenotypeError(
@@ -113,9 +113,9 @@ class RowNumbers:
         columns = np.ascontiguousarray(genotypes.T, dtype=np.int64)
         wrong = ((columns < 0) | (columns >= self._cardinalities[:, None])).any(axis=0)
         if wrong.any():
-            check(genotypes[wrong][0].tolist(), self._genes)  # says what is wrong
+            checked(genotypes[wrong][0].tolist(), self._genes)  # raises and names the gene
         numbers = np.zeros((len(self._tables), len(genotypes)), dtype=np.int64)
-        # A matrix product with the strides would be shorter, but wakes threads for next to no work.
+        # A matrix product with the strides would be shorter, but starts threads for very little work.
         for row, genes in zip(numbers, self._tables, strict=True):
             for gene in genes:
                 row *= self._cardinalities[gene]

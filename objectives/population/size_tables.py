@@ -21,7 +21,7 @@ from search_space.subnet import Block, PatchMerging, Subnet
 SUMS = ("macs", "params", "conv_blocks", "vit_blocks")
 PEAK = "sram"
 SIZES = (*SUMS, PEAK)
-"""Names of the sizes; units as in `objectives.size`."""
+"""Names of what is counted; units as in `objectives.size_objectives`."""
 
 Counts = tuple[int, int, int, int]
 """One number for each of `SUMS`."""

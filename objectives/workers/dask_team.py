@@ -20,9 +20,10 @@ import distributed
 from distributed.comm.core import connect
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from objectives.objective import FloatArray, Objective
+from objectives.objective import Objective
 from objectives.workers.packed_objective import Parcel, pack
 from objectives.workers.versions import WorkerError, check_versions, versions
+from search_space.arrays import Floats
 from search_space.subnet import Subnet
 
 CONNECT_S = 10.0
@@ -82,7 +83,7 @@ class DaskTeam:
         """Threads of all workers that are there now; each measures a part alone."""
         return max(sum(self._threads()), 1)
 
-    def measure(self, parts: Sequence[Sequence[Subnet]]) -> list[FloatArray]:
+    def measure(self, parts: Sequence[Sequence[Subnet]]) -> list[Floats]:
         """Values of each part, in order.
 
         Raises:
@@ -93,7 +94,7 @@ class DaskTeam:
             futures = self._client.map(_measure, [self._name] * len(parts), parts, pure=False)
             try:
                 self._wait(futures)
-                values: list[FloatArray] = self._client.gather(futures)
+                values: list[Floats] = self._client.gather(futures)
                 return values
             except BaseException:
                 self._client.cancel(futures)
@@ -164,10 +165,10 @@ class _Holder(WorkerPlugin):
         self._block = b""
 
 
-def _measure(name: str, subnets: Sequence[Subnet]) -> FloatArray:
+def _measure(name: str, subnets: Sequence[Subnet]) -> Floats:
     """What a worker does with a part."""
     holder: Any = distributed.get_worker().plugins[name]
-    values: FloatArray = holder.objective(subnets)
+    values: Floats = holder.objective(subnets)
     return values
 
 

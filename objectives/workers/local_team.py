@@ -24,9 +24,10 @@ from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import DupFd
 from typing import IO, Any, cast
 
-from objectives.objective import FloatArray, Objective
+from objectives.objective import Objective
 from objectives.workers.packed_objective import Parcel, pack
 from objectives.workers.versions import WorkerError
+from search_space.arrays import Floats
 from search_space.subnet import Subnet
 
 DEATHS = 3
@@ -66,7 +67,7 @@ class LocalTeam:
         # For an owner who forgets to close; nothing may outlive it.
         self._stop = weakref.finalize(self, _stop, self._all)
 
-    def measure(self, parts: Sequence[Sequence[Subnet]]) -> list[FloatArray]:
+    def measure(self, parts: Sequence[Sequence[Subnet]]) -> list[Floats]:
         """Values of each part, in order.
 
         Raises:
@@ -85,11 +86,11 @@ class LocalTeam:
         _stop(self._all)
         self._idle.clear()
 
-    def _measure(self, parts: Sequence[Sequence[Subnet]]) -> list[FloatArray]:
+    def _measure(self, parts: Sequence[Sequence[Subnet]]) -> list[Floats]:
         waiting = deque(range(len(parts)))
         busy: dict[Connection[Any, Any], tuple[_Worker, int]] = {}
         deaths: Counter[int] = Counter()
-        values: dict[int, FloatArray] = {}
+        values: dict[int, Floats] = {}
         while waiting or busy:
             while waiting and len(busy) < self.size:
                 worker, part = self._idle.pop() if self._idle else self._start(), waiting.popleft()
@@ -192,7 +193,7 @@ def _serve(connection: Connection[Any, Any], package: _Package) -> None:
             return
         try:
             objective = objective or package.open()
-            answer: FloatArray | Exception = objective(part)
+            answer: Floats | Exception = objective(part)
         except Exception as error:
             answer = error
         try:

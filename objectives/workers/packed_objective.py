@@ -1,4 +1,4 @@
-"""An object as it travels to a worker: its tensors as one block of bytes, the rest pickled without them.
+"""Serialisation of objectives for workers: tensors as one raw buffer, the rest pickled.
 
 Processes of one machine map the block from a file, so that the system holds weights and images in memory once
 for all of them. Parcels go from a process to those it works with and are never kept.

@@ -1,4 +1,4 @@
-"""An objective that a team of workers measures."""
+"""Shared objective: one that a team of workers measures."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
-from objectives.objective import Direction, FloatArray, Objective
+from objectives.objective import Dependency, Direction, Objective
 from objectives.workers.local_team import LocalTeam
 from search_space import complexity
+from search_space.arrays import Floats
 from search_space.subnet import Subnet
 
 
@@ -22,7 +23,7 @@ class Team(Protocol):
         """How many shares are measured at a time, at least 1."""
         ...
 
-    def measure(self, parts: Sequence[Sequence[Subnet]]) -> list[FloatArray]:
+    def measure(self, parts: Sequence[Sequence[Subnet]]) -> list[Floats]:
         """Values of each part, in order, whichever worker measures it.
 
         Raises:
@@ -35,7 +36,7 @@ class Team(Protocol):
         ...
 
 
-class Spread:
+class SharedObjective:
     """An objective whose batches are cut into shares, one for each worker of a team.
 
     Its values are those of `objective`, bit for bit, since an objective's value depends on the subnet alone.
@@ -62,16 +63,24 @@ class Spread:
         return self._objective.direction
 
     @property
+    def depends_on(self) -> tuple[Dependency, ...]:
+        return self._objective.depends_on
+
+    @property
+    def follows_size(self) -> bool:
+        return self._objective.follows_size
+
+    @property
     def is_expensive(self) -> bool:
         return self._objective.is_expensive
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         """Values of n subnets, float64 (n,), in order.
 
         Raises:
             WorkerError: Some could not be measured because workers died.
         """
-        parts = shares(subnets, self._team.size)
+        parts = even_parts(subnets, self._team.size)
         return np.concatenate([np.zeros(0), *self._team.measure(parts)])
 
     def fingerprint(self) -> dict[str, str]:
@@ -83,7 +92,7 @@ class Spread:
         self._team.close()
 
 
-def spread(objective: Objective, *, workers: int = 1, dask: str | None = None) -> Objective:
+def shared(objective: Objective, *, workers: int = 1, dask: str | None = None) -> Objective:
     """`objective` measured by others; itself where there is one worker, this process.
 
     Args:
@@ -97,11 +106,11 @@ def spread(objective: Objective, *, workers: int = 1, dask: str | None = None) -
     if dask is not None:
         from objectives.workers.dask_team import DaskTeam  # Takes a second to import.
 
-        return Spread(objective, DaskTeam(objective, dask))
-    return objective if workers == 1 else Spread(objective, LocalTeam(objective, workers))
+        return SharedObjective(objective, DaskTeam(objective, dask))
+    return objective if workers == 1 else SharedObjective(objective, LocalTeam(objective, workers))
 
 
-def shares(subnets: Sequence[Subnet], count: int) -> list[Sequence[Subnet]]:
+def even_parts(subnets: Sequence[Subnet], count: int) -> list[Sequence[Subnet]]:
     """Runs of neighbours with about equal multiply-accumulates; joined they are `subnets`.
 
     Neighbours stay together, so that those of a sorted batch, which begin alike, still share work.

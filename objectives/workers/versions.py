@@ -1,4 +1,4 @@
-"""What must be the same in all processes whose values belong together."""
+"""Version checks that keep values from different workers comparable."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Command lines: exit codes, bounds and byte counts of options, wide tables."""

@@ -1,4 +1,4 @@
-"""Numbers of bytes as people write them: ``4GB``, ``512MiB``."""
+"""Byte counts on the command line, such as ``4GB`` or ``512MiB``."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ _SYNTAX = re.compile(r"(?P<number>\d+(\.\d+)?) ?(?P<unit>[A-Za-z]+)")
 
 
 def parse_bytes(text: str, *, option: str) -> int:
-    """Bytes that `text` stands for.
+    """Number of bytes that `text` denotes.
 
     Args:
         text: A number and a unit.
-        option: The user's name for it, for messages.
+        option: Command-line option that gave `text`, for messages.
 
     Raises:
-        H4HError: It is no positive number with one of `UNITS`.
+        H4HError: `text` is not a positive number followed by one of `UNITS`.
     """
     match = _SYNTAX.fullmatch(text.strip())
     if match is None or match["unit"] not in UNITS or float(match["number"]) == 0:
         raise H4HError(
-            f"{option} must be a number above 0 and one of {', '.join(UNITS)}, such as 4GB, but got {text!r}"
+            f"{option} must be a positive number and one of {', '.join(UNITS)}, such as 4GB, but got {text!r}"
         )
     return int(float(match["number"]) * UNITS[match["unit"]])
 
 
 def bytes_text(count: float) -> str:
-    """`count` in a decimal unit, with three digits: ``4 GB``, ``12.3 MB``."""
+    """`count` in a decimal unit with three digits: ``4 GB``, ``12.3 MB``."""
     decimal = [(name, size) for name, size in UNITS.items() if not name.endswith("iB")]
-    name, size = next((one for one in decimal if count < 999.5 * one[1]), decimal[-1])
+    name, size = next((unit for unit in decimal if count < 999.5 * unit[1]), decimal[-1])
     return f"{count / size:.3g} {name}"

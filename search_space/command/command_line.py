@@ -1,8 +1,8 @@
-"""How every command of the project ends: exit codes and one-line errors.
+"""Command lines: exit codes, one-line errors, and lower bounds of numeric options.
 
 | outcome | exit code |
 |---|---|
-| done | 0 |
+| success | 0 |
 | bad input: one line on stderr, nothing written | 2 |
 | Ctrl-C | 130 |
 """
@@ -18,14 +18,15 @@ from search_space.errors import H4HError
 
 
 class Parser(ArgumentParser):
-    """argparse whose error is one line that says where help is, instead of the whole usage."""
+    """Argument parser that reports an error in one line, with a pointer to `--help`."""
 
     def error(self, message: str) -> NoReturn:
+        """Prints the error in one line and exits with 2."""
         self.exit(2, f"error: {message} (try: {self.prog} --help)\n")
 
 
 def run_command(command: Callable[[], None]) -> NoReturn:
-    """Runs `command` and leaves the process with the project's exit codes."""
+    """Runs `command` and exits the process with the project's exit codes."""
     try:
         command()
     except H4HError as error:
@@ -34,22 +35,26 @@ def run_command(command: Callable[[], None]) -> NoReturn:
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:
-        # The reader of a pipe (`| head`) went away; that is its right. Python would complain once more
-        # when it flushes stdout at exit.
+        # The reader of a pipe, such as `head`, has closed it, which is no error. Without this line Python
+        # would print another error when it flushes stdout at exit.
         sys.stdout = None
         raise SystemExit(0) from None
     raise SystemExit(0)
 
 
 class TooSmallError(H4HError):
-    """An option below the least value that it may have."""
+    """The value of an option is below its lower bound."""
 
 
 def check_least(options: Namespace, **least: int) -> None:
-    """Checks options that are given; one that is None is not.
+    """Checks options against their lower bounds; options that are None are skipped.
+
+    Args:
+        options: Parsed options.
+        least: Lower bound of each option, by name.
 
     Raises:
-        TooSmallError: One is below its least value, or NaN.
+        TooSmallError: A value is below its bound, or NaN.
     """
     for name, bound in least.items():
         value = getattr(options, name)

@@ -1,6 +1,6 @@
-"""Tables as wide as they need to be, in a pipe and on a terminal.
+"""Tables printed at full width, whatever the width of the terminal.
 
-A cell that is cut or folded cannot be copied, so a narrow terminal folds whole lines instead.
+A cell that is cut or wrapped cannot be copied, so a narrow terminal wraps whole lines instead.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from rich.table import Table
 
 
 def print_wide(table: Table) -> None:
-    """Prints `table` to stdout."""
+    """Prints `table` to stdout at full width."""
     console = Console(highlight=False)
     console.width = console.measure(table, options=console.options.update(max_width=10_000)).maximum
     console.print(table, markup=False)

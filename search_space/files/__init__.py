@@ -1,1 +1,1 @@
-"""TODO."""
+"""Files: YAML documents, files written whole, figures, the cache folder."""

@@ -1,4 +1,4 @@
-"""Where tables and decoded images that take long to make are kept between runs."""
+"""Cache folder for tables and decoded images that take long to compute."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ VARIABLE = "H4H_CACHE"
 
 
 def cache_folder() -> Path:
-    """Folder of the environment variable `H4H_CACHE`, else the user's cache folder; it may not exist yet."""
+    """Folder that `H4H_CACHE` names, else the user's cache folder; it may not exist yet."""
     if folder := os.environ.get(VARIABLE):
         return Path(folder)
     base = os.environ.get("XDG_CACHE_HOME")

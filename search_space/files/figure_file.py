@@ -1,4 +1,4 @@
-"""Figures on disk: what a name may end in, and writing them whole or not at all."""
+"""Figure files: allowed formats, and writing a figure whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import TYPE_CHECKING
 from search_space.errors import H4HError
 from search_space.files.whole_file import whole_file
 
-if TYPE_CHECKING:  # matplotlib takes a second to import, and only who draws needs it
+if TYPE_CHECKING:  # matplotlib takes a second to import, and few commands draw
     from matplotlib.figure import Figure
 
 FORMATS = (".png", ".svg", ".pdf")
 
 
 def check_figure_path(path: Path, *, option: str = "--plot") -> None:
-    """Refuses what cannot be written, before anything is computed.
+    """Checks the path of a figure before anything is computed.
 
     Args:
-        path: Where the figure is to go.
-        option: The user's name for `path`, for messages.
+        path: File of the figure.
+        option: Command-line option that gave `path`, for messages.
 
     Raises:
-        H4HError: The name has another ending than `FORMATS`, or its folder does not exist.
+        H4HError: The name does not end in one of `FORMATS`, or its folder does not exist.
     """
     if path.suffix.lower() not in FORMATS:
         raise H4HError(
             f"{option} must end in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, but got {str(path)!r}"
         )
     if not path.parent.is_dir():
-        raise H4HError(f"{option} {path}: the folder {path.parent} does not exist; make it first")
+        raise H4HError(f"{option} {path}: the folder {path.parent} does not exist; create it first")
 
 
 def save_figure(figure: Figure, path: Path, *, option: str = "--plot") -> None:

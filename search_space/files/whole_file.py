@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writes: a file is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it at the end, removed where anything fails before."""
+    """Yields a temporary path beside `path`, which is renamed to `path` at the end, or removed on failure."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield temporary

@@ -1,7 +1,7 @@
-"""YAML documents read into frozen dataclasses: unknown keys, missing keys and wrong types are errors.
+"""YAML documents as frozen dataclasses: unknown keys, missing keys and wrong types are errors.
 
-`mashumaro` does the reading. Its defaults convert scalars silently (``int("8")``, ``int(8.5)``), so
-`Document` replaces the scalar readers by strict ones.
+`mashumaro` builds the dataclasses. By default it converts scalars silently (``int("8")``, ``int(8.5)``), so
+`Document` replaces its scalar readers with strict ones.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from search_space.errors import DocumentError, H4HError, UnknownNameError
 
 
 class _Strict(SerializationStrategy):
-    """Takes a value of the accepted types and nothing else."""
+    """Reader of one scalar type that refuses values of any other type."""
 
     def __init__(self, kind: type, *accepted: type) -> None:
         self._kind = kind
@@ -36,14 +36,14 @@ class _Strict(SerializationStrategy):
         return value
 
     def deserialize(self, value: Any) -> Any:
-        # bool is a subclass of int, so `width: true` would pass for 1 without this.
+        # bool is a subclass of int: without this check `width: true` would be read as 1.
         if not isinstance(value, self._accepted) or (isinstance(value, bool) and self._kind is not bool):
             raise TypeError(f"expected {self._kind.__name__}, got {type(value).__name__}")
         return self._kind(value)
 
 
 class Document(DataClassDictMixin):
-    """Base of every dataclass that is read from YAML."""
+    """Base of all dataclasses that are read from YAML."""
 
     class Config(BaseConfig):
         """mashumaro's settings."""
@@ -65,13 +65,13 @@ _BASE = "base"
 
 
 def _reason(error: BaseException) -> str:
-    """One line that names the field, down to the innermost one that failed."""
+    """The error in one line that names the path to the field."""
     path: list[str] = []
     while True:
         match error:
             case InvalidFieldValue():
                 path.append(error.field_name)
-                # mashumaro raises the outer error while handling the inner one.
+                # mashumaro raises the outer error while it handles the inner one.
                 inner = error.__context__
                 if inner is None:
                     return f"{'.'.join(path)}: invalid value {error.field_value!r}"
@@ -96,11 +96,11 @@ def parse_document(kind: type[D], data: object, *, source: str) -> D:
 
     Args:
         kind: The dataclass to build.
-        data: What the YAML parser returned.
-        source: Where it came from, for messages.
+        data: Result of the YAML parser.
+        source: Name of the document, for messages.
 
     Raises:
-        DocumentError: `data` is no mapping, or does not fit `kind`.
+        DocumentError: `data` is not a mapping, or does not fit `kind`.
     """
     if not isinstance(data, dict):
         raise DocumentError(f"{source}: must be a mapping of keys to values, but got {data!r:.60}")
@@ -114,7 +114,7 @@ def parse_document(kind: type[D], data: object, *, source: str) -> D:
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """The safe loader, which alone would keep the last of two equal keys and say nothing."""
+    """PyYAML's safe loader that refuses duplicate keys, where the original silently keeps the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -122,14 +122,14 @@ class _UniqueKeyLoader(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(
-                        None, None, f"key {key.value!r} stands twice", key.start_mark
+                        None, None, f"duplicate key {key.value!r}", key.start_mark
                     )
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
 def read_yaml(path: Path) -> object:
-    """What the YAML file at `path` holds, not yet checked against any dataclass.
+    """Content of the YAML file at `path`, not checked against any dataclass.
 
     Raises:
         DocumentError: The file cannot be read, or is not YAML.
@@ -146,19 +146,19 @@ def read_yaml(path: Path) -> object:
 
 
 def built_in_names(folder: Traversable) -> tuple[str, ...]:
-    """Names of the YAML files in `folder`, without their ending."""
+    """Names of the YAML files in `folder`, without the ending."""
     files = (entry.name for entry in folder.iterdir())
     return tuple(sorted(name.removesuffix(".yaml") for name in files if name.endswith(".yaml")))
 
 
 def locate(what: str, name: str, folder: Traversable, *, beside: Path = Path()) -> Path:
-    """The file that `name` means: one of the built-in ones in `folder`, or a user's own by its path.
+    """Path of the file called `name`: a built-in file in `folder`, or a custom file.
 
     Args:
-        what: The noun for messages, e.g. ``"space"``.
-        name: A built-in name, or a path that ends in .yaml or .yml.
-        folder: Where the built-in files are.
-        beside: What a relative path starts from.
+        what: Noun for messages, e.g. ``"space"``.
+        name: Name of a built-in file, or a path that ends in .yaml or .yml.
+        folder: Folder of the built-in files.
+        beside: Folder that relative paths start from.
 
     Raises:
         UnknownNameError: No built-in file has this name.
@@ -180,19 +180,19 @@ def read_document(kind: type[D], path: Path) -> D:
 
 
 def read_laid_over(what: str, name: str, folder: Traversable) -> object:
-    """What the YAML file called `name` holds, laid over the file that its key `base` names, if it has one.
+    """Content of the YAML file called `name`, laid over the file that its key `base` names, if any.
 
-    Keys replace those of the base; a section (a mapping without a unit) is joined with the base's, key by
-    key. A relative base starts from the file that names it.
+    Keys replace those of the base. A section (a mapping without a unit) is merged with that of the base, key
+    by key. The path of a base is relative to the file that names it.
 
     Args:
-        what: The noun for messages, e.g. ``"space"``.
-        name: A built-in name, or a path that ends in .yaml or .yml.
-        folder: Where the built-in files are.
+        what: Noun for messages, e.g. ``"space"``.
+        name: Name of a built-in file, or a path that ends in .yaml or .yml.
+        folder: Folder of the built-in files.
 
     Raises:
-        UnknownNameError: No built-in file has such a name.
-        DocumentError: A file cannot be read, or bases form a circle.
+        UnknownNameError: No built-in file has this name.
+        DocumentError: A file cannot be read, or the bases form a circle.
     """
     return _laid_over(what, name, folder, beside=Path(), seen=())
 
@@ -215,7 +215,7 @@ def _laid_over(what: str, name: str, folder: Traversable, *, beside: Path, seen:
 
 
 def _joined(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """`below` with the keys of `above`; sections are joined, everything in them is replaced whole."""
+    """`below` with the keys of `above`; sections are merged, their entries replaced as a whole."""
     joined = dict(below)
     for key, value in above.items():
         old = joined.get(key)

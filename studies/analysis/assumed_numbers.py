@@ -1,4 +1,4 @@
-"""The chip that a study's latencies and energies are of, and what its assumed numbers decide.
+"""Sensitivity of a study's front to the assumed numbers of its SoC.
 
 A number is assumed where its SoC file states low < high. Each is set to either end, all others left alone,
 and members of the front are costed anew in their best mapping.
@@ -17,11 +17,10 @@ from objectives.hardware.npu_model import NPU_MODELS
 from objectives.hardware.parts.sourced_number import Quantity
 from objectives.hardware.soc import assumed, with_value
 from objectives.hardware_objectives import network_totals
-from objectives.objective import FloatArray
+from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.subnet import Subnet
 from studies.design_space.chip_choices import Chips
-from studies.design_space.joint_space import JointSpace
 from studies.study.study import Study
 
 SHOWN_NUMBERS = 8
@@ -72,11 +71,10 @@ def cost_model(study: Study, chip: Chip | None = None) -> CostModel:
     if name is None or "hardware_digest" not in study.fingerprint:
         raise HardwareError(f"study {study.name!r} measured neither latency nor energy")
     settings = study.settings
-    space = study.search_space if study.hardware_choices else None
     chips = Chips(
         load_soc(str(name)),
         Chip(settings.get("macros"), settings.get("units")),
-        space.hardware if isinstance(space, JointSpace) else None,
+        study.chips,
     )
     greatest = _model(study, chips.greatest)
     changed = [
@@ -157,13 +155,13 @@ def _chosen(study: Study, soc: SoC) -> list[str]:
 
 def _changes(
     study: Study, socs: Sequence[SoC], subnets: Sequence[Subnet], ends: Sequence[tuple[str, str, float]]
-) -> FloatArray:
+) -> Floats:
     """Relative change of latency and energy of each network at each end, shape (ends, subnets, 2).
 
     NaN at an end where they cannot run, such as no macros for networks that are forced onto them.
     """
 
-    def totals(soc: SoC, places: Sequence[int]) -> FloatArray:
+    def totals(soc: SoC, places: Sequence[int]) -> Floats:
         found = network_totals(_model(study, soc), [subnets[place] for place in places])
         return np.stack(found, axis=1)  # (places, 2)
 

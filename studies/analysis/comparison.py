@@ -1,4 +1,4 @@
-"""Two studies side by side: hypervolume, coverage, the paper's measures, and what their fronts are built of.
+"""Comparison of two studies: hypervolume, coverage, the paper's measures, and the blocks of their fronts.
 
 Studies are compared by the objectives they have in common, within the box between the best of their ideal
 points and the worst of their reference points, so that hypervolumes are of one scale. Notes say what differs
@@ -14,13 +14,14 @@ from itertools import combinations
 
 import numpy as np
 
+from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.families import Family
+from studies.analysis.outside_bounds import outside_bounds
 from studies.analysis.tradeoff import Gain, Tradeoff, cost_saved, quality_gained, tradeoff
-from studies.design_space.joint_space import HARDWARE
+from studies.design_space.chip_choices import HARDWARE
 from studies.study.evaluation import Evaluation
 from studies.study.fingerprint import SEARCH_HARDWARE, short
-from studies.study.pareto_front import Floats
 from studies.study.study import Goal, Study
 
 QUALITY, COSTS = "acc", ("lat", "energy")
@@ -68,7 +69,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Spread:
+class CountRange:
     """A count over the members of a front."""
 
     mean: float
@@ -87,8 +88,8 @@ class Blocks:
         families: Share of the members in each family.
     """
 
-    conv: Spread | None
-    vit: Spread | None
+    conv: CountRange | None
+    vit: CountRange | None
     vit_per_10_conv: float | None
     families: dict[str, float]
 
@@ -130,15 +131,15 @@ def blocks(front: Sequence[Evaluation]) -> Blocks:
     conv, vit = ([getattr(one, name) for one in front] for name in ("conv_blocks", "vit_blocks"))
     counts = Counter(one.family for one in front)
     return Blocks(
-        conv=_spread(conv),
-        vit=_spread(vit),
+        conv=_range_of(conv),
+        vit=_range_of(vit),
         vit_per_10_conv=10 * sum(vit) / sum(conv) if sum(conv) else None,
         families={family: counts[family] / len(front) if front else 0.0 for family in Family},
     )
 
 
-def _spread(counts: Sequence[int]) -> Spread | None:
-    return Spread(sum(counts) / len(counts), min(counts), max(counts)) if counts else None
+def _range_of(counts: Sequence[int]) -> CountRange | None:
+    return CountRange(sum(counts) / len(counts), min(counts), max(counts)) if counts else None
 
 
 def aligned(contenders: Sequence[Contender]) -> list[Contender]:
@@ -202,7 +203,14 @@ def compare(first: Contender, second: Contender) -> Pair:
         acc_at_equal_energy=gains["energy"][0],
         lat_at_equal_acc=gains["lat"][1],
         energy_at_equal_acc=gains["energy"][1],
-        notes=tuple(_notes(first, second, one, curves)),
+        notes=(
+            *_notes(first, second, one, curves),
+            *(
+                f"{each.name}: {line}"
+                for each in (one, other)
+                for line in outside_bounds(each.study, each.evaluations)
+            ),
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""How much each choice of a search space says about an objective, among the networks a study evaluated.
+"""Importance of genes: mutual information of each choice and an objective among evaluated networks.
 
 Mutual information of a gene and an objective, as a share of the objective's entropy: 0 says nothing, 1
 decides it. The objective is cut at its quantiles into `BINS` classes. Counts overstate information by
@@ -12,13 +12,10 @@ which choices part good networks from bad ones there, not what a choice does by 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from studies.study.pareto_front import Floats
+from search_space.arrays import Floats, Integers
 
 BINS = 8
-
-Integers = NDArray[np.int64]
 
 
 def importance(genes: Integers, values: Floats) -> Floats:
@@ -61,7 +58,7 @@ def _information(table: Floats) -> float:
     return rows + columns - _entropy(table.ravel()) - max(float(excess), 0.0) / (2 * float(table.sum()))
 
 
-def _entropy(counts: NDArray[np.float64] | Integers) -> float:
+def _entropy(counts: Floats | Integers) -> float:
     """In nats, of the shares of `counts`."""
     shares = counts[counts > 0] / counts.sum()
     return float(-(shares * np.log(shares)).sum()) + 0.0

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from search_space.arrays import Floats
 from search_space.errors import H4HError, UnknownNameError
 from studies.presentation.text_table import number_text
-from studies.study.constraint import Constraint, parse_constraint
+from studies.study.constraint import Constraint
 from studies.study.evaluation import Evaluation
-from studies.study.pareto_front import Floats
 from studies.study.study import Study
 
 KNEE = "knee"
@@ -101,7 +101,7 @@ def _quantity(study: Study, evaluation: Evaluation, name: str) -> float:
     Raises:
         PickError: It has none of this name.
     """
-    quantities = [parse_constraint(text).quantity for text in study.constraints]
+    quantities = [limit.quantity for limit in study.limits]
     known = dict(zip(quantities, evaluation.limited, strict=True))
     known |= dict(zip(study.objectives, evaluation.values, strict=True))
     known |= {"macs": float(evaluation.macs), "params": float(evaluation.params)}

@@ -1,4 +1,4 @@
-"""Several runs of one setting: how they spread, whether two settings differ, and what most runs attain.
+"""Groups of runs with different seeds: spread, significance of differences, attainment surfaces.
 
 A single run of a randomised search says little (Knowles, Thiele & Zitzler, TIK report 214, 2006).
 """

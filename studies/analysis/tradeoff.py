@@ -1,4 +1,4 @@
-"""The trade-off between two objectives as a curve, and what one curve gains over another at equal values.
+"""Trade-off curves of two objectives, and the gain of one curve over another at equal values.
 
 The measures of H4H (ASP-DAC 2025): accuracy gained at equal latency or energy, latency or energy saved at
 equal accuracy. A curve joins the points of a two-dimensional Pareto front by straight lines; two curves are
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studies.study.pareto_front import Floats, nondominated
+from search_space.arrays import Floats
+from studies.study.pareto_front import nondominated
 
 
 @dataclass(frozen=True)

@@ -1,29 +1,43 @@
-"""Which chips a study may choose from: `--search-hardware "macros=0,1,2,4,8 units=1,2,4"`."""
+"""Chips that a study may choose from: `--search-hardware "macros=0,1,2,4,8 units=1,2,4"`.
+
+A fixed chip is a choice of one: `ChipChoices()` has no genes and the single chip `Chip()`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from itertools import product
+
+import numpy as np
 
 from objectives.hardware import CostModel, SoC
 from objectives.hardware.chip import Chip
 from objectives.hardware.soc import MOST_PARTS
+from search_space.arrays import Booleans, Genotypes
 from search_space.errors import H4HError, UnknownNameError
 from search_space.files.yaml_document import Document
+from search_space.genotype import Gene, Genotype, GenotypeError, checked
 
 OPTION = "--search-hardware"
+HARDWARE = "hardware"
+"""Key of the choices in a stored design space, and first part of the names of their genes."""
 LEAST = {"macros": 0, "units": 1}
 MOST_OPTIONS = 32
-"""Of one choice: a chip has tables of costs of its own."""
+"""Largest number of options of one choice: every chip has its own cost tables."""
 
 
 class HardwareOptionError(H4HError):
-    """A choice of hardware that cannot be."""
+    """Choices of hardware that are not possible."""
 
 
 @dataclass(frozen=True)
-class HardwareOptions(Document):
-    """What may be chosen of a chip; an empty choice is not searched.
+class ChipChoices(Document):
+    """Options for each number of a chip. A number without options is fixed.
+
+    A chip is encoded as one gene for each searched number. Without macros the gene of the units is inactive,
+    so that equal chips have equal genes.
 
     Attributes:
         macros: Numbers of CIM macros, ascending; 0 is the NPU alone.
@@ -34,60 +48,121 @@ class HardwareOptions(Document):
     units: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.choices:
-            raise HardwareOptionError(
-                f"{OPTION} must name a choice, macros or units or both, such as 'macros=0,4,8 units=1,2'"
-            )
         for name, options in self.choices.items():
             _check_options(name, options)
 
-    @property
+    @cached_property
     def choices(self) -> dict[str, tuple[int, ...]]:
-        """Options by name of the choice, of those that are searched, in the order of the genes."""
-        all_of_them = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {name: options for name, options in all_of_them.items() if options}
+        """Options by name of each searched number, in the order of the genes; empty for a fixed chip."""
+        options_by_name = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: options for name, options in options_by_name.items() if options}
 
     def __str__(self) -> str:
-        """As `parse_hardware` reads it; equal choices have equal texts."""
-        return " ".join(f"{name}={','.join(map(str, found))}" for name, found in self.choices.items())
+        """The text that `parse_hardware` reads; equal choices have equal texts."""
+        return " ".join(f"{name}={','.join(map(str, options))}" for name, options in self.choices.items())
 
-    @property
+    @cached_property
     def chips(self) -> tuple[Chip, ...]:
         """Every chip once, fewest macros first."""
-        return self._of(self.choices)
+        return _chips_of(self.choices)
 
-    @property
+    @cached_property
     def corners(self) -> tuple[Chip, ...]:
-        """The chips with the least and the most of each choice, up to four."""
-        return self._of({name: (found[0], found[-1]) for name, found in self.choices.items()})
+        """The chips with the least and the most of each searched number, up to four."""
+        return _chips_of({name: (options[0], options[-1]) for name, options in self.choices.items()})
 
     @property
     def greatest(self) -> Chip:
-        """The chip with the most of each choice."""
+        """The chip with the most of each searched number."""
         return self.corners[-1]
 
-    @staticmethod
-    def _of(choices: dict[str, tuple[int, ...]]) -> tuple[Chip, ...]:
-        found = (chip(dict(zip(choices, one, strict=True))) for one in product(*choices.values()))
-        return tuple(dict.fromkeys(found))
+    @cached_property
+    def genes(self) -> tuple[Gene, ...]:
+        """One gene for each searched number."""
+        return tuple(Gene(f"{HARDWARE}.{name}", options) for name, options in self.choices.items())
+
+    def active(self, genes: Sequence[int]) -> tuple[bool, ...]:
+        """Whether the chip uses each gene.
+
+        Raises:
+            GenotypeError: A gene is out of range.
+        """
+        chosen = checked(genes, self.genes)
+        if self._units_may_be_unused and self.macros[chosen[0]] == 0:
+            return (True, False)
+        return (True,) * len(chosen)
+
+    def active_rows(self, genes: Genotypes) -> Booleans:
+        """`active` of many chips (n, genes) at once, unchecked: shape (n, genes)."""
+        active = np.ones(genes.shape, dtype=np.bool_)
+        if self._units_may_be_unused:
+            active[:, 1] = genes[:, 0] != self.macros.index(0)
+        return active
+
+    @property
+    def _units_may_be_unused(self) -> bool:
+        return 0 in self.macros and bool(self.units)
+
+    def canonical(self, genes: Sequence[int]) -> Genotype:
+        """`genes` with every inactive one set to 0: equal if and only if the chips are equal.
+
+        Raises:
+            GenotypeError: A gene is out of range.
+        """
+        active = self.active(genes)
+        return tuple(int(gene) if is_active else 0 for gene, is_active in zip(genes, active, strict=True))
+
+    def encode(self, chip: Chip) -> Genotype:
+        """The canonical genes of `chip`. A number that it leaves open is as large as the options allow.
+
+        Raises:
+            GenotypeError: `chip` has a number that is not among the options.
+        """
+        genes = []
+        for name, options in self.choices.items():
+            number = getattr(chip, name)
+            if number is not None and number not in options:
+                raise GenotypeError(f"{name} must be one of {list(options)}, but got {number}")
+            genes.append(len(options) - 1 if number is None else options.index(number))
+        return self.canonical(genes)
+
+    def decode(self, genes: Sequence[int]) -> Chip:
+        """The chip that `genes` stand for, as far as it is searched.
+
+        Raises:
+            GenotypeError: A gene is out of range.
+        """
+        options = zip(self.choices.items(), checked(genes, self.genes), strict=True)
+        return _chip({name: numbers[index] for (name, numbers), index in options})
 
 
-def chip(chosen: dict[str, int]) -> Chip:
-    """The chip with these numbers by name of the choice. Without macros the number of units says nothing."""
-    macros = chosen.get("macros")
-    return Chip(macros, None if macros == 0 else chosen.get("units"))
+FIXED_CHIP = ChipChoices()
+"""The choice of one chip."""
 
 
-def parse_hardware(text: str) -> HardwareOptions:
+def _chips_of(choices: dict[str, tuple[int, ...]]) -> tuple[Chip, ...]:
+    """All combinations of `choices`, each chip once."""
+    combinations = product(*choices.values())
+    return tuple(dict.fromkeys(_chip(dict(zip(choices, numbers, strict=True))) for numbers in combinations))
+
+
+def _chip(numbers: dict[str, int]) -> Chip:
+    """The chip with these numbers, by name. Without macros the number of units is undefined."""
+    macros = numbers.get("macros")
+    return Chip(macros, None if macros == 0 else numbers.get("units"))
+
+
+def parse_hardware(text: str) -> ChipChoices:
     """Reads choices such as ``"macros=0,1,2,4,8 units=1,2,4"``, in any order.
 
     Raises:
-        UnknownNameError: A choice of another name.
-        HardwareOptionError: Bad syntax, a choice or an option given twice, or an option out of range.
+        UnknownNameError: A choice has an unknown name.
+        HardwareOptionError: The syntax is wrong, a choice or an option is given twice, or an option is out of
+            range.
     """
-    found: dict[str, tuple[int, ...]] = {}
+    choices: dict[str, tuple[int, ...]] = {}
     for word in text.split():
-        name, equals, listed = word.partition("=")
+        name, equals, options = word.partition("=")
         if not equals:
             raise HardwareOptionError(
                 f"{OPTION} must be choices with their options, such as 'macros=0,1,2,4,8 units=1,2,4', but "
@@ -95,10 +170,14 @@ def parse_hardware(text: str) -> HardwareOptions:
             )
         if name not in LEAST:
             raise UnknownNameError(f"choice of {OPTION}", name, LEAST)
-        if name in found:
+        if name in choices:
             raise HardwareOptionError(f"{OPTION} names {name} twice: give all its options at once")
-        found[name] = tuple(sorted(_integer(name, option) for option in listed.split(",")))
-    return HardwareOptions(**found)
+        choices[name] = tuple(sorted(_integer(name, option) for option in options.split(",")))
+    if not choices:
+        raise HardwareOptionError(
+            f"{OPTION} must name macros, units or both, such as 'macros=0,4,8 units=1,2', but got {text!r}"
+        )
+    return ChipChoices(**choices)
 
 
 def _integer(name: str, text: str) -> int:
@@ -106,7 +185,7 @@ def _integer(name: str, text: str) -> int:
         return int(text)
     except ValueError:
         raise HardwareOptionError(
-            f"{OPTION}: {name} must be whole numbers joined by commas, such as {name}=1,2,4, but got "
+            f"{OPTION}: {name} must be whole numbers separated by commas, such as {name}=1,2,4, but got "
             f"{text!r:.40}"
         ) from None
 
@@ -128,67 +207,54 @@ def _check_options(name: str, options: tuple[int, ...]) -> None:
         )
 
 
-DECIDED = ("lat", "energy", "area")
-"""Quantities that a chip decides."""
-
-
 @dataclass(frozen=True)
 class Chips:
-    """The chips that networks of a study run on.
+    """The chips that the networks of a study run on.
 
     Attributes:
-        file: As the SoC file has it.
-        given: What `--macros` and `--units` say.
-        options: What is searched; None where all networks run on one chip.
+        file: The SoC file as it stands.
+        given: Numbers fixed by `--macros` and `--units`.
+        choices: Numbers that are searched; none for a fixed chip.
     """
 
     file: SoC
     given: Chip
-    options: HardwareOptions | None = None
+    choices: ChipChoices = FIXED_CHIP
 
     def soc(self, chip: Chip) -> SoC:
-        """The SoC that `chip` is, as far as that is searched.
+        """The SoC of one of the chips.
 
         Raises:
-            H4HError: There can be no such variant of the file.
+            H4HError: The file has no such variant.
         """
         return self.file.variant(chip.over(self.given))
 
     @property
-    def greatest_chip(self) -> Chip:
-        """The one with the most of everything that is searched."""
-        return Chip() if self.options is None else self.options.greatest
-
-    @property
     def greatest(self) -> SoC:
-        """The SoC that stands for all: its numbers and tiles are those that the others have some of."""
-        return self.soc(self.greatest_chip)
+        """The SoC with the most macros and units. Its tiles include those of every other chip."""
+        return self.soc(self.choices.greatest)
 
 
 def check_chips(chips: Chips, *, mapping: str, npu_model: str) -> None:
-    """Checks that every chip can be, and be mapped onto.
+    """Checks that every chip exists and that networks can be mapped onto it.
 
     Args:
         chips: The chips.
-        mapping: As `CostModel` takes it.
-        npu_model: As `CostModel` takes it.
+        mapping: Mapping as `CostModel` takes it.
+        npu_model: NPU model as `CostModel` takes it.
 
     Raises:
-        H4HError: One cannot, or a choice is fixed as well.
+        H4HError: A chip is impossible, or a number is both fixed and searched.
     """
-    if chips.options is None:
-        CostModel(chips.greatest, mapping, npu_model=npu_model)
-        return
-    for name in chips.options.choices:
+    for name in chips.choices.choices:
         if getattr(chips.given, name) is not None:
             raise HardwareOptionError(
                 f"--{name} {getattr(chips.given, name)} fixes what {OPTION} searches: leave out one of them"
             )
-    start = chips.file.variant(chips.given)
-    if start.cim is None:
+    if chips.choices.choices and (start := chips.file.variant(chips.given)).cim is None:
         raise HardwareOptionError(
-            f"{OPTION} needs a chip with macros to copy, but hardware {start.name!r} has none: take one that "
-            f"has, such as u55-256-cim8"
+            f"{OPTION} needs a chip with macros to copy, but hardware {start.name!r} has none: choose one "
+            f"that has, such as u55-256-cim8"
         )
-    for chip in chips.options.corners:
+    for chip in chips.choices.corners:
         CostModel(chips.soc(chip), mapping, npu_model=npu_model)

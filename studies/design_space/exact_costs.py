@@ -1,4 +1,4 @@
-"""Quantities that are known exactly for any number of networks at once, without measuring them one by one."""
+"""Exact objective values of whole populations from tables, without measuring networks one by one."""
 
 from __future__ import annotations
 
@@ -8,94 +8,98 @@ import numpy as np
 
 from objectives.hardware import CostModel
 from objectives.hardware.chip import Chip
-from objectives.objective import FloatArray
 from objectives.population.cost_tables import SpaceTables
 from objectives.population.size_tables import SIZES, SizeTables
-from search_space.arrays import Genotypes
+from objectives.registry import registered_objectives
+from search_space.arrays import Floats, Genotypes
 from search_space.space import Space
-from studies.design_space.joint_space import by_chip, networks_of
+from studies.design_space.design_space import DesignSpace
 
-AREA = "area"
-COSTS = ("lat", "energy")
 TRIED = 1000
 LEAST_SHARE = 0.95
-"""Of designs that are in tables; the others cost the model's time when they are about to be chosen."""
+"""Least share of designs that the tables must cover. The cost model computes the others once they are about
+to be chosen."""
 
-
-Totals = Callable[[SpaceTables, Genotypes], tuple[FloatArray, FloatArray]]
-"""Latencies and energies of networks, by tables."""
+Totals = Callable[[SpaceTables, Genotypes], tuple[Floats, Floats]]
+"""Latencies and energies of networks from tables."""
 
 
 class ExactQuantities:
-    """Tables of the quantities of one space on its chips; equal to what the objectives measure.
+    """Tables of the quantities of one design space; equal to what the objectives measure.
 
-    Latency and energy are among them where tables hold those of nearly all of `TRIED` random networks and of
-    the extremes, over all chips: not with the mapping `edp`, nor where many networks exceed the macros'
-    capacity. The cost model takes up to a tenth of a second for such a network, too long for a hundred
-    thousand of them; so there is an `estimate` of all that takes none.
+    Three kinds of quantities are known: sizes; what follows from latency and energy (`TotalsObjective`); and
+    what the chip alone decides. The second kind needs tables that cover nearly all of `TRIED` random networks
+    and the extremes, over all chips. They do not with the mapping `edp`, nor if many networks exceed the
+    macros' capacity. The cost model takes up to a tenth of a second for such a network, too long for a
+    hundred thousand of them, so there is an `estimate` of all quantities that never uses it.
 
     Args:
-        space: What the genotypes mean.
-        costs: Of `lat` and `energy`, and the SoC of `area`; one for each chip where `space` has a choice.
+        space: The designs.
+        costs: Cost model of every chip of `space`.
         wanted: Names of the quantities that are needed.
 
     Attributes:
         names: Those of `wanted` that are known.
 
     Raises:
-        SpaceTablesError: The tables of costs cannot be kept.
+        SpaceTablesError: The cost tables cannot be stored.
     """
 
     def __init__(
-        self, space: Space, costs: CostModel | Mapping[Chip, CostModel], wanted: Collection[str]
+        self,
+        space: DesignSpace,
+        costs: Mapping[Chip, CostModel],
+        wanted: Collection[str],
     ) -> None:
-        if isinstance(costs, CostModel):
-            costs = {Chip(): costs}
         self._space = space
-        networks = networks_of(space)
-        self._genes = len(networks.genes)
-        self._costs: dict[Chip, SpaceTables] = {}
-        if set(wanted) & set(COSTS):
-            self._costs = _tables(networks, costs)
-        known = (*SIZES, *(COSTS if self._costs else ()), AREA)
-        self.names = tuple(name for name in known if name in wanted)
-        self._sizes = SizeTables(networks) if set(self.names) & set(SIZES) else None
-        self._areas = {chip: model.soc.area_mm2 for chip, model in costs.items()} if AREA in wanted else {}
+        objectives = {name: one for name, one in registered_objectives().items() if name in wanted}
+        of_totals = {name: one.of_totals for name, one in objectives.items() if one.of_totals is not None}
+        self._tables = _tables(space.networks, costs) if of_totals else {}
+        self._of_totals = of_totals if self._tables else {}
+        subnet = space.networks.decode(space.networks.smallest())
+        self._by_chip = {
+            name: {chip: float(one.on(model)([subnet])[0]) for chip, model in costs.items()}
+            for name, one in objectives.items()
+            if one.declaration.depends_on == ("chip",) and isinstance(one.source, type)
+        }
+        sizes = [name for name in SIZES if name in wanted]
+        self._sizes = SizeTables(space.networks) if sizes else None
+        self.names = (*sizes, *self._of_totals, *self._by_chip)
 
-    def __call__(self, genotypes: Genotypes) -> dict[str, FloatArray]:
+    def __call__(self, genotypes: Genotypes) -> dict[str, Floats]:
         """Each of `names` (n,), in the objectives' units, of genotypes (n, genes)."""
-        return self._of(genotypes, SpaceTables.totals)
+        return self._values(genotypes, SpaceTables.totals)
 
-    def estimate(self, genotypes: Genotypes) -> dict[str, FloatArray]:
-        """The same from tables alone; too low for networks whose weights exceed their macros' capacity."""
-        return self._of(genotypes, SpaceTables.estimates)
+    def estimate(self, genotypes: Genotypes) -> dict[str, Floats]:
+        """The same from tables alone, as if the macros could hold the weights of every network."""
+        return self._values(genotypes, SpaceTables.estimates)
 
-    def _of(self, genotypes: Genotypes, totals: Totals) -> dict[str, FloatArray]:
-        networks = genotypes[:, : self._genes]
-        found: dict[str, FloatArray] = {}
-        if self._sizes is not None:
-            found |= self._sizes(networks)
-        if self._costs or self._areas:
-            found |= {name: np.empty(len(genotypes)) for name in (*COSTS, AREA)}
-            for chip, rows in by_chip(self._space, genotypes).items():
-                if self._costs:
-                    found["lat"][rows], found["energy"][rows] = totals(self._costs[chip], networks[rows])
-                if self._areas:
-                    found[AREA][rows] = self._areas[chip]
-        return {name: found[name] for name in self.names}
+    def _values(self, genotypes: Genotypes, totals: Totals) -> dict[str, Floats]:
+        networks = genotypes[:, : len(self._space.networks.genes)]
+        values = {} if self._sizes is None else dict(self._sizes(networks))
+        if self._of_totals or self._by_chip:
+            values |= {name: np.empty(len(genotypes)) for name in (*self._of_totals, *self._by_chip)}
+            for chip, rows in self._space.rows_by_chip(genotypes).items():
+                if self._of_totals:
+                    latency_ms, energy_mj = totals(self._tables[chip], networks[rows])
+                    for name, of_totals in self._of_totals.items():
+                        values[name][rows] = of_totals(latency_ms, energy_mj)
+                for name, value_by_chip in self._by_chip.items():
+                    values[name][rows] = value_by_chip[chip]
+        return {name: values[name] for name in self.names}
 
 
 def _tables(networks: Space, costs: Mapping[Chip, CostModel]) -> dict[Chip, SpaceTables]:
-    """The tables of every chip; none where they do not suffice for enough networks."""
+    """The tables of every chip; none if they cover too few networks."""
     tried = _tried(networks)
-    found: dict[Chip, SpaceTables] = {}
+    tables: dict[Chip, SpaceTables] = {}
     missing, most = 0.0, (1 - LEAST_SHARE) * len(costs)
     for chip, model in costs.items():
-        found[chip] = SpaceTables.cached(networks, model)
-        missing += 1 - float(found[chip].suffice(tried).mean())
+        tables[chip] = SpaceTables.cached(networks, model)
+        missing += 1 - float(tables[chip].suffice(tried).mean())
         if missing > most:
             return {}
-    return found
+    return tables
 
 
 def _tried(space: Space) -> Genotypes:

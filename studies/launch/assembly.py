@@ -1,7 +1,8 @@
-"""The objectives of a plan, made ready to measure."""
+"""Objects of a plan: its objectives, ready to measure, its sampler, its fingerprint and its study."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,25 +10,29 @@ from pathlib import Path
 import numpy as np
 
 from objectives.hardware import CostModel
-from objectives.hardware.chip import Chip
-from objectives.objective import Objective
-from objectives.registry import ObjectiveContext, create_objectives
-from objectives.workers.shared_objective import Spread, spread
+from objectives.objective import Declaration, Objective
+from objectives.own_objective import OwnChipObjective, OwnObjective
+from objectives.registry import ObjectiveContext, create_objectives, declarations
+from objectives.workers.shared_objective import SharedObjective, shared
 from search_space.command.byte_count import parse_bytes
 from search_space.genotype import Genotype, to_text
-from search_space.space import Space
+from studies.design_space.design_space import DesignSpace
 from studies.design_space.exact_costs import ExactQuantities
-from studies.design_space.joint_space import corners, networks_of
 from studies.launch.plan import Plan
+from studies.samplers.own_sampler import OwnSampler
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import Sampler, SamplerContext
-from studies.search.evaluator import measure
 from studies.search.racing import FINGERPRINT as RACING
+from studies.search.value_range import value_range
 from studies.storage.store import Store
+from studies.study.amounts import BLOCK_COUNTS
 from studies.study.fingerprint import fingerprint
 from studies.study.pareto_front import bounds
-from studies.study.settings import CARRIED, DEFAULTS, PREDICTING
+from studies.study.settings import CARRIED, PREDICTING
 from studies.study.study import Goal, Study
+
+Notify = Callable[[str], None]
+"""Is given one line for the user."""
 
 
 @dataclass(frozen=True)
@@ -45,117 +50,154 @@ class Objectives:
     def close(self) -> None:
         """Ends the processes that measure them, if there are any."""
         for objective in (*self.goals, *self.limited):
-            if isinstance(objective, Spread):
+            if isinstance(objective, SharedObjective | OwnObjective):
                 objective.close()
 
 
-def make_objectives(plan: Plan) -> Objectives:
-    """Makes what `plan` measures; takes seconds where accuracy is among it.
+def make_objectives(plan: Plan, notify: Notify) -> Objectives:
+    """The objectives of `plan`; takes seconds where accuracy is among them.
+
+    Args:
+        plan: Checked settings.
+        notify: Is told which images are used, and what slows the measurement down.
 
     Raises:
-        H4HError: The checkpoint is damaged or of another space; or the images are, or are too few.
+        H4HError: The checkpoint is damaged or of another space, there are too few images, or workers cannot
+            be reached.
     """
-
-    def accuracy() -> Objective:
-        # torch takes seconds to import; only here, so that bad input fails fast and `macs` needs none.
-        import torch
-
-        from objectives.accuracy import Accuracy, most_processes
-        from supernet.images.evaluation_pack import built_in_pack, load_pack
-        from supernet.network.number_formats import resolve_device
-
-        assert plan.checkpoint is not None
-        options = plan.options
-        device = resolve_device(options.device)
-        counts = {"val_images": options.val_images, "calibration_images": options.calibration_images}
-        if options.data is None:
-            pack = load_pack(built_in_pack())
-        else:
-            from supernet.images.data_sets import evaluation_images
-
-            pack = evaluation_images(
-                options.data, options.dataset, space=plan.networks, checkpoint=plan.checkpoint, **counts
-            )
-            print(
-                f"{pack.record['data_set']}: {len(pack.search)} images score a subnet, "
-                f"{len(pack.calibration)} calibrate it (of {pack.record['split_counts']}; split seed "
-                f"{pack.record['split_seed']})",
-                flush=True,
-            )
-        workers, memory = options.workers, parse_bytes(options.memory, option="--memory")
-        if workers is None:
-            # torch's own number of threads: the cores that this process may use, or OMP_NUM_THREADS.
-            workers = torch.get_num_threads()
-            if device.type != "cpu" or options.dask is not None or options.racing:
-                workers = 1
-            elif workers > 1:
-                workers = min(workers, most_processes(plan.networks, options.precision, memory))
-        made = Accuracy(
-            checkpoint=plan.checkpoint,
-            space=plan.networks,
-            pack=pack,
-            device=device,
-            precision=options.precision,
-            memory=memory / workers,
-            **counts,
-        )
-        if made.notice:
-            print(made.notice, flush=True)
-        return spread(made, workers=workers, dask=options.dask)
-
+    names = [*plan.names, *plan.limited]
     chips = plan.chips
     context = ObjectiveContext(
         chips.greatest,
-        accuracy,
-        mapping=plan.options.mapping,
-        npu_model=plan.options.npu_model,
-        chips=None if chips.options is None else chips.soc,
-        greatest=chips.greatest_chip,
+        lambda: _accuracy(plan, notify),
+        mapping=plan.settings.mapping,
+        npu_model=plan.settings.npu_model,
+        chips=chips.soc,
+        greatest=chips.choices.greatest,
     )
-    made = create_objectives([*plan.names, *plan.limited], context)
-    return Objectives(made[: len(plan.names)], made[len(plan.names) :])
+    built_in = [name for name in names if name not in plan.own]
+    made: dict[str, Objective] = {}
+    if built_in:
+        made |= zip(built_in, create_objectives(built_in, context), strict=True)
+    for name in names:
+        if name in plan.own:
+            own = plan.own[name]
+            if isinstance(own, OwnChipObjective):
+                own.make_on(context.on_hardware)
+            elif own.is_expensive:
+                own.measure_with(workers=plan.settings.workers or 1, dask=plan.settings.dask)
+            made[name] = own
+    return Objectives(tuple(made[name] for name in plan.names), tuple(made[name] for name in plan.limited))
+
+
+def _accuracy(plan: Plan, notify: Notify) -> Objective:
+    """The accuracy of subnets with the weights and images that `plan` names."""
+    assert plan.checkpoint is not None
+    notify(f"loading the supernet {plan.checkpoint.name} ...")
+    # torch takes seconds to import; only here, so that bad input fails fast and `macs` needs none.
+    import torch
+
+    from objectives.accuracy_objective import Accuracy, most_processes
+    from supernet.images.evaluation_pack import built_in_pack, load_pack
+    from supernet.network.number_formats import emulation_warning, resolve_device
+
+    settings = plan.settings
+    device = resolve_device(settings.device)
+    if warning := emulation_warning(settings.precision, device):
+        notify(warning)
+    counts = {"val_images": settings.val_images, "calibration_images": settings.calibration_images}
+    if settings.data is None:
+        pack = load_pack(built_in_pack())
+    else:
+        from supernet.images.data_sets import evaluation_images
+
+        pack = evaluation_images(
+            Path(settings.data), settings.dataset, space=plan.networks, checkpoint=plan.checkpoint, **counts
+        )
+        notify(
+            f"{pack.record['data_set']}: {len(pack.search)} images score a subnet, "
+            f"{len(pack.calibration)} calibrate it (of {pack.record['split_counts']}; split seed "
+            f"{pack.record['split_seed']})"
+        )
+    workers, memory = settings.workers, parse_bytes(settings.memory, option="--memory")
+    if workers is None:
+        # torch's own number of threads: the cores that this process may use, or OMP_NUM_THREADS.
+        workers = torch.get_num_threads()
+        if device.type != "cpu" or settings.dask is not None or settings.racing:
+            workers = 1
+        elif workers > 1:
+            workers = min(workers, most_processes(plan.networks, settings.precision, memory))
+    accuracy = Accuracy(
+        checkpoint=plan.checkpoint,
+        space=plan.networks,
+        pack=pack,
+        device=device,
+        precision=settings.precision,
+        memory=memory / workers,
+        **counts,
+    )
+    if accuracy.notice:
+        notify(accuracy.notice)
+    return shared(accuracy, workers=workers, dask=settings.dask)
 
 
 def make_sampler(plan: Plan, study: Study) -> Sampler:
     """The sampler of `plan`, at its start."""
-    return create_sampler(
-        plan.search.sampler,
-        SamplerContext(
-            space=plan.space,
-            study=study,
-            population=plan.search.population,
-            seed=plan.search.seed,
-            first=plan.search.first,
-            preferences=tuple(one.point(study) for one in plan.search.preferences),
-            exact=exact_quantities(plan) if plan.search.sampler == PREDICTING else None,
-        ),
+    context = SamplerContext(
+        space=plan.space,
+        study=study,
+        population=plan.search.population,
+        seed=plan.search.seed,
+        first=plan.search.first,
+        preferences=tuple(one.point(study) for one in plan.search.preferences),
+        exact=exact_quantities(plan) if plan.search.sampler == PREDICTING else None,
+        network_only=network_only(plan),
     )
+    if plan.search.own_sampler is not None:
+        return OwnSampler(plan.search.own_sampler, context)
+    return create_sampler(plan.search.sampler, context)
 
 
 def exact_quantities(plan: Plan) -> ExactQuantities:
-    """What `plan` wants of networks, as far as that is known without measuring them.
+    """Quantities of networks that `plan` needs and that are known without measuring.
 
     Raises:
         SpaceTablesError: The tables of costs cannot be kept.
     """
-    options, chips = plan.options, plan.chips
-    searched = (Chip(),) if chips.options is None else chips.options.chips
+    settings, chips = plan.settings, plan.chips
     costs = {
-        chip: CostModel(chips.soc(chip), options.mapping, npu_model=options.npu_model) for chip in searched
+        chip: CostModel(chips.soc(chip), settings.mapping, npu_model=settings.npu_model)
+        for chip in chips.choices.chips
     }
-    wanted = {*plan.names, *(constraint.quantity for constraint in plan.constraints)}
-    return ExactQuantities(plan.space, costs, wanted)
+    needed = {*plan.names, *(constraint.quantity for constraint in plan.constraints)} - set(plan.own)
+    return ExactQuantities(plan.space, costs, needed)
 
 
-def known_values(store: Store, space: Space, objectives: Objectives) -> dict[str, dict[Genotype, float]]:
-    """Values of the expensive objectives that studies of the database hold already, by name and network."""
-    expensive = [one for one in (*objectives.goals, *objectives.limited) if one.is_expensive]
-    digest = networks_of(space).digest
-    return {one.name: store.measured(one.name, digest, one.fingerprint()) for one in expensive}
+def network_only(plan: Plan) -> frozenset[str]:
+    """Names of quantities whose value holds for a network on every chip."""
+    declared: dict[str, Declaration | OwnObjective] = {**declarations(), **plan.own}
+    names = {name for name, objective in declared.items() if "chip" not in objective.depends_on}
+    return frozenset({*BLOCK_COUNTS, *names})
+
+
+def known_values(
+    store: Store, space: DesignSpace, objectives: Objectives
+) -> dict[str, dict[Genotype, float]]:
+    """Values of expensive objectives that studies of the database hold already, by name and network.
+
+    Values that depend on the chip are left out, since another study may have measured them on another chip.
+    """
+    reusable = [
+        objective
+        for objective in (*objectives.goals, *objectives.limited)
+        if objective.is_expensive and "chip" not in objective.depends_on
+    ]
+    digest = space.networks.digest
+    return {each.name: store.measured(each.name, digest, each.fingerprint()) for each in reusable}
 
 
 def make_fingerprint(plan: Plan, objectives: Objectives) -> dict[str, str]:
-    """What decides the result of `plan`."""
+    """Everything that decides the result of `plan`."""
     return fingerprint(
         space=plan.space,
         objectives=objectives.goals,
@@ -165,7 +207,7 @@ def make_fingerprint(plan: Plan, objectives: Objectives) -> dict[str, str]:
         population=plan.search.population,
         seed=plan.search.seed,
         search=plan.search.fingerprint(),
-        racing=RACING if plan.options.racing else None,
+        racing=RACING if plan.settings.racing else None,
     )
 
 
@@ -173,16 +215,11 @@ def make_study(plan: Plan, objectives: Objectives) -> Study:
     """The study that `plan` describes, not yet stored.
 
     Raises:
-        EvaluationError: An objective gives no finite value for the smallest or the largest subnet on one of
-            the chips.
+        EvaluationError: An objective gives no finite value for a network from which its bounds follow.
     """
     goals = objectives.goals
-    extremes = corners(plan.space)
-    columns = [
-        # A percentage has bounds of its own, which spares two evaluations of the accuracy.
-        [np.nan] * len(extremes) if goal.unit == "%" else measure(goal, plan.space, extremes)
-        for goal in goals
-    ]
+    # A percentage has bounds of its own, which spares evaluations of the accuracy.
+    columns = [(np.nan, np.nan) if goal.unit == "%" else value_range(goal, plan.space) for goal in goals]
     directions = [goal.direction for goal in goals]
     ideal, reference = bounds(np.array(columns).T, directions, [goal.unit for goal in goals])
     return Study(
@@ -191,16 +228,9 @@ def make_study(plan: Plan, objectives: Objectives) -> Study:
         space_definition=plan.space.to_dict(),
         goals=tuple(Goal(goal.name, goal.unit, goal.direction) for goal in goals),
         constraints=tuple(map(str, plan.constraints)),
-        settings={
-            **{name: _plain(getattr(plan.options, name)) for name in DEFAULTS},
-            CARRIED: list(map(to_text, plan.search.carried)),
-        },
+        settings={**plan.settings.stored(), CARRIED: list(map(to_text, plan.search.carried))},
         fingerprint=make_fingerprint(plan, objectives),
         ideal=tuple(map(float, ideal)),
         reference=tuple(map(float, reference)),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _plain(value: object) -> object:
-    return str(value) if isinstance(value, Path) else value

@@ -1,4 +1,4 @@
-"""How a running search shows itself: a live bar on a terminal, plain lines anywhere else."""
+"""Progress display: a live bar on a terminal, one line per generation elsewhere."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from studies.search.stop_rules import StopRules
 from studies.study.prediction_quality import GenerationReport
 
 QUIET_S = 10.0
-"""Longest time without a plain line."""
+"""Seconds without a line after which the next subnet gets one."""
 BARS = "▁▂▃▄▅▆▇█"
 SPARKS = 8
-"""How many generations the sparkline of the hypervolume shows, at most."""
+"""Largest number of generations in the sparkline of the hypervolume."""
 BAR_WIDTH = 8
 SHORTER = {
     " evaluations": "",
@@ -32,11 +32,11 @@ SHORTER = {
     "cache hits ": "↺",
     " ·": "",
 }
-"""What the live line says instead, to fit a terminal of 80 columns."""
+"""Abbreviations that make the live line fit a terminal of 80 columns."""
 
 
 class Display(Protocol):
-    """A context manager that is shown every progress of a search."""
+    """A context manager that displays every progress of a search."""
 
     def __enter__(self) -> Display: ...
 
@@ -45,15 +45,15 @@ class Display(Protocol):
     ) -> None: ...
 
     def show(self, progress: Progress) -> None:
-        """Shows where the search stands now."""
+        """Displays the state of the search."""
         ...
 
 
 def create_display(console: Console, *, rules: StopRules, population: int) -> Display:
-    """The display that suits `console`.
+    """Creates the display that suits `console`.
 
     Args:
-        console: Where to write.
+        console: Console to write to.
         rules: When the search stops.
         population: Subnets per generation.
     """
@@ -62,9 +62,9 @@ def create_display(console: Console, *, rules: StopRules, population: int) -> Di
 
 
 class PlainDisplay:
-    """One line for the first subnet, one per generation, and one after `QUIET_S` without any.
+    """One line for the first subnet, one per generation, and one after `QUIET_S` seconds without any.
 
-    Generations that come from the table alone pass in milliseconds and get no line.
+    Generations that come from the database alone take milliseconds and get no line.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class PlainDisplay:
         self._population = population
         self._clock = clock
         self._start = clock()
-        # Loading was silent already: the first subnet measured gets a line at once.
+        # Loading was silent, so the first measured subnet gets a line at once.
         self._last = self._start - QUIET_S
 
     def __enter__(self) -> PlainDisplay:
@@ -103,7 +103,7 @@ class PlainDisplay:
 
 
 class LiveDisplay:
-    """A bar with everything beside it, and the hypervolume of all generations; it stays when all is over."""
+    """A bar with all figures and a sparkline of the hypervolume; it stays after the search."""
 
     def __init__(
         self,
@@ -137,11 +137,11 @@ class LiveDisplay:
         if progress.is_generation_done and progress.stopped_by != EXHAUSTED:
             self._hypervolumes.append(progress.hypervolume)
         self._report = progress.report or self._report
-        progress = replace(progress, report=self._report)  # Else it would be gone with the next subnet.
+        progress = replace(progress, report=self._report)  # Otherwise it would vanish with the next subnet.
         text = status(progress, self._rules, self._population, self._clock() - self._start)
         for long, short in SHORTER.items():
             text = text.replace(long, short)
-        # What the line leaves of a terminal of 80 columns, behind the bar and a space on either side.
+        # Columns left behind the bar, the line and a space on either side.
         room = self._console.width - BAR_WIDTH - 1 - len(text) - 1
         text += f" {sparkline(self._hypervolumes, min(room, SPARKS))}" if room > 0 else ""
         self._bar.update(self._task, completed=progress.evaluations, description=text)
@@ -150,7 +150,7 @@ class LiveDisplay:
 def status(progress: Progress, rules: StopRules, population: int, elapsed_s: float) -> str:
     """One line: evaluations, generation, front size, hypervolume, cache hits, pace, time left.
 
-    Pace and time left follow from the subnets measured in this run; those from the table cost nothing.
+    Pace and time left follow from the subnets measured in this run; those from the database take no time.
     """
     total = rules.total(population)
     parts = [
@@ -176,7 +176,7 @@ def status(progress: Progress, rules: StopRules, population: int, elapsed_s: flo
 
 
 def sparkline(values: Sequence[float], most: int = SPARKS) -> str:
-    """The last `most` values as bars, the lowest of them lowest and the highest highest."""
+    """The last `most` values as bars, scaled from their lowest to their highest."""
     shown = values[-most:]
     if not shown:
         return ""

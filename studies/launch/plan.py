@@ -1,237 +1,297 @@
-"""What `studies.run` is asked to do, checked as far as possible without torch."""
+"""Plan of a study: its settings, checked against files, spaces and the database. Needs no torch."""
 
 from __future__ import annotations
 
 import hashlib
-from argparse import Namespace
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 
-from objectives.hardware import load_soc
+from objectives.hardware import CostModel, load_soc
 from objectives.hardware.chip import Chip
-from objectives.hardware_objectives import Area
-from objectives.registry import check_objectives, known_objectives
-from search_space.command.byte_count import parse_bytes
-from search_space.command.command_line import check_least
-from search_space.errors import H4HError
+from objectives.objective import Declaration
+from objectives.own_objective import OwnObjective, own_objectives
+from objectives.registry import check_objectives, declarations, known_objectives, registered_objectives
+from search_space.files.own_code import code_name
 from search_space.genotype import Genotype, parse, to_text
-from search_space.space import Space, is_built_in, load_space
-from studies.design_space.chip_choices import DECIDED, Chips, check_chips, parse_hardware
-from studies.design_space.joint_space import JointSpace, networks_of
-from studies.launch.options import parser
-from studies.launch.progress_log import check_log
-from studies.samplers.registry import check_sampler, sampler_versions
+from search_space.space import Space, load_space
+from studies.design_space.chip_choices import ChipChoices, Chips, check_chips, parse_hardware
+from studies.design_space.design_space import DesignSpace
+from studies.samplers.own_sampler import own_sampler, sampler_identity
+from studies.samplers.registry import sampler_versions
 from studies.search.first_generation import WarmStart, parse_subnets, warm_start
 from studies.search.preferred_values import Preference, parse_preference
 from studies.search.racing import check_racing
 from studies.search.stop_rules import StopRules
 from studies.storage.database_file import check_writable
 from studies.storage.store import open_store
-from studies.study.constraint import Constraint, parse_constraint
-from studies.study.settings import (
-    CARRIED,
-    DEFAULT_GENERATIONS,
-    DEFAULT_SPACE,
-    PREFERRING,
-    STOP_DEFAULTS,
-    WARM_START,
-)
+from studies.study.constraint import Constraint, parse_any_constraint, parse_constraint
+from studies.study.setting_field import SettingError
+from studies.study.settings import CARRIED, DEFAULT_SPACE, WARM_START, StudySettings
 from studies.study.study import Study
 from supernet.checkpoints import built_in_checkpoint
 from supernet.checkpoints.header import check_space, check_trained_on_pack, stored_space
 from supernet.images.folder_layouts import recognised
 
-MOST_OBJECTIVES = 6
-
-
-class ArgumentError(H4HError):
-    """An option with a value that is not allowed."""
-
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked command line: everything that can be known without torch.
+    """Checked settings of a study, with everything that follows from them without torch.
 
     Attributes:
-        options: The options as given.
+        settings: The settings, the name of the study filled in.
+        database: File of the study.
         names: Names of the objectives, in order.
-        space: What is searched; a `JointSpace` where chips are, too.
-        space_name: What --space calls it; None for a space that only the checkpoint holds.
+        own: Objectives of the user's own among them or among the limited ones, by name.
+        space: The networks, and the chips that they may run on.
         chips: The SoC, or those that networks may choose from.
         constraints: The limits.
-        checkpoint: File of the supernet; None if no accuracy is wanted.
-        search: How is searched.
-        study: Name of the study.
-        stored: The study as stored already, if it is, with its number of evaluations.
+        checkpoint: File of the supernet; None if no accuracy is measured with it.
+        search: Sampler, first generation and stop rules.
+        stored: The study as stored already, with its number of evaluations; None for a new study.
     """
 
-    options: Namespace
+    settings: StudySettings
+    database: Path
     names: tuple[str, ...]
-    space: Space
-    space_name: str | None
+    own: Mapping[str, OwnObjective]
+    space: DesignSpace
     chips: Chips
     constraints: tuple[Constraint, ...]
     checkpoint: Path | None
     search: SearchPlan
-    study: str
     stored: tuple[Study, int] | None
+
+    @property
+    def study(self) -> str:
+        """Name of the study."""
+        assert self.settings.study is not None, "a plan names its study"
+        return self.settings.study
 
     @property
     def limited(self) -> tuple[str, ...]:
         """Objectives that only a constraint needs."""
         quantities = dict.fromkeys(constraint.quantity for constraint in self.constraints)
-        return tuple(name for name in quantities if name in known_objectives() and name not in self.names)
+        known = {*known_objectives(), *self.own}
+        return tuple(name for name in quantities if name in known and name not in self.names)
 
     @property
     def networks(self) -> Space:
         """The networks of `space`, whatever chip they run on."""
-        return networks_of(self.space)
+        return self.space.networks
 
 
-def planned(arguments: Sequence[str] | None = None) -> Plan:
-    """The plan of a command line, by default that of this process.
-
-    Raises:
-        H4HError: Something in it is wrong.
-    """
-    return check(parser().parse_args(arguments))
-
-
-def check(options: Namespace) -> Plan:
-    """Checks a command line as far as possible without torch; writes nothing.
-
-    Raises:
-        H4HError: Something in it is wrong.
-    """
-    check_least(options, val_images=1, calibration_images=1, workers=1)
-    parse_bytes(options.memory, option="--memory")
-    if options.dask is not None and options.workers is not None:
-        raise ArgumentError("--workers are processes of this machine: leave it away with --dask")
-    names = objective_names(options.objectives)
-    constraints = tuple(map(parse_constraint, options.constraint))
-    if options.racing:
-        check_racing(names, constraints)
-        if options.search_hardware is not None:
-            raise ArgumentError(
-                "--racing scores each network against one front, but with --search-hardware what it is worth "
-                "depends on its chip: leave out one of them"
-            )
-        if options.dask is not None or (options.workers or 1) > 1:
-            raise ArgumentError("--racing scores in this process: leave out --dask, and --workers above 1")
-    if options.checkpoint is not None and not options.checkpoint.is_file():
-        raise ArgumentError(f"--checkpoint {options.checkpoint} does not exist")
-    space, space_name = _space(options.space, options.checkpoint)
-    quantities = {*names, *(constraint.quantity for constraint in constraints)}
-    chips = _chips(options, quantities)
-    if chips.options is not None:
-        space = JointSpace.of(space, chips.options)
-    study = options.study if options.study is not None else f"{space.name}-{'-'.join(names)}-s{options.seed}"
-    if not study.strip() or not study.isprintable():
-        raise ArgumentError(f"--study must be a printable name that is not empty, but got {study!r}")
-
-    needs_accuracy = "acc" in quantities
-    checkpoint = (options.checkpoint or built_in_checkpoint(space.name)) if needs_accuracy else None
-    if options.data is not None:
-        recognised(options.data, options.dataset)
-    elif options.dataset is not None:
-        raise ArgumentError(f"--dataset {options.dataset} needs --data, the folder that it lies in")
-    elif checkpoint is not None:
-        check_trained_on_pack(checkpoint)
-    stored = None
-    check_writable(options.db)
-    if options.log_json is not None:
-        check_log(options.log_json)
-    if options.db.exists():
-        with open_store(options.db) as store:
-            found = store.find(study)
-            stored = None if found is None else (found, store.count(study))
-    search_plan = check_search(
-        options, objectives=names, space=space, stored=None if stored is None else stored[0]
-    )
-    return Plan(options, names, space, space_name, chips, constraints, checkpoint, search_plan, study, stored)
-
-
-def objective_names(text: str) -> tuple[str, ...]:
-    """Names of the objectives in `text`, in order.
-
-    Raises:
-        H4HError: None, an unknown one, one twice, or too many.
-    """
-    names = tuple(name.strip() for name in text.split(","))
-    if "" in names:
-        raise ArgumentError(
-            f"--objectives must be names joined by commas, any of {', '.join(known_objectives())}, "
-            f"but got {text!r}"
-        )
-    check_objectives(names)
-    if len(names) > MOST_OBJECTIVES:
-        raise ArgumentError(
-            f"--objectives must be at most {MOST_OBJECTIVES}, as the hypervolume of more takes too long, but "
-            f"got {len(names)}: make some of them constraints"
-        )
-    return names
-
-
-def _space(given: str | None, checkpoint: Path | None) -> tuple[Space, str | None]:
-    """The space to search and what --space calls it, if it has a name there.
-
-    Raises:
-        H4HError: There is no such space, or the checkpoint is damaged or of another one.
-    """
-    stored = None if checkpoint is None else stored_space(checkpoint)
-    if given is not None or stored is None:
-        name = given or DEFAULT_SPACE
-        space = load_space(name)
-        if checkpoint is not None and stored is not None:
-            check_space(checkpoint, stored, space)
-        return space, name
-    return stored, stored.name if is_built_in(stored) else None
-
-
-def _chips(options: Namespace, quantities: Collection[str]) -> Chips:
-    """The chips that the command line asks for.
+def check(
+    settings: StudySettings,
+    database: Path,
+    *,
+    objectives: Sequence[object] = (),
+    samplers: Sequence[object] = (),
+) -> Plan:
+    """Checks the settings of a study as far as possible without torch; writes nothing.
 
     Args:
-        options: As parsed.
+        settings: The settings.
+        database: File of the study; need not exist.
+        objectives: Objectives of the user's own that the settings name.
+        samplers: Samplers of the user's own, one of which the settings name.
+
+    Raises:
+        H4HError: Something in them is wrong.
+    """
+    networks = searched_networks(settings)
+    known = objectives_of(settings, objectives)
+    names, own = known.names, known.own
+    constraints = tuple(parse_constraint(text, known.own_units) for text in settings.constraints)
+    _check_racing(settings, names, constraints)
+    quantities = {*names, *(constraint.quantity for constraint in constraints)}
+    chips = _chips(settings, quantities, known.depending_on_chip)
+    space = DesignSpace(networks, chips.choices)
+    appended = names[len(settings.objectives) :]
+    settings = replace(
+        settings,
+        study=study_name(settings, networks, names),
+        objectives=(*settings.objectives, *appended),
+    )
+    checkpoint = _checkpoint(settings, networks, needs_accuracy="acc" in quantities - set(own))
+    check_writable(database)
+    stored = _stored(database, settings.study or "")
+    search = check_search(
+        settings,
+        database,
+        objectives=names,
+        space=space,
+        own_units=known.own_units,
+        own_sampler=own_sampler(settings.sampler, samplers),
+        stored=None if stored is None else stored[0],
+    )
+    return Plan(settings, database, names, own, space, chips, constraints, checkpoint, search, stored)
+
+
+@dataclass(frozen=True)
+class NamedObjectives:
+    """Objectives of a study by name.
+
+    Attributes:
+        names: In order.
+        own: Those of the user's own, constrained ones included, by name.
+    """
+
+    names: tuple[str, ...]
+    own: Mapping[str, OwnObjective]
+
+    @property
+    def depending_on_chip(self) -> tuple[str, ...]:
+        """Names of all objectives that depend on the chip, in this study or not."""
+        declared: dict[str, Declaration | OwnObjective] = {**declarations(), **self.own}
+        return tuple(name for name, objective in declared.items() if "chip" in objective.depends_on)
+
+    @property
+    def own_units(self) -> dict[str, str]:
+        """Units of the user's own objectives, by name."""
+        return {name: objective.unit for name, objective in self.own.items()}
+
+
+def objectives_of(settings: StudySettings, given: Sequence[object] = ()) -> NamedObjectives:
+    """The objectives that `settings` and `given` name, references resolved.
+
+    An object that neither the objectives nor a constraint of the settings name is one more objective.
+
+    Raises:
+        H4HError: One is unknown, is named twice, or is wrong.
+    """
+    own = own_objectives(settings.objectives, given, known_objectives())
+    named = [own[name].name if name in own else name for name in settings.objectives]
+    mentioned = {*named, *(parse_any_constraint(text).quantity for text in settings.constraints)}
+    named += [one.name for one in own.values() if one.name not in mentioned]
+    by_name = {one.name: one for one in own.values()}
+    built_in = [name for name in named if name not in by_name]
+    if built_in:
+        check_objectives(built_in)
+    return NamedObjectives(tuple(named), by_name)
+
+
+def named(settings: StudySettings) -> StudySettings:
+    """The settings with the name of the study filled in.
+
+    Raises:
+        H4HError: The search space or an objective is wrong.
+    """
+    if settings.study is not None:
+        return settings
+    space, names = searched_networks(settings), objectives_of(settings).names
+    return replace(settings, study=study_name(settings, space, names))
+
+
+def study_name(settings: StudySettings, space: Space, names: Sequence[str]) -> str:
+    """The name of the study: as given, else space, objectives and seed."""
+    if settings.study is not None:
+        return settings.study
+    return f"{space.name}-{'-'.join(names)}-s{settings.seed}"
+
+
+def _check_racing(
+    settings: StudySettings, names: tuple[str, ...], constraints: tuple[Constraint, ...]
+) -> None:
+    """Refuses settings that racing does not go together with."""
+    if not settings.racing:
+        return
+    check_racing(names, constraints)
+    if settings.search_hardware is not None:
+        raise SettingError(
+            "--racing scores each network against one front, but with --search-hardware its value depends on "
+            "its chip: leave out one of them"
+        )
+    if settings.dask is not None or (settings.workers or 1) > 1:
+        raise SettingError("--racing scores in this process: leave out --dask, and --workers above 1")
+
+
+def _checkpoint(settings: StudySettings, space: Space, *, needs_accuracy: bool) -> Path | None:
+    """File of the supernet that measures accuracy, checked with the images; None without accuracy."""
+    checkpoint = Path(settings.checkpoint) if settings.checkpoint is not None else None
+    if not needs_accuracy:
+        checkpoint = None
+    elif checkpoint is None:
+        checkpoint = built_in_checkpoint(space.name)
+    if settings.data is not None:
+        recognised(Path(settings.data), settings.dataset)
+    elif checkpoint is not None:
+        check_trained_on_pack(checkpoint)
+    return checkpoint
+
+
+def _stored(database: Path, study: str) -> tuple[Study, int] | None:
+    """The study as the database has it, with its number of evaluations."""
+    if not database.exists():
+        return None
+    with open_store(database) as store:
+        found = store.find(study)
+        return None if found is None else (found, store.count(study))
+
+
+def searched_networks(settings: StudySettings) -> Space:
+    """The networks that are searched.
+
+    Raises:
+        H4HError: There is no such space or checkpoint, or the checkpoint is damaged or of another space.
+    """
+    checkpoint = None if settings.checkpoint is None else Path(settings.checkpoint)
+    if checkpoint is not None and not checkpoint.is_file():
+        raise SettingError(f"--checkpoint {checkpoint} does not exist")
+    stored = None if checkpoint is None else stored_space(checkpoint)
+    if settings.space is None and stored is not None:
+        return stored
+    space = load_space(settings.space or DEFAULT_SPACE)
+    if checkpoint is not None and stored is not None:
+        check_space(checkpoint, stored, space)
+    return space
+
+
+def _chips(settings: StudySettings, quantities: Collection[str], on_chip: Sequence[str]) -> Chips:
+    """The chips that networks may run on.
+
+    Args:
+        settings: Settings of the study.
         quantities: What is optimised or limited.
+        on_chip: Names of all objectives that depend on the chip.
 
     Raises:
         H4HError: There can be no such chip, or none of `quantities` depends on which one is taken.
     """
-    text = options.search_hardware
-    searched = None if text is None else parse_hardware(text)
-    chips = Chips(load_soc(options.hardware), Chip(options.macros, options.units), searched)
-    check_chips(chips, mapping=options.mapping, npu_model=options.npu_model)
-    if searched is not None and not set(quantities) & set(DECIDED):
-        raise ArgumentError(
+    text = settings.search_hardware
+    searched = ChipChoices() if text is None else parse_hardware(text)
+    chips = Chips(load_soc(settings.hardware), Chip(settings.macros, settings.units), searched)
+    check_chips(chips, mapping=settings.mapping, npu_model=settings.npu_model)
+    if searched.genes and not set(quantities) & set(on_chip):
+        raise SettingError(
             f"--search-hardware needs an objective or a constraint that depends on the chip, any of "
-            f"{', '.join(DECIDED)}, but got --objectives {options.objectives}"
+            f"{', '.join(on_chip)}, but got --objectives {','.join(settings.objectives)}"
         )
-    if "area" in quantities:
-        Area(chips.greatest)  # refuses a file without areas
+    for name, objective in registered_objectives().items():
+        if name in quantities and name in on_chip:
+            # Refuses a SoC file that lacks a number, such as an area.
+            objective.check_on(CostModel(chips.greatest, settings.mapping, npu_model=settings.npu_model))
     return chips
-
-
-class SearchOptionError(H4HError):
-    """An option of the search with a value that is not allowed."""
 
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """How is searched, checked.
+    """How a study is searched, checked.
 
     Attributes:
-        sampler: Its name.
+        sampler: Its name; ``module:Class`` for one of the user's own.
+        own_sampler: What makes the user's own sampler; None for a built-in one.
         population: Subnets per generation.
-        seed: Decides every draw.
+        seed: Random seed.
         rules: When to stop.
         preferences: Values to search near.
         named: Networks named for the first generation.
-        warm: What is taken over from an earlier study; None without a warm start.
+        warm: Networks of an earlier study; None without a warm start.
     """
 
     sampler: str
+    own_sampler: object | None
     population: int
     seed: int
     rules: StopRules
@@ -246,11 +306,11 @@ class SearchPlan:
 
     @property
     def first(self) -> tuple[Genotype, ...]:
-        """What the first generation holds beside the smallest and the largest network."""
+        """Networks of the first generation besides the smallest and the largest one."""
         return self.named + self.carried
 
     def fingerprint(self) -> dict[str, str]:
-        """What decides the result, beside sampler, population and seed; only what is given."""
+        """What decides the result besides sampler, population and seed; only what is given."""
         parts = {}
         if self.preferences:
             parts["preferences"] = " ".join(map(str, self.preferences))
@@ -259,60 +319,62 @@ class SearchPlan:
         if self.first:
             texts = ";".join(map(to_text, self.first))
             parts["first generation"] = hashlib.sha256(texts.encode()).hexdigest()
+        if self.own_sampler is not None:
+            return (
+                parts | sampler_identity(self.own_sampler) | {"version of numpy": metadata.version("numpy")}
+            )
         return parts | sampler_versions(self.sampler)
 
 
 def check_search(
-    options: Namespace, *, objectives: tuple[str, ...], space: Space, stored: Study | None
+    settings: StudySettings,
+    database: Path,
+    *,
+    objectives: tuple[str, ...],
+    space: DesignSpace,
+    own_units: Mapping[str, str],
+    own_sampler: object | None,
+    stored: Study | None,
 ) -> SearchPlan:
-    """Checks the options of the search; reads another study where one is to start from.
+    """Checks the settings of the search; reads another study where one is to start from.
 
     Args:
-        options: As parsed.
+        settings: Settings of the study.
+        database: File of the study.
         objectives: Names of the objectives, in order.
         space: What is searched.
-        stored: The study, if there is one already. What its warm start took over stands there, so that it
-            goes on exactly even if the other study has grown or is gone.
+        own_units: Units of the user's own objectives, by name.
+        own_sampler: What makes the user's own sampler; None for a built-in one.
+        stored: The study, if there is one already. It holds the networks that its warm start took over, so
+            that it resumes exactly even if the other study has grown or is gone.
 
     Raises:
         H4HError: Something in them is wrong.
     """
-    check_least(options, population=2, seed=0, generations=1, evaluations=1, patience=1)
-    if options.minutes is not None and not 0 < options.minutes < float("inf"):
-        raise SearchOptionError(f"--minutes must be more than 0 and finite, but got {options.minutes:g}")
-    check_sampler(options.sampler)
-    if options.prefer and options.sampler != PREFERRING:
-        raise SearchOptionError(
-            f"--prefer needs --sampler {PREFERRING}, but got --sampler {options.sampler}, which searches the "
-            f"whole front"
-        )
-    preferences = tuple(parse_preference(text, objectives) for text in options.prefer)
-
+    preferences = tuple(parse_preference(text, objectives, own_units) for text in settings.prefer)
     extremes = (space.smallest(), space.largest())
-    given = () if options.seed_subnets is None else parse_subnets(options.seed_subnets, space)
+    given = () if settings.seed_subnets is None else parse_subnets(settings.seed_subnets, space)
     named = tuple(one for one in given if one not in extremes)
-    room = options.population - len(set(extremes))
+    room = settings.population - len(set(extremes))
     if len(named) > room:
-        raise SearchOptionError(
-            f"--seed-subnets names {len(named)} subnets beside the smallest and the largest, but with "
-            f"--population {options.population} the first generation has room for {room}; raise --population"
+        raise SettingError(
+            f"--seed-subnets names {len(named)} subnets besides the smallest and the largest, but with "
+            f"--population {settings.population} the first generation has room for {room}; raise --population"
         )
     warm: WarmStart | None = None
-    if options.warm_start is not None:
-        if stored is not None and stored.settings.get("warm_start") == options.warm_start:
+    if settings.warm_start is not None:
+        if stored is not None and stored.settings.get("warm_start") == settings.warm_start:
             warm = WarmStart(stored.fingerprint[WARM_START], tuple(map(parse, stored.settings[CARRIED])))
         else:
             known = {*extremes, *named}
             count = room - len(named)
-            warm = warm_start(options.warm_start, options.db, space, without=known, count=count)
-    rules = StopRules(**{name: getattr(options, name) for name in STOP_DEFAULTS})
-    if not rules.given():
-        rules = StopRules(generations=DEFAULT_GENERATIONS)
+            warm = warm_start(settings.warm_start, database, space, without=known, count=count)
     return SearchPlan(
-        sampler=options.sampler,
-        population=options.population,
-        seed=options.seed,
-        rules=rules,
+        sampler=settings.sampler if own_sampler is None else code_name(own_sampler),
+        own_sampler=own_sampler,
+        population=settings.population,
+        seed=settings.seed,
+        rules=StopRules(**settings.stop_rules()),
         preferences=preferences,
         named=named,
         warm=warm,

@@ -1,4 +1,4 @@
-"""A log of a search for programs: one JSON object per line, for each progress that this run has made."""
+"""Progress log for programs: one JSON object per line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_log(path: Path) -> None:
 
 
 def progress_record(study: str, progress: Progress) -> dict[str, object]:
-    """`progress` as it stands in the log, but for the time."""
+    """The log entry of `progress`, without the time."""
     report = progress.report
     predicted = (
         {} if report is None else {"source": report.source, "rank_correlation": report.rank_correlation}
@@ -51,10 +51,10 @@ def progress_record(study: str, progress: Progress) -> dict[str, object]:
 
 
 class ProgressLog:
-    """Appends to a file; each line is there whole when `show` returns.
+    """Appends to a file; each line is complete when `show` returns.
 
     Args:
-        path: The file; made if there is none.
+        path: The file; created if there is none.
         study: Name of the study.
     """
 
@@ -73,10 +73,10 @@ class ProgressLog:
         self._file.close()
 
     def show(self, progress: Progress) -> None:
-        """Adds a line, unless the progress comes from the table alone and the search goes on.
+        """Adds a line, unless the progress comes from the database alone and the search continues.
 
         Raises:
-            LogError: The file cannot be written any more.
+            LogError: The file can no longer be written.
         """
         if not progress.measured and progress.stopped_by is None:
             return

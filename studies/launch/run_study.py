@@ -1,75 +1,261 @@
-"""Run the study of a plan."""
+"""Studies in Python: run one, load one, look at its front, resume it."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from objectives.registry import known_objectives
+from search_space.errors import H4HError
+from search_space.files.own_code import is_reference
+from studies.launch.assembly import Notify
+from studies.launch.plan import check
+from studies.launch.run_or_resume import OnProgress, run_or_resume
+from studies.presentation.notebook_table import front_html
+from studies.presentation.plain_records import rows
+from studies.storage.store import open_store
+from studies.study.evaluation import Evaluation
+from studies.study.settings import StudySettings
+from studies.study.study import Study
 
-from studies.launch.assembly import (
-    Objectives,
-    known_values,
-    make_fingerprint,
-    make_sampler,
-    make_study,
-)
-from studies.launch.live_display import Display, create_display
-from studies.launch.plan import Plan
-from studies.launch.progress_log import ProgressLog
-from studies.launch.run_text import print_result
-from studies.search.evaluator import Evaluator
-from studies.search.loop import Progress, search
-from studies.search.racing import Race
-from studies.storage.store import create_store
-from studies.study.fingerprint import check_same
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
-def run(plan: Plan, objectives: Objectives, console: Console) -> None:
-    """Runs the study of `plan` and prints its progress and its front.
+@dataclass(frozen=True, repr=False)
+class LoadedStudy:
+    """A study with its evaluations, as they were when it was loaded.
+
+    Example:
+        >>> from studies import StudySettings, run_study
+        >>> settings = StudySettings(
+        ...     objectives=("macs", "lat"), constraints=("vit_blocks>=2",), population=6, generations=2
+        ... )
+        >>> study = run_study(settings, database="studies.db")
+        >>> study
+        <study 'cifar32-macs-lat-s0': 12 evaluations of macs, lat over space cifar32, front of 3, ...>
+        >>> [record["vit_blocks"] >= 2 for record in study.front()]
+        [True, True, True]
+        >>> study.resume(generations=3)
+        <study 'cifar32-macs-lat-s0': 18 evaluations of macs, lat over space cifar32, front of 5, ...>
+
+    Attributes:
+        study: Space, objectives, constraints, settings and fingerprint.
+        measured: Its evaluations, in order.
+        database: File of the study.
+    """
+
+    study: Study
+    measured: tuple[Evaluation, ...]
+    database: Path
+    _own_objectives: tuple[object, ...] = field(default=(), compare=False)
+    _own_samplers: tuple[object, ...] = field(default=(), compare=False)
+
+    @property
+    def name(self) -> str:
+        """Name of the study in its database."""
+        return self.study.name
+
+    @property
+    def settings(self) -> StudySettings:
+        """The settings that the study was made with.
+
+        Raises:
+            H4HError: They come from another version, and one is not allowed any more.
+        """
+        return StudySettings.from_study(self.study)
+
+    @property
+    def hypervolume(self) -> float:
+        """Hypervolume of the front, 0 to 1, within the study's own bounds."""
+        return self.study.hypervolume(self.measured)
+
+    def evaluations(self) -> list[dict[str, Any]]:
+        """One record for each evaluation, in order: id, objectives, counts, family, genotype, every gene.
+
+        None where a value was not measured, and for a gene that the network does not use.
+        """
+        return rows(self.study, self.measured)
+
+    def front(self) -> list[dict[str, Any]]:
+        """The records of the Pareto front, best in the first objective first."""
+        by_id = {record["id"]: record for record in self.evaluations()}
+        return [by_id[one.index] for one in self.study.front(self.measured)]
+
+    def to_frame(self) -> DataFrame:
+        """The records of `evaluations` as a pandas data frame.
+
+        Raises:
+            H4HError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise H4HError(
+                "to_frame() needs pandas: run `pip install pandas`, or use evaluations()"
+            ) from error
+        return pandas.DataFrame(self.evaluations())
+
+    def resume(
+        self,
+        *,
+        generations: int | None = None,
+        evaluations: int | None = None,
+        minutes: float | None = None,
+        patience: int | None = None,
+        workers: int | None = None,
+        dask: str | None = None,
+        objectives: Sequence[object] = (),
+        samplers: Sequence[object] = (),
+        on_progress: OnProgress | None = None,
+        on_notice: Notify | None = None,
+    ) -> LoadedStudy:
+        """Resumes the study and returns it as it is then; this object stays as it is.
+
+        Args:
+            generations: Number of generations, stored ones included.
+            evaluations: Number of subnets, stored ones included.
+            minutes: Minutes that this run may take.
+            patience: Generations in a row without a gain in hypervolume. Without any of these four rules
+                the study is resumed up to the rules that it was made with.
+            workers: Processes that measure; by default as many as the study was made with.
+            dask: Address of a Dask scheduler; by default that of the study.
+            objectives: The user's own objectives that the study was made with. Not needed where it was
+                made by `run_study` in this process, or where its settings name them as ``module:Class``.
+            samplers: The same for the user's own samplers.
+            on_progress: As for `run_study`.
+            on_notice: As for `run_study`.
+
+        Raises:
+            H4HError: Something that decides the result has changed, or a value is not allowed.
+        """
+        rules: dict[str, Any] = {
+            "generations": generations,
+            "evaluations": evaluations,
+            "minutes": minutes,
+            "patience": patience,
+        }
+        settings = self.settings
+        if any(rule is not None for rule in rules.values()):
+            settings = replace(settings, **rules)
+        if workers is not None or dask is not None:
+            settings = replace(settings, workers=workers, dask=dask)
+        own = tuple(objectives) or self._own_objectives
+        _check_own(self.study, settings, own)
+        return run_study(
+            settings,
+            database=self.database,
+            objectives=own,
+            samplers=tuple(samplers) or self._own_samplers,
+            on_progress=on_progress,
+            on_notice=on_notice,
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"<study {self.study.name!r}: {len(self.measured)} evaluations of "
+            f"{', '.join(self.study.objectives)} over space {self.study.space}, front of "
+            f"{len(self.study.front(self.measured))}, hypervolume {self.hypervolume:.4f}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return front_html(self.study, self.measured, repr(self)[1:-1])
+
+
+def run_study(
+    settings: StudySettings,
+    *,
+    database: str | Path,
+    objectives: Sequence[object] = (),
+    samplers: Sequence[object] = (),
+    on_progress: OnProgress | None = None,
+    on_notice: Notify | None = None,
+) -> LoadedStudy:
+    """Runs a study, or resumes it where the database holds it already, and returns it with its evaluations.
+
+    It prints nothing. It may be interrupted at any moment, by Ctrl-C as well: what is finished is stored, and
+    the same call goes on to the same table as an uninterrupted run.
+
+    Example:
+        >>> from studies import StudySettings, run_study
+        >>> settings = StudySettings(
+        ...     objectives=("macs", "lat"), constraints=("vit_blocks>=2",), population=6, generations=2
+        ... )
+        >>> study = run_study(settings, database="studies.db", on_progress=print)
+        generation 0: 0 evaluations, front 0, hypervolume 0.0000
+        generation 1: 6 evaluations, front 2, hypervolume 0.7...
+        generation 2: 12 evaluations, front 3, hypervolume 0.7..., stopped by generations
+        >>> len(study.front())
+        3
+
+    Args:
+        settings: What is searched, how and until when. `StudySettings.study` names the study.
+        database: SQLite file of the study; made if there is none.
+        objectives: Objectives of your own: objects that follow `Objective`. The settings name them; one that
+            they do not name is one more objective, behind the others.
+        samplers: Samplers of your own: classes derived from `Sampler`. `StudySettings.sampler` names one by
+            its attribute `name` or its class name.
+        on_progress: Is given a `Progress` when the search starts, after each group of subnets that was
+            measured, and after each generation; those that come from the database included.
+        on_notice: Is given lines for the user: what is about to run, which images are used, where the study
+            is resumed.
 
     Raises:
-        H4HError: The study was made with other settings, or cannot go on.
+        H4HError: A setting, a file or an object is wrong, or the study cannot be resumed: something that
+            decides its result has changed, or another process runs it.
     """
-    race = Race(plan.networks, objectives.goals) if plan.options.racing else None
-    if plan.stored is None:
-        study = make_study(plan, objectives)
-    else:
-        study = plan.stored[0]
-        check_same(study.name, study.fingerprint, make_fingerprint(plan, objectives))
-        print(f"going on from {plan.stored[1]} evaluations", flush=True)
-    sampler = make_sampler(plan, study)
-    population, rules = plan.search.population, plan.search.rules
-    with create_store(plan.options.db) as store:
-        known = known_values(store, plan.space, objectives)
-        evaluator = Evaluator(
-            plan.space, objectives.goals, plan.constraints, limited=objectives.limited, known=known, race=race
+    plan = check(settings, Path(database), objectives=objectives, samplers=samplers)
+    run_or_resume(plan, on_progress or _ignore, on_notice or _ignore)
+    return _loaded(Path(database), plan.study, objectives, samplers)
+
+
+def load_study(database: str | Path, name: str) -> LoadedStudy:
+    """A stored study with its evaluations.
+
+    Example:
+        >>> from studies import StudySettings, load_study, run_study
+        >>> settings = StudySettings(objectives=("macs", "lat"), population=6, generations=1, study="mine")
+        >>> _ = run_study(settings, database="studies.db")
+        >>> load_study("studies.db", "mine")
+        <study 'mine': 6 evaluations of macs, lat over space cifar32, front of 1, ...>
+
+    Args:
+        database: SQLite file of the study.
+        name: Name of the study.
+
+    Raises:
+        StoreError: The database is missing or damaged.
+        UnknownNameError: It holds no such study.
+    """
+    return _loaded(Path(database), name)
+
+
+def _loaded(
+    database: Path, name: str, objectives: Sequence[object] = (), samplers: Sequence[object] = ()
+) -> LoadedStudy:
+    with open_store(database) as store:
+        return LoadedStudy(
+            store.study(name), tuple(store.evaluations(name)), database, tuple(objectives), tuple(samplers)
         )
-        if plan.stored is None:
-            store.add(study)
-        last: Progress | None = None
-        with ExitStack() as shown:
-            displays: list[Display] = [create_display(console, rules=rules, population=population)]
-            if plan.options.log_json is not None:
-                displays.append(ProgressLog(plan.options.log_json, study.name))
-            for display in displays:
-                shown.enter_context(display)
-            for last in search(
-                study=study,
-                sampler=sampler,
-                evaluator=evaluator,
-                store=store,
-                population=population,
-                rules=rules,
-            ):
-                for display in displays:
-                    display.show(last)
-        evaluations = store.evaluations(study.name)
-        reports = store.reports(study.name)
-    assert last is not None, "a search shows its end"
-    if race is not None:
-        stopped = sum(one.is_bound for one in evaluations)
-        print(
-            f"racing stopped {stopped} of {len(evaluations)} subnets early: {race.share(evaluations):.0%} of "
-            f"the images scored them"
-        )
-    print_result(plan, study, evaluations, last, reports)
+
+
+def _ignore(_: object) -> None:
+    """Is told what nobody asks for."""
+
+
+def _check_own(study: Study, settings: StudySettings, objectives: Sequence[object]) -> None:
+    """Says which of the user's own objects a study needs, before their names count as unknown.
+
+    Raises:
+        H4HError: An own objective that the study was made with is missing.
+    """
+    names = {getattr(one, "name", None) for one in objectives}
+    for name in settings.objectives:
+        if name not in known_objectives() and not is_reference(name) and name not in names:
+            code = study.fingerprint.get(f"{name}_code", "an object")
+            raise H4HError(
+                f"study {study.name!r} was made with an objective of your own, {name!r} ({code}): pass it, "
+                f"as in resume(objectives=[...])"
+            )

@@ -1,23 +1,23 @@
-"""Commands as a user types them, for messages that say what to do next."""
+"""Next commands: what to type after a run or a pick, quoted for a shell."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from objectives.hardware import MAPPINGS
 from objectives.hardware.npu_model import NPU_MODELS
 from search_space.genotype import Genotype, to_text
 from search_space.space import is_built_in
-from studies.design_space.joint_space import networks_of
 from studies.study.evaluation import Evaluation
-from studies.study.settings import DEFAULTS, STOP_DEFAULTS
+from studies.study.settings import StudySettings
 from studies.study.study import Study
 
 CHIP_OPTIONS = ("macros", "units", "npu_model", "mapping")
-"""What a study and a profile may say of a chip beside its name."""
+"""Settings of the chip besides its name, which a study and a profile share."""
 
 
 def command_text(module: str, words: Sequence[str]) -> str:
@@ -28,12 +28,12 @@ def command_text(module: str, words: Sequence[str]) -> str:
 
 
 def profile_command(space: str, network: Genotype, hardware: Mapping[str, object]) -> str:
-    """The command that shows where the time and energy of one subnet of `space` go.
+    """The command that profiles one subnet op by op.
 
     Args:
-        space: What --space calls it.
-        network: The subnet, without genes of a chip.
-        hardware: Its chip: options by name; those that are None or the default are left out.
+        space: Value of --space.
+        network: Genotype of the subnet, without genes of a chip.
+        hardware: Options of the chip by name; those that are None or the default are left out.
     """
     words = ["--space", space, "--subnet", to_text(network)]
     for name, value in hardware.items():
@@ -42,33 +42,32 @@ def profile_command(space: str, network: Genotype, hardware: Mapping[str, object
     return command_text("objectives.profile", words)
 
 
-def study_command(options: Namespace, study: str, limits: Mapping[str, float]) -> str:
-    """The command that runs the study called `study` up to `limits`, stop rules by name."""
-    words = ["--objectives", options.objectives, "--study", study, "--db", str(options.db)]
-    for name, default in DEFAULTS.items():
-        value = getattr(options, name)
-        if name != "objectives" and name not in STOP_DEFAULTS and value != default:
-            for one in value if isinstance(value, list) else [value]:
-                words += [f"--{name.replace('_', '-')}", *([] if one is True else [str(one)])]
-    for name, limit in limits.items():
-        words += [f"--{name}", f"{limit:.17g}"]
-    for constraint in options.constraint:
-        words += ["--constraint", constraint]
-    if options.log_json is not None:
-        words += ["--log-json", str(options.log_json)]
+def study_command(settings: StudySettings, database: Path, log: Path | None = None) -> str:
+    """The command that runs or resumes a study; settings at their default are left out.
+
+    Args:
+        settings: Settings of the study, its name included. The default stop rule is written out.
+        database: File of the study.
+        log: File that progress is appended to, if one is.
+    """
+    rest = replace(settings, objectives=StudySettings.objectives, study=None, **settings.stop_rules())
+    words = ["--objectives", ",".join(settings.objectives), "--study", settings.study or ""]
+    words += ["--db", str(database), *rest.words()]
+    if log is not None:
+        words += ["--log-json", str(log)]
     return command_text("studies.run", words)
 
 
 def space_name(study: Study) -> str | None:
-    """What --space calls the space of `study`; None for a user's own that came with a checkpoint alone."""
+    """Value of --space for the space of `study`; None if the space came with a checkpoint alone."""
     given = study.settings.get("space")
     if given is not None:
         return str(given)
-    return study.space if is_built_in(networks_of(study.search_space)) else None
+    return study.space if is_built_in(study.search_space.networks) else None
 
 
 def next_commands(study: Study, evaluation: Evaluation) -> dict[str, str]:
-    """What to do with the subnet, as commands; no profile of a space that has no file known to the study."""
+    """Commands to type next for a subnet, by title; no profile if the space has no known file."""
     settings, network = study.settings, study.network(evaluation.genotype)
     space = space_name(study)
     weights = ["--checkpoint", str(settings["checkpoint"])] if settings.get("checkpoint") else []

@@ -1,4 +1,4 @@
-"""A study as an Optuna database, which optuna-dashboard and Optuna's own plots open."""
+"""Optuna database of a study, for optuna-dashboard and Optuna's own plots."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search_space.files.whole_file import whole_file
 from search_space.genotype import to_text
-from studies.study.constraint import parse_constraint
 from studies.study.evaluation import Evaluation, violations
 from studies.study.study import Study
 
@@ -22,13 +21,12 @@ _DIRECTIONS = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
 def trials(study: Study, evaluations: Sequence[Evaluation]) -> Iterator[FrozenTrial]:
     """Evaluations as finished trials, in order.
 
-    Parameters are the active genes with the option that was chosen. A subnet that was ruled out before all
-    its objectives were measured, or that racing stopped, has no values and counts as pruned.
+    Parameters are the active genes with their options. A subnet that was infeasible before all of its
+    objectives were measured, or that racing stopped, has no values and counts as pruned.
     """
     space = study.search_space
     choices = {gene.name: CategoricalDistribution(gene.options) for gene in space.genes}
-    limits = [parse_constraint(text) for text in study.constraints]
-    for one, broken in zip(evaluations, violations(evaluations, limits), strict=True):
+    for one, broken in zip(evaluations, violations(evaluations, study.limits), strict=True):
         active = space.active(one.genotype)
         chosen = {
             gene.name: gene.options[index]
@@ -55,22 +53,22 @@ def trials(study: Study, evaluations: Sequence[Evaluation]) -> Iterator[FrozenTr
         )
 
 
-def write(study: Study, found: Iterable[FrozenTrial], path: Path) -> None:
+def write(study: Study, finished: Iterable[FrozenTrial], path: Path) -> None:
     """Writes trials of `study` to a new SQLite file, whole or not at all."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with whole_file(path) as temporary:
         storage = optuna.storages.RDBStorage(f"sqlite:///{temporary.absolute()}")
         try:
-            made = optuna.create_study(
+            optuna_study = optuna.create_study(
                 storage=storage,
                 study_name=study.name,
                 directions=[_DIRECTIONS[goal.direction] for goal in study.goals],
             )
             for number, goal in enumerate(study.goals):
-                made.set_user_attr(f"objective {number}", f"{goal.name} [{goal.unit}]")
+                optuna_study.set_user_attr(f"objective {number}", f"{goal.name} [{goal.unit}]")
             for name, value in (*study.settings.items(), *study.fingerprint.items()):
-                made.set_user_attr(name, value)
-            for trial in found:
-                made.add_trial(trial)
+                optuna_study.set_user_attr(name, value)
+            for trial in finished:
+                optuna_study.add_trial(trial)
         finally:
             storage.engine.dispose()

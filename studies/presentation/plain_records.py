@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from search_space.genotype import to_text
-from studies.study.constraint import parse_constraint
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport
 from studies.study.study import Study
 
 
 def summary_record(study: Study, evaluations: Sequence[Evaluation]) -> dict[str, Any]:
-    """A study in a list of studies."""
+    """One entry in a list of studies."""
     return {
         "study": study.name,
         "space": study.space,
@@ -39,8 +38,8 @@ def study_record(
     Args:
         study: The study.
         evaluations: Of the study, in order.
-        reports: Of its generations, in order; of samplers that predict.
-        is_complete: Whether ``"evaluations"`` lists them; else it counts them.
+        reports: Prediction quality of its generations, in order; empty without predictions.
+        is_complete: Whether ``"evaluations"`` lists them instead of counting them.
     """
     rows = [
         {
@@ -70,9 +69,9 @@ def study_record(
 
 
 def evaluation_record(study: Study, evaluation: Evaluation) -> dict[str, Any]:
-    """One subnet: each objective under its name; null where it was not measured.
+    """One subnet: each objective under its name, None if it was not measured.
 
-    Where chips were searched, ``macros`` and ``units`` say which is its own; no macros have no ``units``.
+    If chips were searched, ``macros`` and ``units`` name its chip; without macros, ``units`` is None.
     """
     counted = {"macs": evaluation.macs, "params": evaluation.params}
     values = dict(zip(study.objectives, evaluation.values, strict=True))
@@ -89,19 +88,18 @@ def evaluation_record(study: Study, evaluation: Evaluation) -> dict[str, Any]:
 
 
 def rows(study: Study, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
-    """One record for each evaluation: values, counts, its chip if that was searched, then every gene with the
-    option chosen.
+    """One record for each evaluation: values, counts, chip if it was searched, then the option of every gene.
 
-    None where a value was not measured, and for a gene that the network does not use. Where racing stopped a
-    subnet after so many images, its accuracy is an upper bound.
+    A value that was not measured is None, and so is a gene that the network does not use. If racing stopped a
+    subnet (``stopped_after``), its accuracy is an upper bound.
     """
     space = study.search_space
     front = {one.index for one in study.front(evaluations)}
-    limited = [parse_constraint(text).quantity for text in study.constraints]
-    found = []
+    limited = [limit.quantity for limit in study.limits]
+    records = []
     for one in evaluations:
         active = space.active(one.genotype)
-        found.append(
+        records.append(
             {
                 "id": one.index,
                 **dict(zip(limited, one.limited, strict=True)),
@@ -122,4 +120,4 @@ def rows(study: Study, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]
                 },
             }
         )
-    return found
+    return records

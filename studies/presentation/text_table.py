@@ -1,4 +1,4 @@
-"""Evaluations as a table for a person: the objectives first, then what kind of network it is."""
+"""Text table of evaluations: objectives, size and family of each network."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def front_table(
     """One row per evaluation, in the order given.
 
     Args:
-        study: What they belong to.
+        study: The study of the evaluations.
         evaluations: Some of its evaluations.
-        contributions: What each adds to the hypervolume, where that is to be shown.
-        more: Columns behind the objectives, by title; one text for each evaluation.
+        contributions: Hypervolume contribution of each; None to leave out the column.
+        more: Additional columns behind the objectives, by title; one text for each evaluation.
     """
     more = more or {}
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -59,7 +59,7 @@ def front_table(
 
 
 def value_text(evaluation: Evaluation, value: float | None, goal: Goal) -> str:
-    """One value of `evaluation`; an accuracy that racing did not measure to the end as a bound."""
+    """One value of `evaluation`; an accuracy that racing stopped measuring is shown as a bound."""
     text = number_text(value, goal.unit)
     if goal.name == "acc" and evaluation.is_bound:
         return f"<= {text} ({evaluation.stopped_after} images)"
@@ -67,7 +67,7 @@ def value_text(evaluation: Evaluation, value: float | None, goal: Goal) -> str:
 
 
 def number_text(value: float | None, unit: str) -> str:
-    """`value` with the digits that matter; a dash where it was not measured."""
+    """`value` with its significant digits; a dash if it was not measured."""
     if value is None:
         return "-"
     if unit == "%":
@@ -76,7 +76,7 @@ def number_text(value: float | None, unit: str) -> str:
 
 
 def count_text(value: float) -> str:
-    """A count with 4 digits and k, M or G."""
+    """A count with four digits and k, M or G."""
     for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= factor:
             return f"{value / factor:#.4g}{prefix}"

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Report of studies: data, HTML page, figures."""

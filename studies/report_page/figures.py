@@ -1,10 +1,10 @@
-"""The views of a report as figures for a paper: PNG, SVG and PDF of each, by matplotlib."""
+"""Figures of a report for a paper: each plot as PNG, SVG and PDF, drawn by matplotlib."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -13,18 +13,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from objectives.timeline import COLOURS, LANES, PARTS
+from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.files.figure_file import FORMATS
 from search_space.files.whole_file import whole_file
 from studies.presentation.text_table import number_text
-
-Record = dict[str, Any]
+from studies.report_page.records import GoalRecord, ReportRecord, StudyRecord
 
 INKS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#9a6b00", "#4b4b4b")
 """A colour for each study, after Okabe and Ito."""
 MARKS = ("o", "D", "s", "^", "P", "*")
 WIDTH = 7.0
-"""Of a figure over both columns of a paper, in inches."""
+"""Width in inches of a figure across both columns of a paper."""
 STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.grid": True,
@@ -37,24 +37,26 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "h4h-nas",
 }
 WIDE = 30.0
-"""Ratio of the largest to the smallest value of a quantity beyond which its axis is logarithmic."""
+"""Ratio of the largest to the smallest value above which an axis is logarithmic."""
 RATIO = "ViT blocks per 10 conv blocks"
+COSTS: tuple[Literal["latency"], Literal["energy"]] = ("latency", "energy")
+"""Costs whose sensitivity is drawn, by their keys in `ShiftRecord`."""
 
 
-def save_figures(record: Record, folder: Path) -> list[str]:
-    """Draws and writes all figures that `record` has the numbers for.
+def save_figures(record: ReportRecord, folder: Path) -> list[str]:
+    """Draws and writes all figures for which `record` has data.
 
     Args:
-        record: As `report_record` makes it.
-        folder: Exists.
+        record: Record of the report.
+        folder: An existing folder.
 
     Returns:
-        Their names, without endings.
+        Names of the figures, without file endings.
 
     Raises:
         H4HError: A file cannot be written.
     """
-    made: dict[str, Callable[[Record], Figure | None]] = {
+    figures: dict[str, Callable[[ReportRecord], Figure | None]] = {
         "front": front_figure,
         "front-3d": solid_figure,
         "hypervolume": hypervolume_figure,
@@ -66,7 +68,7 @@ def save_figures(record: Record, folder: Path) -> list[str]:
     }
     names = []
     with matplotlib.rc_context(STYLE):
-        for name, draw in made.items():
+        for name, draw in figures.items():
             figure = draw(record)
             if figure is None:
                 continue
@@ -77,7 +79,7 @@ def save_figures(record: Record, folder: Path) -> list[str]:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    # Without the moment of writing, so that equal numbers make equal files.
+    # No time of writing, so that equal numbers make equal files.
     metadata = {".png": None, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}[path.suffix]
     try:
         with whole_file(path) as temporary:
@@ -87,7 +89,7 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 def _text(name: str) -> str:
-    """`name` as matplotlib writes it: no formula between dollars, no label left out for an underscore."""
+    """`name` escaped for matplotlib: no formula between dollars, no label hidden by a leading underscore."""
     text = name.replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 
@@ -102,12 +104,12 @@ def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
     return figure, axes[:count]
 
 
-def _goal(record: Record, name: str) -> Record:
-    goals: list[Record] = [goal for study in record["studies"] for goal in study["goals"]]
+def _goal(record: ReportRecord, name: str) -> GoalRecord:
+    goals = (goal for study in record["studies"] for goal in study["goals"])
     return next(goal for goal in goals if goal["name"] == name)
 
 
-def _label(record: Record, name: str | None) -> str:
+def _label(record: ReportRecord, name: str | None) -> str:
     if name is None:
         return "evaluation"
     if name == RATIO:
@@ -115,8 +117,8 @@ def _label(record: Record, name: str | None) -> str:
     return name if name in ("macs", "params") else f"{name}, {_goal(record, name)['unit']}"
 
 
-def _column(study: Record, name: str | None) -> np.ndarray[Any, np.dtype[np.float64]] | None:
-    """Values of a quantity, NaN where unknown, shape (n,); None where the study lacks it."""
+def _column(study: StudyRecord, name: str | None) -> Floats | None:
+    """Values of a quantity (n,), NaN where unknown; None if the study lacks it."""
     names = [goal["name"] for goal in study["goals"]]
     rows = study["rows"]
     if name is None:
@@ -127,8 +129,10 @@ def _column(study: Record, name: str | None) -> np.ndarray[Any, np.dtype[np.floa
     return np.array(rows["values"][names.index(name)], dtype=np.float64) if name in names else None
 
 
-def _scatter(record: Record, axis: Axes, x: str | None, y: str, lines: list[list[int]] | None = None) -> None:
-    """All studies: members of the front large, the others small, those that break a constraint hollow."""
+def _scatter(
+    record: ReportRecord, axis: Axes, x: str | None, y: str, lines: list[list[int]] | None = None
+) -> None:
+    """All studies: members of the front as large marks, others as small ones, infeasible ones hollow."""
     known = []
     for index, study in enumerate(record["studies"]):
         across, up = _column(study, x), _column(study, y)
@@ -159,13 +163,13 @@ def _scatter(record: Record, axis: Axes, x: str | None, y: str, lines: list[list
     axis.set_ylabel(_label(record, y))
 
 
-def _legend(record: Record, figure: Figure, axis: Axes) -> None:
+def _legend(record: ReportRecord, figure: Figure, axis: Axes) -> None:
     if len(record["studies"]) > 1:
         figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
 
-def front_figure(record: Record) -> Figure:
-    """The accuracy, or the first objective, against each other one."""
+def front_figure(record: ReportRecord) -> Figure:
+    """The accuracy, or the first objective, against every other objective."""
     figure, axes = _panels(len(record["views"]), 2.4)
     for axis, view in zip(axes, record["views"], strict=True):
         _scatter(record, axis, view["x"], view["y"], view["lines"])
@@ -173,8 +177,8 @@ def front_figure(record: Record) -> Figure:
     return figure
 
 
-def solid_figure(record: Record) -> Figure | None:
-    """Three objectives in one view; None where no study has three."""
+def solid_figure(record: ReportRecord) -> Figure | None:
+    """Three objectives in one plot; None if no study has three."""
     if record["solid"] is None:
         return None
     up, across, along = record["solid"]
@@ -194,7 +198,7 @@ def solid_figure(record: Record) -> Figure | None:
     return figure
 
 
-def hypervolume_figure(record: Record) -> Figure:
+def hypervolume_figure(record: ReportRecord) -> Figure:
     """Hypervolume over evaluations."""
     figure = Figure(figsize=(WIDTH / 2, 2.4), layout="constrained")
     axis = figure.subplots()
@@ -209,8 +213,8 @@ def hypervolume_figure(record: Record) -> Figure:
     return figure
 
 
-def blocks_figure(record: Record) -> Figure | None:
-    """ViT blocks per 10 conv blocks against accuracy and latency; None without both."""
+def blocks_figure(record: ReportRecord) -> Figure | None:
+    """ViT blocks per 10 conv blocks against accuracy and latency; None if no study has either."""
     known = {goal["name"] for study in record["studies"] for goal in study["goals"]}
     names = [name for name in ("acc", "lat") if name in known]
     if not names:
@@ -222,19 +226,20 @@ def blocks_figure(record: Record) -> Figure | None:
     return figure
 
 
-def importance_figure(record: Record) -> Figure | None:
-    """The share of each objective's entropy that the most important genes explain."""
+def importance_figure(record: ReportRecord) -> Figure | None:
+    """Share of the entropy of each objective that the most important genes explain; None if unknown."""
     studies = [study for study in record["studies"] if study["importance"] is not None]
     if not studies:
         return None
     figure = Figure(figsize=(WIDTH, 3.2 * len(studies)), layout="constrained")
     for axis, study in zip(figure.subplots(len(studies), 1, squeeze=False)[:, 0], studies, strict=True):
-        found = study["importance"]
-        places = np.arange(len(found["genes"]))
-        height = 0.8 / len(found["shares"])
-        for index, (name, shares) in enumerate(found["shares"].items()):
+        importance = study["importance"]
+        assert importance is not None
+        places = np.arange(len(importance["genes"]))
+        height = 0.8 / len(importance["shares"])
+        for index, (name, shares) in enumerate(importance["shares"].items()):
             axis.barh(places + index * height, shares, height, color=INKS[index], label=name, align="edge")
-        axis.set_yticks(places + 0.4, found["genes"])
+        axis.set_yticks(places + 0.4, importance["genes"])
         axis.invert_yaxis()
         axis.grid(visible=False, axis="y")
         axis.set_xlabel("mutual information, as a share of the objective's entropy")
@@ -244,8 +249,8 @@ def importance_figure(record: Record) -> Figure | None:
     return figure
 
 
-def parallel_figure(record: Record) -> Figure | None:
-    """Members of the fronts as lines over the common objectives and the blocks; None where there are none."""
+def parallel_figure(record: ReportRecord) -> Figure | None:
+    """Members of the fronts as lines over shared objectives and blocks; None if all fronts are empty."""
     studies = record["studies"]
     shared = [goal for goal in studies[0]["goals"] if all(goal in study["goals"] for study in studies)]
     tables = []
@@ -283,34 +288,39 @@ def parallel_figure(record: Record) -> Figure | None:
     return figure
 
 
-def sensitivity_figure(record: Record) -> Figure | None:
-    """What the most influential assumed numbers of each chip do to latency and energy."""
+def sensitivity_figure(record: ReportRecord) -> Figure | None:
+    """Change of latency and energy with the most influential assumed numbers; None without sensitivity."""
     studies = [study for study in record["studies"] if study["sensitivity"] is not None]
     if not studies:
         return None
     figure = Figure(figsize=(WIDTH, 2.4 * len(studies)), layout="constrained")
     grid = figure.subplots(len(studies), 2, squeeze=False, sharey="row")
     for axes, study in zip(grid, studies, strict=True):
-        shifts = study["sensitivity"]["shifts"]
+        sensitivity = study["sensitivity"]
+        assert sensitivity is not None
+        shifts = sensitivity["shifts"]
         names = list(dict.fromkeys(shift["name"] for shift in shifts))
-        for axis, what in zip(axes, ("latency", "energy"), strict=True):
+        multiples = {cost: [1 + shift[cost] for shift in shifts] for cost in COSTS}
+        for axis, (cost, values) in zip(axes, multiples.items(), strict=True):
             for place, name in enumerate(names):
-                ends = [1 + shift[what] for shift in shifts if shift["name"] == name]
+                ends = [value for value, shift in zip(values, shifts, strict=True) if shift["name"] == name]
                 axis.plot([min(1, *ends), max(1, *ends)], [place, place], color="#888888", linewidth=1.5)
             for end, ink, mark in (("low", INKS[0], "o"), ("high", INKS[1], "D")):
-                own = [shift for shift in shifts if shift["end"] == end]
-                heights = [names.index(shift["name"]) for shift in own]
+                marks = [
+                    (value, names.index(shift["name"]))
+                    for value, shift in zip(values, shifts, strict=True)
+                    if shift["end"] == end
+                ]
                 axis.scatter(
-                    [1 + shift[what] for shift in own], heights, s=18, color=ink, marker=mark, zorder=3,
-                    label=f"at its {end}",
-                )  # fmt: skip
+                    *zip(*marks, strict=True), s=18, color=ink, marker=mark, zorder=3, label=f"at its {end}"
+                )
             axis.axvline(1, color="black", linewidth=0.6, linestyle=":")
             axis.set_xscale("log")
             low, high = axis.get_xlim()
             ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if low <= tick <= high]
             axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
             axis.set_xticks([], minor=True)
-            axis.set_xlabel(f"{what}, multiple of the nominal")
+            axis.set_xlabel(f"{cost}, multiple of the nominal")
         axes[0].set_yticks(range(len(names)), names)
         axes[0].invert_yaxis()
         if len(record["studies"]) > 1:
@@ -319,12 +329,12 @@ def sensitivity_figure(record: Record) -> Figure | None:
     return figure
 
 
-def mapping_figure(record: Record) -> Figure | None:
-    """When the parts of the chip are busy with the knee of each front, and where its energy goes."""
+def mapping_figure(record: ReportRecord) -> Figure | None:
+    """Gantt chart and energy by part of the knee of each front; None if no knee has a mapping."""
     drawn = [
-        (study, study["mappings"][study["knee"]])
+        (study, knee, study["mappings"][knee])
         for study in record["studies"]
-        if study["knee"] in study["mappings"]
+        if (knee := study["knee"]) is not None and knee in study["mappings"]
     ]
     if not drawn:
         return None
@@ -332,7 +342,7 @@ def mapping_figure(record: Record) -> Figure | None:
     grid = figure.subplots(2 * len(drawn), 1, squeeze=False, sharex=False, height_ratios=[2, 3] * len(drawn))[
         :, 0
     ]
-    for place, (study, mapping) in enumerate(drawn):
+    for place, (study, knee, mapping) in enumerate(drawn):
         lanes, energy = grid[2 * place], grid[2 * place + 1]
         for row, lane in enumerate(LANES):
             own = [(start, length) for index, _, start, length in mapping["bars"] if index == row]
@@ -342,7 +352,8 @@ def mapping_figure(record: Record) -> Figure | None:
         lanes.grid(visible=False)
         lanes.sharex(energy)
         lanes.tick_params(labelbottom=False)
-        subnet, chip = study["rows"]["id"][study["knee"]], study["hardware"]["name"]
+        assert study["hardware"] is not None
+        subnet, chip = study["rows"]["id"][knee], study["hardware"]["name"]
         totals = f"{mapping['latency_ms']:.4g} ms, {mapping['energy_mj'] * 1e3:.4g} uJ"
         lanes.set_title(f"{_text(study['name'])}, subnet {subnet} on {_text(chip)}: {totals}")
         starts, lengths = mapping["ops"]["start"], mapping["ops"]["length"]

@@ -1,53 +1,69 @@
-"""One subnet as plain data: the blocks of its stages, and when and where each of its ops runs."""
+"""Data of one subnet in a report: blocks of its stages, and device, time and energy of its ops."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Self
 
 from objectives.hardware import CostModel
 from objectives.timeline import LANES, PARTS, bars
 from objectives.workload import ops_of, peak_bytes, read_again, workload
-from search_space.subnet import MBConv, PatchMerging, Stage, Subnet, ViTBlock
+from search_space.subnet import LAYER_NORM, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock
+from studies.report_page.records import BlockRecord, MappingRecord, OutlineRecord, StageRecord
 
 
-def stage_record(stage: Stage) -> dict[str, Any]:
-    """Width, stride, and the blocks from the input to the output."""
+def stage_record(stage: Stage) -> StageRecord:
+    """The record of one stage."""
     parts = [stage.downsampling, *stage.conv_blocks, *stage.vit_blocks]
     return {"width": stage.width, "stride": stage.stride, "blocks": [_block(part) for part in parts]}
 
 
-def _block(part: MBConv | PatchMerging | ViTBlock) -> list[Any]:
+def _block(part: MBConv | PatchMerging | ViTBlock) -> BlockRecord:
     match part:
         case MBConv():
             return ["conv", part.kernel, part.expansion, part.stride]
         case PatchMerging():
             return ["merge", part.kernel]
         case ViTBlock():
-            return ["vit", part.heads, part.mlp_ratio]
+            norm = [] if part.norm == LAYER_NORM else [part.norm]
+            return ["vit", part.heads, part.mlp_ratio, *norm]
 
 
-def outline(subnet: Subnet) -> dict[str, Any]:
-    """What stands around the stages."""
-    return {
-        "resolution": subnet.resolution,
-        "stem": [subnet.stem.width, subnet.stem.stride],
-        "sides": list(subnet.sides),
-        "head": subnet.head.width,
-    }
+@dataclass(frozen=True)
+class Outline:
+    """Parts of a network around its stages, with the sides of its maps; see `OutlineRecord`."""
+
+    resolution: int
+    stem: Stem
+    sides: tuple[int, ...]
+    head_width: int
+
+    @classmethod
+    def of(cls, subnet: Subnet) -> Self:
+        """The outline of `subnet`."""
+        return cls(subnet.resolution, subnet.stem, subnet.sides, subnet.head.width)
+
+    def record(self) -> OutlineRecord:
+        """Its record."""
+        return {
+            "resolution": self.resolution,
+            "stem": [self.stem.width, self.stem.stride],
+            "sides": list(self.sides),
+            "head": self.head_width,
+        }
 
 
-def mapping_record(subnet: Subnet, costs: CostModel) -> dict[str, Any]:
-    """Where each op runs, when the lanes are busy with it, and where its energy goes.
-
-    Times are in microseconds from the beginning, energies in nJ; a bar is lane, op, start and length.
-    """
+def mapping_record(subnet: Subnet, costs: CostModel) -> MappingRecord:
+    """The record of the mapping that `costs` finds for `subnet`."""
     steps = workload(subnet)
     cost = costs.network(ops_of(steps), read_again(steps))
     per_us = costs.soc.clock_mhz
-    starts, drawn, now = [], [], 0.0
+    starts: list[float] = []
+    busy: list[tuple[int, int, float, float]] = []
+    now = 0.0
     for index, op in enumerate(cost.ops):
         for lane, start, length in bars(op, now):
-            drawn.append([LANES.index(lane), index, _short(start / per_us), _short(length / per_us)])
+            busy.append((LANES.index(lane), index, _short(start / per_us), _short(length / per_us)))
         starts.append(now)
         now += op.cycles
     return {
@@ -66,11 +82,11 @@ def mapping_record(subnet: Subnet, costs: CostModel) -> dict[str, Any]:
             "start": [_short(start / per_us) for start in starts],
             "length": [_short(op.cycles / per_us) for op in cost.ops],
         },
-        "bars": drawn,
+        "bars": busy,
         "energy": {part: [_short(getattr(op, f"{part}_pj") / 1e3) for op in cost.ops] for part in PARTS},
     }
 
 
 def _short(value: float) -> float:
-    """To 5 digits: more than any picture shows, and a third of the bytes."""
+    """`value` rounded to 5 digits: more than any plot shows, in a third of the bytes."""
     return float(f"{value:.5g}")

@@ -1,44 +1,57 @@
-"""Everything a report shows, as plain numbers: what its page draws and what its figures are drawn from.
+"""Data of a report: the record from which the page and the figures are drawn.
 
-Columns instead of rows, and each distinct stage once, so that thousands of evaluations stay small.
+`records.py` defines the record. It holds columns instead of rows, and each distinct stage once, so that a
+report of thousands of evaluations stays small.
 """
 
 from __future__ import annotations
 
-from argparse import Namespace
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, cast
 
 import numpy as np
 
 from objectives.hardware import CostModel, load_soc
 from objectives.hardware.chip import Chip
 from objectives.timeline import LANES, PARTS
+from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.genotype import to_text
-from search_space.space import Space
 from search_space.subnet import Stage, Subnet
 from studies.analysis.assumed_numbers import MEMBERS, cost_model, shifts
 from studies.analysis.comparison import QUALITY, ComparisonError, Contender, blocks, compared_pairs
 from studies.analysis.gene_importance import importance
 from studies.analysis.hypervolume_curve import hypervolume_curves, spread_over
 from studies.analysis.pick_rules import knee
+from studies.design_space.design_space import DesignSpace
 from studies.presentation.next_commands import next_commands, study_command
-from studies.report_page.mapping_data import mapping_record, outline, stage_record
+from studies.report_page.mapping_data import Outline, mapping_record, stage_record
+from studies.report_page.records import (
+    BlocksRecord,
+    GeneRecord,
+    HardwareRecord,
+    ImportanceRecord,
+    MappingRecord,
+    PairRecord,
+    ReportRecord,
+    RowsRecord,
+    SensitivityRecord,
+    ShiftRecord,
+    StudyRecord,
+    ViewRecord,
+)
 from studies.study.evaluation import Evaluation
-from studies.study.pareto_front import Floats, nondominated
-from studies.study.settings import DEFAULTS
+from studies.study.pareto_front import nondominated
+from studies.study.settings import STOP_RULES, StudySettings
 from studies.study.study import Study
 
 MAPPED = 96
-"""Front members of a report whose mapping is shown op by op; the others tell the command that shows it."""
+"""Maximum number of mappings in a report; other members of the front get the command that prints theirs."""
 SHOWN_GENES = 12
 SOLID = ("acc", "lat", "energy")
-"""Objectives of the three-dimensional view, where a study has them."""
-
-Record = dict[str, Any]
+"""Objectives of the plot in three dimensions, where a study has them."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +59,7 @@ class Reported:
     """A study in a report.
 
     Attributes:
-        contender: The study, its evaluations and the name that the user gave it.
+        contender: The study, its evaluations and its name on the command line.
         database: File that holds it.
     """
 
@@ -54,103 +67,156 @@ class Reported:
     database: Path
 
 
-def report_record(reported: Sequence[Reported]) -> Record:
-    """All studies of a report, side by side."""
+def report_record(reported: Sequence[Reported]) -> ReportRecord:
+    """The record of a report on one or several studies."""
     contenders = [one.contender for one in reported]
-    notes: list[str] = []
-    stages: dict[Stage, int] = {}
-    outlines: dict[str, tuple[int, Record]] = {}
-    studies = [_study(one, MAPPED // len(reported), stages, outlines, notes) for one in reported]
-    pairs: list[Record] = []
-    if len(contenders) > 1:
-        try:
-            found, incomparable = compared_pairs(contenders)
-            pairs, notes = [asdict(pair) for pair in found], notes + incomparable
-        except ComparisonError as error:
-            notes.append(str(error))
+    networks = [_subnets(one.study, one.evaluations) for one in contenders]
+    parts = _NetworkParts.of(subnet for subnets in networks for subnet in subnets if subnet is not None)
     curves, measured_by = hypervolume_curves(contenders)
-    for one, study, curve in zip(contenders, studies, curves, strict=True):
-        study["hypervolume_curve"] = curve
-        # In its own box and by all its objectives, which for a single study the curve ends with.
-        study["hypervolume"] = curve[-1][1] if len(contenders) == 1 else one.hypervolume()
+    notes: list[str] = []
+    studies = []
+    for one, subnets, curve in zip(reported, networks, curves, strict=True):
+        # In its own box and over all its objectives, which is where the curve of a single study ends.
+        hypervolume = curve[-1][1] if len(reported) == 1 else one.contender.hypervolume()
+        study, study_notes = _study(one, subnets, parts, hypervolume, curve, mapped=MAPPED // len(reported))
+        studies.append(study)
+        notes += study_notes
+    pairs, pair_notes = _pairs(contenders)
     return {
         "studies": studies,
-        "stages": [stage_record(stage) for stage in stages],
-        "outlines": [record for _, record in outlines.values()],
+        "stages": [stage_record(stage) for stage in parts.stages],
+        "outlines": [outline.record() for outline in parts.outlines],
         "views": views(contenders),
         "solid": _solid(contenders),
         "hypervolume_of": measured_by,
         "pairs": pairs,
-        "notes": notes + _left_out(contenders),
+        "notes": notes + pair_notes + _left_out(contenders),
         "lanes": list(LANES),
         "parts": PARTS,
     }
 
 
+@dataclass(frozen=True)
+class _NetworkParts:
+    """Index of every distinct stage, and of every distinct outline, of all networks of a report."""
+
+    stages: dict[Stage, int]
+    outlines: dict[Outline, int]
+
+    @classmethod
+    def of(cls, subnets: Iterable[Subnet]) -> Self:
+        stages: dict[Stage, int] = {}
+        outlines: dict[Outline, int] = {}
+        for subnet in subnets:
+            outlines.setdefault(Outline.of(subnet), len(outlines))
+            for stage in subnet.stages:
+                stages.setdefault(stage, len(stages))
+        return cls(stages, outlines)
+
+
+def _pairs(contenders: Sequence[Contender]) -> tuple[list[PairRecord], list[str]]:
+    """Comparison of every two studies, and notes about those that cannot be compared."""
+    if len(contenders) == 1:
+        return [], []
+    try:
+        pairs, notes = compared_pairs(contenders)
+    except ComparisonError as error:
+        return [], [str(error)]
+    return [cast("PairRecord", asdict(pair)) for pair in pairs], notes
+
+
 def _study(
     reported: Reported,
+    subnets: Sequence[Subnet | None],
+    parts: _NetworkParts,
+    hypervolume: float,
+    curve: list[tuple[int, float]],
+    *,
     mapped: int,
-    stages: dict[Stage, int],
-    outlines: dict[str, tuple[int, Record]],
-    notes: list[str],
-) -> Record:
-    """One study; adds what it finds to `stages`, `outlines` and `notes`."""
+) -> tuple[StudyRecord, list[str]]:
+    """The record of one study, and notes about what it lacks.
+
+    Args:
+        reported: The study.
+        subnets: Networks of its evaluations; None for a genotype that is not in the space.
+        parts: Indices of the stages and outlines of these networks.
+        hypervolume: Hypervolume of its front.
+        curve: Pairs of evaluations and hypervolume.
+        mapped: Maximum number of members of the front with a mapping.
+    """
     contender, study = reported.contender, reported.contender.study
-    evaluations = contender.evaluations
-    front = contender.front
-    subnets = _subnets(study, evaluations)
-    missing = sum(subnet is None for subnet in subnets)
-    if missing:
-        notes.append(
-            f"{contender.name}: {missing} of {len(evaluations)} genotypes are none of its space; their "
-            f"networks are not drawn"
-        )
-    if not front:
-        notes.append(
-            f"{contender.name}: no subnet holds {' and '.join(study.constraints)}; the front is empty"
-        )
-    rows = {
-        "id": [one.index for one in evaluations],
-        "values": [list(column) for column in zip(*(one.values for one in evaluations), strict=True)],
-        "feasible": [int(one.is_feasible) for one in evaluations],
-        "macs": [one.macs for one in evaluations],
-        "params": [one.params for one in evaluations],
-        "conv": [one.conv_blocks for one in evaluations],
-        "vit": [one.vit_blocks for one in evaluations],
-        "family": [one.family for one in evaluations],
-        "chip": _chips(study, evaluations, subnets),
-        "genotype": [to_text(one.genotype) for one in evaluations],
-        "stages": [
-            None if one is None else [stages.setdefault(stage, len(stages)) for stage in one.stages]
-            for one in subnets
-        ],
-        "outline": [None if one is None else _outline_index(one, outlines) for one in subnets],
-    }
-    place = {one.index: row for row, one in enumerate(evaluations)}
-    members = [place[one.index] for one in front]
-    record = {
+    evaluations, front = contender.evaluations, contender.front
+    row_of = {evaluation.index: row for row, evaluation in enumerate(evaluations)}
+    members = [row_of[member.index] for member in front]
+    hardware, hardware_notes = _hardware(contender, [subnets[row] for row in members], members, mapped)
+    importance_of_genes = gene_importance(study, evaluations)
+    record: StudyRecord = {
         "name": contender.name,
         "space": study.space,
-        "goals": [asdict(goal) for goal in study.goals],
+        "goals": [
+            {"name": goal.name, "unit": goal.unit, "direction": goal.direction} for goal in study.goals
+        ],
         "constraints": list(study.constraints),
         "created_at": study.created_at,
         "settings": study.settings,
         "fingerprint": study.fingerprint,
         "command": repeat_command(reported),
-        "blocks": asdict(blocks(front)),
-        "rows": rows,
+        "blocks": cast("BlocksRecord", asdict(blocks(front))),
+        "rows": _rows(study, evaluations, subnets, parts),
         "front": members,
         "knee": members[knee(study.losses(front))] if front else None,
         "genes": _genes(study),
-        "importance": gene_importance(study, evaluations),
-        **_hardware(contender, [subnets[row] for row in members], members, mapped, notes),
+        "importance": importance_of_genes,
+        "mappings": hardware.mappings,
+        "sensitivity": hardware.sensitivity,
+        "hardware": hardware.chip,
+        "next": hardware.commands,
+        "hypervolume": hypervolume,
+        "hypervolume_curve": curve,
     }
-    if record["importance"] is None:
-        notes.append(f"{contender.name}: too few evaluations, or none that differ, to weigh its genes")
-    return record
+    notes = []
+    foreign = sum(subnet is None for subnet in subnets)
+    if foreign:
+        notes.append(
+            f"{contender.name}: {foreign} of {len(evaluations)} genotypes are not in its search space; "
+            f"their networks are not drawn"
+        )
+    if not front:
+        notes.append(
+            f"{contender.name}: no subnet satisfies {' and '.join(study.constraints)}; the front is empty"
+        )
+    notes += hardware_notes
+    if importance_of_genes is None:
+        notes.append(f"{contender.name}: gene importance needs more evaluations, or evaluations that differ")
+    return record, notes
 
 
-def _space(study: Study) -> Space | None:
+def _rows(
+    study: Study,
+    evaluations: Sequence[Evaluation],
+    subnets: Sequence[Subnet | None],
+    parts: _NetworkParts,
+) -> RowsRecord:
+    columns = zip(*(evaluation.values for evaluation in evaluations), strict=True)
+    return {
+        "id": [evaluation.index for evaluation in evaluations],
+        "values": [list(column) for column in columns],
+        "feasible": [int(evaluation.is_feasible) for evaluation in evaluations],
+        "macs": [evaluation.macs for evaluation in evaluations],
+        "params": [evaluation.params for evaluation in evaluations],
+        "conv": [evaluation.conv_blocks for evaluation in evaluations],
+        "vit": [evaluation.vit_blocks for evaluation in evaluations],
+        "family": [evaluation.family for evaluation in evaluations],
+        "chip": _chips(study, evaluations, subnets),
+        "genotype": [to_text(evaluation.genotype) for evaluation in evaluations],
+        "stages": [
+            None if subnet is None else [parts.stages[stage] for stage in subnet.stages] for subnet in subnets
+        ],
+        "outline": [None if subnet is None else parts.outlines[Outline.of(subnet)] for subnet in subnets],
+    }
+
+
+def _space(study: Study) -> DesignSpace | None:
     try:
         return study.search_space
     except H4HError:
@@ -158,72 +224,67 @@ def _space(study: Study) -> Space | None:
 
 
 def _subnets(study: Study, evaluations: Sequence[Evaluation]) -> list[Subnet | None]:
-    """The networks; None for a genotype that is none of the space."""
+    """The networks; None for a genotype that is not in the space."""
     space = _space(study)
-    found: list[Subnet | None] = []
-    for one in evaluations:
+    subnets: list[Subnet | None] = []
+    for evaluation in evaluations:
         try:
-            found.append(None if space is None else space.decode(one.genotype))
+            subnets.append(None if space is None else space.decode(evaluation.genotype).subnet)
         except H4HError:
-            found.append(None)
-    return found
+            subnets.append(None)
+    return subnets
 
 
 def _chips(
     study: Study, evaluations: Sequence[Evaluation], subnets: Sequence[Subnet | None]
 ) -> dict[str, list[int | None]]:
-    """What each network chose of its chip, by name; empty where all run on one, None where it is unknown."""
-    chosen = [
-        {} if subnet is None else study.chosen_hardware(one.genotype)
-        for one, subnet in zip(evaluations, subnets, strict=True)
+    """Columns of the searched chip choices, by name; empty where all networks run on one chip."""
+    choices = [
+        {} if subnet is None else study.chosen_hardware(evaluation.genotype)
+        for evaluation, subnet in zip(evaluations, subnets, strict=True)
     ]
     names = study.hardware_choices if _space(study) is not None else ()
-    return {name: [one.get(name) for one in chosen] for name in names}
-
-
-def _outline_index(subnet: Subnet, outlines: dict[str, tuple[int, Record]]) -> int:
-    record = outline(subnet)
-    return outlines.setdefault(str(record), (len(outlines), record))[0]
+    return {name: [choice.get(name) for choice in choices] for name in names}
 
 
 def repeat_command(reported: Reported) -> str:
-    """The command that makes the study again, as far as it has gone."""
-    study = reported.contender.study
-    settings = {**DEFAULTS, **study.settings, "objectives": ",".join(study.objectives)}
-    options = Namespace(
-        **{**settings, "constraint": list(study.constraints), "db": reported.database, "log_json": None}
-    )
-    return study_command(options, study.name, {"evaluations": len(reported.contender.evaluations)})
+    """The command that repeats the study up to its present number of evaluations."""
+    settings = StudySettings.from_study(reported.contender.study)
+    limits: dict[str, Any] = dict.fromkeys(STOP_RULES) | {"evaluations": len(reported.contender.evaluations)}
+    return study_command(replace(settings, **limits), reported.database)
 
 
 def quality_of(study: Study) -> str:
-    """What the others are drawn against: the accuracy, or else the first objective."""
+    """Vertical objective of all views: the accuracy, or else the first objective."""
     return QUALITY if QUALITY in study.objectives else study.objectives[0]
 
 
-def views(contenders: Sequence[Contender]) -> list[Record]:
-    """Two objectives each, in the order of the studies: the accuracy, or the first, against every other.
+def views(contenders: Sequence[Contender]) -> list[ViewRecord]:
+    """Scatter plots of the accuracy, or the first objective, against every other objective.
 
-    A study of one objective is drawn against the order of evaluation: ``x`` is None. ``lines`` holds, by
-    study, the rows of the front of these two objectives alone, ascending in x.
+    A study of one objective is drawn against the order of evaluation.
     """
-    found: dict[tuple[str | None, str], None] = {}
-    for one in contenders:
-        quality = quality_of(one.study)
-        others = [name for name in one.study.objectives if name != quality]
-        found |= dict.fromkeys((name, quality) for name in others) if others else {(None, quality): None}
+    axes: dict[tuple[str | None, str], None] = {}
+    for contender in contenders:
+        quality = quality_of(contender.study)
+        others = [name for name in contender.study.objectives if name != quality]
+        axes |= dict.fromkeys((name, quality) for name in others) if others else {(None, quality): None}
     return [
-        {"x": x, "y": y, "lines": [pair_front(one, x, y) if x is not None else [] for one in contenders]}
-        for x, y in found
+        {
+            "x": x,
+            "y": y,
+            "lines": [pair_front(contender, x, y) if x is not None else [] for contender in contenders],
+        }
+        for x, y in axes
     ]
 
 
 def pair_front(contender: Contender, x: str, y: str) -> list[int]:
-    """Rows of the front of two objectives, ascending in `x`; none where the study lacks one of them."""
+    """Rows of the front of two objectives, ascending in `x`; empty if the study lacks one of them."""
     names = contender.study.objectives
     if x not in names or y not in names:
         return []
-    rows = [row for row, one in enumerate(contender.evaluations) if one.is_feasible]
+    rows = [row for row, evaluation in enumerate(contender.evaluations) if evaluation.is_feasible]
     columns = [names.index(x), names.index(y)]
     losses = contender.study.losses([contender.evaluations[row] for row in rows])[:, columns]
     members = nondominated(np.ascontiguousarray(losses))
@@ -232,9 +293,9 @@ def pair_front(contender: Contender, x: str, y: str) -> list[int]:
 
 
 def _solid(contenders: Sequence[Contender]) -> tuple[str, ...] | None:
-    """Objectives of the view in three dimensions; None where no study has three."""
-    for one in contenders:
-        names = one.study.objectives
+    """Objectives of the plot in three dimensions; None where no study has three."""
+    for contender in contenders:
+        names = contender.study.objectives
         if len(names) >= 3:
             return SOLID if set(SOLID) <= set(names) else names[:3]
     return None
@@ -243,38 +304,39 @@ def _solid(contenders: Sequence[Contender]) -> tuple[str, ...] | None:
 def _left_out(contenders: Sequence[Contender]) -> list[str]:
     notes = []
     if _solid(contenders) is None:
-        notes.append("the view in three dimensions needs three objectives and is left out")
-    names = {name for one in contenders for name in one.study.objectives}
+        notes.append("the plot in three dimensions needs three objectives and is left out")
+    names = {name for contender in contenders for name in contender.study.objectives}
     if not names & {"acc", "lat"}:
         notes.append("blocks against accuracy and latency need one of these objectives and are left out")
     return notes
 
 
-def _genes(study: Study) -> list[Record]:
+def _genes(study: Study) -> list[GeneRecord]:
     space = _space(study)
-    return [] if space is None else [asdict(gene) for gene in space.genes]
+    return [] if space is None else [{"name": gene.name, "options": gene.options} for gene in space.genes]
 
 
-def gene_importance(study: Study, evaluations: Sequence[Evaluation]) -> Record | None:
-    """The genes that say most about any objective, with their shares; None where nothing can be said."""
+def gene_importance(study: Study, evaluations: Sequence[Evaluation]) -> ImportanceRecord | None:
+    """The genes that explain most of any objective, with their shares; None without any information."""
     space = _space(study)
     if space is None:
         return None
-    found, kept = [], []
-    for row, one in enumerate(evaluations):
+    options, rows = [], []
+    for row, evaluation in enumerate(evaluations):
         try:
-            active = space.active(one.genotype)
+            active = space.active(evaluation.genotype)
         except H4HError:
             continue
-        found.append([value if used else -1 for value, used in zip(one.genotype, active, strict=True)])
-        kept.append(row)
-    genes = np.array(found, dtype=np.int64).reshape(len(found), len(space.genes))
-    values = study.losses([evaluations[row] for row in kept])
-    known: list[Floats] = []
+        pairs = zip(evaluation.genotype, active, strict=True)
+        options.append([value if is_active else -1 for value, is_active in pairs])
+        rows.append(row)
+    genes = np.array(options, dtype=np.int64).reshape(len(options), len(space.genes))
+    values = study.losses([evaluations[row] for row in rows])
+    share_rows: list[Floats] = []
     for column in range(len(study.goals)):
         is_known = np.isfinite(values[:, column])
-        known.append(importance(genes[is_known], values[is_known, column]))
-    shares = np.array(known)
+        share_rows.append(importance(genes[is_known], values[is_known, column]))
+    shares = np.array(share_rows)
     if not shares.any():
         return None
     most = np.argsort(-shares.max(axis=0), kind="stable")[:SHOWN_GENES]
@@ -285,7 +347,7 @@ def gene_importance(study: Study, evaluations: Sequence[Evaluation]) -> Record |
             name: [round(float(shares[row, index]), 5) for index in most]
             for row, name in enumerate(study.objectives)
         },
-        "evaluations": len(kept),
+        "evaluations": len(rows),
     }
 
 
@@ -293,73 +355,84 @@ class _Models:
     """The cost model of each network's own chip.
 
     Args:
-        study: Says what the chips are.
-        costs: That of the greatest chip, or of the only one.
+        study: The study, which knows the chip of a genotype.
+        costs: Cost model of the greatest chip, or of the only one.
     """
 
     def __init__(self, study: Study, costs: CostModel) -> None:
+        self.greatest = costs
         self._study = study
-        self._found: dict[Chip, CostModel] = {}
-        self._costs = costs
+        self._by_chip: dict[Chip, CostModel] = {}
 
     def of(self, evaluation: Evaluation) -> CostModel:
-        """The model for one network."""
+        """The cost model for one network."""
         if not self._study.hardware_choices:
-            return self._costs
+            return self.greatest
         chip = self._study.chip(evaluation.genotype)
-        if chip not in self._found:
-            self._found[chip] = cost_model(self._study, chip)
-        return self._found[chip]
+        if chip not in self._by_chip:
+            self._by_chip[chip] = cost_model(self._study, chip)
+        return self._by_chip[chip]
+
+
+@dataclass(frozen=True)
+class _Hardware:
+    """What a study's chip adds to its record; see the attributes of `StudyRecord`."""
+
+    commands: dict[int, dict[str, str]]
+    chip: HardwareRecord | None = None
+    mappings: dict[int, MappingRecord] = field(default_factory=dict)
+    sensitivity: SensitivityRecord | None = None
 
 
 def _hardware(
-    contender: Contender,
-    front: Sequence[Subnet | None],
-    members: Sequence[int],
-    mapped: int,
-    notes: list[str],
-) -> Record:
-    """Mappings of the front's members, by row, and what assumed numbers do to it."""
+    contender: Contender, front: Sequence[Subnet | None], members: Sequence[int], mapped: int
+) -> tuple[_Hardware, list[str]]:
+    """Mappings of members of the front, the sensitivity of the front, and notes about what is left out."""
     study = contender.study
     commands = {row: next_commands(study, contender.evaluations[row]) for row in members}
-    found: Record = {"mappings": {}, "sensitivity": None, "hardware": None, "next": commands}
     try:
         costs = cost_model(study)
     except H4HError as error:
-        notes.append(f"mappings, energy by part and sensitivity are left out: {error}")
-        return found
+        return _Hardware(commands), [f"mappings, energy by part and sensitivity are left out: {error}"]
     soc = costs.soc if not study.hardware_choices else load_soc(str(study.settings["hardware"]))
-    found["hardware"] = {"name": soc.name, "description": soc.description}
-    drawn = [(row, one) for row, one in zip(members, front, strict=True) if one is not None]
+    chip: HardwareRecord = {"name": soc.name, "description": soc.description}
+    drawn = [(row, subnet) for row, subnet in zip(members, front, strict=True) if subnet is not None]
     if not drawn:
-        return found
+        return _Hardware(commands, chip), []
+    notes = []
     models = _Models(study, costs)
     shown = [drawn[place] for place in spread_over(len(drawn), mapped)]
-    found["mappings"] = {
-        row: mapping_record(subnet, models.of(contender.evaluations[row])) for row, subnet in shown
-    }
+    mappings = {row: mapping_record(subnet, models.of(contender.evaluations[row])) for row, subnet in shown}
     if len(shown) < len(drawn):
-        # Of thousands of members, three commands each would be as large as all their numbers.
-        mapped_rows = {row for row, _ in shown}
-        found["next"] = {
-            row: {name: text for name, text in texts.items() if row in mapped_rows or name == "profile"}
+        # Three commands for each of thousands of members would be as large as all their numbers.
+        commands = {
+            row: {name: text for name, text in texts.items() if row in mappings or name == "profile"}
             for row, texts in commands.items()
         }
         notes.append(
-            f"{contender.name}: the mapping is shown for {len(shown)} of the {len(drawn)} members of the "
-            f"front, evenly spread; for the others the command that shows it"
+            f"{contender.name}: the report holds the mappings of {len(shown)} of the {len(drawn)} members of "
+            f"the front, evenly spread, and for each other member the command that prints it"
         )
+    sensitivity, sensitivity_notes = _sensitivity(contender, drawn, models)
+    return _Hardware(commands, chip, mappings, sensitivity), notes + sensitivity_notes
+
+
+def _sensitivity(
+    contender: Contender, drawn: Sequence[tuple[int, Subnet]], models: _Models
+) -> tuple[SensitivityRecord | None, list[str]]:
+    """Sensitivity of members of the front (row and network), or a note that says why there is none."""
+    study = contender.study
     if study.fingerprint.get("npu_model") == "vela":
-        notes.append(f"{contender.name}: sensitivity is left out, since Vela would compile for each number")
-        return found
+        return None, [
+            f"{contender.name}: sensitivity is left out, because Vela would compile again for each number"
+        ]
     chosen = [drawn[place] for place in spread_over(len(drawn), MEMBERS)]
     socs = [models.of(contender.evaluations[row]).soc for row, _ in chosen]
-    moved = shifts(study, socs, [subnet for _, subnet in chosen])
-    if moved:
-        rows = [row for row, _ in chosen]
-        found["sensitivity"] = {"members": rows, "shifts": [asdict(one) for one in moved]}
-    else:
-        notes.append(
-            f"{contender.name}: {costs.soc.name} has no assumed number, so nothing is sensitive to any"
-        )
-    return found
+    changes = shifts(study, socs, [subnet for _, subnet in chosen])
+    if not changes:
+        name = models.greatest.soc.name
+        return None, [f"{contender.name}: {name} has no assumed number, so there is no sensitivity to show"]
+    return {
+        "members": [row for row, _ in chosen],
+        "shifts": [cast("ShiftRecord", asdict(change)) for change in changes],
+    }, []

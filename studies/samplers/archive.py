@@ -1,4 +1,4 @@
-"""Everything a study has asked for, each network once, and how to find new ones beside it."""
+"""Archive of all genotypes that a study has asked for, and the search for new ones beside them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 
 from search_space.genotype import Genotype
-from search_space.space import Space
+from studies.design_space.design_space import DesignSpace
 
 
 class Archive:
@@ -19,7 +19,7 @@ class Archive:
         rng: Source of the draws.
     """
 
-    def __init__(self, space: Space, rng: np.random.Generator) -> None:
+    def __init__(self, space: DesignSpace, rng: np.random.Generator) -> None:
         self._space = space
         self._rng = rng
         self._asked: dict[Genotype, None] = {}

@@ -1,6 +1,6 @@
-"""Which networks to measure next: those that together may add most hypervolume.
+"""Expected hypervolume improvement of a batch of networks, and the greedy choice of a batch.
 
-What measuring m networks may give is known by samples. The gain of a set is the hypervolume that it adds to
+Possible measurements of m networks are given as samples. The gain of a set is the hypervolume that it adds to
 the front, mean over the samples, which is the expected hypervolume improvement of a batch (Daulton et al.
 2020). A set is chosen greedily: each next network is the one with the greatest gain beside those chosen
 before. Networks that are alike turn out alike in every sample, so the second of them adds little; that keeps
@@ -16,9 +16,8 @@ from __future__ import annotations
 import heapq
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from search_space.arrays import Floats
 
 POINTS = 1024
 LEAST_GAIN = 1e-12
@@ -83,6 +82,7 @@ def spread_points(count: int, dimensions: int) -> Floats:
     root = 2.0
     for _ in range(64):
         root = (1.0 + root) ** (1.0 / (dimensions + 1))
-    powers = root ** -np.arange(1.0, dimensions + 1)
+    # Python's powers, as NumPy's depend on the processor in their last bits.
+    powers = np.array([root**-exponent for exponent in range(1, dimensions + 1)])
     points: Floats = (0.5 + powers * np.arange(1.0, count + 1)[:, None]) % 1.0
     return points

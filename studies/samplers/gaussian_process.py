@@ -1,4 +1,4 @@
-"""A Gaussian process over networks: what a quantity of an unmeasured network may be, and how sure that is.
+"""Gaussian process over networks: predicts a quantity of unmeasured networks, with its uncertainty.
 
 Networks are compared gene by gene. A gene counts steps: 0 where the network has no such gene, 1 for its first
 option, and so on; the distance of two networks is the sum of steps between their genes. The covariance is
@@ -8,23 +8,24 @@ Length, nugget and scale are those of the greatest marginal likelihood (equation
 
 The same data must give the same bits whatever number of threads there is, since a study goes on by asking
 again. So all that a library may add up in any order are small integers, which every order adds up alike
-(`distances`); the rest are NumPy's own loops, which run in one thread. SciPy's and scikit-learn's processes
-rest on LAPACK and on optimisers, where a last bit may lead elsewhere.
+(`distances`); the rest are NumPy's own loops, which run in one thread. Exponentials and logarithms are the C
+library's, since NumPy's kernels for AVX-512 give other last bits than those for AVX2. SciPy's and
+scikit-learn's processes rest on LAPACK and on optimisers, where a last bit may lead elsewhere.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search_space.space import Space
+from search_space.arrays import Floats, Genotypes
+from studies.design_space.design_space import DesignSpace
 
-Floats = NDArray[np.float64]
 Steps = NDArray[np.float32]
 """Steps of n networks as ones and zeros, shape (n, p)."""
-Genes = NDArray[np.int64]
 
 SQUARED_LENGTHS = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10000.0)
 NUGGETS = (1e-3, 1e-2, 1e-1, 1.0)
@@ -37,7 +38,7 @@ _BLOCK = 32
 _GRAIN = 2.0**-30
 
 
-def steps(space: Space, genotypes: Genes) -> Steps:
+def steps(space: DesignSpace, genotypes: Genotypes) -> Steps:
     """The steps of canonical genotypes (n, genes) as ones and zeros, shape (n, p)."""
     counts = np.where(space.active_rows(genotypes), genotypes + 1, 0)
     columns = [
@@ -59,8 +60,9 @@ def distances(first: Steps, second: Steps) -> NDArray[np.int32]:
 def covariances(squared_length: float, most: int) -> Floats:
     """Matern 3/2 for distances 0 to `most`, shape (most + 1,); 1 at 0."""
     scaled = np.sqrt(3 * np.arange(most + 1) / squared_length)
-    # `exp` may differ in its last bit between processors.
-    values: Floats = np.round((1 + scaled) * np.exp(-scaled) / _GRAIN) * _GRAIN
+    decay = np.array([math.exp(-one) for one in scaled.tolist()])
+    # `exp` may differ in its last bit between C libraries.
+    values: Floats = np.round((1 + scaled) * decay / _GRAIN) * _GRAIN
     return values
 
 
@@ -192,4 +194,5 @@ def _likelihood(covariance: Floats, nugget: float, centred: Floats) -> float:
     factor = cholesky(_with_nugget(covariance, nugget))
     whitened = forward(factor, centred[:, None])
     variance = max(float((whitened**2).mean()), np.finfo(np.float64).tiny)
-    return float(-0.5 * len(centred) * np.log(variance) - np.log(np.diag(factor)).sum())
+    logarithms = np.array([math.log(one) for one in np.diag(factor).tolist()])
+    return float(-0.5 * len(centred) * math.log(variance) - logarithms.sum())

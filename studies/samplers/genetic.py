@@ -1,4 +1,4 @@
-"""pymoo's genetic algorithms by ask and tell: one of them differs from another in which networks survive."""
+"""Base of the samplers that run pymoo's genetic algorithms by ask and tell; they differ in who survives."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Crossover and mutation for short integer genes, and what binds them to pymoo.
+"""Integer crossover and mutation, and their adapters for pymoo.
 
 pymoo's own recipe for integers (SBX and polynomial mutation on floats, then rounding) changes a gene of two
 options in 1 of 32 of its mutations (eta 3), and its `pow` may differ in the last bit between platforms. So
-both are integer only here; fronts are hardly better for it (docs/studies.md). Every child is made canonical
+both are integer only here; fronts are hardly better for it. Every child is made canonical
 and compared with all networks the study has ever asked for, inside the mating.
 """
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pymoo.core.crossover import Crossover
 from pymoo.core.duplicate import DuplicateElimination
 from pymoo.core.mutation import Mutation
@@ -22,16 +21,15 @@ from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 from pymoo.core.repair import Repair
 
+from search_space.arrays import Genotypes, Integers
 from search_space.genotype import Genotype
-from search_space.space import Space
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.archive import Archive
-
-Genes = NDArray[np.int64]
 
 CROSSOVER_PROBABILITY = 0.9
 
 
-def uniform_crossover(parents: Genes, rng: np.random.Generator) -> Genes:
+def uniform_crossover(parents: Genotypes, rng: np.random.Generator) -> Genotypes:
     """Two children of each pair of parents; each gene comes from either parent with equal chance.
 
     Args:
@@ -45,7 +43,7 @@ def uniform_crossover(parents: Genes, rng: np.random.Generator) -> Genes:
     return np.where(swapped, parents[::-1], parents)
 
 
-def reset_mutation(genotypes: Genes, cardinalities: Genes, rng: np.random.Generator) -> Genes:
+def reset_mutation(genotypes: Genotypes, cardinalities: Integers, rng: np.random.Generator) -> Genotypes:
     """Each gene changes with chance 1 / (number of genes with a choice), to any other option alike.
 
     Args:
@@ -61,7 +59,7 @@ def reset_mutation(genotypes: Genes, cardinalities: Genes, rng: np.random.Genera
     return np.where(mutated, (genotypes + shift) % cardinalities, genotypes)
 
 
-def genotype_of(row: Genes) -> Genotype:
+def genotype_of(row: Genotypes) -> Genotype:
     """A row of genes as a genotype."""
     return tuple(row.tolist())
 
@@ -73,8 +71,8 @@ class UniformCrossover(Crossover):  # type: ignore[misc]
         super().__init__(n_parents=2, n_offsprings=2, prob=CROSSOVER_PROBABILITY)
 
     def _do(
-        self, problem: Problem, X: Genes, *args: Any, random_state: np.random.Generator, **kwargs: Any
-    ) -> Genes:
+        self, problem: Problem, X: Genotypes, *args: Any, random_state: np.random.Generator, **kwargs: Any
+    ) -> Genotypes:
         return uniform_crossover(X, random_state)
 
 
@@ -85,13 +83,13 @@ class ResetMutation(Mutation):  # type: ignore[misc]
         cardinalities: Number of options of each gene, shape (genes,).
     """
 
-    def __init__(self, cardinalities: Genes) -> None:
+    def __init__(self, cardinalities: Integers) -> None:
         super().__init__(prob=1.0)
         self._cardinalities = cardinalities
 
     def _do(
-        self, problem: Problem, X: Genes, *args: Any, random_state: np.random.Generator, **kwargs: Any
-    ) -> Genes:
+        self, problem: Problem, X: Genotypes, *args: Any, random_state: np.random.Generator, **kwargs: Any
+    ) -> Genotypes:
         return reset_mutation(X, self._cardinalities, random_state)
 
 
@@ -102,11 +100,11 @@ class Canonical(Repair):  # type: ignore[misc]
         space: What they belong to.
     """
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: DesignSpace) -> None:
         super().__init__()
         self._space = space
 
-    def _do(self, problem: Problem, X: Genes, **kwargs: Any) -> Genes:
+    def _do(self, problem: Problem, X: Genotypes, **kwargs: Any) -> Genotypes:
         return np.array([self._space.canonical(genotype_of(row)) for row in X], dtype=np.int64)
 
 

@@ -1,6 +1,6 @@
 """Gaussian process with expected hypervolume improvement, by Optuna (Ament et al. 2023; Daulton et al. 2020).
 
-Seconds per network: for few and dear evaluations.
+Takes seconds per network: for few, expensive evaluations.
 """
 
 from __future__ import annotations

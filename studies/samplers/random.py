@@ -1,4 +1,4 @@
-"""Random search: what every other sampler has to beat."""
+"""Random search, the baseline of all samplers."""
 
 from __future__ import annotations
 

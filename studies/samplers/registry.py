@@ -25,7 +25,13 @@ _PACKAGES: dict[str, tuple[str, ...]] = {
 
 
 def known_samplers() -> tuple[str, ...]:
-    """Names of all samplers."""
+    """Names of all samplers.
+
+    Example:
+        >>> from studies import known_samplers
+        >>> "nsga2" in known_samplers()
+        True
+    """
     return tuple(_PACKAGES)
 
 

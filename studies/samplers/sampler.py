@@ -1,7 +1,7 @@
-"""The protocol of all samplers, and what every one of them shares.
+"""Base class of all samplers, and the context that they are made from.
 
-A sampler is a pure function of its settings and of what it was told. Resume depends on that: a study goes
-on by running its sampler again from the start on the evaluations in the table.
+A sampler is a pure function of its settings and of the evaluations it was told. Resume depends on that: it
+runs the sampler again from the start on the evaluations in the table.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from search_space.arrays import Floats
 from search_space.genotype import Genotype
-from search_space.space import Space
+from studies.design_space.design_space import DesignSpace
 from studies.design_space.exact_costs import ExactQuantities
 from studies.samplers.archive import Archive
 from studies.study.evaluation import Evaluation
@@ -29,6 +29,20 @@ SAMPLING_ROUNDS = 100
 class SamplerContext:
     """What samplers are made from.
 
+    Example:
+        >>> from studies import Sampler
+        >>> class Largest(Sampler):
+        ...     version = "1"
+        ...     def __init__(self, context):
+        ...         super().__init__(context)
+        ...         self._most = context.space.largest()
+        ...     def _propose(self, count):
+        ...         return [self._most] * count
+        >>> from studies import StudySettings, run_study
+        >>> settings = StudySettings(objectives=("macs",), sampler="Largest", population=4, generations=1)
+        >>> len(run_study(settings, database="studies.db", samplers=[Largest]).evaluations())
+        4
+
     Attributes:
         space: What is searched.
         study: Objectives, constraints and bounds; turns evaluations into losses and violations.
@@ -38,17 +52,20 @@ class SamplerContext:
             network; at most `population` - 2.
         preferences: Preferred values of all objectives, in their units and order; for samplers that
             search near given points.
-        exact: Quantities of any networks without measuring them, for samplers that search many; without it
-            such a sampler has to predict them.
+        exact: Exact quantities of any designs without measuring them, for samplers that search many; without
+            it such a sampler has to predict them.
+        network_only: Names of quantities that do not depend on the chip, so that a value holds for the
+            network on every chip. Any other quantity is taken to depend on the chip.
     """
 
-    space: Space
+    space: DesignSpace
     study: Study
     population: int
     seed: int
     first: tuple[Genotype, ...] = ()
     preferences: tuple[tuple[float, ...], ...] = ()
     exact: ExactQuantities | None = None
+    network_only: frozenset[str] = frozenset()
 
 
 class Sampler(ABC):
@@ -57,6 +74,17 @@ class Sampler(ABC):
     This class sees to what holds for every sampler: genotypes are canonical, none is asked for twice in a
     study, the first generation begins with the smallest and the largest network, and a space is searched
     to its end. A sampler of its own says what to propose (`_propose`) and what it learns (`_learn`).
+
+    Example:
+        >>> from studies import Sampler
+        >>> class Uniform(Sampler):
+        ...     version = "1"
+        ...     def _propose(self, count):
+        ...         return self._draw(count)
+        >>> from studies import StudySettings, run_study
+        >>> settings = StudySettings(objectives=("macs",), sampler="Uniform", population=4, generations=2)
+        >>> len(run_study(settings, database="studies.db", samplers=[Uniform]).evaluations())
+        8
 
     Args:
         context: What is searched, and how.
@@ -123,7 +151,7 @@ class Sampler(ABC):
                 drawn[genotype] = None
         return list(drawn)
 
-    def _losses(self, evaluations: Sequence[Evaluation]) -> NDArray[np.float64]:
+    def _losses(self, evaluations: Sequence[Evaluation]) -> Floats:
         """Shape (n, m), finite: 0 at the study's ideal and 1 at its reference.
 
         What was not measured because the subnet is infeasible counts as the worst. Feasibility first: no

@@ -1,23 +1,24 @@
-"""Search with a surrogate: what is dear is predicted, what is cheap is computed, few networks are measured.
+"""Surrogate-assisted search: predict expensive objectives, compute cheap ones exactly, measure few networks.
 
-Each generation the measured networks teach a Gaussian process (`gaussian_process`) every quantity that only
-measuring tells, most often the accuracy alone. NSGA-II then searches a hundred thousand networks that are
-only predicted (`virtual_search`), with their exact costs, and the batch to measure is the one that may add
-most hypervolume (`expected_gain`). After LINAS (Cummings et al. 2022) and NSGANetV2 (Lu et al. 2020), which
-predict costs as well and choose without regard to how sure a prediction is.
+In each generation a Gaussian process (`gaussian_process`) learns from the measured networks every quantity
+that cannot be computed from tables, usually the accuracy alone. NSGA-II then searches a hundred thousand
+predicted networks with their exact costs (`virtual_search`). The batch to measure is the one expected to add
+most hypervolume (`expected_gain`). The method follows LINAS (Cummings et al. 2022) and NSGANetV2 (Lu et al.
+2020), which also predict costs and ignore the uncertainty of a prediction.
 
-A prediction is trusted as long as it puts networks in the right order. The networks of each generation are
-predicted before they are measured; where the rank correlation of the last `WINDOW` of them is less than
-`TRUSTED`, the next generation comes from plain NSGA-II, which has learned from all evaluations as well. Its
-networks are predicted too, so the surrogate comes back as soon as it is right again.
+Predictions are trusted as long as they rank networks correctly. The networks of each generation are predicted
+before they are measured. If the rank correlation of the last `WINDOW` of them falls below `TRUSTED`, plain
+NSGA-II, which has learned from all evaluations as well, chooses the next generation. Its networks are
+predicted too, so the surrogate returns as soon as it is right again.
 
-Until `LEAST_MEASURED` networks are measured nothing is predicted; then the next ones are any that hold the
-limits, where there are limits on what is exact, else plain NSGA-II's.
+Nothing is predicted before `LEAST_MEASURED` networks are measured. Until then networks are drawn at random
+within the limits on exact quantities; without such limits plain NSGA-II chooses them.
 
-Where nothing has to be predicted, NSGA-II runs on exact values.
+If nothing has to be predicted, NSGA-II runs on exact values.
 
-Where chips are searched as well, what the chip does not decide is learned of the networks alone, and known
-for a network that was measured on another chip.
+If chips are searched as well, a quantity that does not depend on the chip is learned from networks alone, and
+a value measured on one chip is known on all others. Any other quantity is learned from networks with their
+chips.
 """
 
 from __future__ import annotations
@@ -30,37 +31,33 @@ from numpy.typing import NDArray
 from pymoo.algorithms.moo.nsga2 import NSGA2, RankAndCrowdingSurvival, binary_tournament
 from pymoo.operators.selection.tournament import TournamentSelection
 
+from search_space.arrays import Floats, Genotypes
 from search_space.genotype import Genotype
-from search_space.space import Space
-from studies.design_space.chip_choices import DECIDED
-from studies.design_space.joint_space import networks_of
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.expected_gain import choose
 from studies.samplers.gaussian_process import GaussianProcess, Steps, steps
 from studies.samplers.genetic import GeneticSampler
-from studies.samplers.operators import Genes, genotype_of
+from studies.samplers.operators import genotype_of
 from studies.samplers.sampler import Sampler, SamplerContext
-from studies.samplers.virtual_search import Score, Scored, virtual_search
-from studies.study.constraint import parse_constraint
+from studies.samplers.virtual_search import Predict, Predicted, virtual_search
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import EXACT, PLAIN, RANDOM, SURROGATE, GenerationReport, kendall
 
-Floats = NDArray[np.float64]
-
 LEAST_MEASURED = 16
-"""Measured networks without which nothing is predicted."""
+"""Least number of measured networks for a prediction."""
 WINDOW = 24
-"""Newest predicted and measured networks of which the rank correlation is taken."""
+"""Number of newest networks, predicted and then measured, over which the rank correlation is taken."""
 TRUSTED = 0.3
-"""Least rank correlation with which the surrogate chooses."""
+"""Least rank correlation at which the surrogate chooses the next generation."""
 SAMPLES = 64
-"""Of what measuring may give, for the expected gain."""
+"""Samples of possible measurements for the expected gain."""
 
 
 class SurrogateSampler(GeneticSampler):
-    """Measures what a surrogate expects most of. Its first generation is drawn at random.
+    """Measures the networks that a surrogate expects most of. The first generation is drawn at random.
 
     Args:
-        context: What is searched, and how.
+        context: Space, study and settings.
     """
 
     def __init__(self, context: SamplerContext) -> None:
@@ -68,7 +65,8 @@ class SurrogateSampler(GeneticSampler):
         super().__init__(context, partial(NSGA2, selection=selection, survival=RankAndCrowdingSurvival()))
         self._seed = context.seed
         self._exact = context.exact
-        self._constraints = [parse_constraint(text) for text in self._study.constraints]
+        self._network_only = context.network_only
+        self._constraints = list(self._study.limits)
         quantities = dict.fromkeys(
             [*self._study.objectives, *(constraint.quantity for constraint in self._constraints)]
         )
@@ -84,7 +82,7 @@ class SurrogateSampler(GeneticSampler):
 
     @property
     def report(self) -> GenerationReport | None:
-        """What chose the last generation, and how well it was predicted."""
+        """Source of the last generation and quality of its predictions."""
         return GenerationReport(source=self._source, rank_correlation=self._batch_correlation)
 
     def _propose(self, count: int) -> list[Genotype]:
@@ -92,7 +90,7 @@ class SurrogateSampler(GeneticSampler):
         if not self._evaluations:
             self._source = RANDOM
             return super()._propose(count)
-        # Draws of its own, so that what a generation is does not hang on how many draws came before.
+        # A generator for each generation, so that it does not depend on the number of earlier draws.
         rng = np.random.default_rng([self._seed, self._generation])
         if not self._is_ready and self._has_exact_limit:
             self._source = RANDOM
@@ -131,13 +129,13 @@ class SurrogateSampler(GeneticSampler):
         return all(len(pairs) < LEAST_MEASURED or _correlation(pairs) >= TRUSTED for pairs in recent)
 
     def _compare(self, evaluations: Sequence[Evaluation]) -> float | None:
-        """Rank correlation of this generation with what was predicted of it; the worst of all quantities."""
+        """Rank correlation of predicted and measured values of a generation, of the worst quantity."""
         found = []
         for name, process in self._processes.items():
             measured: dict[Genotype, float] = {}
             for row in evaluations:
                 subject, value = self._subject(name, row.genotype), self._value(row, name)
-                # What was known already has not been predicted.
+                # Values known before were not predicted.
                 if value is not None and subject not in self._measured[name]:
                     measured[subject] = value
             if not measured:
@@ -149,20 +147,20 @@ class SurrogateSampler(GeneticSampler):
             found.append(_correlation(pairs))
         return min(found, default=None)
 
-    def _space_of(self, name: str) -> Space:
-        """The space of what a quantity depends on: the network, and the chip if that decides it."""
-        return self._space if name in DECIDED else networks_of(self._space)
+    def _space_of(self, name: str) -> DesignSpace:
+        """The space of what a quantity depends on: the network alone, or the network on its chip."""
+        return self._space.on_fixed_chip if name in self._network_only else self._space
 
     def _subject(self, name: str, genotype: Genotype) -> Genotype:
-        """The genes that a quantity depends on."""
+        """Genotypes that a quantity depends on."""
         return genotype[: len(self._space_of(name).genes)]
 
-    def _steps(self, name: str, subjects: Genes) -> Steps:
+    def _steps(self, name: str, subjects: Genotypes) -> Steps:
         """Steps of what a quantity depends on, from genotypes of that alone."""
         return steps(self._space_of(name), subjects)
 
     def _value(self, evaluation: Evaluation, name: str) -> float | None:
-        """A quantity of a measured network, in its unit; None where it was not measured exactly."""
+        """A quantity of a measured network in its unit; None if it was not measured exactly."""
         if evaluation.is_bound and name == "acc":
             return None
         if name in self._study.objectives:
@@ -170,15 +168,15 @@ class SurrogateSampler(GeneticSampler):
         quantities = [constraint.quantity for constraint in self._constraints]
         return evaluation.limited[quantities.index(name)]
 
-    def _best_batch(self, count: int, rng: np.random.Generator) -> Genes:
-        """The networks to measure, shape (at most `count`, genes): new, and feasible as far as there are."""
+    def _best_batch(self, count: int, rng: np.random.Generator) -> Genotypes:
+        """New networks to measure, shape (at most `count`, genes), feasible ones as far as there are any."""
         candidates = self._candidates(self._score, count, rng)
         feasible = np.flatnonzero(candidates.broken == 0)
         if len(feasible) == 0:
             return candidates.genes[:count]
         front = np.nan_to_num(self._study.scaled_losses(self._front), nan=1.0)
         chosen = choose(self._samples(candidates.rows(feasible), rng), front, count, pivot=self._pivot)
-        # Where too few add anything, those that are expected to be best; then what breaks least.
+        # If too few add hypervolume, the best predicted ones follow, then those that violate limits least.
         order = dict.fromkeys([*feasible[chosen], *feasible, *range(len(candidates.genes))])
         return candidates.genes[list(order)[:count]]
 
@@ -193,8 +191,8 @@ class SurrogateSampler(GeneticSampler):
             kept += [genotype_of(row) for row in self._feasible_batch(count, rng)]
         return list(dict.fromkeys(kept))[:count]
 
-    def _feasible_batch(self, count: int, rng: np.random.Generator) -> Genes:
-        """Any new networks that hold the limits on what is exact."""
+    def _feasible_batch(self, count: int, rng: np.random.Generator) -> Genotypes:
+        """New networks drawn from those within the limits on exact quantities."""
         assert self._exact is not None
         estimate = self._exact.estimate
         candidates = self._candidates(
@@ -205,8 +203,8 @@ class SurrogateSampler(GeneticSampler):
         order = rng.permutation(len(candidates.genes))
         return candidates.genes[order[np.argsort(broken[order], kind="stable")]][:count]
 
-    def _exactly(self, genes: Genes) -> dict[str, Floats]:
-        """What is known exactly of networks (n, genes), by name."""
+    def _exactly(self, genes: Genotypes) -> dict[str, Floats]:
+        """Exact quantities of networks (n, genes), by name."""
         return {} if self._exact is None else dict(self._exact(genes))
 
     def _exact_violations(self, exact: Mapping[str, Floats]) -> Floats:
@@ -214,30 +212,30 @@ class SurrogateSampler(GeneticSampler):
         limits = [one for one in self._constraints if one.quantity in exact]
         return np.stack([one.violations(exact[one.quantity]) for one in limits], axis=1)
 
-    def _candidates(self, score: Score, count: int, rng: np.random.Generator) -> Scored:
-        """New networks that are expected to be good, feasible ones first."""
+    def _candidates(self, score: Predict, count: int, rng: np.random.Generator) -> Predicted:
+        """New networks that are predicted to be good, feasible ones first."""
         best, seen = virtual_search(self._space, score, self._start(), rng)
         candidates = self._new(best)
         if (candidates.broken == 0).sum() >= count:
             return candidates
-        # A small space, or a small feasible region: whatever was met on the way.
+        # In a small space or feasible region, every network seen during the search is a candidate.
         everything = self._new(seen)
         order = np.argsort(everything.broken, kind="stable")
         return everything.rows(order[: max(len(candidates.genes), count)])
 
-    def _start(self) -> Genes:
-        """Where the search of predicted networks begins: the front, then the others, newest first."""
+    def _start(self) -> Genotypes:
+        """Initial population of the virtual search: the front, then the others, newest first."""
         order = dict.fromkeys(
             [*(row.genotype for row in self._front), *(row.genotype for row in self._evaluations[::-1])]
         )
         return np.array(list(order), dtype=np.int64)
 
-    def _new(self, candidates: Scored) -> Scored:
-        """Those that the study has not asked for."""
+    def _new(self, candidates: Predicted) -> Predicted:
+        """Candidates that the study has not asked for yet."""
         is_new = [genotype_of(row) not in self._archive for row in candidates.genes]
         return candidates.rows(np.flatnonzero(is_new))
 
-    def _score(self, genes: Genes) -> tuple[Floats, Floats]:
+    def _score(self, genes: Genotypes) -> tuple[Floats, Floats]:
         values = {} if self._exact is None else dict(self._exact.estimate(genes))
         for name in self._predicted:
             subjects, places = self._subjects(name, genes)
@@ -245,8 +243,8 @@ class SurrogateSampler(GeneticSampler):
             values[name] = self._known(name, subjects, forecast)[places]
         return self._scaled(values), self._violations(values)
 
-    def _samples(self, candidates: Scored, rng: np.random.Generator) -> Floats:
-        """What measuring candidates may give: scaled losses (samples, n, goals), 1 where infeasible."""
+    def _samples(self, candidates: Predicted, rng: np.random.Generator) -> Floats:
+        """Possible measurements of candidates: scaled losses (samples, n, goals), 1 if infeasible."""
         exact = self._exactly(candidates.genes)
         count = SAMPLES if self._predicted else 1
         drawn = {}
@@ -262,16 +260,16 @@ class SurrogateSampler(GeneticSampler):
             rows.append(np.where(breaks, 1.0, self._scaled(values)))
         return np.stack(rows)
 
-    def _subjects(self, name: str, genes: Genes) -> tuple[Genes, NDArray[np.intp]]:
-        """What a quantity depends on in designs (n, genes): each once, and for each design which."""
+    def _subjects(self, name: str, genes: Genotypes) -> tuple[Genotypes, NDArray[np.intp]]:
+        """Distinct genes that a quantity depends on in designs (n, genes), and the row of each design."""
         space = self._space_of(name)
         if space is self._space:
             return genes, np.arange(len(genes))
         different, places = np.unique(genes[:, : len(space.genes)], axis=0, return_inverse=True)
         return different, places.reshape(-1)
 
-    def _known(self, name: str, subjects: Genes, values: Floats) -> Floats:
-        """Predicted values (..., n), with those that were measured on another chip in their place."""
+    def _known(self, name: str, subjects: Genotypes, values: Floats) -> Floats:
+        """Predicted values (..., n), replaced by measured ones if known from another chip."""
         if self._space_of(name) is not self._space:
             for place, row in enumerate(subjects):
                 measured = self._measured[name].get(genotype_of(row))

@@ -1,7 +1,7 @@
-"""NSGA-II (Deb et al. 2002) over networks that are only predicted, by the hundred thousand.
+"""NSGA-II (Deb et al. 2002) over a hundred thousand networks that are only predicted.
 
-Children are made by the same operators as those of a real search, for a whole generation at once; survivors
-are chosen by pymoo.
+Children come from the same operators as in a real search, a whole generation at once. pymoo chooses the
+survivors.
 """
 
 from __future__ import annotations
@@ -14,23 +14,22 @@ from numpy.typing import NDArray
 from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
-from search_space.space import Space
-from studies.samplers.operators import CROSSOVER_PROBABILITY, Genes, reset_mutation, uniform_crossover
-
-Floats = NDArray[np.float64]
+from search_space.arrays import Floats, Genotypes
+from studies.design_space.design_space import DesignSpace
+from studies.samplers.operators import CROSSOVER_PROBABILITY, reset_mutation, uniform_crossover
 
 CANDIDATES = 100_000
-"""Networks that are searched; at most `VISITS` times as many as the space has."""
+"""Number of networks to predict, at most `VISITS` times the size of the space."""
 VISITS = 10
 POPULATION = 500
 
-Score = Callable[[Genes], tuple[Floats, Floats]]
+Predict = Callable[[Genotypes], tuple[Floats, Floats]]
 """Losses (n, m) and violations (n, k) of canonical genotypes (n, genes)."""
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Networks and what is expected of them.
+class Predicted:
+    """Networks and their predictions.
 
     Attributes:
         genes: Canonical, all different, shape (n, genes).
@@ -38,7 +37,7 @@ class Scored:
         violations: At most 0 where a constraint holds, shape (n, k).
     """
 
-    genes: Genes
+    genes: Genotypes
     losses: Floats
     violations: Floats
 
@@ -48,12 +47,12 @@ class Scored:
         found: Floats = np.maximum(self.violations, 0.0).sum(axis=1)
         return found
 
-    def rows(self, rows: NDArray[np.intp]) -> Scored:
+    def rows(self, rows: NDArray[np.intp]) -> Predicted:
         """Some of them."""
-        return Scored(self.genes[rows], self.losses[rows], self.violations[rows])
+        return Predicted(self.genes[rows], self.losses[rows], self.violations[rows])
 
     @classmethod
-    def joined(cls, parts: Sequence[Scored]) -> Scored:
+    def joined(cls, parts: Sequence[Predicted]) -> Predicted:
         """All networks of `parts`, in order."""
         return cls(
             np.concatenate([part.genes for part in parts]),
@@ -62,18 +61,18 @@ class Scored:
         )
 
 
-def canonical_rows(space: Space, genotypes: Genes) -> Genes:
+def canonical_rows(space: DesignSpace, genotypes: Genotypes) -> Genotypes:
     """Canonical forms of genotypes (n, genes)."""
     return np.where(space.active_rows(genotypes), genotypes, 0)
 
 
-def random_rows(space: Space, count: int, rng: np.random.Generator) -> Genes:
+def random_rows(space: DesignSpace, count: int, rng: np.random.Generator) -> Genotypes:
     """Canonical genotypes (count, genes), every gene drawn uniformly; some may be equal."""
     cardinalities = [gene.cardinality for gene in space.genes]
     return canonical_rows(space, rng.integers(0, cardinalities, (count, len(cardinalities))))
 
 
-def different(genotypes: Genes) -> NDArray[np.intp]:
+def different(genotypes: Genotypes) -> NDArray[np.intp]:
     """Rows of genotypes (n, genes) that no earlier row equals, in ascending order."""
     packed = np.ascontiguousarray(genotypes.astype(np.uint8))
     names = packed.view([("", f"V{packed.shape[1]}")])[:, 0]
@@ -81,8 +80,8 @@ def different(genotypes: Genes) -> NDArray[np.intp]:
 
 
 def virtual_search(
-    space: Space, score: Score, start: Genes, rng: np.random.Generator
-) -> tuple[Scored, Scored]:
+    space: DesignSpace, score: Predict, start: Genotypes, rng: np.random.Generator
+) -> tuple[Predicted, Predicted]:
     """Searches some `CANDIDATES` networks for those that are expected to be best.
 
     Args:
@@ -113,15 +112,15 @@ def virtual_search(
         fresh = together[rows[rows >= len(population.genes)]]
         if len(fresh):
             seen.append(_scored(score, fresh))
-            population = Scored.joined([population, seen[-1]])
-    return _survivors(population), Scored.joined(seen)
+            population = Predicted.joined([population, seen[-1]])
+    return _survivors(population), Predicted.joined(seen)
 
 
-def _scored(score: Score, genes: Genes) -> Scored:
-    return Scored(genes, *score(genes))
+def _scored(score: Predict, genes: Genotypes) -> Predicted:
+    return Predicted(genes, *score(genes))
 
 
-def _survivors(population: Scored) -> Scored:
+def _survivors(population: Predicted) -> Predicted:
     """The best `POPULATION` of `population`, best first: by rank and crowding, then what breaks least."""
     broken = population.broken
     feasible = np.flatnonzero(broken == 0)

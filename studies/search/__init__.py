@@ -1,1 +1,1 @@
-"""TODO."""
+"""The search: loop, evaluator, racing, stopping rules and initial population."""

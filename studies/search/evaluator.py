@@ -1,12 +1,15 @@
-"""Evaluate subnets: measure each objective once, check the values, apply the constraints."""
+"""Evaluator of a study: measures each objective of a design once, checks the values, applies the constraints.
+
+Cheap objectives and constraints come first, for a whole generation at once. An expensive objective (the
+accuracy) is measured only for designs that the cheap ones left feasible and that no study of the database has
+measured before, in groups of some seconds of work, so that little is lost when a study is stopped.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,82 +18,78 @@ from search_space import complexity
 from search_space.errors import H4HError
 from search_space.families import family
 from search_space.genotype import Genotype, to_text
-from search_space.space import Space
-from search_space.subnet import Subnet
-from studies.design_space.joint_space import design_of, network_genes
+from studies.design_space.design_space import DesignSpace
+from studies.search.candidate import Candidate, candidates
+from studies.search.racing import Race
 from studies.study.constraint import Constraint
-
-if TYPE_CHECKING:
-    from studies.search.racing import Race
 from studies.study.evaluation import Evaluation
 
 FIRST_GROUP = 8
 """Networks that get their expensive objectives together, until it is known how long they take."""
-
-
 GROUP_SECONDS = 20.0
-"""About how long a group may take; what is in the making when a study is killed is lost."""
+"""Time that measuring a group should take. When a study is killed, the group being measured is lost."""
 
 
 class EvaluationError(H4HError):
     """An objective that gave no usable value."""
 
 
-def measure(objective: Objective, space: Space, genotypes: Sequence[Genotype]) -> list[float]:
-    """Values of the networks that `genotypes` stand for, all finite; empty for none.
+def subject(objective: Objective, candidate: Candidate) -> Genotype:
+    """Genes that a value depends on: the network's, and the chip's if the objective depends on the chip."""
+    return candidate.genotype if "chip" in objective.depends_on else candidate.network
 
-    Where `space` has a choice of chips, an objective that the chip decides is asked about each network on its
-    own chip, and any other objective once about each network.
+
+def measure(objective: Objective, space: DesignSpace, batch: Sequence[Candidate]) -> list[float]:
+    """Values of candidates, all finite, in order.
+
+    Each network is measured once; each network on each of its chips if the objective depends on the chip.
 
     Raises:
         EvaluationError: The objective gave another number of values, or one that is not finite.
     """
-    if not genotypes:
+    if not batch:
         return []
+    different = {subject(objective, candidate): candidate for candidate in batch}
+    designs = [candidate.design for candidate in different.values()]
     if isinstance(objective, ChipObjective):
-        keys = list(genotypes)
-        asked = dict(zip(keys, genotypes, strict=True))
-        found = objective.on_chips([design_of(space, one) for one in asked.values()])
+        values = np.asarray(objective.on_chips(designs), dtype=np.float64)
     else:
-        keys = [network_genes(space, one) for one in genotypes]
-        asked = dict(zip(keys, genotypes, strict=True))
-        found = objective([space.decode(one) for one in asked.values()])
-    values = np.asarray(found, dtype=np.float64)
-    if values.shape != (len(asked),):
+        values = np.asarray(objective([design.subnet for design in designs]), dtype=np.float64)
+    if values.shape != (len(designs),):
         raise EvaluationError(
-            f"objective {objective.name!r} must give {len(asked)} values, but gave shape {values.shape}"
+            f"objective {objective.name!r} must give {len(designs)} values, but gave shape {values.shape}"
         )
-    for genotype, value in zip(asked.values(), values, strict=True):
+    for candidate, value in zip(different.values(), values, strict=True):
         if not np.isfinite(value):
             raise EvaluationError(
-                f"objective {objective.name!r} is {value} for the subnet {to_text(genotype)} of space "
-                f"{space.name!r}; nothing of it was stored"
+                f"objective {objective.name!r} is {value} for the subnet {to_text(candidate.genotype)} of "
+                f"space {space.name!r}; nothing of it was stored"
             )
-    by_key = dict(zip(asked, values.tolist(), strict=True))
-    return [by_key[key] for key in keys]
+    value_by_subject = dict(zip(different, values.tolist(), strict=True))
+    return [value_by_subject[subject(objective, candidate)] for candidate in batch]
 
 
 class Evaluator:
-    """Measures subnets of one study.
+    """Measures designs of one study.
 
     Args:
-        space: What the genotypes mean.
-        objectives: What the study optimises, in its order.
-        constraints: What makes a subnet feasible.
-        limited: Objectives that a constraint needs and the study does not optimise.
-        known: Values of expensive objectives that were measured before, by name of the objective and
-            canonical genotype of the network; they are taken as they are.
-        race: Scores the expensive objective, if subnets without hope are to stop early.
-        clock: Seconds, to keep what a kill can lose to about `GROUP_SECONDS` of work. Decides which subnets
-            are measured together, which changes no value.
+        space: The designs that the study searches.
+        objectives: Objectives of the study, in order.
+        constraints: Limits of the study.
+        limited: Further objectives, which only a constraint needs.
+        known: Values of expensive objectives that are known already, by name and by genotype of the network
+            (of the design, for an objective that depends on the chip).
+        race: Scores the accuracy, if subnets without a chance are to stop early.
+        clock: Seconds from any origin. Adapts the size of groups to about `GROUP_SECONDS` of work; decides
+            which subnets are measured together, which changes no value.
 
     Attributes:
-        cache_hits: Subnets whose expensive objectives were all known, so that none was measured.
+        cache_hits: Designs whose expensive objectives were all known, so that none was measured.
     """
 
     def __init__(
         self,
-        space: Space,
+        space: DesignSpace,
         objectives: Sequence[Objective],
         constraints: Sequence[Constraint] = (),
         *,
@@ -102,12 +101,13 @@ class Evaluator:
         self._space = space
         self._names = [objective.name for objective in objectives]
         self._constraints = tuple(constraints)
-        measured = [*objectives, *limited]
-        self._cheap = [objective for objective in measured if not objective.is_expensive]
-        self._expensive = [objective for objective in measured if objective.is_expensive]
-        given = known or {}
-        # What this evaluator measures is added, since a network may come again on another chip.
-        self._known = {one.name: dict(given.get(one.name, {})) for one in self._expensive}
+        needed = [*objectives, *limited]
+        self._cheap = [objective for objective in needed if not objective.is_expensive]
+        self._expensive = [objective for objective in needed if objective.is_expensive]
+        # Extended by what this evaluator measures, since a network may come again on another chip.
+        self._known = {
+            objective.name: dict((known or {}).get(objective.name, {})) for objective in self._expensive
+        }
         self._race = race
         self._clock = clock
         self._group = FIRST_GROUP
@@ -120,7 +120,11 @@ class Evaluator:
         return any(values[objective.name] is not None for objective in self._expensive)
 
     def heats(self, batch: Mapping[int, Genotype]) -> Sequence[Mapping[int, Genotype]]:
-        """A generation in parts, each of which is to be evaluated before the next: whole but for racing."""
+        """The heats of a generation: parts that are evaluated one after the other.
+
+        Without racing the generation is a single heat. With racing, subnets of a later heat also compete with
+        the best of the earlier heats (`Race.heats`).
+        """
         return [batch] if self._race is None else self._race.heats(batch)
 
     def evaluate(
@@ -128,83 +132,72 @@ class Evaluator:
     ) -> Iterator[list[Evaluation]]:
         """Measures a batch and yields finished evaluations as soon as they are known.
 
-        First those that need no expensive objective, or whose values of it are known; then groups of the
-        others, subnets that begin alike together, since an objective may share what they have in common.
+        First come those that need no expensive objective, or whose values of it are known; then groups of the
+        others. Subnets that begin alike are measured together, since an objective may share their work.
 
         Args:
             batch: Canonical genotypes by index.
-            front: That of all heats before; what racing measures them against, nothing without racing.
+            front: Front of all earlier heats, which racing subnets compete with; unused without racing.
 
         Raises:
             EvaluationError: An objective gave no finite value.
         """
-        found = {index: _counts(self._space.decode(genotype)) for index, genotype in batch.items()}
-        self._measure(self._cheap, batch, found)
-        waiting = [index for index in batch if self._expensive and self._is_possible(found[index])]
-        for index in waiting:
-            found[index] |= self._recalled(batch[index])
-        missing = [index for index in waiting if self._unmeasured(found[index])]
-        self.cache_hits += len(waiting) - len(missing)
-        finished = [index for index in batch if index not in set(missing)]
+        decoded = candidates(self._space, batch)
+        for objective in self._cheap:
+            self._add(objective, decoded)
+        possible = [one for one in decoded if self._expensive and self._is_possible(one.values)]
+        for candidate in possible:
+            self._recall(candidate)
+        waiting = [one for one in possible if any(each.name not in one.values for each in self._expensive)]
+        self.cache_hits += len(possible) - len(waiting)
+        unfinished = {candidate.index for candidate in waiting}
+        finished = [one for one in decoded if one.index not in unfinished]
         if finished:
-            yield [self._evaluation(index, batch[index], found[index]) for index in finished]
-        missing.sort(key=lambda index: batch[index])
-        # A network is measured once, on however many chips it is; its designs stand together in this order.
-        networks = [list(rows) for _, rows in groupby(missing, lambda index: self._network(batch[index]))]
+            yield [self._evaluation(candidate) for candidate in finished]
+        waiting.sort(key=lambda candidate: candidate.genotype)
+        # All designs with the same network stand together in this order and are measured in one group.
+        networks = [list(designs) for _, designs in groupby(waiting, lambda candidate: candidate.network)]
         while networks:
             chosen, networks = networks[: self._group], networks[self._group :]
-            group = [index for rows in chosen for index in rows]
+            group = [candidate for designs in chosen for candidate in designs]
             start = self._clock()
-            asked = {index: batch[index] for index in group}
-            stopped = self._run(asked, found, front)
+            stopped_after = self._measure_expensive(group, front)
             seconds = max(self._clock() - start, 1e-9)
             self._group = max(FIRST_GROUP, int(GROUP_SECONDS * len(chosen) / seconds))
-            yield [
-                replace(self._evaluation(index, batch[index], found[index]), stopped_after=stopped[index])
-                for index in group
-            ]
+            yield [self._evaluation(one, stopped_after[one.index]) for one in group]
 
-    def _run(
-        self,
-        batch: Mapping[int, Genotype],
-        found: Mapping[int, dict[str, float]],
-        front: Sequence[Evaluation],
+    def _measure_expensive(
+        self, group: Sequence[Candidate], front: Sequence[Evaluation]
     ) -> dict[int, int | None]:
-        """Adds the expensive objectives to `found`; tells after how many images racing stopped a subnet."""
+        """Adds the expensive objectives.
+
+        Returns:
+            By index, the images after which racing stopped a subnet; None for one measured in full.
+        """
         if self._race is None:
-            self._measure(self._expensive, batch, found)
-            for index, genotype in batch.items():
-                for name, values in self._known.items():
-                    values[self._network(genotype)] = found[index][name]
-            return dict.fromkeys(batch)
-        results = self._race.score(batch, found, front)
-        for index, result in results.items():
-            found[index][self._race.objective.name] = result.value
+            for objective in self._expensive:
+                self._add(objective, group)
+                for candidate in group:
+                    value = candidate.values[objective.name]
+                    self._known[objective.name][subject(objective, candidate)] = value
+            return dict.fromkeys(candidate.index for candidate in group)
+        results = self._race.score(group, front)
+        for candidate in group:
+            candidate.values[self._race.objective.name] = results[candidate.index].value
         return {index: result.stopped_after for index, result in results.items()}
 
-    def _recalled(self, genotype: Genotype) -> dict[str, float]:
-        """Known values of the expensive objectives."""
-        network = self._network(genotype)
-        return {name: values[network] for name, values in self._known.items() if network in values}
+    def _recall(self, candidate: Candidate) -> None:
+        """Adds known values of the expensive objectives."""
+        for objective in self._expensive:
+            value = self._known[objective.name].get(subject(objective, candidate))
+            if value is not None:
+                candidate.values[objective.name] = value
 
-    def _network(self, genotype: Genotype) -> Genotype:
-        return network_genes(self._space, genotype)
-
-    def _unmeasured(self, found: Mapping[str, float]) -> list[Objective]:
-        return [objective for objective in self._expensive if objective.name not in found]
-
-    def _measure(
-        self,
-        objectives: Sequence[Objective],
-        batch: Mapping[int, Genotype],
-        found: Mapping[int, dict[str, float]],
-    ) -> None:
-        """Adds the values of `objectives` to `found`."""
-        for objective in objectives:
-            asked = {index: one for index, one in batch.items() if objective.name not in found[index]}
-            values = measure(objective, self._space, list(asked.values()))
-            for index, value in zip(asked, values, strict=True):
-                found[index][objective.name] = value
+    def _add(self, objective: Objective, batch: Sequence[Candidate]) -> None:
+        """Measures `objective` for those candidates that lack it."""
+        missing = [candidate for candidate in batch if objective.name not in candidate.values]
+        for candidate, value in zip(missing, measure(objective, self._space, missing), strict=True):
+            candidate.values[objective.name] = value
 
     def _is_possible(self, known: Mapping[str, float]) -> bool:
         """Whether every constraint holds whose quantity is known already."""
@@ -214,13 +207,13 @@ class Evaluator:
             if constraint.quantity in known
         )
 
-    def _evaluation(self, index: int, genotype: Genotype, known: Mapping[str, float]) -> Evaluation:
-        subnet = self._space.decode(genotype)
-        limited = tuple(known.get(constraint.quantity) for constraint in self._constraints)
+    def _evaluation(self, candidate: Candidate, stopped_after: int | None = None) -> Evaluation:
+        subnet = candidate.design.subnet
+        limited = tuple(candidate.values.get(constraint.quantity) for constraint in self._constraints)
         return Evaluation(
-            index=index,
-            genotype=genotype,
-            values=tuple(known.get(name) for name in self._names),
+            index=candidate.index,
+            genotype=candidate.genotype,
+            values=tuple(candidate.values.get(name) for name in self._names),
             limited=limited,
             is_feasible=all(
                 constraint.violation(value) <= 0
@@ -231,9 +224,5 @@ class Evaluator:
             conv_blocks=subnet.conv_blocks,
             vit_blocks=subnet.vit_blocks,
             family=str(family(subnet)),
+            stopped_after=stopped_after,
         )
-
-
-def _counts(subnet: Subnet) -> dict[str, float]:
-    """Quantities that a constraint may limit and that no objective measures."""
-    return {"conv_blocks": float(subnet.conv_blocks), "vit_blocks": float(subnet.vit_blocks)}

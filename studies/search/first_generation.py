@@ -1,4 +1,4 @@
-"""Networks that a study begins with by its user's wish: named ones, and the front of an earlier study."""
+"""User-supplied initial population: named subnets, and the front of an earlier study (warm start)."""
 
 from __future__ import annotations
 
@@ -6,57 +6,58 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from objectives.hardware.chip import Chip
+from objectives.objective import Design
 from search_space.errors import DocumentError, H4HError
 from search_space.genotype import Genotype, GenotypeError
 from search_space.mobilenet_v2 import MOBILENET_V2
-from search_space.space import Space
-from studies.design_space.joint_space import JointSpace, chip_of
+from studies.design_space.design_space import DesignSpace
 from studies.storage.named_study import read_study
 
 MOBILENET = "mobilenetv2"
 
 
 class FirstGenerationError(H4HError):
-    """Networks to begin with that cannot be had."""
+    """Subnets that cannot be in the initial population."""
 
 
-def parse_subnets(text: str, space: Space) -> tuple[Genotype, ...]:
+def parse_subnets(text: str, space: DesignSpace) -> tuple[Genotype, ...]:
     """Canonical genotypes named by `text`, in its order, each once.
 
     Args:
-        text: ``max``, ``min``, ``mobilenetv2`` and genotypes, joined by commas. A genotype is as many
-            integers as the space has genes, so it needs no other mark than commas either.
-        space: What they belong to.
+        text: ``max``, ``min``, ``mobilenetv2`` and genotypes, separated by commas. A genotype has as many
+            integers as the space has genes, which tells where it ends.
+        space: The designs that they belong to.
 
     Raises:
-        H4HError: An unknown name, a network that the space does not have, or a genotype of another length
-            or with an index out of range.
+        H4HError: A name is unknown, the space lacks a network, or a genotype has another length or an index
+            out of range.
     """
     words = [word.strip() for word in text.split(",")]
-    found: dict[Genotype, None] = {}
+    subnets: dict[Genotype, None] = {}
     while words:
         is_name = not words[0].lstrip("-").isdecimal()
         length = 1 if is_name else len(space.genes)
-        taken, words = words[:length], words[length:]
-        found[_named(taken[0], space) if is_name else _genotype(taken, space)] = None
-    return tuple(found)
+        first, words = words[:length], words[length:]
+        subnets[_named(first[0], space) if is_name else _genotype(first, space)] = None
+    return tuple(subnets)
 
 
-def _named(name: str, space: Space) -> Genotype:
+def _named(name: str, space: DesignSpace) -> Genotype:
     if name in ("max", "min"):
         return space.parse(name)
     if name != MOBILENET:
         raise FirstGenerationError(
             f"--seed-subnets must be max, min, {MOBILENET} or genotypes of {len(space.genes)} integers, "
-            f"joined by commas, but got {name!r}"
+            f"separated by commas, but got {name!r}"
         )
     try:
-        return space.encode(MOBILENET_V2)
+        return space.encode(Design(MOBILENET_V2, Chip()))
     except DocumentError as error:
         raise FirstGenerationError(f"--seed-subnets {MOBILENET}: {error}") from error
 
 
-def _genotype(words: Sequence[str], space: Space) -> Genotype:
+def _genotype(words: Sequence[str], space: DesignSpace) -> Genotype:
     integers = [word for word in words if word.lstrip("-").isdecimal()]
     if len(integers) < len(space.genes):
         raise FirstGenerationError(
@@ -68,10 +69,10 @@ def _genotype(words: Sequence[str], space: Space) -> Genotype:
 
 @dataclass(frozen=True)
 class WarmStart:
-    """What a study takes over from an earlier one.
+    """Subnets that a study takes over from an earlier one.
 
     Attributes:
-        study: Name of the earlier one.
+        study: Name of the earlier study.
         subnets: Canonical genotypes, best in its first objective first.
     """
 
@@ -80,23 +81,23 @@ class WarmStart:
 
 
 def warm_start(
-    source: str, db: Path, space: Space, *, without: Collection[Genotype] = (), count: int
+    source: str, db: Path, space: DesignSpace, *, without: Collection[Genotype] = (), count: int
 ) -> WarmStart:
-    """Networks of the front of another study: those that `space` has, `count` of them at most.
+    """At most `count` designs of another study's front that belong to `space`.
 
-    Where there are more, those go first that add least hypervolume, so that the spread of the front stays.
-    Where `space` has a choice of chips, a network stays on its chip; what the other study did not search of
-    it is as much as can be chosen.
+    If there are more, those that add least hypervolume are left out, which keeps the front well spread. A
+    network stays on its chip; a number of the chip that the other study did not search is as large as
+    possible.
 
     Args:
         source: Name of a study in `db`, or ``FILE:NAME`` for one in another database.
         db: Database of the study to be made; need not exist.
-        space: What the networks must be members of.
-        without: Networks not to take, since the first generation has them anyway.
-        count: How many are wanted at most.
+        space: Design space of the study to be made.
+        without: Designs to leave out, because the first generation has them anyway.
+        count: Largest number of designs.
 
     Raises:
-        H4HError: No such study, no feasible network in it, or none of them is in `space`.
+        H4HError: There is no such study, it has no feasible network, or none of them belongs to `space`.
     """
     try:
         study, evaluations = read_study(source, db)
@@ -108,27 +109,30 @@ def warm_start(
     if not members:
         raise FirstGenerationError(f"--warm-start {source}: study {study.name!r} has no feasible network yet")
     other = study.search_space
-    shared = [(one, genotype) for one in members if (genotype := _carried(one.genotype, other, space))]
+    shared = [
+        (member, genotype) for member in members if (genotype := _carried(member.genotype, other, space))
+    ]
     if not shared:
         raise FirstGenerationError(
             f"--warm-start {source}: no network of its front is in space {space.name!r}; it was searched in "
             f"space {other.name!r}"
         )
-    # A network may stand on a front more than once, on several chips.
-    first = {genotype: one for one, genotype in reversed(shared)}
-    new = [(one, genotype) for one, genotype in shared if first[genotype] is one and genotype not in without]
-    kept = study.spread([one for one, _ in new], count)
-    return WarmStart(study.name, tuple(new[row][1] for row in kept))
+    # A network may be on the front several times, on several chips.
+    first = {genotype: member for member, genotype in reversed(shared)}
+    new = [
+        (member, genotype)
+        for member, genotype in shared
+        if first[genotype] is member and genotype not in without
+    ]
+    rows = study.spread([member for member, _ in new], count)
+    return WarmStart(study.name, tuple(new[row][1] for row in rows))
 
 
-def _carried(genotype: Genotype, other: Space, space: Space) -> Genotype | None:
-    """`genotype` of `other` as the same network in `space`, or None if that has no such member."""
+def _carried(genotype: Genotype, other: DesignSpace, space: DesignSpace) -> Genotype | None:
+    """The genotype in `space` of a design of `other`; None if `space` lacks the design."""
     if other.digest == space.digest:
         return genotype
     try:
-        if isinstance(space, JointSpace):
-            network = space.networks.encode(other.decode(genotype))
-            return space.placed(network, chip_of(other, genotype))
         return space.encode(other.decode(genotype))
     except (DocumentError, GenotypeError):
         return None

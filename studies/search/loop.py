@@ -1,8 +1,12 @@
-"""The search itself: a sampler asks, an evaluator measures, the store keeps, the sampler is told.
+"""Search loop: the sampler asks, the evaluator measures, the store keeps, the sampler is told.
 
-Going on with a study is replay. The seeded sampler starts from the beginning each time and asks for the
-same subnets as before; those in the table are served from it, the rest is measured. So a study may be
-killed at any moment, and only finished evaluations need to survive.
+Resume is replay. The seeded sampler starts from the beginning each time and asks for the same designs as
+before; those in the table are served from it, and only the rest is measured. So a study can be killed at any
+moment, and only finished evaluations need to survive.
+
+A generation is evaluated in heats, one after the other. Without racing there is one heat, the whole
+generation. With racing (`racing.py`) there are several, because the subnets of a heat compete with the front
+of everything before that heat, the earlier heats of the same generation included.
 """
 
 from __future__ import annotations
@@ -24,28 +28,41 @@ from studies.study.prediction_quality import GenerationReport
 from studies.study.study import Study
 
 EXHAUSTED = "space"
-"""What stops a search when every network of its space is evaluated."""
+"""Reason for a stop when every design of the space is evaluated."""
+
+Batch = dict[int, Genotype]
+"""Canonical genotypes by index of their evaluation."""
+Rows = dict[int, Evaluation]
+"""Evaluations by index."""
 
 
 class ReplayError(H4HError):
-    """A table whose evaluations are not those that the sampler asks for."""
+    """A stored study that cannot be resumed: the sampler asks for other designs than the table holds."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a search stands.
+    """State of a running search.
+
+    Example:
+        >>> from studies import StudySettings, run_study
+        >>> settings = StudySettings(objectives=("macs", "lat"), population=4, generations=2)
+        >>> records = []
+        >>> _ = run_study(settings, database="studies.db", on_progress=records.append)
+        >>> [record.evaluations for record in records], records[-1].stopped_by
+        ([0, 4, 8], 'generations')
 
     Attributes:
-        generation: The generation at hand, from 1.
-        evaluations: How many subnets are evaluated, those from the table included.
-        measured: How many of them this run has added.
-        front: Pareto front of all of them, best in the first objective first.
-        hypervolume: Of the front, 0 to 1.
+        generation: Current generation, from 1.
+        evaluations: Number of evaluated designs, those from the table included.
+        measured: Number of evaluations that this run has added.
+        front: Pareto front of all evaluations, best in the first objective first.
+        hypervolume: Hypervolume of the front, 0 to 1.
         is_generation_done: Whether the generation is complete.
-        idle: How many of the last generations brought no gain.
-        stopped_by: The stop rule that ends the search here, or `EXHAUSTED`; None while it goes on.
-        report: What the sampler says of the complete generation, if it predicts; else None.
-        cache_hits: Subnets whose accuracy came from the database, where this study or another one had left
+        idle: Number of generations in a row, up to this one, without a gain.
+        stopped_by: Stop rule that ends the search here, or `EXHAUSTED`; None while it continues.
+        report: Prediction quality of the complete generation, for samplers that predict; else None.
+        cache_hits: Designs whose accuracy came from the database, where this study or another one had stored
             it, instead of being measured in this run.
     """
 
@@ -60,6 +77,19 @@ class Progress:
     report: GenerationReport | None = None
     cache_hits: int = 0
 
+    def __str__(self) -> str:
+        """E.g. ``generation 3: 72 evaluations, front 18, hypervolume 0.7312``."""
+        parts = [
+            f"generation {self.generation}: {self.evaluations} evaluations",
+            f"front {len(self.front)}",
+            f"hypervolume {self.hypervolume:.4f}",
+        ]
+        if self.report is not None:
+            parts.append(str(self.report))
+        if self.stopped_by is not None:
+            parts.append(f"stopped by {self.stopped_by}")
+        return ", ".join(parts)
+
 
 def search(
     *,
@@ -71,109 +101,158 @@ def search(
     rules: StopRules,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Progress]:
-    """Runs `study` until one of `rules` holds, or its space is exhausted.
+    """Runs or resumes `study` until one of `rules` holds or its space is exhausted.
 
     Every evaluation is stored before the progress that counts it is yielded. The last progress, and only
     that, says what stopped the search.
 
     Args:
-        study: Stored already.
-        sampler: Fresh, made from the study's settings.
-        evaluator: Of the study's objectives and constraints.
-        store: Open for writing.
-        population: Subnets per generation.
-        rules: When to stop; at least one.
-        clock: Seconds, from any origin.
+        study: Study, already stored.
+        sampler: Fresh sampler, made from the study's settings.
+        evaluator: Evaluator of the study's objectives and constraints.
+        store: Database, open for writing.
+        population: Designs per generation.
+        rules: Stopping rules, at least one.
+        clock: Seconds from any origin.
 
     Raises:
-        ReplayError: The sampler asks for another subnet than the table holds.
+        ReplayError: The sampler asks for another design than the table holds.
         EvaluationError: An objective gave no finite value.
         StoreError: The database cannot be written.
     """
-    table = {evaluation.index: evaluation for evaluation in store.evaluations(study.name)}
-    limit = np.inf if rules.evaluations is None else rules.evaluations
-    reported = len(store.reports(study.name))
-    plateau = Plateau()
-    generation, start, measured, served = 0, 0, 0, 0
-    begun: float | None = None
-    front: list[Evaluation] = []
-
-    def progress(evaluations: int, *, is_done: bool) -> Progress:
-        return Progress(
-            generation=generation,
-            evaluations=evaluations,
-            measured=measured,
-            front=tuple(front),
-            hypervolume=study.hypervolume(front),
-            is_generation_done=is_done,
-            idle=plateau.idle,
-            cache_hits=served + evaluator.cache_hits,
-        )
-
-    def elapsed_s() -> float:
-        return 0.0 if begun is None else clock() - begun
-
-    while True:
-        batch = dict(enumerate(sampler.ask(population), start))
-        if not batch:
-            yield replace(progress(start, is_done=True), stopped_by=EXHAUSTED)
+    for progress in _Search(study, sampler, evaluator, store, population, rules, clock).steps():
+        yield progress
+        if progress.stopped_by is not None:
             return
-        generation += 1
-        done = _served(study, table, batch)
-        served += sum(map(evaluator.is_measured, done.values()))
-        before = front
-        front = study.front([*front, *done.values()])
-        for heat in evaluator.heats(batch):
-            missing = {
-                index: genotype for index, genotype in heat.items() if index not in done and index < limit
-            }
-            if missing and begun is None:
-                # Time counts from here: a sampler may take long to replay what the table holds.
-                begun = clock()
-            for chunk in evaluator.evaluate(missing, before):
-                store.append(study.name, chunk)
+
+
+class _Search:
+    """One run of a study. `steps` yields its progress and goes on after a stop, which `search` heeds."""
+
+    def __init__(
+        self,
+        study: Study,
+        sampler: Sampler,
+        evaluator: Evaluator,
+        store: Store,
+        population: int,
+        rules: StopRules,
+        clock: Callable[[], float],
+    ) -> None:
+        self._study = study
+        self._sampler = sampler
+        self._evaluator = evaluator
+        self._store = store
+        self._population = population
+        self._rules = rules
+        self._clock = clock
+        self._table = {evaluation.index: evaluation for evaluation in store.evaluations(study.name)}
+        self._reported = len(store.reports(study.name))
+        self._plateau = Plateau()
+        self._generation = 0
+        self._complete = 0  # Evaluations of complete generations.
+        self._measured = 0  # Evaluations that this run has added.
+        self._served_measured = 0  # Evaluations from the table with an expensive objective.
+        self._front: list[Evaluation] = []
+        # Time of the first measurement, since a sampler may take long to replay what the table holds.
+        self._started_at: float | None = None
+
+    def steps(self) -> Iterator[Progress]:
+        """Generation after generation."""
+        while True:
+            batch = dict(enumerate(self._sampler.ask(self._population), self._complete))
+            if not batch:
+                yield self._progress(self._complete, is_done=True, stopped_by=EXHAUSTED)
+            self._generation += 1
+            earlier_front = self._front
+            done = self._replay(batch)
+            yield from self._measure_heats(batch, done, earlier_front)
+            if len(done) < len(batch):  # The table ends here, and so does the limit on evaluations.
+                yield self._progress(self._complete + len(done), is_done=False, stopped_by="evaluations")
+            yield self._finish_generation([done[index] for index in batch])
+
+    def _replay(self, batch: Batch) -> Rows:
+        """Takes the evaluations that the table holds; a resumed study measures only the others.
+
+        Raises:
+            ReplayError: The table holds another design at one of these indices.
+        """
+        stored = {index: self._table[index] for index in batch if index in self._table}
+        for index, evaluation in stored.items():
+            if evaluation.genotype != batch[index]:
+                raise ReplayError(
+                    f"study {self._study.name!r} cannot be resumed: evaluation {index} in the table is "
+                    f"another subnet than the sampler asks for now, though all settings agree. The table was "
+                    f"written by other code; start a new study with another --study name"
+                )
+        self._served_measured += sum(map(self._evaluator.is_measured, stored.values()))
+        self._front = self._study.front([*self._front, *stored.values()])
+        return stored
+
+    def _measure_heats(self, batch: Batch, done: Rows, front: list[Evaluation]) -> Iterator[Progress]:
+        """Measures and stores what `done` lacks of a generation, heat by heat, and adds it there.
+
+        Args:
+            batch: The generation.
+            done: Its evaluations so far; extended.
+            front: Front of all earlier generations.
+        """
+        limit = np.inf if self._rules.evaluations is None else self._rules.evaluations
+        for heat in self._evaluator.heats(batch):
+            missing = {index: genes for index, genes in heat.items() if index not in done and index < limit}
+            if missing and self._started_at is None:
+                self._started_at = self._clock()
+            for chunk in self._evaluator.evaluate(missing, front):
+                self._store.append(self._study.name, chunk)
                 done |= {evaluation.index: evaluation for evaluation in chunk}
-                measured += len(chunk)
-                front = study.front([*front, *chunk])
+                self._measured += len(chunk)
+                self._front = self._study.front([*self._front, *chunk])
                 if len(done) < len(batch):
-                    reason = rules.within(evaluations=start + len(done), elapsed_s=elapsed_s())
-                    yield replace(progress(start + len(done), is_done=False), stopped_by=reason)
-                    if reason is not None:
-                        return
-            # Of this heat alone: what the table holds of the next one must not decide anything in it.
-            before = study.front([*before, *(done[index] for index in heat if index in done)])
-        if len(done) < len(batch):  # Stopped here before, with the same limit.
-            yield replace(progress(start + len(done), is_done=False), stopped_by="evaluations")
-            return
-        rows = [done[index] for index in batch]
-        sampler.tell(rows)
-        start += len(batch)
-        report = sampler.report
-        if report is not None and generation > reported:
-            store.append_report(study.name, generation, report)
-        broken = np.maximum(study.violations(rows), 0.0).sum(axis=1)
-        now = progress(start, is_done=True)
-        plateau.add(float(broken.min()), now.hypervolume)
-        reason = rules.between(
-            generations=generation, idle=plateau.idle, evaluations=start, elapsed_s=elapsed_s()
+                    evaluations = self._complete + len(done)
+                    stopped_by = self._rules.within(evaluations=evaluations, elapsed_s=self._elapsed_s())
+                    yield self._progress(evaluations, is_done=False, stopped_by=stopped_by)
+            # Only this heat counts for the next one. The table may hold later heats already, but a run that
+            # was never interrupted would not know them yet.
+            front = self._study.front([*front, *(done[index] for index in heat if index in done)])
+
+    def _finish_generation(self, rows: list[Evaluation]) -> Progress:
+        """Tells the sampler how a generation turned out, and applies the stopping rules."""
+        self._sampler.tell(rows)
+        self._complete += len(rows)
+        report = self._sampler.report
+        if report is not None and self._generation > self._reported:
+            self._store.append_report(self._study.name, self._generation, report)
+        broken = np.maximum(self._study.violations(rows), 0.0).sum(axis=1)
+        hypervolume = self._study.hypervolume(self._front)
+        self._plateau.add(float(broken.min()), hypervolume)
+        stopped_by = self._rules.between(
+            generations=self._generation,
+            idle=self._plateau.idle,
+            evaluations=self._complete,
+            elapsed_s=self._elapsed_s(),
         )
-        yield replace(now, idle=plateau.idle, stopped_by=reason, report=report)
-        if reason is not None:
-            return
+        progress = self._progress(self._complete, is_done=True, hypervolume=hypervolume)
+        return replace(progress, stopped_by=stopped_by, report=report)
 
+    def _elapsed_s(self) -> float:
+        return 0.0 if self._started_at is None else self._clock() - self._started_at
 
-def _served(study: Study, table: dict[int, Evaluation], batch: dict[int, Genotype]) -> dict[int, Evaluation]:
-    """Those of `batch` that the table holds, by index.
-
-    Raises:
-        ReplayError: The table holds another subnet at one of these indices.
-    """
-    served = {index: table[index] for index in batch if index in table}
-    for index, evaluation in served.items():
-        if evaluation.genotype != batch[index]:
-            raise ReplayError(
-                f"study {study.name!r} cannot go on: evaluation {index} in the table is another subnet than "
-                f"the sampler asks for now, though all settings agree. The table was written by other code; "
-                f"start a new study with another --study name"
-            )
-    return served
+    def _progress(
+        self,
+        evaluations: int,
+        *,
+        is_done: bool,
+        stopped_by: str | None = None,
+        hypervolume: float | None = None,
+    ) -> Progress:
+        return Progress(
+            generation=self._generation,
+            evaluations=evaluations,
+            measured=self._measured,
+            front=tuple(self._front),
+            hypervolume=self._study.hypervolume(self._front) if hypervolume is None else hypervolume,
+            is_generation_done=is_done,
+            idle=self._plateau.idle,
+            stopped_by=stopped_by,
+            cache_hits=self._served_measured + self._evaluator.cache_hits,
+        )

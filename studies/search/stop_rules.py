@@ -1,6 +1,6 @@
-"""When a search stops: the first of its rules that holds. No rule changes what is evaluated before.
+"""Stopping rules of a search. A rule decides when to stop, never what is evaluated.
 
-So a study that has stopped goes on exactly with larger limits, and rules are no part of its fingerprint.
+A stopped study is therefore resumed exactly with larger limits, and rules are not part of its fingerprint.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ GAIN = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class StopRules:
-    """Limits of a search; None where there is none.
+    """Limits of a search; the first one that is reached stops it. None means no limit.
 
     Attributes:
         evaluations: Subnets, those already stored included; may end within a generation.

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Storage: studies and their evaluations in SQLite files, and the locks on them."""

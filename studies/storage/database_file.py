@@ -12,13 +12,11 @@ from search_space.errors import H4HError
 from studies.storage.database_lock import lock_holder
 
 APPLICATION_ID = 0x4834484E
-"""Marks a file as a study database ("H4HN"), in SQLite's own field for that."""
-
-
+"""SQLite application id of a study database ("H4HN")."""
 SCHEMA_VERSION = 2
-
-
+"""Version of the tables, as SQLite's user version."""
 BUSY_TIMEOUT_S = 10.0
+"""Seconds to wait for a lock of another process."""
 
 
 class StoreError(H4HError):
@@ -36,7 +34,7 @@ def check_writable(path: Path) -> None:
 
 
 def publish(content: bytes, path: Path) -> None:
-    """Makes the file at once and whole, unless another process was faster; then that one's file stays."""
+    """Creates the file whole. If another process was faster, its file stays."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
@@ -57,8 +55,9 @@ def publish(content: bytes, path: Path) -> None:
 
 
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
-    # A reader of a database in WAL mode makes the files of the log if there are none, and cannot remove
-    # them. Without a log nobody is writing, and the file alone is all there is: "immutable" reads just that.
+    """A connection to an existing file; one that is not writable changes no byte of it."""
+    # A reader of a database in WAL mode creates the log files if there are none, and cannot remove them.
+    # Without a log nobody is writing, and "immutable" reads the file alone.
     has_log = path.with_name(path.name + "-wal").exists()
     mode = "rw" if writable else "ro" if has_log else "ro&immutable=1"
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT_S)
@@ -70,6 +69,7 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
 
 
 def verify(path: Path, connection: sqlite3.Connection) -> None:
+    """Raises `StoreError` if the file is damaged, no study database, or of another version."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     if application != APPLICATION_ID:
         raise StoreError(f"database {path} is not a study database of H4H-NAS; name another file with --db")
@@ -86,12 +86,12 @@ def verify(path: Path, connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turns what SQLite and damaged rows raise into a `StoreError` that names the file."""
+    """Turns errors of SQLite and of damaged rows into a `StoreError` that names the file."""
     try:
         yield
     except sqlite3.IntegrityError as error:
         raise StoreError(
-            f"database {path}: a row is there already ({error}); does another process run this study?"
+            f"database {path}: a row exists already ({error}); does another process run this study?"
         ) from error
     except sqlite3.OperationalError as error:
         raise StoreError(f"database {path} {_trouble(path, error)}") from error
@@ -102,7 +102,7 @@ def translated(path: Path) -> Iterator[None]:
 
 
 def _trouble(path: Path, error: sqlite3.OperationalError) -> str:
-    """What keeps a database from being used, and the remedy."""
+    """The reason why a database cannot be used, and the remedy."""
     kind = getattr(error, "sqlite_errorcode", 0) & 0xFF  # The rest of the code is a detail of it.
     if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return (

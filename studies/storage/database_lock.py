@@ -1,4 +1,4 @@
-"""Which other process keeps a database locked, where the system tells (Linux)."""
+"""Identify the process that holds a database lock (Linux only)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ LOCKS = Path("/proc/locks")
 
 
 def lock_holder(database: Path) -> str:
-    """The process that holds SQLite's lock for writing, in words; "another process" where nobody knows."""
-    # In WAL mode the lock for writing is on the file of shared memory, that of others on the database.
+    """The process that holds SQLite's write lock, in words; "another process" where it is unknown."""
+    # In WAL mode the write lock is on the shared-memory file, otherwise on the database.
     for path in (database.with_name(f"{database.name}-shm"), database):
         for process in _writers(path):
             if process != os.getpid():
@@ -21,7 +21,7 @@ def lock_holder(database: Path) -> str:
 
 
 def _writers(path: Path) -> Iterator[int]:
-    """Processes with a lock for writing on a file."""
+    """Processes with a write lock on a file."""
     try:
         inode = path.stat().st_ino
         lines = LOCKS.read_text().splitlines()

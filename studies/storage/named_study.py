@@ -1,4 +1,4 @@
-"""Studies by the names a user gives: that of a study in the database at hand, or ``OTHER.db:NAME``."""
+"""Named studies: a study by its name in a database, or as ``OTHER.db:NAME``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from studies.study.study import Study
 
 
 def read_study(text: str, database: Path) -> tuple[Study, list[Evaluation]]:
-    """A study with its evaluations.
+    """Reads a study with its evaluations.
 
     Args:
-        text: Its name in `database`, or the path of another database, a colon and its name there. A name
-            in `database` goes first.
-        database: Where to look; need not exist where `text` names another one.
+        text: Name of the study in `database`, or ``OTHER.db:NAME``. A name in `database` takes precedence.
+        database: Database to look in; need not exist if `text` names another one.
 
     Raises:
         StoreError: A database is missing or damaged.
@@ -28,7 +27,7 @@ def read_study(text: str, database: Path) -> tuple[Study, list[Evaluation]]:
 
 
 def located(text: str, database: Path) -> tuple[Path, str]:
-    """Database and name of the study that `text` stands for, as `read_study` has it; it need not be there.
+    """Database and name of the study that `text` refers to; the study need not exist.
 
     Raises:
         StoreError: A database is damaged.
@@ -44,15 +43,11 @@ def located(text: str, database: Path) -> tuple[Path, str]:
 
 
 def add_database(add: Callable[..., object]) -> None:
-    """Adds --db.
-
-    Args:
-        add: `add_argument` of what it is added to.
-    """
+    """Adds the option ``--db`` by the `add_argument` of a parser or group."""
     add(
         "--db",
         type=Path,
         default=Path("studies.db"),
         metavar="FILE",
-        help="SQLite file (default: %(default)s)",
+        help="SQLite file of the studies (default: %(default)s)",
     )

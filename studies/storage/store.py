@@ -1,10 +1,10 @@
 """Studies and their evaluations in one SQLite file.
 
-Append-only: rows are added and never changed, and triggers in the file see to that. A finished evaluation
-is durable when `append` returns (write-ahead log, synchronous=FULL), so that a killed study loses only
-what was in the making. Values stand there as JSON texts, which hold a float64 exactly. No pickles.
+The file is append-only: triggers refuse to change or delete a row. A finished evaluation is durable when
+`append` returns (write-ahead log, synchronous=FULL), so a killed study loses only evaluations in progress.
+Values are stored as JSON texts, which hold a float64 exactly. There are no pickles.
 
-Opening verifies the file before anything is written to it; a damaged or foreign file is left as it is.
+`open_store` verifies a file before anything is written to it. It leaves a damaged or foreign file unchanged.
 """
 
 from __future__ import annotations
@@ -88,7 +88,16 @@ COMMIT;
 
 
 class Store:
-    """An open study database; a context manager that closes it. Made by `open_store`."""
+    """An open study database; a context manager that closes it. Made by `open_store`.
+
+    Example:
+        >>> from studies import StudySettings, open_store, run_study
+        >>> settings = StudySettings(objectives=("macs", "lat"), population=4, generations=1)
+        >>> _ = run_study(settings, database="studies.db")
+        >>> with open_store("studies.db") as store:
+        ...     [study.name for study in store.studies()]
+        ['cifar32-macs-lat-s0']
+    """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
@@ -123,17 +132,17 @@ class Store:
         Raises:
             UnknownNameError: There is none.
         """
-        found = self.find(name)
-        if found is None:
-            names = [study.name for study in self.studies()]
+        study = self.find(name)
+        if study is None:
+            names = [each.name for each in self.studies()]
             raise UnknownNameError("study", name, names or ["(none: the database is empty)"])
-        return found
+        return study
 
     def add(self, study: Study) -> None:
         """Stores a new study.
 
         Raises:
-            StoreError: There is one of this name, or the database cannot be written.
+            StoreError: A study of this name exists, or the database cannot be written.
         """
         goals = [
             {
@@ -166,7 +175,7 @@ class Store:
         """Stores finished evaluations of the study called `name`, all or none of them.
 
         Raises:
-            StoreError: An index or a genotype is there already (another process runs this study), or the
+            StoreError: An index or a genotype exists already (another process runs this study), or the
                 database cannot be written.
         """
         rows = [
@@ -194,7 +203,7 @@ class Store:
             )
 
     def append_report(self, name: str, generation: int, report: GenerationReport) -> None:
-        """Stores what the sampler of the study called `name` says of a generation, which counts from 1.
+        """Stores the prediction quality of a generation of the study called `name`; generations count from 1.
 
         Raises:
             StoreError: The generation has a report already, or the database cannot be written.
@@ -206,7 +215,7 @@ class Store:
             )
 
     def reports(self, name: str) -> list[GenerationReport]:
-        """What its sampler says of each generation of the study called `name`; empty without predictions."""
+        """Prediction quality of each generation of the study called `name`; empty without predictions."""
         with translated(self.path):
             return [
                 GenerationReport(str(source), None if correlation is None else float(correlation))
@@ -239,17 +248,17 @@ class Store:
             ]
 
     def measured(self, objective: str, space: str, deciding: Mapping[str, str]) -> dict[Genotype, float]:
-        """Values of one objective that any study of this database has measured in the same way.
+        """Values of one objective that studies of this database have measured in the same way.
 
         Args:
             objective: Its name.
             space: Digest of the search space.
-            deciding: All that decides the value of a subnet, as `Objective.fingerprint` gives it: for the
-                accuracy hashes of checkpoint and images, the oracle's settings and its version.
+            deciding: Fingerprint of the objective. For the accuracy: hashes of checkpoint and images, and the
+                settings and version of the oracle.
 
         Returns:
-            By canonical genotype of the network, whatever chips a study searched with it. Bounds that racing
-            left are not among them.
+            Values by canonical genotype of the network, whatever chips a study searched with it. Bounds from
+            racing are left out.
         """
         values: dict[Genotype, float] = {}
         for study in self.studies():
@@ -265,25 +274,34 @@ class Store:
 
 
 def _agrees(fingerprint: Mapping[str, str], objective: str, deciding: Mapping[str, str]) -> bool:
-    """Whether a study's fingerprint has these parts, under their own names or the objective's."""
+    """Whether a fingerprint has these parts, under their own keys or with the prefix of the objective."""
     return all(part_of(fingerprint, objective, key) == value for key, value in deciding.items())
 
 
-def open_store(path: Path, *, writable: bool = False) -> Store:
+def open_store(path: str | Path, *, writable: bool = False) -> Store:
     """Opens an existing database, after verifying it.
 
-    Without `writable` not a byte of the file or beside it changes.
+    Without `writable` no byte of the file or beside it changes.
+
+    Example:
+        >>> from studies import StudySettings, open_store, run_study
+        >>> settings = StudySettings(objectives=("macs", "lat"), population=4, generations=1, study="mine")
+        >>> _ = run_study(settings, database="studies.db")
+        >>> with open_store("studies.db") as store:
+        ...     store.count("mine")
+        4
 
     Raises:
-        StoreError: There is none, or it is damaged, no SQLite database, or of another kind or version.
+        StoreError: The file does not exist, is damaged, no study database, or of another version.
     """
+    path = Path(path)
     if not path.exists():
         raise StoreError(f"database {path} does not exist")
     if not path.is_file():
         raise StoreError(f"database {path} is not a file")
     with translated(path):
-        # Verified without the right to write even where writing is wanted: SQLite repairs and merges what
-        # it opens for writing, and a damaged file has to stay as it is.
+        # Verified read-only even where writing is wanted: SQLite repairs and merges what it opens for
+        # writing, and a damaged file must stay unchanged.
         connection = connect(path, writable=False)
         try:
             verify(path, connection)
@@ -297,7 +315,7 @@ def open_store(path: Path, *, writable: bool = False) -> Store:
 
 
 def create_store(path: Path) -> Store:
-    """Creates an empty database and opens it for writing; opens it if there is one already.
+    """Opens a database for writing; creates an empty one if there is none.
 
     Raises:
         StoreError: The folder does not exist or cannot be written, or `path` is no study database.

@@ -1,7 +1,7 @@
-"""One run of a study at a time: a lock that says who holds it and that ends with its process.
+"""Study lock: one run of a study at a time.
 
-The system's own lock on a file beside the database (`flock`): it is gone when the process is, however that
-ended, so a killed run blocks nobody. What is written in the file is for the message only.
+The lock is the system's own (`flock`) on a file beside the database. It ends with its process, however that
+ends, so a killed run blocks nobody. The content of the file, the holder, serves the message only.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from studies.storage.database_file import StoreError
 
 @contextmanager
 def study_lock(database: Path, study: str) -> Iterator[None]:
-    """Keeps other processes from running `study` meanwhile; the file is removed at the end.
+    """Keeps other processes from running `study`; the lock file is removed at the end.
 
     Args:
-        database: File of the studies; need not exist, but its folder must.
+        database: File of the studies. It need not exist, but its folder must.
         study: Name of the study.
 
     Raises:
-        StoreError: Another process runs it, which the message names; or the file cannot be made or locked.
+        StoreError: Another process, which the message names, runs the study; or the lock file cannot be
+            created or locked.
     """
     path = database.with_name(f".{database.name}-{hashlib.sha256(study.encode()).hexdigest()[:12]}.lock")
     try:
@@ -52,7 +53,7 @@ def _locked(path: Path) -> int:
     """Descriptor of the file, locked.
 
     Raises:
-        OSError: It cannot be made or locked; `BlockingIOError` where another process holds the lock.
+        OSError: The file cannot be created or locked; `BlockingIOError` if another process holds the lock.
     """
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -66,12 +67,12 @@ def _locked(path: Path) -> int:
         except BaseException:
             os.close(file)
             raise
-        # Its last holder removed it between the two calls: a lock on a file that nobody else will find.
+        # The last holder removed the file between the two calls, so nobody else would find this lock.
         os.close(file)
 
 
 def _is_at(file: int, path: Path) -> bool:
-    """Whether the open file is the one that stands there now."""
+    """Whether the open file is the one at `path` now."""
     try:
         return os.path.samestat(os.fstat(file), path.stat())
     except FileNotFoundError:
@@ -83,7 +84,7 @@ def _this_process() -> bytes:
 
 
 def _holder(path: Path) -> str:
-    """Who holds the lock, as far as the file says."""
+    """The holder of the lock, as far as the file tells."""
     try:
         number, machine, command = json.loads(path.read_text())
     except (OSError, ValueError, TypeError):  # It is being written or removed just now.

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Study: its settings, constraints, evaluations, front and fingerprint."""

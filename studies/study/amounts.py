@@ -1,10 +1,11 @@
-"""Quantities by name, and how a person writes an amount of one: a number and its unit (``0.5ms``)."""
+"""Amounts with their unit, such as ``0.5ms``, and the units that each quantity may be given in."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 
+from objectives.registry import declarations
 from search_space.errors import H4HError, UnknownNameError
 
 AMOUNT = r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>(?:[A-Za-zµ%]+2?)?)"
@@ -15,45 +16,61 @@ AMOUNT = r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>(?:[
 _PERCENT = {"%": 1.0}
 _TIME = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 _ENERGY = {"nJ": 1e-6, "uJ": 1e-3, "µJ": 1e-3, "mJ": 1.0, "J": 1e3}
+_POWER = {"nW": 1e-6, "uW": 1e-3, "µW": 1e-3, "mW": 1.0, "W": 1e3}
 _AREA = {"um2": 1e-6, "µm2": 1e-6, "mm2": 1.0}
 _MEMORY = {"B": 1.0, "kB": 1e3, "KiB": 1024.0, "MB": 1e6, "MiB": 1024.0**2}
 _NUMBER = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 _BLOCKS = {"": 1.0}
+_PHYSICAL = (_PERCENT, _TIME, _ENERGY, _POWER, _AREA, _MEMORY)
+_COUNTED = {"bytes": _MEMORY, "MACs": _NUMBER, "parameters": _NUMBER, "blocks": {**_BLOCKS, "blocks": 1.0}}
+BLOCK_COUNTS = ("conv_blocks", "vit_blocks")
+"""Counts that can be limited without being objectives."""
 
-QUANTITIES: dict[str, dict[str, float]] = {
-    "acc": _PERCENT,
-    "lat": _TIME,
-    "energy": _ENERGY,
-    "area": _AREA,
-    "macs": _NUMBER,
-    "params": _NUMBER,
-    "sram": _MEMORY,
-    "conv_blocks": _BLOCKS,
-    "vit_blocks": _BLOCKS,
-}
-"""What has amounts: every objective and the counts of blocks, each with the units it may be given in."""
+Units = Mapping[str, float]
+"""Factor of each unit that a quantity may be given in."""
+
+
+def known_units() -> dict[str, Units]:
+    """Units of every built-in quantity by name: the objectives and the numbers of blocks."""
+    by_objective = {name: units_beside(declared.unit) for name, declared in declarations().items()}
+    return by_objective | dict.fromkeys(BLOCK_COUNTS, _BLOCKS)
 
 
 class QuantityError(H4HError):
     """An amount whose unit does not fit its quantity, or whose number is not finite."""
 
 
-def in_base_unit(quantity: str, number: str, unit: str, *, what: str) -> tuple[float, str]:
+def units_beside(unit: str) -> Units:
+    """The units that a quantity measured in `unit` may be given in, `unit` having the factor 1."""
+    if unit in _COUNTED:
+        return _COUNTED[unit]
+    for units in _PHYSICAL:
+        if units.get(unit) == 1.0:
+            return units
+        if unit in units:
+            return {unit: 1.0, **{name: factor / units[unit] for name, factor in units.items()}}
+    return {unit: 1.0}
+
+
+def in_base_unit(
+    quantity: str, number: str, unit: str, *, what: str, quantities: Mapping[str, Units]
+) -> tuple[float, str]:
     """An amount in the unit in which its quantity is measured, and that unit.
 
     Args:
-        quantity: One of `QUANTITIES`.
+        quantity: One of `quantities`.
         number: As written.
         unit: As written; may be empty where a quantity allows it.
-        what: What is read, for the message.
+        what: Name of the text that is read, for the message.
+        quantities: Units of each quantity.
 
     Raises:
         QuantityError: A unit that does not fit, or a number that is not finite.
-        UnknownNameError: A quantity that is none of `QUANTITIES`.
+        UnknownNameError: A quantity that is none of `quantities`.
     """
-    if quantity not in QUANTITIES:
-        raise UnknownNameError("quantity", quantity, QUANTITIES)
-    factors = QUANTITIES[quantity]
+    if quantity not in quantities:
+        raise UnknownNameError("quantity", quantity, quantities)
+    factors = quantities[quantity]
     if unit not in factors:
         got = f"{unit!r}" if unit else "none"
         raise QuantityError(f"{what}: unit of {quantity} must be {_listed(factors)}, but got {got}")
@@ -63,7 +80,7 @@ def in_base_unit(quantity: str, number: str, unit: str, *, what: str) -> tuple[f
     return value, next(name for name, factor in factors.items() if factor == 1.0)
 
 
-def _listed(units: Mapping[str, float]) -> str:
+def _listed(units: Units) -> str:
     """The allowed units for a message; "µ" is left out beside "u", which every keyboard has."""
     names = ", ".join(name for name in units if name and not name.startswith("µ"))
     if "" not in units:

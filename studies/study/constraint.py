@@ -1,19 +1,21 @@
-"""Constraints: limits on what a subnet may cost, written with their unit (``lat<=2ms``).
+"""Constraints: limits on the cost of a subnet, written with their unit (``lat<=2ms``).
 
-A subnet that breaks a constraint is infeasible. It never costs an expensive evaluation, and the samplers
-rank it behind every feasible subnet (feasibility first, Deb 2000).
+A subnet that breaks a constraint is infeasible. Its expensive objectives are not measured, and samplers rank
+it behind every feasible subnet (feasibility first, Deb 2000).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
+from search_space.arrays import Floats
 from search_space.errors import H4HError
-from studies.study.amounts import AMOUNT, QUANTITIES, in_base_unit
+from studies.study.amounts import AMOUNT, in_base_unit, known_units, units_beside
 
 OPERATORS = ("<=", ">=")
 
@@ -58,29 +60,54 @@ class Constraint:
         """
         return 1.0 if value is None else float(self.violations(np.array(value)))
 
-    def violations(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def violations(self, values: Floats) -> Floats:
         """`violation` of many subnets at once, same shape as `values`."""
         excess = values - self.bound if self.operator == "<=" else self.bound - values
         with np.errstate(over="ignore"):  # Infinitely far from a limit near 0.
             return excess / (self.bound or 1.0)
 
 
-def parse_constraint(text: str) -> Constraint:
+def parse_constraint(text: str, own_units: Mapping[str, str] = MappingProxyType({})) -> Constraint:
     """Reads one constraint such as ``"lat<=2ms"``.
+
+    Args:
+        text: A quantity, an operator, a number and its unit.
+        own_units: Units of quantities beside the built-in ones, by name: those of a user's own objectives.
 
     Raises:
         ConstraintError: Bad syntax, or a negative limit.
         QuantityError: A unit that does not fit the quantity, or a limit that is not finite.
-        UnknownNameError: A quantity that is none of `QUANTITIES`.
+        UnknownNameError: A quantity that is neither built in nor in `own_units`.
     """
+    match = _match(text)
+    what = f"constraint {text!r}"
+    quantities = {**known_units(), **{name: units_beside(unit) for name, unit in own_units.items()}}
+    bound, base = in_base_unit(
+        match["quantity"], match["number"], match["unit"], what=what, quantities=quantities
+    )
+    if bound < 0:
+        raise ConstraintError(f"{what}: the limit must not be negative")
+    return Constraint(quantity=match["quantity"], operator=match["operator"], bound=bound, unit=base)
+
+
+def parse_any_constraint(text: str) -> Constraint:
+    """Like `parse_constraint`, but a quantity that is not built in is measured in the unit that stands there.
+
+    So constraints of a stored study, and those on objectives that are not made yet, can be read as well.
+
+    Raises:
+        H4HError: As for `parse_constraint`.
+    """
+    match = _match(text)
+    is_built_in = match["quantity"] in known_units()
+    return parse_constraint(text, {} if is_built_in else {match["quantity"]: match["unit"]})
+
+
+def _match(text: str) -> re.Match[str]:
     match = _SYNTAX.fullmatch(text)
     if match is None:
         raise ConstraintError(
             f"constraint {text!r}: must be a quantity, {' or '.join(OPERATORS)}, a number and its unit, "
-            f"such as 'lat<=2ms' or 'vit_blocks>=1' (quantities: {', '.join(QUANTITIES)})"
+            f"such as 'lat<=2ms' or 'vit_blocks>=1' (quantities: {', '.join(known_units())})"
         )
-    what = f"constraint {text!r}"
-    bound, base = in_base_unit(match["quantity"], match["number"], match["unit"], what=what)
-    if bound < 0:
-        raise ConstraintError(f"{what}: the limit must not be negative")
-    return Constraint(quantity=match["quantity"], operator=match["operator"], bound=bound, unit=base)
+    return match

@@ -1,44 +1,42 @@
-"""Evaluations: what one subnet's objective values are in one study, and how they are measured.
-
-Cheap objectives and constraints come first, for a whole generation at once. An expensive objective (the
-accuracy) is measured only for subnets that the cheap ones left feasible and no study of the database has
-measured before, in groups of some seconds of work, so that little is lost when a study is stopped.
-"""
+"""Evaluation: values, constraints and counts of one subnet in one study."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from search_space.arrays import Floats
 from search_space.genotype import Genotype
 from studies.study.constraint import Constraint
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One row of a study. Holds nothing that depends on when, where or with what others it was measured.
+    """One row of a study. Nothing in it depends on when, where or with which others it was measured.
+
+    Example:
+        >>> from studies import StudySettings, run_study
+        >>> settings = StudySettings(objectives=("macs", "lat"), population=4, generations=1)
+        >>> first = run_study(settings, database="studies.db").measured[0]
+        >>> first.index, first.family, first.is_feasible, first.values[0] == first.macs
+        (0, 'cnn', True, True)
 
     Attributes:
-        index: Place in the order of evaluation, from 0; names the subnet within the study.
-        genotype: Canonical.
-        values: One per objective of the study, in their order and units; None where it was not measured
-            because the subnet had been found infeasible.
-        limited: The quantity of each constraint of the study; None where it was not measured.
+        index: Position in the order of evaluation, from 0; identifies the subnet within the study.
+        genotype: Canonical genotype.
+        values: One per objective of the study, in their order and units; None if it was not measured because
+            the subnet was infeasible.
+        limited: The quantity of each constraint of the study; None if it was not measured.
         is_feasible: Whether every constraint holds.
         macs: Multiply-accumulates.
         params: Parameters.
         conv_blocks: Number of MBConv blocks.
         vit_blocks: Number of transformer blocks.
         family: Pattern of blocks, see `search_space.families`.
-        stopped_after: Images after which racing stopped scoring it: its accuracy is an upper bound, at the
-            confidence that `racing.py` states. None where all values are exact.
+        stopped_after: Number of images after which racing stopped scoring it. Its accuracy is then an upper
+            bound, at the confidence that `studies.search.racing` states. None if all values are exact.
     """
 
     index: int
@@ -55,11 +53,11 @@ class Evaluation:
 
     @property
     def is_bound(self) -> bool:
-        """Whether its accuracy is an upper bound only. Such a subnet is never on a front."""
+        """Whether its accuracy is only an upper bound. Such a subnet is never on a front."""
         return self.stopped_after is not None
 
 
-def violations(evaluations: Sequence[Evaluation], constraints: Sequence[Constraint]) -> NDArray[np.float64]:
+def violations(evaluations: Sequence[Evaluation], constraints: Sequence[Constraint]) -> Floats:
     """Shape (n, k): how far each evaluation breaks each constraint; at most 0 where it holds."""
     rows = [
         [constraint.violation(value) for constraint, value in zip(constraints, row.limited, strict=True)]

@@ -1,7 +1,7 @@
-"""What decides the result of a study, as named texts.
+"""Fingerprint of a study: everything that decides its result, as named texts.
 
-A study goes on only where all of them agree; else its table would hold values that do not belong together.
-When it stops (`studies.search.stop_rules`) is not among them: larger limits go on.
+A study is resumed only if all of them agree. Otherwise its table would mix values that are not comparable.
+The stopping rules are not part of the fingerprint: a study may be resumed with larger limits.
 """
 
 from __future__ import annotations
@@ -13,24 +13,23 @@ from types import MappingProxyType
 from objectives.objective import Objective
 from search_space.errors import H4HError
 from search_space.files.setting_differences import differing
-from search_space.space import Space
-from studies.design_space.joint_space import JointSpace, networks_of
+from studies.design_space.design_space import DesignSpace
 from studies.study.constraint import Constraint
 
 _DECIDING_PACKAGES = ("h4h-nas", "numpy")
 SEARCH_HARDWARE = "search_hardware"
-"""Key under which the chips stand that networks may choose from."""
+"""Key of the chips that networks may choose from."""
 _SHOWN_DIGITS = 12
 _DIGEST_DIGITS = 64
 
 
 class FingerprintError(H4HError):
-    """A study that cannot go on because something that decides its result has changed."""
+    """A study that cannot be resumed because something that decides its result has changed."""
 
 
 def fingerprint(
     *,
-    space: Space,
+    space: DesignSpace,
     objectives: Sequence[Objective],
     constraints: Sequence[Constraint],
     limited: Sequence[Objective] = (),
@@ -47,14 +46,14 @@ def fingerprint(
         objectives: What is optimised, in order.
         constraints: What makes a subnet feasible, in order.
         limited: Objectives that only a constraint needs.
-        sampler: Its name.
+        sampler: Name of the sampler.
         population: Subnets per generation.
-        seed: Of the sampler.
-        search: What else decides which subnets the sampler asks for.
-        racing: By what rule subnets stop early, if they do.
+        seed: Random seed.
+        search: Everything else that decides which subnets the sampler proposes.
+        racing: Rule by which subnets stop early; None without racing.
     """
     parts = {
-        "space": networks_of(space).digest,
+        "space": space.networks.digest,
         "objectives": ",".join(objective.name for objective in objectives),
         "constraints": ", ".join(map(str, constraints)) or "none",
         "sampler": sampler,
@@ -62,14 +61,14 @@ def fingerprint(
         "seed": str(seed),
         **search,
     }
-    if isinstance(space, JointSpace):
-        parts[SEARCH_HARDWARE] = str(space.hardware)
+    if space.chips.genes:
+        parts[SEARCH_HARDWARE] = str(space.chips)
     if racing is not None:
         parts["racing"] = racing
     for objective in [*objectives, *limited]:
         for key, value in objective.fingerprint().items():
-            # Two objectives that share a key mean the same thing by it (lat and energy: the SoC); where
-            # they do not, each gets a key of its own.
+            # A key that objectives share means the same thing (lat and energy: the SoC). If values differ,
+            # each objective gets a key of its own.
             name = key if parts.get(key, value) == value else f"{objective.name}.{key}"
             parts[name] = value
     for package in _DECIDING_PACKAGES:
@@ -78,26 +77,26 @@ def fingerprint(
 
 
 def part_of(stored: Mapping[str, str], objective: str, key: str) -> str | None:
-    """What a fingerprint holds of an objective under `key`, or None.
+    """The part of a fingerprint that belongs to an objective, or None.
 
     Args:
-        stored: As `fingerprint` makes it.
+        stored: As `fingerprint` returns it.
         objective: Name of the objective.
-        key: One of those of its own fingerprint.
+        key: A key of the objective's own fingerprint.
     """
     return stored.get(f"{objective}.{key}", stored.get(key))
 
 
 def check_same(study: str, stored: Mapping[str, str], current: Mapping[str, str]) -> None:
-    """Refuses to go on with a study whose fingerprint differs.
+    """Refuses to resume a study whose fingerprint differs.
 
     Args:
-        study: Its name.
-        stored: Fingerprint it was made with.
+        study: Name of the study.
+        stored: Fingerprint that the study was made with.
         current: Fingerprint of this run.
 
     Raises:
-        FingerprintError: They differ; the message names each difference.
+        FingerprintError: They differ. The message names each difference.
     """
     differences = [
         f"{name} {short(stored.get(name))} -> {short(current.get(name))}"
@@ -111,7 +110,7 @@ def check_same(study: str, stored: Mapping[str, str], current: Mapping[str, str]
 
 
 def short(value: str | None) -> str:
-    """A digest cut to what a person can compare; anything else as it is."""
+    """A digest cut to its first digits; any other text unchanged."""
     if value is None:
         return "absent"
     is_digest = len(value) == _DIGEST_DIGITS and set(value) <= set("0123456789abcdef")

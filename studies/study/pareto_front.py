@@ -1,13 +1,13 @@
-"""Pareto front of everything a study has evaluated, and its hypervolume.
+"""Pareto front and hypervolume of all evaluations of a study.
 
-The front is taken over the whole archive, not over a sampler's current population, so it never loses a
-point and its hypervolume never falls. Functions here see losses: arrays of shape (n, m) with one row per
-subnet and one column per objective, every column minimised (`losses` turns natural values round).
+The front is taken over the whole archive, not over a sampler's current population. So it never loses a point,
+and its hypervolume never falls. Functions here take losses: arrays of shape (n, m) with one row per subnet
+and one column per objective, every column minimised (`losses` converts natural values).
 
-Hypervolume: each loss is scaled so that the study's ideal is 0 and its reference 1, and clipped to that
-range; the result is the share of the unit cube that the front dominates, 0 to 1. Ideal and reference are
-fixed when the study is made (`bounds`), so that values of different moments and of different studies with
-the same bounds compare. Computed exactly by moocore (Fonseca, Paquete & Lopez-Ibanez 2006).
+For the hypervolume, each loss is scaled so that the study's ideal is 0 and its reference is 1, and clipped to
+that range. The hypervolume is the share of the unit cube that the front dominates, 0 to 1. Ideal and
+reference are fixed when the study is made (`bounds`), so hypervolumes of one study, or of studies with the
+same bounds, are comparable. moocore computes it exactly (Fonseca, Paquete & Lopez-Ibanez 2006).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import moocore
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from search_space.arrays import Floats
 
 MARGIN = 0.1
 """Share of the range between smallest and largest subnet that the bounds lie beyond it, on either side.
@@ -28,7 +28,7 @@ beyond the worst value lets extreme points count (Ishibuchi et al. 2018)."""
 
 
 def losses(values: Floats, directions: Sequence[str]) -> Floats:
-    """Natural values of shape (n, m) with every column turned so that less is better."""
+    """Natural values of shape (n, m) as losses: columns to maximise are negated."""
     return values * np.where(np.array(directions) == "max", -1.0, 1.0)
 
 
@@ -91,9 +91,9 @@ def hypervolume(points: Floats, ideal: Floats, reference: Floats) -> float:
 
 
 def contributions(points: Floats, ideal: Floats, reference: Floats) -> Floats:
-    """For each point how much less the hypervolume is without it, shape (n,).
+    """Hypervolume lost without each point, shape (n,).
 
-    A point that another one equals contributes nothing.
+    A point that equals another one contributes nothing.
 
     Args:
         points: As `hypervolume` takes them, as are the others.
@@ -108,19 +108,19 @@ def contributions(points: Floats, ideal: Floats, reference: Floats) -> Floats:
             clipped, ref=np.ones(clipped.shape[1]), ignore_dominated=False
         )
         return lost
-    # moocore wants two objectives at least. In one, only the best counts, as far as it leads.
+    # moocore needs at least two objectives. With one, only the best point contributes, by its lead.
     best, second = np.sort(np.append(clipped[:, 0], 1.0))[:2]
     return np.where(clipped[:, 0] == best, second - best, 0.0)
 
 
 def spread(points: Floats, ideal: Floats, reference: Floats, count: int) -> list[int]:
-    """Rows of a front, `count` at most, in ascending order: the least contributor leaves until they fit.
+    """Rows of a front, at most `count`, in ascending order; the least contributor is removed repeatedly.
 
     Args:
         points: As `hypervolume` takes them, as are the others.
         ideal: Best losses.
         reference: Worst losses.
-        count: How many may stay.
+        count: Largest number of rows.
     """
     rows = list(range(len(points)))
     while len(rows) > count:

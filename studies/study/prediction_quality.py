@@ -1,4 +1,4 @@
-"""What a sampler that predicts says of a generation once it is measured."""
+"""Prediction quality of model-based samplers, per generation."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from search_space.arrays import Floats
 
 RANDOM, SURROGATE, PLAIN, EXACT = "random", "surrogate", "nsga2", "exact"
-"""What may have chosen a generation."""
+"""Sources of a generation."""
 
 
 @dataclass(frozen=True)
 class GenerationReport:
-    """One generation.
+    """Prediction quality of one generation.
 
     Attributes:
-        source: What chose it: `RANDOM` draws, the `SURROGATE`, `PLAIN` NSGA-II where there were no
-            predictions yet or none to be trusted, or `EXACT` values where nothing has to be predicted.
-        rank_correlation: Kendall's tau-b between what was predicted of its networks before they were
-            measured and what was measured; of the quantity that was predicted worst. None where nothing was
-            predicted.
+        source: Origin of its subnets: `RANDOM` draws, the `SURROGATE`, `PLAIN` NSGA-II if there were no
+            trustworthy predictions yet, or `EXACT` values if nothing has to be predicted.
+        rank_correlation: Kendall's tau-b between predicted and measured values, for the quantity that was
+            predicted worst. None if nothing was predicted.
     """
 
     source: str
@@ -35,18 +35,18 @@ class GenerationReport:
 
 
 def summary(reports: Sequence[GenerationReport]) -> list[str]:
-    """Lines for people: how well generations were predicted, and which were not left to the surrogate."""
+    """Lines of text: rank correlation by generation, and the generations without the surrogate."""
     if not reports:
         return []
-    found = [one.rank_correlation for one in reports]
-    texts = [f"{one:.2f}" for one in found if one is not None]
+    correlations = [report.rank_correlation for report in reports]
+    texts = [f"{correlation:.2f}" for correlation in correlations if correlation is not None]
     plain = [
         str(number)
-        for number, (one, correlation) in enumerate(zip(reports, found, strict=True), start=1)
-        if one.source == PLAIN and correlation is not None
+        for number, (report, correlation) in enumerate(zip(reports, correlations, strict=True), start=1)
+        if report.source == PLAIN and correlation is not None
     ]
     if not texts:
-        is_exact = any(one.source == EXACT for one in reports)
+        is_exact = any(report.source == EXACT for report in reports)
         text = "nothing to predict, NSGA-II on exact values" if is_exact else "too few networks to predict"
         return [f"surrogate: {text}"]
     lines = [f"surrogate: rank correlation by generation {' '.join(texts)}"]
@@ -55,11 +55,11 @@ def summary(reports: Sequence[GenerationReport]) -> list[str]:
     return lines
 
 
-def kendall(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+def kendall(first: Floats, second: Floats) -> float:
     """Kendall's tau-b of two sequences (n,): 1 for the same order, -1 for the opposite one.
 
-    Pairs that are equal in one of them count for neither. 0 where one of them is constant, since then it
-    says nothing about the order of the other; so also for fewer than 2 values.
+    Ties in one sequence count for neither. The result is 0 if one sequence is constant or has fewer than 2
+    values, since it then says nothing about the order of the other.
     """
     orders = [np.sign(one[:, None] - one[None, :]) for one in (first, second)]
     pairs = np.sqrt(np.prod([np.abs(order).sum() for order in orders]))

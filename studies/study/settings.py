@@ -1,52 +1,365 @@
-"""Settings of a study."""
+"""Settings of a study: one typed, frozen dataclass for the command line, the store and Python.
+
+**A new setting is one field of `StudySettings`.** Its `setting(...)` gives default, help, unit and check.
+Five things follow from the field: the option of `studies.run` with its help, the check of a value, the entry
+in the stored study, the words of commands under ``next:``, and the line in the docstring of the class.
+
+What is left to do is to use the value, in `studies.launch.plan` or `studies.launch.assembly`. A setting that
+decides the result of a study also belongs in its fingerprint: `SearchPlan.fingerprint`, or the fingerprint of
+an objective.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from objectives.hardware import MAPPINGS
 from objectives.hardware.npu_model import NPU_MODELS
+from objectives.registry import known_objectives
+from search_space.command.byte_count import parse_bytes
+from search_space.errors import H4HError
+from studies.design_space.chip_choices import parse_hardware
+from studies.study.constraint import parse_any_constraint
+from studies.study.setting_field import SettingError, normalise, option_of, setting, setting_of
+from studies.study.study import Study
 from supernet.accuracy.memory_budget import DEFAULT_MEMORY
+from supernet.images.folder_layouts import LAYOUTS
 
 DEFAULT_SPACE = "cifar32"
-SEARCH_DEFAULTS: dict[str, Any] = {
-    "sampler": "nsga2",
-    "prefer": [],
-    "population": 24,
-    "seed": 0,
-    "seed_subnets": None,
-    "warm_start": None,
-}
-STOP_DEFAULTS: dict[str, Any] = {"generations": None, "evaluations": None, "minutes": None, "patience": None}
 DEFAULT_GENERATIONS = 12
 PREFERRING = "rnsga2"
 """The sampler that searches near preferred values."""
 PREDICTING = "surrogate"
-"""The sampler that searches predicted networks, and so wants exact costs of many."""
+"""The sampler that searches predicted networks, and so needs exact costs of many."""
 WARM_START = "warm start"
-"""Key in a study's fingerprint under which the name of the earlier study stands."""
+"""Key of a study's fingerprint for the name of the study that it was warm-started from."""
 CARRIED = "warm_start_subnets"
-"""Key in a study's settings under which the networks stand that its warm start took over."""
-DEFAULTS: dict[str, Any] = {
-    "objectives": "acc,lat,energy",
-    "space": None,
-    "hardware": "u55-256-cim8",
-    "macros": None,
-    "units": None,
-    "search_hardware": None,
-    "npu_model": NPU_MODELS[0],
-    "mapping": MAPPINGS[0],
-    **SEARCH_DEFAULTS,
-    **STOP_DEFAULTS,
-    "checkpoint": None,
-    "data": None,
-    "dataset": None,
-    "val_images": None,
-    "calibration_images": None,
-    "device": "cpu",
-    "precision": "fp32",
-    "memory": DEFAULT_MEMORY,
-    "racing": False,
-    "workers": None,
-    "dask": None,
-}
+"""Key of a study's stored settings for the networks that its warm start took over."""
+STOP_RULES = ("generations", "evaluations", "minutes", "patience")
+"""Settings that say when a search stops. They never change what is evaluated."""
+MOST_OBJECTIVES = 6
+
+WHAT = "what is searched"
+HOW = "how it is searched"
+WHEN = "when it stops (the first rule that holds)"
+ACCURACY = "how accuracy is measured"
+WHERE = "where it is kept"
+
+
+def _check_minutes(minutes: float) -> None:
+    if not 0 < minutes < math.inf:
+        raise SettingError(f"--minutes must be more than 0 and finite, but got {minutes:g}")
+
+
+def _check_memory(text: str) -> None:
+    parse_bytes(text, option="--memory")
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or not name.isprintable():
+        raise SettingError(f"--study must be a printable name that is not empty, but got {name!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySettings:
+    """Settings of a study, each checked when the object is made.
+
+    Example:
+        >>> from studies import StudySettings
+        >>> settings = StudySettings(objectives=("acc", "lat"), hardware="u55-256-cim8", generations=12)
+        >>> settings.population, settings.sampler
+        (24, 'nsga2')
+        >>> StudySettings(population=1)
+        Traceback (most recent call last):
+            ...
+        studies.study.setting_field.SettingError: --population must be at least 2, but got 1
+
+    Raises:
+        H4HError: A value has the wrong type, is out of range, or does not go together with another one. The
+            message names a setting by its option: ``--val-images`` is `val_images`.
+    """
+
+    objectives: tuple[str, ...] = setting(
+        ("acc", "lat", "energy"),
+        f"objectives, in the order to show: {','.join(known_objectives())}, or your own as module:Class",
+        group=WHAT,
+        metavar="A,B,...",
+        separator=",",
+    )
+    space: str | None = setting(
+        None,
+        f"name or YAML file of the search space (default: the space of --checkpoint, else {DEFAULT_SPACE})",
+        group=WHAT,
+    )
+    hardware: str = setting(
+        "u55-256-cim8", "name or YAML file of the chip that lat, energy and area refer to", group=WHAT
+    )
+    macros: int | None = setting(
+        None,
+        "number of CIM macros; overrides the SoC file",
+        group=WHAT,
+        metavar="N",
+        unit="macros",
+    )
+    units: int | None = setting(
+        None,
+        "number of compute units in each macro; overrides the SoC file",
+        group=WHAT,
+        metavar="M",
+        unit="compute units",
+    )
+    search_hardware: str | None = setting(
+        None,
+        "search the chip together with the network: 'macros=0,1,2,4,8 units=1,2,4', or one of the two",
+        group=WHAT,
+        metavar="CHOICES",
+        check=parse_hardware,
+    )
+    constraints: tuple[str, ...] = setting(
+        (),
+        "limit with its unit, such as 'lat<=2ms', 'params<=1M' or 'vit_blocks>=1'; may be repeated",
+        group=WHAT,
+        metavar="LIMIT",
+        option="constraint",
+        check=parse_any_constraint,
+        is_stored=False,
+    )
+    npu_model: str = setting(NPU_MODELS[0], "source of NPU cycles", group=WHAT, choices=NPU_MODELS)
+    mapping: str = setting(
+        MAPPINGS[0],
+        "cost that the mapping minimises, or force one device (npu, cim)",
+        group=WHAT,
+        choices=MAPPINGS,
+    )
+    sampler: str = setting("nsga2", "search algorithm, or your own as module:Class", group=HOW)
+    prefer: tuple[str, ...] = setting(
+        (),
+        f"values to search near with --sampler {PREFERRING}, such as acc=85%,lat=0.5ms; objectives left out "
+        f"are preferred at their best; may be repeated",
+        group=HOW,
+        metavar="VALUES",
+    )
+    population: int = setting(
+        24, "number of subnets per generation, at least 2", group=HOW, metavar="N", unit="subnets", least=2
+    )
+    seed: int = setting(
+        0, "random seed of the study; the same seed gives the same study", group=HOW, metavar="S", least=0
+    )
+    seed_subnets: str | None = setting(
+        None,
+        "subnets of the first generation besides the smallest and the largest: mobilenetv2, genotypes",
+        group=HOW,
+        metavar="A,B,...",
+    )
+    warm_start: str | None = setting(
+        None,
+        "study whose front joins the first generation, as far as its networks are in the space; FILE:STUDY "
+        "for a study in another database",
+        group=HOW,
+        metavar="STUDY",
+    )
+    generations: int | None = setting(
+        None,
+        f"number of generations, stored ones included (default: {DEFAULT_GENERATIONS}, unless another rule "
+        f"is given)",
+        group=WHEN,
+        metavar="N",
+        unit="generations",
+        least=1,
+    )
+    evaluations: int | None = setting(
+        None, "number of subnets, stored ones included", group=WHEN, metavar="N", unit="subnets", least=1
+    )
+    minutes: float | None = setting(
+        None, "minutes that this run may take", group=WHEN, metavar="T", unit="min", check=_check_minutes
+    )
+    patience: int | None = setting(
+        None,
+        "number of generations in a row without a gain in hypervolume",
+        group=WHEN,
+        metavar="N",
+        unit="generations",
+        least=1,
+    )
+    checkpoint: str | Path | None = setting(  # noqa: RUF009
+        None, "trained supernet (default: the shipped one)", group=ACCURACY, metavar="FILE"
+    )
+    data: str | Path | None = setting(  # noqa: RUF009
+        None,
+        "folder of CIFAR-10, CIFAR-100, Fashion-MNIST, or of train/CLASS/*.jpg and val/CLASS/*.jpg (default: "
+        "images of CIFAR-10 that are in the repository)",
+        group=ACCURACY,
+        metavar="DIR",
+    )
+    dataset: str | None = setting(
+        None,
+        "data set to use where --data holds several (default: recognised)",
+        group=ACCURACY,
+        choices=tuple(LAYOUTS),
+    )
+    val_images: int | None = setting(
+        None,
+        "number of held-out training images that score a subnet (default: 2000, or all there are)",
+        group=ACCURACY,
+        metavar="N",
+        unit="images",
+        least=1,
+    )
+    calibration_images: int | None = setting(
+        None,
+        "number of training images for batch-norm statistics (default: 512, or all there are)",
+        group=ACCURACY,
+        metavar="N",
+        unit="images",
+        least=1,
+    )
+    device: str = setting("cpu", "device that measures accuracy: auto, cpu or cuda", group=ACCURACY)
+    precision: str = setting(
+        "fp32",
+        "number format of weights and activations; int8 is what the hardware computes in",
+        group=ACCURACY,
+        choices=("fp32", "bf16", "int8"),
+    )
+    memory: str = setting(
+        DEFAULT_MEMORY,
+        "memory limit for accuracy evaluation; does not change results",
+        group=ACCURACY,
+        metavar="SIZE",
+        unit="bytes",
+        check=_check_memory,
+    )
+    racing: bool = setting(
+        False, "stop scoring a subnet once it can no longer reach the Pareto front", group=ACCURACY
+    )
+    workers: int | None = setting(
+        None,
+        "number of processes that measure, one core each (default: one per core); does not change results",
+        group=ACCURACY,
+        metavar="N",
+        unit="processes",
+        least=1,
+    )
+    dask: str | None = setting(
+        None,
+        "address of a Dask scheduler whose workers measure instead; does not change results",
+        group=ACCURACY,
+        metavar="ADDRESS",
+    )
+    study: str | None = setting(
+        None,
+        "name of the study (default: SPACE-OBJECTIVES-sSEED)",
+        group=WHERE,
+        metavar="NAME",
+        check=_check_name,
+        is_stored=False,
+    )
+
+    def __post_init__(self) -> None:
+        normalise(self)
+        _check_objectives(self.objectives)
+        if self.dask is not None and self.workers is not None:
+            raise SettingError("--workers are processes of this machine: leave it out with --dask")
+        if self.prefer and self.sampler != PREFERRING:
+            raise SettingError(
+                f"--prefer needs --sampler {PREFERRING}, but got --sampler {self.sampler}, which searches "
+                f"the whole front"
+            )
+        if self.dataset is not None and self.data is None:
+            raise SettingError(f"--dataset {self.dataset} needs --data, the folder that holds it")
+
+    @classmethod
+    def from_study(cls, study: Study) -> StudySettings:
+        """The settings that a stored study was made with.
+
+        Settings that a database of an earlier version does not know have their defaults.
+
+        Raises:
+            H4HError: A stored setting is not allowed any more.
+        """
+        known = {item.name for item in fields(cls) if setting_of(item).is_stored}
+        stored = {name: value for name, value in study.settings.items() if name in known}
+        return cls(
+            **{
+                "objectives": study.objectives,
+                **stored,
+                "constraints": study.constraints,
+                "study": study.name,
+            }
+        )
+
+    def stored(self) -> dict[str, Any]:
+        """The settings as a study keeps them: plain values by name, in a fixed order."""
+        return {
+            item.name: _plain(item, getattr(self, item.name))
+            for item in fields(self)
+            if setting_of(item).is_stored
+        }
+
+    def stop_rules(self) -> dict[str, Any]:
+        """The rules that stop the search, by name: those given, else `DEFAULT_GENERATIONS`."""
+        given = {name: getattr(self, name) for name in STOP_RULES}
+        rules = {name: value for name, value in given.items() if value is not None}
+        return rules or {"generations": DEFAULT_GENERATIONS}
+
+    def words(self) -> list[str]:
+        """The settings as words of a command line; those at their default are left out."""
+        words: list[str] = []
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if value == item.default:
+                continue
+            if value is True:
+                words.append(option_of(item))
+            elif setting_of(item).separator is not None:
+                words += [option_of(item), _plain(item, value)]
+            else:
+                for one in value if isinstance(value, tuple) else [value]:
+                    words += [option_of(item), f"{one:.17g}" if isinstance(one, float) else str(one)]
+        return words
+
+
+def _plain(item: Field[Any], value: Any) -> Any:
+    """A value as JSON has it."""
+    separator = setting_of(item).separator
+    if isinstance(value, tuple):
+        return list(value) if separator is None else separator.join(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def _check_objectives(names: Sequence[str]) -> None:
+    """Checks number and form of the names; which names exist is known when the objectives are made."""
+    if not names or "" in names:
+        raise SettingError(
+            f"--objectives must be names joined by commas, any of {', '.join(known_objectives())}, but got "
+            f"{','.join(names)!r}"
+        )
+    if len(names) > MOST_OBJECTIVES:
+        raise SettingError(
+            f"--objectives must be at most {MOST_OBJECTIVES}, as the hypervolume of more takes too long, but "
+            f"got {len(names)}: make some of them constraints"
+        )
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            raise H4HError(f"objective {name!r} is named twice")
+
+
+def _attributes() -> str:
+    """The lines of the docstring that name each setting, from the fields."""
+    lines = ["    Attributes:"]
+    for item in fields(StudySettings):
+        details = setting_of(item)
+        notes = [details.help]
+        notes += [f"one of {', '.join(details.choices)}"] if details.choices else []
+        notes += [] if item.default in (None, (), False) else [f"default: {_plain(item, item.default)}"]
+        unit = f" ({details.unit})" if details.unit else ""
+        lines.append(f"        {item.name}{unit}: {'; '.join(notes)}.")
+    return "\n".join(lines)
+
+
+StudySettings.__doc__ = f"{StudySettings.__doc__}\n{_attributes()}\n"
+DEFAULTS: Mapping[str, Any] = StudySettings().stored()
+"""Stored settings of a study that was made without any option."""

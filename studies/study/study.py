@@ -1,31 +1,27 @@
-"""A study: what is searched, for what, under which settings. Its evaluations stand beside it in the store."""
+"""A study: space, objectives, constraints, settings and fingerprint. The store keeps its evaluations."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from objectives.hardware.chip import Chip
+from search_space.arrays import Floats
 from search_space.genotype import Genotype
-from search_space.space import Space
-from studies.design_space.joint_space import HARDWARE, JointSpace, chip_of, network_genes, read_space
+from studies.design_space.chip_choices import ChipChoices
+from studies.design_space.design_space import DesignSpace, read_chips, read_design_space
 from studies.study import pareto_front as front
-from studies.study.constraint import parse_constraint
+from studies.study.constraint import Constraint, parse_any_constraint
 from studies.study.evaluation import Evaluation, violations
-from studies.study.pareto_front import Floats
-
-if TYPE_CHECKING:
-    from studies.presentation.notebook_study import LoadedStudy
 
 
 @dataclass(frozen=True)
 class Goal:
-    """One objective as the study names it.
+    """One objective of a study.
 
     Attributes:
         name: E.g. ``lat``.
@@ -40,16 +36,23 @@ class Goal:
 
 @dataclass(frozen=True)
 class Study:
-    """Everything about a study but its evaluations. Never changes once it is stored.
+    """Everything about a study except its evaluations. Never changes once it is stored.
+
+    Example:
+        >>> from studies import StudySettings, run_study
+        >>> settings = StudySettings(objectives=("macs", "lat"), population=4, generations=1)
+        >>> study = run_study(settings, database="studies.db").study
+        >>> study.objectives, study.directions, study.search_space.name
+        (('macs', 'lat'), ('min', 'min'), 'cifar32')
 
     Attributes:
         name: Unique in its database.
         space: Name of the search space.
-        space_definition: The space itself, as `Space.to_dict` gives it, with the choices of hardware if
-            chips are searched as well.
+        space_definition: The space as `to_dict` returns it, with the choices of hardware if chips are
+            searched as well.
         goals: The objectives in the order given.
         constraints: As `parse_constraint` reads them.
-        settings: The options the study was made with, for showing and repeating it.
+        settings: Settings that the study was made with, as `StudySettings.stored` returns them.
         fingerprint: Everything that decides the result; see `studies.study.fingerprint`.
         ideal: Best value of each objective for the hypervolume, in natural values.
         reference: Worst value of each objective for the hypervolume, in natural values.
@@ -67,49 +70,40 @@ class Study:
     reference: tuple[float, ...]
     created_at: str
 
-    @classmethod
-    def load(cls, database: str | Path, name: str) -> LoadedStudy:
-        """A study with its evaluations, for a notebook or a script.
-
-        Args:
-            database: SQLite file of the study.
-            name: The study in it.
-
-        Raises:
-            StoreError: The database is missing or damaged.
-            UnknownNameError: It holds no such study.
-        """
-        # Both stand on this class.
-        from studies.presentation.notebook_study import LoadedStudy
-        from studies.storage.store import open_store
-
-        with open_store(Path(database)) as store:
-            return LoadedStudy(store.study(name), tuple(store.evaluations(name)))
-
     @cached_property
-    def search_space(self) -> Space:
-        """What its genotypes mean; a `JointSpace` where chips are searched with the networks.
+    def search_space(self) -> DesignSpace:
+        """The design space that its genotypes belong to.
 
         Raises:
             DocumentError: The stored definition is damaged.
         """
-        return read_space(self.space_definition, source=f"space of study {self.name!r}")
+        return read_design_space(self.space_definition, source=self._space_source)
+
+    @cached_property
+    def chips(self) -> ChipChoices:
+        """The chips that networks may run on; readable even if the search space is damaged.
+
+        Raises:
+            DocumentError: The stored choices are damaged.
+        """
+        return read_chips(self.space_definition, source=self._space_source)
+
+    @property
+    def _space_source(self) -> str:
+        return f"space of study {self.name!r}"
 
     @property
     def hardware_choices(self) -> tuple[str, ...]:
-        """Names of what is searched of the chip; empty where all networks run on one."""
-        if HARDWARE not in self.space_definition:
-            return ()
-        assert isinstance(self.search_space, JointSpace)
-        return tuple(self.search_space.hardware.choices)
+        """Names of the numbers of the chip that are searched; empty for a fixed chip."""
+        return tuple(self.chips.choices)
 
     def network(self, genotype: Genotype) -> Genotype:
         """The genotype of the network alone."""
-        return network_genes(self.search_space, genotype) if self.hardware_choices else genotype
+        return genotype[: len(genotype) - len(self.chips.genes)]
 
     def chip(self, genotype: Genotype) -> Chip:
         """The chip that `genotype` names, as far as it is searched."""
-        return chip_of(self.search_space, genotype) if self.hardware_choices else Chip()
+        return self.chips.decode(genotype[len(self.network(genotype)) :])
 
     def chosen_hardware(self, genotype: Genotype) -> dict[str, int | None]:
         """What `genotype` chooses of its chip, by name: ``macros``, ``units`` (None without macros)."""
@@ -126,13 +120,18 @@ class Study:
         """``"max"`` or ``"min"`` of each objective."""
         return tuple(goal.direction for goal in self.goals)
 
+    @cached_property
+    def limits(self) -> tuple[Constraint, ...]:
+        """The constraints, parsed."""
+        return tuple(map(parse_any_constraint, self.constraints))
+
     @property
     def quantities(self) -> tuple[str, ...]:
-        """What `values` and then `limited` of an evaluation are: objectives, and what constraints limit."""
-        return (*self.objectives, *(parse_constraint(text).quantity for text in self.constraints))
+        """Names of `values` and then `limited` of an evaluation: objectives, then limited quantities."""
+        return (*self.objectives, *(limit.quantity for limit in self.limits))
 
     def losses(self, evaluations: Sequence[Evaluation]) -> Floats:
-        """Objective values of `evaluations`, shape (n, m), every column minimised; NaN where unknown."""
+        """Objective values of `evaluations` as losses, shape (n, m); NaN where unknown."""
         values = np.array([evaluation.values for evaluation in evaluations], dtype=np.float64)
         return front.losses(values.reshape(len(evaluations), len(self.goals)), self.directions)
 
@@ -162,16 +161,16 @@ class Study:
 
     def violations(self, evaluations: Sequence[Evaluation]) -> Floats:
         """Shape (n, k): how far each evaluation breaks each constraint; at most 0 where it holds."""
-        return violations(evaluations, [parse_constraint(text) for text in self.constraints])
+        return violations(evaluations, self.limits)
 
     def hypervolume(self, evaluations: Sequence[Evaluation]) -> float:
-        """Hypervolume of the feasible ones of `evaluations`, 0 to 1, within this study's own bounds."""
+        """Hypervolume of the feasible `evaluations`, 0 to 1, within this study's own bounds."""
         return front.hypervolume(self.losses(self.front(evaluations)), *self.box)
 
     def contributions(self, members: Sequence[Evaluation]) -> list[float]:
-        """For each member of a front, how much hypervolume would be lost without it."""
+        """Hypervolume that would be lost without each member of a front."""
         return [float(one) for one in front.contributions(self.losses(members), *self.box)]
 
     def spread(self, members: Sequence[Evaluation], count: int) -> list[int]:
-        """Which members of a front stay when only `count` may; those go that add least hypervolume."""
+        """Rows of the `count` members of a front that remain when the least contributors are removed."""
         return front.spread(self.losses(members), *self.box, count)

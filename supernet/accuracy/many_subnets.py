@@ -23,6 +23,7 @@ from supernet.accuracy.one_subnet import PreparedImages
 from supernet.accuracy.prefix_tree import Branch, grow, walk
 from supernet.images.labelled_images import BATCH, check_images
 from supernet.network.batch_norm import Folded, Normalisation, Recording
+from supernet.network.number_formats import is_widened
 from supernet.network.parts import Part, parts
 from supernet.network.supernet import Supernet
 
@@ -140,8 +141,8 @@ def calibrate(
         H4HError: Images have another shape, or are too few for statistics.
     """
     memory = memory or MemoryBudget(MEMORY)
-    keeps_scores = _keeps_scores(images.dtype, in_integers)
-    chains = [tuple(parts(supernet, subnet, keeps_scores=keeps_scores)) for subnet in subnets]
+    kernels = _kernels(supernet, images.dtype, in_integers)
+    chains = [tuple(parts(supernet, subnet, **kernels)) for subnet in subnets]
     room = memory.limit - sum(map(_weight_bytes(in_integers), chains)) - _working_bytes(chains, images.dtype)
     branches = grow(chains, (room - OVERHEAD) / (BATCH * images.dtype.itemsize))
     recordings = {branch: Recording() for top in branches for branch in top.all()}
@@ -282,12 +283,16 @@ def full_sharing(supernet: Supernet, dtype: torch.dtype, *, in_integers: bool = 
 
 def _largest(supernet: Supernet, dtype: torch.dtype, in_integers: bool) -> tuple[Part, ...]:
     subnet = supernet.space.decode(supernet.space.largest())
-    return tuple(parts(supernet, subnet, keeps_scores=_keeps_scores(dtype, in_integers)))
+    return tuple(parts(supernet, subnet, **_kernels(supernet, dtype, in_integers)))
 
 
-def _keeps_scores(dtype: torch.dtype, in_integers: bool) -> bool:
-    """Whether attention keeps its scores in memory; assumed for any number of tokens."""
-    return in_integers or dtype is torch.bfloat16
+def _kernels(supernet: Supernet, dtype: torch.dtype, in_integers: bool) -> dict[str, bool]:
+    """What `parts` is told of the kernels; attention's scores are counted for any number of tokens."""
+    widened = is_widened(dtype, supernet.classifier.weight.device)
+    return {
+        "keeps_scores": in_integers or (dtype is torch.bfloat16 and not widened),
+        "widened": widened,
+    }
 
 
 def _weight_bytes(in_integers: bool) -> Callable[[Sequence[Part]], float]:

@@ -11,7 +11,13 @@ from search_space.errors import H4HError, UnknownNameError
 
 
 def known_checkpoints() -> tuple[str, ...]:
-    """Names of the search spaces with a shipped checkpoint."""
+    """Names of the search spaces that have a shipped checkpoint.
+
+    Example:
+        >>> from supernet import known_checkpoints
+        >>> known_checkpoints()
+        ('cifar32',)
+    """
     files = resources.files(__name__).iterdir()
     return tuple(
         sorted(file.name.removesuffix(".safetensors") for file in files if file.name.endswith(".safetensors"))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
+from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.families import without_vit
 from search_space.space import Space
 from search_space.subnet import Subnet
+from search_space.subnet_sampling import UNIFORM, draw
 from supernet.gradient_conflict.measurement import ConflictReport, PairKind, summarise
 from supernet.gradient_conflict.subnet_gradients import (
     ParameterGroup,
@@ -21,9 +23,6 @@ from supernet.gradient_conflict.subnet_gradients import (
     parameter_groups,
 )
 from supernet.network.supernet import Supernet
-
-FloatArray = NDArray[np.float64]
-
 
 ATTEMPTS = 1000
 """Draws for one more subnet before a space is said to hold too few."""
@@ -35,6 +34,7 @@ def measure(
     *,
     rng: np.random.Generator,
     subnets: int = 4,
+    sampling: str = UNIFORM,
 ) -> ConflictReport:
     """Cosines between gradients of random subnets, before any clipping, with batch norm as in training.
 
@@ -48,6 +48,7 @@ def measure(
             images' dtype is that of the computation. Small cosines want float32.
         rng: Of the subnets; it advances.
         subnets: CNNs per batch, and as many hybrids; at least 2.
+        sampling: How hybrids are drawn, one of `SAMPLINGS`.
 
     Raises:
         H4HError: There is no batch, `subnets` is below 2 or more than the space holds, or a gradient is not
@@ -59,14 +60,12 @@ def measure(
     has_hybrids = any(max(stage.vit_depth) > 0 for stage in space.stages)
     groups = parameter_groups(supernet)
     # Per kind and group: one array of cosines for each batch.
-    found: dict[PairKind, dict[ParameterGroup, list[FloatArray]]] = {
-        kind: defaultdict(list) for kind in PairKind
-    }
+    found: dict[PairKind, dict[ParameterGroup, list[Floats]]] = {kind: defaultdict(list) for kind in PairKind}
     counts: list[int] = []
     for images, labels in batches:
         chosen = draw_cnns(space, subnets, rng)
         if has_hybrids:
-            chosen += draw_hybrids(space, subnets, rng)
+            chosen += draw_hybrids(space, subnets, rng, sampling)
         gradients = [gradient(supernet, subnet, images, labels) for subnet in chosen]
         for group, cosines in cosines_by_group(gradients, groups).items():
             for kind, values in _by_kind(cosines.numpy(), subnets).items():
@@ -96,18 +95,26 @@ def draw_cnns(space: Space, count: int, rng: np.random.Generator) -> list[Subnet
     return _draw(space, count, lambda: without_vit(space.decode(space.sample(rng))), "CNNs")
 
 
-def draw_hybrids(space: Space, count: int, rng: np.random.Generator) -> list[Subnet]:
+def draw_hybrids(space: Space, count: int, rng: np.random.Generator, sampling: str = UNIFORM) -> list[Subnet]:
     """`count` different random subnets with at least one transformer block.
+
+    Args:
+        space: The search space.
+        count: How many.
+        rng: Source of randomness. It advances.
+        sampling: One of `SAMPLINGS`. Draws without transformer blocks are passed over.
 
     Raises:
         H4HError: The space holds fewer.
     """
 
-    def draw() -> Subnet | None:
-        subnet = space.decode(space.sample(rng))
+    numbers = itertools.count()
+
+    def one() -> Subnet | None:
+        subnet = space.decode(draw(space, sampling, rng, next(numbers)))
         return subnet if subnet.vit_blocks else None
 
-    return _draw(space, count, draw, "hybrids")
+    return _draw(space, count, one, "hybrids")
 
 
 def _draw(space: Space, count: int, draw: Callable[[], Subnet | None], noun: str) -> list[Subnet]:
@@ -123,7 +130,7 @@ def _draw(space: Space, count: int, draw: Callable[[], Subnet | None], noun: str
     )
 
 
-def _by_kind(cosines: FloatArray, cnns: int) -> dict[PairKind, FloatArray]:
+def _by_kind(cosines: Floats, cnns: int) -> dict[PairKind, Floats]:
     """Cosines of all pairs on all tensors that both of a pair use.
 
     Args:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
+from search_space.arrays import Floats
 from search_space.files.yaml_document import Document
 from supernet.gradient_conflict.subnet_gradients import ParameterGroup
 
@@ -58,7 +58,7 @@ class ConflictReport(Document):
     cosines: dict[PairKind, dict[ParameterGroup, Cosines]]
 
 
-def summarise(batches: Sequence[Sequence[float] | NDArray[np.float64]]) -> Cosines:
+def summarise(batches: Sequence[Sequence[float] | Floats]) -> Cosines:
     """Summarises the cosines of each batch; no batch may be empty."""
     means = [float(np.mean(batch)) for batch in batches]
     error = float(np.std(means, ddof=1)) / math.sqrt(len(means)) if len(means) > 1 else None

@@ -84,6 +84,14 @@ class ElasticBlock(nn.Module, ABC):
             keeps_scores: Whether attention holds its scores, as it does without a fused kernel.
         """
 
+    @staticmethod
+    @abstractmethod
+    def widened_working(block: Any, side: int) -> int:
+        """The same where products are computed in float32 copies (see `number_formats.is_widened`).
+
+        A float32 copy of a number in bf16 counts as two.
+        """
+
 
 class ElasticMBConv(ElasticBlock):
     """Inverted bottleneck of MobileNetV2 (CVPR 2018), ReLU6 after the first two convolutions."""
@@ -135,6 +143,19 @@ class ElasticMBConv(ElasticBlock):
         # Batch norm writes a second map, while the first one of the next convolution is not there yet.
         return before + max(2 * expanded, expanded + 2 * after, after + 2 * out)
 
+    @staticmethod
+    def widened_working(block: MBConv, side: int) -> int:
+        out = block.width * downsampled(side, block.stride) ** 2
+        before, hidden = block.in_width * side**2, block.hidden_width
+        expanded = hidden * side**2 if block.expansion > 1 else 0
+        after = hidden * downsampled(side, block.stride) ** 2
+        if not expanded:
+            return max(product_working(before, after), before + product_working(after, out))
+        return max(
+            product_working(before, expanded),
+            before + max(product_working(expanded, after), product_working(after, out)),
+        )
+
 
 class ElasticPatchMerging(ElasticBlock):
     """Convolution over patches without overlap, then batch norm."""
@@ -172,6 +193,12 @@ class ElasticPatchMerging(ElasticBlock):
         before = block.in_width * side**2
         padded = before if side % block.stride else 0
         return before + padded + 2 * out
+
+    @staticmethod
+    def widened_working(block: PatchMerging, side: int) -> int:
+        before = block.in_width * side**2
+        padded = before if side % block.stride else 0
+        return padded + product_working(before, block.width * downsampled(side, block.stride) ** 2)
 
 
 class ElasticViTBlock(ElasticBlock):
@@ -279,6 +306,24 @@ class ElasticViTBlock(ElasticBlock):
         scores = 2 * (block.heads * side**4 + mixed) if keeps_scores else 0
         attention = out + max(out + 3 * mixed, 5 * mixed + scores, mixed + 3 * out)
         return max(attention, 2 * out + max(2 * hidden, hidden + 3 * out))
+
+    @staticmethod
+    def widened_working(block: ViTBlock, side: int) -> int:
+        out = block.width * side**2
+        mixed, hidden = block.attention_width * side**2, block.mlp_width * side**2
+        # Queries, keys and values in bf16 and in float32, and two maps of attention's fused kernel.
+        attention = out + max(
+            product_working(out, 3 * mixed), 13 * mixed, product_working(mixed, out), mixed + 3 * out
+        )
+        mlp = out + max(
+            product_working(out, hidden), 2 * hidden, product_working(hidden, out), hidden + 4 * out
+        )
+        return max(attention, mlp)
+
+
+def product_working(before: int, out: int) -> int:
+    """Most numbers alive in a product of float32 copies: its input with both copies, or with both outputs."""
+    return before + max(2 * before + 2 * out, 3 * out)
 
 
 def _norm(

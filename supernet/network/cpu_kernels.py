@@ -16,17 +16,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from supernet.network.number_formats import is_bf16_native, is_widened
+
 MOST_WRITTEN_OUT = 196
 """Maximum tokens. At 256, the fused kernel is twice as fast as the products, as scores leave the caches."""
 
 
 def is_written_out(tokens: int, dtype: torch.dtype, device: torch.device) -> bool:
     """Whether attention without gradient keeps its scores in memory."""
-    return device.type == "cpu" and dtype is torch.bfloat16 and tokens <= MOST_WRITTEN_OUT
+    is_native_bf16 = dtype is torch.bfloat16 and is_bf16_native(device)
+    return device.type == "cpu" and is_native_bf16 and tokens <= MOST_WRITTEN_OUT
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q k^T / sqrt(head_dim)) v, each ``(n, heads, tokens, head_dim)``, and so the result."""
+    if is_widened(q.dtype, q.device):
+        return attention(q.float(), k.float(), v.float()).to(q.dtype)
     on_cpu_with_gradient = q.device.type == "cpu" and torch.is_grad_enabled()
     if on_cpu_with_gradient or is_written_out(q.shape[2], q.dtype, q.device):
         return ((q / math.sqrt(q.shape[-1])) @ k.transpose(-2, -1)).softmax(-1) @ v
@@ -49,6 +54,9 @@ def depthwise(x: Tensor, weight: Tensor, stride: int, bias: Tensor | None = None
     Returns:
         ``(n, c, ceil(h / stride), ceil(w / stride))``.
     """
+    if is_widened(x.dtype, x.device):
+        wide_bias = None if bias is None else bias.float()
+        return depthwise(x.float(), weight.float(), stride, wide_bias).to(x.dtype)
     if x.device.type == "cpu" and torch.is_grad_enabled():
         assert bias is None
         result: Tensor = _Depthwise.apply(x, weight, stride)
@@ -133,6 +141,8 @@ def convolution_relu6(x: Tensor, weight: Tensor, bias: Tensor, stride: int) -> T
     Returns:
         ``(n, width, ceil(h / stride), ceil(w / stride))``.
     """
+    if is_widened(x.dtype, x.device):
+        return convolution_relu6(x.float(), weight.float(), bias.float(), stride).to(x.dtype)
     padding, groups = weight.shape[-1] // 2, x.shape[1] // weight.shape[1]
     if _is_fused(x):
         limited: Tensor = torch.ops.mkldnn._convolution_pointwise(
@@ -149,7 +159,4 @@ def _is_fused(x: Tensor) -> bool:
     is_there: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if not is_there or platform.machine() not in ("x86_64", "AMD64"):
         return False
-    if x.dtype is torch.bfloat16:
-        supported: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        return supported
-    return x.dtype is torch.float32
+    return x.dtype in (torch.float32, torch.bfloat16)

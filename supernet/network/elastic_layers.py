@@ -14,11 +14,20 @@ from torch.nn import functional as F
 
 from supernet.network.batch_norm import Folded, Normalisation
 from supernet.network.cpu_kernels import convolution_relu6, depthwise
+from supernet.network.number_formats import is_widened
 
 
 def leading(weight: Tensor, *lengths: int) -> Tensor:
     """A view of the leading `lengths` of `weight`'s first dimensions, whole in all others."""
     return weight[tuple(slice(0, length) for length in lengths)]
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``(..., c)`` -> ``(..., width)`` by `weight` ``(width, c)``, in the dtype of `x`."""
+    weight, bias = weight.to(x.dtype), bias.to(x.dtype)
+    if is_widened(x.dtype, x.device):
+        return F.linear(x.float(), weight.float(), bias.float()).to(x.dtype)
+    return F.linear(x, weight, bias)
 
 
 class ElasticConv2d(nn.Module):
@@ -47,6 +56,9 @@ class ElasticConv2d(nn.Module):
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Convolves with a form of the weights, or one made of it."""
+        if is_widened(x.dtype, x.device):
+            wide_bias = None if bias is None else bias.float()
+            return self.convolve(x.float(), weight.float(), wide_bias).to(x.dtype)
         padding = self.kernel // 2
         if self.kernel % 2 == 0:
             padding = 0
@@ -172,8 +184,7 @@ class ElasticLinear(nn.Module):
 
     def forward(self, x: Tensor, width: int) -> Tensor:
         """``(..., c)`` -> ``(..., width)``."""
-        weight, bias = self.form(x.shape[-1], width)
-        return F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
+        return linear(x, *self.form(x.shape[-1], width))
 
     def form(self, in_width: int, width: int) -> tuple[Tensor, Tensor]:
         """Weight ``(width, in_width)`` and bias ``(width,)``, views."""
@@ -191,8 +202,7 @@ class ElasticQKV(nn.Module):
 
     def forward(self, x: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
         """``(n, tokens, c)`` -> three of ``(n, heads, tokens, head_dim)``."""
-        weight, bias = self.of_heads(heads, x.shape[-1])
-        return split_heads(F.linear(x, weight.to(x.dtype), bias.to(x.dtype)), heads)
+        return split_heads(linear(x, *self.of_heads(heads, x.shape[-1])), heads)
 
     def of_heads(self, heads: int, width: int) -> tuple[Tensor, Tensor]:
         """Weight ``(3 * heads * head_dim, width)`` and bias; rows of q first, then k, then v."""

@@ -18,7 +18,7 @@ from search_space.complexity import head_macs, head_params, stem_macs, stem_para
 from search_space.subnet import Block, MBConv, Stage, Subnet, downsampled
 from supernet.images.labelled_images import resized
 from supernet.network.batch_norm import Normalisation
-from supernet.network.blocks import ELASTIC_BLOCKS, ElasticBlock
+from supernet.network.blocks import ELASTIC_BLOCKS, ElasticBlock, product_working
 from supernet.network.elastic_stage import ElasticStage, as_map
 from supernet.network.supernet import Supernet
 
@@ -36,7 +36,8 @@ class Part:
         run: Computes the part.
         macs: Multiply-accumulates of one image.
         output: Numbers of one image in the output.
-        working: Maximum numbers of one image alive while the part runs, input and output included.
+        working: Maximum numbers of one image alive while the part runs, input and output included. A float32
+            copy of a number in bf16 counts as two.
         params: Number of parameters.
     """
 
@@ -50,13 +51,16 @@ class Part:
     params: int = field(compare=False)
 
 
-def parts(supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False) -> Iterator[Part]:
+def parts(
+    supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False, widened: bool = False
+) -> Iterator[Part]:
     """The parts of `subnet` in order, from images ``(n, 3, s, s)`` to logits ``(n, classes)``.
 
     Args:
         supernet: Source of the weights.
         subnet: A member of its search space.
         keeps_scores: Whether attention keeps its scores in memory, as without a fused kernel.
+        widened: Whether products are computed in float32 copies (see `number_formats.is_widened`).
     """
     side, stem, head = subnet.sides[0], subnet.stem, subnet.head
     pixels, out = 3 * subnet.resolution**2, stem.width * side**2
@@ -77,13 +81,14 @@ def parts(supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False) -> 
         lambda x, by: supernet.begin(x, stem, by),
         stem_macs(subnet),
         out,
-        pixels + 2 * out,
+        product_working(pixels, out) if widened else pixels + 2 * out,
         stem_params(subnet),
     )
     for number, (layer, stage) in enumerate(zip(supernet.stages, subnet.stages, strict=True), start=1):
         assert isinstance(layer, ElasticStage)
-        yield from _stage_parts(f"stage{number}", layer, stage, side, keeps_scores)
+        yield from _stage_parts(f"stage{number}", layer, stage, side, keeps_scores, widened)
         side = downsampled(side, stage.stride)
+    before, out = head.in_width * side**2, head.width * side**2
     yield Part(
         "head",
         head,
@@ -91,17 +96,22 @@ def parts(supernet: Supernet, subnet: Subnet, *, keeps_scores: bool = False) -> 
         lambda x, by: supernet.classify(square_map(x), head, by),
         head_macs(subnet),
         head.classes,
-        (head.in_width + 2 * head.width) * side**2,
+        product_working(before, out) if widened else before + 2 * out,
         head_params(subnet),
     )
 
 
 def _stage_parts(
-    name: str, layer: ElasticStage, stage: Stage, side: int, keeps_scores: bool
+    name: str, layer: ElasticStage, stage: Stage, side: int, keeps_scores: bool, widened: bool
 ) -> Iterator[Part]:
     def part(place: str, block: Block, elastic: ElasticBlock | None, run: Run) -> Part:
         macs, output = block.macs(side), block.width * downsampled(side, block.stride) ** 2
-        working = ELASTIC_BLOCKS[type(block)].working(block, side, keeps_scores=keeps_scores)
+        kind = ELASTIC_BLOCKS[type(block)]
+        working = (
+            kind.widened_working(block, side)
+            if widened
+            else kind.working(block, side, keeps_scores=keeps_scores)
+        )
         return Part(f"{name}.{place}", block, elastic, run, macs, output, working, block.params)
 
     step = stage.downsampling

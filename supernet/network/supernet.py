@@ -23,6 +23,15 @@ from supernet.network.residual import Residual, add
 class Supernet(nn.Module):
     """Elastic network over `space`.
 
+    Example:
+        >>> import torch
+        >>> from supernet import load
+        >>> weights = load("cifar32")
+        >>> subnet = weights.space.decode(weights.space.smallest())
+        >>> with torch.inference_mode():
+        ...     weights(torch.zeros(2, 3, subnet.resolution, subnet.resolution), subnet).shape
+        torch.Size([2, 10])
+
     Args:
         space: Search space of its subnets.
     """

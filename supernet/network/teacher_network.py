@@ -94,7 +94,8 @@ def _convolution(in_width: int, width: int) -> DenseConvolution:
     convolution = DenseConvolution(in_width, width)
     # The first output channels start as copies of the input channels.
     nn.init.dirac_(convolution.weight.data[:in_width])
-    return convolution.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    in_channels_last: DenseConvolution = convolution.to(memory_format=torch.channels_last)
+    return in_channels_last
 
 
 def whitening_kernels(images: Tensor) -> Tensor:

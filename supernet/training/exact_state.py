@@ -91,7 +91,7 @@ class ExactState:
                 the message names each difference.
         """
         tensors, header = self._read(path)
-        self._check_settings(path, header.get("settings"))
+        self._check_settings(path, _settings_in(path, header))
         try:
             moments = self._moments(_take(tensors, "optimizer."))
             self.network.load_state_dict(_take(tensors, "weight."))
@@ -105,15 +105,22 @@ class ExactState:
         self.optimizer.load_state_dict(state)
         return progress
 
+    def stored_settings(self, path: Path) -> Mapping[str, Any]:
+        """Settings of the training that wrote the state at `path`.
+
+        Raises:
+            CheckpointError: The file is absent or damaged.
+        """
+        _, header = self._read(path)
+        return _settings_in(path, header)
+
     def _read(self, path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         for earlier in EARLIER_FORMATS.get(self.format, ()):
             with suppress(CheckpointError):
                 return read_tensors(path, earlier)
         return read_tensors(path, self.format)
 
-    def _check_settings(self, path: Path, stored: Any) -> None:
-        if not isinstance(stored, dict):
-            raise CheckpointError(f"checkpoint {path} holds no settings of a training")
+    def _check_settings(self, path: Path, stored: dict[str, Any]) -> None:
         # As JSON reads them back, so that a tuple equals a list.
         current: dict[str, Any] = json.loads(json.dumps(dict(self.settings)))
         stored = {name: self.defaults[name] for name in current if name in self.defaults} | stored
@@ -153,6 +160,13 @@ class ExactState:
         names = {id(parameter): name for name, parameter in self.network.named_parameters()}
         groups = self.optimizer.param_groups
         return [names[id(parameter)] for group in groups for parameter in group["params"]]
+
+
+def _settings_in(path: Path, header: Mapping[str, Any]) -> dict[str, Any]:
+    stored = header.get("settings")
+    if not isinstance(stored, dict):
+        raise CheckpointError(f"checkpoint {path} holds no settings of a training")
+    return stored
 
 
 def _take(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

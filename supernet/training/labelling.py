@@ -48,13 +48,19 @@ def load_any_teacher(path: Path) -> tuple[TeacherNetwork | PlainNetwork, dict[st
 
 @torch.inference_mode()
 def probabilities(
-    teacher: TeacherNetwork | PlainNetwork, pixels: Tensor, *, precision: str, device: torch.device
+    teacher: TeacherNetwork | PlainNetwork,
+    pixels: Tensor,
+    *,
+    mirrored: bool,
+    precision: str,
+    device: torch.device,
 ) -> Tensor:
     """Class probabilities ``(n, classes)``, float32, on the CPU.
 
     Args:
         teacher: On `device`, in evaluation mode.
         pixels: uint8 ``(n, 3, s, s)``.
+        mirrored: Whether to average over each image and its mirror image.
         precision: ``bf16`` or ``fp32``.
         device: Where to compute.
 
@@ -63,10 +69,14 @@ def probabilities(
     """
     dtype = PRECISIONS[precision]
     with torch.autocast(device.type, dtype, enabled=dtype is not torch.float32):
-        scores = teacher(normalised(pixels.to(device), dtype)).float()
+        images = normalised(pixels.to(device), dtype)
+        scores = torch.stack(
+            [teacher(each) for each in ((images, images.flip(3)) if mirrored else (images,))]
+        )
+    scores = scores.float()
     if not torch.isfinite(scores).all():
         raise H4HError(f"{teacher.title} gives class scores that are not finite")
-    return scores.softmax(1).cpu()
+    return scores.softmax(2).mean(0).cpu()
 
 
 def augmented_view(
@@ -83,7 +93,7 @@ def augmented_view(
     """
     if is_cropped_at_once(images, recipe):
         crops = view_crops(seed, number, len(images), recipe.crop_padding)
-        for indices in torch.arange(len(images)).split(BATCH):
+        for indices in torch.arange(len(images)).split(BATCH):  # type: ignore[no-untyped-call]
             yield crops[indices].apply(images.pixels[indices], recipe.crop_padding)
         return
     augmented = AugmentedImages(images, recipe, partial(view_seed, seed, number))
@@ -115,10 +125,12 @@ def label(
     for number in track(
         range(header.views), "views", console=console, transient=True, disable=not console.is_terminal
     ):
-        labels = images.labels.split(BATCH)
+        labels = images.labels.split(BATCH)  # type: ignore[no-untyped-call]
         pixels = augmented_view(images, recipe, seed=header.seed, number=number, workers=workers)
         for batch, classes in zip(pixels, labels, strict=True):
-            scores = probabilities(teacher, batch, precision=precision, device=device)
+            scores = probabilities(
+                teacher, batch, mirrored=header.mirrored, precision=precision, device=device
+            )
             right += int((scores.argmax(1) == classes).sum())
             share, rank = top_classes(scores, top)
             shares.append(share)

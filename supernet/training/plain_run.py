@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from supernet.network.number_formats import emulation_warning
 from supernet.training.plain_trainer import NOT_USED, FineTuning
 from supernet.training.settings import SETTINGS
 
@@ -32,6 +33,8 @@ def train_to_the_end(
     if state.exists():
         tuning.load(state)
         console.print(f"resuming after epoch {tuning.epochs_done} of {epochs} ({state})")
+    if warning := emulation_warning(tuning.recipe.precision, tuning.device, plain=True):
+        console.print(warning, soft_wrap=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=console, transient=True) as progress:

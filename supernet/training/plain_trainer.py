@@ -92,6 +92,7 @@ class FineTuning:
         soft_labels: SoftLabels | None = None,
     ) -> None:
         self.recipe = replace(recipe, precision=resolve_precision(recipe.precision, device))
+        self._has_auto_precision = recipe.precision == "auto"
         self.device = device
         self.epochs_done = 0
         self._origin = origin
@@ -179,12 +180,16 @@ class FineTuning:
         self._state().save(path, Progress(self.epochs_done))
 
     def load(self, path: Path) -> None:
-        """Resumes from a state that `save` wrote.
+        """Resumes from a state that `save` wrote; with precision ``auto``, in the precision of that state.
 
         Raises:
             CheckpointError: The file is absent or damaged, or its settings or network differ; the message
                 names each difference.
         """
+        if self._has_auto_precision:
+            # ``auto`` stands for the precision in which the training began, maybe on another machine.
+            stored = self._state().stored_settings(path)
+            self.recipe = replace(self.recipe, precision=stored.get("precision", self.recipe.precision))
         self.epochs_done = self._state().load(path).epochs_done
 
     def _state(self) -> ExactState:

@@ -40,6 +40,7 @@ class SoftLabelHeader:
         seed: Random seed of the views.
         views: Views of each image.
         classes: Number of classes.
+        mirrored: Whether the teacher's probabilities are averaged over each view and its mirror image.
     """
 
     teacher: str
@@ -49,6 +50,7 @@ class SoftLabelHeader:
     seed: int
     views: int
     classes: int
+    mirrored: bool = False
 
 
 class SoftLabels:
@@ -207,7 +209,7 @@ def pixel_digest(images: Images) -> str:
     """SHA-256 of images in memory with their classes; of images on disk, of their classes alone."""
     sha = hashlib.sha256(images.labels.numpy().tobytes())
     if isinstance(images, LabelledImages):
-        sha.update(images.pixels.contiguous().numpy())
+        sha.update(images.pixels.contiguous().numpy().data)
     return sha.hexdigest()
 
 

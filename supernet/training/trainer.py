@@ -93,6 +93,7 @@ class Trainer:
     ) -> None:
         self.space = space
         self.recipe = replace(recipe, precision=resolve_precision(recipe.precision, device))
+        self._has_auto_precision = recipe.precision == "auto"
         self.device = device
         self.world = world
         self.epochs_done = 0
@@ -380,12 +381,16 @@ class Trainer:
         self._state().save(path, Progress(self.epochs_done, self.steps_done, own))
 
     def load(self, path: Path) -> None:
-        """Resumes from a state that `save` wrote.
+        """Resumes from a state that `save` wrote; with precision ``auto``, in the precision of that state.
 
         Raises:
             CheckpointError: The file is absent or damaged, or its recipe, space, images, start or teacher
                 differ; the message names each difference.
         """
+        if self._has_auto_precision:
+            # ``auto`` stands for the precision in which the training began, maybe on another machine.
+            stored = self._state().stored_settings(path)
+            self.recipe = replace(self.recipe, precision=stored.get("precision", self.recipe.precision))
         progress = self._state().load(path)
         self._totals = progress.tensors["totals"]
         # States from before there was an estimate lack it.

@@ -1,4 +1,4 @@
-"""A folder as the pages of the documentation take it for granted, and commands run in it."""
+"""Fixtures for the documentation: a folder with the files that pages name, and a runner for commands."""
 
 from __future__ import annotations
 
@@ -20,11 +20,17 @@ from studies import run
 from studies.storage.store import create_store
 from supernet.checkpoints import built_in_checkpoint
 from supernet.images import evaluation_pack
+from supernet.images.data_sets import open_data
 from supernet.images.evaluation_pack import EvaluationPack
+from supernet.images.labelled_images import loaded, normalised
 from supernet.network.extraction import extract, save_extracted
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import save_checkpoint
-from tests.docs.pages import page
+from supernet.network.teacher_network import TeacherNetwork, save_teacher, whitening_kernels
+from supernet.training.recipe import load_recipe
+from supernet.training.soft_labels import SoftLabelHeader, augmentation, pixel_digest, save_soft_labels
+from tests.docs.pages import PAGES, page
+from tests.docs.rules import IN_ORDER
 from tests.studies.conftest import TINY
 from tests.studies.reports import evaluated, genotypes, make_study
 from tests.supernet.gradient_conflict.test_figures import write_log
@@ -38,15 +44,15 @@ from tests.supernet.image_files import (
 
 USUAL = ("acc", "lat", "energy")
 PACK_IMAGES = 400
-"""Of the evaluation pack, so that a subnet is scored in a fraction of a second."""
+"""Images kept of the evaluation pack, so that scoring a subnet takes a fraction of a second."""
 
 Call = Callable[[str, Sequence[str]], str]
-"""Runs a module (or a file that ends in .py) with arguments as `python` would, and gives what it printed."""
+"""Runs a module, or a .py file, with arguments as `python` would, and returns its output."""
 
 
 @pytest.fixture(scope="module")
 def patches() -> Iterator[pytest.MonkeyPatch]:
-    """Small data sets and a small evaluation pack, for as long as a module's tests run."""
+    """Small data sets and a small evaluation pack, while the tests of a module run."""
     load = evaluation_pack.load_pack
 
     def few_images(folder: Any) -> EvaluationPack:
@@ -61,7 +67,7 @@ def patches() -> Iterator[pytest.MonkeyPatch]:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory, patches: pytest.MonkeyPatch) -> Path:
-    """Everything that a command of the pages may name."""
+    """A folder with every file, study and checkpoint that a command of the pages names."""
     folder = tmp_path_factory.mktemp("prepared")
     _write_images(folder, patches)
     _write_documents(folder)
@@ -76,7 +82,7 @@ def _write_images(folder: Path, patches: pytest.MonkeyPatch) -> None:
     write_cifar10(folder / "cifar10", patches)
     shutil.copytree(folder / "cifar10" / "bin", folder / "data")
     shutil.rmtree(folder / "cifar10")
-    # What `supernet.data` finds complete, and fetches nothing of.
+    # Complete data sets, of which `supernet.data` downloads nothing.
     downloads = folder / "downloads"
     shutil.copytree(folder / "data", downloads)
     write_cifar100(downloads, patches)
@@ -94,9 +100,10 @@ def _write_images(folder: Path, patches: pytest.MonkeyPatch) -> None:
 
 def _write_documents(folder: Path) -> None:
     (folder / "tiny.yaml").write_text(TINY)
-    for name in ("docs/search-spaces.md", "docs/supernet.md"):
+    for name in PAGES:
         for block in page(name).blocks:
-            if block.kind == "yaml":
+            is_own = block.kind == "yaml" or (block.kind == "python" and block.file and "/" not in block.file)
+            if is_own and name not in IN_ORDER:
                 (folder / block.file).write_text(block.content)
 
 
@@ -112,7 +119,25 @@ def _write_weights(folder: Path) -> None:
     network = extract(tiny, tiny.space.decode(tiny.space.smallest()))
     (folder / "runs" / "net").mkdir()
     save_extracted(folder / "runs" / "net" / "network.safetensors", network, space=tiny.space)
+    _write_teacher(folder)
     write_log(folder / "runs" / "measured", {1: 0.5, 2: 0.25, 3: 0.125})
+
+
+def _write_teacher(folder: Path) -> None:
+    space = load_space("cifar32")
+    data = open_data(folder / "data", None, space)
+    split = data.split()
+    recorded = data.recorded(split)
+    images = data.train.subset(split.train)
+    pixels = normalised(loaded(images).pixels[:64], torch.float32)
+    teacher = TeacherNetwork(data.classes, whitening_kernels(pixels))
+    save_teacher(folder / "runs" / "teacher" / "teacher.safetensors", teacher, {"data": recorded})
+    # One view: labels that say nothing.
+    header = SoftLabelHeader(
+        "0" * 64, recorded, pixel_digest(images), augmentation(load_recipe("long")), 0, 1, data.classes
+    )
+    even = torch.full((1, len(images), data.classes), 1 / data.classes)
+    save_soft_labels(folder / "labels.safetensors", header, even.half(), None)
 
 
 def _write_studies(folder: Path) -> None:
@@ -127,26 +152,27 @@ def _write_studies(folder: Path) -> None:
                 study = make_study(space, name, USUAL)
                 store.add(replace(study, settings={**study.settings, "seed": seed}))
                 store.append(name, evaluated(space, USUAL, genotypes(space, 12, seed)))
-    # One that was measured, whose weights and images `studies.validate` finds again.
+    # A measured study, so that `studies.validate` finds its weights and images.
     given = ["--db", str(folder / "studies.db"), "--study", "validated", "--workers", "1"]
     run.main([*given, "--population", "4", "--generations", "1", "--val-images", "8"])
 
 
 @pytest.fixture
 def folder(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of `prepared` of one's own, as the current folder."""
+    """A fresh copy of `prepared`, as the current folder."""
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
 
 
 class ParsedError(Exception):
-    """Ends a command after its options were parsed."""
+    """Raised to end a command once its options are parsed."""
 
 
 @pytest.fixture
 def parse_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands end when their options are parsed."""
+    """Makes commands end once their options are parsed."""
     parse = Parser.parse_args
 
     def parse_and_end(self: Parser, *given: Any, **named: Any) -> Any:
@@ -160,14 +186,14 @@ def parse_only(monkeypatch: pytest.MonkeyPatch) -> None:
 def call(
     patches: pytest.MonkeyPatch, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Call:
-    """Runs modules in this process: importing torch takes longer than most commands."""
+    """Runs modules in this process, because importing torch takes longer than most commands."""
 
     def run(module: str, arguments: Sequence[str]) -> str:
         monkeypatch.setattr(sys, "argv", [module, *arguments])
         code: object = 0
         try:
             with warnings.catch_warnings():
-                # The module may have been imported by another one; it is executed anew, as by `python -m`.
+                # Another module may have imported it; it runs anew here, as with `python -m`.
                 warnings.simplefilter("ignore", RuntimeWarning)
                 if module.endswith(".py"):
                     runpy.run_path(module, run_name="__main__")
@@ -177,8 +203,10 @@ def call(
             code = ended.code
         except ParsedError:
             pass
-        said = capsys.readouterr()
-        assert code in (None, 0), f"python -m {module} {' '.join(arguments)} ends with {code}:\n{said.err}"
-        return said.out
+        captured = capsys.readouterr()
+        assert code in (None, 0), (
+            f"python -m {module} {' '.join(arguments)} ends with {code}:\n{captured.err}"
+        )
+        return captured.out
 
     return run

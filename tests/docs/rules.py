@@ -1,20 +1,20 @@
-"""How the commands of the documentation are run by the tests: what is added, replaced, or left out.
+"""Rules for running the commands of the documentation: options added, values replaced, commands left out.
 
-Every command in a code block or in inline code of README.md, CONTRIBUTING.md and docs/*.md is run, in a
+Every command in a code block or in inline code of README.md, CONTRIBUTING.md and docs/**/*.md is run, in a
 folder that `conftest.py` prepares: tiny data sets, a checkpoint, studies with the names that the pages use.
 
 A new command fails its test until a rule covers it:
 
-1. Its module must stand in `LIMITS`, with the options that are appended so that it ends in a second or two;
-   none if it does anyway. A later option wins over an earlier one; what a page gives is never taken away.
-2. A word in capitals (FILE, STUDY, ...) needs a value in `PLACEHOLDERS`. A file, folder or study that the
-   page calls by a name of its own (`first`, `pets`) has to be made in `conftest.py`.
-3. Where no option makes it short, it goes to `PARSED_ONLY` with the reason: then its options are parsed and
-   nothing is run. Keep that list short.
+1. Add its module to `LIMITS`, with options that make it end in a second or two. They are appended, so they
+   override those of the page.
+2. Give each word in capitals (FILE, STUDY, ...) a value in `PLACEHOLDERS`. Create files, folders and studies
+   that the page calls by a name of its own (`first`, `pets`) in `conftest.py`.
+3. Where no option makes it short, add it to `PARSED_ONLY` with the reason. Then its options are parsed and
+   nothing runs. Keep that list short.
 4. If it takes more than some seconds, name it in `SLOW`.
 
-A line of a code block is a command if it begins with one of `pages.PROGRAMS`; a new program goes there. What
-an option or a module is called is checked wherever it stands in inline code (`test_links.py`).
+A line of a code block is a command if it begins with one of `pages.PROGRAMS`. `test_links.py` checks names of
+options and modules wherever they stand in inline code.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "supernet.train": ("--epochs", "1", "--batch", "16", "--workers", "1"),
     "supernet.evaluate": ("--random", "1"),
     "supernet.finetune": ("--epochs", "1", "--batch", "16", "--workers", "1"),
+    "supernet.teacher": ("--epochs", "1", "--batch", "16", "--workers", "1"),
+    "supernet.label": ("--views", "1", "--workers", "1"),
     "supernet.conflict": ("--batches", "2", "--images", "8", "--subnets", "2"),
     "studies.run": ("--population", "4", "--generations", "1", "--val-images", "8"),
     "studies.show": (),
@@ -59,16 +61,16 @@ LIMITS: dict[str, tuple[str, ...]] = {
         *("--epochs", "1", "--batch", "16", "--workers", "1"),
     ),
 }
-"""By module of `python -m`, or program: what is appended."""
+"""Options appended to a command, by module of `python -m` or by program."""
 
 PARSED_ONLY = {
     "benchmarks.search.racing_savings": "the shortest run scores 1,024 images for each of 36 subnets",
     "benchmarks.search.surrogate_savings": "the shortest run makes 2,000 evaluations with NSGA-II first",
     "benchmarks.supernet.ranking_quality": "the shortest run trains 12 subnets",
     "benchmarks.supernet.two_phase": "the shortest run trains 12 supernets; test_two_phase.py does it",
-    "benchmarks.supernet.cpu_kernels": "no option shortens it; tests/supernet/network/test_plain_network.py runs them",
+    "benchmarks.supernet.cpu_kernels": "no option shortens it; test_plain_network.py runs the kernels",
 }
-"""Why the options of these modules are parsed, and nothing is run."""
+"""Modules whose options are only parsed, with the reason."""
 
 PLACEHOLDERS = {
     "STUDY": "first",
@@ -87,7 +89,7 @@ PLACEHOLDERS = {
     "--subnet GENOTYPE": "min",
     "RUN...": "runs/measured",
 }
-"""What stands for a word in capitals, alone or behind the option that it belongs to."""
+"""Values of words in capitals, alone or after their option."""
 
 REPLACED = {
     "--nproc-per-node 8": "--nproc-per-node 1",
@@ -97,35 +99,37 @@ REPLACED = {
     "check .": "check search_space",
     "--check .": "--check search_space",
 }
-"""Values that do not suit a test, with the word before each, and what is taken instead."""
+"""Values of a page, with the word before each, and the values that tests use instead."""
 
 OWN_DATABASE = ("--db", "run.db")
-"""Appended to `studies.run` where commands run alone, so that none goes on with a study of another page."""
+"""Appended to `studies.run` where commands run alone, so that none resumes a study of another page."""
 
 IN_ORDER = ("docs/tutorial.md",)
-"""Pages whose commands build on each other: `test_tutorial.py` runs them from top to bottom in one folder."""
+"""Pages whose commands build on each other; `test_tutorial.py` runs them in order, in one folder."""
 
 OF_ANOTHER_FOLDER = {
-    "docs/search-spaces.md": {"data": "pets"},
+    "docs/how-to/define-a-search-space.md": {"data": "pets"},
 }
-"""Pages whose DIR is another folder, since their commands are about other images."""
+"""Pages whose DIR stands for another folder, because their commands use other images."""
 
 LEFT_OUT = {
     "pip install uv": "needs the network",
     "uv run": "says how commands begin",
-    "uv run COMMAND": "says how commands begin",
+    "uv run python -m tests.docs.option_tables": "writes to the pages; test_reference.py compares them",
+    "pip install .": "needs the network",
 }
-"""Commands, or first parts of them, that are not run, and why."""
+"""Commands, or parts joined by `&&`, that tests do not run, with the reason."""
 
 SLOW = (
     "benchmarks.",
     "torchrun",
     "mypy",
     "supernet.finetune",
+    "supernet.teacher",
     "supernet.train",
     "studies.report",
     "studies.validate",
     "--dask",
     "--workers",
 )
-"""Commands that hold one of these take more than some seconds."""
+"""Parts of commands that take more than some seconds."""

@@ -1,4 +1,4 @@
-"""The formulas of docs/hardware.md, written down once more from the page, against `npu.py` and `cim.py`."""
+"""Formulas of the chip and NPU pages, implemented again from the pages, against `npu.py` and `cim.py`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def c(a: float, b: float) -> int:
 
 
 def page_says(op: Op, name: str) -> tuple[float, float, float]:
-    """`T`, `Bs` and `Bw` of the section "Closed form" for a convolution, depthwise or linear layer."""
+    """`T`, `Bs` and `Bw` of the section "Closed form", for a convolution, depthwise or linear layer."""
     large = name == "u55-256"
     uh, uw, half, held, deep = (2, 2, 4, 4096, 64) if large else (1, 2, 2, 2048, 48)
     h, w, ci, co, k, s = op.height, op.width, op.in_channels, op.out_channels, op.kernel, op.stride
@@ -71,7 +71,7 @@ def page_says(op: Op, name: str) -> tuple[float, float, float]:
 
 def ops() -> list[Op]:
     rng = np.random.default_rng(0)
-    found = []
+    drawn = []
     for _ in range(400):
         side = int(rng.choice([1, 2, 4, 6, 7, 8, 12, 14, 16, 28, 32, 56]))
         ci, co = (8 * int(rng.integers(1, 40)) for _ in range(2))
@@ -80,10 +80,10 @@ def ops() -> list[Op]:
         kernel, stride = int(rng.choice([1, 2, 3, 5])), int(rng.choice([1, 2]))
         kind = str(rng.choice(["conv2d", "depthwise", "linear"]))
         if kind == "linear":
-            found.append(Op("linear", side * side, 1, ci, co))
+            drawn.append(Op("linear", side * side, 1, ci, co))
         else:
-            found.append(Op(kind, side, side, ci, ci if kind == "depthwise" else co, kernel, stride))
-    return found
+            drawn.append(Op(kind, side, side, ci, ci if kind == "depthwise" else co, kernel, stride))
+    return drawn
 
 
 @pytest.mark.parametrize("name", NPU)
@@ -140,8 +140,9 @@ def test_in_array_tiles_and_digital_unit() -> None:
 
 
 def test_the_page_still_says_so() -> None:
-    """The formulas above are those of the page: whoever changes a line of it, changes this file too."""
-    text = (ROOT / "docs" / "hardware.md").read_text(encoding="utf-8")
+    """The formulas above are those of the pages: a changed line there needs a change here."""
+    pages = [ROOT / "docs" / "explanation" / name for name in ("npu-model.md", "chip-model.md")]
+    text = "".join(path.read_text(encoding="utf-8") for path in pages)
     for line in (
         "step          = 4 C(K, 4) depthwise | 4 K C(ci, 32) depth-first | 8 C(K, 4) C(ci, 16) part-kernel",
         "overlap       min( 1.6, (1 + (k - 1) / (8 s))^2 )",

@@ -1,4 +1,4 @@
-"""Every command in the documentation runs. How to add one: see `rules.py`."""
+"""Commands of the documentation: every one runs. `rules.py` says how to add one."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class RuleError(AssertionError):
 
 
 def substituted(words: Sequence[str], page_name: str = "") -> list[str]:
-    """`words` with values for placeholders.
+    """`words` with values in place of placeholders.
 
     Raises:
-        RuleError: A placeholder has none.
+        RuleError: A placeholder has no value.
     """
-    found: list[str] = []
+    result: list[str] = []
     for before, word in zip(["", *words], words, strict=False):
         value = rules.REPLACED.get(f"{before} {word}", "").removeprefix(f"{before} ") or word
         if word == "...":
@@ -41,12 +41,12 @@ def substituted(words: Sequence[str], page_name: str = "") -> list[str]:
                     f"no value for {before} {word}: add one to PLACEHOLDERS in tests/docs/rules.py"
                 )
             value = rules.OF_ANOTHER_FOLDER.get(page_name, {}).get(value, value)
-        found.append(value)
-    return found
+        result.append(value)
+    return result
 
 
 def runnable(command: str, page_name: str = "") -> Iterator[list[str]]:
-    """What `command` runs, part by part: module or program, then its arguments with limits.
+    """Module or program of each part of `command`, followed by its arguments and limits.
 
     Raises:
         RuleError: No rule covers it.
@@ -56,19 +56,19 @@ def runnable(command: str, page_name: str = "") -> Iterator[list[str]]:
     for words in parts(command):
         if " ".join(words) in rules.LEFT_OUT:
             continue
-        what = words[2:] if words[:2] == ["uv", "run"] else words
-        if what[:2] == ["python", "-m"]:
-            what = what[2:]
-        elif what[:1] == ["python"]:
-            what = what[1:]
-        if not what or (what[0] not in rules.LIMITS and what[0] not in rules.PARSED_ONLY):
+        program = words[2:] if words[:2] == ["uv", "run"] else words
+        if program[:2] == ["python", "-m"]:
+            program = program[2:]
+        elif program[:1] == ["python"]:
+            program = program[1:]
+        if not program or (program[0] not in rules.LIMITS and program[0] not in rules.PARSED_ONLY):
             raise RuleError(f"no rule for {' '.join(words)!r}: see tests/docs/rules.py")
-        yield [what[0], *substituted(what[1:], page_name), *rules.LIMITS.get(what[0], ())]
+        yield [program[0], *substituted(program[1:], page_name), *rules.LIMITS.get(program[0], ())]
 
 
 def cases() -> list[Any]:
-    """Each command once, with the marks of those that take long."""
-    found, seen = [], set()
+    """Each command once; slow ones carry the mark `slow`."""
+    parameters, seen = [], set()
     for name in PAGES:
         for line, text in () if name in rules.IN_ORDER else page(name).commands():
             for command in variants(text):
@@ -78,8 +78,8 @@ def cases() -> list[Any]:
                 seen.add(same)
                 marks = [pytest.mark.slow] if any(slow in command for slow in rules.SLOW) else []
                 title = f"{name}:{line}: {' '.join(command.split('#')[0].split())}"
-                found.append(pytest.param(name, command, marks=marks, id=title))
-    return found
+                parameters.append(pytest.param(name, command, marks=marks, id=title))
+    return parameters
 
 
 @pytest.mark.parametrize(("name", "command"), cases())
@@ -119,7 +119,7 @@ def _environment() -> dict[str, str]:
 
 @pytest.fixture
 def dask_address() -> Iterator[str]:
-    """Of a cluster of one worker on this machine."""
+    """Scheduler address of a Dask cluster with one worker on this machine."""
     import distributed
 
     with distributed.LocalCluster(

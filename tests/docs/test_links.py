@@ -1,4 +1,4 @@
-"""What pages refer to exists: links, anchors, files, modules and options."""
+"""References of the pages: links, anchors, files, modules and options exist."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.option_tables import COMMANDS, options_of
 from tests.docs.pages import PAGES, ROOT, page
 
 CARDS = ("supernet/checkpoints/cifar32.md", "supernet/packs/cifar10/README.md", "CHANGELOG.md")
-"""Pages beside those of the documentation whose links are checked as well."""
+"""Further pages whose links are checked."""
 
 PACKAGES = ("search_space", "supernet", "objectives", "studies", "benchmarks")
 MADE_BY_COMMANDS = ("runs/", "data/", "figures/")
-"""Beginnings of paths that a page may name though the project has them not."""
+"""Beginnings of paths that commands create, so a page may name them."""
 
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 _DOTTED = re.compile(rf"({'|'.join(PACKAGES)})(\.[A-Za-z_]\w*)+")
+_PAGE = re.compile(r"(?<![\w/])docs/[\w/-]+\.md")
 _PATH = re.compile(rf"({'|'.join(PACKAGES)}|tests|docs)/[\w./-]+")
 
 
@@ -38,6 +40,17 @@ def test_links_resolve(name: str) -> None:
             )
 
 
+def test_pages_that_sources_name_exist() -> None:
+    for package in (*PACKAGES, "tests"):
+        for source in sorted((ROOT / package).rglob("*")):
+            if source.suffix not in (".py", ".yaml", ".js"):
+                continue
+            for path in _PAGE.findall(source.read_text(encoding="utf-8")):
+                assert (ROOT / path).exists(), (
+                    f"{source.relative_to(ROOT)} names {path}, which does not exist"
+                )
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_files_that_are_named_exist(name: str) -> None:
     for line, text in page(name).spans:
@@ -48,7 +61,7 @@ def test_files_that_are_named_exist(name: str) -> None:
 
 
 def shown_files(name: str) -> set[str]:
-    """Files whose whole text the page shows, for a reader to make."""
+    """Files whose whole text the page shows."""
     return {block.file for block in page(name).blocks if block.file}
 
 
@@ -61,39 +74,29 @@ def test_modules_and_names_that_are_named_exist(name: str) -> None:
 
 @cache
 def resolves(dotted: str) -> bool:
-    """Whether `dotted` is a module, or something in one."""
+    """Whether `dotted` names a module or a member of one."""
     words = dotted.split(".")
     for count in range(len(words), 0, -1):
         try:
-            found: object = importlib.import_module(".".join(words[:count]))
+            member: object = importlib.import_module(".".join(words[:count]))
         except ModuleNotFoundError:
             continue
         for word in words[count:]:
-            if not hasattr(found, word):
+            if not hasattr(member, word):
                 return False
-            found = getattr(found, word)
+            member = getattr(member, word)
         return True
     return False
 
 
 @cache
 def options_of_the_project() -> frozenset[str]:
-    """Options as the sources of commands state them; some are made of the names of fields."""
-    from supernet.training.recipe import Recipe
-
-    found = {f"--{name.replace('_', '-')}" for name in Recipe.__dataclass_fields__}
-    found |= {f"--{name.replace('_', '-')}" for name in limits()}
-    for package in PACKAGES:
-        for source in sorted(Path(ROOT / package).rglob("*.py")):
-            found |= set(re.findall(r"\"(--[a-z][a-z-]*)\"", source.read_text(encoding="utf-8")))
-    oracle = ("batches", "images", "subnets", "seed")  # supernet.conflict makes these in a loop
-    return frozenset(found | {f"--{name}" for name in oracle} | {"--help", "--nproc-per-node", "--check"})
-
-
-def limits() -> tuple[str, ...]:
-    from studies.pick import LIMITS
-
-    return tuple(LIMITS)
+    """Options of all commands, and those that the sources of benchmarks and figures state."""
+    options = frozenset[str]().union(*map(options_of, COMMANDS))
+    for folder in ("benchmarks", "supernet/gradient_conflict"):
+        for source in sorted(Path(ROOT / folder).rglob("*.py")):
+            options |= set(re.findall(r"\"(--[a-z][a-z-]*)\"", source.read_text(encoding="utf-8")))
+    return options | {"--help", "--nproc-per-node", "--check", "--durations"}
 
 
 @pytest.mark.parametrize("name", PAGES)

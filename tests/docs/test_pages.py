@@ -1,4 +1,4 @@
-"""How pages are read: what counts as a command, and that a wrong one cannot slip through."""
+"""Parser of pages and rules for commands: a wrong command cannot slip through."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.docs.test_commands import RuleError, runnable
 
 PAGE = """# A page, and more
 
-Text with `python -m studies.show --db x.db` and `--json`, [a link](docs/studies.md#samplers).
+Text with `python -m studies.show --db x.db` and `--json`, [a link](docs/faq.md#running).
 
     python -m studies.run --seed 1   # why
 
@@ -32,19 +32,19 @@ Text with `python -m studies.show --db x.db` and `--json`, [a link](docs/studies
 
 
 def test_a_page_is_read() -> None:
-    found = parse_page("page.md", PAGE)
-    assert [text for _, text in found.commands()] == [
+    parsed = parse_page("page.md", PAGE)
+    assert [text for _, text in parsed.commands()] == [
         "python -m studies.run --seed 1   # why",
         "python -m studies.show --db x.db",
         "python -m studies.pick STUDY [--json]",
     ]
-    assert [(block.kind, block.file) for block in found.blocks] == [
+    assert [(block.kind, block.file) for block in parsed.blocks] == [
         ("commands", ""),
         ("yaml", "own.yaml"),
         ("python", ""),
     ]
-    assert found.links == ((3, "docs/studies.md#samplers"),)
-    assert found.anchors == {"a-page-and-more"}
+    assert parsed.links == ((3, "docs/faq.md#running"),)
+    assert parsed.anchors == {"a-page-and-more"}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_parsing_alone_finds_wrong_options(parse_only: None, call: Call) -> None
 
 
 def test_rules_are_needed() -> None:
-    """A rule that no page needs any more goes."""
+    """Every rule serves a command of some page."""
     named = " ".join(text for name in PAGES for _, text in page(name).commands())
     unused = [module for module in (*LIMITS, *PARSED_ONLY) if module not in named]
     assert unused == []

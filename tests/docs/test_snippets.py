@@ -1,4 +1,4 @@
-"""Python and YAML on the pages: what a reader copies works."""
+"""Python and YAML snippets of the pages: each runs or loads as it stands."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.docs.conftest import Call
 from tests.docs.pages import PAGES, Block, page
 from tests.docs.rules import IN_ORDER
 
-FAQ = "docs/faq.md"
+OBJECTIVE_PAGE = "docs/how-to/add-an-objective.md"
 
 
 def blocks(kind: str) -> list[Any]:
-    """Page and block, of those whose order does not matter."""
+    """Blocks of one kind, of pages whose commands do not build on each other."""
     return [
         pytest.param(block, id=f"{name}:{block.line}")
         for name in PAGES
@@ -50,9 +50,9 @@ def test_yaml_loads(block: Block, tmp_path: Path) -> None:
 def test_an_objective_is_one_file_and_one_line(
     folder: Path, call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file and the line of the FAQ, as they stand there, in a search."""
-    (file,) = [block for block in page(FAQ).blocks if block.file == "objectives/deployment.py"]
-    (line,) = [block.content for block in page(FAQ).blocks if "lambda context:" in block.content]
+    """The file and the line of the page, as they stand there, work in a search."""
+    (file,) = [block for block in page(OBJECTIVE_PAGE).blocks if block.file == "objectives/deployment.py"]
+    (line,) = [block.content for block in page(OBJECTIVE_PAGE).blocks if '"deploy":' in block.content]
     (folder / "deployment.py").write_text(file.content, encoding="utf-8")
     spec = importlib.util.spec_from_file_location("objectives.deployment", folder / "deployment.py")
     assert spec is not None
@@ -61,9 +61,11 @@ def test_an_objective_is_one_file_and_one_line(
     monkeypatch.setitem(sys.modules, spec.name, module)
     spec.loader.exec_module(module)
     added = eval(f"{{{line}}}", vars(module))
-    monkeypatch.setattr(registry, "_FACTORIES", registry._FACTORIES | added)
+    monkeypatch.setattr(registry, "_BUILT_IN", registry._BUILT_IN | added)
     (name,) = added
     given = ["--objectives", f"macs,{name}", "--constraint", "params<=400k", "--db", "own.db"]
+    given += ["--constraint", f"{name}<=50us", "--search-hardware", "macros=2,8"]
     out = call("studies.run", [*given, "--population", "8", "--generations", "2"])
+    assert "on 2 chips (macros=2,8)" in out
     assert f"{name} ms" in out
     assert f"cifar32-macs-{name}-s0" in call("studies.show", ["--db", "own.db"])

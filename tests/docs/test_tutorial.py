@@ -1,4 +1,4 @@
-"""The tutorial from top to bottom: its files, its commands and its snippets, in order, in one folder."""
+"""The tutorial: its files, commands and snippets run from top to bottom in one folder."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from objectives.accuracy import Accuracy
+from objectives.accuracy_objective import Accuracy
 from search_space.genotype import parse
 from search_space.space import load_space
 from supernet.checkpoints import built_in_checkpoint

@@ -38,7 +38,7 @@ def test_floor_plan_is_drawn(capsys: pytest.CaptureFixture[str]) -> None:
     assert "[NPU ]" in text
     assert "M3" not in text
     main(["--hardware", "u55-128"])
-    assert "no macros and no network" in capsys.readouterr().out
+    assert "without macros and network" in capsys.readouterr().out
 
 
 def test_bus_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from objectives.hardware import load_soc
-from objectives.objective import Direction, FloatArray, Objective
+from objectives.objective import Dependency, Direction, Objective
 from objectives.registry import ObjectiveContext, create_objectives, known_objectives
 from search_space import complexity
+from search_space.arrays import Floats
 from search_space.errors import H4HError, UnknownNameError
 from search_space.space import load_space
 from search_space.subnet import Subnet
@@ -20,7 +21,7 @@ from search_space.subnet import Subnet
 SPACE = load_space("cifar32")
 SUBNETS = [SPACE.decode(SPACE.smallest()), SPACE.decode(SPACE.largest())]
 CONTEXT = ObjectiveContext(load_soc("u55-256-cim8"))
-CHEAP = ("lat", "energy", "macs", "params", "sram")
+CHEAP = ("lat", "energy", "power", "macs", "params", "sram")
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,11 @@ class Constant:
     name: ClassVar[str] = "acc"
     unit: ClassVar[str] = "%"
     direction: ClassVar[Direction] = "max"
+    depends_on: ClassVar[tuple[Dependency, ...]] = ("network",)
+    follows_size: ClassVar[bool] = True
     is_expensive: ClassVar[bool] = True
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         return np.full(len(subnets), 50.0)
 
     def fingerprint(self) -> dict[str, str]:
@@ -40,7 +43,7 @@ class Constant:
 
 
 def test_all_names() -> None:
-    assert known_objectives() == ("acc", "lat", "energy", "area", "macs", "params", "sram")
+    assert known_objectives() == ("acc", "lat", "energy", "power", "area", "macs", "params", "sram")
 
 
 @pytest.mark.parametrize("name", CHEAP)
@@ -55,14 +58,14 @@ def test_contract(name: str) -> None:
     values = objective(SUBNETS)
     assert values.shape == (2,)
     assert values.dtype == np.float64
-    assert 0 < values[0] < values[1]
+    assert 0 < values[0] < values[1] or not objective.follows_size
     assert objective([]).shape == (0,)
     np.testing.assert_array_equal(objective(SUBNETS[::-1]), values[::-1])
 
 
 def test_units() -> None:
     objectives = create_objectives(CHEAP, CONTEXT)
-    assert [each.unit for each in objectives] == ["ms", "mJ", "MACs", "parameters", "bytes"]
+    assert [each.unit for each in objectives] == ["ms", "mJ", "mW", "MACs", "parameters", "bytes"]
 
 
 def test_counts_are_plain_counts() -> None:

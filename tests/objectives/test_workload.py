@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from objectives.hardware import Op, load_soc
+from objectives.hardware import CostModel, NetworkCost, Op, load_soc
 from objectives.workload import ops_of, peak_bytes, read_again, workload
 from search_space.complexity import macs, params
 from search_space.space import known_spaces, load_space
@@ -56,6 +58,49 @@ def test_ops_and_names_of_a_small_network() -> None:
     ]
 
 
+def with_batch_norm(subnet: Subnet) -> Subnet:
+    """`subnet` with batch norm in all its transformer blocks."""
+    return replace(
+        subnet,
+        stages=tuple(
+            replace(stage, vit_blocks=tuple(replace(block, norm="batch") for block in stage.vit_blocks))
+            for stage in subnet.stages
+        ),
+    )
+
+
+def test_batch_norm_of_a_transformer_block_is_no_op() -> None:
+    layer, batch = workload(MIXED), workload(with_batch_norm(MIXED))
+    left = [(step.name, step.op) for step in layer if step.op.kind != "norm"]
+    assert len(left) == len(layer) - 2
+    assert [(step.name, step.op) for step in batch] == left
+    before = {step.name: step for step in layer}
+    for step in batch:
+        # The two linear layers read the residual itself, which nothing else need hold for them.
+        reads_residual = step.name in ("stage2.vit1.qkv", "stage2.vit1.fc1")
+        assert step.held_bytes == (0 if reads_residual else before[step.name].held_bytes)
+        assert step.is_read_again == before[step.name].is_read_again
+
+
+@pytest.mark.parametrize("soc", ["u55-256", "u55-256-cim8"])
+def test_batch_norm_saves_the_time_of_all_layer_norms_and_no_less(soc: str) -> None:
+    subnet = load_space("cifar32").decode(load_space("cifar32").largest())
+    costs = CostModel(load_soc(soc))
+
+    def cost(subnet: Subnet) -> tuple[NetworkCost, float]:
+        steps = workload(subnet)
+        found = costs.network(ops_of(steps), read_again(steps))
+        pairs = zip(steps, found.ops, strict=True)
+        return found, sum(op.cycles for step, op in pairs if step.op.kind == "norm")
+
+    layer, in_norms = cost(subnet)
+    batch, none = cost(with_batch_norm(subnet))
+    saved = (layer.latency_ms - batch.latency_ms) * 1e3 * load_soc(soc).clock_mhz
+    assert none == 0
+    assert saved >= in_norms * (1 - 1e-9) > 0
+    assert batch.energy_mj < layer.energy_mj
+
+
 def subnets(name: str) -> list[Subnet]:
     space = load_space(name)
     rng = np.random.default_rng(0)
@@ -89,7 +134,7 @@ def test_each_op_reads_what_is_there(space: str) -> None:
 
 
 def test_vit_block_takes_the_time_of_the_formula() -> None:
-    # docs/hardware.md; Q, K and V are one linear layer here.
+    # docs/explanation/chip-model.md; Q, K and V are one linear layer here.
     npu = load_soc("u55-256").npu
     tokens, width, heads, ratio = 64, 128, 4, 2
     block = ViTBlock(width=width, heads=heads, head_dim=width // heads, mlp_ratio=ratio)

@@ -37,6 +37,13 @@ def test_transformer_block_by_hand() -> None:
     assert params(with_block) - params(bare) == weights + biases + norms + scales + positions
 
 
+def test_batch_norm_of_a_transformer_block_costs_nothing() -> None:
+    layer = ViTBlock(width=24, heads=2, head_dim=16, mlp_ratio=3)
+    batch = replace(layer, norm="batch")
+    assert layer.macs(4) == batch.macs(4)
+    assert layer.params - batch.params == 2 * (24 + 24)
+
+
 @pytest.mark.parametrize("side", [7, 8])
 def test_patch_merging_rounds_up(side: int) -> None:
     step = PatchMerging(in_width=16, width=24, stride=2)

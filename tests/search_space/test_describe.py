@@ -1,4 +1,4 @@
-"""The command that prints a space."""
+"""Command that prints a search space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pattern of blocks is which family."""
+"""Families of subnets, including the boundary cases."""
 
 from __future__ import annotations
 

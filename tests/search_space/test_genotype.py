@@ -1,4 +1,4 @@
-"""Vectors of indices: checks, text form, sampling."""
+"""Genotypes: checks, text form, sampling."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_space.genotype import Gene, GenotypeError, check, parse, sample, to_text
+from search_space.genotype import Gene, GenotypeError, checked, parse, sample, to_text
 
 GENES = (Gene("a", (8, 16, 24)), Gene("b", ("x", "y")))
 
 
 def test_check_turns_numpy_integers_into_python_integers() -> None:
-    genotype = check(np.array([2, 1]), GENES)
+    genotype = checked(np.array([2, 1]), GENES)
     assert genotype == (2, 1)
     assert all(type(value) is int for value in genotype)
 
@@ -31,7 +31,7 @@ def test_check_turns_numpy_integers_into_python_integers() -> None:
 )
 def test_check_names_what_is_wrong(values: tuple[int, ...], message: str) -> None:
     with pytest.raises(GenotypeError, match=message):
-        check(values, GENES)
+        checked(values, GENES)
 
 
 @given(st.lists(st.integers(0, 9), min_size=1).map(tuple))

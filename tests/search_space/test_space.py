@@ -1,4 +1,4 @@
-"""Spaces: decoding, canonical form, counting, extremes, neighbours, and what a YAML file may say."""
+"""Search spaces: decoding, canonical form, counting, extremes, neighbours, and the YAML format."""
 
 from __future__ import annotations
 
@@ -48,6 +48,16 @@ def tiny() -> dict[str, Any]:
 
 
 TINY = parse_document(Space, tiny(), source="tiny")
+
+
+def normed(*norms: str) -> Space:
+    """TINY, its transformer blocks with a choice of norm."""
+    data = tiny()
+    data["stages"][0]["vit"]["norm"] = list(norms)
+    return parse_document(Space, data, source="normed")
+
+
+NORMED = normed("layer", "batch")
 
 
 def raw_genotypes(space: Space) -> st.SearchStrategy[Genotype]:
@@ -130,7 +140,7 @@ def test_encode_refuses_a_network_of_another_space() -> None:
     with pytest.raises(DocumentError, match="resolution must be one of"):
         SPACES["cifar32"].encode(MOBILENET_V2)
     member = TINY.decode(TINY.largest())
-    with pytest.raises(DocumentError, match="has no member"):
+    with pytest.raises(DocumentError, match="does not contain"):
         TINY.encode(replace(member, head=replace(member.head, classes=11)))
 
 
@@ -243,6 +253,68 @@ def test_neighbours_are_all_networks_one_choice_away(genotype: Genotype) -> None
     assert set(found) == expected - {origin}
 
 
+# --- norm of transformer blocks ------------------------------------------------------------------
+
+
+def test_a_space_without_the_choice_of_norm_is_what_it_was() -> None:
+    # Digests of version 0.1.0, which knew no such choice: studies and checkpoints hold them.
+    assert SPACES["cifar32"].digest.startswith("6b5ab5a0ff95899c")
+    assert SPACES["imagenet224"].digest.startswith("798a4c20e54e659f")
+    assert TINY.stages[0].to_dict()["vit"] == {"heads": [1, 2], "head_dim": 8, "mlp_ratio": [1]}
+    assert not any(gene.name.endswith("norm") for gene in TINY.genes)
+    stages = SPACES["cifar32"].decode(SPACES["cifar32"].largest()).stages
+    assert {block.norm for stage in stages for block in stage.vit_blocks} == {"layer"}
+
+
+def test_norm_is_a_gene_of_each_transformer_block() -> None:
+    added = [gene for gene in NORMED.genes if gene not in TINY.genes]
+    assert [(gene.name, gene.options) for gene in added] == [("stage1.vit1.norm", ("batch", "layer"))]
+    # A block has 2 heads x 2 norms; 2 x 3 x 7 x (1 + 4).
+    assert NORMED.cardinality == len({NORMED.decode(genotype) for genotype in all_raw(NORMED)}) == 210
+    read_back = parse_document(Space, NORMED.to_dict(), source="again")
+    assert read_back == NORMED
+    assert read_back.digest == NORMED.digest != TINY.digest
+
+
+def test_the_order_in_which_norms_are_listed_means_nothing() -> None:
+    assert normed("batch", "layer") == NORMED
+    assert len({space.digest for space in (NORMED, normed("layer"), normed("batch"), TINY)}) == 4
+
+
+def test_the_largest_network_has_layer_norm_and_the_smallest_batch_norm() -> None:
+    data = tiny()
+    data["stages"][0] |= {"vit_depth": [1]}
+    data["stages"][0]["vit"]["norm"] = ["layer", "batch"]
+    space = parse_document(Space, data, source="always a transformer")
+    norms = [
+        space.decode(extreme).stages[0].vit_blocks[0].norm for extreme in (space.smallest(), space.largest())
+    ]
+    assert norms == ["batch", "layer"]
+
+
+@given(raw_genotypes(NORMED))
+def test_genotypes_with_norms_are_encoded_and_made_canonical(genotype: Genotype) -> None:
+    subnet = NORMED.decode(genotype)
+    canonical = NORMED.canonical(genotype)
+    assert NORMED.encode(subnet) == canonical
+    assert (canonical[-1] == 0) or subnet.vit_blocks == 1
+    blocks = subnet.stages[0].vit_blocks
+    assert [block.norm for block in blocks] == [("batch", "layer")[genotype[-1]]] * len(blocks)
+    flipped = NORMED.canonical((*canonical[:-1], 1 - canonical[-1]))
+    assert (flipped in NORMED.neighbours(genotype)) == bool(blocks)
+
+
+def test_a_norm_that_a_space_lacks_is_refused() -> None:
+    genotype = [1 if gene.name == "stage1.vit_depth" else 0 for gene in NORMED.genes]
+    batch = NORMED.decode(genotype)
+    layer = NORMED.decode([*genotype[:-1], 1])
+    assert TINY.decode(TINY.encode(layer)) == layer
+    with pytest.raises(DocumentError, match=r"space 'tiny' has no member .* vit1h1r-bn"):
+        TINY.encode(batch)
+    with pytest.raises(DocumentError, match=r"stage1\.vit1\.norm must be one of \['batch'\]"):
+        normed("batch").encode(layer)
+
+
 # --- text ----------------------------------------------------------------------------------------
 
 
@@ -333,6 +405,13 @@ def _set(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         (_set("stages.0.vit", None), "vit must be given if and only if vit_depth exceeds 0"),
         (_set("stages.0.vit_depth", [0]), "vit must be given if and only if"),
         (_set("stages.0.vit.head_dim", 12), "head_dim must be a multiple of 8"),
+        (
+            _set("stages.0.vit.norm", ["group"]),
+            "unknown norm of ViT blocks 'group': must be one of batch, layer",
+        ),
+        (_set("stages.0.vit.norm", []), r"norm must list different norms, but got \[\]"),
+        (_set("stages.0.vit.norm", ["layer", "layer"]), "norm must list different norms"),
+        (_set("stages.0.vit.norm", [1]), "norm: invalid value"),
         (_set("head.classes", 1), "classes must be at least 2"),
     ],
 )

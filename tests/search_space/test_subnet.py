@@ -1,4 +1,4 @@
-"""Subnets as values."""
+"""Subnets as immutable values."""
 
 from __future__ import annotations
 
@@ -80,8 +80,30 @@ def test_text_shows_every_block() -> None:
     assert str(SUBNET) == "30px stem16 | 24:mb5x4 vit2h3r | 32:merge mb3x1"
 
 
-def test_json_is_read_back() -> None:
-    assert Subnet.from_json(json.loads(json.dumps(SUBNET.to_json()))) == SUBNET
+BATCH = replace(SUBNET, stages=(replace(SUBNET.stages[0], vit_blocks=(replace(VIT, norm="batch"), VIT)),))
+
+
+def test_text_and_json_tell_batch_norm_from_layer_norm() -> None:
+    assert str(BATCH) == "30px stem16 | 24:mb5x4 vit2h3r-bn vit2h3r"
+    plain = {"width": 24, "heads": 2, "head_dim": 16, "mlp_ratio": 3}
+    assert list(BATCH.to_json()["stages"][0]["vit_blocks"]) == [{**plain, "norm": "batch"}, plain]
+
+
+def test_digest_of_a_network_with_layer_norm_is_what_it_was() -> None:
+    # As version 0.1.0, which knew no batch norm of transformer blocks, computes it.
+    assert SUBNET.digest == "f9f44cd3ccae"
+
+
+@pytest.mark.parametrize("subnet", [SUBNET, BATCH], ids=["layer norm", "batch norm"])
+def test_json_is_read_back(subnet: Subnet) -> None:
+    assert Subnet.from_json(json.loads(json.dumps(subnet.to_json()))) == subnet
+
+
+def test_json_with_an_unknown_norm_is_refused() -> None:
+    record = BATCH.to_json()
+    record["stages"][0]["vit_blocks"][0]["norm"] = "group"
+    with pytest.raises(DocumentError, match=r"not a description of a subnet: KeyError.'group'"):
+        Subnet.from_json(record)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +111,7 @@ def test_json_is_read_back() -> None:
     [{"stem": None}, {"stem": {"size": 3}}, {"stages": 4}, {"stages": [{}]}, {"head": {"width": 1}}],
 )
 def test_json_of_something_else_is_refused(change: dict[str, object]) -> None:
-    with pytest.raises(DocumentError, match="no description of a subnet"):
+    with pytest.raises(DocumentError, match="not a description of a subnet"):
         Subnet.from_json({**SUBNET.to_json(), **change})
     with pytest.raises(DocumentError):
         Subnet.from_json([])

@@ -9,8 +9,9 @@ from zlib import crc32
 
 import numpy as np
 
-from objectives.objective import BoolArray, Direction, FloatArray, Stops, percent
+from objectives.objective import Dependency, Direction, Stops, percent
 from search_space import complexity
+from search_space.arrays import Booleans, Floats
 from search_space.subnet import Subnet
 
 
@@ -22,13 +23,15 @@ class Quality:
     name: str = "quality"
     unit: str = "%"
     direction: Direction = "max"
+    depends_on: tuple[Dependency, ...] = ("network",)
+    follows_size: bool = False
     is_expensive: bool = True
 
     def __post_init__(self) -> None:
         self.measured: list[Subnet] = []
         self.groups: list[int] = []
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         self.measured += subnets
         self.groups.append(len(subnets))
         time.sleep(self.seconds * len(subnets))
@@ -47,21 +50,21 @@ class ImageQuality(Quality):
     images: int = 1000
     slice_images: int = 100
 
-    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[BoolArray]:
+    def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[Booleans]:
         self.groups.append(len(subnets))
         return [self._one(place, subnet, stops) for place, subnet in enumerate(subnets)]
 
-    def _one(self, place: int, subnet: Subnet, stops: Stops | None) -> BoolArray:
+    def _one(self, place: int, subnet: Subnet, stops: Stops | None) -> Booleans:
         self.measured.append(subnet)
         macs = complexity.macs(subnet)
         difficulty = np.random.default_rng(0).random(self.images)
         luck = np.random.default_rng(crc32(str(subnet).encode())).random(self.images)
-        right: BoolArray = difficulty < macs / (macs + 1e6) + 0.4 * (luck - 0.5)
+        right: Booleans = difficulty < macs / (macs + 1e6) + 0.4 * (luck - 0.5)
         for seen in range(self.slice_images, self.images, self.slice_images):
             time.sleep(self.seconds * self.slice_images / self.images)
             if stops is not None and stops(place, right[:seen]):
                 return right[:seen]
         return right
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         return np.array([percent(int(one.sum()), self.images) for one in self.right(subnets)])

@@ -14,6 +14,6 @@ from tests.studies.quality import ImageQuality, Quality
 
 if __name__ == "__main__":
     seconds = float(sys.argv[1])
-    registry._FACTORIES["quality"] = lambda context: Quality(seconds=seconds)
-    registry._FACTORIES["acc"] = lambda context: ImageQuality(seconds=seconds)
+    registry._BUILT_IN["quality"] = Quality(seconds=seconds)
+    registry._BUILT_IN["acc"] = ImageQuality(seconds=seconds)
     run_command(lambda: run.main(sys.argv[2:]))

@@ -10,7 +10,7 @@ import sys
 
 from objectives import registry
 from objectives.objective import Objective
-from objectives.workers.shared_objective import spread
+from objectives.workers.shared_objective import shared
 from search_space.command.command_line import run_command
 from studies import run
 from tests.studies.quality import Quality
@@ -20,10 +20,14 @@ def quality() -> Objective:
     seconds, workers = sys.argv[1:3]
     objective = Quality(seconds=float(seconds))
     if workers.isdecimal():
-        return spread(objective, workers=int(workers))
-    return spread(objective, dask=workers)
+        return shared(objective, workers=int(workers))
+    return shared(objective, dask=workers)
+
+
+def main() -> None:
+    registry._BUILT_IN["quality"] = quality()
+    run.main(sys.argv[3:])
 
 
 if __name__ == "__main__":
-    registry._FACTORIES["quality"] = lambda context: quality()
-    run_command(lambda: run.main(sys.argv[3:]))
+    run_command(main)

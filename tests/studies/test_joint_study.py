@@ -7,7 +7,7 @@ import json
 import random
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +17,13 @@ from objectives import registry
 from objectives.hardware import CostModel, load_soc, variant
 from objectives.hardware.chip import Chip
 from objectives.hardware_objectives import network_totals
-from objectives.registry import create_objectives
 from search_space.command.command_line import run_command
 from search_space.genotype import Genotype, to_text
 from search_space.space import Space
-from studies import compare, export, pick, report, run, show
+from studies import compare, export, load_study, pick, report, run, show
 from studies.analysis.assumed_numbers import cost_model
 from studies.design_space.chip_choices import parse_hardware
-from studies.design_space.exact_costs import ExactQuantities
-from studies.design_space.joint_space import JointSpace, corners, design_of
+from studies.design_space.design_space import DesignSpace
 from studies.report_page.report_data import report_record
 from studies.samplers.registry import known_samplers
 from studies.search.evaluator import Evaluator
@@ -53,7 +51,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def quality(monkeypatch: pytest.MonkeyPatch) -> Quality:
     """An objective that notes which networks it measured."""
     made = Quality()
-    monkeypatch.setitem(registry._FACTORIES, "quality", lambda _: made)
+    monkeypatch.setitem(registry._BUILT_IN, "quality", made)
     return made
 
 
@@ -100,48 +98,6 @@ def test_every_design_costs_what_the_direct_model_says(
     assert len(found) == len(evaluations)
 
 
-def test_tables_give_the_same_for_every_design(tiny: Space) -> None:
-    joint = JointSpace.of(tiny, parse_hardware(CHOICES))
-    costs = {chip: soc_of(chip) for chip in joint.hardware.chips}
-    exact = ExactQuantities(joint, costs, ("lat", "energy", "area", "macs", "quality"))
-    assert exact.names == ("macs", "lat", "energy", "area")
-    rng = np.random.default_rng(0)
-    genotypes = [*corners(joint), *(joint.sample(rng) for _ in range(60))]
-    found = exact(np.array(genotypes))
-    for row, genotype in enumerate(genotypes):
-        design = design_of(joint, genotype)
-        model = costs[design.chip]
-        latency, energy = network_totals(model, [design.subnet])
-        assert (found["lat"][row], found["energy"][row]) == (latency[0], energy[0])
-        assert found["area"][row] == model.soc.area_mm2
-        assert found["macs"][row] == create_objectives(["macs"], registry.ObjectiveContext(FILE))[0](
-            [design.subnet]
-        )
-
-
-def test_tables_estimate_what_exceeds_few_of_the_chips(tiny: Space) -> None:
-    assert FILE.cim is not None
-    small = replace(FILE, cim=replace(FILE.cim, capacity=replace(FILE.cim.capacity, value=2.5, low=2.5)))
-    joint = JointSpace.of(tiny, parse_hardware(CHOICES))
-    costs = {
-        chip: CostModel(variant(small, macros=chip.macros, units=chip.units)) for chip in joint.hardware.chips
-    }
-    exact = ExactQuantities(joint, costs, ("lat", "energy"))
-    assert exact.names == ("lat", "energy")
-    rng = np.random.default_rng(0)
-    networks = [tiny.largest(), *(tiny.sample(rng) for _ in range(30))]
-    genotypes = [joint.placed(one, chip) for one in networks for chip in (Chip(0), Chip(2, 4), Chip(8, 4))]
-    found, estimate = exact(np.array(genotypes)), exact.estimate(np.array(genotypes))
-    for row, genotype in enumerate(genotypes):
-        design = design_of(joint, genotype)
-        latency, energy = network_totals(costs[design.chip], [design.subnet])
-        assert (found["lat"][row], found["energy"][row]) == (latency[0], energy[0])
-    differs = found["lat"] != estimate["lat"]
-    assert differs.any()
-    assert {joint.chip(genotypes[row]) for row in np.flatnonzero(differs)} == {Chip(2, 4)}
-    assert (found["lat"] >= estimate["lat"]).all()
-
-
 def test_a_network_is_measured_once_whatever_its_chips(
     search: Callable[..., None], quality: Quality, tiny: Space
 ) -> None:
@@ -175,10 +131,10 @@ def test_a_joint_study_takes_over_what_one_of_a_single_chip_measured(
 
 
 def test_groups_hold_all_chips_of_a_network(tiny: Space) -> None:
-    joint = JointSpace.of(tiny, parse_hardware(CHOICES))
+    joint = DesignSpace(tiny, parse_hardware(CHOICES))
     rng = np.random.default_rng(0)
     networks = list(dict.fromkeys(tiny.sample(rng) for _ in range(30)))[:20]
-    batch = dict(enumerate(joint.placed(one, chip) for chip in joint.hardware.chips for one in networks))
+    batch = dict(enumerate(joint.placed(one, chip) for chip in joint.chips.chips for one in networks))
     quality = Quality()
     ticks = iter(range(1000))
     evaluator = Evaluator(joint, [quality], clock=lambda: 20.0 * next(ticks))
@@ -269,14 +225,14 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (("--search-hardware", "macros=-1"), "macros must be 0 to 1000, but got -1"),
         (("--search-hardware", "macros=4000"), "macros must be 0 to 1000, but got 4000"),
         (("--search-hardware", "units=1.5"), "whole numbers"),
-        (("--search-hardware", ""), "must name a choice"),
+        (("--search-hardware", ""), "must name macros, units or both"),
         ((*SEARCH, "--macros", "4"), "--macros 4 fixes what --search-hardware searches"),
         ((*SEARCH, "--hardware", "u55-256"), "needs a chip with macros to copy"),
-        ((*SEARCH, "--hardware", "u55-256-tiles8", "--objectives", "lat,area"), "states no area.macro"),
-        ((*SEARCH, "--objectives", "macs,params"), "depends on the chip, any of lat, energy, area"),
+        ((*SEARCH, "--hardware", "u55-256-tiles8", "--objectives", "lat,area"), "needs area.macro"),
+        ((*SEARCH, "--objectives", "macs,params"), "depends on the chip, any of lat, energy, power, area"),
         ((*SEARCH, "--mapping", "cim"), "cim"),
         ((*SEARCH, "--objectives", "acc,lat", "--racing"), "--racing scores each network against one front"),
-        (("--hardware", "u55-256-tiles8", "--constraint", "area<=3mm2"), "states no area.macro"),
+        (("--hardware", "u55-256-tiles8", "--constraint", "area<=3mm2"), "needs area.macro"),
         (("--constraint", "area<=3"), "unit of area must be one of um2, mm2, but got none"),
         ((*SEARCH, "--seed-subnets", "0,0,0"), "has 60 genes"),
         (("--objectives", "lat,energy,area,macs,params,sram,acc"), "must be at most 6"),
@@ -312,7 +268,7 @@ def test_seeds_and_warm_starts_carry_the_chip(
     search: Callable[..., None], quality: Quality, tiny: Space, tiny_path: Path
 ) -> None:
     assert quality.name == "quality"
-    joint = JointSpace.of(tiny, parse_hardware(CHOICES))
+    joint = DesignSpace(tiny, parse_hardware(CHOICES))
     seed = joint.placed(tiny.canonical((1, 1, *[0] * 8)), Chip(2, 4))
     search(*QUICK, "--generations", "2", "--seed-subnets", f"max,{to_text(seed)}")
     study, evaluations = load()
@@ -329,7 +285,6 @@ def test_seeds_and_warm_starts_carry_the_chip(
     fewer = first("fewer", "--search-hardware", "macros=0,8 units=4", "--warm-start", "mine")
     chips = {study.chip(genotype) for genotype in front}
     space = load(name="fewer")[0].search_space
-    assert isinstance(space, JointSpace)
     carried = [one.genotype for one in fewer if one.genotype[:10] in {genotype[:10] for genotype in front}]
     assert carried
     assert {space.chip(one) for one in carried} <= {Chip(0), Chip(8, 4)}
@@ -378,7 +333,7 @@ def test_tables_and_json_say_the_chip(finished: Finished, capsys: pytest.Capture
     for one, cells in zip(front, (line for line in lines if line), strict=True):
         chip = finished.study.chip(one.genotype)
         assert cells[place : place + 2] == [str(chip.macros), "-" if chip.units is None else str(chip.units)]
-    html = Study.load("studies.db", "mine")._repr_html_()
+    html = load_study("studies.db", "mine")._repr_html_()
     assert "<th>macros</th><th>units</th>" in html
 
 
@@ -425,6 +380,9 @@ def test_report_maps_each_network_on_its_own_chip(finished: Finished) -> None:
         assert (mapping["latency_ms"], mapping["energy_mj"]) == one.values[1:3]
     genes = [gene["name"] for gene in record["genes"]]
     assert genes[-2:] == ["hardware.macros", "hardware.units"]
+    assert record["importance"]
+    assert record["hardware"]
+    assert record["sensitivity"]
     weighed, shares = record["importance"]["genes"], record["importance"]["shares"]["area"]
     ranked = sorted(weighed, key=lambda name: -shares[weighed.index(name)])
     assert set(ranked[:2]) == {"hardware.macros", "hardware.units"}
@@ -433,7 +391,7 @@ def test_report_maps_each_network_on_its_own_chip(finished: Finished) -> None:
     assert names
     assert not names & {"cim.macros", "cim.compute_units"}
     report.main(["mine", "--out", "mine.html"])
-    assert "of its chip" in Path("mine.html").read_text()
+    assert "of the chip" in Path("mine.html").read_text()
 
 
 def test_the_chip_of_a_study_is_found_again(finished: Finished) -> None:

@@ -87,7 +87,7 @@ def test_from_images_to_a_front(
         assert study.fingerprint[name] == value
     assert len(study.fingerprint["split"]) == 64
 
-    with pytest.raises(CheckpointError, match=r"on other images \(folder, split seed 5\).* by --data"):
+    with pytest.raises(CheckpointError, match=r"on other images \(folder, split seed 5\).* as --data DIR"):
         run.main([*QUICK, *own[:2]])
     with pytest.raises(CheckpointError, match="trained on other images"):
         call(evaluate.main, monkeypatch, *own[:2])
@@ -95,7 +95,7 @@ def test_from_images_to_a_front(
     # The folder may move; the study goes on where it was.
     shutil.move("pets", "elsewhere")
     run.main([*QUICK, *own[:2], "--data", "elsewhere"])
-    assert "going on from 8 evaluations" in capsys.readouterr().out
+    assert "resuming after 8 evaluations" in capsys.readouterr().out
 
 
 def damage_weights(folder: Path) -> None:

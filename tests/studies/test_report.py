@@ -27,7 +27,7 @@ def test_writes_one_file(report_database: Path, tmp_path: Path, capsys: pytest.C
     assert out.stat().st_size < MOST_BYTES
     said = capsys.readouterr().out
     assert f"wrote {out}" in said
-    assert "note: one: too few evaluations" in said
+    assert "note: one: gene importance needs more evaluations" in said
 
 
 def test_equal_studies_make_equal_files(report_database: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Reports in a real browser: nothing on the console, no request, clicks, keys, and a narrow screen.
+"""Reports in a real browser: quiet console, no requests, clicks, keys, and a narrow screen.
 
 Runs where Chromium and its driver are; `.ci/run` installs them, and with CI set a missing one is a failure.
 """
@@ -180,7 +180,7 @@ def test_themes(browser: Chrome, pages: Callable[..., str]) -> None:
 def test_studies_over_each_other_and_a_hostile_name(browser: Chrome, pages: Callable[..., str]) -> None:
     open_page(browser, pages("a", HOSTILE))
     assert browser.find_element(By.TAG_NAME, "h1").text == f"a, {HOSTILE}"
-    assert script(browser, "document.scripts.length") == 3
+    assert script(browser, "document.scripts.length") == 4
     legend = script(browser, "document.querySelector('#views .legend').textContent")
     assert legend == f"a{HOSTILE}"
     check_quiet(browser)
@@ -189,7 +189,7 @@ def test_studies_over_each_other_and_a_hostile_name(browser: Chrome, pages: Call
 def test_no_subnet_with_an_accuracy(browser: Chrome, pages: Callable[..., str]) -> None:
     open_page(browser, pages("infeasible"))
     texts = [one.text for one in browser.find_elements(By.CSS_SELECTOR, "#views figure p")]
-    assert texts == ["No subnet has all of these measured, so there is nothing to draw."] * 3
+    assert texts == ["Nothing to draw: no subnet has values of all these objectives."] * 3
     assert "the front is empty" in browser.find_element(By.ID, "members").text
     check_quiet(browser)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from objectives.objective import FloatArray
+from search_space.arrays import Floats
 from search_space.command.command_line import run_command
 from search_space.subnet import Subnet
 from studies import run
@@ -82,7 +82,7 @@ def test_first_run_prints_progress_front_and_next_commands(capsys: pytest.Captur
 def test_printed_commands_are_ones_that_work(capsys: pytest.CaptureFixture[str]) -> None:
     run.main([*QUICK, "--generations", "2", "--study", "it's mine", "--constraint", "params<=300k"])
     out = capsys.readouterr().out
-    more = next(line for line in out.splitlines() if "search on" in line)
+    more = next(line for line in out.splitlines() if "continue the search" in line)
     words = shlex.split(more[more.index("python") :])
     assert words[:3] == ["python", "-m", "studies.run"]
     run.main(words[3:])
@@ -98,7 +98,7 @@ def test_same_command_again_measures_nothing(capsys: pytest.CaptureFixture[str])
     run.main([*QUICK, "--generations", "3"])
     second = capsys.readouterr().out
     assert rows("studies.db") == before
-    assert "going on from 18 evaluations" in second
+    assert "resuming after 18 evaluations" in second
     assert second[second.index("Pareto") :] == first[first.index("Pareto") :]
 
 
@@ -143,7 +143,7 @@ def test_exhausted_space_is_said(tiny_path: Path, capsys: pytest.CaptureFixture[
     run.main([*QUICK, "--space", str(tiny_path), "--population", "40", "--generations", "9"])
     out = capsys.readouterr().out
     assert "all 108 networks of space 'tiny' are evaluated" in out
-    assert "search on" not in out
+    assert "continue the search" not in out
     assert len(rows("studies.db")) == 108
 
 
@@ -194,7 +194,7 @@ def test_other_hardware_is_refused_where_it_matters(capsys: pytest.CaptureFixtur
         (["--space", "none.yaml"], "none.yaml"),
         (["--hardware", "u55"], "u55-256-cim8"),
         (["--npu-model", "guess"], "must be one of analytic, vela"),
-        (["--mapping", "speed"], "'latency', 'energy', 'edp'"),
+        (["--mapping", "speed"], "must be one of latency, energy, edp"),
         (["--macros", "-1"], "--macros must be at least 0"),
         (["--units", "0"], "--units must be at least 1"),
         (["--hardware", "u55-128", "--macros", "2"], "has no macros to derive others from"),
@@ -230,7 +230,7 @@ def test_other_hardware_is_refused_where_it_matters(capsys: pytest.CaptureFixtur
         (["--seed", "-1"], "at least 0"),
         (["--val-images", "0"], "--val-images must be at least 1"),
         (["--workers", "0"], "--workers must be at least 1"),
-        (["--workers", "2", "--dask", "tcp://10.0.0.1:8786"], "leave it away with --dask"),
+        (["--workers", "2", "--dask", "tcp://10.0.0.1:8786"], "leave it out with --dask"),
         (["--checkpoint", "none.safetensors"], "none.safetensors does not exist"),
         (["--db", "none/studies.db"], "folder none does not exist"),
         (["--db", "."], "not a file"),
@@ -299,7 +299,7 @@ def test_accuracy_of_a_checkpoint(
 ) -> None:
     import torch
 
-    from objectives.accuracy import Accuracy
+    from objectives.accuracy_objective import Accuracy
     from search_space.space import load_space
     from supernet.network.supernet import Supernet
     from supernet.network.supernet_file import save_checkpoint
@@ -333,7 +333,7 @@ def test_accuracy_of_a_checkpoint(
     measured: list[int] = []
     ask = Accuracy.__call__
 
-    def noted(self: Accuracy, subnets: Sequence[Subnet]) -> FloatArray:
+    def noted(self: Accuracy, subnets: Sequence[Subnet]) -> Floats:
         measured.append(len(subnets))
         return ask(self, subnets)
 
@@ -371,7 +371,7 @@ def test_racing_says_what_it_spared_and_goes_on_with_racing_alone(folder: Path) 
     out, error = process.communicate()
     assert (process.returncode, error) == (0, "")
     assert re.search(r"racing stopped \d+ of 16 subnets early: \d\d% of the images scored them", out)
-    more = next(line for line in out.splitlines() if "search on" in line)
+    more = next(line for line in out.splitlines() if "continue the search" in line)
     assert more.split().count("--racing") == 1
     assert start(*shlex.split(more[more.index("python") :])[3:]).wait() == 0
     process = start(*arguments)
@@ -405,13 +405,13 @@ def test_ctrl_c_keeps_what_is_finished_and_prints_how_to_go_on(folder: Path) -> 
     assert error == ""
     kept = count(folder / "s.db")
     assert 8 <= kept < 24
-    assert f"{kept} evaluations are kept" in out
+    assert f"{kept} evaluations are stored" in out
     command = shlex.split(out.splitlines()[-1])
     assert command[:3] == ["python", "-m", "studies.run"]
     resumed = start(*command[3:])
     out, error = resumed.communicate()
     assert (resumed.returncode, error) == (0, "")
-    assert re.search(f"going on from {kept} evaluations", out)
+    assert re.search(f"resuming after {kept} evaluations", out)
     whole = start(*arguments[:-1], "whole.db")
     assert whole.wait() == 0
     assert rows("s.db") == rows("whole.db")

@@ -115,7 +115,7 @@ def test_tables(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "first" in listed
     assert "second" in listed
     front = shown(capsys, database, "--study", "first")
-    assert "3 of 4 subnets hold lat<=8ms" in front
+    assert "3 of 4 subnets satisfy lat<=8ms" in front
     assert "90.00" in front
     assert "hv gain" in front
     assert "0.12" in front

@@ -17,7 +17,7 @@ from PIL import Image
 from search_space.command.command_line import run_command
 from search_space.space import load_space
 from studies import run, validate
-from studies.analysis.test_scores import Agreement, Score, agreement
+from studies.analysis.held_out_scores import Agreement, HeldOutScore, agreement
 from studies.storage.store import open_store
 from studies.study.evaluation import Evaluation
 from supernet.accuracy import many_subnets as shared_oracle
@@ -26,6 +26,7 @@ from supernet.images import cifar10
 from supernet.images.data_sets import evaluation_images, open_data
 from supernet.images.evaluation_pack import built_in_pack, load_pack
 from supernet.images.labelled_images import LabelledImages
+from supernet.network import number_formats
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint, save_checkpoint
 from tests.studies.conftest import TINY
@@ -72,6 +73,17 @@ def wilson(right: int, images: int) -> tuple[float, float]:
     centre = share + z**2 / (2 * images)
     half = z * math.sqrt(share * (1 - share) / images + z**2 / (4 * images**2))
     return tuple(100 * (centre + sign * half) / (1 + z**2 / images) for sign in (-1, 1))  # type: ignore[return-value]
+
+
+def test_emulated_bf16_is_warned_of_in_search_and_validation(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", False)
+    warning = number_formats.emulation_warning("bf16", torch.device("cpu"))
+    run.main([*STUDY, *OWN, "--precision", "bf16", "--workers", "1"])
+    assert capsys.readouterr().out.splitlines().count(warning) == 1
+    validate.main(["--study", "pets", *OWN])
+    assert capsys.readouterr().err.splitlines().count(warning) == 1
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
@@ -198,9 +210,9 @@ def test_studies_with_nothing_to_score(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_agreement_in_closed_form(evaluation: Callable[..., Evaluation]) -> None:
-    def scores(search: list[float], right: list[int]) -> list[Score]:
+    def scores(search: list[float], right: list[int]) -> list[HeldOutScore]:
         one = replace(evaluation(0, 50.0, 1.0))
-        return [Score(one, value, count, 10) for value, count in zip(search, right, strict=True)]
+        return [HeldOutScore(one, value, count, 10) for value, count in zip(search, right, strict=True)]
 
     assert agreement(scores([1, 2, 3, 4], [1, 2, 3, 4])).tau == pytest.approx(1)
     assert agreement(scores([1, 2, 3, 4], [4, 3, 2, 1])).tau == pytest.approx(-1)
@@ -211,6 +223,6 @@ def test_agreement_in_closed_form(evaluation: Callable[..., Evaluation]) -> None
 
 @pytest.mark.parametrize(("right", "images"), [(0, 10), (10, 10), (7, 9), (8_670, 10_000)])
 def test_interval_in_closed_form(right: int, images: int, evaluation: Callable[..., Evaluation]) -> None:
-    score = Score(evaluation(0, 50.0, 1.0), 50.0, right, images)
+    score = HeldOutScore(evaluation(0, 50.0, 1.0), 50.0, right, images)
     assert score.interval == pytest.approx(wilson(right, images))
     assert score.interval[0] - 1e-9 <= score.test <= score.interval[1] + 1e-9

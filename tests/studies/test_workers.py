@@ -163,7 +163,7 @@ def test_ctrl_c_ends_all_processes_and_says_how_to_go_on(
     os.killpg(process.pid, signal.SIGINT)  # As a terminal does: all of them get it.
     out, error = process.communicate(timeout=30)
     assert (process.returncode, error) == (130, "")
-    assert "to go on" in out
+    assert "to resume" in out
     wait_until(lambda: not session(process.pid))
     assert [path.name for path in tmp_path.iterdir()] == ["studies.db"]
     run(tmp_path, 3)

@@ -16,6 +16,7 @@ from supernet import data, evaluate, train
 from supernet.accuracy import split_accuracies
 from supernet.images import cifar10
 from supernet.images.labelled_images import LabelledImages
+from supernet.network import number_formats
 from supernet.network.supernet_file import load_checkpoint
 from supernet.training.run_folder import CHECKPOINT, LOG, append_epoch
 from tests.command import Command
@@ -98,6 +99,19 @@ def test_data_that_cannot_be_had(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_evaluation_in_emulated_bf16_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
+) -> None:
+    monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", False)
+    (tmp_path / "damaged.safetensors").write_bytes(b"none")
+    weights = ("--checkpoint", str(tmp_path / "damaged.safetensors"), "--split", "search")
+    warning = number_formats.emulation_warning("bf16", torch.device("cpu"))
+    for name in ("bf16", "fp32", "auto"):
+        code, _, error = command(evaluate.main, *weights, "--precision", name)
+        assert code == 2
+        assert error.splitlines().count(warning) == (name == "bf16")
+
+
 def test_train_then_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command) -> None:
     monkeypatch.setattr(cifar10, "SEARCH_IMAGES", 16)
     generator = torch.Generator().manual_seed(0)
@@ -173,6 +187,17 @@ def test_train_then_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, co
     assert "test int8 %" in text
     assert "drop from float32 to int8, in points" in text
 
+    given = ("--checkpoint", str(checkpoint), "--random", "4", "--split", "search")
+    _, text, _ = command(evaluate.main, *given, "--json")
+    families = [row["family"] for row in json.loads(text)["subnets"][2:]]
+    assert families == ["cnn", "vit", "cnn-then-vit", "mixed"]
+    code, text, _ = command(evaluate.main, *given)
+    assert code == 0
+    assert "(family)" in text
+    assert text.count("mean of 1 ") == 4
+    _, text, _ = command(evaluate.main, *given, "--sampling", "uniform")
+    assert "mean of 1 " not in text
+    assert "(uniform)" in text
     code, text, _ = command(
         evaluate.main, "--checkpoint", str(checkpoint), "--random", "1", "--split", "search"
     )

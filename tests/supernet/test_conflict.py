@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,9 +15,11 @@ import torch
 from torch import Tensor
 
 from search_space.errors import H4HError
+from search_space.families import Family, family
 from search_space.files.yaml_document import parse_document
 from search_space.space import Space
 from search_space.subnet import Subnet
+from search_space.subnet_sampling import FAMILY
 from supernet import conflict
 from supernet.gradient_conflict.measure import draw_cnns, draw_hybrids, measure
 from supernet.gradient_conflict.measurement import ConflictReport, PairKind
@@ -155,6 +158,11 @@ def test_kinds_of_subnets(small_space: Space) -> None:
     assert {subnet.vit_blocks for subnet in cnns} == {0}
     assert {subnet.vit_blocks for subnet in hybrids} == {1, 2, 3}
     assert len(set(cnns)) == len(set(hybrids)) == 40
+
+
+def test_hybrids_of_each_family_equally(small_space: Space) -> None:
+    hybrids = draw_hybrids(small_space, 12, np.random.default_rng(0), FAMILY)
+    assert Counter(map(family, hybrids)) == {Family.VIT: 4, Family.CNN_THEN_VIT: 4, Family.MIXED: 4}
 
 
 def test_a_space_without_transformers_has_one_kind_of_pair(small_space: Space, batches: Batches) -> None:

@@ -19,6 +19,7 @@ from supernet import finetune
 from supernet.checkpoints.tensor_file import read_tensors
 from supernet.images import cifar10
 from supernet.images.labelled_images import LabelledImages, normalised
+from supernet.network import number_formats
 from supernet.network.extraction import FORMAT, load_extracted
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import save_checkpoint
@@ -102,6 +103,17 @@ def test_train_go_on_and_load(images: LabelledImages, tmp_path: Path, call: Call
         assert code == 2
         assert message in error
     assert (out / finetune.NETWORK).read_bytes() == content
+
+
+def test_emulated_bf16_is_warned_of_with_the_factor_of_plain_networks(
+    images: LabelledImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
+) -> None:
+    monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", False)
+    settings = ("--subnet", "min", "--out", str(tmp_path / "out"), "--batch", "16", "--epochs", "1")
+    warning = number_formats.emulation_warning("bf16", torch.device("cpu"), plain=True)
+    code, text, _ = call(*settings, "--precision", "bf16")
+    assert code == 0
+    assert text.splitlines().count(warning) == 1
 
 
 def test_no_epochs_only_take_the_subnet_out(images: LabelledImages, tmp_path: Path, call: Call) -> None:

@@ -14,6 +14,7 @@ from supernet import train
 from supernet.checkpoints import built_in_checkpoint
 from supernet.images import cifar10
 from supernet.images.labelled_images import LabelledImages
+from supernet.network import number_formats
 from supernet.network.supernet_file import load_checkpoint
 from supernet.training.epoch_result import EpochResult
 from supernet.training.optimizer import is_vit
@@ -113,6 +114,24 @@ def test_a_loss_that_runs_away_keeps_the_last_good_checkpoint_to_train_on_from(
     assert f"--from {out / CHECKPOINT} with another --out" in error
     assert len((out / LOG).read_text().splitlines()) == 1
     load_checkpoint(out / CHECKPOINT)
+
+
+def test_bf16_is_warned_of_where_it_is_emulated_and_a_training_goes_on_in_it(
+    settings: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
+) -> None:
+    monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", False)
+    out = ("--out", str(tmp_path / "out"))
+    warning = number_formats.emulation_warning("bf16", torch.device("cpu"))
+    code, text, _ = call(*settings, "--precision", "bf16", *out)
+    assert code == 0
+    assert text.splitlines().count(warning) == 1
+    # Where it has ended: the same command, but for the precision, which was not given.
+    code, text, _ = call(*settings, "--precision", "auto", *out)
+    assert code == 0
+    assert text.splitlines().count(warning) == 1
+    code, text, _ = call(*settings, "--out", str(tmp_path / "other"))
+    assert code == 0
+    assert warning not in text
 
 
 def test_it_goes_on_within_an_epoch_and_from_a_checkpoint(

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Mapping of a network onto NPU and macros: splits, placements, segments, capacity."""

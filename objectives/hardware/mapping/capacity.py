@@ -1,10 +1,9 @@
-"""The capacity of the macros as a budget over a whole network: a Lagrange multiplier, then repair.
+"""Capacity of the macros as a budget over a whole network: a Lagrange multiplier, then greedy repair.
 
-Each segment offers mappings that trade cost for weight bytes in a macro. A multiplier puts a price on a
-byte; each segment takes what is cheapest at that price, and moves on only at prices known from its hull. So
-the least price at which everything fits is found by walking these prices in order, which is what a bisection
-converges to. What is then left of the budget is spent on the best gain per byte that fits, until nothing
-does.
+Each segment has mappings that trade cost for weight bytes in a macro. The multiplier is a price per byte;
+each segment uses its cheapest mapping at that price and changes it only at prices known from its convex hull.
+Walking these prices in order finds the lowest price at which everything fits, to which a bisection would
+converge. The rest of the budget is spent on the best gain per byte that still fits, until nothing fits.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from search_space.arrays import Floats, Integers
 
 @dataclass(frozen=True)
 class Options:
-    """Mappings of a segment, of which a network takes one.
+    """Alternative mappings of one segment.
 
     Attributes:
-        points: All of them.
-        cost: What is minimised, of each (k,).
-        size: Weight bytes in a macro of each (k,).
-        hull: Indices of those on the lower convex hull of cost over bytes, from the cheapest to the one with
-            the fewest bytes (h,).
-        prices: Price of a byte from which the next point of the hull is cheaper, ascending (h - 1,).
-        saved: Bytes that it saves (h - 1,).
+        points: The k mappings.
+        cost: Cost to minimise (k,).
+        size: Weight bytes in a macro (k,).
+        hull: Indices of the mappings on the lower convex hull of cost over bytes, from the cheapest to the
+            one with the fewest bytes (h,).
+        prices: Price per byte above which the next point of the hull is cheaper, ascending (h - 1,).
+        saved: Bytes that the next point saves (h - 1,).
     """
 
     points: tuple[Point, ...]
@@ -42,7 +41,7 @@ class Options:
 
     @classmethod
     def of(cls, points: Sequence[Point], weights: Weights) -> Self:
-        """`points`, at least one, with their cost by `weights`."""
+        """Alternatives `points`, at least one, with their costs by `weights`."""
         indices = hull(points, weights)
         cost = np.array([point.value(weights) for point in points])
         size = np.array([point.macro_bytes for point in points])
@@ -51,7 +50,7 @@ class Options:
 
 
 def hull(points: Sequence[Point], weights: Weights) -> list[int]:
-    """Lower convex hull of cost over bytes, from the cheapest to the fewest bytes, as indices."""
+    """Indices of the lower convex hull of cost over bytes, from the cheapest to the fewest bytes."""
 
     def slope(small: int, large: int) -> float:
         saved = points[small].value(weights) - points[large].value(weights)
@@ -72,30 +71,31 @@ def hull(points: Sequence[Point], weights: Weights) -> list[int]:
 
 
 def within(options: Sequence[Options], budget: float) -> list[Point]:
-    """One mapping for each segment, all of them within `budget` bytes, at low total cost.
+    """One mapping for each segment, together within `budget` bytes, at low total cost.
 
     Args:
-        options: For each segment its mappings; one of them needs no bytes.
-        budget: Of one macro.
+        options: Mappings of each segment; one of them needs no bytes.
+        budget: Bytes for weights in one macro.
     """
-    prices = np.concatenate([one.prices for one in options])
-    owner = np.repeat(np.arange(len(options)), [len(one.prices) for one in options])
-    saved = np.concatenate([one.saved for one in options])
+    prices = np.concatenate([segment.prices for segment in options])
+    owner = np.repeat(np.arange(len(options)), [len(segment.prices) for segment in options])
+    saved = np.concatenate([segment.saved for segment in options])
     order = np.argsort(prices, kind="stable")
-    full = sum(float(one.size[one.hull[0]]) for one in options)
+    full = sum(float(segment.size[segment.hull[0]]) for segment in options)
     used = full - np.concatenate([[0.0], np.cumsum(saved[order])])  # after 0, 1, ... moves
     moves = int(np.argmax(used <= budget))
     places = np.bincount(owner[order[:moves]], minlength=len(options))
-    taken = [int(one.hull[place]) for one, place in zip(options, places, strict=True)]
-    return [one.points[index] for one, index in zip(options, repaired(taken, options, budget), strict=True)]
+    taken = [int(segment.hull[place]) for segment, place in zip(options, places, strict=True)]
+    pairs = zip(options, repaired(taken, options, budget), strict=True)
+    return [segment.points[index] for segment, index in pairs]
 
 
 def repaired(taken: Sequence[int], options: Sequence[Options], budget: float) -> list[int]:
-    """`taken`, an index for each segment, with what is left of the budget spent on the best gain per byte."""
-    owner = np.repeat(np.arange(len(options)), [len(one.points) for one in options])
+    """`taken`, an index for each segment, after the rest of the budget went to the best gains per byte."""
+    owner = np.repeat(np.arange(len(options)), [len(segment.points) for segment in options])
     start = np.searchsorted(owner, np.arange(len(options)))
-    cost = np.concatenate([one.cost for one in options])
-    size = np.concatenate([one.size for one in options])
+    cost = np.concatenate([segment.cost for segment in options])
+    size = np.concatenate([segment.size for segment in options])
     now = start + np.array(taken)
     while True:
         more, gain = size - size[now][owner], cost[now][owner] - cost

@@ -277,7 +277,8 @@ def _possible(splits: SplitCosts, moves: _Moves, kept: Floats, soc: SoC) -> Bool
     macros = along(np.maximum(np.array(macro_options(soc), dtype=np.float64), 1.0), Axis.MACROS)
     macro_share = along(kept[:, STAY], Axis.SPLIT) / macros  # bytes in one macro
     stays = (macro_share > 0) & (macro_share <= buffer_bytes) & (not splits.op.fused_gelu)
-    return allowed & np.concatenate([np.ones_like(stays), stays], axis=Axis.OUTPUT)
+    may_stay: Booleans = np.concatenate([np.ones_like(stays), stays], axis=Axis.OUTPUT)
+    return allowed & may_stay
 
 
 @dataclass(frozen=True)

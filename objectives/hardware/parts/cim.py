@@ -1,8 +1,8 @@
-"""Compute-in-memory macros: what every kind of them states, and what every kind can say about an op.
+"""Compute-in-memory macros: near-memory and in-array models, and the cost of an op on them.
 
-Weights stay in the macros (writing MRAM takes 0.1 s per MB), so their capacity is a budget over a whole
-network, and writing them is a cost of deployment, not of inference. All macros in use work on one op in
-parallel, each on its share of the weights.
+Weights stay in the macros, because writing MRAM takes 0.1 s per MB. Their capacity is therefore a budget over
+a whole network, and writing them is a cost of deployment, not of inference. All macros in use work on one op
+in parallel, each on its share of the weights.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from search_space.arrays import Booleans, Floats
 from search_space.errors import UnknownNameError
 
 RUNS = ("conv2d", "depthwise", "linear")
-"""Kinds of ops with trained weights; a product of two activations has none to keep in the array."""
+"""Kinds of ops that macros run: those with trained weights, which products of two activations lack."""
 
 _NS_MHZ = 1e-3
-"""One nanosecond at one megahertz, in cycles."""
+"""Cycles per nanosecond and megahertz."""
 
 
 @dataclass(frozen=True)
 class CimCost:
-    """What n ops cost on the macros, arrays (n,).
+    """Cost of n ops on the macros, arrays (n,).
 
     Attributes:
-        cycles: Without transfers over the network-on-chip.
-        waits: Whether memory or the port sets the pace, not the arithmetic.
+        cycles: Time without transfers over the network-on-chip.
+        waits: Whether memory or the port sets the pace rather than the arithmetic.
         mac_pj: Energy of the arithmetic.
         read_pj: Energy of reading weights.
         read_bytes: Weight bytes read.
-        input_pj: Energy of handing inputs to the arithmetic.
+        input_pj: Energy of delivering inputs to the arithmetic.
         weight_bytes: Bytes that the weights occupy in all macros together.
-        macro_bytes: The most of them in one macro.
+        macro_bytes: Maximum of these bytes in one macro.
     """
 
     cycles: Floats
@@ -52,10 +52,10 @@ class CimCost:
 
 @dataclass(frozen=True)
 class Cim(Section, ABC):
-    """What the macros of every kind have (section `cim` of a SoC file).
+    """Numbers that macros of every kind have (section `cim` of a SoC file).
 
-    `buffer` holds a macro's share of a feature map that stays at the macros between two ops; there are two,
-    one to read and one to write. `write_rate` is that of the whole chip.
+    `buffer` holds a macro's share of a feature map that stays at the macros between two ops; each macro has
+    two, one to read and one to write. `write_rate` is the rate of the whole chip.
     """
 
     model: str
@@ -70,7 +70,7 @@ class Cim(Section, ABC):
     write_energy: Annotated[Quantity, Unit("pJ/B")]
 
     UNITS: ClassVar[str]
-    """Name of the quantity that says how much of a macro works at once."""
+    """Name of the quantity that counts the compute units, or parallel tiles, of a macro."""
 
     @property
     def macro_capacity_bytes(self) -> float:
@@ -84,16 +84,16 @@ class Cim(Section, ABC):
 
     @abstractmethod
     def peak(self, clock_mhz: float) -> float:
-        """Multiply-accumulates per cycle with everything in every macro busy."""
+        """Multiply-accumulates per cycle when all units of all macros are busy."""
 
     @abstractmethod
     def cost(self, ops: OpArrays, macros: Floats, clock_mhz: float) -> CimCost:
         """Cost of whole ops on the macros.
 
         Args:
-            ops: n ops of the kinds in `RUNS`; rows of other kinds carry no meaning.
-            macros: How many macros work on each, (n,).
-            clock_mhz: The clock in which cycles are counted.
+            ops: n ops of the kinds in `RUNS`; rows of other kinds are meaningless.
+            macros: Number of macros that work on each op (n,).
+            clock_mhz: Clock in whose cycles times are counted.
         """
 
     def deployment_s(self, weight_bytes: float) -> float:
@@ -109,11 +109,11 @@ class Cim(Section, ABC):
 class NearMemory(Cim):
     """MRAM banks whose read is shared by several compute units.
 
-    A read brings one word of weights into a latch; each of the compute units next to the bank multiplies it
-    with the inputs of positions of its own, several one after the other, before the next word is read. So
-    one weight read serves `compute_units * positions_per_read` positions. An input controller hands the
-    units the windows of neighbouring outputs without repeating what they share. After the multi-unit macro
-    of the H4H paper (ASP-DAC 2025). Equations and sources: docs/hardware.md.
+    A read brings one word of weights into a latch. Each compute unit next to the bank multiplies it with the
+    inputs of its own positions, several one after the other, before the next word is read. One weight read
+    therefore serves `compute_units * positions_per_read` positions. An input controller delivers the windows
+    of neighbouring outputs to the units without repeating shared inputs. The model follows the multi-unit
+    macro of the H4H paper (ASP-DAC 2025). Equations and sources: docs/explanation/chip-model.md.
     """
 
     compute_units: Annotated[Quantity, Unit("unit/macro", whole=True)]
@@ -154,9 +154,9 @@ class NearMemory(Cim):
         )
 
     def _input_bytes(self, ops: OpArrays, macros: Floats) -> Floats:
-        """Bytes (n,) handed to the units of one macro: a window for each output position, less overlaps.
+        """Bytes (n,) delivered to the units of one macro: a window for each output position, minus overlaps.
 
-        The macros of a depthwise op share its channels out; otherwise each sees all input channels.
+        The macros divide the channels of a depthwise op; of any other op each macro reads all input channels.
         """
         window = ops.depth * np.where(ops.is_kind("depthwise"), ops.out_channels / macros, 1.0)
         return ops.positions * window * overlap_factor(ops.kernel, ops.stride, self.compute_units.value)
@@ -164,12 +164,14 @@ class NearMemory(Cim):
 
 @dataclass(frozen=True)
 class InArray(Cim):
-    """Arrays (tiles) that multiply where the weights lie, digital or analog.
+    """Arrays (tiles), digital or analog, that multiply in the cells that store the weights.
 
-    A tile takes `rows` inputs and gives `columns` sums each beat; a beat is one whole 8-bit activation. A
-    layer lies in whole tiles: ceil(depth / rows) x ceil(out_channels / columns), a depthwise layer with as
-    many channels in a tile as rows and columns allow, on its diagonal. A beat costs the energy of a whole
-    tile, used or not: so a depthwise layer is dear, as in ZigZag's model (arXiv 2405.14978).
+    In each beat, the time of one 8-bit activation, a tile takes `rows` inputs and computes `columns` sums. A
+    layer occupies whole tiles: ceil(depth / rows) x ceil(out_channels / columns). A depthwise layer lies on
+    the
+        diagonal
+    of its tiles, with as many channels per tile as rows and columns allow. A beat costs the energy of a whole
+    tile, used or not, which makes depthwise layers expensive, as in ZigZag's model (arXiv 2405.14978).
     """
 
     rows: Annotated[Quantity, Unit("row", whole=True)]
@@ -186,7 +188,7 @@ class InArray(Cim):
 
     @property
     def macro_capacity_bytes(self) -> float:
-        """Bytes in whole tiles of one macro."""
+        """Bytes for weights in the whole tiles of one macro."""
         return super().macro_capacity_bytes // self.tile_bytes * self.tile_bytes
 
     def peak(self, clock_mhz: float) -> float:
@@ -198,19 +200,19 @@ class InArray(Cim):
         """Tiles (n,) that hold the weights of each op."""
         rows, columns = self.rows.value, self.columns.value
         packed = np.maximum(1.0, np.minimum(columns, rows // ops.kernel**2))
-        alone = np.ceil(ops.kernel**2 / rows) * np.ceil(ops.out_channels / packed)
+        diagonal = np.ceil(ops.kernel**2 / rows) * np.ceil(ops.out_channels / packed)
         dense = np.ceil(ops.depth / rows) * np.ceil(ops.out_channels / columns)
-        return np.where(ops.is_kind("depthwise"), alone, dense)
+        return np.where(ops.is_kind("depthwise"), diagonal, dense)
 
     def cost(self, ops: OpArrays, macros: Floats, clock_mhz: float) -> CimCost:
         """As `Cim.cost`."""
         tiles = self.tiles(ops)
         beat = self.beat_time.value * clock_mhz * _NS_MHZ
         computing = ops.positions * np.ceil(tiles / (macros * self.parallel_tiles.value)) * beat
-        # Each input pixel enters a macro once, but no more of it than the windows touch.
-        seen = np.minimum(ops.kernel, ops.stride) ** 2 * ops.positions
+        # Each input pixel enters a macro once, if a window touches it.
+        touched = np.minimum(ops.kernel, ops.stride) ** 2 * ops.positions
         channels = np.where(ops.is_kind("depthwise"), ops.out_channels / macros, ops.in_channels)
-        inputs = seen * channels
+        inputs = touched * channels
         moving = (inputs + ops.output_bytes / macros) / self.port_bandwidth.value
         return CimCost(
             cycles=np.maximum(computing, moving) + beat,
@@ -226,9 +228,9 @@ class InArray(Cim):
 
 @dataclass(frozen=True)
 class Digital(Section):
-    """A small digital engine in each macro, for products of two activations (section `digital`).
+    """A small digital engine in each macro for products of two activations (section `digital`).
 
-    It takes whole attention heads: Q K^T, softmax and the product with V.
+    It runs whole attention heads: Q K^T, softmax and the product with V.
     """
 
     mac_rate: Annotated[Quantity, Unit("MAC/cycle/macro")]
@@ -237,11 +239,11 @@ class Digital(Section):
     softmax_energy: Annotated[Quantity, Unit("pJ/element", zero=True)]
 
     def cost(self, ops: OpArrays, macros: Floats) -> CimCost:
-        """Cost (n,) of `heads` products or softmax maps, each head in one macro.
+        """Cost (n,) of products or softmax maps of several heads, each head in one macro.
 
         Args:
             ops: n ops of kind matmul or softmax.
-            macros: How many macros share the heads, (n,).
+            macros: Number of macros that share the heads (n,).
         """
         softmax = ops.is_kind("softmax")
         busiest = np.ceil(ops.heads / macros) / ops.heads
@@ -257,7 +259,7 @@ KINDS: dict[str, type[Cim]] = {"near_memory": NearMemory, "in_array": InArray}
 
 
 def read_cim(data: object) -> Cim | None:
-    """The section `cim` of a SoC file, of the kind that its key `model` names; None for none.
+    """Reads the section `cim` of a SoC file, whose key `model` names the kind; None for an absent section.
 
     Raises:
         UnknownNameError: There is no such kind.
@@ -273,6 +275,6 @@ def read_cim(data: object) -> Cim | None:
 
 
 def overlap_factor(kernel: Floats, stride: Floats, units: float) -> Floats:
-    """Share (n,) of the window bytes left when `units` neighbouring outputs of a row are fed together."""
+    """Share (n,) of the window bytes to deliver when `units` neighbouring outputs of a row share inputs."""
     shared = (kernel + stride * (units - 1.0)) / (kernel * units)
     return np.where(stride < kernel, shared, 1.0)

@@ -1,4 +1,4 @@
-"""The floor plan of a SoC: room for more macros, and a drawing in text."""
+"""Floor plan of a chip: tiles for additional macros, and a drawing as text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from objectives.hardware.parts.noc import Noc, Tile, hops
 
 
 def with_room(noc: Noc, macros: int) -> tuple[Tile, ...]:
-    """Tiles of at least `macros` macros: those of `noc`, then free ones of its rows, by distance."""
+    """Tiles of at least `macros` macros: those of `noc`, then free tiles of its rows by distance."""
     missing = macros - len(noc.macros)
     if missing <= 0:
         return noc.macros
@@ -25,7 +25,7 @@ def with_room(noc: Noc, macros: int) -> tuple[Tile, ...]:
 
 
 def drawing(noc: Noc, macros: int) -> str:
-    """The tiles as text, one line a row; macros are numbered in the order in which they are used."""
+    """Drawing of the tiles, one line per row; macros are numbered in order of use."""
     names = {noc.sram: "SRAM"} if noc.npu is None else {noc.npu: "NPU", noc.sram: "SRAM"}
     names |= {tile: f"M{number}" for number, tile in zip(count(1), noc.macros[:macros], strict=False)}
     columns = range(min(x for x, _ in names), max(x for x, _ in names) + 1)

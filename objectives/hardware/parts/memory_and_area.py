@@ -1,4 +1,4 @@
-"""Energy of the memories next to the NPU: SRAM for activations, on-chip MRAM for its weights."""
+"""Memories and areas of a chip: SRAM for activations, on-chip MRAM for weights, and areas of the parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from search_space.errors import DocumentError
 class Memory(Section):
     """Constants of the memories (section `memory` of a SoC file).
 
-    `mram_read_energy` is that of the weights the NPU streams in; macros have a bank of their own.
+    `mram_read_energy` applies to the weights that the NPU reads; macros state their own read energy.
     """
 
     sram_capacity: Annotated[Quantity, Unit("MiB")]
@@ -25,17 +25,17 @@ class Memory(Section):
 
     @property
     def leakage_mw(self) -> float:
-        """Leakage of the whole SRAM in mW; MRAM keeps its contents without power."""
+        """Leakage of the whole SRAM in mW; MRAM needs no power to keep its content."""
         return self.sram_leakage.value * self.sram_capacity.value
 
 
 @dataclass(frozen=True)
-class Area(Section):
-    """Areas of the parts (section `area` of a SoC file), each left out where nobody knows it.
+class PartAreas(Section):
+    """Areas of the parts of a chip (section `area` of a SoC file); None where the area is unknown.
 
     Attributes:
         npu: The NPU with its internal memory.
-        macro: One macro without its compute units: the bank, with what reads it.
+        macro: One macro without its compute units: the memory bank and its read circuits.
         unit: One compute unit, or parallel tile, of a macro.
     """
 
@@ -47,26 +47,27 @@ class Area(Section):
         """Area of NPU and macros in mm2: ``npu + macros * (macro + units * unit)``.
 
         Args:
-            chip: What the SoC file is called, for the message.
-            has_npu: Whether there is an NPU.
+            chip: Name of the SoC file, for messages.
+            has_npu: Whether the chip has an NPU.
             macros: Number of macros.
-            units: Compute units of each macro.
+            units: Compute units per macro.
 
         Raises:
-            DocumentError: A number that is needed is missing.
+            DocumentError: An area that is needed is missing.
         """
 
-        def needed(name: str) -> float:
+        def area_of(name: str) -> float:
             number: Quantity | None = getattr(self, name)
             if number is None:
                 raise DocumentError(
-                    f"hardware {chip!r} states no area.{name}, which 'area' needs: add it to the chip's file "
-                    f"with value, unit, source, low and high, or take another chip, such as u55-256-cim8"
+                    f"objective 'area' needs area.{name}, but hardware {chip!r} does not state it; add it to "
+                    f"the SoC file with value, unit, source, low and high, or use another chip, such as "
+                    f"u55-256-cim8"
                 )
             return number.value
 
-        total = needed("npu") if has_npu else 0.0
-        return total + (macros * (needed("macro") + units * needed("unit")) if macros else 0.0)
+        total = area_of("npu") if has_npu else 0.0
+        return total + (macros * (area_of("macro") + units * area_of("unit")) if macros else 0.0)
 
     @property
     def digest(self) -> str:

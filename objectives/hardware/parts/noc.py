@@ -1,13 +1,12 @@
-"""Network-on-chip between SRAM and the CIM macros: where everything stands, and what moving bytes costs.
+"""Network-on-chip between SRAM and the CIM macros: floor plan, and time and energy of transfers.
 
 A mesh routes along x, then along y. A transfer to several macros is a multicast: it crosses each link of the
-tree of its paths once, arrives with the longest path, and pays for every link used. Transfers of several
-macros at once share links, and the busiest link sets the pace; the port between a tile and its router is a
-link too, though one without hops. On a bus one transfer at a time drives the whole wire, which reaches from
-end to end of the floor plan.
+tree of its paths once, takes as long as its longest path, and costs energy on every link. Simultaneous
+transfers share links, and the busiest link sets the pace. The port between a tile and its router counts as a
+link without hops. On a bus, one transfer at a time drives the whole wire, which spans the floor plan.
 
-The NPU reaches SRAM by a port of its own, so only traffic between SRAM and macros, and among macros, is
-here. All macros in use hold equal shares of a feature map.
+The NPU reaches SRAM through a port of its own, so this file covers only traffic between SRAM and macros, and
+among macros. All macros in use hold equal shares of a feature map.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ Link = tuple[Tile, Tile]
 TOPOLOGIES = ("mesh", "bus")
 
 FARTHEST = 1000
-"""Largest coordinate of a tile: routes are walked tile by tile."""
+"""Largest coordinate of a tile; routes are computed tile by tile."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,11 @@ class Noc(Section):
         topology: ``mesh`` or ``bus``.
         npu: Tile (x, y) of the NPU; None on a chip without one.
         sram: Tile of the SRAM that holds activations.
-        macros: Tiles of macros; where a chip has fewer macros, the first are used.
-        router_cycles: Time in a router.
-        link_cycles: Time on a link.
-        bandwidth: Of one link.
-        hop_energy: Of one router and link.
+        macros: Tiles of macros; a chip with fewer macros uses the first.
+        router_cycles: Latency of a router.
+        link_cycles: Latency of a link.
+        bandwidth: Bandwidth of one link.
+        hop_energy: Energy of one router and one link.
     """
 
     topology: str
@@ -55,56 +54,58 @@ class Noc(Section):
     bandwidth: Annotated[Quantity, Unit("B/cycle")]
     hop_energy: Annotated[Quantity, Unit("pJ/B/hop", zero=True)]
 
-    def check(self, name: str) -> None:
-        """As `Section.check`; also the topology, and that no two things stand on one tile.
+    def check_quantities(self, name: str) -> None:
+        """As `Section.check_quantities`; also checks the topology and that each tile is used once.
 
         Raises:
             UnknownNameError: There is no such topology.
-            DocumentError: A tile is taken twice.
+            DocumentError: A tile is used twice or is too far away, or a quantity is wrong.
         """
         if self.topology not in TOPOLOGIES:
             raise UnknownNameError(f"{name}.topology", self.topology, TOPOLOGIES)
         for tile, count in Counter(self.tiles).items():
             if count > 1:
-                raise DocumentError(f"{name}: {count} things stand on tile {list(tile)}; give each its own")
+                raise DocumentError(
+                    f"{name}: tile {list(tile)} is used {count} times; give each part its own tile"
+                )
             if max(map(abs, tile)) > FARTHEST:
                 raise DocumentError(
                     f"{name}: tile coordinates must be {-FARTHEST} to {FARTHEST}, but got {list(tile)}"
                 )
-        super().check(name)
+        super().check_quantities(name)
 
     @property
     def tiles(self) -> tuple[Tile, ...]:
-        """Tiles of everything that stands on the chip."""
+        """Tiles of all parts."""
         return (*(() if self.npu is None else (self.npu,)), self.sram, *self.macros)
 
     @property
     def hop_cycles(self) -> float:
-        """Latency of one hop, in cycles."""
+        """Latency of one hop in cycles."""
         return self.router_cycles.value + self.link_cycles.value
 
     def traffic(self, macros: int) -> Traffic:
-        """The ways of moving a feature map when the first `macros` macros work together."""
+        """Transfer patterns of a feature map when the first `macros` macros work together."""
         return _traffic(self.topology, self.sram, self.macros[:macros])
 
     def cycles(self, pattern: Pattern, moved: Floats) -> Floats:
-        """Cycles (n,) of moving `moved` bytes (n,) in the way of `pattern`; no bytes take no time."""
+        """Cycles (n,) of moving `moved` bytes (n,) by `pattern`; 0 for 0 bytes."""
         latency = pattern.hops * self.hop_cycles
         return (moved > 0) * (latency + moved * (pattern.load / self.bandwidth.value))
 
     def energy_pj(self, pattern: Pattern, moved: Floats) -> Floats:
-        """Energy (n,) in pJ of moving `moved` bytes (n,) in the way of `pattern`."""
+        """Energy (n,) in pJ of moving `moved` bytes (n,) by `pattern`."""
         return moved * (pattern.links * self.hop_energy.value)
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """One way of moving a feature map, whatever its size.
+    """One transfer pattern, independent of the size of the feature map.
 
     Attributes:
-        hops: Of the longest path.
+        hops: Hops of the longest path.
         load: Bytes on the busiest link per byte of the map.
-        links: Links crossed per byte of the map, summed over all its bytes.
+        links: Links crossed per byte of the map, summed over all flows.
     """
 
     hops: int
@@ -114,12 +115,12 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Traffic:
-    """The ways of moving a feature map between SRAM and some macros.
+    """All transfer patterns between SRAM and some macros.
 
     Attributes:
-        multicast: From SRAM, all of it to every macro.
-        scatter: From SRAM, an equal share to each macro.
-        gather: To SRAM, an equal share from each macro.
+        multicast: The whole map from SRAM to every macro.
+        scatter: An equal share from SRAM to each macro.
+        gather: An equal share from each macro to SRAM.
         exchange: An equal share from each macro to all others.
     """
 
@@ -131,12 +132,12 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Flow:
-    """Part of a feature map on its way.
+    """One multicast or unicast of a pattern.
 
     Attributes:
-        source: Where it starts.
-        targets: Where it goes.
-        share: Of the map.
+        source: Tile where it starts.
+        targets: Tiles where it ends.
+        share: Share of the feature map that it carries.
     """
 
     source: Tile
@@ -145,7 +146,7 @@ class Flow:
 
 
 def hops(start: Tile, end: Tile) -> int:
-    """Links between two tiles of a mesh."""
+    """Number of links between two tiles of a mesh."""
     return abs(start[0] - end[0]) + abs(start[1] - end[1])
 
 
@@ -163,12 +164,12 @@ def route(start: Tile, end: Tile) -> Iterator[Link]:
 
 
 def tree(start: Tile, ends: Iterable[Tile]) -> frozenset[Link]:
-    """Links of a multicast: the union of the routes."""
+    """Links of a multicast: the union of its routes."""
     return frozenset(link for end in ends for link in route(start, end))
 
 
 def mesh_pattern(flows: Sequence[Flow]) -> Pattern:
-    """Flows of a mesh that run at the same time."""
+    """Pattern of simultaneous flows on a mesh."""
     loads: dict[tuple[str, Tile] | Link, float] = {}
     links = 0.0
     for flow in flows:
@@ -183,7 +184,7 @@ def mesh_pattern(flows: Sequence[Flow]) -> Pattern:
 
 
 def bus_pattern(flows: Sequence[Flow], length: int) -> Pattern:
-    """Flows of a bus, one after the other, each over all `length` links of the wire."""
+    """Pattern of flows on a bus, one after the other, each over all `length` links of the wire."""
     total = sum(flow.share for flow in flows)
     return Pattern(hops=1 if flows else 0, load=total, links=total * length)
 

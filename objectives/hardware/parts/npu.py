@@ -1,10 +1,10 @@
-"""Arm Ethos-U55 in closed form: NPU cycles and bytes of an op, without compiling it.
+"""NPU in closed form: cycles and bytes of an op on an Arm Ethos-U55, without compiling it.
 
-The model of convolutions, depthwise convolutions and linear layers multiplies the micro-blocks of the
-output by the steps each needs, bounds the result by the output stage, the SRAM port and the weight port,
-and adds what the pipeline needs to fill. Everything else is a sum of constants per op, row, element or
-product. All constants stand in the SoC file; they were fitted to Arm's compiler Vela 5.2.0 (a compiler's
-estimate, not silicon). Equations, sources and accuracy: docs/hardware.md.
+For convolutions, depthwise convolutions and linear layers the model multiplies the micro-blocks of the output
+by the steps that each needs, bounds the result by the output stage, the SRAM port and the weight port, and
+adds the time to fill the pipeline. All other kinds are sums of constants per op, row, element or product. All
+constants are in the SoC file. They were fitted to Arm's compiler Vela 5.2.0, which is an estimate and not
+silicon. Equations, sources and accuracy: docs/explanation/npu-model.md.
 
 Conventions: "same" padding, activations in NHCWB16 in SRAM on both sides, weights in on-chip MRAM.
 """
@@ -66,7 +66,7 @@ class Npu(Section):
     prefetched_map: Annotated[Quantity, Unit("position", zero=True, whole=True)]
     stall_map: Annotated[Quantity, Unit("position", zero=True, whole=True)]
     stall_channels: Annotated[Quantity, Unit("channel", whole=True)]
-    # Ops outside the MAC array's own kinds.
+    # Ops that are not convolutions or linear layers.
     matmul_cycles: Annotated[Quantity, Unit("cycle/MAC")]
     matmul_row_cycles: Annotated[Quantity, Unit("cycle/element", zero=True)]
     matmul_column_cycles: Annotated[Quantity, Unit("cycle/column", zero=True)]
@@ -111,21 +111,21 @@ class Npu(Section):
 
 
 class NoNpuError(H4HError):
-    """An NPU is asked for on a chip that has none."""
+    """A chip without an NPU is used as if it had one."""
 
 
 class NoNpu(Npu):
-    """In place of the NPU where a chip has none: whoever asks for one of its numbers gets an error."""
+    """Stand-in for the NPU of a chip without one; reading any of its numbers raises an error."""
 
     def __init__(self) -> None:
-        """Sets no field, so that each is asked for by `__getattr__`."""
+        """Sets no field, so that reading one calls `__getattr__`."""
 
     def __getattr__(self, name: str) -> NoReturn:
-        if name not in {each.name for each in fields(Npu)}:
+        if name not in {field.name for field in fields(Npu)}:
             raise AttributeError(name)
         raise NoNpuError(
-            f"npu.{name} is needed, but the chip has no NPU: give its file a section `npu`, such as that of "
-            f"`base: u55-256`"
+            f"npu.{name} is needed, but the chip has no NPU; add a section `npu` to its file, such as that "
+            f"of `base: u55-256`"
         )
 
     def __eq__(self, other: object) -> bool:
@@ -140,7 +140,7 @@ class NoNpu(Npu):
 
 @dataclass(frozen=True)
 class ArrayTerms:
-    """Terms of the closed form, each (n,): cycles, but for the two byte counts."""
+    """Terms of the closed form, each (n,): cycles, except for the two byte counts."""
 
     step: Floats
     mac: Floats
@@ -189,7 +189,7 @@ def op_cycles(ops: OpArrays, npu: Npu) -> Floats:
 def _matmul_cycles(ops: OpArrays, npu: Npu) -> Floats:
     """Cycles (n,) of products of activations, one output column after the other, transposes included.
 
-    Columns of all heads are made together, and the reduction leaves lanes idle below `matmul_heads` heads.
+    Columns of all heads are computed together; with fewer than `matmul_heads` heads some lanes are idle.
     """
     idle = np.maximum(0.0, npu.matmul_heads.value - ops.heads) * ops.macs / ops.heads
     return (
@@ -201,7 +201,7 @@ def _matmul_cycles(ops: OpArrays, npu: Npu) -> Floats:
 
 
 def sram_bytes(ops: OpArrays, npu: Npu) -> Floats:
-    """Bytes (n,) that ops of any kind move between the NPU and SRAM, re-reads included."""
+    """Bytes (n,) that ops of any kind move between NPU and SRAM, repeated reads included."""
     once = ops.input_bytes + ops.output_bytes
     return np.select(
         [
@@ -228,10 +228,10 @@ def weight_bytes(ops: OpArrays, npu: Npu) -> Floats:
 
 
 def array_terms(ops: OpArrays, npu: Npu) -> ArrayTerms:
-    """The closed form for conv2d, depthwise and linear; rows of other kinds carry no meaning."""
+    """The closed form for conv2d, depthwise and linear; rows of other kinds are meaningless."""
     linear, depthwise = ops.is_kind("linear"), ops.is_kind("depthwise")
     tokens = ops.height * ops.width
-    # The compiler lays the tokens of a linear layer out as a map, as square as their number allows.
+    # The compiler arranges the tokens of a linear layer as a map that is as square as possible.
     rows = np.where(linear, _short_side(tokens, linear), ops.height)
     columns = np.where(linear, tokens / rows, ops.width)
     in_channels, out_channels, stride = ops.in_channels, ops.out_channels, ops.stride
@@ -242,7 +242,7 @@ def array_terms(ops: OpArrays, npu: Npu) -> ArrayTerms:
     blocks = _micro_blocks(out_rows, out_columns, window, npu)
     group, depth_first, part_kernel, takes_part_kernel = _steps(in_channels, window, linear, npu)
     step = np.select([depthwise, takes_part_kernel], [group, part_kernel], default=depth_first)
-    # The decoder delivers one slice of weights every so many cycles, however few blocks use it.
+    # The decoder delivers one slice of weights per `decoder_cycles`, however few blocks use it.
     decoder = np.maximum(1.0, npu.decoder_cycles.value / npu.dot_product_cycles.value / blocks)
     mac = blocks * np.ceil(out_channels / npu.micro_block_depth.value) * step * decoder
     out = positions * out_channels * npu.output_cycles.value
@@ -269,7 +269,7 @@ def array_terms(ops: OpArrays, npu: Npu) -> ArrayTerms:
 
 
 def _short_side(tokens: Floats, linear: Booleans) -> Floats:
-    """Shorter side (n,) of the squarest map of so many positions; 1 where `linear` does not hold."""
+    """Shorter side (n,) of the squarest map of `tokens` positions; 1 for ops that are not linear."""
     distinct, place = np.unique(np.where(linear, tokens, 1.0), return_inverse=True)
     return np.array([_short_factor(int(count)) for count in distinct], dtype=np.float64)[place]
 
@@ -280,9 +280,9 @@ def _short_factor(count: int) -> int:
 
 
 def _micro_blocks(out_rows: Floats, out_columns: Floats, window: Floats, npu: Npu) -> Floats:
-    """Micro-blocks that cover one group of output channels (n,)."""
+    """Micro-blocks (n,) that cover one group of output channels."""
     height, width = npu.micro_block_height.value, npu.micro_block_width.value
-    # A block is laid flat over a map one row high.
+    # A block lies flat over a map of one row.
     flat = (out_rows == 1) & (window == 1) & (out_columns % 2 == 0)
     blocks: Floats = np.where(
         flat,
@@ -297,7 +297,7 @@ def _steps(
 ) -> tuple[Floats, Floats, Floats, Booleans]:
     """Cycles (n,) per block and eight output channels: depthwise, depth-first, part-kernel.
 
-    Last comes the mask of the ops that run part-kernel, because it uses more of the multipliers.
+    The last result is the mask of the ops that run part-kernel, because that uses more multipliers.
     """
     elements, shallow = npu.part_kernel_elements.value, npu.part_kernel_depth.value
     lanes, cycles = npu.dot_product_depth.value, npu.dot_product_cycles.value
@@ -317,7 +317,7 @@ def _steps(
 
 
 def _padded_depth(in_channels: Floats, window: Floats, takes_part_kernel: Booleans, npu: Npu) -> Floats:
-    """Weights (n,) of one output channel with the zeros that fill the last step."""
+    """Weights (n,) of one output channel, including the zeros that fill the last step."""
     elements, shallow = npu.part_kernel_elements.value, npu.part_kernel_depth.value
     lanes = npu.dot_product_depth.value
     part = shallow * np.ceil(in_channels / shallow) * elements * np.ceil(window / elements)
@@ -326,31 +326,31 @@ def _padded_depth(in_channels: Floats, window: Floats, takes_part_kernel: Boolea
 
 
 def _encoded(trained: Floats, padded: Floats, npu: Npu) -> Floats:
-    """Bytes (n,) that the compiler packs weights into; zeros among them spoil the packing of the rest."""
-    spoilt = npu.padded_compression.value * trained + npu.padding_compression.value * (padded - trained)
-    encoded: Floats = np.where(padded > trained, spoilt, npu.weight_compression.value * trained)
+    """Bytes (n,) of the compressed weights; padding zeros worsen the compression of the other weights."""
+    with_padding = npu.padded_compression.value * trained + npu.padding_compression.value * (padded - trained)
+    encoded: Floats = np.where(padded > trained, with_padding, npu.weight_compression.value * trained)
     return encoded
 
 
 def _in_bricks(channels: Floats, npu: Npu) -> Floats:
-    """Channels (n,) with those that fill up the last brick of the activation format."""
+    """Channels (n,), rounded up to whole bricks of the activation format."""
     brick = npu.sram_brick.value
     padded: Floats = brick * np.ceil(channels / brick)
     return padded
 
 
 def _weight_reads(positions: Floats, out_channels: Floats, depthwise: Booleans, npu: Npu) -> Floats:
-    """Times (n,) that all weights stream in: once for every block of positions that the accumulators hold."""
+    """Reads (n,) of all weights: one per block of positions that the accumulators hold."""
     deepest = np.where(depthwise, npu.depthwise_weight_block.value, npu.reread_channels_large_map.value)
-    held = positions * np.minimum(out_channels, deepest)
-    reads: Floats = np.maximum(1.0, np.ceil(held / npu.block_elements.value))
+    elements = positions * np.minimum(out_channels, deepest)
+    reads: Floats = np.maximum(1.0, np.ceil(elements / npu.block_elements.value))
     return reads
 
 
 def _array_sram_bytes(
     ops: OpArrays, pixels: Floats, positions: Floats, depthwise: Booleans, npu: Npu
 ) -> Floats:
-    """Input, read again for every group of output channels and where windows overlap, and output (n,)."""
+    """Bytes (n,) of the output and of the input, which is read per group of output channels with overlaps."""
     group = np.where(
         positions <= npu.small_map.value,
         npu.reread_channels_small_map.value,
@@ -375,9 +375,9 @@ def _fill(
     out: Floats,
     npu: Npu,
 ) -> Floats:
-    """Cycles (n,) in which the first input block arrives and the last output block leaves."""
+    """Cycles (n,) until the first input block has arrived, and for the last output block to leave."""
     block = np.minimum(positions, npu.fill_positions.value)
-    # A small map is one block, which is the deeper for it; depthwise keeps to a slab but on the smallest.
+    # A small map is one block, which is deeper. Depthwise keeps to a slab except on the smallest maps.
     slab = np.where(
         positions <= npu.prefetched_map.value,
         npu.reread_channels_small_map.value,
@@ -399,7 +399,7 @@ def _fill(
 def _transposed(ops: OpArrays) -> Floats:
     """Elements (n,) that a matmul transposes: two matrices of the size of its second operand.
 
-    In attention over n tokens these are Q and K before QK^T, V before and the result after AV, all n rows
-    of a head's width.
+    In attention over n tokens these are Q and K before QK^T, V before AV and its result after, all with n
+    rows of the width of a head.
     """
     return 2.0 * ops.heads * ops.in_channels * ops.out_channels

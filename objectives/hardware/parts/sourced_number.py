@@ -1,4 +1,4 @@
-"""A hardware number with its unit, its source and the range in which it is plausible."""
+"""Hardware numbers of a SoC file: value, unit, source and plausible range."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import get_type_hints
 from search_space.errors import DocumentError
 from search_space.files.yaml_document import Document
 
-# Beyond them no hardware number lies, but products of several would leave what a float holds.
+# No hardware number lies outside these bounds; products of numbers that do could overflow.
 _LEAST, _MOST = 1e-12, 1e12
 
 
@@ -19,11 +19,11 @@ class Quantity(Document):
     """A number as a SoC file states it.
 
     Attributes:
-        value: What the model uses.
-        unit: Checked against what the model expects; nothing is converted.
+        value: Value that the model uses.
+        unit: Unit of the value; must equal the unit that the model expects, nothing is converted.
         source: Publication, measurement or reasoning behind `value`.
         low: Lower end of the plausible range, for sensitivity studies.
-        high: Upper end.
+        high: Upper end of the plausible range.
 
     Raises:
         DocumentError: low <= value <= high does not hold, a number is not finite, or `source` is empty.
@@ -50,16 +50,16 @@ class Quantity(Document):
                 f"high {self.high:g}"
             )
         if not self.source.strip():
-            raise DocumentError("`source` must say where the value comes from, but is empty")
+            raise DocumentError("`source` must state where the value comes from, but is empty")
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What a SoC file must state for a quantity: ``field: Annotated[Quantity, Unit("pJ/MAC")]``.
+    """Unit and domain of a quantity, as an annotation: ``field: Annotated[Quantity, Unit("pJ/MAC")]``.
 
     Attributes:
-        name: The only unit accepted.
-        zero: Whether 0 is allowed; else the value must be positive.
+        name: The accepted unit.
+        zero: Whether 0 is allowed; otherwise the value must be positive.
         whole: Whether the value must be an integer.
     """
 
@@ -67,15 +67,15 @@ class Unit:
     zero: bool = False
     whole: bool = False
 
-    def check(self, where: str, got: Quantity) -> None:
-        """Checks unit and signs of a quantity.
+    def check_quantity(self, where: str, got: Quantity) -> None:
+        """Checks unit and domain of a quantity.
 
         Args:
-            where: What the SoC file calls it, for messages.
-            got: What it states.
+            where: Dotted name in the SoC file, for messages.
+            got: The quantity.
 
         Raises:
-            DocumentError: It is not what this asks for.
+            DocumentError: The unit differs, or a number is outside the domain.
         """
         if got.unit != self.name:
             raise DocumentError(f"{where}.unit: must be {self.name!r}, but got {got.unit!r}")
@@ -91,7 +91,7 @@ class Unit:
 
 
 _UNITS: dict[str, dict[str, Unit]] = {}
-"""By class: resolving the hints of one takes longer than costing a network on the chip it describes."""
+"""Cache by class, because resolving the hints of one takes longer than costing a network."""
 
 
 def _units(section: type[Section]) -> dict[str, Unit]:
@@ -108,25 +108,25 @@ def _units(section: type[Section]) -> dict[str, Unit]:
 
 
 class Section(Document):
-    """Base of the sections of a SoC file, whose fields are quantities or plain text."""
+    """Base of the sections of a SoC file; their fields are quantities or plain values."""
 
     def quantities(self) -> Iterator[tuple[str, Quantity]]:
-        """Names and quantities, in the order of the fields; without those that the file leaves out."""
+        """Names and quantities in the order of the fields, without those that the file omits."""
         for name in _units(type(self)):
             number = getattr(self, name)
             if number is not None:
                 yield name, number
 
-    def check(self, name: str) -> None:
-        """Checks units and signs.
+    def check_quantities(self, name: str) -> None:
+        """Checks all quantities of the section.
 
         Args:
-            name: What the SoC file calls this section, for messages.
+            name: Name of the section in the SoC file, for messages.
 
         Raises:
-            DocumentError: A unit is not the expected one, a value is negative, zero or a fraction
-                where that has no meaning.
+            DocumentError: A unit differs from the expected one, or a value is negative, zero or a fraction
+                where that is not allowed.
         """
         units = _units(type(self))
         for entry, number in self.quantities():
-            units[entry].check(f"{name}.{entry}", number)
+            units[entry].check_quantity(f"{name}.{entry}", number)

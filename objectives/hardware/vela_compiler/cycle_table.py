@@ -1,8 +1,8 @@
-"""Cycles by Arm's compiler, remembered on disk: each distinct op is compiled once for each NPU.
+"""Table of cycles from Arm's compiler on disk: each distinct op is compiled once per NPU.
 
 The table is `vela.sqlite` in the cache folder (`H4H_CACHE`, or the user's). Its key is the op and a hash of
-all else that decides the answer: version of the compiler, what it is told about the NPU and its memories,
-its options, and how ops are wrapped into networks. Several processes may use it at a time.
+everything else that decides the cycles: version of the compiler, configuration of NPU and memories, compiler
+options, and the construction of the probe networks. Several processes may use the table at the same time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from search_space.files.cache_folder import VARIABLE, cache_folder
 
 FILE_NAME = "vela.sqlite"
 _BATCH = 64
-"""Ops compiled between two writes, so that little is lost when a run is killed."""
+"""Ops compiled between two writes, so that a killed run loses little."""
 _WAIT_S = 60.0
 
 
@@ -40,10 +40,10 @@ class VelaTable:
 
     Args:
         npu: Constants of the SoC file: multipliers, clock, bandwidths and latency.
-        file: The table; default: in the cache folder.
+        file: File of the table; default: in the cache folder.
 
     Raises:
-        VelaError: The compiler is not installed, or knows no such NPU.
+        VelaError: The compiler is not installed, or does not support such an NPU.
     """
 
     def __init__(self, npu: Npu, *, file: Path | None = None) -> None:
@@ -55,16 +55,16 @@ class VelaTable:
         self._known: dict[Op, int] = {}
 
     def cycles(self, ops: OpArrays) -> Floats:
-        """NPU cycles (n,); ops never seen on this machine are compiled first.
+        """NPU cycles (n,); ops that are not in the table are compiled first.
 
         Raises:
             VelaError: The compiler refuses an op, or the table cannot be used.
         """
-        wanted = _ops(ops)
-        new = [op for op in dict.fromkeys(wanted) if op not in self._known]
+        rows = _ops(ops)
+        new = [op for op in dict.fromkeys(rows) if op not in self._known]
         if new:
             self._learn(new)
-        return np.array([self._known[op] for op in wanted], dtype=np.float64)
+        return np.array([self._known[op] for op in rows], dtype=np.float64)
 
     def _learn(self, ops: Sequence[Op]) -> None:
         with self._table() as table:
@@ -78,13 +78,13 @@ class VelaTable:
                     missing.append(op)
             for start in range(0, len(missing), _BATCH):
                 batch = missing[start : start + _BATCH]
-                found = {op: op_cycles([op], self._system)[0] for op in batch}
+                compiled = {op: op_cycles([op], self._system)[0] for op in batch}
                 with table:
                     table.executemany(
                         "INSERT OR IGNORE INTO cycles VALUES (?, ?, ?)",
-                        [(self._key, _text(op), cycles) for op, cycles in found.items()],
+                        [(self._key, _text(op), cycles) for op, cycles in compiled.items()],
                     )
-                self._known.update(found)
+                self._known.update(compiled)
 
     @contextmanager
     def _table(self) -> Iterator[sqlite3.Connection]:
@@ -99,13 +99,13 @@ class VelaTable:
                 yield table
         except (OSError, sqlite3.Error) as error:
             raise VelaError(
-                f"the table of compiled ops {self._file} cannot be used: {error}; delete it, or set "
-                f"{VARIABLE} to a folder that can be written"
+                f"cannot use the table of compiled ops {self._file}: {error}; delete it, or set "
+                f"{VARIABLE} to a writable folder"
             ) from error
 
 
 def _ops(ops: OpArrays) -> list[Op]:
-    """The rows of `ops`, such that those which the compiler cannot tell apart are equal."""
+    """The rows of `ops` as ops; rows that the compiler cannot tell apart become equal."""
     columns = (
         ops.kind,
         ops.height,

@@ -1,14 +1,14 @@
-"""A TensorFlow Lite model of int8 layers, written byte by byte, so that no TensorFlow is needed.
+"""TensorFlow Lite models of int8 layers, written without TensorFlow.
 
     graph = Graph()
     x = graph.input(1, 8, 8, 16)
     graph.owner = "middle"
     x = graph.conv2d(x, 32, kernel=3)
-    model = graph.model(outputs=[x])  # bytes; graph.owners[i] says whose the i-th operator is
+    model = graph.model(outputs=[x])  # bytes; graph.owners[i] is the owner of the i-th operator
 
-Weights are Gaussian, which the compiler packs about as well as trained ones; scales are plausible and
-unequal where an equal one would let the compiler skip the rescaling. The classes that know the file format
-come with Arm's compiler (Apache-2.0).
+Weights are Gaussian; the compiler compresses them about as well as trained ones. Scales are plausible, and
+unequal where equal ones would let the compiler skip the rescaling. The classes of the file format come with
+Arm's compiler (Apache-2.0).
 """
 
 from __future__ import annotations
@@ -60,18 +60,18 @@ _INT8 = TensorType.TensorType.INT8
 _INT32 = TensorType.TensorType.INT32
 _FORMAT_VERSION = 3
 _LARGEST_OLD_CODE = 127
-"""Operator codes above it do not fit the field that older readers look at."""
+"""Largest operator code that fits the field of older readers."""
 
 _SCALE = 0.05
 _WEIGHT_SCALE = 0.005
 _WEIGHT_SIGMA = 32
 _SUM_SCALE = 0.07
-"""Scale of a sum; that of its terms is `_SCALE`, so both are rescaled."""
+"""Scale of a sum; its terms have `_SCALE`, so both are rescaled."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """A tensor of a graph: its number and its shape."""
+    """A tensor of a graph: index and shape."""
 
     index: int
     shape: tuple[int, ...]
@@ -97,13 +97,13 @@ class _OperatorRecord:
 
 @dataclass
 class Graph:
-    """Layers added one after the other; each method returns the tensor that its layer makes.
+    """A graph to which methods add layers; each returns the output tensor of its layer.
 
     Shapes are (1, height, width, channels), or (tokens, channels) around linear layers.
 
     Attributes:
-        owner: Whose the layers added next are.
-        owners: Owner of each operator, in the order in which they were added.
+        owner: Owner of the layers added next.
+        owners: Owner of each operator, in the order of addition.
     """
 
     owner: Hashable = None
@@ -138,7 +138,7 @@ class Graph:
         )
 
     def depthwise(self, x: Node, *, kernel: int, stride: int = 1, relu6: bool = False) -> Node:
-        """The same, each channel by itself."""
+        """Depthwise convolution with "same" padding."""
         _, height, width, channels = x.shape
         weights = self._weights(1, kernel, kernel, channels)
         return self._add(
@@ -156,7 +156,7 @@ class Graph:
         )
 
     def pool(self, x: Node, *, kernel: int, stride: int) -> Node:
-        """Mean over a window, with "same" padding."""
+        """Mean over a window with "same" padding."""
         _, height, width, channels = x.shape
         return self._add(
             _CODE.AVERAGE_POOL_2D,
@@ -224,12 +224,12 @@ class Graph:
         return self._add(_CODE.ADD, [a, b], a.shape, AddOptions, scale=_SUM_SCALE)
 
     def add_constant(self, x: Node) -> Node:
-        """Sum with a trained tensor of the same shape."""
+        """Sum of a tensor and a trained tensor of the same shape."""
         trained = self._constant(np.resize(_gaussian(), x.shape), scale=_SCALE)
         return self._add(_CODE.ADD, [x, trained], x.shape, AddOptions, scale=_SUM_SCALE)
 
     def split_heads(self, x: Node, parts: int) -> list[Node]:
-        """(1, parts * heads, n, d) cut along the heads."""
+        """Parts of (1, parts * heads, n, d), cut along the heads."""
         _, heads, tokens, width = x.shape
         size = np.array([1, heads // parts, tokens, width], np.int32)
         nodes = []
@@ -251,7 +251,7 @@ class Graph:
         return self._move(_CODE.TRANSPOSE, [x, order], [x.shape[axis] for axis in axes], TransposeOptions)
 
     def model(self, outputs: Sequence[Node]) -> bytes:
-        """The file, with these outputs."""
+        """Content of the model file with these outputs."""
         return _serialised(self._tensors, self._operators, self._inputs, [node.index for node in outputs])
 
     def _tensor(
@@ -275,7 +275,7 @@ class Graph:
         return self._constant(np.zeros(channels, np.int32), scale=_SCALE * _WEIGHT_SCALE)
 
     def _move(self, code: int, inputs: Sequence[Node], shape: Sequence[int], options: Any) -> Node:
-        """An operator that only moves data, so that its output has the scale of its first input."""
+        """An operator that only moves data; its output has the scale of its first input."""
         record = self._tensors[inputs[0].index]
         return self._add(code, inputs, shape, options, scale=record.scale, zero=record.zero_point)
 
@@ -304,19 +304,19 @@ def _ceil(a: int, b: int) -> int:
 
 
 def _same(height: int, width: int, kernel: int, stride: int) -> int:
-    """Padding mode; windows that tile the map exactly need none, and some limits hold only with padding."""
+    """Padding mode: none for windows that tile the map exactly, because padding has tighter limits."""
     tiles = kernel == stride and height % stride == 0 and width % stride == 0
     return int(Padding.Padding.VALID if tiles else Padding.Padding.SAME)
 
 
-def _relu6(wanted: bool) -> int:
+def _relu6(is_fused: bool) -> int:
     kinds = ActivationFunctionType.ActivationFunctionType
-    return int(kinds.RELU6 if wanted else kinds.NONE)
+    return int(kinds.RELU6 if is_fused else kinds.NONE)
 
 
 @cache
 def _gaussian(count: int = 65_521) -> Int8Array:
-    """Gaussian weights; a prime number of them, so that they repeat at no regular place."""
+    """Gaussian weights; their number is prime, so that repetitions never align with a shape."""
     drawn = np.random.default_rng(0).normal(0, _WEIGHT_SIGMA, count)
     return np.clip(np.round(drawn), -127, 127).astype(np.int8)
 
@@ -328,7 +328,7 @@ def _serialised(
     outputs: Sequence[int],
 ) -> bytes:
     builder = flatbuffers.Builder(1 << 16)
-    buffers = [_buffer(builder, b"")]  # the empty buffer that tensors without data share
+    buffers = [_buffer(builder, b"")]  # empty buffer, shared by tensors without data
     places = []
     for tensor in tensors:
         if tensor.data is not None:

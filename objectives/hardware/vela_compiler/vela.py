@@ -1,6 +1,6 @@
-"""Arm's compiler Vela in process: cycles of every op of a TensorFlow Lite model on an Ethos-U55.
+"""Arm's compiler Vela, called in process: cycles of every op of a TensorFlow Lite model on an Ethos-U55.
 
-Vela is a compiler's estimate, not silicon; it validates relative cost. It is called through its C++ core
+Vela estimates cycles; it is not silicon, and validates relative cost only. This file calls its C++ core
 (`ethosu.regor`, ethos-u-vela 5.2.0, Apache-2.0), which takes some 2 ms per layer.
 """
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 PACKAGE = "ethos-u-vela"
 PROBE_VERSION = "1"
-"""Changes whenever `probe` builds another network for an op."""
+"""Version of `probe`; changes whenever it builds another network for an op."""
 MAC_COUNTS = (32, 64, 128, 256)
 _EDGE_CHANNELS = 16
 _BUS_BYTES = 8
-"""Width of the AXI ports of an Ethos-U55, in bytes; a slower memory is a fraction of its clock."""
+"""Width of the AXI ports of an Ethos-U55 in bytes; a slower memory runs at a fraction of the clock."""
 
-# A name that does not start with Ethos_U55_ silently gets ports twice as wide.
+# The compiler silently doubles the port width of a configuration whose name does not start with Ethos_U55_.
 _SYSTEM = """\
 [architecture]
 macs={macs}
@@ -72,7 +72,7 @@ tensor_allocator=HillClimb
 
 
 class VelaError(H4HError):
-    """The compiler is not installed, or cannot compile something."""
+    """The compiler is not installed, or cannot compile a network."""
 
 
 @cache
@@ -83,24 +83,24 @@ def vela_version() -> str:
 
 
 def system_configuration(npu: Npu) -> str:
-    """What the compiler is told about `npu` and its memories.
+    """Configuration of `npu` and its memories for the compiler.
 
     Raises:
-        VelaError: The compiler knows no such Ethos-U55.
+        VelaError: The compiler does not support such an Ethos-U55.
     """
     macs = npu.peak_macs_per_cycle
     if macs not in MAC_COUNTS:
         known = ", ".join(map(str, MAC_COUNTS))
         raise VelaError(
-            f"--npu-model vela knows Ethos-U55 with {known} MAC/cycle, but npu has {macs:g}: "
-            f"take --npu-model analytic"
+            f"--npu-model vela supports an Ethos-U55 with {known} MAC/cycle, but npu has {macs:g}; "
+            f"use --npu-model analytic"
         )
     for name in ("sram_bandwidth", "weight_bandwidth"):
         value = getattr(npu, name).value
         if value > _BUS_BYTES:
             raise VelaError(
-                f"--npu-model vela takes npu.{name} up to {_BUS_BYTES} B/cycle, the width of the port, "
-                f"but got {value:g}: take --npu-model analytic"
+                f"--npu-model vela supports npu.{name} up to {_BUS_BYTES} B/cycle, the width of the port, "
+                f"but got {value:g}; use --npu-model analytic"
             )
     return _SYSTEM.format(
         macs=int(macs),
@@ -116,11 +116,11 @@ def compiled_cycles(graph: Graph, outputs: Sequence[Node], system: str) -> dict[
 
     Args:
         graph: The layers.
-        outputs: Its outputs.
-        system: As `system_configuration` writes it.
+        outputs: Outputs of the graph.
+        system: Result of `system_configuration`.
 
     Returns:
-        Cycles by owner; 0 where the compiler folded all of an owner's layers away.
+        Cycles by owner; 0 for an owner whose layers the compiler has all folded away.
 
     Raises:
         VelaError: The compiler refuses the model, or leaves a layer to the CPU.
@@ -152,8 +152,8 @@ def _regor() -> Any:
         import ethosu.regor
     except ImportError as error:
         raise VelaError(
-            f"--npu-model vela needs the package {PACKAGE}, which is not installed here or not for this "
-            f"platform: pip install {PACKAGE}, or take --npu-model analytic"
+            f"--npu-model vela needs the package {PACKAGE}, which is not installed or not available for this "
+            f"platform; run pip install {PACKAGE}, or use --npu-model analytic"
         ) from error
     return ethosu.regor
 
@@ -178,10 +178,10 @@ def op_cycles(ops: Sequence[Op], system: str) -> list[int]:
 
 
 def probe(graph: Graph, op: Op, owner: Hashable) -> list[Node]:
-    """Adds `op` to `graph`, between layers of nobody that give it the formats of a network's middle.
+    """Adds `op` to `graph`, between layers without an owner that give it the formats inside a network.
 
     Returns:
-        Outputs to add to the graph's.
+        Outputs to add to those of the graph.
     """
     graph.owner = None
     outputs: list[Node] = []
@@ -209,7 +209,7 @@ def probe(graph: Graph, op: Op, owner: Hashable) -> list[Node]:
         case "activation":
             source = graph.input(1, op.height, op.width, _EDGE_CHANNELS)
             before = graph.conv2d(source, op.out_channels)
-            # A second reader keeps the compiler from fusing the table into the layer before.
+            # A second reader prevents the compiler from fusing the table into the layer before.
             outputs.append(graph.conv2d(before, _EDGE_CHANNELS))
             graph.owner = owner
             x = graph.gelu(before)
@@ -238,7 +238,7 @@ def _middle(graph: Graph, op: Op, x: Node, second: Node) -> Node:
 
 
 def _scores(graph: Graph, op: Op, owner: Hashable) -> Node:
-    """QK^T: both operands come as tokens x (heads * width) and are transposed to heads first."""
+    """QK^T: both operands are tokens x (heads * width) and are first transposed to heads."""
     source = graph.input(op.height, _EDGE_CHANNELS)
     queries = graph.linear(source, op.heads * op.in_channels)
     other = source if op.out_channels == op.height else graph.input(op.out_channels, _EDGE_CHANNELS)
@@ -250,7 +250,7 @@ def _scores(graph: Graph, op: Op, owner: Hashable) -> Node:
 
 
 def _attend(graph: Graph, op: Op, owner: Hashable) -> Node:
-    """AV: V is transposed to heads first, and the result back to tokens x (heads * width)."""
+    """AV: V is first transposed to heads, and the result back to tokens x (heads * width)."""
     attention = graph.conv2d(graph.input(1, op.heads, op.height, _EDGE_CHANNELS), op.in_channels)
     values = graph.linear(graph.input(op.in_channels, _EDGE_CHANNELS), op.heads * op.out_channels)
     graph.owner = owner

@@ -26,7 +26,7 @@ def test_explanation_starts_from_the_comparison() -> None:
     # The mapping by energy saves more of it than that by latency, which is the faster one.
     assert energy.energy >= edp.energy >= nominal.energy
     assert nominal.latency >= edp.latency >= energy.latency
-    assert quarter.what.startswith("quarter of most movable time")
+    assert quarter.what.startswith("quarter with most movable time")
     table = explanation([nominal, helped, numbers[-1]], "title")
     assert list(table.columns[0].cells) == ["as it is", "all that helps energy"]
 

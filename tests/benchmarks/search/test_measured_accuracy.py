@@ -34,7 +34,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Subnet]:
             asked.extend(subnets)
             return np.array([float(subnet.resolution) for subnet in subnets])
 
-    monkeypatch.setattr("objectives.accuracy.Accuracy", Oracle)
+    monkeypatch.setattr("objectives.accuracy_objective.Accuracy", Oracle)
     monkeypatch.setenv("H4H_CACHE", str(tmp_path))
     return asked
 

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks.search import methods_compared as search
-from benchmarks.search.accuracy_table import Floats, StandIn
+from benchmarks.search.accuracy_table import StandIn
 from benchmarks.search.methods_compared import (
     EVALUATIONS,
     Record,
@@ -24,6 +24,7 @@ from benchmarks.search.methods_compared import (
 )
 from benchmarks.search.search_methods import start
 from benchmarks.search.surrogate_savings import Bench
+from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.genotype import Genotype
 

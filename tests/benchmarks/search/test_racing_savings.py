@@ -1,19 +1,18 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.search.racing_savings import Remembered, compared
-from objectives import size
 from objectives.objective import ImageObjective
+from objectives.size_objectives import PARAMS
 from search_space.errors import H4HError
 from search_space.space import Space, load_space
-from studies.launch.assembly import Objectives
+from studies import StudySettings
 from tests.studies.quality import ImageQuality
 
-ARGUMENTS = ["--objectives", "acc,params", "--population", "8", "--generations", "4"]
+SETTINGS = StudySettings(objectives=("acc", "params"), population=8, generations=4)
 
 
 class Oracle(ImageQuality):
@@ -63,8 +62,8 @@ def test_a_cache_of_another_oracle_is_refused(space: Space, tmp_path: Path) -> N
 
 def test_figures_of_a_seed() -> None:
     oracle = Oracle()
-    objectives = Objectives((Remembered(oracle), size.params()), ())
-    figures = compared(ARGUMENTS, objectives, is_searched=True)
+    accuracy, costs = Remembered(oracle), (PARAMS,)
+    figures = compared(SETTINGS, accuracy, costs, is_searched=True)
     assert figures["subnets"] == 32
     assert 0.25 < figures["image_share"] < 1
     assert figures["work_share"] == pytest.approx(0.8 * figures["image_share"] + 0.2)
@@ -74,5 +73,5 @@ def test_figures_of_a_seed() -> None:
     assert 0.25 < figures["search_image_share"] < 1
     # The racing search asks for other subnets, but each of them was measured once.
     assert 32 <= len(oracle.measured) == len(set(oracle.measured)) < 64
-    again = compared(ARGUMENTS, replace(objectives), is_searched=False)
+    again = compared(SETTINGS, accuracy, costs, is_searched=False)
     assert again == {key: value for key, value in figures.items() if not key.startswith("search")}

@@ -35,7 +35,7 @@ def asked_for(bench: Bench, method: Search, count: int) -> list[Genotype]:
     while len(found) + len(asked) < count:
         found += asked
         canonical = [bench.space.canonical(genotype) for genotype in asked]
-        accuracies = Quality()([bench.space.decode(genotype) for genotype in canonical])
+        accuracies = Quality()([bench.space.decode(genotype).subnet for genotype in canonical])
         asked = method.send(bench.values(canonical, accuracies))
     return [*found, *asked][:count]
 
@@ -79,7 +79,7 @@ def test_ours_searches_as_a_study_does(bench: Bench, tmp_path: Path) -> None:
         rows = store.evaluations(study.name)
     found = asked_for(bench, start("nsga2", bench, 1), 3 * POPULATION)
     assert [row.genotype for row in rows] == found
-    accuracies = quality([bench.space.decode(genotype) for genotype in found])
+    accuracies = quality([bench.space.decode(genotype).subnet for genotype in found])
     values = bench.values(found, accuracies)
     assert np.array([row.values for row in rows], dtype=np.float64) == pytest.approx(values, rel=1e-12)
     again = bench.evaluations(found, values, 0)

@@ -1,4 +1,4 @@
-"""The figures that compare precisions, by hand."""
+"""Figures that compare precisions, by hand."""
 
 from __future__ import annotations
 

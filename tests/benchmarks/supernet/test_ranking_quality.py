@@ -1,4 +1,4 @@
-"""The ranking benchmark: which subnets, what agreement, and that it goes on."""
+"""Ranking benchmark: choice of subnets, agreement, and resuming."""
 
 from __future__ import annotations
 

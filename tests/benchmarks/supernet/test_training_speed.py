@@ -1,4 +1,4 @@
-"""The benchmark of training compares like with like."""
+"""Training benchmark: equal work on both sides."""
 
 from __future__ import annotations
 

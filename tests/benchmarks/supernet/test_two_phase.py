@@ -1,4 +1,4 @@
-"""The ablation of two-phase training: plan, bookkeeping, statistics; training itself is stood in for."""
+"""Ablation of two-phase training: plan, bookkeeping, statistics, with a stand-in for training."""
 
 from __future__ import annotations
 

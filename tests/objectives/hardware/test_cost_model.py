@@ -1,4 +1,4 @@
-"""Totals of networks, and the capacity of the macros."""
+"""Cost model: totals of networks, and the capacity of the macros."""
 
 from __future__ import annotations
 

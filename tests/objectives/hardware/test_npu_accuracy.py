@@ -1,8 +1,8 @@
-"""The closed form against Arm's compiler, on ops that had no part in fitting it.
+"""Closed form of the NPU against Arm's compiler, on ops outside the fit.
 
-The tables hold the cycles that Vela 5.2.0 gives an op between two 1x1 layers, weights Gaussian and in
-on-chip MRAM at 4 B/cycle: `vela_layers.csv` 160 convolutions, depthwise and linear layers from before the
-model's last terms, `benchmarks/hardware/npu_held_out.csv` 300 ops of every kind, drawn with a seed of its own.
+The tables hold the cycles that Vela 5.2.0 gives an op between two 1x1 layers, weights Gaussian and in on-chip
+MRAM at 4 B/cycle: `vela_layers.csv` 160 convolutions, depthwise and linear layers from before the model's
+last terms, `benchmarks/hardware/npu_held_out.csv` 300 ops of every kind, drawn with a seed of its own.
 """
 
 from __future__ import annotations

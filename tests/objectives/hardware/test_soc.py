@@ -1,4 +1,4 @@
-"""SoC files: the built-in ones, variants by `base`, and one clear line for every mistake."""
+"""SoC files: built-in files, variants by `base`, and one-line errors."""
 
 from __future__ import annotations
 
@@ -139,12 +139,12 @@ def _drop(*path: str) -> Callable[[Document], None]:
         (_set("nap", value=1), "unknown key 'nap'"),
         (_set("npu", "speed", value=1), "npu: unknown key 'speed'"),
         (_set("npu", "clock", "note", value="x"), r"npu\.clock: unknown key 'note'"),
-        (_drop("npu"), "noc.npu: must be left out"),
+        (_drop("npu"), "noc.npu: must be absent or null"),
         (_drop("npu", "matmul_cycles"), r"npu\.matmul_cycles: this key is missing"),
         (_drop("memory", "sram_energy"), r"memory\.sram_energy: this key is missing"),
         (_drop("npu", "mac_energy", "source"), r"npu\.mac_energy\.source: this key is missing"),
         (_drop("noc"), "noc: this key is missing, and `cim` needs it"),
-        (_set("npu", "mac_energy", "source", value="  "), r"npu\.mac_energy.*`source` must say"),
+        (_set("npu", "mac_energy", "source", value="  "), r"npu\.mac_energy.*`source` must state"),
         (
             _set("npu", "mac_energy", "unit", value="nJ/MAC"),
             r"npu\.mac_energy\.unit: must be 'pJ/MAC', but got 'nJ/MAC'",
@@ -185,7 +185,7 @@ def _drop(*path: str) -> Callable[[Document], None]:
             r"npu\.clock.*`high` must be 0 or between 1e-12 and 1e\+12",
         ),
         (_set("npu", "clock", "low", value=1e-300), r"npu\.clock.*`low` must be 0 or between"),
-        (_set("clock", value=CLOCK), "clock: stands in `npu` already"),
+        (_set("clock", value=CLOCK), "clock: is already part of `npu`"),
         (_drop("noc", "npu"), r"noc\.npu: this key is missing: the tile"),
         (
             _set("noc", "sram", value=[100000, 0]),
@@ -193,7 +193,7 @@ def _drop(*path: str) -> Callable[[Document], None]:
         ),
         (_set("cim", "model", value="analog"), r"unknown cim\.model 'analog': must be one of near_memory"),
         (_set("noc", "topology", value="ring"), r"unknown noc\.topology 'ring': must be one of mesh, bus"),
-        (_set("noc", "sram", value=[1, 0]), r"noc: 2 things stand on tile \[1, 0\]"),
+        (_set("noc", "sram", value=[1, 0]), r"noc: tile \[1, 0\] is used 2 times"),
         (_set("noc", "macros", value=[[1, 0]]), r"noc\.macros: must list a tile for each of the 8 macros"),
         (_set("noc", "sram", value=[1]), r"noc\.sram"),
         (_set("cim", value=[1]), "cim: invalid value"),
@@ -359,7 +359,7 @@ def test_ops_that_macros_alone_cannot_run(macros_alone: Path, op: Op, message: s
 
 @pytest.mark.parametrize("mapping", ["latency", "energy", "edp", "npu"])
 def test_mappings_that_need_an_npu(macros_alone: Path, mapping: str) -> None:
-    with pytest.raises(NoNpuError, match=f"mapping '{mapping}' gives work to the NPU.*take mapping 'cim'"):
+    with pytest.raises(NoNpuError, match=f"mapping '{mapping}' needs an NPU.*use mapping 'cim'"):
         CostModel(load_soc(str(macros_alone)), mapping).network([Op("conv2d", 8, 8, 8, 8)])
 
 

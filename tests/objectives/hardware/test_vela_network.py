@@ -1,4 +1,4 @@
-"""Whole networks compiled by Arm's compiler against the sum of the closed form over their ops."""
+"""Whole networks: Arm's compiler against the sum of the closed form over their ops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In-array tiles against ZigZag (zigzag-dse 3.9.1): beats of layers whose weights fit into the tiles.
+"""In-array tiles against ZigZag (zigzag-dse 3.9.1): beats of layers that fit into the tiles.
 
 The committed answers are total temporal cycles without memory stalls, in activations of an array of 128
 rows and 32 columns, one tile at a time, from its digital in-memory example. Kernels are laid so that a

@@ -41,7 +41,7 @@ def at(table: GeneTable, genotype: tuple[int, ...]) -> np.ndarray:
 @given(genotype=genotypes)
 def test_pieces_at_their_positions_are_the_whole_workload(genotype: tuple[int, ...]) -> None:
     steps = workload(SPACE.decode(genotype))
-    total = sum(at(table, genotype) for table in TABLES)
+    total = np.sum([at(table, genotype) for table in TABLES], axis=0)
     assert total.tolist() == [len(steps), sum(step.op.macs for step in steps)]
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from objectives.objective import Direction, FloatArray
+from objectives.objective import Dependency, Direction
 from search_space import complexity
+from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.subnet import Subnet
 
@@ -35,9 +36,11 @@ class Fragile:
     name: str = "fragile"
     unit: str = ""
     direction: Direction = "min"
+    depends_on: tuple[Dependency, ...] = ("network",)
+    follows_size: bool = False
     is_expensive: bool = True
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         (self.folder / f"{os.getpid()}.pid").touch()
         for number in range(self.deaths):
             try:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from objectives.workers.dask_team import DaskTeam
-from objectives.workers.shared_objective import Spread, spread
+from objectives.workers.shared_objective import SharedObjective, shared
 from objectives.workers.versions import WorkerError, check_versions, versions
 from search_space import complexity
 from search_space.errors import H4HError
@@ -39,25 +39,25 @@ def address() -> Iterator[str]:
 
 def test_values_are_those_of_the_objective(address: str, tmp_path: Path) -> None:
     objective = Fragile(tmp_path)
-    spread_ = spread(objective, dask=address)
-    assert isinstance(spread_, Spread)
+    team_objective = shared(objective, dask=address)
+    assert isinstance(team_objective, SharedObjective)
     for _ in range(2):
-        assert spread_(SUBNETS).tolist() == MACS
+        assert team_objective(SUBNETS).tolist() == MACS
     assert len(objective.pids()) == 2
-    spread_.close()
-    spread_.close()
+    team_objective.close()
+    team_objective.close()
 
 
 def test_what_killed_workers_had_is_measured_by_others(address: str, tmp_path: Path) -> None:
     # The one that replaces it gets the objective, too.
     objective = Fragile(tmp_path, deaths=2)
-    spread_ = spread(objective, dask=address)
+    team_objective = shared(objective, dask=address)
     for _ in range(2):
-        assert spread_(SUBNETS).tolist() == MACS
+        assert team_objective(SUBNETS).tolist() == MACS
     assert len(list(tmp_path.glob("*.death"))) == 2
     assert len(objective.pids()) > 2
-    assert isinstance(spread_, Spread)
-    spread_.close()
+    assert isinstance(team_objective, SharedObjective)
+    team_objective.close()
 
 
 def test_subnets_that_kill_every_worker_are_given_up(tmp_path: Path) -> None:

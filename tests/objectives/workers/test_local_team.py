@@ -12,7 +12,7 @@ import pytest
 
 from objectives.objective import Objective
 from objectives.workers.local_team import DEATHS, LocalTeam
-from objectives.workers.shared_objective import Spread, spread
+from objectives.workers.shared_objective import SharedObjective, shared
 from objectives.workers.versions import WorkerError
 from search_space import complexity
 from search_space.errors import H4HError
@@ -45,30 +45,30 @@ def wait_for_end(processes: set[int]) -> None:
 
 def test_values_are_those_of_the_objective_and_workers_stay(tmp_path: Path) -> None:
     objective = Fragile(tmp_path)
-    spread_ = spread(objective, workers=2)
-    assert isinstance(spread_, Spread)
-    assert isinstance(spread_, Objective)
+    team_objective = shared(objective, workers=2)
+    assert isinstance(team_objective, SharedObjective)
+    assert isinstance(team_objective, Objective)
     for name in ("name", "unit", "direction", "is_expensive"):
-        assert getattr(spread_, name) == getattr(objective, name)
-    assert spread_.fingerprint() == objective.fingerprint()
-    assert spread_([]).tolist() == []
+        assert getattr(team_objective, name) == getattr(objective, name)
+    assert team_objective.fingerprint() == objective.fingerprint()
+    assert team_objective([]).tolist() == []
     assert objective.pids() == set()  # Nothing is started for nothing.
     for _ in range(3):
-        assert spread_(SUBNETS).tolist() == MACS
+        assert team_objective(SUBNETS).tolist() == MACS
     assert len(objective.pids()) == 2
     assert os.getpid() not in objective.pids()
-    spread_.close()
+    team_objective.close()
     wait_for_end(objective.pids())
-    spread_.close()
-    assert spread_(SUBNETS[:1]).tolist() == MACS[:1]  # Starts anew.
+    team_objective.close()
+    assert team_objective(SUBNETS[:1]).tolist() == MACS[:1]  # Starts anew.
     assert len(objective.pids()) == 3
-    del spread_  # Forgotten without being closed.
+    del team_objective  # Forgotten without being closed.
     wait_for_end(objective.pids())
 
 
 def test_one_worker_is_this_process(tmp_path: Path) -> None:
     objective = Fragile(tmp_path)
-    assert spread(objective) is objective
+    assert shared(objective) is objective
 
 
 def test_what_dead_workers_had_is_measured_by_others(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def test_numbers_with_units(text: str, count: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "4", "GB", "-1GB", "0GB", "4gb", "4 XB", "1e3MB", "nanGB"])
 def test_anything_else_is_refused(text: str) -> None:
-    with pytest.raises(H4HError, match="--memory must be a number above 0 and one of B, kB"):
+    with pytest.raises(H4HError, match="--memory must be a positive number and one of B, kB"):
         parse_bytes(text, option="--memory")
 
 

@@ -1,4 +1,4 @@
-"""Figures on disk."""
+"""Figure files: allowed formats, and writing whole or not at all."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search_space.arrays import Floats
 from studies.analysis.tradeoff import cost_saved, quality_gained, tradeoff
-from studies.study.pareto_front import Floats
 
 points = st.lists(st.tuples(st.integers(1, 50), st.integers(0, 100)), min_size=1, max_size=12)
 

@@ -9,8 +9,8 @@ from objectives.hardware.chip import Chip
 from search_space.errors import H4HError
 from studies.design_space.chip_choices import (
     MOST_OPTIONS,
+    ChipChoices,
     Chips,
-    HardwareOptions,
     check_chips,
     parse_hardware,
 )
@@ -18,7 +18,7 @@ from studies.design_space.chip_choices import (
 
 def test_reads_choices_in_any_order() -> None:
     options = parse_hardware(" units=4,1,2   macros=8,0,1 ")
-    assert options == HardwareOptions(macros=(0, 1, 8), units=(1, 2, 4))
+    assert options == ChipChoices(macros=(0, 1, 8), units=(1, 2, 4))
     assert str(options) == "macros=0,1,8 units=1,2,4"
     assert parse_hardware("units=2").choices == {"units": (2,)}
 
@@ -40,21 +40,21 @@ COUNTS = st.sets(st.integers(1, 1000), min_size=1, max_size=MOST_OPTIONS).map(so
 
 @given(macros=COUNTS, units=COUNTS)
 def test_text_reads_back(macros: tuple[int, ...], units: tuple[int, ...]) -> None:
-    for options in (HardwareOptions(macros=macros), HardwareOptions(macros=macros, units=units)):
+    for options in (ChipChoices(macros=macros), ChipChoices(macros=macros, units=units)):
         assert parse_hardware(str(options)) == options
-        assert HardwareOptions.from_dict(options.to_dict()) == options
+        assert ChipChoices.from_dict(options.to_dict()) == options
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must name a choice, macros or units or both"),
+        ("", "must name macros, units or both"),
         ("cores=1,2", "unknown choice of --search-hardware 'cores': must be one of macros, units"),
         ("macro=1,2", "did you mean 'macros'"),
         ("macros", "must be choices with their options, such as"),
         ("macros 1,2", "must be choices with their options"),
-        ("macros=1, 2", "macros must be whole numbers joined by commas, such as macros=1,2,4, but got ''"),
-        ("macros=", "macros must be whole numbers joined by commas, such as macros=1,2,4, but got ''"),
+        ("macros=1, 2", "macros must be whole numbers separated by commas, such as macros=1,2,4, but got ''"),
+        ("macros=", "macros must be whole numbers separated by commas, such as macros=1,2,4, but got ''"),
         ("macros=1,,2", "but got ''"),
         ("macros=1.5", "but got '1.5'"),
         ("macros=two", "but got 'two'"),
@@ -79,7 +79,7 @@ FILE = load_soc("u55-256-cim8")
 
 def test_one_chip() -> None:
     chips = Chips(FILE, Chip(2, 4))
-    assert chips.greatest_chip == Chip()
+    assert chips.choices.greatest == Chip()
     assert chips.greatest.digest == variant(FILE, macros=2, units=4).digest
     check_chips(chips, mapping="latency", npu_model="analytic")
 
@@ -104,7 +104,7 @@ def test_what_is_not_searched_is_as_given() -> None:
         ),
         ("u55-256-cim8", Chip(None, 2), "units=1,4", "latency", "--units 2 fixes what --search-hardware"),
         ("u55-256-cim8", Chip(0), "units=1,4", "latency", "hardware 'u55-256-cim8-0x1' has none"),
-        ("u55-256", Chip(), "macros=0,4", "latency", "hardware 'u55-256' has none: take one that has"),
+        ("u55-256", Chip(), "macros=0,4", "latency", "hardware 'u55-256' has none: choose one that has"),
         ("u55-256", Chip(), "macros=0", "latency", "needs a chip with macros to copy"),
         ("u55-256-cim8", Chip(), "macros=0,4", "cim", "cim"),
         ("u55-256-cim8", Chip(), "macros=0,4", "fastest", "fastest"),

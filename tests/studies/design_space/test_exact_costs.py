@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from objectives.hardware import CostModel, load_soc
+from objectives.hardware import CostModel, SoC, load_soc
+from objectives.hardware.chip import Chip
 from objectives.registry import ObjectiveContext, create_objectives
 from search_space.space import Space
+from studies.design_space.design_space import DesignSpace
 from studies.design_space.exact_costs import ExactQuantities
 
-ALL = ("lat", "energy", "macs", "params", "sram", "conv_blocks", "vit_blocks", "acc")
+ALL = ("lat", "energy", "power", "area", "macs", "params", "sram", "conv_blocks", "vit_blocks", "acc")
 
 
 @pytest.fixture(autouse=True)
@@ -21,27 +24,34 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("H4H_CACHE", str(tmp_path))
 
 
+def exact_of(networks: Space, soc: SoC, wanted: Sequence[str], mapping: str = "latency") -> ExactQuantities:
+    """Exact quantities of networks on a fixed chip."""
+    return ExactQuantities(DesignSpace(networks), {Chip(): CostModel(soc, mapping)}, wanted)
+
+
 def test_equal_to_what_the_objectives_measure(tiny: Space) -> None:
     soc = load_soc("u55-256-cim8")
-    exact = ExactQuantities(tiny, CostModel(soc), ALL)
+    exact = exact_of(tiny, soc, ALL)
     assert set(exact.names) == set(ALL) - {"acc"}
     rng = np.random.default_rng(0)
     genotypes = [tiny.smallest(), tiny.largest(), *(tiny.sample(rng) for _ in range(30))]
     found = exact(np.array(genotypes))
     subnets = [tiny.decode(genotype) for genotype in genotypes]
-    for objective in create_objectives(("lat", "energy", "macs", "params", "sram"), ObjectiveContext(soc)):
+    for objective in create_objectives(
+        ("lat", "energy", "power", "area", "macs", "params", "sram"), ObjectiveContext(soc)
+    ):
         assert found[objective.name].tolist() == objective(subnets).tolist()
     assert found["conv_blocks"].tolist() == [subnet.conv_blocks for subnet in subnets]
 
 
 def test_only_what_is_wanted_is_tabulated(tiny: Space, tmp_path: Path) -> None:
-    exact = ExactQuantities(tiny, CostModel(load_soc("u55-256-cim8")), ("macs", "acc"))
+    exact = exact_of(tiny, load_soc("u55-256-cim8"), ("macs", "acc"))
     assert list(exact(np.array([tiny.smallest()]))) == ["macs"]
     assert not (tmp_path / "space_tables").exists()
 
 
 def test_costs_of_a_mapping_that_stands_in_no_table_are_not_exact(tiny: Space) -> None:
-    exact = ExactQuantities(tiny, CostModel(load_soc("u55-256-cim8"), "edp"), ("lat", "params"))
+    exact = exact_of(tiny, load_soc("u55-256-cim8"), ("lat", "power", "params"), "edp")
     assert exact.names == ("params",)
 
 
@@ -50,5 +60,5 @@ def test_costs_are_not_exact_where_networks_may_exceed_the_macros(tiny: Space) -
     assert soc.cim is not None
     capacity = replace(soc.cim.capacity, value=0.5, low=0.5)  # KiB
     small = replace(soc, cim=replace(soc.cim, capacity=capacity))
-    assert ExactQuantities(tiny, CostModel(small), ("lat", "params")).names == ("params",)
-    assert ExactQuantities(tiny, CostModel(small, "npu"), ("lat",)).names == ("lat",)
+    assert exact_of(tiny, small, ("lat", "params")).names == ("params",)
+    assert exact_of(tiny, small, ("lat",), "npu").names == ("lat",)

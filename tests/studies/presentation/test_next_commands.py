@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from studies.launch.plan import planned
-from studies.launch.run_text import predicting, run_command_line
+from studies.launch.options import RunOptions, parse_options
+from studies.launch.run_text import predicting, raised
+from studies.presentation.next_commands import study_command
 
 
 @pytest.fixture(autouse=True)
@@ -15,34 +16,39 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+def parsed(command: str) -> RunOptions:
+    """The options of a printed command."""
+    return parse_options(shlex.split(command[command.index("--objectives") :]))
+
+
 def test_commands_are_printed_as_uv_runs_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["--objectives", "lat,macs", "--constraint", "lat<=2ms", "--db", "a b.db", "--seed", "3"]
-    plan = planned([*words, "--study", "mine"])
+    words = ["--objectives", "lat,macs", "--constraint", "lat<=2ms", "--seed", "3", "--study", "mine"]
+    settings, database = parse_options(words).settings, Path("a b.db")
     monkeypatch.delenv("UV", raising=False)
-    start = "python -m studies.run --objectives lat,macs --study mine --db 'a b.db' --seed 3"
-    assert run_command_line(plan) == f"{start} --generations 12 --constraint 'lat<=2ms'"
-    more = run_command_line(plan, raised="generations")
-    assert more == f"{start} --generations 24 --constraint 'lat<=2ms'"
+    start = "python -m studies.run --objectives lat,macs --study mine --db 'a b.db' --constraint 'lat<=2ms'"
+    assert study_command(settings, database) == f"{start} --seed 3 --generations 12"
+    more = study_command(raised(settings, "generations"), database)
+    assert more == f"{start} --seed 3 --generations 24"
     monkeypatch.setenv("UV", "/usr/bin/uv")
-    assert run_command_line(plan, raised="generations") == f"uv run {more}"
+    assert study_command(raised(settings, "generations"), database) == f"uv run {more}"
 
 
 def test_a_search_for_accuracy_by_nsga2_points_to_the_surrogate() -> None:
-    plan = planned(["--study", "mine", "--seed", "3", "--generations", "5"])
-    line = run_command_line(predicting(plan))
-    again = planned(shlex.split(line[line.index("--objectives") :]))
-    assert (again.search.sampler, again.study) == ("surrogate", "mine-surrogate")
-    assert (again.search.seed, again.search.rules) == (3, plan.search.rules)
-    assert plan.options.sampler == "nsga2"
+    settings = parse_options(["--study", "mine", "--seed", "3", "--generations", "5"]).settings
+    again = parsed(study_command(predicting(settings), Path("studies.db"))).settings
+    assert again == replace(settings, sampler="surrogate", study="mine-surrogate")
+    assert settings.sampler == "nsga2"
 
 
-def test_printed_command_holds_every_option_of_the_search() -> None:
+def test_a_printed_command_holds_every_setting() -> None:
     words = ["--objectives", "lat,macs", "--sampler", "rnsga2", "--prefer", "lat=1ms", "--prefer", "macs=3M"]
     words += ["--seed-subnets", "max,min", "--evaluations", "90", "--minutes", "2.5", "--patience", "4"]
-    plan = planned(words)
-    line = run_command_line(plan, raised="patience")
-    line = line[line.index("--objectives") :]
-    again = planned(shlex.split(line))
-    assert again.search == replace(plan.search, rules=replace(plan.search.rules, patience=8))
-    # Minutes are those of one run, so the same number goes on.
-    assert "--minutes 2.5" in run_command_line(plan, raised="minutes")
+    words += ["--racing", "--val-images", "100", "--data", "my images", "--precision", "int8"]
+    words += ["--search-hardware", "macros=1,2", "--constraint", "lat<=2ms", "--constraint", "macs<=1M"]
+    words += ["--study", "mine", "--db", "mine.db", "--log-json", "log.jsonl"]
+    options = parse_options(words)
+    assert parsed(study_command(options.settings, options.database, options.log)) == options
+    more = parsed(study_command(raised(options.settings, "patience"), options.database)).settings
+    assert more == replace(options.settings, patience=8)
+    # Minutes are those of one run, so the same number continues.
+    assert raised(options.settings, "minutes") == options.settings

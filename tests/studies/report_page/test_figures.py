@@ -1,4 +1,4 @@
-"""Figures: which are drawn, and that marks stand where the numbers say."""
+"""Figures of a report: which are drawn, and the positions of their marks."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import pytest
 from search_space.files.figure_file import FORMATS
 from studies.report import read
 from studies.report_page import figures
-from studies.report_page.report_data import Record, report_record
+from studies.report_page.records import ReportRecord
+from studies.report_page.report_data import report_record
 
 
 @pytest.fixture(scope="module")
-def record(report_database: Path) -> Record:
+def record(report_database: Path) -> ReportRecord:
     return report_record(read(["objectives6"], report_database))
 
 
-def test_every_pair_with_the_accuracy(record: Record) -> None:
+def test_every_pair_with_the_accuracy(record: ReportRecord) -> None:
     figure = figures.front_figure(record)
     assert [axis.get_xlabel() for axis in figure.axes] == [
         "macs",
@@ -35,13 +36,15 @@ def test_every_pair_with_the_accuracy(record: Record) -> None:
     assert np.asarray(front) == pytest.approx(np.array(columns)[:, study["front"]].T)
 
 
-def test_knee_is_what_is_mapped(record: Record) -> None:
+def test_knee_is_what_is_mapped(record: ReportRecord) -> None:
     figure = figures.mapping_figure(record)
     assert figure is not None
     (study,) = record["studies"]
     lanes, energy = figure.axes
-    assert f"subnet {study['rows']['id'][study['knee']]} " in lanes.get_title()
-    mapping = study["mappings"][study["knee"]]
+    knee = study["knee"]
+    assert knee is not None
+    assert f"subnet {study['rows']['id'][knee]} " in lanes.get_title()
+    mapping = study["mappings"][knee]
     heights = sum(bar.get_height() for bar in energy.patches)  # type: ignore[attr-defined]
     assert heights == pytest.approx(mapping["energy_mj"] * 1e6, rel=1e-4)
 
@@ -59,7 +62,7 @@ def test_what_there_are_no_numbers_for_is_not_drawn(report_database: Path, tmp_p
     assert "front-3d" not in figures.save_figures(single, tmp_path)
 
 
-def test_equal_numbers_make_equal_files(record: Record, tmp_path: Path) -> None:
+def test_equal_numbers_make_equal_files(record: ReportRecord, tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("first", "second")]
     for folder in folders:
         folder.mkdir()
@@ -71,10 +74,10 @@ def test_equal_numbers_make_equal_files(record: Record, tmp_path: Path) -> None:
         assert first == second
 
 
-def test_names_are_written_as_they_are(record: Record) -> None:
+def test_names_are_written_as_they_are(record: ReportRecord) -> None:
     (study,) = record["studies"]
     names = ["_first", "$x$ & <b>"]
-    both = {
+    both: ReportRecord = {
         **record,
         "studies": [{**study, "name": name} for name in names],
         "views": [{**view, "lines": view["lines"] * 2} for view in record["views"]],

@@ -1,4 +1,4 @@
-"""The HTML file: whole in itself, and safe against the texts in it."""
+"""HTML page: self-contained, and safe against the texts in it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_numbers_are_in_the_page(elements: Elements) -> None:
 
 def test_names_are_escaped(text: str, elements: Elements) -> None:
     assert "<script>alert" not in text
-    assert len(elements.scripts) == 3
+    assert len(elements.scripts) == 4
 
 
 def test_nothing_is_fetched(text: str, elements: Elements) -> None:

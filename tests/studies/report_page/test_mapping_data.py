@@ -1,4 +1,4 @@
-"""A subnet's blocks and mapping as plain data, against the cost model's own totals."""
+"""Data of one subnet in a report, against the totals of the cost model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from objectives.hardware import CostModel, load_soc
 from objectives.timeline import PARTS
 from search_space.space import Space
 from search_space.subnet import MBConv, PatchMerging, Stage, ViTBlock
-from studies.report_page.mapping_data import mapping_record, outline, stage_record
+from studies.report_page.mapping_data import Outline, mapping_record, stage_record
 from tests.studies.reports import HARDWARE
 
 
@@ -23,9 +23,15 @@ def test_blocks_of_a_stage() -> None:
     }
 
 
+def test_batch_norm_of_a_block_is_named_and_layer_norm_is_not() -> None:
+    blocks = (ViTBlock(16, 4, 8, 2, "batch"), ViTBlock(16, 4, 8, 2, "layer"))
+    listed = stage_record(Stage(PatchMerging(8, 16, 2), (), blocks))["blocks"]
+    assert listed[1:] == [["vit", 4, 2, "batch"], ["vit", 4, 2]]
+
+
 def test_outline(cifar32: Space) -> None:
     subnet = cifar32.decode(cifar32.largest())
-    found = outline(subnet)
+    found = Outline.of(subnet).record()
     assert found["resolution"] == subnet.resolution
     assert found["sides"] == list(subnet.sides)
     assert len(found["sides"]) == len(subnet.stages) + 1
@@ -36,7 +42,8 @@ def test_parts_sum_to_the_whole(cifar32: Space) -> None:
     json.dumps(found, allow_nan=False)
     ops, energy = found["ops"], found["energy"]
     count = len(ops["name"])
-    assert all(len(column) == count for column in [*ops.values(), *energy.values()])
+    columns = [*json.loads(json.dumps(ops)).values(), *energy.values()]
+    assert all(len(column) == count for column in columns)
     assert list(energy) == list(PARTS)
     # Five digits of each are kept.
     assert sum(map(sum, energy.values())) == pytest.approx(found["energy_mj"] * 1e6, rel=1e-4)

@@ -1,4 +1,4 @@
-"""The numbers of a report: by hand where they can be counted, else against the study itself."""
+"""Data of a report: against counts by hand and against the study itself."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mashumaro.codecs.basic import BasicDecoder
 
 from studies.analysis.comparison import Contender
 from studies.analysis.hypervolume_curve import hypervolume_curve, hypervolume_curves
 from studies.launch.options import parser
 from studies.report import read
+from studies.report_page.records import ReportRecord
 from studies.report_page.report_data import (
-    Record,
     gene_importance,
     pair_front,
     repeat_command,
@@ -35,11 +36,11 @@ def contender(study: Study, *rows: Evaluation) -> Contender:
 
 
 @pytest.fixture(scope="session")
-def records(report_database: Path) -> Callable[..., Record]:
+def records(report_database: Path) -> Callable[..., ReportRecord]:
     """Records of reports of studies by name; each is made once."""
-    known: dict[tuple[str, ...], Record] = {}
+    known: dict[tuple[str, ...], ReportRecord] = {}
 
-    def record(*names: str) -> Record:
+    def record(*names: str) -> ReportRecord:
         if names not in known:
             known[names] = report_record(read(names, report_database))
         return known[names]
@@ -92,7 +93,7 @@ def test_hypervolumes_of_several_studies_are_in_one_box(study: Study, evaluation
     assert [value for ((_, value),) in curves] == pytest.approx([0.25, 0.5])
 
 
-def test_usual_study(records: Callable[..., Record], report_database: Path) -> None:
+def test_usual_study(records: Callable[..., ReportRecord], report_database: Path) -> None:
     record = records("a")
     json.dumps(record, allow_nan=False)
     (found,) = record["studies"]
@@ -104,7 +105,7 @@ def test_usual_study(records: Callable[..., Record], report_database: Path) -> N
         assert (mapping["latency_ms"], mapping["energy_mj"]) == pytest.approx(
             evaluations[row].values[1:], rel=1e-12
         )
-    stages = [record["stages"][place] for place in found["rows"]["stages"][1]]
+    stages = [record["stages"][place] for place in found["rows"]["stages"][1] or ()]
     kinds = [block[0] for stage in stages for block in stage["blocks"]]
     assert (kinds.count("conv"), kinds.count("vit")) == (
         evaluations[1].conv_blocks,
@@ -112,11 +113,30 @@ def test_usual_study(records: Callable[..., Record], report_database: Path) -> N
     )
     assert record["solid"] == ("acc", "lat", "energy")
     assert record["notes"] == []
+    assert found["sensitivity"] is not None
     assert found["sensitivity"]["shifts"]
+    assert found["importance"] is not None
     assert found["importance"]["evaluations"] == 40
 
 
-def test_two_studies_are_compared(records: Callable[..., Record]) -> None:
+@pytest.mark.parametrize("names", [("a", HOSTILE), ("infeasible",), ("foreign",), ("old",), ("one",)])
+def test_records_hold_what_the_contract_says(
+    records: Callable[..., ReportRecord], names: tuple[str, ...]
+) -> None:
+    # The decoder refuses a missing key or a wrong type, and leaves out a key that the contract lacks.
+    written = json.loads(json.dumps(records(*names)))
+    read_back = BasicDecoder(ReportRecord).decode(written)
+    assert json.loads(json.dumps(read_back)) == written
+
+
+def test_the_contract_refuses_a_record_without_a_key(records: Callable[..., ReportRecord]) -> None:
+    written = json.loads(json.dumps(records("one")))
+    del written["studies"][0]["rows"]["family"]
+    with pytest.raises(KeyError, match="family"):
+        BasicDecoder(ReportRecord).decode(written)
+
+
+def test_two_studies_are_compared(records: Callable[..., ReportRecord]) -> None:
     record = records("a", HOSTILE)
     assert [(pair["a"], pair["b"]) for pair in record["pairs"]] == [("a", HOSTILE)]
     assert record["hypervolume_of"] == ("acc", "lat", "energy")
@@ -124,7 +144,7 @@ def test_two_studies_are_compared(records: Callable[..., Record]) -> None:
 
 
 @pytest.mark.parametrize("count", range(1, 7))
-def test_any_number_of_objectives(records: Callable[..., Record], count: int) -> None:
+def test_any_number_of_objectives(records: Callable[..., ReportRecord], count: int) -> None:
     record = records(f"objectives{count}")
     json.dumps(record, allow_nan=False)
     assert len(record["views"]) == max(count - 1, 1)
@@ -132,13 +152,13 @@ def test_any_number_of_objectives(records: Callable[..., Record], count: int) ->
     assert record["studies"][0]["knee"] in record["studies"][0]["front"]
 
 
-def test_what_is_left_out_is_said(records: Callable[..., Record]) -> None:
+def test_what_is_left_out_is_said(records: Callable[..., ReportRecord]) -> None:
     few = records("objectives2")["notes"]
     assert any("three dimensions" in note for note in few)
     assert any("blocks against accuracy" in note for note in few)
     foreign = records("foreign")
     assert foreign["studies"][0]["rows"]["stages"] == [None] * 5
-    assert any("5 of 5 genotypes" in note for note in foreign["notes"])
+    assert any("5 of 5 genotypes are not in" in note for note in foreign["notes"])
     old = records("old")
     assert old["studies"][0]["mappings"] == {}
     assert any("another cost_model" in note for note in old["notes"])
@@ -147,14 +167,14 @@ def test_what_is_left_out_is_said(records: Callable[..., Record]) -> None:
     assert disjoint["hypervolume_of"] == ()
 
 
-def test_no_feasible_subnet(records: Callable[..., Record]) -> None:
+def test_no_feasible_subnet(records: Callable[..., ReportRecord]) -> None:
     record = records("infeasible")
     (found,) = record["studies"]
     assert (found["front"], found["knee"], found["hypervolume"]) == ([], None, 0.0)
-    assert "infeasible: no subnet holds acc>=99%; the front is empty" in record["notes"]
+    assert "infeasible: no subnet satisfies acc>=99%; the front is empty" in record["notes"]
 
 
-def test_one_point(records: Callable[..., Record]) -> None:
+def test_one_point(records: Callable[..., ReportRecord]) -> None:
     (found,) = records("one")["studies"]
     assert (found["front"], found["importance"]) == ([0], None)
     assert found["hypervolume_curve"] == [(1, found["hypervolume"])]

@@ -10,6 +10,7 @@ import numpy as np
 from search_space.files.yaml_document import parse_document
 from search_space.genotype import Genotype
 from search_space.space import Space
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import Sampler, SamplerContext
 from studies.study.evaluation import Evaluation
@@ -24,7 +25,7 @@ STAGE = {
 }
 
 
-def space_of(**choices: object) -> Space:
+def space_of(**choices: object) -> DesignSpace:
     """A space of one stage without choices; `choices` replace its options."""
     document = {
         "name": "grid",
@@ -33,10 +34,10 @@ def space_of(**choices: object) -> Space:
         "stages": [STAGE | {"width": [16]}],
         "head": {"width": 16, "classes": 10},
     }
-    return parse_document(Space, document | choices, source="test")
+    return DesignSpace(parse_document(Space, document | choices, source="test"))
 
 
-def grid() -> Space:
+def grid() -> DesignSpace:
     """4 options for each of 6 genes: 4,096 networks."""
     return space_of(
         resolution=[20, 24, 28, 32], stem={"stride": 1, "width": [8, 16, 24, 32]}, stages=[STAGE] * 4
@@ -72,7 +73,7 @@ def study_of(objectives: int, worst: float = 100.0, constraints: tuple[str, ...]
     )
 
 
-def sampler_of(name: str, space: Space, study: Study, **settings: Any) -> Sampler:
+def sampler_of(name: str, space: DesignSpace, study: Study, **settings: Any) -> Sampler:
     """The sampler called `name`, of population 10 and seed 0 if `settings` say nothing else."""
     context: dict[str, Any] = {"space": space, "study": study, "population": 10, "seed": 0}
     return create_sampler(name, SamplerContext(**(context | settings)))

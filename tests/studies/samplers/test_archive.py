@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from search_space.space import Space
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.archive import Archive
 from tests.studies.samplers.grid import GRID, space_of
 
 
-def test_new_proposals_keep_their_places_and_others_give_way_to_a_neighbour(cifar32: Space) -> None:
+def test_new_proposals_keep_their_places_and_others_give_way_to_a_neighbour(cifar32: DesignSpace) -> None:
     rng = np.random.default_rng(0)
     archive = Archive(cifar32, rng)
     first, second, third = (cifar32.sample(rng) for _ in range(3))
@@ -19,7 +19,7 @@ def test_new_proposals_keep_their_places_and_others_give_way_to_a_neighbour(cifa
     assert len(archive) == len({first, second, *asked}) == 5
 
 
-def test_places_without_a_proposal_are_filled_beside_what_is_near(cifar32: Space) -> None:
+def test_places_without_a_proposal_are_filled_beside_what_is_near(cifar32: DesignSpace) -> None:
     archive = Archive(cifar32, np.random.default_rng(0))
     low, high = cifar32.smallest(), cifar32.largest()
     archive.admit([low, high], 2)

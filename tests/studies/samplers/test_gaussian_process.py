@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import linalg
 
-from search_space.space import Space, load_space
+from search_space.space import load_space
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.gaussian_process import (
     MOST_LEARNED,
     GaussianProcess,
@@ -28,11 +29,11 @@ from studies.samplers.gaussian_process import (
 from studies.samplers.virtual_search import random_rows
 from tests.studies.samplers.grid import GRID
 
-CIFAR = load_space("cifar32")
+CIFAR = DesignSpace(load_space("cifar32"))
 ROOT = Path(__file__).parents[3]
 
 
-def rows(space: Space, count: int, seed: int = 0) -> np.ndarray:
+def rows(space: DesignSpace, count: int, seed: int = 0) -> np.ndarray:
     return random_rows(space, count, np.random.default_rng(seed))
 
 

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 from search_space.genotype import Genotype
-from search_space.space import Space
+from studies.design_space.design_space import DesignSpace
 from studies.study.evaluation import Evaluation
 from tests.studies.samplers.grid import evaluations, sampler_of, study_of
 
 
-def test_later_generations_lie_beside_the_front(cifar32: Space) -> None:
+def test_later_generations_lie_beside_the_front(cifar32: DesignSpace) -> None:
     def measured(genotype: Genotype) -> tuple[float, float]:
         return float(sum(genotype)), 100.0 - sum(genotype[:20])
 
@@ -24,7 +24,7 @@ def test_later_generations_lie_beside_the_front(cifar32: Space) -> None:
         seen += told
 
 
-def test_every_member_of_the_front_gets_its_turn(cifar32: Space) -> None:
+def test_every_member_of_the_front_gets_its_turn(cifar32: DesignSpace) -> None:
     sampler = sampler_of("local", cifar32, study_of(2), population=6)
     first = sampler.ask(6)
     # All of them on the front.
@@ -35,7 +35,7 @@ def test_every_member_of_the_front_gets_its_turn(cifar32: Space) -> None:
         assert set(cifar32.neighbours(member)) & set(asked)
 
 
-def test_where_nothing_is_feasible_the_least_infeasible_is_improved(cifar32: Space) -> None:
+def test_where_nothing_is_feasible_the_least_infeasible_is_improved(cifar32: DesignSpace) -> None:
     sampler = sampler_of("local", cifar32, study_of(2, constraints=("macs<=1",)))
     first = sampler.ask(10)
     excess = {genotype: [2.0 + (place != 6)] for place, genotype in enumerate(first)}

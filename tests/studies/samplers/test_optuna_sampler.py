@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from search_space.genotype import Genotype
-from search_space.space import Space
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.optuna_sampler import OptunaSampler
 from tests.studies.samplers.grid import evaluations, noise, sampler_of, study_of
 
 
 @pytest.mark.parametrize("name", ["optuna-tpe", "optuna-nsga2", "optuna-nsga3"])
-def test_optuna_is_told_of_the_networks_that_were_evaluated(tiny: Space, name: str) -> None:
+def test_optuna_is_told_of_the_networks_that_were_evaluated(tiny: DesignSpace, name: str) -> None:
     study = study_of(2, constraints=("macs<=50", "params<=50"))
     sampler = sampler_of(name, tiny, study)
     assert isinstance(sampler, OptunaSampler)
@@ -35,7 +35,7 @@ def test_optuna_is_told_of_the_networks_that_were_evaluated(tiny: Space, name: s
 
 
 @pytest.mark.parametrize("name", ["optuna-nsga2", "optuna-nsga3"])
-def test_genetic_samplers_count_our_generations(cifar32: Space, name: str) -> None:
+def test_genetic_samplers_count_our_generations(cifar32: DesignSpace, name: str) -> None:
     sampler = sampler_of(name, cifar32, study_of(2))
     assert isinstance(sampler, OptunaSampler)
     for _ in range(4):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from search_space.genotype import Genotype
-from search_space.space import Space
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.registry import known_samplers
 from tests.studies.samplers.grid import evaluations, noise, run, sampler_of, space_of, study_of
 
@@ -19,7 +19,7 @@ QUICK = [name for name in known_samplers() if name != SLOW]
 @pytest.mark.parametrize("name", QUICK)
 @pytest.mark.parametrize("constraints", [0, 2])
 def test_everything_asked_is_canonical_in_the_space_and_new(
-    cifar32: Space, name: str, constraints: int
+    cifar32: DesignSpace, name: str, constraints: int
 ) -> None:
     limits = ("macs<=1", "params<=1")[:constraints]
     sampler = sampler_of(name, cifar32, study_of(3, constraints=limits))
@@ -43,7 +43,9 @@ def test_everything_asked_is_canonical_in_the_space_and_new(
 
 
 @pytest.mark.parametrize("name", known_samplers())
-def test_first_generation_begins_with_the_extremes_and_what_is_to_be_first(cifar32: Space, name: str) -> None:
+def test_first_generation_begins_with_the_extremes_and_what_is_to_be_first(
+    cifar32: DesignSpace, name: str
+) -> None:
     first = cifar32.sample(np.random.default_rng(1)), cifar32.sample(np.random.default_rng(2))
     asked = sampler_of(name, cifar32, study_of(2), first=first).ask(10)
     assert asked[:4] == [cifar32.smallest(), cifar32.largest(), *first]
@@ -51,7 +53,7 @@ def test_first_generation_begins_with_the_extremes_and_what_is_to_be_first(cifar
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_seed_decides_everything(cifar32: Space, name: str) -> None:
+def test_seed_decides_everything(cifar32: DesignSpace, name: str) -> None:
     def asked(seed: int) -> list[list[Genotype]]:
         return run(sampler_of(name, cifar32, study_of(2), seed=seed), 4, noise(2))
 
@@ -62,7 +64,7 @@ def test_seed_decides_everything(cifar32: Space, name: str) -> None:
 
 @pytest.mark.parametrize("name", QUICK)
 def test_asks_for_every_network_of_a_small_space_once_and_then_for_nothing(
-    tiny: Space, name: str, capsys: pytest.CaptureFixture[str]
+    tiny: DesignSpace, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     generations = run(sampler_of(name, tiny, study_of(2)), 20, noise(2))
     assert [len(asked) for asked in generations] == [10] * 10 + [8, 0]
@@ -88,7 +90,7 @@ def test_generation_may_be_larger_than_the_space(name: str, resolutions: list[in
 
 @pytest.mark.parametrize("name", QUICK)
 @pytest.mark.parametrize("population", [2, 3])
-def test_small_populations(cifar32: Space, name: str, population: int) -> None:
+def test_small_populations(cifar32: DesignSpace, name: str, population: int) -> None:
     sampler = sampler_of(name, cifar32, study_of(2), population=population)
     assert [len(asked) for asked in run(sampler, 5, noise(2), population)] == [population] * 5
 
@@ -96,7 +98,7 @@ def test_small_populations(cifar32: Space, name: str, population: int) -> None:
 @pytest.mark.parametrize("name", QUICK)
 @pytest.mark.parametrize("objectives", [1, 2, 6])
 def test_any_number_of_objectives_constant_ones_and_equal_networks_too(
-    cifar32: Space, name: str, objectives: int
+    cifar32: DesignSpace, name: str, objectives: int
 ) -> None:
     flat = [0.0] * (objectives - 1)
     for measured in (noise(objectives), lambda genotype: [float(genotype[0]), *flat]):
@@ -105,7 +107,7 @@ def test_any_number_of_objectives_constant_ones_and_equal_networks_too(
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_nothing_feasible_is_no_obstacle(cifar32: Space, name: str) -> None:
+def test_nothing_feasible_is_no_obstacle(cifar32: DesignSpace, name: str) -> None:
     sampler = sampler_of(name, cifar32, study_of(2, constraints=("macs<=1",)))
     for _ in range(4):
         asked = sampler.ask(10)

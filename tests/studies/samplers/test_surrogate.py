@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from objectives.hardware import CostModel, load_soc
+from objectives.hardware.chip import Chip
 from search_space.genotype import Genotype
-from search_space.space import Space
+from studies.design_space.design_space import DesignSpace
 from studies.design_space.exact_costs import ExactQuantities
 from studies.samplers import surrogate
 from studies.samplers.surrogate import LEAST_MEASURED, TRUSTED, WINDOW, SurrogateSampler
@@ -22,7 +23,7 @@ from tests.studies.samplers.grid import CHOICES, GRID, evaluations, noise, run, 
 ROOT = Path(__file__).parents[3]
 
 
-def study(space: Space, names: Sequence[str], constraints: tuple[str, ...] = ()) -> Study:
+def study(space: DesignSpace, names: Sequence[str], constraints: tuple[str, ...] = ()) -> Study:
     """A study of objectives by their real names, within bounds wide enough for `space`."""
     worst = {"acc": 0.0, "macs": 2e7, "params": 1e6, "sram": 3e5}
     return Study(
@@ -39,8 +40,8 @@ def study(space: Space, names: Sequence[str], constraints: tuple[str, ...] = ())
     )
 
 
-def exact_of(space: Space, *wanted: str) -> ExactQuantities:
-    return ExactQuantities(space, CostModel(load_soc("u55-256-cim8")), wanted)
+def exact_of(space: DesignSpace, *wanted: str) -> ExactQuantities:
+    return ExactQuantities(space, {Chip(): CostModel(load_soc("u55-256-cim8"))}, wanted)
 
 
 def volume(scaled_losses: np.ndarray) -> float:
@@ -48,7 +49,7 @@ def volume(scaled_losses: np.ndarray) -> float:
     return hypervolume(scaled_losses, np.zeros(goals), np.ones(goals))
 
 
-def accuracy(space: Space) -> Callable[[Genotype], float]:
+def accuracy(space: DesignSpace) -> Callable[[Genotype], float]:
     """A smooth stand-in for accuracy: more of everything helps, ever less."""
     most = np.array([max(gene.cardinality - 1, 1) for gene in space.genes])
     weights = np.random.default_rng(0).uniform(0, 1, len(most))
@@ -56,7 +57,7 @@ def accuracy(space: Space) -> Callable[[Genotype], float]:
 
 
 def search(
-    space: Space,
+    space: DesignSpace,
     names: Sequence[str],
     generations: int,
     *,
@@ -91,13 +92,13 @@ def search(
     return sampler, asked, np.concatenate(losses)  # type: ignore[return-value]
 
 
-def test_finds_more_than_nsga2_with_as_many_evaluations(cifar32: Space) -> None:
+def test_finds_more_than_nsga2_with_as_many_evaluations(cifar32: DesignSpace) -> None:
     names = ("acc", "macs", "params")
     ours, theirs = (volume(search(cifar32, names, 6, name=name)[2]) for name in ("surrogate", "nsga2"))
     assert ours > theirs
 
 
-def test_predicts_in_the_right_order_and_says_so(cifar32: Space) -> None:
+def test_predicts_in_the_right_order_and_says_so(cifar32: DesignSpace) -> None:
     sampler, _, _ = search(cifar32, ("acc", "macs"), 4)
     report = sampler.report
     assert report is not None
@@ -106,12 +107,12 @@ def test_predicts_in_the_right_order_and_says_so(cifar32: Space) -> None:
     assert report.rank_correlation > 0.5
 
 
-def test_order_of_objectives_decides_nothing_but_the_order(cifar32: Space) -> None:
+def test_order_of_objectives_decides_nothing_but_the_order(cifar32: DesignSpace) -> None:
     volumes = [volume(search(cifar32, names, 4)[2]) for names in (("acc", "macs"), ("macs", "acc"))]
     assert volumes[0] == pytest.approx(volumes[1], rel=0.05)
 
 
-def test_without_accuracy_nothing_is_predicted_and_the_front_is_exact(tiny: Space) -> None:
+def test_without_accuracy_nothing_is_predicted_and_the_front_is_exact(tiny: DesignSpace) -> None:
     sampler, _, losses = search(tiny, ("macs", "params", "sram"), 3)
     assert sampler.report is not None
     assert (sampler.report.source, sampler.report.rank_correlation) == ("exact", None)
@@ -124,7 +125,7 @@ def test_without_accuracy_nothing_is_predicted_and_the_front_is_exact(tiny: Spac
     assert volume(losses[:40]) == pytest.approx(best, rel=1e-12)
 
 
-def test_no_infeasible_network_is_asked_for_where_there_are_feasible_ones(cifar32: Space) -> None:
+def test_no_infeasible_network_is_asked_for_where_there_are_feasible_ones(cifar32: DesignSpace) -> None:
     limits = {"macs": 3e6, "params": 1.5e5}
 
     def is_feasible(values: dict[str, float]) -> bool:
@@ -141,7 +142,9 @@ def test_no_infeasible_network_is_asked_for_where_there_are_feasible_ones(cifar3
     assert shares[1:] == [1, 1, 1, 1]
 
 
-def test_plain_generations_hold_exact_limits_too(cifar32: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_generations_hold_exact_limits_too(
+    cifar32: DesignSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(surrogate, "TRUSTED", 2.0)  # Never.
     exact = exact_of(cifar32, "params")
     sampler, asked, _ = search(
@@ -156,7 +159,7 @@ def test_plain_generations_hold_exact_limits_too(cifar32: Space, monkeypatch: py
     assert all((exact(np.array(batch))["params"] <= 1.5e5).all() for batch in asked[1:])
 
 
-def test_limit_on_what_is_predicted(cifar32: Space) -> None:
+def test_limit_on_what_is_predicted(cifar32: DesignSpace) -> None:
     accuracy_of = accuracy(cifar32)
     _, asked, _ = search(
         cifar32,
@@ -194,7 +197,7 @@ def test_falls_back_while_predictions_are_wrong_and_comes_back_when_they_are_rig
     assert sources[-1] == "surrogate"
 
 
-def test_exhausts_a_small_space_with_exact_costs(tiny: Space) -> None:
+def test_exhausts_a_small_space_with_exact_costs(tiny: DesignSpace) -> None:
     _, asked, _ = search(tiny, ("acc", "macs"), 6)
     assert [len(batch) for batch in asked] == [20] * 5 + [8]
     assert len({genotype for batch in asked for genotype in batch}) == 108
@@ -217,9 +220,10 @@ PRINTED = """
 import numpy as np
 from studies.samplers import virtual_search
 from search_space.space import load_space
+from studies.design_space.design_space import DesignSpace
 from tests.studies.samplers.test_surrogate import search
 virtual_search.CANDIDATES = 5000
-print(search(load_space("cifar32"), ("acc", "macs", "params"), 4)[1])
+print(search(DesignSpace(load_space("cifar32")), ("acc", "macs", "params"), 4)[1])
 """
 
 

@@ -5,15 +5,15 @@ from itertools import product
 import numpy as np
 import pytest
 
-from search_space.space import Space
+from search_space.arrays import Floats, Genotypes
+from studies.design_space.design_space import DesignSpace
 from studies.samplers import virtual_search
-from studies.samplers.operators import Genes
-from studies.samplers.virtual_search import Floats, canonical_rows, different, random_rows
+from studies.samplers.virtual_search import canonical_rows, different, random_rows
 from studies.study.pareto_front import nondominated
 from tests.studies.samplers.grid import CHOICES, GRID, sizes
 
 
-def conflict(genes: Genes) -> tuple[Floats, Floats]:
+def conflict(genes: Genotypes) -> tuple[Floats, Floats]:
     """The two objectives of `grid`, without constraints."""
     return np.array([sizes(tuple(row)) for row in genes.tolist()]), np.zeros((len(genes), 0))
 
@@ -34,7 +34,7 @@ def test_finds_the_front_and_puts_it_first(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_feasible_networks_stand_before_infeasible_ones_and_those_in_order_of_violation() -> None:
-    def score(genes: Genes) -> tuple[Floats, Floats]:
+    def score(genes: Genotypes) -> tuple[Floats, Floats]:
         total = genes[:, CHOICES].sum(axis=1)
         return conflict(genes)[0], np.stack([(total - 3) / 3, 0.5 * (total - 3)], axis=1)
 
@@ -47,7 +47,7 @@ def test_feasible_networks_stand_before_infeasible_ones_and_those_in_order_of_vi
     assert 60 < (broken == 0).sum() <= 84
 
 
-def test_same_draws_give_the_same_networks(cifar32: Space) -> None:
+def test_same_draws_give_the_same_networks(cifar32: DesignSpace) -> None:
     def found(seed: int) -> list[list[int]]:
         best, _ = virtual_search.virtual_search(
             cifar32,
@@ -63,7 +63,7 @@ def test_same_draws_give_the_same_networks(cifar32: Space) -> None:
     assert found(0) != found(1)
 
 
-def test_rows_are_canonical_as_single_genotypes_are(cifar32: Space) -> None:
+def test_rows_are_canonical_as_single_genotypes_are(cifar32: DesignSpace) -> None:
     cardinalities = [gene.cardinality for gene in cifar32.genes]
     rows = np.random.default_rng(0).integers(0, cardinalities, (50, len(cardinalities)))
     assert canonical_rows(cifar32, rows).tolist() == [list(cifar32.canonical(row)) for row in rows.tolist()]

@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.search.betting_bound import Bits, Floats, is_rejected, upper_bound
+from search_space.arrays import Booleans, Floats
+from studies.search.betting_bound import is_rejected, upper_bound
 
 IMAGES = 300
 
 
-def population(seed: int) -> tuple[Bits, Floats]:
+def population(seed: int) -> tuple[Booleans, Floats]:
     """What a network is right on, and what was expected of it, well or badly."""
     rng = np.random.default_rng(seed)
     likely = rng.beta(2, 0.5 + rng.random(), IMAGES)

@@ -10,14 +10,15 @@ import pytest
 from search_space.errors import H4HError
 from search_space.genotype import Genotype, to_text
 from search_space.mobilenet_v2 import MOBILENET_V2
-from search_space.space import Space, load_space
+from search_space.space import load_space
+from studies.design_space.design_space import DesignSpace
 from studies.search.first_generation import WarmStart, parse_subnets, warm_start
 from studies.storage.store import create_store
 from studies.study.evaluation import Evaluation
 from studies.study.study import Study
 
 
-def test_names_and_genotypes_stand_in_one_list(tiny: Space) -> None:
+def test_names_and_genotypes_stand_in_one_list(tiny: DesignSpace) -> None:
     rng = np.random.default_rng(0)
     first, second = tiny.sample(rng), tiny.sample(rng)
     text = f"max,{to_text(first)},{to_text(second)},min,max"
@@ -25,10 +26,10 @@ def test_names_and_genotypes_stand_in_one_list(tiny: Space) -> None:
     assert parse_subnets(f" {to_text(first)} ", tiny) == (first,)
 
 
-def test_mobilenetv2_is_named_where_the_space_has_it(cifar32: Space) -> None:
-    space = load_space("imagenet224")
+def test_mobilenetv2_is_named_where_the_space_has_it(cifar32: DesignSpace) -> None:
+    space = DesignSpace(load_space("imagenet224"))
     (genotype,) = parse_subnets("mobilenetv2", space)
-    assert space.decode(genotype) == MOBILENET_V2
+    assert space.decode(genotype).subnet == MOBILENET_V2
     with pytest.raises(H4HError, match="mobilenetv2: space 'cifar32'"):
         parse_subnets("mobilenetv2", cifar32)
 
@@ -44,7 +45,7 @@ def test_mobilenetv2_is_named_where_the_space_has_it(cifar32: Space) -> None:
         ("0,-1" + ",0" * 8, "must be 0 to"),
     ],
 )
-def test_bad_names_and_genotypes_are_refused(tiny: Space, text: str, named: str) -> None:
+def test_bad_names_and_genotypes_are_refused(tiny: DesignSpace, text: str, named: str) -> None:
     assert len(tiny.genes) == 10
     with pytest.raises(H4HError) as error:
         parse_subnets(text, tiny)
@@ -53,7 +54,7 @@ def test_bad_names_and_genotypes_are_refused(tiny: Space, text: str, named: str)
 
 @pytest.fixture
 def earlier(
-    tmp_path: Path, study: Study, tiny: Space, evaluation: Callable[..., Evaluation]
+    tmp_path: Path, study: Study, tiny: DesignSpace, evaluation: Callable[..., Evaluation]
 ) -> Callable[[Sequence[Genotype]], Path]:
     """Stores a study `first` over `tiny`: its front is the genotypes given, in order."""
 
@@ -73,7 +74,7 @@ def earlier(
     return make
 
 
-def some(space: Space, count: int) -> list[Genotype]:
+def some(space: DesignSpace, count: int) -> list[Genotype]:
     """Different networks but the extremes."""
     rng = np.random.default_rng(0)
     found: dict[Genotype, None] = {}
@@ -85,7 +86,7 @@ def some(space: Space, count: int) -> list[Genotype]:
 
 
 def test_warm_start_takes_the_front_thinned_to_what_is_wanted(
-    tiny: Space, earlier: Callable[[Sequence[Genotype]], Path], tmp_path: Path
+    tiny: DesignSpace, earlier: Callable[[Sequence[Genotype]], Path], tmp_path: Path
 ) -> None:
     front = some(tiny, 6)
     path = earlier(front)
@@ -100,21 +101,21 @@ def test_warm_start_takes_the_front_thinned_to_what_is_wanted(
 
 
 def test_only_members_of_the_space_are_taken(
-    tiny: Space, earlier: Callable[[Sequence[Genotype]], Path], cifar32: Space
+    tiny: DesignSpace, earlier: Callable[[Sequence[Genotype]], Path], cifar32: DesignSpace
 ) -> None:
     front = some(tiny, 6)
     path = earlier(front)
-    narrow = replace(tiny, resolution=(28, 32))
-    shared = [one for one in front if tiny.decode(one).resolution in narrow.resolution]
+    narrow = DesignSpace(replace(tiny.networks, resolution=(28, 32)))
+    shared = [one for one in front if tiny.decode(one).subnet.resolution in narrow.networks.resolution]
     assert 0 < len(shared) < len(front)
     taken = warm_start("first", path, narrow, count=9).subnets
-    assert [narrow.decode(one) for one in taken] == [tiny.decode(one) for one in shared]
+    assert [narrow.decode(one).subnet for one in taken] == [tiny.decode(one).subnet for one in shared]
     with pytest.raises(H4HError, match="no network of its front is in space 'cifar32'"):
         warm_start("first", path, cifar32, count=9)
 
 
 def test_source_without_networks_is_refused(
-    tiny: Space, study: Study, evaluation: Callable[..., Evaluation], tmp_path: Path
+    tiny: DesignSpace, study: Study, evaluation: Callable[..., Evaluation], tmp_path: Path
 ) -> None:
     path = tmp_path / "s.db"
     with create_store(path) as store:

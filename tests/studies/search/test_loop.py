@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from objectives import size
-from objectives.objective import FloatArray
+from objectives.size_objectives import MACS, PARAMS
+from search_space.arrays import Floats
 from search_space.genotype import Genotype
-from search_space.space import Space
 from search_space.subnet import Subnet
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import SamplerContext
 from studies.search.evaluator import Evaluator
@@ -41,7 +41,7 @@ def study(study: Study) -> Study:
 
 def go(
     study: Study,
-    space: Space,
+    space: DesignSpace,
     store: Store,
     quality: Quality,
     generations: int | None = None,
@@ -61,9 +61,9 @@ def go(
             sampler=create_sampler("nsga2", context),
             evaluator=Evaluator(
                 space,
-                [quality, size.params()],
+                [quality, PARAMS],
                 constraints,
-                limited=[size.macs()],
+                limited=[MACS],
                 known={"quality": known or {}},
             ),
             store=store,
@@ -74,7 +74,7 @@ def go(
     )
 
 
-def undisturbed(study: Study, space: Space, path: Path, generations: int) -> list[Evaluation]:
+def undisturbed(study: Study, space: DesignSpace, path: Path, generations: int) -> list[Evaluation]:
     with create_store(path) as store:
         store.add(study)
         go(study, space, store, Quality(), generations)
@@ -91,14 +91,14 @@ class Fragile(Quality):
 
     left: int = 0
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         if self.left < len(subnets):
             raise StopError
         self.left -= len(subnets)
         return super().__call__(subnets)
 
 
-def test_progress_counts_what_is_stored(cifar32: Space, study: Study, tmp_path: Path) -> None:
+def test_progress_counts_what_is_stored(cifar32: DesignSpace, study: Study, tmp_path: Path) -> None:
     with create_store(tmp_path / "s.db") as store:
         store.add(study)
         seen = go(study, cifar32, store, Quality(), 4)
@@ -114,7 +114,7 @@ def test_progress_counts_what_is_stored(cifar32: Space, study: Study, tmp_path: 
     assert seen[-1].stopped_by == "generations"
 
 
-def test_values_from_the_database_are_cache_hits(cifar32: Space, study: Study, tmp_path: Path) -> None:
+def test_values_from_the_database_are_cache_hits(cifar32: DesignSpace, study: Study, tmp_path: Path) -> None:
     expected = undisturbed(study, cifar32, tmp_path / "whole.db", 3)
     costly = {one.genotype: one.values[0] for one in expected if one.values[0] is not None}
     assert 6 < len(costly) < len(expected)
@@ -132,7 +132,7 @@ def test_values_from_the_database_are_cache_hits(cifar32: Space, study: Study, t
     assert again[2].cache_hits == again[-1].cache_hits == len(costly)
 
 
-def test_every_crash_is_resumed_to_the_same_table(cifar32: Space, study: Study, tmp_path: Path) -> None:
+def test_every_crash_is_resumed_to_the_same_table(cifar32: DesignSpace, study: Study, tmp_path: Path) -> None:
     expected = undisturbed(study, cifar32, tmp_path / "whole.db", 5)
     costly = sum(one.is_feasible for one in expected)
     path = tmp_path / "broken.db"
@@ -154,7 +154,7 @@ def test_every_crash_is_resumed_to_the_same_table(cifar32: Space, study: Study, 
 
 
 def test_more_generations_go_on_and_evaluate_nothing_twice(
-    cifar32: Space, study: Study, tmp_path: Path
+    cifar32: DesignSpace, study: Study, tmp_path: Path
 ) -> None:
     expected = undisturbed(study, cifar32, tmp_path / "whole.db", 6)
     first, second, third = Quality(), Quality(), Quality()
@@ -171,14 +171,16 @@ def test_more_generations_go_on_and_evaluate_nothing_twice(
     assert (again[-1].measured, again[-1].evaluations) == (0, 36)
 
 
-def test_fewer_generations_than_stored_change_nothing(cifar32: Space, study: Study, tmp_path: Path) -> None:
+def test_fewer_generations_than_stored_change_nothing(
+    cifar32: DesignSpace, study: Study, tmp_path: Path
+) -> None:
     expected = undisturbed(study, cifar32, tmp_path / "s.db", 3)
     with create_store(tmp_path / "s.db") as store:
         go(study, cifar32, store, Quality(), 1)
         assert store.evaluations(study.name) == expected
 
 
-def test_gap_in_the_table_is_filled(cifar32: Space, study: Study, tmp_path: Path) -> None:
+def test_gap_in_the_table_is_filled(cifar32: DesignSpace, study: Study, tmp_path: Path) -> None:
     expected = undisturbed(study, cifar32, tmp_path / "whole.db", 3)
     with create_store(tmp_path / "gap.db") as store:
         store.add(study)
@@ -187,13 +189,13 @@ def test_gap_in_the_table_is_filled(cifar32: Space, study: Study, tmp_path: Path
         assert store.evaluations(study.name) == expected
 
 
-def test_table_of_another_run_is_refused(cifar32: Space, study: Study, tmp_path: Path) -> None:
+def test_table_of_another_run_is_refused(cifar32: DesignSpace, study: Study, tmp_path: Path) -> None:
     undisturbed(study, cifar32, tmp_path / "s.db", 2)
     with open_store(tmp_path / "s.db") as store, pytest.raises(ReplayError, match=r"evaluation 2 .* --study"):
         go(study, cifar32, store, Quality(), 2, seed=1)
 
 
-def test_exhausted_space_ends_the_search_and_says_so(tiny: Space, study: Study, tmp_path: Path) -> None:
+def test_exhausted_space_ends_the_search_and_says_so(tiny: DesignSpace, study: Study, tmp_path: Path) -> None:
     free = replace(study, constraints=())
     with create_store(tmp_path / "s.db") as store:
         store.add(free)
@@ -204,7 +206,7 @@ def test_exhausted_space_ends_the_search_and_says_so(tiny: Space, study: Study, 
     assert seen[-1].generation == 4
 
 
-def test_all_infeasible_study_has_no_front(cifar32: Space, study: Study, tmp_path: Path) -> None:
+def test_all_infeasible_study_has_no_front(cifar32: DesignSpace, study: Study, tmp_path: Path) -> None:
     impossible = replace(study, constraints=("macs<=1k",))
     quality = Quality()
     with create_store(tmp_path / "s.db") as store:
@@ -216,7 +218,7 @@ def test_all_infeasible_study_has_no_front(cifar32: Space, study: Study, tmp_pat
 
 
 def test_evaluations_stop_within_a_generation_and_more_of_them_go_on_exactly(
-    cifar32: Space, study: Study, tmp_path: Path
+    cifar32: DesignSpace, study: Study, tmp_path: Path
 ) -> None:
     expected = undisturbed(study, cifar32, tmp_path / "whole.db", 4)
     with create_store(tmp_path / "parts.db") as store:
@@ -232,7 +234,7 @@ def test_evaluations_stop_within_a_generation_and_more_of_them_go_on_exactly(
 
 
 def test_minutes_stop_anywhere_and_the_next_run_goes_on_exactly(
-    cifar32: Space, study: Study, tmp_path: Path
+    cifar32: DesignSpace, study: Study, tmp_path: Path
 ) -> None:
     expected = undisturbed(study, cifar32, tmp_path / "whole.db", 4)
     ticks = [0.0]
@@ -258,7 +260,7 @@ def test_minutes_stop_anywhere_and_the_next_run_goes_on_exactly(
 
 
 def test_patience_counts_generations_without_gain_and_more_of_it_goes_on(
-    tiny: Space, study: Study, tmp_path: Path
+    tiny: DesignSpace, study: Study, tmp_path: Path
 ) -> None:
     free = replace(study, constraints=())
     with create_store(tmp_path / "whole.db") as store:
@@ -280,7 +282,7 @@ def test_patience_counts_generations_without_gain_and_more_of_it_goes_on(
 
 
 def test_patience_outlasts_a_search_that_comes_nearer_to_its_feasible_region(
-    cifar32: Space, study: Study, tmp_path: Path
+    cifar32: DesignSpace, study: Study, tmp_path: Path
 ) -> None:
     impossible = replace(study, constraints=("macs<=1k",))
     with create_store(tmp_path / "s.db") as store:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objectives import size
 from objectives.objective import ImageObjective, Objective
-from search_space.space import Space
+from objectives.size_objectives import PARAMS
+from studies.design_space.design_space import DesignSpace
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import SamplerContext
 from studies.search.evaluator import Evaluator
@@ -53,7 +53,7 @@ class Clock:
 
 def go(
     study: Study,
-    space: Space,
+    space: DesignSpace,
     path: Path,
     accuracy: ImageQuality,
     *,
@@ -64,7 +64,7 @@ def go(
     is_stopped: bool = False,
 ) -> list[Evaluation]:
     """Runs `study` with what the database, or `stored`, holds of it; if told, until anything is added."""
-    objectives: list[Objective] = [accuracy, size.params()]
+    objectives: list[Objective] = [accuracy, PARAMS]
     evaluator = Evaluator(
         space,
         objectives,
@@ -94,21 +94,21 @@ def value_of(evaluation: Evaluation) -> float:
 
 
 @pytest.fixture
-def expected(study: Study, cifar32: Space, tmp_path: Path) -> list[Evaluation]:
+def expected(study: Study, cifar32: DesignSpace, tmp_path: Path) -> list[Evaluation]:
     """The table of a study that nothing disturbed."""
     return go(study, cifar32, tmp_path / "whole.db", ImageQuality())
 
 
-def test_the_stand_in_is_an_objective_of_images(cifar32: Space) -> None:
+def test_the_stand_in_is_an_objective_of_images(cifar32: DesignSpace) -> None:
     accuracy = ImageQuality()
     assert isinstance(accuracy, ImageObjective)
     assert not isinstance(Quality(), ImageObjective)
-    subnet = cifar32.decode(cifar32.largest())
+    subnet = cifar32.decode(cifar32.largest()).subnet
     assert accuracy([subnet])[0] == 100 * accuracy.right([subnet])[0].mean()
 
 
 def test_the_front_is_scored_in_full_and_dominates_every_bound(
-    cifar32: Space, study: Study, expected: list[Evaluation]
+    cifar32: DesignSpace, study: Study, expected: list[Evaluation]
 ) -> None:
     front = study.front(expected)
     stopped = [one for one in expected if one.is_bound]
@@ -123,7 +123,7 @@ def test_the_front_is_scored_in_full_and_dominates_every_bound(
     for one in expected:
         if one.values[0] is None:
             continue
-        exact = oracle([cifar32.decode(one.genotype)])[0]
+        exact = oracle([cifar32.decode(one.genotype).subnet])[0]
         if one.is_bound:
             below += value_of(one) < exact
         else:
@@ -132,12 +132,12 @@ def test_the_front_is_scored_in_full_and_dominates_every_bound(
 
 
 def test_what_stopped_is_not_needed_for_the_front(
-    cifar32: Space, study: Study, expected: list[Evaluation]
+    cifar32: DesignSpace, study: Study, expected: list[Evaluation]
 ) -> None:
     exact = [
         one
         if one.values[0] is None
-        else replace(one, values=(ImageQuality()([cifar32.decode(one.genotype)])[0], one.values[1]))
+        else replace(one, values=(ImageQuality()([cifar32.decode(one.genotype).subnet])[0], one.values[1]))
         for one in expected
     ]
     truth = study.front([replace(one, stopped_after=None) for one in exact])
@@ -153,7 +153,7 @@ def test_nobody_stops_before_there_is_a_front(expected: list[Evaluation]) -> Non
 @pytest.mark.parametrize(
     ("count", "sizes"), [(12, [3, 3, 3, 3]), (10, [3, 3, 3, 1]), (5, [2, 2, 1]), (1, [1]), (0, [])]
 )
-def test_heats_are_cut_by_place(cifar32: Space, count: int, sizes: list[int]) -> None:
+def test_heats_are_cut_by_place(cifar32: DesignSpace, count: int, sizes: list[int]) -> None:
     batch = dict.fromkeys(range(7, 7 + count), cifar32.smallest())
     heats = Race.heats(batch)
     assert [len(heat) for heat in heats] == sizes
@@ -162,14 +162,14 @@ def test_heats_are_cut_by_place(cifar32: Space, count: int, sizes: list[int]) ->
 
 
 def test_groups_decide_nothing(
-    cifar32: Space, study: Study, tmp_path: Path, expected: list[Evaluation]
+    cifar32: DesignSpace, study: Study, tmp_path: Path, expected: list[Evaluation]
 ) -> None:
     assert go(study, cifar32, tmp_path / "slow.db", ImageQuality(), is_slow=True) == expected
 
 
 @pytest.mark.parametrize("kept", [2, 3, 7])
 def test_any_part_of_the_table_leads_to_the_whole(
-    cifar32: Space, study: Study, tmp_path: Path, expected: list[Evaluation], kept: int
+    cifar32: DesignSpace, study: Study, tmp_path: Path, expected: list[Evaluation], kept: int
 ) -> None:
     stored = [one for one in expected if one.index % kept]
     accuracy = ImageQuality()
@@ -177,7 +177,7 @@ def test_any_part_of_the_table_leads_to_the_whole(
 
 
 def test_every_stop_is_resumed_to_the_same_table(
-    cifar32: Space, study: Study, tmp_path: Path, expected: list[Evaluation]
+    cifar32: DesignSpace, study: Study, tmp_path: Path, expected: list[Evaluation]
 ) -> None:
     rows: list[Evaluation] = []
     stops = 0
@@ -191,7 +191,7 @@ def test_every_stop_is_resumed_to_the_same_table(
 
 
 def test_front_is_scored_again_only_where_a_race_goes_on(
-    cifar32: Space, study: Study, tmp_path: Path, expected: list[Evaluation]
+    cifar32: DesignSpace, study: Study, tmp_path: Path, expected: list[Evaluation]
 ) -> None:
     done = ImageQuality()
     go(study, cifar32, tmp_path / "done.db", done, stored=expected)
@@ -199,24 +199,26 @@ def test_front_is_scored_again_only_where_a_race_goes_on(
     last = ImageQuality()
     go(study, cifar32, tmp_path / "last.db", last, stored=[one for one in expected if one.index < 59])
     front = study.front(expected[:57])
-    again = {cifar32.decode(one.genotype) for one in front}
-    assert set(last.measured) == again | {cifar32.decode(expected[59].genotype)}
+    again = {cifar32.decode(one.genotype).subnet for one in front}
+    assert set(last.measured) == again | {cifar32.decode(expected[59].genotype).subnet}
 
 
-def test_known_values_are_exact_and_race_as_rivals(cifar32: Space, study: Study, tmp_path: Path) -> None:
+def test_known_values_are_exact_and_race_as_rivals(
+    cifar32: DesignSpace, study: Study, tmp_path: Path
+) -> None:
     oracle = ImageQuality()
     plain = go(study, cifar32, tmp_path / "plain.db", oracle, is_raced=False)
     known = {one.genotype: one.values[0] for one in plain[:12] if one.values[0] is not None}
     accuracy = ImageQuality()
     rows = go(study, cifar32, tmp_path / "raced.db", accuracy, known=known)
     assert rows[:12] == plain[:12]
-    front = {cifar32.decode(one.genotype) for one in study.front(plain[:12])}
-    first = {cifar32.decode(one.genotype) for one in plain[:12]}
+    front = {cifar32.decode(one.genotype).subnet for one in study.front(plain[:12])}
+    first = {cifar32.decode(one.genotype).subnet for one in plain[:12]}
     assert set(accuracy.measured) & first == front
     assert any(one.is_bound for one in rows)
 
 
-def test_accuracy_alone_races_against_the_best(cifar32: Space) -> None:
+def test_accuracy_alone_races_against_the_best(cifar32: DesignSpace) -> None:
     accuracy = ImageQuality()
     race = Race(cifar32, [accuracy])
     batch = {0: cifar32.largest()}
@@ -230,13 +232,13 @@ def test_accuracy_alone_races_against_the_best(cifar32: Space) -> None:
     assert race.share([]) == 0.0
 
 
-def test_subnet_that_is_cheaper_than_all_has_no_rival(cifar32: Space) -> None:
+def test_subnet_that_is_cheaper_than_all_has_no_rival(cifar32: DesignSpace) -> None:
     accuracy = ImageQuality()
-    evaluator = Evaluator(cifar32, [size.params(), accuracy], race=Race(cifar32, [size.params(), accuracy]))
+    evaluator = Evaluator(cifar32, [PARAMS, accuracy], race=Race(cifar32, [PARAMS, accuracy]))
     (best,) = next(evaluator.evaluate({0: cifar32.largest()}))
     (least,) = next(evaluator.evaluate({1: cifar32.smallest()}, [best]))
     assert not least.is_bound
-    assert least.values[1] == accuracy([cifar32.decode(cifar32.smallest())])[0]
+    assert least.values[1] == accuracy([cifar32.decode(cifar32.smallest()).subnet])[0]
 
 
 def test_stop_rule_may_go_to_another_process() -> None:
@@ -248,7 +250,7 @@ def test_stop_rule_may_go_to_another_process() -> None:
         assert rule(1, wrong)
 
 
-def test_what_cannot_race_is_refused(cifar32: Space) -> None:
+def test_what_cannot_race_is_refused(cifar32: DesignSpace) -> None:
     with pytest.raises(RacingError, match="acc among them, but got lat,energy"):
         check_racing(("lat", "energy"), ())
     with pytest.raises(RacingError, match=r"--constraint 'acc>=80%'"):
@@ -257,6 +259,6 @@ def test_what_cannot_race_is_refused(cifar32: Space) -> None:
     with pytest.raises(RacingError, match=r"exactly one expensive objective.*got acc, quality"):
         Race(cifar32, [ImageQuality(), Quality()])
     with pytest.raises(RacingError, match="got quality"):
-        Race(cifar32, [Quality(), size.params()])
+        Race(cifar32, [Quality(), PARAMS])
     with pytest.raises(RacingError, match=r"100 images at a time .* there are 100: raise --val-images"):
         Race(cifar32, [ImageQuality(images=100)])

@@ -240,7 +240,7 @@ def test_reports_come_back_in_order_and_stay(tmp_path: Path, study: Study) -> No
         assert store.reports(study.name) == []
         for generation, report in enumerate(reports, start=1):
             store.append_report(study.name, generation, report)
-        with pytest.raises(StoreError, match="a row is there already"):
+        with pytest.raises(StoreError, match="a row exists already"):
             store.append_report(study.name, 2, reports[0])
         assert store.reports(study.name) == reports
         assert store.reports("none") == []

@@ -5,11 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objectives.hardware import load_soc
-from objectives.registry import ObjectiveContext, create_objectives, known_objectives
+from objectives.registry import declarations
 from search_space.errors import H4HError
-from studies.study.amounts import QUANTITIES
-from studies.study.constraint import OPERATORS, Constraint, parse_constraint
+from studies.study.amounts import known_units
+from studies.study.constraint import OPERATORS, Constraint, parse_any_constraint, parse_constraint
 
 
 @pytest.mark.parametrize(
@@ -69,14 +68,14 @@ def test_refuses_and_names_what_is_allowed(text: str, named: str) -> None:
 
 
 @given(
-    quantity=st.sampled_from(sorted(QUANTITIES)),
+    quantity=st.sampled_from(sorted(known_units())),
     operator=st.sampled_from(OPERATORS),
     bound=st.floats(0, 1e15),
 )
 def test_text_reads_back(quantity: str, operator: str, bound: float) -> None:
-    base = next(unit for unit, factor in QUANTITIES[quantity].items() if factor == 1.0)
+    base = next(unit for unit, factor in known_units()[quantity].items() if factor == 1.0)
     constraint = Constraint(quantity, operator, bound, base)
-    assert parse_constraint(str(constraint)) == constraint
+    assert parse_constraint(str(constraint)) == parse_any_constraint(str(constraint)) == constraint
 
 
 @given(bound=st.floats(0, 1e6), value=st.floats(0, 1e6), operator=st.sampled_from(OPERATORS))
@@ -100,8 +99,20 @@ def test_unmeasured_counts_as_broken_and_no_better_than_anything_measured() -> N
 
 
 def test_every_objective_can_be_limited_in_the_unit_it_is_measured_in() -> None:
-    assert set(known_objectives()) <= set(QUANTITIES)
-    units = {"ms": "ms", "mJ": "mJ", "mm2": "mm2", "bytes": "B", "MACs": "", "parameters": ""}
-    names = [name for name in known_objectives() if name != "acc"]
-    for objective in create_objectives(names, ObjectiveContext(load_soc("u55-256-cim8"))):
-        assert QUANTITIES[objective.name][units[objective.unit]] == 1.0
+    units = known_units()
+    written = {"bytes": "B", "MACs": "", "parameters": ""}
+    for name, declared in declarations().items():
+        assert units[name][written.get(declared.unit, declared.unit)] == 1.0
+    assert set(units) == {*declarations(), "conv_blocks", "vit_blocks"}
+
+
+def test_an_own_objective_is_limited_in_its_own_unit() -> None:
+    units = {"speed": "GOPS", "heat": "uJ"}
+    assert parse_constraint("speed>=3GOPS", units) == Constraint("speed", ">=", 3.0, "GOPS")
+    assert parse_constraint("heat<=3mJ", units) == Constraint("heat", "<=", 3000.0, "uJ")
+    with pytest.raises(H4HError, match="unit of speed must be one of GOPS, but got 'ms'"):
+        parse_constraint("speed>=3ms", units)
+    with pytest.raises(H4HError, match="unknown quantity 'speed'"):
+        parse_constraint("speed>=3GOPS")
+    # A stored study is shown without the objective.
+    assert parse_any_constraint("speed>=3GOPS") == Constraint("speed", ">=", 3.0, "GOPS")

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from objectives.objective import Direction, FloatArray
+from objectives.objective import Dependency, Direction
+from search_space.arrays import Floats
 from search_space.space import Space
 from search_space.subnet import Subnet
+from studies.design_space.design_space import DesignSpace
 from studies.study.constraint import parse_constraint
 from studies.study.fingerprint import FingerprintError, check_same, fingerprint
 
@@ -22,18 +24,20 @@ class Marked:
     marks: dict[str, str] = field(default_factory=dict)
     unit: str = ""
     direction: Direction = "min"
+    depends_on: tuple[Dependency, ...] = ("network",)
+    follows_size: bool = False
     is_expensive: bool = False
 
-    def __call__(self, subnets: Sequence[Subnet]) -> FloatArray:
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         return np.zeros(len(subnets))
 
     def fingerprint(self) -> dict[str, str]:
         return self.marks
 
 
-def make(space: Space, **changes: Any) -> dict[str, str]:
+def make(networks: Space, **changes: Any) -> dict[str, str]:
     settings: dict[str, Any] = {
-        "space": space,
+        "space": DesignSpace(networks),
         "objectives": [Marked("lat", {"soc": "a" * 64}), Marked("energy", {"soc": "a" * 64})],
         "constraints": [parse_constraint("lat<=2ms")],
         "sampler": "nsga2",

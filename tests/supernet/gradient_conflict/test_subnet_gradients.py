@@ -25,6 +25,7 @@ from supernet.gradient_conflict.subnet_gradients import (
 )
 from supernet.images.labelled_images import LabelledImages, normalised
 from supernet.network.supernet import Supernet
+from tests.supernet import norm_choice
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,13 @@ def test_every_parameter_has_a_group_and_every_group_parameters(name: str) -> No
 )
 def test_groups(supernet: Supernet, parameter: str, group: ParameterGroup) -> None:
     assert parameter_groups(supernet)[parameter] == group
+
+
+def test_batch_norm_of_transformer_blocks_belongs_to_the_norms() -> None:
+    groups = parameter_groups(norm_choice.SUPERNET)
+    assert list(groups) == [name for name, _ in norm_choice.SUPERNET.named_parameters()]
+    added = {group for name, group in groups.items() if "_batch_norm." in name}
+    assert added == {ParameterGroup.NORM}
 
 
 def test_gradient_is_that_of_backward(supernet: Supernet, batch: tuple[Tensor, Tensor]) -> None:

@@ -14,6 +14,7 @@ from supernet.network.cpu_kernels import (
     input_gradient,
     weight_gradient,
 )
+from supernet.network.number_formats import is_widened
 
 
 def test_training_and_evaluation_agree_with_each_other_and_with_the_definition() -> None:
@@ -125,7 +126,11 @@ def test_both_are_equal_bit_for_bit(
     bias = torch.randn(width).to(dtype)
     with torch.inference_mode():
         found = convolution_relu6(x, weight, bias, stride)
-        sums = F.conv2d(x, weight, bias, stride=stride, padding=kernel // 2, groups=groups)
+        # Without bf16 instructions products are those of float32, rounded.
+        wide = torch.float32 if is_widened(dtype, x.device) else dtype
+        sums = F.conv2d(
+            x.to(wide), weight.to(wide), bias.to(wide), stride=stride, padding=kernel // 2, groups=groups
+        ).to(dtype)
     assert torch.equal(found, F.relu6(sums))
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert (sums < 0).any() and (sums > 6).any()  # noqa: PT018

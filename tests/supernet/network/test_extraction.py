@@ -27,6 +27,7 @@ from supernet.network.batch_norm import EPSILON, Recorded
 from supernet.network.extraction import FORMAT, extract, folded, load_extracted, save_extracted
 from supernet.network.plain_network import PlainNetwork
 from supernet.network.supernet import Supernet
+from tests.supernet import norm_choice
 
 SPACE = load_space("cifar32")
 FOLD_TOLERANCE = 1e-4
@@ -80,6 +81,59 @@ def test_logits_are_the_supernets_with_recorded_statistics_and_with_those_of_the
         torch.testing.assert_close(network.train()(images), by_batch, rtol=1e-5, atol=1e-5)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in small.modules())
     assert sum(parameter.numel() for parameter in network.parameters()) == params(subnet)
+
+
+@given(norm_choice.subnets())
+@settings(max_examples=15)
+def test_batch_norm_of_transformer_blocks_is_extracted_and_folded(subnet: Subnet) -> None:
+    supernet, images = norm_choice.SUPERNET, batch(side=16)
+    prepared = one_subnet.PreparedImages(
+        tuple((batch(side=16, seed=seed), torch.zeros(8)) for seed in (1, 2))
+    )
+    statistics = one_subnet.record_statistics(supernet, subnet, prepared)
+    network = extract(supernet, subnet, statistics)
+    with torch.no_grad():
+        recorded = supernet(images, subnet, statistics)
+        torch.testing.assert_close(network.eval()(images), recorded, rtol=1e-5, atol=1e-5)
+        small = folded(network)
+        torch.testing.assert_close(small(images), recorded, rtol=FOLD_TOLERANCE, atol=FOLD_TOLERANCE)
+        torch.testing.assert_close(network.train()(images), supernet(images, subnet), rtol=1e-5, atol=1e-5)
+    blocks = [block for stage in subnet.stages for block in stage.vit_blocks if block.norm == "batch"]
+    # Two norms, each with a scale and a shift for each channel, that the folded network does without.
+    held = sum(4 * block.width for block in blocks)
+    assert sum(parameter.numel() for parameter in network.parameters()) == params(subnet) + held
+    assert not any("running" in name for name in small.state_dict())
+
+
+def test_folding_into_a_linear_layer_by_hand() -> None:
+    subnet = norm_choice.BATCH_NORM
+    prepared = one_subnet.PreparedImages(((batch(side=16), torch.zeros(8)),))
+    network = extract(
+        norm_choice.SUPERNET, subnet, one_subnet.record_statistics(norm_choice.SUPERNET, subnet, prepared)
+    )
+    state, small = network.state_dict(), folded(network).state_dict()
+    for norm, linear in (("attention_norm", "attention.qkv"), ("mlp_norm", "fc1")):
+        block = "stages.1.vit_blocks.1."
+        mean, variance, weight, bias = (
+            state[f"{block}{norm}.{name}"] for name in ("running_mean", "running_var", "weight", "bias")
+        )
+        x = torch.randn(5, len(mean))
+        want = (x - mean) / (variance + EPSILON).sqrt() * weight + bias
+        want = want @ state[f"{block}{linear}.weight"].T + state[f"{block}{linear}.bias"]
+        found = x @ small[f"{block}{linear}.weight"].T + small[f"{block}{linear}.bias"]
+        torch.testing.assert_close(found, want, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("fold", [False, True])
+def test_round_trip_with_batch_norm_in_transformer_blocks(tmp_path: Path, fold: bool) -> None:
+    subnet, path = norm_choice.BATCH_NORM, tmp_path / "network.safetensors"
+    prepared = one_subnet.PreparedImages(((batch(side=16), torch.zeros(8)),))
+    statistics = one_subnet.record_statistics(norm_choice.SUPERNET, subnet, prepared)
+    network = extract(norm_choice.SUPERNET, subnet, statistics, fold_batch_norm=fold).eval()
+    save_extracted(path, network, space=norm_choice.SPACE)
+    loaded = load_extracted(path)
+    assert (loaded.subnet, loaded.folded) == (subnet, fold)
+    assert torch.equal(loaded(batch(side=16)), network(batch(side=16)))
 
 
 @given(subnets())

@@ -24,6 +24,7 @@ from supernet.training.phases import (
     phase_at,
 )
 from supernet.training.step_subnets import sandwich
+from tests.supernet import norm_choice
 
 CNN = Phase("cnn", 3, 2e-3, 20, vit=False)
 HYBRID = Phase("hybrid", 5, 1e-3, 3)
@@ -83,7 +84,8 @@ def test_a_plain_phase_trains_the_whole_space(space: Space) -> None:
 
 
 def test_choices_are_those_of_the_genes(space: Space) -> None:
-    assert {gene.name.rpartition(".")[2] for gene in space.genes} == set(CHOICES)
+    assert {gene.name.rpartition(".")[2] for gene in space.genes} == set(CHOICES) - {"norm"}
+    assert {gene.name.rpartition(".")[2] for gene in norm_choice.SPACE.genes} == set(CHOICES)
 
 
 def test_without_elastic_choices_there_is_the_largest_alone(space: Space) -> None:
@@ -120,3 +122,16 @@ def test_a_held_choice_is_the_largest_even_where_the_largest_network_does_not_us
 def test_a_frozen_cnn_leaves_out_subnets_that_have_nothing_to_learn(space: Space) -> None:
     kinds = [kind for kind, _ in sandwich(space, replace(HYBRID, cnn="freeze"), np.random.default_rng(0))]
     assert kinds == [LARGEST, RANDOM, RANDOM, RANDOM]  # the smallest is a CNN
+
+
+def test_norm_is_a_choice_that_phases_free_or_hold_at_layer_norm() -> None:
+    def norms(elastic: tuple[str, ...] | None) -> set[str]:
+        phase = replace(HYBRID, random_subnets=60, elastic=elastic)
+        drawn = sandwich(norm_choice.SPACE, phase, np.random.default_rng(0))
+        stages = [stage for kind, subnet in drawn if kind == RANDOM for stage in subnet.stages]
+        return {block.norm for stage in stages for block in stage.vit_blocks}
+
+    assert norms(None) == norms(("vit_depth", "norm")) == {"batch", "layer"}
+    assert norms(("vit_depth", "width", "heads")) == {"layer"}
+    (_, largest), *_ = sandwich(norm_choice.SPACE, HYBRID, np.random.default_rng(0))
+    assert {block.norm for stage in largest.stages for block in stage.vit_blocks} == {"layer"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from search_space.space import Space
 from supernet.accuracy import one_subnet
 from supernet.checkpoints.header import CheckpointError
 from supernet.images.labelled_images import LabelledImages
+from supernet.network import number_formats
 from supernet.network.extraction import extract
 from supernet.network.supernet import Supernet
 from supernet.training.plain_trainer import NOT_USED, FineTuning, make_recipe, network_top1
@@ -119,6 +121,22 @@ def test_scores_that_are_not_finite_are_no_accuracy(small_space: Space, four_cla
         network.classifier.bias[0] = math.nan
     with pytest.raises(H4HError, match="class scores that are not finite"):
         network_top1(network, one_subnet.stream(four_classes, precision="fp32", device=CPU))
+
+
+def test_auto_goes_on_in_the_precision_that_it_began_with(
+    small_space: Space, four_classes: LabelledImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, recipe = tmp_path / "state.safetensors", make_recipe(epochs=2, rate=5e-3, batch=32)
+    monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", True)
+    tuning(small_space, four_classes, recipe).save(path)
+    monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", False)
+    second = tuning(small_space, four_classes, recipe)
+    assert second.recipe.precision == "fp32"
+    second.load(path)
+    assert second.recipe.precision == "bf16"
+    chosen = tuning(small_space, four_classes, replace(recipe, precision="fp32"))
+    with pytest.raises(CheckpointError, match="precision 'bf16' -> 'fp32'"):
+        chosen.load(path)
 
 
 def test_fewer_images_than_a_batch(small_space: Space, four_classes: LabelledImages) -> None:

@@ -21,6 +21,7 @@ from search_space.space import Space
 from supernet.accuracy import one_subnet
 from supernet.checkpoints.header import CheckpointError
 from supernet.images.labelled_images import LabelledImages
+from supernet.network import number_formats
 from supernet.network.supernet_file import load_checkpoint, save_checkpoint
 from supernet.training.epoch_result import EpochResult
 from supernet.training.optimizer import is_vit
@@ -200,6 +201,29 @@ def test_another_training_is_refused_by_name(
     others = LabelledImages(four_classes.pixels.flip(0), four_classes.labels.flip(0))
     with pytest.raises(CheckpointError, match=r"\(classes of the images '\w+' -> '\w+'\)"):
         trainer(small_space, others).load(path)
+
+
+@pytest.mark.parametrize(("began", "elsewhere"), [(True, False), (False, True)])
+def test_auto_goes_on_in_the_precision_that_it_began_with(
+    small_space: Space,
+    four_classes: LabelledImages,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    began: bool,
+    elsewhere: bool,
+) -> None:
+    path, recipe = tmp_path / "state.safetensors", replace(RECIPE, precision="auto")
+    monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", began)
+    first = trainer(small_space, four_classes, recipe)
+    first.save(path)
+    monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", elsewhere)
+    second = trainer(small_space, four_classes, recipe)
+    assert second.recipe.precision != first.recipe.precision
+    second.load(path)
+    assert second.recipe.precision == first.recipe.precision == ("bf16" if began else "fp32")
+    chosen = trainer(small_space, four_classes, replace(RECIPE, precision="fp32" if began else "bf16"))
+    with pytest.raises(CheckpointError, match=r"\(precision '\w+' -> '\w+'\)"):
+        chosen.load(path)
 
 
 def test_accumulation_changes_batch_norm_alone(small_space: Space, four_classes: LabelledImages) -> None:

@@ -1,4 +1,4 @@
-"""The budget of weight bytes against an exact knapsack."""
+"""Capacity of the macros against an exact knapsack."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def test_against_an_exact_knapsack(options: list[list[Point]], budget: int) -> N
 
 
 def test_how_far_from_the_exact_knapsack() -> None:
-    """Over 200 random cases of 2 to 8 segments with 2 to 5 mappings each; figures in docs/hardware.md."""
+    """Over 200 random cases of 2 to 8 segments with 2 to 5 mappings each; figures in
+    docs/explanation/mapping.md."""
     rng = np.random.default_rng(0)
     gaps = []
     for _ in range(200):

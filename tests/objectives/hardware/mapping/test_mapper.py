@@ -1,4 +1,4 @@
-"""The best mapping against brute force, conservation of work, and limits in which the answer is known."""
+"""Best mappings against brute force, conservation of work, and limits with a known answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Near-memory macros against closed forms, and their order under more of each resource."""
+"""Near-memory macros against closed forms, and monotonicity in each resource."""
 
 from __future__ import annotations
 

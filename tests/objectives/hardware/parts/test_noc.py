@@ -1,4 +1,4 @@
-"""The network-on-chip against counts by hand, and its order under more hops and sharing."""
+"""Network-on-chip against counts by hand, and monotonicity in hops and sharing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The closed form against golden values, against a scalar version of itself, and its properties."""
+"""Closed form of the NPU against golden values and a scalar version, and its properties."""
 
 from __future__ import annotations
 

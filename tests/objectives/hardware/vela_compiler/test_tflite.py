@@ -1,4 +1,4 @@
-"""Models written byte by byte: what is in the file, read back by the format's own classes."""
+"""TensorFlow Lite models, read back by the classes of the file format."""
 
 from __future__ import annotations
 

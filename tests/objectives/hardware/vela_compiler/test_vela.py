@@ -1,4 +1,4 @@
-"""Arm's compiler in process, and the table of what it said."""
+"""Arm's compiler in process, and the table of its cycles."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_no_ops_need_no_table(file: Path) -> None:
 def test_damaged_table_is_an_error_that_names_it(file: Path) -> None:
     file.parent.mkdir()
     file.write_bytes(b"no table" * 1000)
-    with pytest.raises(VelaError, match=f"{FILE_NAME} cannot be used.*H4H_CACHE"):
+    with pytest.raises(VelaError, match=f"cannot use the table of compiled ops .*{FILE_NAME}.*H4H_CACHE"):
         VelaTable(LARGE, file=file).cycles(OpArrays.of([GOLDEN[0][0]]))
 
 

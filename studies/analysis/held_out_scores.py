@@ -1,0 +1,295 @@
+"""Scores of a study's front on the test split, with confidence intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import track
+from scipy import stats
+
+from search_space.command.byte_count import parse_bytes
+from search_space.errors import H4HError
+from search_space.space import Space
+from studies.storage.store import open_store
+from studies.study.evaluation import Evaluation
+from studies.study.fingerprint import part_of
+from studies.study.study import Study
+from supernet.accuracy.memory_budget import DEFAULT_MEMORY
+from supernet.checkpoints import built_in_checkpoint
+from supernet.images.folder_layouts import DEFAULT_DATA
+
+if TYPE_CHECKING:  # torch takes seconds to import, and most mistakes can be told without
+    from supernet.images.labelled_images import Images, LabelledImages
+
+
+ACCURACY = "acc"
+
+
+CONFIDENCE = 0.95
+
+
+PACK_DATA = "cifar10"
+"""The data set that the evaluation pack is part of."""
+
+
+class ValidationError(H4HError):
+    """A study that cannot be scored on these images or with these weights."""
+
+
+@dataclass(frozen=True)
+class ValidationPlan:
+    """What is scored and how the study measured it: everything that can be known without torch.
+
+    Attributes:
+        study: The study.
+        space: The networks that it searches.
+        chosen: The subnets that are scored, with the accuracy that the search found, in %.
+        checkpoint: File of the supernet.
+        data: Folder of the data set.
+        dataset: Which one, where the folder holds several.
+        is_pack: Whether the study used the evaluation pack in the repository.
+        device: As `resolve_device` takes it.
+    """
+
+    study: Study
+    space: Space
+    chosen: tuple[tuple[Evaluation, float], ...]
+    checkpoint: Path
+    data: Path
+    dataset: str | None
+    is_pack: bool
+    device: str
+
+    def part(self, name: str) -> str:
+        """What the study's fingerprint says of its accuracy measurement.
+
+        Raises:
+            ValidationError: The fingerprint says nothing of it.
+        """
+        found = part_of(self.study.fingerprint, ACCURACY, name)
+        if found is None:
+            raise ValidationError(
+                f"study {self.study.name!r} does not say with which {name} it measured accuracy"
+            )
+        return found
+
+    @property
+    def memory(self) -> float:
+        """Bytes that maps may take."""
+        return parse_bytes(self.study.settings.get("memory", DEFAULT_MEMORY), option="memory of the study")
+
+
+def plan_validation(
+    database: Path,
+    name: str,
+    *,
+    checkpoint: Path | None = None,
+    data: Path | None = None,
+    dataset: str | None = None,
+    device: str | None = None,
+    is_complete: bool = False,
+) -> ValidationPlan:
+    """Reads a study and what its settings say, without torch.
+
+    Args:
+        database: File of the study.
+        name: Name of the study.
+        checkpoint: File of its supernet; by default where it was.
+        data: Folder of its data set; by default that of the study.
+        dataset: Which data set, where the folder holds several.
+        device: Where to compute; by default that of the study.
+        is_complete: Whether every subnet with a measured accuracy is scored, not the front alone.
+
+    Raises:
+        H4HError: There is no such study, it measured no accuracy, or holds nothing to score.
+    """
+    with open_store(database) as store:
+        study = store.study(name)
+        evaluations = store.evaluations(study.name)
+    if ACCURACY not in study.quantities:
+        raise ValidationError(
+            f"study {study.name!r} measured no accuracy, only {', '.join(study.objectives)}: there are no "
+            f"weights to score; make a study with acc among its --objectives"
+        )
+    column = study.quantities.index(ACCURACY)
+    wanted = evaluations if is_complete else study.front(evaluations)
+    known = [(one, (*one.values, *one.limited)[column]) for one in wanted]
+    chosen = tuple((one, accuracy) for one, accuracy in known if accuracy is not None and not one.is_bound)
+    if not chosen:
+        raise ValidationError(
+            f"study {study.name!r} has no subnet to score: none of its {len(evaluations)} evaluations "
+            f"holds all constraints"
+        )
+    settings = study.settings
+    checkpoint = checkpoint or (
+        Path(settings["checkpoint"]) if settings.get("checkpoint") else built_in_checkpoint(study.space)
+    )
+    is_pack = part_of(study.fingerprint, ACCURACY, "data_set") is None
+    dataset = dataset or settings.get("dataset")
+    if is_pack and (dataset or PACK_DATA) != PACK_DATA:
+        raise ValidationError(
+            f"--dataset must be {PACK_DATA}, whose images study {study.name!r} searched on, but got {dataset}"
+        )
+    return ValidationPlan(
+        study=study,
+        space=study.search_space.networks,
+        chosen=chosen,
+        checkpoint=checkpoint,
+        data=data or Path(settings.get("data") or DEFAULT_DATA),
+        dataset=PACK_DATA if is_pack else dataset,
+        is_pack=is_pack,
+        device=device or settings.get("device", "cpu"),
+    )
+
+
+@dataclass(frozen=True)
+class HeldOutScore:
+    """One subnet on the test split.
+
+    Attributes:
+        evaluation: What the study knows of it.
+        search: Accuracy on the search images in %.
+        right: Test images that it classifies right.
+        images: Test images.
+    """
+
+    evaluation: Evaluation
+    search: float
+    right: int
+    images: int
+
+    @property
+    def test(self) -> float:
+        """Accuracy on the test images in %."""
+        return 100 * self.right / self.images
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where the accuracy on all such images lies with 95 % confidence, in %.
+
+        By Wilson's score (1927), which holds for accuracies near 0 or 100 % and for few images, too.
+        """
+        found = stats.binomtest(self.right, self.images).proportion_ci(CONFIDENCE, method="wilson")
+        return 100 * float(found.low), 100 * float(found.high)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Kendall's tau-b of the accuracies on search and test images.
+
+    Attributes:
+        tau: 1 for the same order, 0 for none in common; None where one side has no order.
+        p_value: Chance of a tau as far from 0 if the two had nothing in common.
+    """
+
+    tau: float | None
+    p_value: float | None
+
+
+def agreement(scores: Sequence[HeldOutScore]) -> Agreement:
+    """How far search and test put subnets in the same order."""
+    if len(scores) < 2:
+        return Agreement(None, None)
+    found = stats.kendalltau([one.search for one in scores], [one.test for one in scores])
+    if isnan(found.statistic):
+        return Agreement(None, None)
+    return Agreement(float(found.statistic), float(found.pvalue))
+
+
+def score_front(plan: ValidationPlan, console: Console) -> list[HeldOutScore]:
+    """Classifies the test images by every chosen subnet.
+
+    Args:
+        plan: What is scored.
+        console: Shows progress.
+
+    Raises:
+        ValidationError: The checkpoint or the images are not those of the study.
+        H4HError: One of them is damaged or absent, or a class score is not finite.
+    """
+    from supernet.accuracy import many_subnets as shared_oracle
+    from supernet.accuracy import one_subnet as oracle
+    from supernet.accuracy.memory_budget import MemoryBudget
+    from supernet.images.labelled_images import BATCH
+    from supernet.network.freed_memory import keep_freed_memory
+    from supernet.network.number_formats import INT8, emulation_warning, resolve_device
+    from supernet.network.supernet_file import load_checkpoint
+
+    device = resolve_device(plan.device)
+    check_checkpoint(plan)
+    calibration_images, test = study_images(plan)
+    keep_freed_memory()
+    supernet = load_checkpoint(plan.checkpoint, plan.space).to(device).eval()
+    precision = plan.part("precision")
+    if warning := emulation_warning(precision, device):
+        console.print(warning, soft_wrap=True)
+    show = console.is_terminal
+    # A network is scored once, on however many chips the study has it.
+    networks = list(dict.fromkeys(plan.study.network(one.genotype) for one, _ in plan.chosen))
+    with console.status("batch-norm statistics") if show else nullcontext():
+        calibrated = shared_oracle.calibrate(
+            supernet,
+            [plan.space.decode(one) for one in networks],
+            oracle.prepare(calibration_images, precision=precision, device=device),
+            memory=MemoryBudget(plan.memory),
+            in_integers=precision == INT8,
+        )
+    batches = oracle.stream(test, precision=precision, device=device)
+    count = -(-len(test) // BATCH)
+    right = [0] * len(networks)
+    for batch in track(batches, "test images", count, console=console, transient=True, disable=not show):
+        found = shared_oracle.correct(calibrated, [batch]).sum(1).tolist()
+        right = [before + new for before, new in zip(right, found, strict=True)]
+    counts = dict(zip(networks, right, strict=True))
+    return [
+        HeldOutScore(one, search, counts[plan.study.network(one.genotype)], len(test))
+        for one, search in plan.chosen
+    ]
+
+
+def check_checkpoint(plan: ValidationPlan) -> None:
+    """Raises `H4HError` unless the checkpoint is there and the study's own."""
+    from supernet.checkpoints.header import read_header
+    from supernet.checkpoints.tensor_file import file_digest
+
+    read_header(plan.checkpoint)  # says what is wrong with a file that is none
+    got, expected = file_digest(plan.checkpoint), plan.part("checkpoint")
+    if got != expected:
+        raise ValidationError(
+            f"checkpoint {plan.checkpoint} is not the one of study {plan.study.name!r} (SHA-256 {got[:12]}, "
+            f"not {expected[:12]}): name the file that it was made with by --checkpoint"
+        )
+
+
+def study_images(plan: ValidationPlan) -> tuple[LabelledImages, Images]:
+    """The study's calibration images, and the test split.
+
+    Raises:
+        ValidationError: The calibration or search images are not those of the study.
+        DatasetError: There is no data set or it is damaged.
+    """
+    from supernet.images.data_sets import evaluation_images, open_data
+    from supernet.images.evaluation_pack import built_in_pack, load_pack
+
+    counts = {name: int(plan.part(name)) for name in ("val_images", "calibration_images")}
+    test = open_data(plan.data, plan.dataset, plan.space).read_test()
+    if plan.is_pack:
+        pack = load_pack(built_in_pack())
+    else:
+        pack = evaluation_images(
+            plan.data, plan.dataset, space=plan.space, checkpoint=plan.checkpoint, **counts
+        )
+    expected = plan.part("images")
+    if pack.digest != expected:
+        raise ValidationError(
+            f"search and calibration images are not those of study {plan.study.name!r} (SHA-256 "
+            f"{pack.digest[:12]}, not {expected[:12]}): give the data set that it was made with, unchanged, "
+            f"by --data"
+        )
+    return pack.calibration[: counts["calibration_images"]], test

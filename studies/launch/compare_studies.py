@@ -1,0 +1,36 @@
+"""Comparison of two studies in Python."""
+
+from __future__ import annotations
+
+from search_space.errors import H4HError
+from studies.analysis.comparison import Contender, Pair, compare
+from studies.launch.run_study import LoadedStudy
+
+
+def compare_studies(first: LoadedStudy, second: LoadedStudy) -> Pair:
+    """The second study against the first, by the objectives that both have.
+
+    Example:
+        >>> from studies import StudySettings, compare_studies, run_study
+        >>> settings = {"objectives": ("macs", "lat"), "population": 6, "generations": 2}
+        >>> first = run_study(StudySettings(**settings, study="first"), database="studies.db")
+        >>> second = run_study(StudySettings(**settings, seed=1, study="second"), database="studies.db")
+        >>> pair = compare_studies(first, second)
+        >>> pair.objectives, pair.evaluations
+        (('macs', 'lat'), 12)
+
+    Args:
+        first: The study to compare with.
+        second: The study whose gains are told.
+
+    Returns:
+        Hypervolumes in one common box, coverage, and what is gained at equal accuracy or cost.
+
+    Raises:
+        ComparisonError: They have no objective in common.
+        H4HError: One has no evaluations.
+    """
+    for study in (first, second):
+        if not study.measured:
+            raise H4HError(f"study {study.name!r} has no evaluations yet: run it first")
+    return compare(*(Contender(study.name, study.study, study.measured) for study in (first, second)))

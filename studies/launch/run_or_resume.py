@@ -1,0 +1,105 @@
+"""Run a study, or resume it: the search of a plan from its start or from what the database holds.
+
+A study is resumed by running it again. The search replays what is stored (see `studies.search.loop`) and goes
+on behind it, so both are one function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+
+from studies.launch.assembly import (
+    Notify,
+    Objectives,
+    known_values,
+    make_fingerprint,
+    make_objectives,
+    make_sampler,
+    make_study,
+)
+from studies.launch.plan import Plan
+from studies.search.evaluator import Evaluator
+from studies.search.loop import Progress, search
+from studies.search.racing import Race
+from studies.storage.store import create_store
+from studies.storage.study_lock import study_lock
+from studies.study.fingerprint import check_same
+
+OnProgress = Callable[[Progress], object]
+"""Is given every progress of a search; the first one, without any evaluation, says that it starts."""
+START = Progress(generation=0, evaluations=0, measured=0, front=(), hypervolume=0.0, is_generation_done=False)
+
+
+def run_or_resume(plan: Plan, on_progress: OnProgress, notify: Notify) -> None:
+    """Runs or resumes the study of `plan`, while no other process runs it.
+
+    Args:
+        plan: Checked settings.
+        on_progress: See `OnProgress`. What it raises ends the run; the study can be resumed.
+        notify: Is told in one line each what is about to run, and what the user should know.
+
+    Raises:
+        H4HError: The study was made with other settings, is being run, or cannot be resumed.
+    """
+    for line in introduction(plan):
+        notify(line)
+    with (
+        study_lock(plan.database, plan.study),
+        closing(make_objectives(plan, notify)) as objectives,
+    ):
+        search_with(plan, objectives, on_progress, notify)
+
+
+def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, notify: Notify) -> None:
+    """The search of `plan` with objectives that are ready to measure; arguments as for `run_or_resume`."""
+    race = Race(plan.space, objectives.goals) if plan.settings.racing else None
+    if plan.stored is None:
+        study = make_study(plan, objectives)
+    else:
+        study, count = plan.stored
+        check_same(study.name, study.fingerprint, make_fingerprint(plan, objectives))
+        notify(f"resuming after {count} evaluations")
+    sampler = make_sampler(plan, study)
+    with create_store(plan.database) as store:
+        evaluator = Evaluator(
+            plan.space,
+            objectives.goals,
+            plan.constraints,
+            limited=objectives.limited,
+            known=known_values(store, plan.space, objectives),
+            race=race,
+        )
+        if plan.stored is None:
+            store.add(study)
+        on_progress(START)
+        for progress in search(
+            study=study,
+            sampler=sampler,
+            evaluator=evaluator,
+            store=store,
+            population=plan.search.population,
+            rules=plan.search.rules,
+        ):
+            on_progress(progress)
+        if race is not None:
+            evaluations = store.evaluations(study.name)
+            stopped = sum(one.is_bound for one in evaluations)
+            notify(
+                f"racing stopped {stopped} of {len(evaluations)} subnets early: "
+                f"{race.share(evaluations):.0%} of the images scored them"
+            )
+
+
+def introduction(plan: Plan) -> list[str]:
+    """What is about to run, in one or two lines."""
+    searched = plan.chips.choices
+    over = f" on {len(searched.chips)} chips ({searched})" if searched.genes else ""
+    lines = [
+        f"study {plan.study!r} in {plan.database}: {', '.join(plan.names)} over space {plan.space.name}{over}"
+        f", {plan.search.sampler}, {plan.search.population} subnets per generation, until {plan.search.rules}"
+    ]
+    if plan.search.warm is not None:
+        warm = plan.search.warm
+        lines.append(f"warm start: {len(warm.subnets)} subnets of study {warm.study!r}")
+    return lines

@@ -1,0 +1,115 @@
+"""Samplers of a user's own: a class that makes a `Sampler` of a `SamplerContext`, checked and identified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from search_space.errors import H4HError, UnknownNameError
+from search_space.files.own_code import (
+    OwnCodeError,
+    code_identity,
+    code_name,
+    failure_text,
+    import_object,
+    is_reference,
+)
+from search_space.genotype import Genotype
+from studies.samplers.registry import known_samplers
+from studies.samplers.sampler import Sampler, SamplerContext
+from studies.study.evaluation import Evaluation
+from studies.study.prediction_quality import GenerationReport
+
+
+class OwnSampler(Sampler):
+    """A sampler of a user's own, whose mistakes are errors of one line that name it.
+
+    Args:
+        create: Makes the sampler, such as its class.
+        context: As for `Sampler`.
+
+    Raises:
+        OwnCodeError: The sampler cannot be made.
+    """
+
+    def __init__(self, create: Any, context: SamplerContext) -> None:
+        self._code = code_name(create)
+        with self._named():
+            content = create(context)
+        if not isinstance(content, Sampler):
+            raise OwnCodeError(
+                f"sampler {self._code!r} must be a class derived from studies.Sampler, but makes a "
+                f"{type(content).__name__}"
+            )
+        self._content: Sampler = content
+
+    @property
+    def report(self) -> GenerationReport | None:
+        """Of the generation that was told last; None where nothing is predicted."""
+        with self._named():
+            return self._content.report
+
+    def ask(self, count: int) -> list[Genotype]:
+        """The next generation; see `Sampler.ask`."""
+        with self._named():
+            return self._content.ask(count)
+
+    def tell(self, evaluations: Sequence[Evaluation]) -> None:
+        """Evaluations of the last generation; see `Sampler.tell`."""
+        with self._named():
+            self._content.tell(evaluations)
+
+    def _propose(self, count: int) -> Sequence[Genotype]:
+        return self._content._propose(count)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Turns what the user's code raises into one line that names it."""
+        try:
+            yield
+        except OwnCodeError:
+            raise
+        except H4HError as error:
+            raise OwnCodeError(f"sampler {self._code!r}: {error}") from error
+        except Exception as error:
+            raise OwnCodeError(f"sampler {self._code!r} failed ({failure_text(error)})") from error
+
+
+def own_sampler(name: str, given: Sequence[object]) -> object | None:
+    """What makes the sampler called `name`, if that is one of a user's own.
+
+    Args:
+        name: A built-in sampler, the name of one of `given`, or ``module:Class``.
+        given: Classes or functions; each is called by its attribute `name`, or else its `__name__`.
+
+    Raises:
+        H4HError: There is no such sampler, or it cannot be imported; or one of `given` is not asked for.
+    """
+    by_name = {_name(one): one for one in given}
+    found = import_object(name, kind="sampler") if is_reference(name) else by_name.pop(name, None)
+    if by_name:
+        unused = next(iter(by_name))
+        raise OwnCodeError(
+            f"samplers holds {unused!r}, but --sampler is {name!r}: name it, as in StudySettings(sampler="
+            f"{unused!r})"
+        )
+    if found is not None and not callable(found):
+        raise OwnCodeError(
+            f"sampler {name!r} must be a class derived from studies.Sampler, but got {found!r:.80}"
+        )
+    if found is None and name not in known_samplers():
+        raise UnknownNameError("sampler", name, known_samplers())
+    return found
+
+
+def sampler_identity(create: object) -> dict[str, str]:
+    """What identifies the code of a user's own sampler in a fingerprint."""
+    return {f"sampler_{key}": text for key, text in code_identity(create, kind="sampler").items()}
+
+
+def _name(create: object) -> str:
+    name = getattr(create, "name", None) or getattr(create, "__name__", None)
+    if not isinstance(name, str):
+        raise OwnCodeError(f"samplers must hold classes derived from studies.Sampler, but got {create!r:.80}")
+    return name

@@ -1,0 +1,148 @@
+"""Fields of `StudySettings`: default, unit, help and check of one setting, declared in one place."""
+
+from __future__ import annotations
+
+import os
+import types
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from search_space.errors import H4HError, UnknownNameError
+
+
+class SettingError(H4HError):
+    """A setting with a value that is not allowed."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Everything about one setting but its name, type and default.
+
+    Attributes:
+        group: Heading of the command's help under which the option stands.
+        help: Noun phrase or imperative that stands alone.
+        unit: Unit of a number; empty where it has none.
+        metavar: Placeholder of the value in help; the choices where there are any.
+        choices: Allowed values; empty where other values are allowed.
+        least: Smallest allowed number; None where there is no bound.
+        check: Raises `H4HError` for a value that is not allowed.
+        option: Name of the option without dashes; None for the name of the field.
+        separator: What joins several values in one option; None where the option is repeated.
+        is_stored: Whether the store keeps it among the settings of a study.
+    """
+
+    group: str
+    help: str
+    unit: str = ""
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+    least: int | None = None
+    check: Callable[[Any], object] | None = None
+    option: str | None = None
+    separator: str | None = None
+    is_stored: bool = True
+
+
+def setting(default: Any, help: str, **details: Any) -> Any:
+    """A dataclass field that holds a setting.
+
+    Args:
+        default: Value of the setting where none is given.
+        help: As in `Setting`.
+        **details: Other attributes of `Setting`, by name.
+    """
+    return field(default=default, metadata={"setting": Setting(help=help, **details)})
+
+
+def setting_of(item: Field[Any]) -> Setting:
+    """The setting that a dataclass field holds."""
+    found: Setting = item.metadata["setting"]
+    return found
+
+
+def option_of(item: Field[Any]) -> str:
+    """The command-line option of a setting, such as ``--val-images``."""
+    return f"--{setting_of(item).option or item.name.replace('_', '-')}"
+
+
+def kinds(settings: type) -> Mapping[str, type]:
+    """Type of each setting by name: int, float, bool, str, Path, or tuple for several texts."""
+    return {name: _kind(hint) for name, hint in get_type_hints(settings).items()}
+
+
+def _kind(hint: Any) -> type:
+    """The type that values are converted to; a path may be given as a text."""
+    if get_origin(hint) is tuple:
+        return tuple
+    if get_origin(hint) in (Union, types.UnionType):
+        named = [one for one in get_args(hint) if one is not type(None)]
+        return Path if Path in named else _kind(named[0])
+    assert isinstance(hint, type)
+    return hint
+
+
+def normalise(settings: Any) -> None:
+    """Converts and checks every field of a frozen dataclass of settings, in place.
+
+    Raises:
+        H4HError: A value has the wrong type or is not allowed.
+    """
+    kind_by_name = kinds(type(settings))
+    for item in fields(settings):
+        value = _checked(getattr(settings, item.name), item, kind_by_name[item.name])
+        object.__setattr__(settings, item.name, value)
+
+
+def _checked(value: Any, item: Field[Any], kind: type) -> Any:
+    if value is None and item.default is None:
+        return None
+    details, option = setting_of(item), option_of(item)
+    converted = _converted(value, kind, details, option)
+    if details.least is not None and not converted >= details.least:
+        raise SettingError(f"{option} must be at least {details.least}, but got {value}")
+    if details.choices and converted not in details.choices:
+        raise UnknownNameError(option, str(converted), details.choices)
+    if details.check is not None:
+        for one in converted if isinstance(converted, tuple) else [converted]:
+            details.check(one)
+    return converted
+
+
+def _converted(value: Any, kind: type, details: Setting, option: str) -> Any:
+    """`value` as `kind`, where nothing is lost by it."""
+    is_flag = isinstance(value, bool)
+    match kind:
+        case _ if kind is int and isinstance(value, Integral) and not is_flag:
+            return int(value)
+        case _ if kind is float and isinstance(value, Real) and not is_flag:
+            return float(value)
+        case _ if kind is bool and is_flag:
+            return value
+        case _ if kind is str and isinstance(value, str | os.PathLike):
+            return os.fspath(value)
+        case _ if kind is Path and isinstance(value, str | os.PathLike):
+            return Path(value)
+        case _ if kind is tuple and isinstance(value, str):
+            return (
+                tuple(part.strip() for part in value.split(details.separator))
+                if details.separator
+                else (value,)
+            )
+        case _ if kind is tuple and isinstance(value, Iterable):
+            texts = tuple(value)
+            if all(isinstance(one, str) for one in texts):
+                return texts
+    raise SettingError(f"{option} must be {_KINDS[kind]}, but got {value!r}")
+
+
+_KINDS: dict[type, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "True or False",
+    str: "a text",
+    Path: "the path of a file or folder",
+    tuple: "a tuple of texts",
+}
