@@ -60,7 +60,7 @@ def test_help_tells_defaults_and_choices() -> None:
         ({"racing": 1}, "--racing must be True or False, but got 1"),
         ({"mapping": "speed"}, "unknown --mapping 'speed': must be one of latency"),
         ({"npu_model": "velo"}, "did you mean 'vela'"),
-        ({"memory": "much"}, "--memory must be a number above 0 and one of"),
+        ({"memory": "much"}, "--memory must be a positive number and one of"),
         ({"constraints": ("lat=2ms",)}, "<= or >="),
         ({"constraints": (2,)}, "--constraint must be a tuple of texts"),
         ({"search_hardware": "macros"}, "--search-hardware must be choices"),
