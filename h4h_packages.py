@@ -54,9 +54,9 @@ def check_packages(package: str) -> None:
         spec = find_spec(needed)
         if spec is None or spec.origin is None:  # Not installed: the import says so.
             continue
-        found = Path(spec.origin).resolve()
-        if found.parent != ROOT / needed:
-            hiding = found.parent if found.name == "__init__.py" else found
+        origin = Path(spec.origin).resolve()
+        if origin.parent != ROOT / needed:
+            hiding = origin.parent if origin.name == "__init__.py" else origin
             message = (
                 f"{hiding} hides the package {needed!r} of H4H-NAS in {ROOT}: rename it, or run from another "
                 f"folder"

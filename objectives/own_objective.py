@@ -270,16 +270,16 @@ def own_objectives(
     Raises:
         H4HError: One of them is wrong, or two have the same name.
     """
-    found = {one.name: one for one in map(own_objective, given)}
-    if len(found) != len(given):
+    by_name = {one.name: one for one in map(own_objective, given)}
+    if len(by_name) != len(given):
         raise OwnCodeError("objectives: two of the objects have the same name: give each its own")
-    found |= {
+    by_name |= {
         name: own_objective(import_object(name, kind="objective"), name)
         for name in names
         if is_reference(name)
     }
-    named = [one.name for one in found.values()]
-    for one in found.values():
+    named = [one.name for one in by_name.values()]
+    for one in by_name.values():
         if named.count(one.name) > 1:
             raise OwnCodeError(f"objective {one.code!r}: another one is called {one.name!r} as well")
         if one.name in built_in and (one.name, one.unit, one.direction) != REPLACEABLE:
@@ -287,4 +287,4 @@ def own_objectives(
                 f"objective {one.code!r} has the name of the built-in objective {one.name!r}: rename it "
                 f"(only 'acc', in % and larger is better, may be replaced)"
             )
-    return found
+    return by_name

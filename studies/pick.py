@@ -67,18 +67,19 @@ def limits_of(options: Namespace) -> list[Constraint]:
     return [parse_constraint(f"{start}{text}") for start, text in given.items() if text is not None]
 
 
-def print_pick(study: Study, found: Pick, limits: Sequence[Constraint]) -> None:
+def print_pick(study: Study, choice: Pick, limits: Sequence[Constraint]) -> None:
     """The choice for a person: why, what it gives up, and what to do next."""
-    held = f" hold {', '.join(map(str, limits))}" if limits else ""
-    print(f"study {study.name!r}: {len(found.candidates)} of the {found.front} subnets of the front{held}")
-    print(f"picked id {found.chosen.index}: {found.reason}")
-    print_wide(front_table(study, [found.chosen]))
-    print(str(study.search_space.decode(found.chosen.genotype).subnet))
-    for text in given_up(study, found):
+    satisfying = f" satisfy {', '.join(map(str, limits))}" if limits else ""
+    candidates = f"{len(choice.candidates)} of the {choice.front} subnets of the front"
+    print(f"study {study.name!r}: {candidates}{satisfying}")
+    print(f"picked id {choice.chosen.index}: {choice.reason}")
+    print_wide(front_table(study, [choice.chosen]))
+    print(str(study.search_space.decode(choice.chosen.genotype).subnet))
+    for text in given_up(study, choice):
         print(f"  {text}")
     print()
     print("next:")
-    for name, command in next_commands(study, found.chosen).items():
+    for name, command in next_commands(study, choice.chosen).items():
         print(f"  {name:<10} {command}")
 
 
@@ -91,20 +92,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     limits = limits_of(options)
     study, evaluations = read_study(options.study, options.db)
-    found = pick(study, evaluations, limits, options.prefer)
+    choice = pick(study, evaluations, limits, options.prefer)
     if options.json:
         record = {
             "study": study.name,
-            "picked": evaluation_record(study, found.chosen),
-            "reason": found.reason,
+            "picked": evaluation_record(study, choice.chosen),
+            "reason": choice.reason,
             "limits": list(map(str, limits)),
-            "candidates": len(found.candidates),
-            "front_size": found.front,
-            "next": next_commands(study, found.chosen),
+            "candidates": len(choice.candidates),
+            "front_size": choice.front,
+            "next": next_commands(study, choice.chosen),
         }
         print(json.dumps(record, allow_nan=False))
         return
-    print_pick(study, found, limits)
+    print_pick(study, choice, limits)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def import_object(reference: str, *, kind: str) -> object:
     if not all(part.isidentifier() for part in (*module_name.split("."), *name.split("."))):
         raise OwnCodeError(f"{what} must be a name, or module:Name such as mypackage.mymodule:MyClass")
     try:
-        found: object = import_module(module_name)
+        item: object = import_module(module_name)
     except (Exception, SystemExit) as error:
         raise OwnCodeError(
             f"{what} cannot be imported ({failure_text(error)}): module {module_name!r} must be importable "
@@ -46,10 +46,10 @@ def import_object(reference: str, *, kind: str) -> object:
         ) from error
     for part in name.split("."):
         try:
-            found = getattr(found, part)
+            item = getattr(item, part)
         except AttributeError as error:
             raise OwnCodeError(f"{what} does not exist: module {module_name!r} has no {name!r}") from error
-    return found
+    return item
 
 
 def code_name(item: object) -> str:

@@ -76,9 +76,9 @@ def make_objectives(plan: Plan, notify: Notify) -> Objectives:
         greatest=chips.choices.greatest,
     )
     built_in = [name for name in names if name not in plan.own]
-    made: dict[str, Objective] = {}
+    by_name: dict[str, Objective] = {}
     if built_in:
-        made |= zip(built_in, create_objectives(built_in, context), strict=True)
+        by_name |= zip(built_in, create_objectives(built_in, context), strict=True)
     for name in names:
         if name in plan.own:
             own = plan.own[name]
@@ -86,8 +86,10 @@ def make_objectives(plan: Plan, notify: Notify) -> Objectives:
                 own.make_on(context.on_hardware)
             elif own.is_expensive:
                 own.measure_with(workers=plan.settings.workers or 1, dask=plan.settings.dask)
-            made[name] = own
-    return Objectives(tuple(made[name] for name in plan.names), tuple(made[name] for name in plan.limited))
+            by_name[name] = own
+    return Objectives(
+        tuple(by_name[name] for name in plan.names), tuple(by_name[name] for name in plan.limited)
+    )
 
 
 def _accuracy(plan: Plan, notify: Notify) -> Objective:

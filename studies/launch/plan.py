@@ -226,8 +226,8 @@ def _stored(database: Path, study: str) -> tuple[Study, int] | None:
     if not database.exists():
         return None
     with open_store(database) as store:
-        found = store.find(study)
-        return None if found is None else (found, store.count(study))
+        stored = store.find(study)
+        return None if stored is None else (stored, store.count(study))
 
 
 def searched_networks(settings: StudySettings) -> Space:

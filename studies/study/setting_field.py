@@ -59,8 +59,8 @@ def setting(default: Any, help: str, **details: Any) -> Any:
 
 def setting_of(item: Field[Any]) -> Setting:
     """The setting that a dataclass field holds."""
-    found: Setting = item.metadata["setting"]
-    return found
+    details: Setting = item.metadata["setting"]
+    return details
 
 
 def option_of(item: Field[Any]) -> str:

@@ -47,7 +47,7 @@ WHAT = "what is searched"
 HOW = "how it is searched"
 WHEN = "when it stops (the first rule that holds)"
 ACCURACY = "how accuracy is measured"
-WHERE = "where it is kept"
+WHERE = "where it is stored"
 
 
 def _check_minutes(minutes: float) -> None:

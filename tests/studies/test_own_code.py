@@ -101,7 +101,7 @@ def test_own_objectives_are_limited_and_preferred_and_shown(command: Command) ->
 
 
 def test_an_own_objective_may_be_limited_only() -> None:
-    settings = replace(SETTINGS, objectives=("macs", "params"), constraints=("depth>=6blocks",))
+    settings = replace(SETTINGS, objectives=("macs", "params"), constraints=("depth>=6",))
     study = run_study(settings, database="studies.db", objectives=[own_code.Depth()])
     assert study.study.objectives == ("macs", "params")
     for record in study.evaluations():
@@ -117,7 +117,7 @@ def test_an_own_objective_may_be_limited_only() -> None:
         ("BadName", "has the name 'my depth'"),
         ("BuiltIn", "has the name of the built-in objective 'lat'"),
         ("NeedsArguments", "cannot be made without arguments (TypeError"),
-        ("WrongShape", "must give one value for each of"),
+        ("WrongShape", "subnets, but gave shape (3,)"),
         ("Texts", "failed (ValueError: could not convert string to float: 'deep')"),
         ("NotANumber", "'depth' is nan"),
         ("Fails", "failed (ZeroDivisionError: division by zero)"),

@@ -91,7 +91,7 @@ def test_the_command_says_why_and_what_is_next(
     monkeypatch.delenv("UV", raising=False)
     command.main(["first", "--db", str(database), "--max-lat", "6ms"])
     out = capsys.readouterr().out
-    assert "3 of the 4 subnets of the front hold lat<=6ms" in out
+    assert "3 of the 4 subnets of the front satisfy lat<=6ms" in out
     assert "picked id 1: least sum of acc, lat" in out
     assert "best acc would be id 2: 85.00 % (lat 5.000 ms)" in out
     assert "best lat would be id 0: 1.000 ms (acc 50.00 %)" in out
