@@ -135,6 +135,12 @@ class ElasticMixer(ElasticBlock):
     def working(block: Mixer, side: int, *, keeps_scores: bool) -> int:
         return side**2 * block.width * (1 + 2 * block.share + 2)
 
+    @staticmethod
+    def widened_working(block: Mixer, side: int) -> int:
+        out = side**2 * block.width
+        hidden = out * block.share
+        return out + max(blocks.product_working(out, hidden), blocks.product_working(hidden, out))
+
 
 # 4. supernet/accuracy/int8_network.py -----------------------------------------------------------------
 
