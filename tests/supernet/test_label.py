@@ -59,7 +59,7 @@ def test_from_teacher_to_taught_supernet(
     content = path.read_bytes()
     code, text, _ = commands["teacher"](*settings)
     assert code == 0
-    assert "going on after epoch 2 of 2" in text
+    assert "resuming after epoch 2 of 2" in text
     assert path.read_bytes() == content
 
     make = ("--teacher", str(path), "--precision", "fp32", "--workers", "0")

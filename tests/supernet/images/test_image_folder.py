@@ -84,7 +84,7 @@ def test_any_kind_of_colour_becomes_three_channels(tmp_path: Path, mode: str) ->
 @pytest.mark.usefixtures("nothing_is_decoded")
 def test_second_start_decodes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(image_folder, "pil_loader", lambda path: Image.open(path).convert("RGB"))
+        patch.setattr("torchvision.datasets.folder.pil_loader", lambda path: Image.open(path).convert("RGB"))
         first = loaded(read(folder))
     second = loaded(read(folder))
     assert torch.equal(first.pixels, second.pixels)
