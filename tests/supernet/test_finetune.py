@@ -213,7 +213,8 @@ SCRIPT = """
 import sys, torch
 from pathlib import Path
 from search_space.command.command_line import run_command
-from supernet import cifar10, finetune
+from supernet import finetune
+from supernet.images import cifar10
 from supernet.images.labelled_images import LabelledImages
 
 torch.set_num_threads(1)
