@@ -309,7 +309,7 @@ def test_a_norm_that_a_space_lacks_is_refused() -> None:
     batch = NORMED.decode(genotype)
     layer = NORMED.decode([*genotype[:-1], 1])
     assert TINY.decode(TINY.encode(layer)) == layer
-    with pytest.raises(DocumentError, match=r"space 'tiny' has no member .* vit1h1r-bn"):
+    with pytest.raises(DocumentError, match=r"space 'tiny' does not contain .* vit1h1r-bn"):
         TINY.encode(batch)
     with pytest.raises(DocumentError, match=r"stage1\.vit1\.norm must be one of \['batch'\]"):
         normed("batch").encode(layer)
