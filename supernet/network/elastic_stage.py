@@ -65,10 +65,14 @@ class ElasticStage(nn.Module):
 
     def downsample(self, x: Tensor, step: MBConv | PatchMerging, normalise: Normalisation) -> Tensor:
         """``(n, in_width, h, w)`` -> ``(n, width, ceil(h / stride), ceil(w / stride))``."""
+        out: Tensor = self.step_layer(step)(x, step, normalise)
+        return out
+
+    def step_layer(self, step: MBConv | PatchMerging) -> ElasticBlock:
+        """The layer of a down-sampling step."""
         layer = self.mbconv if isinstance(step, MBConv) else self.patch_merging
         assert layer is not None
-        out: Tensor = layer(x, step, normalise)
-        return out
+        return layer
 
     def tokens(self, x: Tensor) -> Tensor:
         """``(n, c, h, w)`` -> ``(n, h * w, c)`` with position embedding; no copy where x is channels_last."""

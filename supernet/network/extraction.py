@@ -20,12 +20,11 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from search_space.errors import DocumentError, H4HError
 from search_space.space import Space
-from search_space.subnet import MBConv, Stage, Subnet
+from search_space.subnet import Stage, Subnet
 from supernet.checkpoints.header import CheckpointError
 from supernet.checkpoints.tensor_file import read_tensors, write_tensors
 from supernet.images.labelled_images import DEVIATION, MEAN
 from supernet.network.batch_norm import EPSILON, Recorded
-from supernet.network.blocks import ElasticBlock
 from supernet.network.elastic_layers import leading
 from supernet.network.elastic_stage import ElasticStage
 from supernet.network.plain_network import PlainNetwork
@@ -134,10 +133,8 @@ def _tensors(supernet: Supernet, subnet: Subnet, statistics: Recorded | None) ->
 
 
 def _stage(layer: ElasticStage, stage: Stage, *, side: int, norms: Norms) -> Slices:
-    step: ElasticBlock | None
-    step = layer.mbconv if isinstance(stage.downsampling, MBConv) else layer.patch_merging
-    assert step is not None
-    yield from prefixed("downsampling", step.slices(stage.downsampling, norms))
+    step = stage.downsampling
+    yield from prefixed("downsampling", layer.step_layer(step).slices(step, norms))
     if any(block.takes_tokens for block in stage.blocks):
         assert layer.positions is not None
         yield "positions", layer.positions.resized(stage.width, side, side)

@@ -15,7 +15,7 @@ from math import isqrt
 from torch import Tensor, nn
 
 from search_space.complexity import head_macs, head_params, stem_macs, stem_params
-from search_space.subnet import Block, MBConv, Stage, Subnet, downsampled
+from search_space.subnet import Block, Stage, Subnet, downsampled
 from supernet.images.labelled_images import resized
 from supernet.network.batch_norm import Normalisation
 from supernet.network.blocks import ELASTIC_BLOCKS, ElasticBlock, product_working
@@ -104,7 +104,7 @@ def parts(
 def _stage_parts(
     name: str, layer: ElasticStage, stage: Stage, side: int, keeps_scores: bool, widened: bool
 ) -> Iterator[Part]:
-    def part(place: str, block: Block, elastic: ElasticBlock | None, run: Run) -> Part:
+    def part(place: str, block: Block, elastic: ElasticBlock, run: Run) -> Part:
         macs, output = block.macs(side), block.width * downsampled(side, block.stride) ** 2
         kind = ELASTIC_BLOCKS[type(block)]
         working = (
@@ -115,8 +115,9 @@ def _stage_parts(
         return Part(f"{name}.{place}", block, elastic, run, macs, output, working, block.params)
 
     step = stage.downsampling
-    down = layer.mbconv if isinstance(step, MBConv) else layer.patch_merging
-    yield part("downsampling", step, down, lambda x, by: layer.downsample(square_map(x), step, by))
+    yield part(
+        "downsampling", step, layer.step_layer(step), lambda x, by: layer.downsample(square_map(x), step, by)
+    )
     side = downsampled(side, stage.stride)
     numbers: Counter[str] = Counter()
     is_map = True
