@@ -64,7 +64,7 @@ def test_an_objective_is_one_file_and_one_line(
     monkeypatch.setattr(registry, "_BUILT_IN", registry._BUILT_IN | added)
     (name,) = added
     given = ["--objectives", f"macs,{name}", "--constraint", "params<=400k", "--db", "own.db"]
-    given += ["--constraint", f"{name}<=50us", "--search-hardware", "macros=2,8"]
+    given += ["--constraint", f"{name}<=50ms", "--search-hardware", "macros=2,8"]
     out = call("studies.run", [*given, "--population", "8", "--generations", "2"])
     assert "on 2 chips (macros=2,8)" in out
     assert f"{name} ms" in out
