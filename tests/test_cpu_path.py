@@ -15,7 +15,10 @@ MOST_IMAGES = 3
 """Of `IMAGES`: by how many right answers a subnet's counts may differ between the paths, as sums round."""
 
 PARTS = {
-    "memory": ["tests/objectives/test_accuracy_objective.py", "tests/supernet/accuracy/test_memory_budget.py"],
+    "memory": [
+        "tests/objectives/test_accuracy_objective.py",
+        "tests/supernet/accuracy/test_memory_budget.py",
+    ],
     "oracle and int8": [
         "tests/supernet/accuracy/test_one_subnet.py",
         "tests/supernet/accuracy/test_many_subnets.py",
