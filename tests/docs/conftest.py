@@ -73,8 +73,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, patches: pytest.MonkeyPat
     _write_documents(folder)
     _write_weights(folder)
     _write_studies(folder)
-    for name in ("figures", "benchmarks"):
-        (folder / name).mkdir()
+    for name in ("figures", "benchmarks/hardware"):
+        (folder / name).mkdir(parents=True)
     return folder
 
 
