@@ -28,7 +28,7 @@ def test_explanation_starts_from_the_comparison() -> None:
     assert nominal.latency >= edp.latency >= energy.latency
     assert quarter.what.startswith("quarter with most movable time")
     table = explanation([nominal, helped, numbers[-1]], "title")
-    assert list(table.columns[0].cells) == ["as it is", "all that helps energy"]
+    assert list(table.columns[0].cells) == ["no change", "all that save energy"]
 
 
 def test_movable_share_is_what_stays_left_out() -> None:
