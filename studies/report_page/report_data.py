@@ -427,8 +427,8 @@ def _sensitivity(
             f"{contender.name}: sensitivity is left out, because Vela would compile again for each number"
         ]
     chosen = [drawn[place] for place in spread_over(len(drawn), MEMBERS)]
-    socs = [models.of(contender.evaluations[row]).soc for row, _ in chosen]
-    changes = shifts(study, socs, [subnet for _, subnet in chosen])
+    costs = [models.of(contender.evaluations[row]) for row, _ in chosen]
+    changes = shifts(study, costs, [subnet for _, subnet in chosen])
     if not changes:
         name = models.greatest.soc.name
         return None, [f"{contender.name}: {name} has no assumed number, so there is no sensitivity to show"]

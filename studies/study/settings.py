@@ -30,6 +30,8 @@ from supernet.accuracy.memory_budget import DEFAULT_MEMORY
 from supernet.images.folder_layouts import LAYOUTS
 
 DEFAULT_SPACE = "cifar32"
+AUTO = "auto"
+"""The mapping that follows from the objectives."""
 DEFAULT_GENERATIONS = 12
 PREFERRING = "rnsga2"
 """The sampler that searches near preferred values."""
@@ -114,7 +116,8 @@ class StudySettings:
     )
     search_hardware: str | None = setting(
         None,
-        "search the chip together with the network: 'macros=0,1,2,4,8 units=1,2,4', or one of the two",
+        "search the chip together with the network: 'macros=0,1,2,4,8 units=1,2,4 mapping=latency,energy', "
+        "or some of the three",
         group=WHAT,
         metavar="CHOICES",
         check=parse_hardware,
@@ -130,10 +133,11 @@ class StudySettings:
     )
     npu_model: str = setting(NPU_MODELS[0], "source of NPU cycles", group=WHAT, choices=NPU_MODELS)
     mapping: str = setting(
-        MAPPINGS[0],
-        "cost that the mapping minimises, or force one device (npu, cim)",
+        AUTO,
+        "cost that the mapping minimises, or force one device (npu, cim); auto minimises the one of latency "
+        "and energy that is searched, and with both searches the mapping together with the network",
         group=WHAT,
-        choices=MAPPINGS,
+        choices=(AUTO, *MAPPINGS),
     )
     sampler: str = setting("nsga2", "search algorithm, or your own as module:Class", group=HOW)
     prefer: tuple[str, ...] = setting(
