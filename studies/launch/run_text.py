@@ -86,7 +86,7 @@ def _print_end(
 def end_line(settings: StudySettings, study: Study, last: Progress) -> str:
     """The rule that stopped the search, as a user gives it."""
     if last.stopped_by == EXHAUSTED:
-        networks = "pairs of network and chip" if study.hardware_choices else "networks"
+        networks = "designs" if study.hardware_choices else "networks"
         return (
             f"stopped: all {study.search_space.cardinality} {networks} of space {study.space!r} are evaluated"
             f", nothing is left to search"

@@ -73,7 +73,8 @@ def test_power_from_search_to_export(
     assert study.constraints == ("power<=20mW",)
     for row in rows:
         chip = study.chip(row.genotype)
-        model = CostModel(variant(FILE, macros=chip.macros, units=chip.units))
+        soc = variant(FILE, macros=chip.macros, units=chip.units)
+        model = CostModel(soc, chip.mapping or "latency")
         power = Power(model)([tiny.decode(study.network(row.genotype))])[0]
         assert row.values[1] == row.limited[0] == power
         assert row.is_feasible == (power <= 20)
