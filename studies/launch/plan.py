@@ -33,7 +33,7 @@ from studies.search.racing import check_racing
 from studies.search.stop_rules import StopRules
 from studies.storage.database_file import check_writable
 from studies.storage.store import open_store
-from studies.study.constraint import Constraint, parse_any_constraint, parse_constraint
+from studies.study.constraint import Constraint, limited_quantity, parse_constraint
 from studies.study.setting_field import SettingError
 from studies.study.settings import AUTO, CARRIED, DEFAULT_SPACE, WARM_START, StudySettings
 from studies.study.study import Study
@@ -110,10 +110,13 @@ def check(
     networks = searched_networks(settings)
     known = objectives_of(settings, objectives)
     names, own = known.names, known.own
-    constraints = tuple(parse_constraint(text, known.own_units) for text in settings.constraints)
-    _check_racing(settings, names, constraints)
-    quantities = {*names, *(constraint.quantity for constraint in constraints)}
+    quantities = {*names, *map(limited_quantity, settings.constraints)}
     chips = _chips(settings, quantities, known.depending_on_chip)
+    constraints = tuple(
+        parse_constraint(text, known.own_units, sram_bytes=chips.file.memory.sram_bytes)
+        for text in settings.constraints
+    )
+    _check_racing(settings, names, constraints)
     space = DesignSpace(networks, chips.choices)
     appended = names[len(settings.objectives) :]
     settings = replace(
@@ -170,7 +173,7 @@ def objectives_of(settings: StudySettings, given: Sequence[object] = ()) -> Name
     """
     own = own_objectives(settings.objectives, given, known_objectives())
     named = [own[name].name if name in own else name for name in settings.objectives]
-    mentioned = {*named, *(parse_any_constraint(text).quantity for text in settings.constraints)}
+    mentioned = {*named, *map(limited_quantity, settings.constraints)}
     named += [one.name for one in own.values() if one.name not in mentioned]
     by_name = {one.name: one for one in own.values()}
     built_in = [name for name in named if name not in by_name]

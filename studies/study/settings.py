@@ -23,7 +23,7 @@ from objectives.registry import known_objectives
 from search_space.command.byte_count import parse_bytes
 from search_space.errors import H4HError
 from studies.design_space.chip_choices import parse_hardware
-from studies.study.constraint import parse_any_constraint
+from studies.study.constraint import limited_quantity
 from studies.study.setting_field import SettingError, normalise, option_of, setting, setting_of
 from studies.study.study import Study
 from supernet.accuracy.memory_budget import DEFAULT_MEMORY
@@ -124,11 +124,12 @@ class StudySettings:
     )
     constraints: tuple[str, ...] = setting(
         (),
-        "limit with its unit, such as 'lat<=2ms', 'params<=1M' or 'vit_blocks>=1'; may be repeated",
+        "limit with its unit, such as 'lat<=2ms', 'params<=1M', 'vit_blocks>=1' or 'sram<=chip', the SRAM "
+        "of the chip; may be repeated",
         group=WHAT,
         metavar="LIMIT",
         option="constraint",
-        check=parse_any_constraint,
+        check=limited_quantity,
         is_stored=False,
     )
     npu_model: str = setting(NPU_MODELS[0], "source of NPU cycles", group=WHAT, choices=NPU_MODELS)

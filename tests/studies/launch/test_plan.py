@@ -215,3 +215,20 @@ def test_a_network_mapped_for_latency_and_for_energy_is_two_designs(cifar32: Spa
         used.add(mapping)
         assert cost_model(study, study.chip(evaluation.genotype)).mapper.name == mapping
     assert used == {"latency", "energy"}
+
+
+def test_networks_that_exceed_the_sram_of_the_chip_are_infeasible(tmp_path: Path) -> None:
+    small = Path("small.yaml")
+    small.write_text(
+        "base: u55-256\nname: small\ndescription: little SRAM\nmemory:\n"
+        "  sram_capacity: {value: 0.03125, unit: MiB, low: 0.03125, high: 1, source: test}\n"
+    )
+    arguments = ["--objectives", "params,lat", "--hardware", str(small), "--study", "s"]
+    run.main([*arguments, "--constraint", "sram<=chip", "--generations", "2"])
+    loaded = load_study("studies.db", "s")
+    assert loaded.study.constraints == ("sram<=32768B",)
+    too_large = [one for one in loaded.measured if (one.limited[0] or 0) > 32768]
+    assert too_large
+    assert [one for one in loaded.measured if not one.is_feasible] == too_large
+    # The same command resumes the study.
+    run.main([*arguments, "--constraint", "sram<=chip", "--generations", "3"])
