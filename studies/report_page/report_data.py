@@ -422,7 +422,7 @@ def _sensitivity(
 ) -> tuple[SensitivityRecord | None, list[str]]:
     """Sensitivity of members of the front (row and network), or a note that says why there is none."""
     study = contender.study
-    if study.fingerprint.get("npu_model") == "vela":
+    if study.fingerprint.get("npu_model", "").startswith("vela"):
         return None, [
             f"{contender.name}: sensitivity is left out, because Vela would compile again for each number"
         ]

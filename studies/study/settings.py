@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from objectives.hardware import MAPPINGS
-from objectives.hardware.npu_model import NPU_MODELS
+from objectives.hardware.npu_model import NPU_MODELS, known_npu_models
 from objectives.registry import known_objectives
 from search_space.command.byte_count import parse_bytes
 from search_space.errors import H4HError
@@ -132,7 +132,7 @@ class StudySettings:
         check=limited_quantity,
         is_stored=False,
     )
-    npu_model: str = setting(NPU_MODELS[0], "source of NPU cycles", group=WHAT, choices=NPU_MODELS)
+    npu_model: str = setting(NPU_MODELS[0], "source of NPU cycles", group=WHAT, choices=known_npu_models())
     mapping: str = setting(
         AUTO,
         "cost that the mapping minimises, or force one device (npu, cim); auto minimises the one of latency "
