@@ -14,7 +14,7 @@ from typing import Any
 
 from objectives.hardware import SoC, load_soc, variant
 from objectives.hardware.chip_options import add_hardware_options
-from objectives.hardware.measured_ops import MeasuredOps
+from objectives.hardware.measurements.measured_ops import MeasuredOps
 from objectives.hardware.npu_model import AnalyticNpu, MeasuredNpu
 from objectives.hardware.parts.floor_plan import drawing
 from search_space.command.command_line import Parser, run_command

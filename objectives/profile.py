@@ -17,8 +17,8 @@ from rich.table import Table
 
 from objectives.hardware import MAPPINGS, CostModel, NetworkCost, SoC, load_soc, variant
 from objectives.hardware.chip_options import add_hardware_options
-from objectives.hardware.measured_cycles import Origin
 from objectives.hardware.measured_share import ORIGIN_NAMES, npu_origins, npu_shares, shares_text
+from objectives.hardware.measurements.measured_cycles import Origin
 from objectives.hardware.npu_model import known_npu_models
 from objectives.workload import Step, ops_of, peak_bytes, read_again, workload
 from search_space.command.command_line import Parser, run_command

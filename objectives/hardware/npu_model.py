@@ -12,8 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
-from objectives.hardware.measured_cycles import MeasuredCycles
-from objectives.hardware.measured_ops import MeasuredOps
+from objectives.hardware.measurements.measured_cycles import MeasuredCycles
+from objectives.hardware.measurements.measured_ops import MeasuredOps
 from objectives.hardware.op import OpArrays
 from objectives.hardware.parts.npu import Npu, op_cycles
 from objectives.hardware.vela_compiler.cycle_table import VelaTable

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from mashumaro import field_options
 
 from objectives.hardware.chip import Chip
-from objectives.hardware.measured_ops import MeasuredOps, read_measured_ops
+from objectives.hardware.measurements.measured_ops import MeasuredOps, read_measured_ops
 from objectives.hardware.parts.cim import KINDS, Cim, Digital, read_cim
 from objectives.hardware.parts.floor_plan import with_room
 from objectives.hardware.parts.memory_and_area import Memory, PartAreas

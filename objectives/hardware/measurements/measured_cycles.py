@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from objectives.hardware.measured_ops import MeasuredOps
+from objectives.hardware.measurements.measured_ops import MeasuredOps
 from objectives.hardware.op import KINDS, OpArrays
 from search_space.arrays import Floats, Integers
 
