@@ -55,7 +55,7 @@ LAYERS = {
         ("storage", "samplers", "presentation"),
         ("search", "analysis"),
         ("launch", "report_page"),
-        ("run", "show", "compare", "report", "export", "pick", "validate"),
+        ("run", "show", "compare", "report", "export", "pick", "validate", "measure"),
     ),
 }
 """By package, from the bottom up: rooms and files that may import the earlier layers."""

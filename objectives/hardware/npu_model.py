@@ -22,6 +22,8 @@ from search_space.errors import UnknownNameError
 
 NPU_MODELS = ("analytic", "vela")
 """Built-in models."""
+MEASURED_NAME = "measured ops"
+"""Part of the name of a model with a table of measured ops."""
 ENTRY_POINTS = "h4h.npu_models"
 """Group of entry points of other packages; each is called with the `Npu` of a chip and returns a model."""
 
@@ -66,7 +68,7 @@ class MeasuredNpu:
 
     def __init__(self, table: MeasuredOps, model: NpuModel) -> None:
         self.measured = MeasuredCycles(table, lambda ops, _: model.cycles(ops))
-        self.name = f"{model.name}, measured ops {table.digest[:16]}"
+        self.name = f"{model.name}, {MEASURED_NAME} {table.digest[:16]}"
 
     def cycles(self, ops: OpArrays) -> Floats:
         """NPU cycles (n,)."""

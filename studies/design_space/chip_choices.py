@@ -83,7 +83,8 @@ class ChipChoices(Document):
     @cached_property
     def corners(self) -> tuple[Chip, ...]:
         """The chips with the first and the last option of each choice, up to eight."""
-        return _chips_of({name: (options[0], options[-1]) for name, options in self.choices.items()})
+        ends = {name: options[:1] + options[-1:] for name, options in self.choices.items()}
+        return _chips_of(ends)
 
     @property
     def greatest(self) -> Chip:

@@ -9,6 +9,7 @@ A chip file names them: `npu.table` for the NPU, `cim.table` for the macros. Col
 | cycles or us | time of the op, in cycles of the chip's clock or in microseconds; one of the two |
 | spread | standard deviation of repeated measurements, in the unit of the time; optional |
 | source | where the number is from; optional |
+| share, file | written by `studies.measure`; not used |
 | macros | number of macros that ran the op; `cim.table` only, required there |
 """
 
@@ -31,7 +32,7 @@ from search_space.errors import H4HError
 _REQUIRED = ("kind", "height", "width", "in_channels", "out_channels")
 _DEFAULTS = {"kernel": 1, "stride": 1, "heads": 1, "fused_gelu": 0}
 _TIMES = ("cycles", "us")
-_OPTIONAL = ("spread", "source")
+_OPTIONAL = ("spread", "source", "share", "file")
 _MACROS = "macros"
 
 
