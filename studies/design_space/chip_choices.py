@@ -83,8 +83,7 @@ class ChipChoices(Document):
     @cached_property
     def corners(self) -> tuple[Chip, ...]:
         """The chips with the first and the last option of each choice, up to eight."""
-        ends = {name: options[:1] + options[-1:] for name, options in self.choices.items()}
-        return _chips_of(ends)
+        return _chips_of({name: (options[0], options[-1]) for name, options in self.choices.items()})
 
     @property
     def greatest(self) -> Chip:
@@ -152,7 +151,7 @@ class ChipChoices(Document):
         return _chip({name: numbers[index] for (name, numbers), index in options})
 
 
-def _chips_of(choices: Mapping[str, tuple[int, ...] | tuple[str, ...]]) -> tuple[Chip, ...]:
+def _chips_of(choices: Mapping[str, Sequence[int | str]]) -> tuple[Chip, ...]:
     """All combinations of `choices`, each chip once."""
     combinations = product(*choices.values())
     return tuple(dict.fromkeys(_chip(dict(zip(choices, chosen, strict=True))) for chosen in combinations))
