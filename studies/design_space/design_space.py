@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -183,6 +183,14 @@ class DesignSpace:
                 if changed not in known:
                     known.add(changed)
                     yield (*network, *changed)
+
+    def siblings(self, genotype: Genotype) -> Iterator[Genotype]:
+        """The same network on the same chip under each other mapping that is searched, canonical."""
+        network, chip = self.network(genotype), self.chip(genotype)
+        for mapping in self.chips.mapping:
+            other = self.placed(network, replace(chip, mapping=mapping))
+            if other != genotype:
+                yield other
 
     # --- many genotypes ----------------------------------------------------------------------------
 

@@ -144,7 +144,8 @@ class LiveDisplay:
         # Columns left behind the bar, the line and a space on either side.
         room = self._console.width - BAR_WIDTH - 1 - len(text) - 1
         text += f" {sparkline(self._hypervolumes, min(room, SPARKS))}" if room > 0 else ""
-        self._bar.update(self._task, completed=progress.evaluations, description=text)
+        total = self._rules.total(self._population * progress.designs_per_network)
+        self._bar.update(self._task, total=total, completed=progress.evaluations, description=text)
 
 
 def status(progress: Progress, rules: StopRules, population: int, elapsed_s: float) -> str:
@@ -152,7 +153,7 @@ def status(progress: Progress, rules: StopRules, population: int, elapsed_s: flo
 
     Pace and time left follow from the subnets measured in this run; those from the database take no time.
     """
-    total = rules.total(population)
+    total = rules.total(population * progress.designs_per_network)
     parts = [
         f"{progress.evaluations}{_of(total)} evaluations",
         f"generation {progress.generation}{_of(rules.generations)}",

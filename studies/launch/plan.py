@@ -283,13 +283,14 @@ def _chips(settings: StudySettings, quantities: Collection[str], on_chip: Sequen
         if name in quantities and name in on_chip:
             # Refuses a SoC file that lacks a number, such as an area.
             objective.check_on(chips.greatest)
-    return _with_mapping(chips, quantities)
+    return _with_mapping(chips, quantities, is_racing=settings.racing)
 
 
-def _with_mapping(chips: Chips, quantities: Collection[str]) -> Chips:
+def _with_mapping(chips: Chips, quantities: Collection[str], *, is_racing: bool) -> Chips:
     """`chips` with the mappings that `quantities` want, where the user leaves the mapping open.
 
-    One mapping is fixed, several are searched. Without macros all mappings are the same.
+    One mapping is fixed, several are searched. Without macros all mappings are the same. Racing compares a
+    network with one front, so it takes a single mapping.
     """
     if chips.given.mapping is not None or MAPPING in chips.choices.choices:
         return chips
@@ -299,7 +300,7 @@ def _with_mapping(chips: Chips, quantities: Collection[str]) -> Chips:
         if name in quantities
         for mapping in objective.mapped_for
     }
-    if chips.greatest.soc.macros == 0 or not wanted:
+    if chips.greatest.soc.macros == 0 or not wanted or (is_racing and len(wanted) > 1):
         wanted = {MAPPINGS[0]}
     if len(wanted) == 1:
         return replace(chips, given=replace(chips.given, mapping=wanted.pop()))

@@ -97,7 +97,7 @@ def introduction(plan: Plan) -> list[str]:
     mappings = plan.chips.choices.mapping
     chips = replace(plan.chips.choices, mapping=())
     over = f" on {len(chips.chips)} chips ({chips})" if chips.genes else ""
-    over += f", each mapped for {' or '.join(mappings)}" if mappings else ""
+    over += f", each mapped for {' and for '.join(mappings)}" if mappings else ""
     lines = [
         f"study {plan.study!r} in {plan.database}: {', '.join(plan.names)} over space {plan.space.name}{over}"
         f", {plan.search.sampler}, {plan.search.population} subnets per generation, until {plan.search.rules}"

@@ -61,6 +61,14 @@ class Archive:
                 places[place] = self._beside([*proposed[place : place + 1]], near)
         return [genotype for genotype in places if genotype is not None]
 
+    def admit_siblings(self, genotypes: Sequence[Genotype]) -> list[Genotype]:
+        """The designs of `genotypes` under the other mappings, as far as they are new."""
+        siblings = dict.fromkeys(
+            other for genotype in genotypes for other in self._space.siblings(genotype) if other not in self
+        )
+        self._asked |= siblings
+        return list(siblings)
+
     def _beside(self, first: Sequence[Genotype], near: Sequence[Genotype]) -> Genotype:
         """A new network that differs in one gene from a known one; asked for from now on."""
         for origin in chain(first, self._shuffled(near), self._shuffled(list(self._asked))):

@@ -70,8 +70,8 @@ class OptunaSampler(Sampler):
                 distributions=self._distributions,
                 values=losses[row].tolist(),
                 constraints=dict(zip(self._study.constraints, violations[row].tolist(), strict=True)),
-                # Genetic samplers note there which generation a trial belongs to.
-                system_attrs=closed[row].system_attrs,
+                # Genetic samplers note there which generation a trial belongs to. It is the same for all.
+                system_attrs=closed[min(row, len(closed) - 1)].system_attrs,
             )
             for row, evaluation in enumerate(evaluations)
         )

@@ -108,21 +108,25 @@ class Sampler(ABC):
     def ask(self, count: int) -> list[Genotype]:
         """The next generation: canonical genotypes, none of which was ever asked for before.
 
-        A proposal that the study has asked for already gives its place to a new network beside it.
+        A proposal that the study has asked for already gives its place to a new network beside it. Where the
+        mapping is searched, a network comes with all of its mappings: once its accuracy is measured, the
+        others cost next to nothing.
 
         Args:
             count: Networks wanted.
 
         Returns:
             Fewer than `count` only if fewer are left; an empty list if and only if every network of the
-            space was asked for.
+            space was asked for. Behind the first `count` designs stand their siblings under other mappings.
         """
         if self._archive.is_complete:
             return []
         proposed = [self._space.canonical(genotype) for genotype in self._propose(count)]
         if len(self._archive) == 0:
             proposed = [*self._leading, *proposed[len(self._leading) :]]
-        return self._archive.admit(proposed[:count], count, near=[one.genotype for one in self._front])
+        near = [member.genotype for member in self._front]
+        admitted = self._archive.admit(proposed[:count], count, near=near)
+        return admitted + self._archive.admit_siblings(admitted)
 
     def tell(self, evaluations: Sequence[Evaluation]) -> None:
         """How the genotypes of the last `ask` turned out.

@@ -62,6 +62,7 @@ class Progress:
         idle: Number of generations in a row, up to this one, without a gain.
         stopped_by: Stop rule that ends the search here, or `EXHAUSTED`; None while it continues.
         report: Prediction quality of the complete generation, for samplers that predict; else None.
+        designs_per_network: Mappings under which a generation evaluates each of its networks.
         cache_hits: Designs whose accuracy came from the database, where this study or another one had stored
             it, instead of being measured in this run.
     """
@@ -76,6 +77,7 @@ class Progress:
     stopped_by: str | None = None
     report: GenerationReport | None = None
     cache_hits: int = 0
+    designs_per_network: int = 1
 
     def __str__(self) -> str:
         """E.g. ``generation 3: 72 evaluations, front 18, hypervolume 0.7312``."""
@@ -255,4 +257,5 @@ class _Search:
             idle=self._plateau.idle,
             stopped_by=stopped_by,
             cache_hits=self._served_measured + self._evaluator.cache_hits,
+            designs_per_network=max(1, len(self._study.chips.mapping)),
         )
