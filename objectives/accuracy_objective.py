@@ -116,8 +116,8 @@ class Accuracy:
         self._in_integers = precision == INT8
         self._dtype = SCORED_IN[precision]
         least, needed = (
-            of(self._supernet, self._dtype, in_integers=self._in_integers)
-            for of in (shared_oracle.least_memory, shared_oracle.full_sharing)
+            memory_of(self._supernet, self._dtype, in_integers=self._in_integers)
+            for memory_of in (shared_oracle.least_memory, shared_oracle.full_sharing)
         )
         if memory < least:
             raise H4HError(

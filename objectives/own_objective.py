@@ -157,7 +157,9 @@ class OwnObjective:
             return {}
         with self._named():
             parts = self.content.fingerprint()
-        if not isinstance(parts, dict) or not all(isinstance(one, str) for one in (*parts, *parts.values())):
+        if not isinstance(parts, dict) or not all(
+            isinstance(text, str) for text in (*parts, *parts.values())
+        ):
             raise self._error(f"must give texts by name as its fingerprint(), but gave {parts!r:.80}")
         return parts
 
@@ -270,7 +272,7 @@ def own_objectives(
     Raises:
         H4HError: One of them is wrong, or two have the same name.
     """
-    by_name = {one.name: one for one in map(own_objective, given)}
+    by_name = {objective.name: objective for objective in map(own_objective, given)}
     if len(by_name) != len(given):
         raise OwnCodeError("objectives: two of the objects have the same name: give each its own")
     by_name |= {
@@ -278,13 +280,18 @@ def own_objectives(
         for name in names
         if is_reference(name)
     }
-    named = [one.name for one in by_name.values()]
-    for one in by_name.values():
-        if named.count(one.name) > 1:
-            raise OwnCodeError(f"objective {one.code!r}: another one is called {one.name!r} as well")
-        if one.name in built_in and (one.name, one.unit, one.direction) != REPLACEABLE:
+    named = [objective.name for objective in by_name.values()]
+    for objective in by_name.values():
+        if named.count(objective.name) > 1:
             raise OwnCodeError(
-                f"objective {one.code!r} has the name of the built-in objective {one.name!r}: rename it "
-                f"(only 'acc', in % and larger is better, may be replaced)"
+                f"objective {objective.code!r}: another one is called {objective.name!r} as well"
+            )
+        if (
+            objective.name in built_in
+            and (objective.name, objective.unit, objective.direction) != REPLACEABLE
+        ):
+            raise OwnCodeError(
+                f"objective {objective.code!r} has the name of the built-in objective {objective.name!r}: "
+                f"rename it (only 'acc', in % and larger is better, may be replaced)"
             )
     return by_name

@@ -44,7 +44,9 @@ def draw(space: Space, sampling: str, rng: np.random.Generator, number: int) -> 
         members = families(space)
         return draw_of_family(space, members[number % len(members)], rng)
     if sampling == MACS:
-        return draw_of_bin(space, number % BINS, rng, cost=lambda one: complexity.macs(space.decode(one)))
+        return draw_of_bin(
+            space, number % BINS, rng, cost=lambda genotype: complexity.macs(space.decode(genotype))
+        )
     return space.sample(rng)
 
 
@@ -54,7 +56,7 @@ def draw(space: Space, sampling: str, rng: np.random.Generator, number: int) -> 
 def families(space: Space) -> tuple[Family, ...]:
     """Families that have a member in `space`, in the order of `Family`."""
     stages = space.stages
-    found = {
+    exists_by_family = {
         Family.CNN: all(map(_may_lack_vit, stages)),
         Family.VIT: all(map(_may_lack_conv, stages)) and any(map(_may_have_vit, stages)),
         Family.CNN_THEN_VIT: bool(_first_vit_stages(space)),
@@ -63,7 +65,7 @@ def families(space: Space) -> tuple[Family, ...]:
             for number, stage in enumerate(stages)
         ),
     }
-    return tuple(member for member, exists in found.items() if exists)
+    return tuple(member for member, exists in exists_by_family.items() if exists)
 
 
 def draw_of_family(space: Space, wanted: Family, rng: np.random.Generator) -> Genotype:

@@ -123,9 +123,9 @@ class ElasticMixer(ElasticBlock):
     def slices(self, block: Mixer, norms: Norms) -> Slices:
         hidden = block.width * block.share
         yield "widen.conv.weight", leading(self.widen.weight, hidden, block.width)
-        yield from norms.of(self.widen_norm, hidden, "widen.norm")
+        yield from norms.slices(self.widen_norm, hidden, "widen.norm")
         yield "narrow.conv.weight", leading(self.narrow.weight, block.width, hidden)
-        yield from norms.of(self.narrow_norm, block.width, "narrow.norm")
+        yield from norms.slices(self.narrow_norm, block.width, "narrow.norm")
 
     @staticmethod
     def plain(block: Mixer, *, side: int, folded: bool) -> nn.Module:

@@ -52,15 +52,21 @@ class ExactQuantities:
         wanted: Collection[str],
     ) -> None:
         self._space = space
-        objectives = {name: one for name, one in registered_objectives().items() if name in wanted}
-        of_totals = {name: one.of_totals for name, one in objectives.items() if one.of_totals is not None}
+        objectives = {
+            name: registered for name, registered in registered_objectives().items() if name in wanted
+        }
+        of_totals = {
+            name: registered.of_totals
+            for name, registered in objectives.items()
+            if registered.of_totals is not None
+        }
         self._tables = _tables(space.networks, costs) if of_totals else {}
         self._of_totals = of_totals if self._tables else {}
         subnet = space.networks.decode(space.networks.smallest())
         self._by_chip = {
-            name: {chip: float(one.on(model)([subnet])[0]) for chip, model in costs.items()}
-            for name, one in objectives.items()
-            if one.declaration.depends_on == ("chip",) and isinstance(one.source, type)
+            name: {chip: float(registered.on(model)([subnet])[0]) for chip, model in costs.items()}
+            for name, registered in objectives.items()
+            if registered.declaration.depends_on == ("chip",) and isinstance(registered.source, type)
         }
         sizes = [name for name in SIZES if name in wanted]
         self._sizes = SizeTables(space.networks) if sizes else None

@@ -151,7 +151,7 @@ def make_sampler(plan: Plan, study: Study) -> Sampler:
         population=plan.search.population,
         seed=plan.search.seed,
         first=plan.search.first,
-        preferences=tuple(one.point(study) for one in plan.search.preferences),
+        preferences=tuple(preference.point(study) for preference in plan.search.preferences),
         exact=exact_quantities(plan) if plan.search.sampler == PREDICTING else None,
         network_only=network_only(plan),
     )

@@ -154,8 +154,8 @@ def status(progress: Progress, rules: StopRules, population: int, elapsed_s: flo
     """
     total = rules.total(population)
     parts = [
-        f"{progress.evaluations}{_of(total)} evaluations",
-        f"generation {progress.generation}{_of(rules.generations)}",
+        f"{progress.evaluations}{_limit_text(total)} evaluations",
+        f"generation {progress.generation}{_limit_text(rules.generations)}",
         f"front {len(progress.front)}",
         f"hypervolume {progress.hypervolume:.4f}",
     ]
@@ -182,8 +182,8 @@ def sparkline(values: Sequence[float], most: int = SPARKS) -> str:
         return ""
     low, high = min(shown), max(shown)
     top = len(BARS) - 1
-    return "".join(BARS[round((one - low) / (high - low) * top) if high > low else 0] for one in shown)
+    return "".join(BARS[round((value - low) / (high - low) * top) if high > low else 0] for value in shown)
 
 
-def _of(limit: int | None) -> str:
+def _limit_text(limit: int | None) -> str:
     return "" if limit is None else f"/{limit}"

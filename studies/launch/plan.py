@@ -164,8 +164,8 @@ def objectives_of(settings: StudySettings, given: Sequence[object] = ()) -> Name
     own = own_objectives(settings.objectives, given, known_objectives())
     named = [own[name].name if name in own else name for name in settings.objectives]
     mentioned = {*named, *(parse_any_constraint(text).quantity for text in settings.constraints)}
-    named += [one.name for one in own.values() if one.name not in mentioned]
-    by_name = {one.name: one for one in own.values()}
+    named += [objective.name for objective in own.values() if objective.name not in mentioned]
+    by_name = {objective.name: objective for objective in own.values()}
     built_in = [name for name in named if name not in by_name]
     if built_in:
         check_objectives(built_in)
@@ -354,7 +354,7 @@ def check_search(
     preferences = tuple(parse_preference(text, objectives, own_units) for text in settings.prefer)
     extremes = (space.smallest(), space.largest())
     given = () if settings.seed_subnets is None else parse_subnets(settings.seed_subnets, space)
-    named = tuple(one for one in given if one not in extremes)
+    named = tuple(subnet for subnet in given if subnet not in extremes)
     room = settings.population - len(set(extremes))
     if len(named) > room:
         raise SettingError(

@@ -84,7 +84,7 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
             on_progress(progress)
         if race is not None:
             evaluations = store.evaluations(study.name)
-            stopped = sum(one.is_bound for one in evaluations)
+            stopped = sum(evaluation.is_bound for evaluation in evaluations)
             notify(
                 f"racing stopped {stopped} of {len(evaluations)} subnets early: "
                 f"{race.share(evaluations):.0%} of the images scored them"

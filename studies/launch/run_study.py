@@ -82,7 +82,7 @@ class LoadedStudy:
     def front(self) -> list[dict[str, Any]]:
         """The records of the Pareto front, best in the first objective first."""
         by_id = {record["id"]: record for record in self.evaluations()}
-        return [by_id[one.index] for one in self.study.front(self.measured)]
+        return [by_id[evaluation.index] for evaluation in self.study.front(self.measured)]
 
     def to_frame(self) -> DataFrame:
         """The records of `evaluations` as a pandas data frame.
@@ -251,7 +251,7 @@ def _check_own(study: Study, settings: StudySettings, objectives: Sequence[objec
     Raises:
         H4HError: An own objective that the study was made with is missing.
     """
-    names = {getattr(one, "name", None) for one in objectives}
+    names = {getattr(objective, "name", None) for objective in objectives}
     for name in settings.objectives:
         if name not in known_objectives() and not is_reference(name) and name not in names:
             code = study.fingerprint.get(f"{name}_code", "an object")

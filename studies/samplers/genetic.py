@@ -72,7 +72,9 @@ class GeneticSampler(Sampler):
         return [genotype_of(child.X) for child in children]
 
     def _learn(self, evaluations: Sequence[Evaluation]) -> None:
-        asked = Population.new(X=np.array([one.genotype for one in evaluations], dtype=np.int64))
-        asked.set("F", self._losses(evaluations))
-        asked.set("G", self._study.violations(evaluations))
-        self._algorithm.tell(infills=asked)
+        infills = Population.new(
+            X=np.array([evaluation.genotype for evaluation in evaluations], dtype=np.int64)
+        )
+        infills.set("F", self._losses(evaluations))
+        infills.set("G", self._study.violations(evaluations))
+        self._algorithm.tell(infills=infills)

@@ -29,7 +29,7 @@ class LocalSampler(Sampler):
     def _propose(self, count: int) -> list[Genotype]:
         if self._least is None:
             return self._draw(count)
-        best = [one.genotype for one in self._front] or [self._least[1]]
+        best = [member.genotype for member in self._front] or [self._least[1]]
         waiting = deque(self._shuffled(best))
         left: dict[Genotype, list[Genotype]] = {}
         chosen: dict[Genotype, None] = {}

@@ -86,21 +86,21 @@ def own_sampler(name: str, given: Sequence[object]) -> object | None:
     Raises:
         H4HError: There is no such sampler, or it cannot be imported; or one of `given` is not asked for.
     """
-    by_name = {_name(one): one for one in given}
-    found = import_object(name, kind="sampler") if is_reference(name) else by_name.pop(name, None)
+    by_name = {_name(sampler): sampler for sampler in given}
+    sampler_class = import_object(name, kind="sampler") if is_reference(name) else by_name.pop(name, None)
     if by_name:
         unused = next(iter(by_name))
         raise OwnCodeError(
             f"samplers holds {unused!r}, but --sampler is {name!r}: name it, as in StudySettings(sampler="
             f"{unused!r})"
         )
-    if found is not None and not callable(found):
+    if sampler_class is not None and not callable(sampler_class):
         raise OwnCodeError(
-            f"sampler {name!r} must be a class derived from studies.Sampler, but got {found!r:.80}"
+            f"sampler {name!r} must be a class derived from studies.Sampler, but got {sampler_class!r:.80}"
         )
-    if found is None and name not in known_samplers():
+    if sampler_class is None and name not in known_samplers():
         raise UnknownNameError("sampler", name, known_samplers())
-    return found
+    return sampler_class
 
 
 def sampler_identity(create: object) -> dict[str, str]:

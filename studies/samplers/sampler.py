@@ -122,7 +122,7 @@ class Sampler(ABC):
         proposed = [self._space.canonical(genotype) for genotype in self._propose(count)]
         if len(self._archive) == 0:
             proposed = [*self._leading, *proposed[len(self._leading) :]]
-        return self._archive.admit(proposed[:count], count, near=[one.genotype for one in self._front])
+        return self._archive.admit(proposed[:count], count, near=[member.genotype for member in self._front])
 
     def tell(self, evaluations: Sequence[Evaluation]) -> None:
         """How the genotypes of the last `ask` turned out.

@@ -44,8 +44,8 @@ class Predicted:
     @property
     def broken(self) -> Floats:
         """Sum of violations of each, shape (n,); 0 of what is feasible."""
-        found: Floats = np.maximum(self.violations, 0.0).sum(axis=1)
-        return found
+        excess: Floats = np.maximum(self.violations, 0.0).sum(axis=1)
+        return excess
 
     def rows(self, rows: NDArray[np.intp]) -> Predicted:
         """Some of them."""

@@ -60,7 +60,9 @@ def is_rejected(total: int, seen: Booleans, expected: Floats, error: float) -> b
 def _logarithms(factors: Floats) -> Floats:
     """Logarithms of factors (bets, n) as AVX2 and AVX-512 both give them, unlike those of NumPy."""
     # All may be lost, in rounding even more.
-    return np.array([[math.log(one) if one > 0 else -math.inf for one in row] for row in factors.tolist()])
+    return np.array(
+        [[math.log(factor) if factor > 0 else -math.inf for factor in row] for row in factors.tolist()]
+    )
 
 
 def upper_bound(seen: Booleans, expected: Floats, error: float) -> int:

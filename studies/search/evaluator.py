@@ -145,13 +145,19 @@ class Evaluator:
         decoded = candidates(self._space, batch)
         for objective in self._cheap:
             self._add(objective, decoded)
-        possible = [one for one in decoded if self._expensive and self._is_possible(one.values)]
+        possible = [
+            candidate for candidate in decoded if self._expensive and self._is_possible(candidate.values)
+        ]
         for candidate in possible:
             self._recall(candidate)
-        waiting = [one for one in possible if any(each.name not in one.values for each in self._expensive)]
+        waiting = [
+            candidate
+            for candidate in possible
+            if any(each.name not in candidate.values for each in self._expensive)
+        ]
         self.cache_hits += len(possible) - len(waiting)
         unfinished = {candidate.index for candidate in waiting}
-        finished = [one for one in decoded if one.index not in unfinished]
+        finished = [candidate for candidate in decoded if candidate.index not in unfinished]
         if finished:
             yield [self._evaluation(candidate) for candidate in finished]
         waiting.sort(key=lambda candidate: candidate.genotype)
@@ -164,7 +170,7 @@ class Evaluator:
             stopped_after = self._measure_expensive(group, front)
             seconds = max(self._clock() - start, 1e-9)
             self._group = max(FIRST_GROUP, int(GROUP_SECONDS * len(chosen) / seconds))
-            yield [self._evaluation(one, stopped_after[one.index]) for one in group]
+            yield [self._evaluation(candidate, stopped_after[candidate.index]) for candidate in group]
 
     def _measure_expensive(
         self, group: Sequence[Candidate], front: Sequence[Evaluation]

@@ -53,7 +53,7 @@ def units_beside(unit: str) -> Units:
 
 
 def in_base_unit(
-    quantity: str, number: str, unit: str, *, what: str, quantities: Mapping[str, Units]
+    quantity: str, number: str, unit: str, *, source: str, quantities: Mapping[str, Units]
 ) -> tuple[float, str]:
     """An amount in the unit in which its quantity is measured, and that unit.
 
@@ -61,7 +61,7 @@ def in_base_unit(
         quantity: One of `quantities`.
         number: As written.
         unit: As written; may be empty where a quantity allows it.
-        what: Name of the text that is read, for the message.
+        source: Name of the text, for messages.
         quantities: Units of each quantity.
 
     Raises:
@@ -73,10 +73,10 @@ def in_base_unit(
     factors = quantities[quantity]
     if unit not in factors:
         got = f"{unit!r}" if unit else "none"
-        raise QuantityError(f"{what}: unit of {quantity} must be {_listed(factors)}, but got {got}")
+        raise QuantityError(f"{source}: unit of {quantity} must be {_listed(factors)}, but got {got}")
     value = float(number) * factors[unit]
     if not math.isfinite(value):
-        raise QuantityError(f"{what}: {number} is not a finite number")
+        raise QuantityError(f"{source}: {number} is not a finite number")
     return value, next(name for name, factor in factors.items() if factor == 1.0)
 
 

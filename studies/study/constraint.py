@@ -80,13 +80,13 @@ def parse_constraint(text: str, own_units: Mapping[str, str] = MappingProxyType(
         UnknownNameError: A quantity that is neither built in nor in `own_units`.
     """
     match = _match(text)
-    what = f"constraint {text!r}"
+    source = f"constraint {text!r}"
     quantities = {**known_units(), **{name: units_beside(unit) for name, unit in own_units.items()}}
     bound, base = in_base_unit(
-        match["quantity"], match["number"], match["unit"], what=what, quantities=quantities
+        match["quantity"], match["number"], match["unit"], source=source, quantities=quantities
     )
     if bound < 0:
-        raise ConstraintError(f"{what}: the limit must not be negative")
+        raise ConstraintError(f"{source}: the limit must not be negative")
     return Constraint(quantity=match["quantity"], operator=match["operator"], bound=bound, unit=base)
 
 

@@ -78,7 +78,7 @@ def _kind(hint: Any) -> type:
     if get_origin(hint) is tuple:
         return tuple
     if get_origin(hint) in (Union, types.UnionType):
-        named = [one for one in get_args(hint) if one is not type(None)]
+        named = [member for member in get_args(hint) if member is not type(None)]
         return Path if Path in named else _kind(named[0])
     assert isinstance(hint, type)
     return hint
@@ -106,8 +106,8 @@ def _checked(value: Any, item: Field[Any], kind: type) -> Any:
     if details.choices and converted not in details.choices:
         raise UnknownNameError(option, str(converted), details.choices)
     if details.check is not None:
-        for one in converted if isinstance(converted, tuple) else [converted]:
-            details.check(one)
+        for item in converted if isinstance(converted, tuple) else [converted]:
+            details.check(item)
     return converted
 
 
@@ -133,7 +133,7 @@ def _converted(value: Any, kind: type, details: Setting, option: str) -> Any:
             )
         case _ if kind is tuple and isinstance(value, Iterable):
             texts = tuple(value)
-            if all(isinstance(one, str) for one in texts):
+            if all(isinstance(text, str) for text in texts):
                 return texts
     raise SettingError(f"{option} must be {_KINDS[kind]}, but got {value!r}")
 

@@ -317,8 +317,11 @@ class StudySettings:
             elif setting_of(item).separator is not None:
                 words += [option_of(item), _plain(item, value)]
             else:
-                for one in value if isinstance(value, tuple) else [value]:
-                    words += [option_of(item), f"{one:.17g}" if isinstance(one, float) else str(one)]
+                for element in value if isinstance(value, tuple) else [value]:
+                    words += [
+                        option_of(item),
+                        f"{element:.17g}" if isinstance(element, float) else str(element),
+                    ]
         return words
 
 

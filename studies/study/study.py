@@ -140,7 +140,9 @@ class Study:
 
         Those that racing stopped are not among them: one that is dominates each of them.
         """
-        feasible = [one for one in evaluations if one.is_feasible and not one.is_bound]
+        feasible = [
+            evaluation for evaluation in evaluations if evaluation.is_feasible and not evaluation.is_bound
+        ]
         losses = self.losses(feasible)
         members = sorted(front.nondominated(losses), key=lambda row: (*losses[row], row))
         return [feasible[row] for row in members]
@@ -169,7 +171,7 @@ class Study:
 
     def contributions(self, members: Sequence[Evaluation]) -> list[float]:
         """Hypervolume that would be lost without each member of a front."""
-        return [float(one) for one in front.contributions(self.losses(members), *self.box)]
+        return [float(contribution) for contribution in front.contributions(self.losses(members), *self.box)]
 
     def spread(self, members: Sequence[Evaluation], count: int) -> list[int]:
         """Rows of the `count` members of a front that remain when the least contributors are removed."""

@@ -222,11 +222,11 @@ def convolution(
 ) -> Stored:
     """Convolution with `form` output channels, or of that kernel, with batch norm folded into it."""
 
-    def made() -> tuple[Tensor, Tensor]:
+    def folded() -> tuple[Tensor, Tensor]:
         kernel = layer.form(x.values.shape[1], form)
         return numbers.folded.folded(norm, kernel, *norm.form(len(kernel)), kernel.dtype)
 
-    weight, bias, step = numbers.weights(name, made, x.scale)
+    weight, bias, step = numbers.weights(name, folded, x.scale)
     return numbers.stored(name, layer.convolve(x.values, weight, bias), step.view(-1, 1, 1), clamp=clamp)
 
 
@@ -238,11 +238,11 @@ def linear(name: str, make: MakeWeights, x: Stored, numbers: Numbers) -> Stored:
 def _form(layer: ElasticLinear, in_width: int, width: int, scale: Tensor | None = None) -> MakeWeights:
     """Weights and bias of a linear layer, a factor for each output folded into them."""
 
-    def made() -> tuple[Tensor, Tensor]:
+    def folded() -> tuple[Tensor, Tensor]:
         weight, bias = layer.form(in_width, width)
         return (weight, bias) if scale is None else (weight * scale[:, None], bias * scale)
 
-    return made
+    return folded
 
 
 def residual_sum(name: str, x: Stored, branch: Stored, numbers: Numbers) -> Stored:

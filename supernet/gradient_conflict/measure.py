@@ -60,7 +60,9 @@ def measure(
     has_hybrids = any(max(stage.vit_depth) > 0 for stage in space.stages)
     groups = parameter_groups(supernet)
     # Per kind and group: one array of cosines for each batch.
-    found: dict[PairKind, dict[ParameterGroup, list[Floats]]] = {kind: defaultdict(list) for kind in PairKind}
+    matrices: dict[PairKind, dict[ParameterGroup, list[Floats]]] = {
+        kind: defaultdict(list) for kind in PairKind
+    }
     counts: list[int] = []
     for images, labels in batches:
         chosen = draw_cnns(space, subnets, rng)
@@ -70,7 +72,7 @@ def measure(
         for group, cosines in cosines_by_group(gradients, groups).items():
             for kind, values in _by_kind(cosines.numpy(), subnets).items():
                 if len(values):
-                    found[kind][group].append(values)
+                    matrices[kind][group].append(values)
         counts.append(len(labels))
     if not counts:
         raise H4HError("batches must hold at least one batch, but got none")
@@ -80,7 +82,7 @@ def measure(
         images=sum(counts),
         cosines={
             kind: {group: summarise(by_group[group]) for group in ParameterGroup if group in by_group}
-            for kind, by_group in found.items()
+            for kind, by_group in matrices.items()
             if by_group
         },
     )
@@ -110,11 +112,11 @@ def draw_hybrids(space: Space, count: int, rng: np.random.Generator, sampling: s
 
     numbers = itertools.count()
 
-    def one() -> Subnet | None:
+    def draw_hybrid() -> Subnet | None:
         subnet = space.decode(draw(space, sampling, rng, next(numbers)))
         return subnet if subnet.vit_blocks else None
 
-    return _draw(space, count, one, "hybrids")
+    return _draw(space, count, draw_hybrid, "hybrids")
 
 
 def _draw(space: Space, count: int, draw: Callable[[], Subnet | None], noun: str) -> list[Subnet]:

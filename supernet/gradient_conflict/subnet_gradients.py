@@ -149,7 +149,7 @@ def cosines_by_group(
         ``(tensors, n, n)`` for each group that any of the subnets uses, float64, on the CPU; NaN where two
         subnets share no coordinate of a tensor.
     """
-    found: dict[ParameterGroup, list[Tensor]] = {}
+    matrices: dict[ParameterGroup, list[Tensor]] = {}
     for name, group in groups.items():
         present = [each[name] for each in gradients if name in each]
         if not present:
@@ -157,5 +157,5 @@ def cosines_by_group(
         absent = torch.zeros_like(present[0])
         matrix = cosines(torch.stack([each.get(name, absent).flatten() for each in gradients])).cpu()
         for key in (ParameterGroup.ALL, group):
-            found.setdefault(key, []).append(matrix)
-    return {group: torch.stack(found[group]) for group in ParameterGroup if group in found}
+            matrices.setdefault(key, []).append(matrix)
+    return {group: torch.stack(matrices[group]) for group in ParameterGroup if group in matrices}

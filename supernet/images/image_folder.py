@@ -202,7 +202,7 @@ class Listing:
         files = ImageFiles(self.paths, self.labels, crop=crop)
         side = stored_side(crop)
         is_small = 3 * side * side * len(files) <= CACHE_BYTES
-        return _kept(files, self, side) if is_small else files
+        return _decoded_once(files, self, side) if is_small else files
 
 
 def list_folder(folder: Path) -> Listing:
@@ -227,7 +227,7 @@ def list_folder(folder: Path) -> Listing:
     return Listing(folder, paths, torch.tensor(listing.targets), tuple(listing.classes))
 
 
-def _kept(files: ImageFiles, listing: Listing, side: int) -> LabelledImages:
+def _decoded_once(files: ImageFiles, listing: Listing, side: int) -> LabelledImages:
     """All squares of `files`, from the cache where they stand in it as the files are now."""
     crop = files.crop if files.crop < side else None
     cache = _cache_file(listing.folder, side)

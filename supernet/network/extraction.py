@@ -121,14 +121,14 @@ def _tensors(supernet: Supernet, subnet: Subnet, statistics: Recorded | None) ->
     norms = Norms(statistics)
     stem, head = subnet.stem.width, subnet.head
     yield "stem.conv.weight", leading(supernet.stem.weight, stem)
-    yield from norms.of(supernet.stem_norm, stem, "stem.norm")
+    yield from norms.slices(supernet.stem_norm, stem, "stem.norm")
     for number, (layer, stage) in enumerate(zip(supernet.stages, subnet.stages, strict=True)):
         assert isinstance(layer, ElasticStage)
         yield from prefixed(
             f"stages.{number}", _stage(layer, stage, side=subnet.sides[number + 1], norms=norms)
         )
     yield "head.conv.weight", leading(supernet.head.weight, head.width, head.in_width)
-    yield from norms.of(supernet.head_norm, head.width, "head.norm")
+    yield from norms.slices(supernet.head_norm, head.width, "head.norm")
     yield from linear_slices(supernet.classifier, head.width, head.classes, "classifier")
 
 

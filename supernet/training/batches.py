@@ -190,7 +190,7 @@ class _MemoryBatches:
                 targets = self._labels[indices.to(device)]
             else:
                 crops = of_view[indices]
-                targets = soft.of(view, indices).to(device)
+                targets = soft.probabilities(view, indices).to(device)
             pixels = crops.apply(self._pixels[indices.to(device)], recipe.crop_padding)
             parts = recipe.accumulate
             yield list(zip(pixels.chunk(parts), targets.chunk(parts), strict=True))
@@ -239,7 +239,7 @@ class _LoaderBatches:
             batch = []
             for indices in step:
                 pixels, labels = next(parts)
-                targets = labels if soft is None else soft.of(view, indices)
+                targets = labels if soft is None else soft.probabilities(view, indices)
                 moved = (each.to(self._device, non_blocking=True) for each in (pixels, targets))
                 batch.append((next(moved), next(moved)))
             yield batch

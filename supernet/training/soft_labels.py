@@ -77,7 +77,7 @@ class SoftLabels:
     def seed(self) -> int:
         return self.header.seed
 
-    def of(self, view: int, indices: Tensor) -> Tensor:
+    def probabilities(self, view: int, indices: Tensor) -> Tensor:
         """Probabilities of all classes for the images at `indices`, ``(n, classes)``, float32; rows sum to 1.
 
         What the stored classes leave is shared evenly among the others.

@@ -67,7 +67,7 @@ def test_from_teacher_to_taught_supernet(
     assert code == 0
     assert "3 views of 64 images" in text
     labels = load_soft_labels(tmp_path / "l")
-    assert labels.of(2, torch.arange(64)).shape == (64, 10)
+    assert labels.probabilities(2, torch.arange(64)).shape == (64, 10)
     code, _, _ = commands["label"](*make, "--out", "again", "--views", "3")
     assert (tmp_path / "again").read_bytes() == (tmp_path / "l").read_bytes()
 
@@ -76,9 +76,9 @@ def test_from_teacher_to_taught_supernet(
     pixels = torch.cat(list(augmented_view(images[:64], load_recipe("joint"), seed=0, number=0)))
     with torch.inference_mode():
         both = [network(normalised(each, torch.float32)).softmax(1) for each in (pixels, pixels.flip(3))]
-    found = load_soft_labels(tmp_path / "mirrored").of(0, torch.arange(64))
+    found = load_soft_labels(tmp_path / "mirrored").probabilities(0, torch.arange(64))
     torch.testing.assert_close(found, (both[0] + both[1]) / 2, rtol=2e-3, atol=1e-4)
-    torch.testing.assert_close(labels.of(0, torch.arange(64)), both[0], rtol=2e-3, atol=1e-4)
+    torch.testing.assert_close(labels.probabilities(0, torch.arange(64)), both[0], rtol=2e-3, atol=1e-4)
 
     taught = ("--recipe", "joint", "--epochs", "1", "--out", "r", *SMALL)
     code, _, _ = commands["train"](
