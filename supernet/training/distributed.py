@@ -66,6 +66,17 @@ def joined_world(device: torch.device) -> Iterator[tuple[World, torch.device]]:
         distributed.destroy_process_group()
 
 
+@contextmanager
+def reported_once(world: World) -> Iterator[None]:
+    """Leaves the report of an `H4HError` to rank 0; all other processes exit with code 2."""
+    try:
+        yield
+    except H4HError:
+        if world.rank == 0:
+            raise
+        raise SystemExit(2) from None
+
+
 def by_global_batch(_site: nn.Module, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Batch norm with the statistics of the batches of all processes, which must be of one size.
 

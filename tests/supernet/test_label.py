@@ -14,6 +14,7 @@ from supernet.checkpoints.tensor_file import read_tensors
 from supernet.images import cifar10
 from supernet.images.labelled_images import LabelledImages, normalised
 from supernet.network.teacher_network import load_teacher
+from supernet.training.fine_tune_subnet import NETWORK
 from supernet.training.labelling import augmented_view
 from supernet.training.recipe import load_recipe
 from supernet.training.soft_labels import load_soft_labels
@@ -97,7 +98,7 @@ def test_from_teacher_to_taught_supernet(
     for out, more in (("f", ("--soft-labels", "l")), ("g", ())):
         code, _, _ = commands["finetune"](*tuned, "--out", out, *more)
         assert code == 0
-    weights = [read_tensors(tmp_path / out / finetune.NETWORK, "h4h-network-1")[0] for out in ("f", "g")]
+    weights = [read_tensors(tmp_path / out / NETWORK, "h4h-network-1")[0] for out in ("f", "g")]
     assert not torch.equal(weights[0]["classifier.weight"], weights[1]["classifier.weight"])
     code, _, error = commands["finetune"](*tuned, "--out", "f")
     assert code == 2
@@ -110,7 +111,7 @@ def test_a_fine_tuned_network_teaches(
     assert commands["finetune"]("--subnet", "min", "--epochs", "0", "--out", "n", *SMALL)[0] == 0
     make = (
         "--teacher",
-        f"n/{finetune.NETWORK}",
+        f"n/{NETWORK}",
         "--out",
         "l",
         "--views",

@@ -306,8 +306,8 @@ def test_few_images_calibrate_and_images_of_any_size_are_resized(in_integers: bo
 def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     subnets = [SPACE.decode(SPACE.smallest())]
     batch, labels = torch.zeros(shape), torch.zeros(len(CALIBRATION), dtype=torch.int64)
-    with pytest.raises(H4HError, match=r"must be of shape \(n, 3, s, s\), but got \("):
+    with pytest.raises(H4HError, match=r"must have shape \(n, 3, s, s\), but got \("):
         calibrate(SUPERNET, subnets, PreparedImages(((batch, labels),)))
     found = calibrate(SUPERNET, subnets, CALIBRATION)
-    with pytest.raises(H4HError, match=r"must be of shape \(n, 3, s, s\), but got \("):
+    with pytest.raises(H4HError, match=r"must have shape \(n, 3, s, s\), but got \("):
         correct(found, [(batch, labels)])

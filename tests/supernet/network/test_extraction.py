@@ -254,7 +254,7 @@ def test_ragged_maps_and_images_of_another_size() -> None:
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (2, 1, 32, 32), (2, 3, 32, 24)])
 def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(H4HError, match=r"images must be of shape \(n, 3, s, s\)"):
+    with pytest.raises(H4HError, match=r"images must have shape \(n, 3, s, s\)"):
         extract(SUPERNET, SPACE.decode(SPACE.smallest()))(torch.zeros(shape))
 
 
