@@ -55,7 +55,8 @@ def print_result(
         print(f"note: {line}")
     infeasible = sum(not evaluation.is_feasible for evaluation in evaluations)
     if infeasible:
-        print(f"{infeasible} of {len(evaluations)} subnets break {' or '.join(study.constraints)}")
+        verb = "violates" if infeasible == 1 else "violate"
+        print(f"{infeasible} of {len(evaluations)} subnets {verb} {' or '.join(study.constraints)}")
     if not front:
         print("no subnet satisfies all constraints: relax one of them, or continue with more generations")
     if len(front) > SHOWN_ROWS:

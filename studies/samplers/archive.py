@@ -1,4 +1,4 @@
-"""Archive of all genotypes that a study has asked for, and the search for new ones beside them."""
+"""Archive of all genotypes that a study has proposed, and the choice of new neighbours."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from studies.design_space.design_space import DesignSpace
 
 
 class Archive:
-    """Canonical genotypes in the order in which they were asked for.
+    """Canonical genotypes in the order of their proposal.
 
     Args:
-        space: What they belong to.
+        space: Design space of the genotypes.
         rng: Source of the draws.
     """
 
@@ -71,7 +71,7 @@ class Archive:
                 chosen = fresh[int(self._rng.integers(len(fresh)))]
                 self._proposed[chosen] = None
                 return chosen
-        raise AssertionError("a space that is not complete has a new network beside a known one")
+        raise AssertionError("an incomplete space has a new neighbour of a known network")
 
     def new_neighbours(self, origin: Genotype) -> list[Genotype]:
         """Networks that differ from `origin` in one gene and have never been proposed."""

@@ -54,7 +54,7 @@ SAMPLES = 64
 
 
 class SurrogateSampler(GeneticSampler):
-    """Measures the networks that a surrogate expects most of. The first generation is drawn at random.
+    """Measures the networks with the largest expected gain. The first generation is drawn at random.
 
     Args:
         context: Space, study and settings.
@@ -169,7 +169,7 @@ class SurrogateSampler(GeneticSampler):
         return evaluation.limited[quantities.index(name)]
 
     def _best_batch(self, count: int, rng: np.random.Generator) -> Genotypes:
-        """New networks to measure, shape (at most `count`, genes), feasible ones as far as there are any."""
+        """New networks to measure, shape (at most `count`, genes), feasible networks first."""
         candidates = self._candidates(self._score, count, rng)
         feasible = np.flatnonzero(candidates.broken == 0)
         if len(feasible) == 0:
@@ -181,7 +181,7 @@ class SurrogateSampler(GeneticSampler):
         return candidates.genes[list(order)[:count]]
 
     def _plain_batch(self, count: int, rng: np.random.Generator) -> list[Genotype]:
-        """Children of plain NSGA-II; others for those that break a limit on what is exact."""
+        """Children of plain NSGA-II. Feasible networks replace those that violate an exact limit."""
         proposed = super()._propose(count)
         if not self._has_exact_limit or not proposed:
             return proposed
@@ -208,7 +208,7 @@ class SurrogateSampler(GeneticSampler):
         return {} if self._exact is None else dict(self._exact(genes))
 
     def _exact_violations(self, exact: Mapping[str, Floats]) -> Floats:
-        """Shape (n, limits on what is exact)."""
+        """Violations of the limits on exact quantities, shape (n, limits)."""
         limits = [limit for limit in self._constraints if limit.quantity in exact]
         return np.stack([limit.violations(exact[limit.quantity]) for limit in limits], axis=1)
 
@@ -231,7 +231,7 @@ class SurrogateSampler(GeneticSampler):
         return np.array(list(order), dtype=np.int64)
 
     def _new(self, candidates: Predicted) -> Predicted:
-        """Candidates that the study has not asked for yet."""
+        """Candidates that the study has not proposed yet."""
         is_new = [genotype_of(row) not in self._archive for row in candidates.genes]
         return candidates.rows(np.flatnonzero(is_new))
 

@@ -7,7 +7,7 @@ first, then designs that differ in a few genes from the best and the worst so fa
 its own, so that studies of the same objective, space and chips have the same bounds whatever their seed.
 
 A search may still find a value beyond such a range. The bounds of a study never change, since resume must
-repeat every decision; `values_outside` says how many values lie beyond them.
+repeat every decision; `outside_bounds` reports values beyond them.
 """
 
 from __future__ import annotations
