@@ -106,8 +106,8 @@ def _checked(value: Any, item: Field[Any], kind: type) -> Any:
     if details.choices and converted not in details.choices:
         raise UnknownNameError(option, str(converted), details.choices)
     if details.check is not None:
-        for item in converted if isinstance(converted, tuple) else [converted]:
-            details.check(item)
+        for value in converted if isinstance(converted, tuple) else [converted]:
+            details.check(value)
     return converted
 
 

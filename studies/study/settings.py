@@ -320,7 +320,7 @@ class StudySettings:
                 for element in value if isinstance(value, tuple) else [value]:
                     words += [
                         option_of(item),
-                        f"{element:.17g}" if isinstance(element, float) else str(element),
+                        str(element).removesuffix(".0") if isinstance(element, float) else str(element),
                     ]
         return words
 
