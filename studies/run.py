@@ -47,6 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    # A script's shell lets what it starts in the background ignore SIGINT; a study ends well by it.
+    # Shell scripts make background processes ignore SIGINT, which should stop a study.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     run_command(main)

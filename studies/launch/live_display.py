@@ -18,7 +18,7 @@ from studies.search.stop_rules import StopRules
 from studies.study.prediction_quality import GenerationReport
 
 QUIET_S = 10.0
-"""Seconds without a line after which the next subnet gets one."""
+"""Seconds without a line after which the next subnet prints one."""
 BARS = "▁▂▃▄▅▆▇█"
 SPARKS = 8
 """Largest number of generations in the sparkline of the hypervolume."""
@@ -64,7 +64,7 @@ def create_display(console: Console, *, rules: StopRules, population: int) -> Di
 class PlainDisplay:
     """One line for the first subnet, one per generation, and one after `QUIET_S` seconds without any.
 
-    Generations that come from the database alone take milliseconds and get no line.
+    Generations that are read from the database take milliseconds and get no line.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class LiveDisplay:
         if progress.is_generation_done and progress.stopped_by != EXHAUSTED:
             self._hypervolumes.append(progress.hypervolume)
         self._report = progress.report or self._report
-        progress = replace(progress, report=self._report)  # Otherwise it would vanish with the next subnet.
+        progress = replace(progress, report=self._report)  # Keeps the report visible with the next subnet.
         text = status(progress, self._rules, self._population, self._clock() - self._start)
         for long, short in SHORTER.items():
             text = text.replace(long, short)

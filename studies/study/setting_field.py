@@ -19,19 +19,19 @@ class SettingError(H4HError):
 
 @dataclass(frozen=True)
 class Setting:
-    """Everything about one setting but its name, type and default.
+    """Properties of one setting other than its name, type and default.
 
     Attributes:
         group: Heading of the command's help under which the option stands.
         help: Noun phrase or imperative that stands alone.
-        unit: Unit of a number; empty where it has none.
-        metavar: Placeholder of the value in help; the choices where there are any.
-        choices: Allowed values; empty where other values are allowed.
-        least: Smallest allowed number; None where there is no bound.
+        unit: Unit of a number; empty without a unit.
+        metavar: Placeholder of the value in help, for settings without choices.
+        choices: Allowed values; empty if any value is allowed.
+        least: Smallest allowed number; None without a bound.
         check: Raises `H4HError` for a value that is not allowed.
         option: Name of the option without dashes; None for the name of the field.
-        separator: What joins several values in one option; None where the option is repeated.
-        is_stored: Whether the store keeps it among the settings of a study.
+        separator: Separator of several values in one option; None if the option is repeated.
+        is_stored: Whether a study stores it among its settings.
     """
 
     group: str
@@ -50,8 +50,8 @@ def setting(default: Any, help: str, **details: Any) -> Any:
     """A dataclass field that holds a setting.
 
     Args:
-        default: Value of the setting where none is given.
-        help: As in `Setting`.
+        default: Default value of the setting.
+        help: See `Setting`.
         **details: Other attributes of `Setting`, by name.
     """
     return field(default=default, metadata={"setting": Setting(help=help, **details)})
@@ -112,7 +112,7 @@ def _checked(value: Any, item: Field[Any], kind: type) -> Any:
 
 
 def _converted(value: Any, kind: type, details: Setting, option: str) -> Any:
-    """`value` as `kind`, where nothing is lost by it."""
+    """`value` as `kind`, if the conversion is lossless."""
     is_flag = isinstance(value, bool)
     match kind:
         case _ if kind is int and isinstance(value, Integral) and not is_flag:
