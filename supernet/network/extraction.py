@@ -74,7 +74,7 @@ def extract(
         raise H4HError(
             "fold_batch_norm needs statistics: record them for this subnet with one_subnet.record_statistics"
         )
-    # Sliced and copied outside any network, so that no random start is drawn only to be overwritten.
+    # Slicing outside any network avoids random initial weights that would only be overwritten.
     tensors = {name: value.detach().clone() for name, value in _tensors(supernet, subnet, statistics)}
     network = _filled(subnet, tensors, is_folded=False)
     return folded(network) if fold_batch_norm else network
@@ -83,8 +83,8 @@ def extract(
 def folded(network: PlainNetwork) -> PlainNetwork:
     """A copy of `network` without batch norm: the convolution before or the linear layer behind holds it.
 
-    Its logits are those of `network` in evaluation mode, up to rounding. It is meant for deployment: there is
-    nothing left in it that could follow the statistics of further training.
+    Its logits are those of `network` in evaluation mode, up to rounding. It is meant for deployment, since it
+    has no batch norm that could follow further training.
     """
     tensors = {name: value.detach().clone() for name, value in network.state_dict().items()}
     batch_norms = [name for name in tensors if name.endswith("norm.running_mean")]
@@ -157,10 +157,10 @@ def save_extracted(
     the channels red, green, blue.
 
     Args:
-        path: Where to.
-        network: What `extract` or `folded` gave, trained on or not.
-        space: The space that its subnet is a member of.
-        data: What it was trained on, as `supernet.images.data_sets.ImageData.recorded` says it.
+        path: File to write.
+        network: Result of `extract` or `folded`, perhaps fine-tuned.
+        space: Search space of its subnet.
+        data: Training data, as `supernet.images.data_sets.ImageData.recorded` describes it.
     """
     header: dict[str, Any] = {
         "format": FORMAT,

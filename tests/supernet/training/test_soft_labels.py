@@ -137,7 +137,7 @@ def test_labels_of_others_are_refused_by_name(
     assert fitting_soft_labels(None, four_classes, DATA, RECIPE) is None
     recipe = replace(RECIPE, **change)  # type: ignore[arg-type]
     with pytest.raises(
-        CheckpointError, match=r"give those, or make labels for these by supernet\.label"
+        CheckpointError, match=r"use the same in training, or make labels for these by supernet\.label"
     ) as caught:
         fitting_soft_labels(path, four_classes, data, recipe)
     assert message in str(caught.value)
