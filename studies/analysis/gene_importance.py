@@ -43,11 +43,11 @@ def importance(genes: Integers, values: Floats) -> Floats:
     return np.clip(shares, 0.0, 1.0)
 
 
-def quantile_classes(values: Floats, bins: int = BINS) -> Integers:
+def quantile_classes(values: Floats) -> Integers:
     """Class of each value, from 0, shape (n,). Classes are cut at quantiles; equal values share a class."""
     if len(values) == 0:
         return np.empty(0, dtype=np.int64)
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
     _, classes = np.unique(np.searchsorted(edges, values, side="left"), return_inverse=True)
     return classes.astype(np.int64)
 

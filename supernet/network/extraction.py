@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from search_space.errors import DocumentError, H4HError
+from search_space.errors import DocumentError
 from search_space.space import Space
 from search_space.subnet import Stage, Subnet
 from supernet.checkpoints.header import CheckpointError
@@ -37,13 +37,7 @@ _LINEAR_BEHIND = {"attention_norm": "attention.qkv", "mlp_norm": "fc1"}
 """The linear layer behind each batch norm of a transformer block."""
 
 
-def extract(
-    supernet: Supernet,
-    subnet: Subnet,
-    statistics: Recorded | None = None,
-    *,
-    fold_batch_norm: bool = False,
-) -> PlainNetwork:
+def extract(supernet: Supernet, subnet: Subnet, statistics: Recorded | None = None) -> PlainNetwork:
     """Extracts a subnet from a supernet as an ordinary `torch.nn.Module`, with copies of its weights.
 
     In evaluation mode its logits are those of the supernet with the same `statistics`. In training mode they
@@ -55,29 +49,15 @@ def extract(
         statistics: Batch-norm statistics recorded for this subnet
             (`supernet.accuracy.one_subnet.record_statistics`). By default batch norm starts at mean 0 and
             variance 1, so the network must be trained before it is evaluated.
-        fold_batch_norm: Whether to fold batch norm into convolutions and linear layers (see `folded`).
 
     Raises:
         DocumentError: `subnet` does not belong to the supernet's search space.
-        H4HError: `fold_batch_norm` is set without `statistics`, or they belong to another subnet.
-
-    Example:
-        >>> import supernet
-        >>> cifar32 = supernet.load("cifar32")
-        >>> subnet = cifar32.space.decode(cifar32.space.smallest())
-        >>> network = supernet.extract(cifar32, subnet)
-        >>> sum(parameter.numel() for parameter in network.parameters())
-        40074
+        H4HError: The statistics belong to another subnet.
     """
     supernet.space.encode(subnet)
-    if fold_batch_norm and statistics is None:
-        raise H4HError(
-            "fold_batch_norm needs statistics: record them for this subnet with one_subnet.record_statistics"
-        )
     # Slicing outside any network avoids random initial weights that would only be overwritten.
     tensors = {name: value.detach().clone() for name, value in _tensors(supernet, subnet, statistics)}
-    network = _filled(subnet, tensors, is_folded=False)
-    return folded(network) if fold_batch_norm else network
+    return _filled(subnet, tensors, is_folded=False)
 
 
 def folded(network: PlainNetwork) -> PlainNetwork:
