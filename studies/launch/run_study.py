@@ -60,7 +60,7 @@ class LoadedStudy:
 
     @property
     def settings(self) -> StudySettings:
-        """The settings that the study was made with.
+        """The settings of the study.
 
         Raises:
             H4HError: They come from another version, and a value is no longer allowed.

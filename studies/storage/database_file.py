@@ -111,7 +111,7 @@ def _trouble(path: Path, error: sqlite3.OperationalError) -> str:
         )
     if kind in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
         return (
-            f"cannot be read or written ({error}); what is stored is kept: make room on its disk and repeat "
+            f"cannot be read or written ({error}); stored evaluations are safe: free disk space and repeat "
             f"the command"
         )
     return f"cannot be used ({error})"  # Read-only, cannot be opened.

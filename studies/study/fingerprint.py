@@ -92,7 +92,7 @@ def check_same(study: str, stored: Mapping[str, str], current: Mapping[str, str]
 
     Args:
         study: Name of the study.
-        stored: Fingerprint that the study was made with.
+        stored: Stored fingerprint of the study.
         current: Fingerprint of this run.
 
     Raises:

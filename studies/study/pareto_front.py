@@ -6,7 +6,7 @@ and one column per objective, every column minimised (`losses` converts natural 
 
 For the hypervolume, each loss is scaled so that the study's ideal is 0 and its reference is 1, and clipped to
 that range. The hypervolume is the share of the unit cube that the front dominates, 0 to 1. Ideal and
-reference are fixed when the study is made (`bounds`), so hypervolumes of one study, or of studies with the
+reference are fixed when the study is created (`bounds`), so hypervolumes of one study, or of studies with the
 same bounds, are comparable. moocore computes it exactly (Fonseca, Paquete & Lopez-Ibanez 2006).
 """
 
@@ -36,7 +36,7 @@ def losses(values: Floats, directions: Sequence[str]) -> Floats:
 def nondominated(points: Floats) -> NDArray[np.intp]:
     """Rows of `points` (losses, finite) that no other row dominates, in ascending order.
 
-    Equal rows do not dominate each other, so all of them are kept.
+    Equal rows do not dominate each other, so all of them stay.
     """
     if len(points) == 0:
         return np.empty(0, dtype=np.intp)

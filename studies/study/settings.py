@@ -66,7 +66,7 @@ def _check_name(name: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class StudySettings:
-    """Settings of a study, each checked when the object is made.
+    """Settings of a study. The constructor checks each value.
 
     Example:
         >>> from studies import StudySettings
@@ -273,12 +273,12 @@ class StudySettings:
 
     @classmethod
     def from_study(cls, study: Study) -> StudySettings:
-        """The settings that a stored study was made with.
+        """The settings of a stored study.
 
-        Settings that a database of an earlier version does not know have their defaults.
+        Settings that are unknown to the database of an earlier version have their defaults.
 
         Raises:
-            H4HError: A stored setting is not allowed any more.
+            H4HError: A stored value is no longer allowed.
         """
         known = {item.name for item in fields(cls) if setting_of(item).is_stored}
         stored = {name: value for name, value in study.settings.items() if name in known}
@@ -292,7 +292,7 @@ class StudySettings:
         )
 
     def stored(self) -> dict[str, Any]:
-        """The settings as a study keeps them: plain values by name, in a fixed order."""
+        """The settings in stored form: plain values by name, in a fixed order."""
         return {
             item.name: _plain(item, getattr(self, item.name))
             for item in fields(self)
@@ -306,7 +306,7 @@ class StudySettings:
         return rules or {"generations": DEFAULT_GENERATIONS}
 
     def words(self) -> list[str]:
-        """The settings as words of a command line; those at their default are left out."""
+        """The settings as words of a command line; defaults are left out."""
         words: list[str] = []
         for item in fields(self):
             value = getattr(self, item.name)
@@ -326,7 +326,7 @@ class StudySettings:
 
 
 def _plain(item: Field[Any], value: Any) -> Any:
-    """A value as JSON has it."""
+    """A value in JSON form."""
     separator = setting_of(item).separator
     if isinstance(value, tuple):
         return list(value) if separator is None else separator.join(value)
@@ -334,7 +334,7 @@ def _plain(item: Field[Any], value: Any) -> Any:
 
 
 def _check_objectives(names: Sequence[str]) -> None:
-    """Checks number and form of the names; which names exist is known when the objectives are made."""
+    """Checks number and form of the names. Whether they exist is checked when the objectives are created."""
     if not names or "" in names:
         raise SettingError(
             f"--objectives must be names joined by commas, any of {', '.join(known_objectives())}, but got "
@@ -365,4 +365,4 @@ def _attributes() -> str:
 
 StudySettings.__doc__ = f"{StudySettings.__doc__}\n{_attributes()}\n"
 DEFAULTS: Mapping[str, Any] = StudySettings().stored()
-"""Stored settings of a study that was made without any option."""
+"""Stored settings of a study without any option."""

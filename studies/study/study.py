@@ -52,7 +52,7 @@ class Study:
             searched as well.
         goals: The objectives in the order given.
         constraints: As `parse_constraint` reads them.
-        settings: Settings that the study was made with, as `StudySettings.stored` returns them.
+        settings: Settings of the study, as `StudySettings.stored` returns them.
         fingerprint: Everything that decides the result; see `studies.study.fingerprint`.
         ideal: Best value of each objective for the hypervolume, in natural values.
         reference: Worst value of each objective for the hypervolume, in natural values.

@@ -78,7 +78,7 @@ class Numbers(Protocol):
     folded: Folded
 
     def weights(self, name: str, make: MakeWeights, scale: float) -> Weights:
-        """Weights and bias from `make`, for inputs of that `scale`; made once per name."""
+        """Weights and bias from `make`, for inputs of that `scale`; computed once per name."""
 
     def stored(
         self, name: str, values: Tensor, step: Tensor | float = 1.0, *, clamp: Limits | None = None

@@ -98,7 +98,7 @@ class ImageFiles(Images):
 
 
 def stored_side(crop: int) -> int:
-    """Side of the squares that are kept where a network sees `crop` pixels."""
+    """Side of the cached squares for a network that sees `crop` pixels."""
     return crop if crop <= LARGEST_WITHOUT_MARGIN else round(crop * 8 / 7)
 
 

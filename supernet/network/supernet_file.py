@@ -26,7 +26,7 @@ def save_checkpoint(path: Path, supernet: Supernet, data: Mapping[str, str] | No
         path: File to write.
         supernet: Supernet to write.
         data: Training data, as `supernet.images.data_sets.ImageData.recorded` describes it. A search on the
-            same images then holds out those that training held out.
+            same images then uses the same search split.
     """
     tensors = {name: tensor.to(torch.float16) for name, tensor in supernet.state_dict().items()}
     header: dict[str, Any] = {"format": FORMAT, "space": supernet.space.to_dict()}

@@ -166,7 +166,7 @@ class FineTuning:
         if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
             raise H4HError(
                 f"the loss or its gradient became infinite or NaN in epoch {self.epochs_done + 1}, "
-                f"step {number} (what the {self.epochs_done} epochs before it gave is kept): "
+                f"step {number} (the result of the {self.epochs_done} epochs before it is kept): "
                 f"lower the learning rate"
             )
         self.optimizer.step()

@@ -164,7 +164,7 @@ def test_a_lost_loss_keeps_the_last_good_network(
     settings = ("--subnet", "min", "--batch", "16", "--out", "run", "--precision", "fp32")
     code, _, error = call(*settings, "--epochs", "3")
     assert code == 2
-    assert "infinite or NaN in epoch 2, step 2 (what the 1 epochs before it gave is kept)" in error
+    assert "infinite or NaN in epoch 2, step 2 (the result of the 1 epochs before it is kept)" in error
     kept = load_extracted(Path("run", NETWORK))
     assert all(value.isfinite().all() for value in kept.state_dict().values())
     assert {path.name for path in Path("run").iterdir()} == {NETWORK, STATE}
