@@ -115,7 +115,7 @@ def test_settings_of_an_earlier_database_are_read_and_stored_as_they_were(earlie
         stored = settings.stored()
         earlier_names = [name for name in study.settings if name in stored]
         assert [name for name in stored if name in study.settings] == earlier_names
-        assert stored == DEFAULTS | {name: study.settings[name] for name in earlier_names}
+        assert stored == {**DEFAULTS, **{name: study.settings[name] for name in earlier_names}}
         assert (settings.study, settings.constraints) == (study.name, study.constraints)
 
 
