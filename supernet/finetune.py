@@ -19,9 +19,9 @@ from supernet.accuracy.split_accuracies import SPLITS
 from supernet.checkpoints import add_checkpoint
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data
 from supernet.training.fine_tune_subnet import fine_tune_subnet
-from supernet.training.plain_run import PLAIN_SETTINGS
-from supernet.training.settings import HELP as TRAINING_HELP
-from supernet.training.settings import add_settings, reading_processes
+from supernet.training.recipe_options import HELP as TRAINING_HELP
+from supernet.training.recipe_options import add_settings, reading_processes
+from supernet.training.single_network_run import PLAIN_SETTINGS
 
 HELP = TRAINING_HELP | {
     "seed": "random seed of image order and augmentation",

@@ -15,8 +15,8 @@ from typing import Any
 
 from search_space.command.command_line import Parser, check_least, run_command
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data
-from supernet.training.plain_run import PLAIN_SETTINGS
-from supernet.training.settings import HELP, add_settings, reading_processes
+from supernet.training.recipe_options import HELP, add_settings, reading_processes
+from supernet.training.single_network_run import PLAIN_SETTINGS
 from supernet.training.train_teacher import train_teacher
 
 DEFAULTS: dict[str, Any] = {

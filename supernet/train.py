@@ -17,7 +17,7 @@ from search_space.command.command_line import Parser, check_least, run_command
 from supernet.checkpoints import locate_checkpoint
 from supernet.images.folder_layouts import add_data
 from supernet.training.recipe import known_recipes
-from supernet.training.settings import (
+from supernet.training.recipe_options import (
     HELP,
     SETTINGS,
     add_phase_settings,

@@ -35,7 +35,7 @@ PARTS = {
         "not killed and not compiled",
     ],
     "racing and fingerprint": [
-        "tests/studies/search/test_betting_bound.py",
+        "tests/studies/search/test_accuracy_bound.py",
         "tests/studies/search/test_racing.py",
         "tests/studies/study/test_fingerprint.py",
         "tests/studies/samplers/test_gaussian_process.py",

@@ -33,7 +33,7 @@ from studies.design_space.design_space import DesignSpace
 from studies.samplers.registry import check_sampler, create_sampler, known_samplers
 from studies.samplers.sampler import SamplerContext
 from studies.search.evaluator import Evaluator
-from studies.search.value_range import value_range
+from studies.search.objective_range import objective_range
 from studies.study.constraint import parse_constraint
 from studies.study.pareto_front import bounds
 from studies.study.study import Goal, Study
@@ -46,7 +46,7 @@ SLOW = ("optuna-gp", "surrogate")
 
 def study_over(space: DesignSpace) -> Study:
     """A study of `OBJECTIVES` under `CONSTRAINT`."""
-    values = np.array([value_range(objective, space) for objective in OBJECTIVES]).T
+    values = np.array([objective_range(objective, space) for objective in OBJECTIVES]).T
     goals = tuple(Goal(one.name, one.unit, one.direction) for one in OBJECTIVES)
     ideal, reference = bounds(values, [goal.direction for goal in goals], [goal.unit for goal in goals])
     return Study(

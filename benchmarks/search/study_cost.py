@@ -46,7 +46,7 @@ from studies.design_space.design_space import DesignSpace
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import SamplerContext
 from studies.search.evaluator import Evaluator
-from studies.search.loop import search
+from studies.search.search_loop import search
 from studies.search.stop_rules import StopRules
 from studies.storage.store import create_store, open_store
 from studies.study.evaluation import Evaluation
@@ -214,8 +214,8 @@ class Timed:
 
 def overhead(folder: Path, generations: int) -> dict[str, float]:
     """Share of the time of the default run's first generations that is spent outside the objectives."""
-    from studies.launch.assembly import Objectives, make_objectives
     from studies.launch.plan import check
+    from studies.launch.plan_objects import Objectives, make_objectives
     from studies.launch.run_or_resume import search_with
     from studies.study.settings import StudySettings
 

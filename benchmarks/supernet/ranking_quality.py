@@ -53,7 +53,7 @@ from supernet.network.number_formats import emulation_warning, resolve_device, r
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint
 from supernet.training.plain_trainer import FineTuning, make_recipe, network_top1
-from supernet.training.settings import MOST_WORKERS
+from supernet.training.recipe_options import MOST_WORKERS
 
 SUBNETS = 12
 POOL = 8_192

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from studies.search.loop import EXHAUSTED, Progress
+from studies.search.search_loop import EXHAUSTED, Progress
 from studies.search.stop_rules import StopRules
 from studies.study.prediction_quality import GenerationReport
 

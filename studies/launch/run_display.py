@@ -10,7 +10,7 @@ from rich.console import Console
 
 from studies.launch.live_display import Display, create_display
 from studies.launch.progress_log import ProgressLog
-from studies.search.loop import Progress
+from studies.search.search_loop import Progress
 from studies.search.stop_rules import StopRules
 from studies.study.settings import StudySettings
 

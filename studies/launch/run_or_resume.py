@@ -1,7 +1,7 @@
 """Run a study, or resume it: the search of a plan from its start or from what the database holds.
 
-A study is resumed by running it again. The search replays the stored evaluations (see `studies.search.loop`)
-and continues after them, so one function does both.
+A study is resumed by running it again. The search replays the stored evaluations (see
+`studies.search.search_loop`) and continues after them, so one function does both.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 
-from studies.launch.assembly import (
+from studies.launch.plan import Plan
+from studies.launch.plan_objects import (
     Notify,
     Objectives,
     known_values,
@@ -18,10 +19,9 @@ from studies.launch.assembly import (
     make_sampler,
     make_study,
 )
-from studies.launch.plan import Plan
 from studies.search.evaluator import Evaluator
-from studies.search.loop import Progress, search
 from studies.search.racing import Race
+from studies.search.search_loop import Progress, search
 from studies.storage.store import create_store
 from studies.storage.study_lock import study_lock
 from studies.study.fingerprint import check_same

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from objectives.registry import known_objectives
 from search_space.errors import H4HError
 from search_space.files.own_code import is_reference
-from studies.launch.assembly import Notify
 from studies.launch.plan import check
+from studies.launch.plan_objects import Notify
 from studies.launch.run_or_resume import OnProgress, run_or_resume
 from studies.presentation.notebook_table import front_html
 from studies.presentation.plain_records import rows

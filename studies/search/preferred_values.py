@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from search_space.errors import H4HError, UnknownNameError
-from studies.study.amounts import AMOUNT, in_base_unit, known_units, units_beside
+from studies.study.quantity_units import AMOUNT, in_base_unit, known_units, units_beside
 from studies.study.study import Study
 
 _SYNTAX = re.compile(rf"\s*(?P<name>[A-Za-z_]\w*)\s*=\s*{AMOUNT}\s*")

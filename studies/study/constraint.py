@@ -15,7 +15,7 @@ import numpy as np
 
 from search_space.arrays import Floats
 from search_space.errors import H4HError
-from studies.study.amounts import AMOUNT, in_base_unit, known_units, units_beside
+from studies.study.quantity_units import AMOUNT, in_base_unit, known_units, units_beside
 
 OPERATORS = ("<=", ">=")
 

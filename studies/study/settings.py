@@ -4,7 +4,7 @@
 Five things follow from the field: the option of `studies.run` with its help, the check of a value, the entry
 in the stored study, the words of commands under ``next:``, and the line in the docstring of the class.
 
-The value is then used in `studies.launch.plan` or `studies.launch.assembly`. A setting that
+The value is then used in `studies.launch.plan` or `studies.launch.plan_objects`. A setting that
 decides the result of a study also belongs in its fingerprint: `SearchPlan.fingerprint`, or the fingerprint of
 an objective.
 """

@@ -23,9 +23,9 @@ from supernet.network.extraction import extract, folded, save_extracted
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import resolve_device, resolve_precision
 from supernet.network.supernet_file import load_checkpoint
-from supernet.training.plain_run import accuracies, accuracies_text, train_to_the_end
 from supernet.training.plain_trainer import FineTuning, make_recipe
 from supernet.training.run_folder import STATE
+from supernet.training.single_network_run import accuracies, accuracies_text, train_to_the_end
 from supernet.training.soft_labels import fitting_soft_labels
 
 NETWORK = "network.safetensors"

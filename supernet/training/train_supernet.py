@@ -16,8 +16,8 @@ from supernet.network.number_formats import emulation_warning, resolve_device
 from supernet.training.distributed import joined_world, reported_once
 from supernet.training.phases import TRAIN
 from supernet.training.recipe import Recipe
+from supernet.training.recipe_options import recipe_with
 from supernet.training.run_folder import CHECKPOINT
-from supernet.training.settings import recipe_with
 from supernet.training.soft_labels import fitting_soft_labels
 from supernet.training.supernet_run import SupernetRun
 from supernet.training.trainer import Trainer

@@ -17,7 +17,7 @@ from studies.presentation.next_commands import (
     study_command,
 )
 from studies.presentation.text_table import front_table
-from studies.search.loop import EXHAUSTED, Progress
+from studies.search.search_loop import EXHAUSTED, Progress
 from studies.storage.store import open_store
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport, summary

@@ -22,12 +22,12 @@ from studies.launch.plan import Plan
 from studies.samplers.own_sampler import OwnSampler
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import Sampler, SamplerContext
+from studies.search.objective_range import objective_range
 from studies.search.racing import FINGERPRINT as RACING
-from studies.search.value_range import value_range
 from studies.storage.store import Store
-from studies.study.amounts import BLOCK_COUNTS
 from studies.study.fingerprint import fingerprint
 from studies.study.pareto_front import bounds
+from studies.study.quantity_units import BLOCK_COUNTS
 from studies.study.settings import CARRIED, PREDICTING
 from studies.study.study import Goal, Study
 
@@ -221,7 +221,7 @@ def make_study(plan: Plan, objectives: Objectives) -> Study:
     """
     goals = objectives.goals
     # The bounds of a percentage are fixed, so the accuracy is not measured here.
-    columns = [(np.nan, np.nan) if goal.unit == "%" else value_range(goal, plan.space) for goal in goals]
+    columns = [(np.nan, np.nan) if goal.unit == "%" else objective_range(goal, plan.space) for goal in goals]
     directions = [goal.direction for goal in goals]
     ideal, reference = bounds(np.array(columns).T, directions, [goal.unit for goal in goals])
     return Study(

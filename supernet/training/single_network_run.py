@@ -17,7 +17,7 @@ from supernet.network.number_formats import emulation_warning
 from supernet.network.plain_network import PlainNetwork
 from supernet.network.teacher_network import TeacherNetwork
 from supernet.training.plain_trainer import NOT_USED, FineTuning, network_top1
-from supernet.training.settings import SETTINGS
+from supernet.training.recipe_options import SETTINGS
 
 PLAIN_SETTINGS = tuple(field for field in SETTINGS if field.name not in NOT_USED)
 """Recipe settings of a single network."""

@@ -34,7 +34,7 @@ EXPENSIVE_RANDOM = 8
 """Number of random designs for an expensive objective, which has no further rounds."""
 
 
-def value_range(objective: Objective, space: DesignSpace) -> tuple[float, float]:
+def objective_range(objective: Objective, space: DesignSpace) -> tuple[float, float]:
     """Least and greatest value of `objective` over `space`, estimated from a few hundred designs.
 
     Raises:
