@@ -39,9 +39,9 @@ from supernet.network.elastic_layers import ElasticBatchNorm, ElasticConv2d, lea
 from supernet.network.extraction import extract, folded, load_extracted, save_extracted
 from supernet.network.plain_blocks import conv_norm
 from supernet.network.residual import Residual, add
-from supernet.network.slices import Norms, Slices
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint, save_checkpoint
+from supernet.network.weight_slices import Norms, Slices
 from supernet.training.phases import Phase
 from supernet.training.recipe import Recipe
 from supernet.training.trainer import Trainer

@@ -70,7 +70,7 @@ from supernet.images.labelled_images import BATCH, normalised
 from supernet.network.batch_norm import EPSILON
 from supernet.network.freed_memory import return_freed_memory
 from supernet.network.number_formats import is_emulated
-from supernet.network.parts import parts
+from supernet.network.subnet_parts import parts
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint
 

@@ -48,7 +48,7 @@ from supernet.network.elastic_layers import (
     leading,
 )
 from supernet.network.elastic_stage import ElasticStage
-from supernet.network.parts import Part, square_map
+from supernet.network.subnet_parts import Part, square_map
 from supernet.network.supernet import Supernet
 
 Limits = tuple[float, float]

@@ -24,7 +24,7 @@ from supernet.accuracy.prefix_tree import Branch, grow, walk
 from supernet.images.labelled_images import BATCH, check_images
 from supernet.network.batch_norm import Folded, Normalisation, Recording
 from supernet.network.number_formats import is_widened
-from supernet.network.parts import Part, parts
+from supernet.network.subnet_parts import Part, parts
 from supernet.network.supernet import Supernet
 
 MEMORY = parse_bytes(DEFAULT_MEMORY, option="memory")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from supernet.network.parts import Part
+from supernet.network.subnet_parts import Part
 
 T = TypeVar("T")
 

@@ -33,7 +33,7 @@ from supernet.accuracy.one_subnet import PreparedImages
 from supernet.accuracy.prefix_tree import Branch, grow
 from supernet.network.batch_norm import Folded, Recording, by_batch
 from supernet.network.number_formats import is_widened
-from supernet.network.parts import parts
+from supernet.network.subnet_parts import parts
 from supernet.network.supernet import Supernet
 
 SPACE = load_space("cifar32")
