@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from objectives.hardware import MAPPINGS, CostModel, SoC, load_soc
+from objectives.hardware import CostModel, SoC, load_soc
 from objectives.hardware.chip import Chip
 from objectives.hardware.npu_model import NPU_MODELS
 from objectives.hardware.parts.sourced_number import Quantity
@@ -20,7 +20,7 @@ from objectives.hardware_objectives import network_totals
 from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.subnet import Subnet
-from studies.design_space.chip_choices import Chips
+from studies.design_space.chip_choices import MAPPING, Chips
 from studies.study.study import Study
 
 SHOWN_NUMBERS = 8
@@ -72,12 +72,14 @@ def cost_model(study: Study, chip: Chip | None = None) -> CostModel:
     if name is None or "hardware_digest" not in study.fingerprint:
         raise HardwareError(f"study {study.name!r} measured neither latency nor energy")
     settings = study.settings
+    mapping = None if MAPPING in study.hardware_choices else study.fingerprint.get("mapping")
     chips = Chips(
         load_soc(str(name)),
-        Chip(settings.get("macros"), settings.get("units")),
+        Chip(settings.get("macros"), settings.get("units"), mapping),
         study.chips,
+        settings.get("npu_model") or NPU_MODELS[0],
     )
-    greatest = _model(study, chips.greatest)
+    greatest = chips.greatest
     changed = [
         part
         for part, value in greatest.fingerprint().items()
@@ -87,16 +89,10 @@ def cost_model(study: Study, chip: Chip | None = None) -> CostModel:
         raise HardwareError(
             f"study {study.name!r} was made with another {' and '.join(changed)} than {name} has now"
         )
-    return greatest if chip is None else _model(study, chips.soc(chip))
+    return greatest if chip is None else chips.costs(chip)
 
 
-def _model(study: Study, soc: SoC) -> CostModel:
-    """The cost model of `study` for the chip `soc`."""
-    mapping, npu_model = study.fingerprint.get("mapping"), study.settings.get("npu_model")
-    return CostModel(soc, mapping or MAPPINGS[0], npu_model=npu_model or NPU_MODELS[0])
-
-
-def shifts(study: Study, socs: Sequence[SoC], subnets: Sequence[Subnet]) -> list[Shift]:
+def shifts(study: Study, models: Sequence[CostModel], subnets: Sequence[Subnet]) -> list[Shift]:
     """Changes of latency and energy of `subnets` by the most influential assumed numbers, largest first.
 
     All assumed numbers are tried on the middle subnet. The `SHOWN_NUMBERS` that shift it most are then tried
@@ -104,8 +100,8 @@ def shifts(study: Study, socs: Sequence[SoC], subnets: Sequence[Subnet]) -> list
     study searched are no assumptions.
 
     Args:
-        study: Its settings give the mapping and the model of the NPU.
-        socs: The nominal chip of each subnet.
+        study: Its settings give the searched numbers of the chip and the model of the NPU.
+        models: Nominal chip and mapping of each subnet.
         subnets: At least one subnet.
 
     Returns:
@@ -114,7 +110,7 @@ def shifts(study: Study, socs: Sequence[SoC], subnets: Sequence[Subnet]) -> list
     middle = len(subnets) // 2
     others = [place for place in range(len(subnets)) if place != middle]
     # Numbers of the middle subnet's chip come first, then those that only other chips have.
-    chips = [socs[middle], *(socs[place] for place in others)]
+    chips = [models[middle].soc, *(models[place].soc for place in others)]
     chosen = {name for soc in chips for name in _chosen(study, soc)}
     ends: dict[tuple[str, str], float] = {}
     numbers: dict[str, Quantity] = {}
@@ -124,7 +120,7 @@ def shifts(study: Study, socs: Sequence[SoC], subnets: Sequence[Subnet]) -> list
             if name not in chosen:
                 ends.setdefault((name, end), value)
     changes = [(name, end, value) for (name, end), value in ends.items()]
-    tried = _changes(study, [socs[middle]], [subnets[middle]], changes)  # (ends, 1, 2)
+    tried = _changes(study, [models[middle]], [subnets[middle]], changes)  # (ends, 1, 2)
     sizes: dict[str, float] = {}
     for (name, _, _), change in zip(changes, tried, strict=True):
         if np.isfinite(change).all():
@@ -133,7 +129,7 @@ def shifts(study: Study, socs: Sequence[SoC], subnets: Sequence[Subnet]) -> list
     rows = [place for place, (name, _, _) in enumerate(changes) if name in names]
     more = _changes(
         study,
-        [socs[place] for place in others],
+        [models[place] for place in others],
         [subnets[place] for place in others],
         [changes[place] for place in rows],
     )
@@ -152,34 +148,40 @@ def _chosen(study: Study, soc: SoC) -> list[str]:
     if soc.cim is None:
         return []
     names = {"macros": "cim.macros", "units": f"cim.{soc.cim.UNITS}"}
-    return [names[choice] for choice in study.hardware_choices]
+    return [names[choice] for choice in study.hardware_choices if choice in names]
 
 
 def _changes(
-    study: Study, socs: Sequence[SoC], subnets: Sequence[Subnet], ends: Sequence[tuple[str, str, float]]
+    study: Study,
+    models: Sequence[CostModel],
+    subnets: Sequence[Subnet],
+    ends: Sequence[tuple[str, str, float]],
 ) -> Floats:
     """Relative change of latency and energy of each subnet at each end, shape (ends, subnets, 2).
 
     NaN where the subnets cannot run at an end, e.g. without macros if the mapping is forced onto macros.
     """
 
-    def totals(soc: SoC, places: Sequence[int]) -> Floats:
-        latency_and_energy = network_totals(_model(study, soc), [subnets[place] for place in places])
-        return np.stack(latency_and_energy, axis=1)  # (places, 2)
+    npu_model = study.settings.get("npu_model") or NPU_MODELS[0]
+
+    def totals(soc: SoC, mapping: str, places: Sequence[int]) -> Floats:
+        costs = CostModel(soc, mapping, npu_model=npu_model)
+        return np.stack(network_totals(costs, [subnets[place] for place in places]), axis=1)  # (places, 2)
 
     changes = np.zeros((len(ends), len(subnets), 2))
-    by_soc: dict[str, list[int]] = {}
-    for place, soc in enumerate(socs):
-        by_soc.setdefault(soc.digest, []).append(place)
-    for places in by_soc.values():
-        soc = socs[places[0]]
+    places_by_model: dict[tuple[str, str], list[int]] = {}
+    for place, model in enumerate(models):
+        places_by_model.setdefault((model.soc.digest, model.mapper.name), []).append(place)
+    for places in places_by_model.values():
+        soc, mapping = models[places[0]].soc, models[places[0]].mapper.name
         known = dict(soc.quantities())
-        nominal = totals(soc, places)
+        nominal = totals(soc, mapping, places)
         for row, (name, _, value) in enumerate(ends):
             if name not in known:
                 continue
             try:
-                changes[row, places] = totals(with_value(soc, name, value), places) / nominal - 1
+                changed = totals(with_value(soc, name, value), mapping, places)
+                changes[row, places] = changed / nominal - 1
             except H4HError:
                 changes[row, places] = np.nan
     return changes
