@@ -28,7 +28,7 @@ def import_object(reference: str, *, kind: str) -> object:
 
     Args:
         reference: ``module:Name``, where the module is importable from the current folder or `PYTHONPATH`.
-        kind: What the object is to be, for messages, such as ``objective``.
+        kind: Noun for messages, such as ``objective``.
 
     Raises:
         OwnCodeError: The module cannot be imported, or has no such name.
@@ -66,7 +66,7 @@ def code_identity(item: object, *, kind: str) -> dict[str, str]:
 
     Args:
         item: Instance, class or function.
-        kind: What it is, for messages.
+        kind: Noun for messages.
 
     Raises:
         OwnCodeError: It has no version, and its source cannot be read.

@@ -379,7 +379,7 @@ class _Models:
 
 @dataclass(frozen=True)
 class _Hardware:
-    """What a study's chip adds to its record; see the attributes of `StudyRecord`."""
+    """Entries of a study's record that depend on its chip; see the attributes of `StudyRecord`."""
 
     commands: dict[int, dict[str, str]]
     chip: HardwareRecord | None = None

@@ -281,7 +281,7 @@ def _agrees(fingerprint: Mapping[str, str], objective: str, deciding: Mapping[st
 def open_store(path: str | Path, *, writable: bool = False) -> Store:
     """Opens an existing database, after verifying it.
 
-    Without `writable` no byte of the file or beside it changes.
+    Without `writable`, neither the file nor its folder changes.
 
     Example:
         >>> from studies import StudySettings, open_store, run_study
@@ -300,8 +300,8 @@ def open_store(path: str | Path, *, writable: bool = False) -> Store:
     if not path.is_file():
         raise StoreError(f"database {path} is not a file")
     with translated(path):
-        # Verified read-only even where writing is wanted: SQLite repairs and merges what it opens for
-        # writing, and a damaged file must stay unchanged.
+        # Verified through a read-only connection, since SQLite repairs and merges a file that it opens for
+        # writing, and a damaged file must not change.
         connection = connect(path, writable=False)
         try:
             verify(path, connection)

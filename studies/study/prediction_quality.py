@@ -59,7 +59,7 @@ def kendall(first: Floats, second: Floats) -> float:
     """Kendall's tau-b of two sequences (n,): 1 for the same order, -1 for the opposite one.
 
     Ties in one sequence count for neither. The result is 0 if one sequence is constant or has fewer than 2
-    values, since it then says nothing about the order of the other.
+    values, since it has no order to compare with.
     """
     orders = [np.sign(values[:, None] - values[None, :]) for values in (first, second)]
     pairs = np.sqrt(np.prod([np.abs(order).sum() for order in orders]))

@@ -4,9 +4,9 @@
 Five things follow from the field: the option of `studies.run` with its help, the check of a value, the entry
 in the stored study, the words of commands under ``next:``, and the line in the docstring of the class.
 
-The value is then used in `studies.launch.plan` or `studies.launch.plan_objects`. A setting that
-decides the result of a study also belongs in its fingerprint: `SearchPlan.fingerprint`, or the fingerprint of
-an objective.
+The value is then used in `studies.launch.plan` or `studies.launch.plan_objects`. A setting that decides the
+result of a study also belongs in its fingerprint: `SearchPlan.fingerprint`, or the fingerprint of an
+objective.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ WARM_START = "warm start"
 CARRIED = "warm_start_subnets"
 """Key of a study's stored settings for the networks that its warm start took over."""
 STOP_RULES = ("generations", "evaluations", "minutes", "patience")
-"""Settings that say when a search stops. They never change what is evaluated."""
+"""Settings that limit a search. They never change what is evaluated."""
 MOST_OBJECTIVES = 6
 
 WHAT = "what is searched"

@@ -287,7 +287,7 @@ def _largest(supernet: Supernet, dtype: torch.dtype, in_integers: bool) -> tuple
 
 
 def _kernels(supernet: Supernet, dtype: torch.dtype, in_integers: bool) -> dict[str, bool]:
-    """What `parts` is told of the kernels; attention's scores are counted for any number of tokens."""
+    """Arguments of `parts` about kernels; attention's scores are counted for any number of tokens."""
     widened = is_widened(dtype, supernet.classifier.weight.device)
     return {
         "keeps_scores": in_integers or (dtype is torch.bfloat16 and not widened),

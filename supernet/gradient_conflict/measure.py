@@ -127,7 +127,7 @@ def _draw(space: Space, count: int, draw: Callable[[], Subnet | None], noun: str
         if len(chosen) == count:
             return list(chosen)
     raise H4HError(
-        f"subnets must be at most {len(chosen)}, since space {space.name!r} seems to hold no more {noun}, "
+        f"subnets must be at most {len(chosen)}, since space {space.name!r} seems to have no more {noun}, "
         f"but got {count}"
     )
 

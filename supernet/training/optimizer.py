@@ -43,8 +43,8 @@ def make_optimizer(
     ]
     if kind == SGD:
         return torch.optim.SGD(groups, lr=0.0, momentum=momentum, nesterov=momentum > 0)
-    # torch's fused step is one kernel launch for all parameters; on CPUs its rounding differs from build to
-    # build, the plain loop's does not.
+    # torch's fused step is one kernel launch for all parameters. On CPUs its rounding differs between builds,
+    # unlike that of the plain loop.
     return torch.optim.AdamW(groups, lr=0.0, fused=named[0][1].device.type == "cuda")
 
 

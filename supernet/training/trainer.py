@@ -135,8 +135,8 @@ class Trainer:
         self._network: nn.Module = StepNetwork(self.supernet, compiled)
         self._normalise: Normalisation = by_batch
         if world.size > 1:
-            # Each subnet leaves parameters out. DDP reduces what all passes of a step have added up, and
-            # gives no gradient to what none of them has used.
+            # Each subnet uses some of the parameters. DDP reduces the sums over all passes of a step.
+            # Parameters that no pass has used get no gradient.
             self._network = DistributedDataParallel(self._network, find_unused_parameters=True)
             # The warning is about 1x1 kernels, whose strides have no meaning.
             warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
