@@ -77,7 +77,7 @@ class DesignSpace:
             GenotypeError: The length is wrong.
         """
         if len(genotype) != len(self.genes):
-            genotypes.checked(genotype, self.genes)  # Its message says how many there should be.
+            genotypes.checked(genotype, self.genes)  # Its error names the right number.
         split = len(self.networks.genes)
         return genotype[:split], genotype[split:]
 
@@ -86,7 +86,7 @@ class DesignSpace:
         return genotype[: len(self.networks.genes)]
 
     def chip(self, genotype: Sequence[int]) -> Chip:
-        """The chip of a design, as far as it is searched.
+        """The searched numbers of the chip of a design.
 
         Raises:
             GenotypeError: `genotype` does not belong to this space.

@@ -174,7 +174,8 @@ def test_everything_countable_may_be_limited_and_is_reported(
         found = store.evaluations(study.name)
     broken = sum(not one.is_feasible for one in found)
     assert broken > 0
-    assert f"{broken} of 24 subnets break {study.constraints[0]}" in out
+    verb = "violates" if broken == 1 else "violate"
+    assert f"{broken} of 24 subnets {verb} {study.constraints[0]}" in out
 
 
 @pytest.mark.parametrize(
