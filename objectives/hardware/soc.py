@@ -161,9 +161,9 @@ class SoC(Document):
 
     @property
     def idle_pj_per_cycle(self) -> float:
-        """Energy of every cycle, whatever runs: static energy of the NPU and leakage of the SRAM."""
-        npu = self.npu.static_energy.value if self.has_npu else 0.0
-        return npu + self.picojoules_per_cycle(self.memory.leakage_mw)
+        """Energy of every cycle, whatever runs: static power of the NPU and leakage of the SRAM."""
+        npu = self.npu.static_power.value if self.has_npu else 0.0
+        return self.picojoules_per_cycle(npu + self.memory.leakage_mw)
 
     @property
     def clock_mhz(self) -> float:

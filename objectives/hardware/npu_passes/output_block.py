@@ -1,0 +1,221 @@
+"""Search for the output block of a pass, as the compiler does it.
+
+The NPU computes a map block by block. A block fits if its accumulators and two copies of the input that it
+needs fit the internal buffer. Of all blocks that fit, the compiler takes the one that reads fewest inputs and
+weights per output. Source: Ethos-U Vela 5.2.0, Apache-2.0, file `ethos_u55.cpp`; the sums are in single
+precision, because equal costs are told apart by the order of the search.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from objectives.hardware.npu_passes.layer_pass import Engine, Shape
+from objectives.hardware.npu_passes.machine import (
+    BANK_BYTES,
+    LARGEST_BLOCK,
+    OUTPUT_BANKS,
+    SPLIT_DEPTH,
+    SUBKERNEL,
+    TABLE_BANKS,
+    Machine,
+)
+from search_space.errors import H4HError
+
+_FEW_BANKS = 16
+"""Configurations with this few banks keep none free for a lookup table."""
+_SMALL_BLOCK = 4
+"""Side of the blocks among which equal costs are told apart by the share of the input that they read."""
+
+
+class BlockError(H4HError):
+    """No output block of a pass fits the internal buffer."""
+
+
+class Block(NamedTuple):
+    """Output block of a pass and the input block that it needs.
+
+    Attributes:
+        target: Height, width and channels of the output block.
+        source: Height, width and channels of the input block.
+        is_part_kernel: Whether a convolution runs part-kernel.
+    """
+
+    target: Shape
+    source: Shape
+    is_part_kernel: bool
+
+
+class _Query(NamedTuple):
+    engine: Engine
+    source: Shape
+    target: Shape
+    bits: int
+    window: tuple[int, int]
+    stride: int
+    scalar: bool
+    table: bool
+
+
+def runs_part_kernel(channels: int, window: int, machine: Machine) -> bool:
+    """Whether a convolution takes `window_elements` of the window at once instead of `lanes` channels."""
+    if channels <= machine.shallow:
+        return True
+    lanes = machine.lanes
+    depth_use = channels / float(_up(channels, lanes))
+    part_use = (channels / float(_up(channels, machine.shallow))) * (
+        window / float(_up(window, machine.window_elements))
+    )
+    return part_use >= depth_use
+
+
+def find_block(
+    engine: Engine,
+    source: Shape,
+    target: Shape,
+    machine: Machine,
+    *,
+    bits: int = 8,
+    window: tuple[int, int] = (1, 1),
+    stride: int = 1,
+    scalar: bool = False,
+    table: bool = False,
+) -> Block:
+    """The output block that the compiler takes.
+
+    Args:
+        engine: Part of the NPU.
+        source: Shape of the input; of two operands the larger.
+        target: Shape of the output.
+        machine: The NPU.
+        bits: Bits of an input element.
+        window: Height and width of the window.
+        stride: Step of the window.
+        scalar: Whether an operand of an elementwise pass is a single number.
+        table: Whether a lookup table follows.
+
+    Raises:
+        BlockError: No block fits.
+    """
+    key = _Query(engine, source, target, bits, window, stride, scalar, table)
+    return _search(key, machine._replace(sram=0, sram_latency=0, weights=0, weight_latency=0))
+
+
+@lru_cache(maxsize=1 << 16)
+def _search(query: _Query, machine: Machine) -> Block:
+    unit_height, unit_width, unit_depth = machine.block
+    rows, columns, channels = query.target
+    elementwise = query.engine is Engine.ELEMENTWISE
+    keeps_depth = elementwise or query.engine in (Engine.DEPTHWISE, Engine.POOLING)
+    part = query.engine is Engine.CONVOLUTION and runs_part_kernel(
+        query.source[2], query.window[0] * query.window[1], machine
+    )
+    in_depth = _up(min(query.source[2], 2 * machine.shallow if part else machine.lanes), 8)
+
+    heights = np.arange(unit_height, _up(min(rows, LARGEST_BLOCK[0]), unit_height) + 1, unit_height)
+    widths = np.arange(unit_width, _up(min(columns, LARGEST_BLOCK[1]), unit_width) + 1, unit_width)
+    depths = np.array(_depths(channels, unit_depth))
+    depth, height, width = np.meshgrid(depths, heights, widths, indexing="ij")  # (d, h, w)
+
+    in_height = _up(_needed(height, query.stride, query.window[0]), unit_height)
+    in_width = _up(_needed(width, query.stride, query.window[1]), unit_width)
+    block_depth = depth if keeps_depth else np.full_like(depth, in_depth)
+    # A block two rows high over a map of one row holds one row of accumulators.
+    is_flat = rows == 1 and query.window[0] == 1 and unit_height == 2
+    block_height = np.minimum(height, 1) if is_flat else height
+    area = in_height * in_width
+    fits = _fits(query, area, block_depth, block_height * width * _up(depth, 8), machine)
+
+    full_rows, full_columns, full_depths = -(-rows // block_height), -(-columns // width), -(-channels // depth)
+    single = np.float32
+    elements = single(rows * columns * channels)
+    if elementwise:
+        cost = elements / (height * width * depth).astype(single)
+    else:
+        by_rows, by_columns = single(rows) / block_height.astype(single), single(columns) / width.astype(single)
+        has_weights = query.engine in (Engine.CONVOLUTION, Engine.DEPTHWISE)
+        taps = query.window[0] * query.window[1] * query.source[2] if has_weights else 0
+        weights = (taps * full_rows * full_columns).astype(single)
+        if query.engine is not Engine.DEPTHWISE:
+            weights = weights * (single(channels) / depth.astype(single) * depth.astype(single))
+        repeats = -(-query.window[0] // SUBKERNEL) * -(-query.window[1] // SUBKERNEL)
+        inputs = (area * query.source[2] * repeats).astype(single) * by_rows * by_columns
+        if not keeps_depth:
+            inputs = inputs * full_depths.astype(single)
+        cost = (inputs + weights) / elements
+    whole = query.source[0] * query.source[1] * query.source[2]
+    cost = np.where(whole < area * block_depth * 2, cost / single(2), cost)
+    place = _best(np.where(fits, cost, np.inf), height, width, in_height, in_width, query.source)
+    if place is None:
+        raise BlockError(
+            f"no output block of a {query.engine.value} with source {query.source}, target {query.target} and "
+            f"window {query.window} fits npu.buffer_banks = {machine.banks}; raise it to that of a larger "
+            f"Ethos-U55 (16, 16, 24, 48)"
+        )
+    target = (int(height.flat[place]), int(width.flat[place]), int(depth.flat[place]))
+    source = (int(in_height.flat[place]), int(in_width.flat[place]), int(block_depth.flat[place]))
+    return Block(target, source, part)
+
+
+def _depths(channels: int, unit: int) -> list[int]:
+    """Channels of the blocks to try, ascending."""
+    limit = _up(min(channels, LARGEST_BLOCK[2]), unit)
+    depth = max(unit, min(limit, SPLIT_DEPTH))
+    found = []
+    if depth < channels:
+        depth = _up(depth, SPLIT_DEPTH)
+    while depth <= limit:
+        found.append(depth)
+        depth += unit
+        if depth < channels:
+            depth = _up(depth, SPLIT_DEPTH)
+    return found
+
+
+def _fits(query: _Query, area: np.ndarray, depth: np.ndarray, accumulators: np.ndarray, machine: Machine) -> np.ndarray:
+    """Whether input and accumulators of each block fit the internal buffer."""
+    kept = TABLE_BANKS if query.table or machine.banks > _FEW_BANKS else 0
+    wide = 2 * machine.bank_step
+    step = machine.bank_step if query.bits == 8 else wide
+    inputs = _up(-(-area * _up(depth * (query.bits // 8), 8) // BANK_BYTES) * 2, step)
+    free = machine.banks - kept - OUTPUT_BANKS
+    if query.engine is Engine.ELEMENTWISE:
+        scalar = query.scalar and query.bits <= 16
+        return inputs * (1 if scalar else 2) <= free
+    return inputs + _up(-(-accumulators * 4 // BANK_BYTES) * 2, wide) <= free
+
+
+def _best(
+    cost: np.ndarray,
+    height: np.ndarray,
+    width: np.ndarray,
+    in_height: np.ndarray,
+    in_width: np.ndarray,
+    source: Shape,
+) -> int | None:
+    """Index of the block that a search in order of depth, height and width ends with.
+
+    The first block of least cost wins, but a later small one of equal cost that reads more of the input
+    replaces it.
+    """
+    least = cost.min()
+    if not np.isfinite(least):
+        return None
+    equal = np.flatnonzero(cost.ravel() == least)
+    later = equal[1:]
+    later = later[(height.flat[later] <= _SMALL_BLOCK) & (width.flat[later] <= _SMALL_BLOCK)]
+    if not len(later):
+        return int(equal[0])
+    read = np.minimum(in_height.flat[later], source[0]) * np.minimum(in_width.flat[later], source[1])
+    return int(later[np.flatnonzero(read == read.max())[-1]])
+
+
+def _needed(size: np.ndarray, stride: int, window: int) -> np.ndarray:
+    return (size - 1) * stride + min(window, SUBKERNEL)
+
+
+def _up(value, step):  # type: ignore[no-untyped-def]
+    return -(-value // step) * step

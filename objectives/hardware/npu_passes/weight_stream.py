@@ -1,0 +1,58 @@
+"""Weights of a pass: their encoded size, how often they are read, and the time of reading them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from objectives.hardware.npu_passes.layer_pass import Engine, Pass
+from objectives.hardware.npu_passes.machine import Machine
+from objectives.hardware.npu_passes.output_block import runs_part_kernel
+
+_STREAM_HEADER = 16
+
+
+class WeightFormat(NamedTuple):
+    """Numbers that decide the size of encoded weights and where they are read.
+
+    Attributes:
+        compression: Encoded over original size where no zeros fill the last step.
+        padded_compression: The same beside such zeros.
+        padding_compression: Encoded over original size of the zeros.
+        depthwise_block: Channels that are stored together for a depthwise convolution.
+        scale_bytes: Bytes of bias and scale of an output channel.
+        is_buffered: Whether weights are copied into SRAM before they are read more than once.
+    """
+
+    compression: float
+    padded_compression: float
+    padding_compression: float
+    depthwise_block: int
+    scale_bytes: float
+    is_buffered: bool
+
+
+def encoded_bytes(work: Pass, machine: Machine, weights: WeightFormat) -> float:
+    """Bytes of the weights and scales of a pass in memory; 0 for a pass without."""
+    if not work.has_weights:
+        return 0.0
+    window = work.window[0] * work.window[1]
+    in_channels, out_channels = work.source.shape[2], work.target.shape[2]
+    scales = -(-weights.scale_bytes * out_channels // 16) * 16
+    if work.engine is Engine.DEPTHWISE:
+        slab = weights.depthwise_block
+        return slab * window * -(-out_channels // slab) + scales + _STREAM_HEADER
+    trained = float(window * in_channels * out_channels)
+    padded = _padded_depth(in_channels, window, machine) * out_channels
+    if padded > trained:
+        size = weights.padded_compression * trained + weights.padding_compression * (padded - trained)
+    else:
+        size = weights.compression * trained
+    return size + scales + _STREAM_HEADER
+
+
+def _padded_depth(in_channels: int, window: int, machine: Machine) -> float:
+    """Weights of one output channel, including the zeros that fill the last step."""
+    if runs_part_kernel(in_channels, window, machine):
+        shallow, elements = machine.shallow, machine.window_elements
+        return shallow * -(-in_channels // shallow) * elements * -(-window // elements)
+    return window * machine.lanes * -(-in_channels // machine.lanes)
