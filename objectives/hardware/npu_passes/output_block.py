@@ -9,9 +9,10 @@ precision, because equal costs are told apart by the order of the search.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from objectives.hardware.npu_passes.layer_pass import Engine, Shape
 from objectives.hardware.npu_passes.machine import (
@@ -23,6 +24,7 @@ from objectives.hardware.npu_passes.machine import (
     TABLE_BANKS,
     Machine,
 )
+from search_space.arrays import Booleans, Integers
 from search_space.errors import H4HError
 
 _FEW_BANKS = 16
@@ -118,18 +120,17 @@ def _search(query: _Query, machine: Machine) -> Block:
     heights = np.arange(unit_height, _up(min(rows, LARGEST_BLOCK[0]), unit_height) + 1, unit_height)
     widths = np.arange(unit_width, _up(min(columns, LARGEST_BLOCK[1]), unit_width) + 1, unit_width)
     depths = np.array(_depths(channels, unit_depth))
-    depth, height, width = np.meshgrid(depths, heights, widths, indexing="ij")  # (d, h, w)
-
+    # Arrays (depths, heights, widths), with sides of 1 where nothing depends on them.
+    height, width, depth = heights[None, :, None], widths[None, None, :], depths[:, None, None]
     in_height = _up(_needed(height, query.stride, query.window[0]), unit_height)
     in_width = _up(_needed(width, query.stride, query.window[1]), unit_width)
-    block_depth = depth if keeps_depth else np.full_like(depth, in_depth)
+    block_depth = depth if keeps_depth else np.array([[[in_depth]]])
     # A block two rows high over a map of one row holds one row of accumulators.
     is_flat = rows == 1 and query.window[0] == 1 and unit_height == 2
     block_height = np.minimum(height, 1) if is_flat else height
     area = in_height * in_width
     fits = _fits(query, area, block_depth, block_height * width * _up(depth, 8), machine)
 
-    full_rows, full_columns, full_depths = -(-rows // block_height), -(-columns // width), -(-channels // depth)
     single = np.float32
     elements = single(rows * columns * channels)
     if elementwise:
@@ -138,25 +139,27 @@ def _search(query: _Query, machine: Machine) -> Block:
         by_rows, by_columns = single(rows) / block_height.astype(single), single(columns) / width.astype(single)
         has_weights = query.engine in (Engine.CONVOLUTION, Engine.DEPTHWISE)
         taps = query.window[0] * query.window[1] * query.source[2] if has_weights else 0
-        weights = (taps * full_rows * full_columns).astype(single)
+        weights = (taps * -(-rows // block_height) * -(-columns // width)).astype(single)
         if query.engine is not Engine.DEPTHWISE:
-            weights = weights * (single(channels) / depth.astype(single) * depth.astype(single))
+            weights = weights * (single(channels) / depth.astype(single)) * depth.astype(single)
         repeats = -(-query.window[0] // SUBKERNEL) * -(-query.window[1] // SUBKERNEL)
-        inputs = (area * query.source[2] * repeats).astype(single) * by_rows * by_columns
+        inputs = (area * query.source[2] * repeats).astype(single) * by_columns * by_rows
         if not keeps_depth:
-            inputs = inputs * full_depths.astype(single)
+            inputs = inputs * (-(-channels // depth)).astype(single)
         cost = (inputs + weights) / elements
     whole = query.source[0] * query.source[1] * query.source[2]
     cost = np.where(whole < area * block_depth * 2, cost / single(2), cost)
-    place = _best(np.where(fits, cost, np.inf), height, width, in_height, in_width, query.source)
-    if place is None:
+    cost = np.where(fits, cost, single(np.inf))
+    best = _best(cost, heights, widths, in_height.ravel(), in_width.ravel(), query.source)
+    if best is None:
         raise BlockError(
             f"no output block of a {query.engine.value} with source {query.source}, target {query.target} and "
             f"window {query.window} fits npu.buffer_banks = {machine.banks}; raise it to that of a larger "
             f"Ethos-U55 (16, 16, 24, 48)"
         )
-    target = (int(height.flat[place]), int(width.flat[place]), int(depth.flat[place]))
-    source = (int(in_height.flat[place]), int(in_width.flat[place]), int(block_depth.flat[place]))
+    place, row, column = best
+    target = (int(heights[row]), int(widths[column]), int(depths[place]))
+    source = (int(in_height.flat[row]), int(in_width.flat[column]), target[2] if keeps_depth else in_depth)
     return Block(target, source, part)
 
 
@@ -175,7 +178,9 @@ def _depths(channels: int, unit: int) -> list[int]:
     return found
 
 
-def _fits(query: _Query, area: np.ndarray, depth: np.ndarray, accumulators: np.ndarray, machine: Machine) -> np.ndarray:
+def _fits(
+    query: _Query, area: Integers, depth: Integers, accumulators: Integers, machine: Machine
+) -> Booleans:
     """Whether input and accumulators of each block fit the internal buffer."""
     kept = TABLE_BANKS if query.table or machine.banks > _FEW_BANKS else 0
     wide = 2 * machine.bank_step
@@ -184,19 +189,21 @@ def _fits(query: _Query, area: np.ndarray, depth: np.ndarray, accumulators: np.n
     free = machine.banks - kept - OUTPUT_BANKS
     if query.engine is Engine.ELEMENTWISE:
         scalar = query.scalar and query.bits <= 16
-        return inputs * (1 if scalar else 2) <= free
-    return inputs + _up(-(-accumulators * 4 // BANK_BYTES) * 2, wide) <= free
+        fits: Booleans = inputs * (1 if scalar else 2) <= free
+    else:
+        fits = inputs + _up(-(-accumulators * 4 // BANK_BYTES) * 2, wide) <= free
+    return fits
 
 
 def _best(
-    cost: np.ndarray,
-    height: np.ndarray,
-    width: np.ndarray,
-    in_height: np.ndarray,
-    in_width: np.ndarray,
+    cost: NDArray[np.float32],
+    heights: Integers,
+    widths: Integers,
+    in_heights: Integers,
+    in_widths: Integers,
     source: Shape,
-) -> int | None:
-    """Index of the block that a search in order of depth, height and width ends with.
+) -> tuple[int, int, int] | None:
+    """Place in `cost` of the block that a search in order of depth, height and width ends with.
 
     The first block of least cost wins, but a later small one of equal cost that reads more of the input
     replaces it.
@@ -204,18 +211,24 @@ def _best(
     least = cost.min()
     if not np.isfinite(least):
         return None
-    equal = np.flatnonzero(cost.ravel() == least)
-    later = equal[1:]
-    later = later[(height.flat[later] <= _SMALL_BLOCK) & (width.flat[later] <= _SMALL_BLOCK)]
-    if not len(later):
-        return int(equal[0])
-    read = np.minimum(in_height.flat[later], source[0]) * np.minimum(in_width.flat[later], source[1])
-    return int(later[np.flatnonzero(read == read.max())[-1]])
+    place, row, column = np.nonzero(cost == least)
+    small = (heights[row[1:]] <= _SMALL_BLOCK) & (widths[column[1:]] <= _SMALL_BLOCK)
+    winner = 0
+    if small.any():
+        later = 1 + np.flatnonzero(small)
+        read = np.minimum(in_heights[row[later]], source[0]) * np.minimum(in_widths[column[later]], source[1])
+        winner = int(later[np.flatnonzero(read == read.max())[-1]])
+    return int(place[winner]), int(row[winner]), int(column[winner])
 
 
-def _needed(size: np.ndarray, stride: int, window: int) -> np.ndarray:
-    return (size - 1) * stride + min(window, SUBKERNEL)
+def _needed(size: Integers, stride: int, window: int) -> Integers:
+    needed: Integers = (size - 1) * stride + min(window, SUBKERNEL)
+    return needed
 
 
-def _up(value, step):  # type: ignore[no-untyped-def]
+_N = TypeVar("_N", int, Integers)
+
+
+def _up(value: _N, step: int) -> _N:
+    """`value`, rounded up to a multiple of `step`."""
     return -(-value // step) * step

@@ -23,6 +23,8 @@ from objectives.hardware.npu_passes.output_block import Block, find_block
 
 _SCALE_BYTES = 10
 _SCALE_BURST = 256
+_TABLE_BYTES = 256
+"""Bytes of a lookup table, loaded at one a cycle."""
 _ISSUE = 4
 """Blocks whose commands the NPU keeps at once."""
 _IDLE_CYCLES = 2
@@ -71,6 +73,8 @@ def pass_cost(work: Pass, machine: Machine) -> PassCost:
     else:
         block = mac_block(work, machine)
         mac, output, cycles = _mac_cycles(work, block, machine)
+        # A table that is not fused is loaded first.
+        cycles += _TABLE_BYTES if work.uses_table and work.engine is Engine.POOLING else 0
     needed, traffic, constants, reads = _transfers(work, block, machine)
     return PassCost(mac, output, cycles, needed, traffic, reads, constants)
 

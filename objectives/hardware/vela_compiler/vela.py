@@ -12,6 +12,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from objectives.hardware.npu_passes.lowering import IMAGE_CHANNELS
 from objectives.hardware.op import Op
 from search_space.errors import H4HError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from objectives.hardware.vela_compiler.tflite import Graph, Node
 
 PACKAGE = "ethos-u-vela"
-PROBE_VERSION = "1"
+PROBE_VERSION = "2"
 """Version of `probe`; changes whenever it builds another network for an op."""
 MAC_COUNTS = (32, 64, 128, 256)
 _EDGE_CHANNELS = 16
@@ -187,14 +188,18 @@ def probe(graph: Graph, op: Op, owner: Hashable) -> list[Node]:
     outputs: list[Node] = []
     match op.kind:
         case "linear":
+            # Sums around it keep the tokens in a row, as residuals and norms do in a network.
             x = graph.linear(graph.input(op.height * op.width, _EDGE_CHANNELS), op.in_channels)
+            x = graph.add_constant(x)
             graph.owner = owner
             x = graph.linear(x, op.out_channels)
             x = graph.gelu(x) if op.fused_gelu else x
+            graph.owner = None
+            x = x if op.fused_gelu else graph.add_constant(x)
         case "matmul" if op.in_channels == op.height != op.out_channels:
             x = _attend(graph, op, owner)
         case "matmul":
-            x = _scores(graph, op, owner)
+            x = _scores(graph, op, owner, outputs)
         case "softmax":
             x = graph.input(1, op.heads, op.height, _EDGE_CHANNELS)
             x = graph.conv2d(x, op.out_channels)
@@ -213,6 +218,15 @@ def probe(graph: Graph, op: Op, owner: Hashable) -> list[Node]:
             outputs.append(graph.conv2d(before, _EDGE_CHANNELS))
             graph.owner = owner
             x = graph.gelu(before)
+        case "add" if op.width == 1:
+            source = graph.input(op.height, _EDGE_CHANNELS)
+            x, second = graph.linear(source, op.in_channels), graph.linear(source, op.in_channels)
+            graph.owner = owner
+            x = graph.add(x, second)
+        case "conv2d" if op.in_channels <= IMAGE_CHANNELS:
+            source = graph.input(1, op.height, op.width, op.in_channels)
+            graph.owner = owner
+            x = graph.conv2d(source, op.out_channels, kernel=op.kernel, stride=op.stride)
         case _:
             source = graph.input(1, op.height, op.width, _EDGE_CHANNELS)
             x = graph.conv2d(source, op.in_channels)
@@ -237,16 +251,22 @@ def _middle(graph: Graph, op: Op, x: Node, second: Node) -> Node:
     raise AssertionError(op.kind)
 
 
-def _scores(graph: Graph, op: Op, owner: Hashable) -> Node:
-    """QK^T: both operands are tokens x (heads * width) and are first transposed to heads."""
-    source = graph.input(op.height, _EDGE_CHANNELS)
-    queries = graph.linear(source, op.heads * op.in_channels)
-    other = source if op.out_channels == op.height else graph.input(op.out_channels, _EDGE_CHANNELS)
-    keys = graph.linear(other, op.heads * op.in_channels)
+def _scores(graph: Graph, op: Op, owner: Hashable, outputs: list[Node]) -> Node:
+    """QK^T of a joint projection, which is transposed to heads and cut into Q, K and V; V goes on transposed."""
+    if op.out_channels != op.height:
+        source, other = graph.input(op.height, _EDGE_CHANNELS), graph.input(op.out_channels, _EDGE_CHANNELS)
+        queries, keys = (graph.linear(x, op.heads * op.in_channels) for x in (source, other))
+        graph.owner = owner
+        return graph.matmul(
+            heads_first(graph, queries, op.heads), heads_first(graph, keys, op.heads), transpose_b=True
+        )
+    joint = graph.linear(graph.input(op.height, _EDGE_CHANNELS), 3 * op.heads * op.in_channels)
     graph.owner = owner
-    return graph.matmul(
-        heads_first(graph, queries, op.heads), heads_first(graph, keys, op.heads), transpose_b=True
-    )
+    queries, keys, values = graph.split_heads(heads_first(graph, joint, 3 * op.heads), 3)
+    scores = graph.matmul(queries, keys, transpose_b=True)
+    graph.owner = None
+    outputs.append(graph.conv2d(graph.transpose(values, 0, 1, 3, 2), _EDGE_CHANNELS))
+    return scores
 
 
 def _attend(graph: Graph, op: Op, owner: Hashable) -> Node:
