@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -112,23 +113,38 @@ def system_configuration(npu: Npu) -> str:
     )
 
 
-def compiled_cycles(graph: Graph, outputs: Sequence[Node], system: str) -> dict[Hashable, int]:
-    """Cycles of the layers of each owner in `graph`.
+@dataclass(frozen=True)
+class Compiled:
+    """What the compiler reports of a network.
+
+    Attributes:
+        cycles: Cycles of the layers of each owner; 0 for one whose layers are all folded away.
+        sram_bytes: Peak of the activation memory.
+        weight_bytes: Bytes read from the weight memory, repeated reads included.
+        traffic_bytes: Bytes read from and written to the activation memory.
+    """
+
+    cycles: dict[Hashable, int]
+    sram_bytes: int
+    weight_bytes: int
+    traffic_bytes: int
+
+
+def compiled(graph: Graph, outputs: Sequence[Node], system: str, options: str = OPTIONS) -> Compiled:
+    """The compiler's report of `graph`.
 
     Args:
         graph: The layers.
         outputs: Outputs of the graph.
         system: Result of `system_configuration`.
-
-    Returns:
-        Cycles by owner; 0 for an owner whose layers the compiler has all folded away.
+        options: Options of the compiler.
 
     Raises:
         VelaError: The compiler refuses the model, or leaves a layer to the CPU.
     """
     try:
         result = _regor().compile(
-            "EthosU55", graph.model(outputs), "TFLITE", system, options=OPTIONS, verbose=False
+            "EthosU55", graph.model(outputs), "TFLITE", system, options=options, verbose=False
         )
     except RuntimeError as error:
         raise VelaError(f"Vela cannot compile this network: {error}") from error
@@ -139,7 +155,24 @@ def compiled_cycles(graph: Graph, outputs: Sequence[Node], system: str) -> dict[
     cycles: Counter[Hashable] = Counter(dict.fromkeys(graph.owners, 0))
     for row in _rows(tables["perf"]):
         cycles[graph.owners[operator[row["source_id"]]]] += int(row["op_cycles"])
-    return dict(cycles)
+    moved: Counter[str] = Counter()
+    for row in _rows(tables["perf_debug"]):
+        for name, value in row.items():
+            memory = "sram" if name.startswith("Sram") else "weights" if "Flash" in name else ""
+            if memory and value and name.endswith(("_read", "_write")):
+                moved[memory] += int(value)
+    return Compiled(
+        dict(cycles), result.perf_report.memories["Sram"].peakUsage, moved["weights"], moved["sram"]
+    )
+
+
+def compiled_cycles(graph: Graph, outputs: Sequence[Node], system: str) -> dict[Hashable, int]:
+    """Cycles of the layers of each owner in `graph`, see `compiled`.
+
+    Raises:
+        VelaError: The compiler refuses the model, or leaves a layer to the CPU.
+    """
+    return compiled(graph, outputs, system).cycles
 
 
 def _rows(table: Any) -> list[dict[str, str]]:
