@@ -14,6 +14,7 @@ from objectives.hardware.vela_compiler.tflite import Graph, Node
 from objectives.hardware.vela_compiler.vela import (
     Compiled,
     compiled,
+    compiler_options,
     heads_first,
     system_configuration,
     tokens_first,
@@ -31,7 +32,7 @@ def network_cycles(subnet: Subnet, npu: Npu) -> dict[Hashable, int]:
 def compiled_network(subnet: Subnet, npu: Npu) -> Compiled:
     """The compiler's report of `subnet`; owners of layers are the names of the workload's steps."""
     graph = Graph()
-    return compiled(graph, [_network(graph, subnet)], system_configuration(npu))
+    return compiled(graph, [_network(graph, subnet)], system_configuration(npu), compiler_options(npu))
 
 
 def _network(graph: Graph, subnet: Subnet) -> Node:

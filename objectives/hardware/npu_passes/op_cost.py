@@ -9,6 +9,7 @@ from objectives.hardware.npu_passes.layer_pass import Pass
 from objectives.hardware.npu_passes.lowering import passes_of
 from objectives.hardware.npu_passes.machine import Machine
 from objectives.hardware.npu_passes.pass_cost import pass_cost
+from objectives.hardware.npu_passes.weight_buffering import Stream, previous_op, stream
 from objectives.hardware.npu_passes.weight_stream import WeightFormat, encoded_bytes
 from objectives.hardware.op import Op
 
@@ -44,24 +45,47 @@ def op_cost(op: Op, machine: Machine, weights: WeightFormat) -> OpCost:
     Raises:
         BlockError: A pass of the op does not fit the NPU's buffer.
     """
-    costs = [_cost(work, machine, weights) for work in passes_of(op)]
+    costs = []
+    slack = _slack(op, machine, weights) if weights.is_buffered else 0.0
+    for work in passes_of(op):
+        cost, slack = _cost(work, machine, weights, slack if work.has_weights else 0.0)
+        costs.append(cost)
     return OpCost(*map(sum, zip(*costs, strict=True)))
 
 
 @lru_cache(maxsize=1 << 15)
-def _cost(work: Pass, machine: Machine, weights: WeightFormat) -> OpCost:
+def _slack(op: Op, machine: Machine, weights: WeightFormat) -> float:
+    """Cycles of the last slice of what typically runs before `op`."""
+    before = previous_op(op)
+    if before is None:
+        return 0.0
+    work = passes_of(before)[-1]
+    return _cost(work, machine, weights, pass_cost(work, machine).npu_cycles)[1]
+
+
+@lru_cache(maxsize=1 << 15)
+def _cost(work: Pass, machine: Machine, weights: WeightFormat, slack: float) -> tuple[OpCost, float]:
+    """Cost of a pass, and the cycles of its last slice."""
     cost = pass_cost(work, machine)
-    sram = float(int(cost.sram_traffic / machine.sram))
-    read = encoded_bytes(work, machine, weights) * cost.weight_reads
-    stream = float(int((read + cost.constant_traffic) / machine.weights))
-    total = max(cost.npu_cycles, sram, stream)
-    return OpCost(
-        cost.mac_cycles,
-        cost.output_cycles,
-        cost.npu_cycles,
-        sram,
-        stream,
-        total,
-        cost.sram_bytes,
-        read + cost.constant_traffic,
+    size = encoded_bytes(work, machine, weights)
+    if weights.is_buffered:
+        read = stream(work, cost, size, slack, machine)
+    else:
+        bytes_read = size * cost.weight_reads
+        times = (cost.sram_traffic / machine.sram, (bytes_read + cost.constant_traffic) / machine.weights)
+        read = Stream(max(cost.npu_cycles, *map(int, times)), 0.0, bytes_read, cost.npu_cycles)
+    bytes_read = read.weight_bytes + cost.constant_traffic
+    traffic = cost.sram_traffic + read.sram_bytes
+    return (
+        OpCost(
+            mac=cost.mac_cycles,
+            out=cost.output_cycles,
+            npu=cost.npu_cycles,
+            sram=float(int(traffic / machine.sram)),
+            weights=float(int(bytes_read / machine.weights)),
+            total=float(read.cycles),
+            sram_bytes=cost.sram_bytes + read.sram_bytes,
+            weight_bytes=bytes_read,
+        ),
+        read.last_slice,
     )

@@ -93,6 +93,13 @@ def mac_block(work: Pass, machine: Machine) -> Block:
     )
 
 
+def slice_cycles(work: Pass, channels: int, machine: Machine) -> float:
+    """Cycles of a slice of output channels of a pass that uses the MAC array, with the block of the whole."""
+    rows, columns, _ = work.target.shape
+    part = work._replace(target=work.target._replace(shape=(rows, columns, channels)))
+    return _mac_cycles(part, mac_block(work, machine), machine)[2]
+
+
 def elementwise_block(work: Pass, machine: Machine) -> Block:
     """Output block of an elementwise pass."""
     operands = [work.source] if work.second is None else [work.source, work.second]

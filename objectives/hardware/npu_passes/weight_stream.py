@@ -1,4 +1,4 @@
-"""Weights of a pass: their encoded size, how often they are read, and the time of reading them."""
+"""Encoded size of the weights of a pass."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def encoded_bytes(work: Pass, machine: Machine, weights: WeightFormat) -> float:
         slab = weights.depthwise_block
         return slab * window * -(-out_channels // slab) + scales + _STREAM_HEADER
     trained = float(window * in_channels * out_channels)
-    padded = _padded_depth(in_channels, window, machine) * out_channels
+    group = machine.block[2]
+    padded = _padded_depth(in_channels, window, machine) * -(-out_channels // group) * group
     if padded > trained:
         size = weights.padded_compression * trained + weights.padding_compression * (padded - trained)
     else:

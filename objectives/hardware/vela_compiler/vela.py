@@ -58,19 +58,30 @@ const_mem_area=Axi1
 arena_mem_area=Axi0
 cache_mem_area=Axi0
 """
-OPTIONS = """\
+_OPTIONS = """\
 [compiler]
 enable_db=true
 output_format=TFLite
 cop_format=COP1
 [scheduler]
 optimize=Performance
-arena_size_limit=4194304
-disable_feature=Cascading
+arena_size_limit=1073741824
+disable_feature={disabled}
 cpu_tensor_alignment=16
 tensor_allocator=HillClimb
 [graph]
 """
+
+
+IN_PLACE = _OPTIONS.format(disabled="Cascading")
+"""Options under which weights are read where they lie; the peak of SRAM is that of activations alone."""
+BUFFERED = _OPTIONS.format(disabled="")
+"""Options of the compiler's command line: weights are copied into SRAM where that is faster."""
+
+
+def compiler_options(npu: Npu) -> str:
+    """Options of the compiler that the closed form of `npu` follows."""
+    return BUFFERED if npu.buffers_weights else IN_PLACE
 
 
 class VelaError(H4HError):
@@ -130,7 +141,7 @@ class Compiled:
     traffic_bytes: int
 
 
-def compiled(graph: Graph, outputs: Sequence[Node], system: str, options: str = OPTIONS) -> Compiled:
+def compiled(graph: Graph, outputs: Sequence[Node], system: str, options: str = IN_PLACE) -> Compiled:
     """The compiler's report of `graph`.
 
     Args:
@@ -166,13 +177,15 @@ def compiled(graph: Graph, outputs: Sequence[Node], system: str, options: str = 
     )
 
 
-def compiled_cycles(graph: Graph, outputs: Sequence[Node], system: str) -> dict[Hashable, int]:
+def compiled_cycles(
+    graph: Graph, outputs: Sequence[Node], system: str, options: str = IN_PLACE
+) -> dict[Hashable, int]:
     """Cycles of the layers of each owner in `graph`, see `compiled`.
 
     Raises:
         VelaError: The compiler refuses the model, or leaves a layer to the CPU.
     """
-    return compiled(graph, outputs, system).cycles
+    return compiled(graph, outputs, system, options).cycles
 
 
 def _rows(table: Any) -> list[dict[str, str]]:
@@ -192,7 +205,7 @@ def _regor() -> Any:
     return ethosu.regor
 
 
-def op_cycles(ops: Sequence[Op], system: str) -> list[int]:
+def op_cycles(ops: Sequence[Op], system: str, options: str = IN_PLACE) -> list[int]:
     """Cycles of each op between two 1x1 convolutions or linear layers, compiled together.
 
     Raises:
@@ -205,7 +218,7 @@ def op_cycles(ops: Sequence[Op], system: str) -> list[int]:
     for number, op in enumerate(ops):
         outputs += probe(graph, op, owner=number)
     try:
-        cycles = compiled_cycles(graph, outputs, system)
+        cycles = compiled_cycles(graph, outputs, system, options)
     except VelaError as error:
         raise VelaError(f"{', '.join(f'{op.kind} {op.shape}' for op in ops)}: {error}") from error
     return [cycles[number] for number in range(len(ops))]
