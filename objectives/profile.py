@@ -103,6 +103,7 @@ def profile_record(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> dict[s
                 **asdict(step.op),
                 "macs": step.op.macs,
                 "weight_bytes": step.op.weight_bytes,
+                "live_bytes": step.live_bytes,
                 **asdict(op_cost),
                 "cycles": op_cost.cycles,
                 "energy_pj": op_cost.energy_pj,
@@ -113,12 +114,16 @@ def profile_record(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> dict[s
 
 
 def profile_table(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Table:
-    """Table with one row per op: thousands of NPU cycles, energy in nJ."""
+    """Table with one row per op: thousands of NPU cycles, energy in nJ, KiB of SRAM alive while it runs.
+
+    A `*` marks the ops that need the most memory.
+    """
     table = Table(title=f"{soc.name}: {soc.description}", title_justify="left")
     for column in ("op", "kind", "shape", "schema", "split", "output", "bound"):
         table.add_column(column, no_wrap=True)
-    for column in ("kMAC", "NPU kcyc", "CIM kcyc", "transfer kcyc", "total kcyc", "energy nJ"):
+    for column in ("kMAC", "NPU kcyc", "CIM kcyc", "transfer kcyc", "total kcyc", "energy nJ", "SRAM KiB"):
         table.add_column(column, justify="right", no_wrap=True)
+    peak = peak_bytes(steps)
     for step, op_cost in zip(steps, cost.ops, strict=True):
         table.add_row(
             step.name,
@@ -134,6 +139,7 @@ def profile_table(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Table:
             _number(op_cost.transfer_cycles / 1e3),
             f"{op_cost.cycles / 1e3:,.1f}",
             f"{op_cost.energy_pj / 1e3:,.1f}",
+            f"{step.live_bytes / 1024:,.1f}{'*' if step.live_bytes == peak else ' '}",
         )
     return table
 

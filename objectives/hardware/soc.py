@@ -17,12 +17,13 @@ from typing import Any
 from mashumaro import field_options
 
 from objectives.hardware.chip import Chip
+from objectives.hardware.chip_upgrade import upgraded, warn_of_mixed_sizes
 from objectives.hardware.parts.cim import KINDS, Cim, Digital, read_cim
 from objectives.hardware.parts.floor_plan import with_room
 from objectives.hardware.parts.memory_and_area import Memory, PartAreas
 from objectives.hardware.parts.noc import Noc
 from objectives.hardware.parts.npu import NoNpu, Npu
-from objectives.hardware.parts.sourced_number import Quantity, Section, Unit
+from objectives.hardware.parts.sourced_number import Quantity, Section, Unit, check_section
 from search_space.errors import DocumentError, H4HError, UnknownNameError
 from search_space.files.yaml_document import Document, built_in_names, parse_document, read_laid_over
 
@@ -74,6 +75,13 @@ class SoC(Document):
         # mashumaro would wrap this error in one that quotes the whole section.
         if isinstance(cim := data.get("cim"), dict) and cim.get("model") not in KINDS:
             raise UnknownNameError("cim.model", str(cim.get("model")), KINDS)
+        if isinstance(clock := data.get("clock"), (int, float)):
+            raise DocumentError(
+                f"clock: a number needs unit, range and source, but got {clock} alone; write npu: {{clock: "
+                f'{{value: {clock}, unit: MHz, low: {clock}, high: {clock}, source: "..."}}}}'
+            )
+        for name, section in _SECTIONS.items():
+            check_section(name, data.get(name), section)
         return {key: value for key, value in data.items() if key != "npu" or value is not None}
 
     def __post_init__(self) -> None:
@@ -152,6 +160,8 @@ class SoC(Document):
         values: dict[str, Any] = {
             name: value.value for name, value in self.quantities() if _decides_costs(name)
         }
+        if self.has_npu and self.npu.buffers_weights:
+            values["npu.buffers_weights"] = True
         if self.cim is not None:
             values["cim.model"] = self.cim.model
         if self.noc is not None:
@@ -188,6 +198,14 @@ class SoC(Document):
         return variant(self, macros=chip.macros, units=chip.units)
 
 
+_SECTIONS: dict[str, type[Section]] = {
+    "npu": Npu,
+    "memory": Memory,
+    "noc": Noc,
+    "digital": Digital,
+    _AREA: PartAreas,
+}
+
 _BUILT_IN = resources.files("objectives.hardware") / "socs"
 
 
@@ -213,8 +231,15 @@ def load_soc(name: str) -> SoC:
     Raises:
         UnknownNameError: No built-in SoC has this name.
         DocumentError: The file cannot be read or does not describe an SoC.
+
+    Warns:
+        H4HWarning: The file has keys of an earlier version, or its NPU mixes sizes of the Ethos-U55.
     """
-    return _without_idle_parts(parse_document(SoC, read_laid_over("hardware", name, _BUILT_IN), source=name))
+    data = upgraded(read_laid_over("hardware", name, _BUILT_IN), name)
+    soc = parse_document(SoC, data, source=name)
+    if soc.has_npu:
+        warn_of_mixed_sizes(soc.npu, name)
+    return _without_idle_parts(soc)
 
 
 def variant(soc: SoC, *, macros: int | None = None, units: int | None = None) -> SoC:

@@ -42,9 +42,9 @@ core_clock={clock_hz}
 axi0_port=Sram
 axi1_port=OnChipFlash
 Sram_clock_scale={sram_scale}
-Sram_burst_length=32
-Sram_read_latency=32
-Sram_write_latency=32
+Sram_burst_length={sram_burst}
+Sram_read_latency={sram_latency}
+Sram_write_latency={sram_latency}
 Sram_max_reads=4
 Sram_max_writes=4
 OnChipFlash_clock_scale={weight_scale}
@@ -106,7 +106,7 @@ def system_configuration(npu: Npu) -> str:
         known = ", ".join(map(str, MAC_COUNTS))
         raise VelaError(
             f"--npu-model vela supports an Ethos-U55 with {known} MAC/cycle, but npu has {macs:g}; "
-            f"use --npu-model analytic"
+            f"start from `base: u55-256`, or use --npu-model analytic, which then follows no compiler"
         )
     for name in ("sram_bandwidth", "weight_bandwidth"):
         value = getattr(npu, name).value
@@ -121,6 +121,8 @@ def system_configuration(npu: Npu) -> str:
         sram_scale=npu.sram_bandwidth.value / _BUS_BYTES,
         weight_scale=npu.weight_bandwidth.value / _BUS_BYTES,
         weight_latency=round(npu.weight_latency.value),
+        sram_latency=round(npu.sram_latency.value),
+        sram_burst=int(npu.sram_burst.value),
     )
 
 
