@@ -318,11 +318,12 @@ def _scores(graph: Graph, op: Op, owner: Hashable, outputs: list[Node]) -> Node:
 
 
 def _attend(graph: Graph, op: Op, owner: Hashable) -> Node:
-    """AV: V is first transposed to heads, and the result back to tokens x (heads * width)."""
+    """AV: V comes transposed to heads, as part of QK^T; the result is transposed back to tokens."""
     attention = graph.conv2d(graph.input(1, op.heads, op.height, _EDGE_CHANNELS), op.in_channels)
     values = graph.linear(graph.input(op.in_channels, _EDGE_CHANNELS), op.heads * op.out_channels)
+    values = heads_first(graph, values, op.heads)
     graph.owner = owner
-    return tokens_first(graph, graph.matmul(attention, heads_first(graph, values, op.heads)))
+    return tokens_first(graph, graph.matmul(attention, values))
 
 
 def heads_first(graph: Graph, x: Node, heads: int) -> Node:
