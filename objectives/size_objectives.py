@@ -48,10 +48,10 @@ class Size:
 def peak_activation_bytes(subnet: Subnet) -> int:
     """Peak of the activation memory in bytes, with ops run one by one in order.
 
-    This is what the compiler Vela allocates with its scheduler's feature `Cascading` disabled, so that it neither
-    works in stripes nor copies weights into SRAM. It is the same on every Ethos-U55: whole bricks of 16 channels,
-    operands and result of an op, its temporaries, and what is needed later, such as a block's residual. See
-    `objectives.hardware.npu_passes.live_memory`.
+    This is what the compiler Vela allocates with its scheduler's feature `Cascading` disabled, so that it
+    neither works in stripes nor copies weights into SRAM. It is the same on every Ethos-U55: whole bricks of
+    16 channels, operands and result of an op, its temporaries, and what is needed later, such as a block's
+    residual. See `objectives.hardware.npu_passes.live_memory`.
     """
     return peak_bytes(workload(subnet))
 

@@ -134,9 +134,7 @@ def _vit_steps(prefix: str, block: ViTBlock, side: int) -> Iterator[Step]:
     if has_norm:
         yield Step(f"{prefix}.norm1", Op("norm", tokens, 1, width, width))
     yield Step(f"{prefix}.qkv", linear(width, 3 * inner, heads), behind_norm)
-    yield Step(
-        f"{prefix}.scores", Op("matmul", tokens, 1, block.head_dim, tokens, heads=heads), residual
-    )
+    yield Step(f"{prefix}.scores", Op("matmul", tokens, 1, block.head_dim, tokens, heads=heads), residual)
     yield Step(f"{prefix}.softmax", Op("softmax", tokens, 1, tokens, tokens, heads=heads), residual + values)
     yield Step(f"{prefix}.attend", Op("matmul", tokens, 1, tokens, block.head_dim, heads=heads), residual)
     yield Step(f"{prefix}.projection", linear(inner, width), residual)

@@ -1,7 +1,7 @@
 """Chip files of earlier versions, and checks that the numbers of an NPU belong together.
 
-Until cost model 5 the section `npu` held constants of a fit. They follow from the structure now: such keys are
-left out with a warning, and missing ones are those of the built-in Ethos-U55 with the same micro-block.
+Until cost model 5 the section `npu` held constants of a fit. They follow from the structure now: such keys
+are left out with a warning, and missing ones are those of the built-in Ethos-U55 with the same micro-block.
 """
 
 from __future__ import annotations
@@ -16,14 +16,43 @@ from search_space.errors import H4HWarning
 from search_space.files.yaml_document import read_laid_over
 
 RETIRED = frozenset(
-    """
-    sram_brick block_elements small_map reread_channels_small_map reread_channels_large_map overlap_span
-    overlap_limit fill_cycles fill_positions fill_channels fill_halo fill_elements prefetched_map stall_map
-    stall_channels matmul_cycles matmul_row_cycles matmul_column_cycles matmul_idle_cycles matmul_heads
-    softmax_fixed_cycles softmax_row_cycles softmax_cycles softmax_brick_cycles norm_fixed_cycles norm_cycles
-    norm_brick_cycles activation_fixed_cycles fused_gelu_cycles pool_fixed_cycles pool_cycles
-    matmul_sram_bytes softmax_sram_bytes norm_sram_bytes static_energy
-    """.split()
+    (
+        "sram_brick",
+        "block_elements",
+        "small_map",
+        "reread_channels_small_map",
+        "reread_channels_large_map",
+        "overlap_span",
+        "overlap_limit",
+        "fill_cycles",
+        "fill_positions",
+        "fill_channels",
+        "fill_halo",
+        "fill_elements",
+        "prefetched_map",
+        "stall_map",
+        "stall_channels",
+        "matmul_cycles",
+        "matmul_row_cycles",
+        "matmul_column_cycles",
+        "matmul_idle_cycles",
+        "matmul_heads",
+        "softmax_fixed_cycles",
+        "softmax_row_cycles",
+        "softmax_cycles",
+        "softmax_brick_cycles",
+        "norm_fixed_cycles",
+        "norm_cycles",
+        "norm_brick_cycles",
+        "activation_fixed_cycles",
+        "fused_gelu_cycles",
+        "pool_fixed_cycles",
+        "pool_cycles",
+        "matmul_sram_bytes",
+        "softmax_sram_bytes",
+        "norm_sram_bytes",
+        "static_energy",
+    )
 )
 """Keys of `npu` in files of earlier versions."""
 
@@ -82,14 +111,18 @@ def upgraded(data: object, source: str) -> object:
 
 def warn_of_mixed_sizes(npu: Npu, source: str) -> None:
     """Warns of numbers that belong to an Ethos-U55 of another size than the micro-block."""
-    block = (int(npu.micro_block_height.value), int(npu.micro_block_width.value), int(npu.micro_block_depth.value))
+    block = (
+        int(npu.micro_block_height.value),
+        int(npu.micro_block_width.value),
+        int(npu.micro_block_depth.value),
+    )
     name = SIZES.get(block)
     shown = " x ".join(map(str, block))
     if name is None:
         known = ", ".join(f"{' x '.join(map(str, size))} (`base: {chip}`)" for size, chip in SIZES.items())
         warnings.warn(
-            f"{source}: no Ethos-U55 has a micro-block of {shown} (height x width x channels); times follow no "
-            f"compiler. Sizes are {known}",
+            f"{source}: no Ethos-U55 has a micro-block of {shown} (height x width x channels); times follow "
+            f"no compiler. Sizes are {known}",
             H4HWarning,
             stacklevel=3,
         )
@@ -111,15 +144,22 @@ def _is_within(value: float, reference: dict[str, Any]) -> bool:
     return bool(reference["low"] <= value <= reference["high"])
 
 
-def _block(npu: dict[Any, Any]) -> tuple[int, ...]:
-    values = (npu.get(key) for key in _BLOCK)
-    return tuple(int(value["value"]) if isinstance(value, dict) and "value" in value else 0 for value in values)
+def _block(npu: dict[Any, Any]) -> tuple[int, int, int]:
+    height, width, depth = (
+        int(entry["value"]) if isinstance(entry := npu.get(key), dict) and "value" in entry else 0
+        for key in _BLOCK
+    )
+    return height, width, depth
 
 
 def _power(npu: dict[Any, Any]) -> dict[str, Any] | None:
     """Static power of a file that states energy per cycle."""
     energy, clock = npu.get("static_energy"), npu.get("clock")
-    if not isinstance(energy, dict) or not isinstance(clock, dict) or not {"value", "low", "high"} <= energy.keys():
+    if (
+        not isinstance(energy, dict)
+        or not isinstance(clock, dict)
+        or not {"value", "low", "high"} <= energy.keys()
+    ):
         return None
     scale = clock.get("value", 0) * _MHZ_PER_PJ_AND_MW
     ends = {end: energy[end] * scale for end in ("value", "low", "high")}

@@ -56,7 +56,9 @@ def _show_warning(
     if issubclass(category, H4HWarning):
         print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
     else:
-        print(warnings.formatwarning(message, category, filename, lineno, line), end="", file=file or sys.stderr)
+        print(
+            warnings.formatwarning(message, category, filename, lineno, line), end="", file=file or sys.stderr
+        )
 
 
 class TooSmallError(H4HError):

@@ -29,7 +29,7 @@ def block_of(op: Op, name: str, rows: int, columns: int, height: int, width: int
     ci, co, k, s, depthwise = op.in_channels, op.out_channels, op.kernel, op.stride, op.kind == "depthwise"
     part = is_part_kernel(op)
     depths = [d for d in range(8, 129, 8) if d <= up(min(co, 128), 8) and (d >= co or d % 16 == 0)]
-    best: tuple[float, ...] = (np.inf,)
+    best: tuple[float, int] = (np.inf, 0)
     chosen: tuple[int, ...] = ()
     f = np.float32
     for bd in depths:
@@ -51,9 +51,9 @@ def block_of(op: Op, name: str, rows: int, columns: int, height: int, width: int
                 cost = cost / f(2) if height * width * ci < 2 * ih * iw * depth else cost
                 read = min(height, ih) * min(width, iw)
                 if cost < best[0]:
-                    best, chosen = (cost, 0), (bh, bw, bd, ih, iw, depth)
+                    best, chosen = (float(cost), 0), (bh, bw, bd, ih, iw, depth)
                 elif cost == best[0] and bh <= 4 and bw <= 4 and read >= best[1]:
-                    best, chosen = (cost, read), (bh, bw, bd, ih, iw, depth)
+                    best, chosen = (float(cost), read), (bh, bw, bd, ih, iw, depth)
     return chosen
 
 

@@ -31,7 +31,13 @@ def norm_passes(op: Op) -> tuple[Pass, ...]:
             Map((rows, 1, 1), 32, bricks=is_short),
             window=(1, channels),
         ),
-        Pass(Engine.ELEMENTWISE, Map(down, 32, bricks=is_short), Map(down, bricks=False), _ONE, output=WIDE_BINARY),
+        Pass(
+            Engine.ELEMENTWISE,
+            Map(down, 32, bricks=is_short),
+            Map(down, bricks=False),
+            _ONE,
+            output=WIDE_BINARY,
+        ),
     )
     squares = (
         Pass(Engine.POOLING, small, small_wide),

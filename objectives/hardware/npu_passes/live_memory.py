@@ -1,7 +1,7 @@
 """Memory that an op needs while it runs: operands, result and temporaries, as the compiler keeps them.
 
-Maps of convolutions take whole bricks of 16 channels. Softmax and layer norm keep maps of 32 bits, a product of
-activations one of 32 bits for the column that it works on. A sum overwrites one of its operands.
+Maps of convolutions take whole bricks of 16 channels. Softmax and layer norm keep maps of 32 bits, a product
+of activations one of 32 bits for the column that it works on. A sum overwrites one of its operands.
 """
 
 from __future__ import annotations
@@ -64,7 +64,12 @@ def _product(op: Op) -> int:
     column = Map((heads, rows, depth + 1), 32, bricks=False).stored_bytes
     result = map_bytes(heads, rows, columns, bricks=False)
     if is_attend(op):
-        return map_bytes(heads, rows, depth, bricks=False) + map_bytes(heads, columns, depth, bricks=False) + result + column
+        return (
+            map_bytes(heads, rows, depth, bricks=False)
+            + map_bytes(heads, columns, depth, bricks=False)
+            + result
+            + column
+        )
     joint = map_bytes(3 * heads, rows, depth, bricks=False)
     keys_and_values = 2 * map_bytes(heads, columns, depth, bricks=False)
     return joint + max(joint, keys_and_values + result + column)

@@ -1,7 +1,7 @@
 """Passes of an op inside a network: what the compiler makes of each kind.
 
-Formats are those inside a network: maps of convolutions lie in bricks of 16 channels, those of tokens pixel by
-pixel, and so does the image.
+Formats are those inside a network: maps of convolutions lie in bricks of 16 channels, those of tokens pixel
+by pixel, and so does the image.
 """
 
 from __future__ import annotations

@@ -57,5 +57,5 @@ class Machine(NamedTuple):
 
 
 PLAIN, ADD, MULTIPLY, MULTIPLY_WIDE, WIDE_UNARY, WIDE_BINARY, TABLE = range(7)
-"""Kinds of output in `Machine.output`: 8-bit, sum, 8-bit product, product kept in 32 bits, 32-bit with one and
-with two operands, lookup table."""
+"""Kinds of output in `Machine.output`: 8-bit, sum, 8-bit product, product kept in 32 bits, 32-bit with one
+and with two operands, lookup table."""

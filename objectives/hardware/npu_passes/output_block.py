@@ -136,7 +136,10 @@ def _search(query: _Query, machine: Machine) -> Block:
     if elementwise:
         cost = elements / (height * width * depth).astype(single)
     else:
-        by_rows, by_columns = single(rows) / block_height.astype(single), single(columns) / width.astype(single)
+        by_rows, by_columns = (
+            single(rows) / block_height.astype(single),
+            single(columns) / width.astype(single),
+        )
         has_weights = query.engine in (Engine.CONVOLUTION, Engine.DEPTHWISE)
         taps = query.window[0] * query.window[1] * query.source[2] if has_weights else 0
         weights = (taps * -(-rows // block_height) * -(-columns // width)).astype(single)
@@ -153,8 +156,8 @@ def _search(query: _Query, machine: Machine) -> Block:
     best = _best(cost, heights, widths, in_height.ravel(), in_width.ravel(), query.source)
     if best is None:
         raise BlockError(
-            f"no output block of a {query.engine.value} with source {query.source}, target {query.target} and "
-            f"window {query.window} fits npu.buffer_banks = {machine.banks}; raise it to that of a larger "
+            f"no output block of a {query.engine.value} with source {query.source}, target {query.target} "
+            f"and window {query.window} fits npu.buffer_banks = {machine.banks}; raise it to that of a larger "
             f"Ethos-U55 (16, 16, 24, 48)"
         )
     place, row, column = best

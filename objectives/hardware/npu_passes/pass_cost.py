@@ -1,8 +1,8 @@
 """Cycles and bytes of a pass, as the compiler estimates them.
 
-A pass takes the longest of four times: the NPU's own, that of its transfers to and from the activation memory,
-that of its weights, and that of its constants. Source of the equations: Ethos-U Vela 5.2.0, Apache-2.0, file
-`ethos_u55_performance.cpp`; docs/explanation/npu-model.md states them.
+A pass takes the longest of four times: the NPU's own, that of its transfers to and from the activation
+memory, that of its weights, and that of its constants. Source of the equations: Ethos-U Vela 5.2.0,
+Apache-2.0, file `ethos_u55_performance.cpp`; docs/explanation/npu-model.md states them.
 """
 
 from __future__ import annotations
@@ -185,13 +185,18 @@ def _unit(work: Pass, machine: Machine) -> Shape:
     """Micro-block; it lies flat over a map of one row."""
     height, _, depth = machine.block
     rows, columns, _ = work.target.shape
-    if height == 2 and work.engine is Engine.CONVOLUTION and rows == 1 and columns % 2 == 0 and work.window[0] == 1:
+    if (
+        height == 2
+        and work.engine is Engine.CONVOLUTION
+        and rows == 1
+        and columns % 2 == 0
+        and work.window[0] == 1
+    ):
         return (1, 4, depth)
     return machine.block
 
 
 def _elementwise_cycles(work: Pass, block: Block, machine: Machine) -> float:
-    height, width, depth = work.target.shape
     elements = work.target.stored_elements
     rate = _output_rate(work, machine)
     size = block.target[0] * block.target[1] * block.target[2]
@@ -323,7 +328,7 @@ def _traffic(
 ) -> int:
     """Bytes on the port for `elements` of a map that is moved block by block: short bursts waste the rest."""
     bits = data.bits if bits is None else bits
-    height, width, channels = data.shape
+    _, width, channels = data.shape
     _, block_width, block_depth = block
     if data.bricks:
         whole_rows = width * bits * BRICK // 8 == block_depth

@@ -1,9 +1,9 @@
 """Weights from a slow memory: copied into SRAM before they are read more than once, slice by slice.
 
-The first slice is copied while the pass before still runs; the others, while the slice before them is computed.
-How much of the first copy is hidden so depends on the last slice of the pass before. An op is costed alone,
-therefore the pass before is a typical one, see `previous_op`. Source: Ethos-U Vela 5.2.0, Apache-2.0, files
-`scheduler.cpp` and `network_performance.cpp`, with their thresholds.
+The first slice is copied while the pass before still runs; the others, while the slice before them is
+computed. How much of the first copy is hidden depends on the last slice of the pass before. An op is costed
+alone, therefore the pass before is a typical one, see `previous_op`. Source: Ethos-U Vela 5.2.0,
+Apache-2.0, files `scheduler.cpp` and `network_performance.cpp`, with their thresholds.
 """
 
 from __future__ import annotations
@@ -113,7 +113,9 @@ def previous_op(op: Op) -> Op | None:
         case "conv2d":
             return Op("add", height, width, channels, channels)
         case "depthwise":
-            return Op("conv2d", height, width, _up(channels, _TYPICAL_EXPANSION) // _TYPICAL_EXPANSION, channels)
+            return Op(
+                "conv2d", height, width, _up(channels, _TYPICAL_EXPANSION) // _TYPICAL_EXPANSION, channels
+            )
         case "linear":
             return _before_linear(op)
         case "norm":

@@ -1,8 +1,8 @@
 """NPU in closed form: cycles and bytes of an op on an Arm Ethos-U55, without compiling it.
 
-Each op becomes the passes that Arm's compiler Vela 5.2.0 makes of it (`npu_passes/`). A pass takes the longest
-of the time of the NPU, of its activations, and of its weights. Vela is an estimate and not silicon. Equations,
-sources and accuracy: docs/explanation/npu-model.md.
+Each op becomes the passes that Arm's compiler Vela 5.2.0 makes of it (`npu_passes/`). A pass takes the
+longest of the time of the NPU, of its activations, and of its weights. Vela is an estimate and not silicon.
+Equations, sources and accuracy: docs/explanation/npu-model.md.
 
 Conventions: "same" padding; maps of convolutions in bricks of 16 channels, tokens and the image plain.
 """

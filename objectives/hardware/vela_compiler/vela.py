@@ -300,7 +300,7 @@ def _middle(graph: Graph, op: Op, x: Node, second: Node) -> Node:
 
 
 def _scores(graph: Graph, op: Op, owner: Hashable, outputs: list[Node]) -> Node:
-    """QK^T of a joint projection, which is transposed to heads and cut into Q, K and V; V goes on transposed."""
+    """QK^T of a joint projection, transposed to heads and cut into Q, K and V; V goes on transposed."""
     if op.out_channels != op.height:
         source, other = graph.input(op.height, _EDGE_CHANNELS), graph.input(op.out_channels, _EDGE_CHANNELS)
         queries, keys = (graph.linear(x, op.heads * op.in_channels) for x in (source, other))

@@ -58,7 +58,9 @@ def test_new_file_must_be_complete(tmp_path: Path) -> None:
 
 def test_half_a_micro_block_with_the_rest_of_its_base(tmp_path: Path) -> None:
     npu = {"micro_block_width": number(1, "position")}
-    with pytest.warns(H4HWarning, match=r"1 x 1 x 8 is that of u55-64, but npu\.buffer_banks 24.*base: u55-64"):
+    with pytest.warns(
+        H4HWarning, match=r"1 x 1 x 8 is that of u55-64, but npu\.buffer_banks 24.*base: u55-64"
+    ):
         load_soc(write(tmp_path, base="u55-128", npu=npu))
 
 

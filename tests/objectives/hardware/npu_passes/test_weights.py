@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.hardware.mobilenet_v2 import mobilenet_v2
 from benchmarks.hardware.vela_network import compiled_network
 from objectives.hardware import Op, load_soc
 from objectives.hardware.npu_passes.lowering import passes_of
@@ -15,6 +14,8 @@ from objectives.hardware.npu_passes.weight_stream import encoded_bytes
 from objectives.hardware.op import OpArrays
 from objectives.hardware.parts.npu import Npu, array_terms
 from objectives.workload import ops_of, workload
+from search_space.mobilenet_v2 import MOBILENET_V2
+from search_space.subnet import Subnet
 from tests.objectives.hardware.npu_passes.test_live_memory import CNN, HYBRID
 
 MRAM = load_soc("u55-128").npu
@@ -63,7 +64,9 @@ def test_copied_weights_leave_the_slow_memory_once() -> None:
 
 def test_weights_that_are_read_once_are_not_copied_where_they_decide() -> None:
     op = Op("linear", 1, 1, 512, 512)
-    terms = [array_terms(OpArrays.of([op]), from_flash(MRAM, buffered=buffered)) for buffered in (False, True)]
+    terms = [
+        array_terms(OpArrays.of([op]), from_flash(MRAM, buffered=buffered)) for buffered in (False, True)
+    ]
     assert terms[0].total[0] == pytest.approx(terms[1].total[0], abs=1)
     assert terms[0].weight_bytes[0] == terms[1].weight_bytes[0]
 
@@ -76,17 +79,17 @@ def test_nothing_is_copied_before_the_first_layer() -> None:
 
 
 @pytest.mark.parametrize("subnet", [HYBRID, CNN], ids=["hybrid", "cnn"])
-def test_follows_the_compilers_command_line(subnet: object) -> None:
+def test_follows_the_compilers_command_line(subnet: Subnet) -> None:
     npu = from_flash(MRAM)
-    compiled = compiled_network(subnet, npu)  # type: ignore[arg-type]
-    terms = array_terms(OpArrays.of(ops_of(workload(subnet))), npu)  # type: ignore[arg-type]
+    compiled = compiled_network(subnet, npu)
+    terms = array_terms(OpArrays.of(ops_of(workload(subnet))), npu)
     assert terms.total.sum() == pytest.approx(sum(compiled.cycles.values()), rel=0.02)
     assert terms.weight_bytes.sum() == pytest.approx(compiled.weight_bytes, rel=0.05)
 
 
 def test_arms_own_figures_of_mobilenet_v2() -> None:
     # Fixed Virtual Platform of the Ethos-U55-128: shared SRAM, weights in flash.
-    terms = array_terms(OpArrays.of(mobilenet_v2()), from_flash(MRAM))
+    terms = array_terms(OpArrays.of(ops_of(workload(MOBILENET_V2))), from_flash(MRAM))
     assert terms.total.sum() == pytest.approx(7.35e6, rel=0.10)
     assert terms.weight_bytes.sum() == pytest.approx(3.46e6, rel=0.15)
     assert terms.sram_bytes.sum() == pytest.approx(28.9e6, rel=0.10)

@@ -33,7 +33,9 @@ GOLDEN = [
 
 def with_values(npu: Npu, **values: float) -> Npu:
     """`npu` with other values of some numbers."""
-    changed = {name: replace(getattr(npu, name), value=value, low=0, high=1e9) for name, value in values.items()}
+    changed = {
+        name: replace(getattr(npu, name), value=value, low=0, high=1e9) for name, value in values.items()
+    }
     return replace(npu, **changed)
 
 
@@ -66,7 +68,9 @@ layers = st.one_of(
         st.integers(1, 2),
     ),
     st.builds(lambda tokens, a, b: Op("linear", tokens, 1, a, b), st.integers(1, 200), channels, channels),
-    st.builds(lambda n, d, h: Op("matmul", n, 1, d, n, heads=h), st.integers(1, 100), channels, st.integers(1, 6)),
+    st.builds(
+        lambda n, d, h: Op("matmul", n, 1, d, n, heads=h), st.integers(1, 100), channels, st.integers(1, 6)
+    ),
     st.builds(lambda n, h: Op("softmax", n, 1, n, n, heads=h), st.integers(1, 100), st.integers(1, 6)),
     st.builds(lambda n, c: Op("norm", n, 1, c, c), st.integers(1, 100), channels),
     st.builds(lambda side, c: Op("add", side, side, c, c), sides, channels),
