@@ -156,8 +156,8 @@ def _search(query: _Query, machine: Machine) -> Block:
     best = _best(cost, heights, widths, in_height.ravel(), in_width.ravel(), query.source)
     if best is None:
         raise BlockError(
-            f"no output block of a {query.engine.value} with source {query.source}, target {query.target} "
-            f"and window {query.window} fits npu.buffer_banks = {machine.banks}; raise it to that of a larger "
+            f"no output block of a {query.engine.value} of {query.source} -> {query.target} with "
+            f"window {query.window} fits npu.buffer_banks = {machine.banks}; raise it to that of a larger "
             f"Ethos-U55 (16, 16, 24, 48)"
         )
     place, row, column = best
