@@ -9,6 +9,8 @@ from objectives.hardware.npu_passes.machine import Machine
 from objectives.hardware.npu_passes.output_block import runs_part_kernel
 
 _STREAM_HEADER = 16
+_SPOILT_CHANNELS = 32
+"""Output channels that are not compressed where zeros fill the last group."""
 
 
 class WeightFormat(NamedTuple):
@@ -41,13 +43,16 @@ def encoded_bytes(work: Pass, machine: Machine, weights: WeightFormat) -> float:
     if work.engine is Engine.DEPTHWISE:
         slab = weights.depthwise_block
         return slab * window * -(-out_channels // slab) + scales + _STREAM_HEADER
-    trained = float(window * in_channels * out_channels)
-    group = machine.block[2]
-    padded = _padded_depth(in_channels, window, machine) * -(-out_channels // group) * group
-    if padded > trained:
-        size = weights.padded_compression * trained + weights.padding_compression * (padded - trained)
-    else:
-        size = weights.compression * trained
+    trained = window * in_channels
+    depth = _padded_depth(in_channels, window, machine)
+    padded_channels = -(-out_channels // machine.block[2]) * machine.block[2]
+    # Zeros in each step spoil the compression of all weights, those of the last group that of its neighbours.
+    spoilt = out_channels if depth > trained else 0
+    if padded_channels > out_channels:
+        spoilt = max(spoilt, min(out_channels, _SPOILT_CHANNELS))
+    size = trained * (
+        weights.padded_compression * spoilt + weights.compression * (out_channels - spoilt)
+    ) + weights.padding_compression * (depth * padded_channels - trained * out_channels)
     return size + scales + _STREAM_HEADER
 
 

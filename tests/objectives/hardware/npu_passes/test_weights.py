@@ -41,6 +41,10 @@ def test_encoded_size_by_hand() -> None:
     assert size(Op("conv2d", 8, 8, 72, 64)) == 72 * 64 + 24 * 64 / 8 + 640 + 16
     # 10 classes fill 16 channels of output.
     assert size(Op("linear", 1, 1, 256, 10)) == 256 * 10 + 256 * 6 / 8 + 112 + 16
+    # 1001 classes fill 1008 channels, which leaves all but the last 32 compressed. Vela: 1,159,536 + 10,016.
+    classes = 1280 * (0.9 * 1001 + 0.1 * 32) + 1280 * 7 / 8 + 10016 + 16
+    assert size(Op("linear", 1, 1, 1280, 1001)) == pytest.approx(classes)
+    assert classes == pytest.approx(1_159_536 + 10_016, rel=0.005)
     assert size(Op("depthwise", 8, 8, 40, 40, kernel=3)) == 16 * 9 * 3 + 400 + 16
     assert size(Op("add", 8, 8, 40, 40)) == 0
 
