@@ -39,10 +39,11 @@ LAYERS = {
     "objectives": (
         ("objective", "hardware.op", "hardware.chip"),
         ("hardware.npu_passes",),
-        ("workload", "hardware.parts"),
+        ("workload", "hardware.parts", "hardware.measurements"),
         ("hardware.soc", "hardware.chip_upgrade", "hardware.vela_compiler", "hardware.npu_model"),
         ("hardware.mapping",),
         ("hardware.cost_model",),
+        ("hardware.measured_share",),
         (
             *("hardware_objectives", "accuracy_objective", "size_objectives", "own_objective"),
             *("timeline", "hardware.chip_options", "population", "workers", "registry"),
@@ -55,7 +56,7 @@ LAYERS = {
         ("storage", "samplers", "presentation"),
         ("search", "analysis"),
         ("launch", "report_page"),
-        ("run", "show", "compare", "report", "export", "pick", "validate"),
+        ("run", "show", "compare", "report", "export", "pick", "validate", "measure"),
     ),
 }
 """By package, from the bottom up: rooms and files that may import the earlier layers."""

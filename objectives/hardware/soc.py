@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 from mashumaro import field_options
 
 from objectives.hardware.chip import Chip
 from objectives.hardware.chip_upgrade import upgraded, warn_of_mixed_sizes
+from objectives.hardware.measurements.measured_ops import MeasuredOps, read_measured_ops
 from objectives.hardware.parts.cim import KINDS, Cim, Digital, read_cim
 from objectives.hardware.parts.floor_plan import with_room
 from objectives.hardware.parts.memory_and_area import Memory, PartAreas
@@ -32,6 +34,11 @@ MOST_PARTS = 1000
 
 _CLOCK = Unit("MHz")
 _AREA = "area"
+_NPU = "npu"
+
+
+def _refuse_measurements(data: object) -> NoReturn:
+    raise ValueError(f"must be absent; name the table as npu.table, but got {data!r:.40}")
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,7 @@ class SoC(Document):
         cim: The macros; None for the NPU alone.
         digital: Engine in each macro for products of two activations; None without one.
         area: Areas of the parts, as far as they are known; they affect neither latency nor energy.
+        measured_npu: Ops measured on the NPU, from the file that `npu.table` names; None without one.
 
     Raises:
         DocumentError: A unit or sign is wrong, or macros lack a network-on-chip.
@@ -69,6 +77,9 @@ class SoC(Document):
     cim: Cim | None = field(default=None, metadata=field_options(deserialize=read_cim))
     digital: Digital | None = None
     area: PartAreas = field(default_factory=PartAreas)
+    measured_npu: MeasuredOps | None = field(
+        default=None, metadata=field_options(serialize="omit", deserialize=_refuse_measurements)
+    )
 
     @classmethod
     def __pre_deserialize__(cls, data: dict[Any, Any]) -> dict[Any, Any]:
@@ -167,6 +178,8 @@ class SoC(Document):
         if self.noc is not None:
             values["noc.topology"] = self.noc.topology
             values["noc.tiles"] = [self.noc.sram, *self.noc.macros[: self.macros]]
+        if self.measured_npu is not None:
+            values["npu.table"] = self.measured_npu.digest
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -236,10 +249,38 @@ def load_soc(name: str) -> SoC:
         H4HWarning: The file has keys of an earlier version, or its NPU mixes sizes of the Ethos-U55.
     """
     data = upgraded(read_laid_over("hardware", name, _BUILT_IN), name)
+    tables = _taken_tables(data, source=name)
     soc = parse_document(SoC, data, source=name)
     if soc.has_npu:
         warn_of_mixed_sizes(soc.npu, name)
+    if _NPU in tables:
+        file = Path(name).parent / tables[_NPU]
+        measured = read_measured_ops(file, clock_mhz=soc.clock_mhz, of_macros=False)
+        soc = replace(soc, measured_npu=measured)
     return _without_idle_parts(soc)
+
+
+def _taken_tables(data: object, *, source: str) -> dict[str, str]:
+    """Names of the tables of measured ops by section, taken out of `data`, with `npu.model`.
+
+    Raises:
+        DocumentError: A name is not text, or only one of `npu.model: table` and `npu.table` is there.
+    """
+    tables: dict[str, str] = {}
+    npu = data.get(_NPU) if isinstance(data, dict) else None
+    if not isinstance(npu, dict) or not ({"model", "table"} & npu.keys()):
+        return tables
+    model, table = npu.pop("model", None), npu.pop("table", None)
+    if model not in (None, "table"):
+        raise DocumentError(
+            f"{source}: npu.model: must be 'table', or absent, but got {model!r:.40}; the option --npu-model "
+            f"chooses between closed form and compiler"
+        )
+    if not isinstance(table, str):
+        raise DocumentError(
+            f"{source}: npu.table: must be the path of a CSV file beside this one, but got {table!r:.40}"
+        )
+    return {_NPU: table}
 
 
 def variant(soc: SoC, *, macros: int | None = None, units: int | None = None) -> SoC:
