@@ -17,7 +17,7 @@ from typing import Any
 from mashumaro import field_options
 
 from objectives.hardware.chip import Chip
-from objectives.hardware.parts.cim import KINDS, Cim, Digital, read_cim
+from objectives.hardware.parts.cim import KINDS, RUNS, Cim, Digital, check_removed_keys, read_cim
 from objectives.hardware.parts.floor_plan import with_room
 from objectives.hardware.parts.memory_and_area import Memory, PartAreas
 from objectives.hardware.parts.noc import Noc
@@ -74,6 +74,8 @@ class SoC(Document):
         # mashumaro would wrap this error in one that quotes the whole section.
         if isinstance(cim := data.get("cim"), dict) and cim.get("model") not in KINDS:
             raise UnknownNameError("cim.model", str(cim.get("model")), KINDS)
+        if isinstance(cim, dict):
+            check_removed_keys(cim)
         return {key: value for key, value in data.items() if key != "npu" or value is not None}
 
     def __post_init__(self) -> None:
@@ -84,6 +86,7 @@ class SoC(Document):
         self._check_npu()
         if self.cim is None or self.macros == 0:
             return
+        self._check_cim(self.cim)
         if self.noc is None:
             raise DocumentError("noc: this key is missing, and `cim` needs it")
         if self.has_npu and self.noc.npu is None:
@@ -92,6 +95,18 @@ class SoC(Document):
             raise DocumentError(
                 f"noc.macros: must list a tile for each of the {self.macros} macros of `cim`, but lists "
                 f"{len(self.noc.macros)}"
+            )
+
+    def _check_cim(self, cim: Cim) -> None:
+        if cim.capacity.value * 1024 < cim.tile_bytes:
+            raise DocumentError(
+                f"cim.capacity: must hold a tile or word of {cim.tile_bytes / 1024:g} KiB at least, but is "
+                f"{cim.capacity.value:g} KiB/macro; use more capacity, or smaller rows, columns or read_width"
+            )
+        if cim.runs_products() and self.digital is not None:
+            raise DocumentError(
+                "digital: the units of `cim` run attention already; leave out `digital`, or set "
+                "cim.attention to false"
             )
 
     def _check_npu(self) -> None:
@@ -121,6 +136,15 @@ class SoC(Document):
     def units(self) -> int:
         """Compute units, or parallel tiles, of each macro; 0 without macros."""
         return int(getattr(self.cim, self.cim.UNITS).value) if self.cim is not None else 0
+
+    @cached_property
+    def macro_kinds(self) -> tuple[str, ...]:
+        """Kinds of ops that the macros run."""
+        if self.cim is None:
+            return ()
+        if self.digital is not None:
+            return (*RUNS, "matmul", "softmax")
+        return (*RUNS, "matmul") if self.cim.runs_products() else RUNS
 
     @property
     def area_mm2(self) -> float:
@@ -154,6 +178,7 @@ class SoC(Document):
         }
         if self.cim is not None:
             values["cim.model"] = self.cim.model
+            values["cim.products"] = self.cim.runs_products()
         if self.noc is not None:
             values["noc.topology"] = self.noc.topology
             values["noc.tiles"] = [self.noc.sram, *self.noc.macros[: self.macros]]
@@ -161,9 +186,10 @@ class SoC(Document):
 
     @property
     def idle_pj_per_cycle(self) -> float:
-        """Energy of every cycle, whatever runs: static energy of the NPU and leakage of the SRAM."""
+        """Energy of every cycle, whatever runs: static energy of the NPU, leakage of SRAM and idle macros."""
         npu = self.npu.static_energy.value if self.has_npu else 0.0
-        return npu + self.picojoules_per_cycle(self.memory.leakage_mw)
+        macros = self.cim.static_mw if self.cim is not None else 0.0
+        return npu + self.picojoules_per_cycle(self.memory.leakage_mw + macros)
 
     @property
     def clock_mhz(self) -> float:
