@@ -59,12 +59,14 @@ class PopulationCosts:
         self._numbers = RowNumbers(space, [*joined, *is_empty, *steps, *(closed if steps else [])])
         self._sums = [self._values(table).reshape(table.rows, -1) for table in joined]
         self._is_empty = [table.values.reshape(-1) for table in is_empty]
-        self._steps = [self._values(table) for table in steps]
-        self._starts = [np.ascontiguousarray(step[..., 0, :]) for step in self._steps]
+        # Placements come first, so that the numbers to compare lie side by side: (rows, p, q, c, m).
+        self._steps = [_placements_first(self._values(table)) for table in steps]
+        self._starts = [np.ascontiguousarray(step[:, 0]) for step in self._steps]
         # Up to the end of the first block; the head has none.
-        ends = [self._values(table) for table in closed] if steps else []
-        self._ends = [*ends, *(np.ascontiguousarray(step[..., 0]) for step in self._steps[-1:])]
-        self._alone = [np.ascontiguousarray(end[..., 0]) for end in self._ends]
+        ends = [_placements_first(self._values(table)) for table in closed] if steps else []
+        self._ends = [*ends, *(np.ascontiguousarray(step[:, :, 0]) for step in self._steps[-1:])]
+        # One more row, of zeros, for networks in which the step is not alone.
+        self._alone = [np.concatenate([end[:, 0], np.zeros_like(end[:1, 0])]) for end in self._ends]
 
     def __call__(self, genotypes: Genotypes) -> tuple[Floats, Floats, Booleans]:
         """Cycles, energy in pJ, and whether the weights fit into the macros, each (n,).
@@ -130,25 +132,33 @@ class PopulationCosts:
         total = np.zeros((count, len(self._criteria), self._choices))
         stays_open = [*is_empty, np.zeros(count, dtype=bool)]
         starts_open = [np.zeros(count, dtype=bool), *is_empty]
-        open_costs = np.zeros((count, *total.shape[1:], 1))  # up to each placement of an open map
+        open_costs = np.zeros((count, 1, *total.shape[1:]))  # up to each placement of an open map
         for index, step in enumerate(self._steps):
-            alone = ~starts_open[index] & ~stays_open[index]
-            if alone.all():
-                total += self._alone[index].take(end_rows[index], axis=0)
-                continue
-            some = np.flatnonzero(alone)
-            total[some] += self._alone[index].take(end_rows[index][some], axis=0)
+            is_joined = starts_open[index] | stays_open[index]
+            none = len(self._alone[index]) - 1
+            total += self._alone[index].take(np.where(is_joined, none, end_rows[index]), axis=0)
             ending = np.flatnonzero(starts_open[index] & ~stays_open[index])
-            total[ending] += _least(open_costs[ending] + self._ends[index][end_rows[index][ending]])
+            total[ending] += _least(
+                open_costs.take(ending, axis=0) + self._ends[index].take(end_rows[index][ending], axis=0)
+            )
             if not stays_open[index].any():
                 continue
-            next_costs = np.empty((count, *step.shape[1:3], step.shape[4]))
+            next_costs = np.empty((count, *step.shape[2:]))
             starting = np.flatnonzero(~starts_open[index] & stays_open[index])
-            next_costs[starting] = self._starts[index][own_rows[index][starting]]
+            next_costs[starting] = self._starts[index].take(own_rows[index][starting], axis=0)
             passing = np.flatnonzero(starts_open[index] & stays_open[index])
-            next_costs[passing] = _least(open_costs[passing][..., None] + step[own_rows[index][passing]])
+            if len(passing):
+                next_costs[passing] = _least(
+                    open_costs.take(passing, axis=0)[:, :, None]
+                    + step.take(own_rows[index][passing], axis=0)
+                )
             open_costs = next_costs
         return total
+
+
+def _placements_first(values: Floats) -> Floats:
+    """Values (rows, c, m, ...) as (rows, ..., c, m)."""
+    return np.ascontiguousarray(np.moveaxis(values, (1, 2), (-2, -1)))
 
 
 def _of_npu(table: GeneTable) -> GeneTable:
@@ -158,15 +168,17 @@ def _of_npu(table: GeneTable) -> GeneTable:
 
 
 def _least(sums: Floats) -> Floats:
-    """The best (n, c, m, ...) of sums (n, c, m, p, ...) by the first criterion; later ones break ties."""
-    best = sums[:, :, :, 0].copy()
-    for place in range(1, sums.shape[3]):
-        other = sums[:, :, :, place]
-        better, equal = other[:, 0] < best[:, 0], other[:, 0] == best[:, 0]
-        for criterion in range(1, sums.shape[1]):
-            better |= equal & (other[:, criterion] < best[:, criterion])
-            equal &= other[:, criterion] == best[:, criterion]
-        np.copyto(best, other, where=better[:, None])
+    """The best (n, ..., c, m) of sums (n, p, ..., c, m) by the first criterion; later ones break ties."""
+    best = sums[:, 0].copy()
+    for place in range(1, sums.shape[1]):
+        other = sums[:, place]
+        better, equal = other[..., 0, :] < best[..., 0, :], other[..., 0, :] == best[..., 0, :]
+        if equal.any():
+            for criterion in range(1, sums.shape[-2]):
+                mine, theirs = best[..., criterion, :], other[..., criterion, :]
+                better |= equal & (theirs < mine)
+                equal &= theirs == mine
+        np.copyto(best, other, where=better[..., None, :])
     return best
 
 
