@@ -60,6 +60,8 @@ def hand_overs(
     before = np.concatenate([at_macros, [MACROS_ONLY, BOTH, NPU_ONLY]])[:, None]  # (p, 1)
     now = devices(splits)[None, :]
     is_change = (before != now) | ((now == BOTH) & ~is_in_place)
-    count = is_change + (splits.op.fused_gelu & (now != NPU_ONLY))
+    count = is_change.astype(np.float64)
+    if splits.op.fused_gelu:
+        count = count + (now != NPU_ONLY)
     cycles, energy_pj = soc.cim.handover
     return Changes(on_grid(count * cycles), on_grid(count * energy_pj))
