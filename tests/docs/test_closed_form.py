@@ -151,6 +151,6 @@ def test_the_page_still_says_so() -> None:
         "fill          64 + min(h w, 1.5 s^2 b) di / 8 + b do / 8 + min(mac, out) / max(1, n co / (b do))",
         "T             = max( max(mac, out) + fill + stall,  Bs / 8,  Bw / 4 + 32 )",
         "tiles  = C(k^2 ci, R) C(co, C)",
-        "T = C(heads, M) / heads * (MACs / 16 | 8.95 e of a softmax)",
+        "T = C(heads, M) / heads * max( MACs / 16 | 8.95 e of a softmax,  b / B_port )",
     ):
         assert line in text
