@@ -54,7 +54,14 @@ def gantt(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Figure:
 LANES = ("NPU", "NoC", "macros")
 """Rows of the chart."""
 
-PARTS = {"mac": "#4477aa", "sram": "#66ccee", "mram": "#228833", "noc": "#ccbb44", "handover": "#ee6677", "static": "#bbbbbb"}
+PARTS = {
+    "mac": "#4477aa",
+    "sram": "#66ccee",
+    "mram": "#228833",
+    "noc": "#ccbb44",
+    "handover": "#ee6677",
+    "static": "#bbbbbb",
+}
 """Parts of an op's energy with their colours, from Paul Tol's bright scheme for colour-blind readers."""
 
 COLOURS = {"NPU": "#4477aa", "NoC": "#ccbb44", "macros": "#228833"}

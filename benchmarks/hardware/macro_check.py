@@ -2,14 +2,14 @@
 
     python -m benchmarks.hardware.macro_check [--json]
 
-First table: energy efficiency and throughput of one macro on a large dense layer, beside published macros that
-store 8-bit weights in MRAM. A figure of a macro counts its arithmetic, weight reads and buffer, and its leakage
-while busy; no transfers and no NPU.
+First table: energy efficiency and throughput of one macro on a large dense layer, beside published macros
+that store 8-bit weights in MRAM. A figure of a macro counts its arithmetic, weight reads and buffer, and
+its leakage while busy; no transfers and no NPU.
 
 Second table: the loop nest of a unit of `u55-256-cim8` beside the mapping that zigzag-dse 3.9.1 finds for the
-same structure (16 lanes over the products, 32 accumulators, a weight register of 128 B filled by 128 B words of
-235.52 pJ, inputs of 0.2 pJ/B, partial sums not to leave the accumulators; engine loma, lowest energy). Its
-answers are in zigzag_nests.csv.
+same structure (16 lanes over the products, 32 accumulators, a weight register of 128 B filled by 128 B
+words of 235.52 pJ, inputs of 0.2 pJ/B, partial sums not to leave the accumulators; engine loma, lowest
+energy). Its answers are in zigzag_nests.csv.
 """
 
 from __future__ import annotations

@@ -154,7 +154,9 @@ class CostModel:
         self.soc = soc
         self._npu_model = create_npu_model(npu_model, soc.npu)
         self.mapper = Mapper(soc, mapping, self._npu_model)
-        self._breakdowns: dict[tuple[tuple[Op, ...], tuple[bool, ...], tuple[Way, ...], int], list[OpCost]] = {}
+        self._breakdowns: dict[
+            tuple[tuple[Op, ...], tuple[bool, ...], tuple[Way, ...], int], list[OpCost]
+        ] = {}
 
     def fingerprint(self) -> dict[str, str]:
         """Everything that decides the cost of a given network."""

@@ -1,9 +1,9 @@
 """Cycles and energy of whole populations, looked up in the tables of `piece_costs.py`.
 
-Costs of pieces that begin and end in SRAM with the NPU at work add up. The down-sampling step of a stage and its
-first block are looked up together, in the best of the ways to hand over between them. If a stage has no blocks,
-its step hands its map to the next one; dynamic programming finds the best placement of that map for all such
-networks at once. Each network then uses the number of macros that is best for it.
+Costs of pieces that begin and end in SRAM with the NPU at work add up. The down-sampling step of a stage
+and its first block are looked up together, in the best of the ways to hand over between them. If a stage
+has no blocks, its step hands its map to the next one; dynamic programming finds the best placement of that
+map for all such networks at once. Each network then uses the number of macros that is best for it.
 """
 
 from __future__ import annotations
@@ -149,8 +149,7 @@ class PopulationCosts:
             passing = np.flatnonzero(starts_open[index] & stays_open[index])
             if len(passing):
                 next_costs[passing] = _least(
-                    open_costs.take(passing, axis=0)[:, :, None]
-                    + step.take(own_rows[index][passing], axis=0)
+                    open_costs.take(passing, axis=0)[:, :, None] + step.take(own_rows[index][passing], axis=0)
                 )
             open_costs = next_costs
         return total

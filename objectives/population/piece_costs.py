@@ -1,10 +1,10 @@
 """Costs of all pieces of a search space on a SoC: cycles, energy and weight bytes in the macros.
 
 Blocks begin and end with their map in SRAM, and end with an op of the NPU, so their costs add up. Only the
-down-sampling step of a stage may end elsewhere: with a map at the macros, which the next step may use if there
-are no blocks in between, or with work that the first block has to hand over. Its costs are therefore a matrix
-over the placements of its input and its output. The stem is part of the first step, and the head's convolution
-is one more step.
+down-sampling step of a stage may end elsewhere: with a map at the macros, which the next step may use if
+there are no blocks in between, or with work that the first block has to hand over. Its costs are therefore
+a matrix over the placements of its input and its output. The stem is part of the first step, and the head's
+convolution is one more step.
 """
 
 from __future__ import annotations
@@ -144,7 +144,9 @@ class _Tabulation:
 
     def by_beginning(self, piece: Piece) -> GeneTable:
         """Costs (3, m, 3) of a piece that begins in SRAM, by the devices at work before: the NPU first."""
-        values = [self._matrix(part, (IN_SRAM, None), may_begin_anywhere=False) for part in self._parts(piece)]
+        values = [
+            self._matrix(part, (IN_SRAM, None), may_begin_anywhere=False) for part in self._parts(piece)
+        ]
         return self._pieces.table(piece, [_cheapest(matrix, self._mapper) for matrix in values])
 
     def step(self, piece: Piece, input_gene: str | None, output_gene: str | None) -> GeneTable:
@@ -163,9 +165,13 @@ class _Tabulation:
         """Most placements of a map with this gene's number of channels."""
         if width_gene is None:
             return 1
-        return IN_SRAM - 1 + max(
-            len(channel_options(_producer(1, channels), self._mapper.soc, self._mapper.name))
-            for channels in self._pieces.options(width_gene)
+        return (
+            IN_SRAM
+            - 1
+            + max(
+                len(channel_options(_producer(1, channels), self._mapper.soc, self._mapper.name))
+                for channels in self._pieces.options(width_gene)
+            )
         )
 
     def _parts(self, piece: Piece) -> list[_Part]:
@@ -218,9 +224,7 @@ def _cheapest(matrix: Floats, mapper: Mapper) -> Floats:
     return np.stack(best).reshape(number, choices, placements)
 
 
-def _of_first_block(
-    pieces: SpacePieces, blocks: list[tuple[Piece, GeneTable]], step: GeneTable
-) -> GeneTable:
+def _of_first_block(pieces: SpacePieces, blocks: list[tuple[Piece, GeneTable]], step: GeneTable) -> GeneTable:
     """What the first block of a stage costs more because of the devices that worked before: (3, m, 3).
 
     Args:

@@ -1,9 +1,9 @@
 """Hand-overs between NPU and macros: interrupts and starts.
 
-An Ethos-U55 runs a whole command stream by itself, and the controller of the macros a whole list of jobs. Work
-changes hands where an op needs other devices than the one before, and where both share one op after the other:
-each then waits for the other's result. Nothing changes hands where every device goes on with what it made
-itself. GELU of the macros' share, on the NPU, is one more hand-over.
+An Ethos-U55 runs a whole command stream by itself, and the controller of the macros a whole list of jobs.
+Work changes hands where an op needs other devices than the one before, and where both share one op after
+the other: each then waits for the other's result. Nothing changes hands where every device goes on with
+what it made itself. GELU of the macros' share, on the NPU, is one more hand-over.
 """
 
 from __future__ import annotations
@@ -42,9 +42,7 @@ def last_devices(splits: SplitCosts) -> Integers:
     return np.full(len(splits.channels), NPU_ONLY) if splits.op.fused_gelu else devices(splits)
 
 
-def hand_overs(
-    previous: SplitCosts | None, splits: SplitCosts, is_in_place: Booleans, soc: SoC
-) -> Changes:
+def hand_overs(previous: SplitCosts | None, splits: SplitCosts, is_in_place: Booleans, soc: SoC) -> Changes:
     """Cost of the hand-overs of an op.
 
     Args:

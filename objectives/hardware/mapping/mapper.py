@@ -2,8 +2,8 @@
 
 Ops that only the NPU runs cut a network into segments (`segment.py`). Its optimum is the sum of theirs, for
 each number of macros in use; the best number wins. Where the weights exceed the capacity of these macros,
-`capacity.py` decides which segments give way. Weights take tiles or words of any macro in use: layers go round
-the macros in turn, each op spread over as many as it has channels or tiles.
+`capacity.py` decides which segments give way. Weights take tiles or words of any macro in use: layers go
+round the macros in turn, each op spread over as many as it has channels or tiles.
 
 The product of energy and latency is not a sum. Its minimum lies on the lower convex hull of (latency, energy)
 of the network, and `least_product` walks that hull edge by edge through the hulls of the segments. This is
@@ -184,13 +184,13 @@ class Mapper:
             assert self.soc.cim is not None
             return CapacityError(
                 f"mapping 'cim' cannot run every op of this network on {self.soc.name!r}: rows of a map, or "
-                f"operands of a product, exceed the macros' buffers of {self.soc.cim.buffer.value:g} KiB; use "
-                f"another mapping, larger buffers or smaller maps"
+                f"operands of a product, exceed the macros' buffers of {self.soc.cim.buffer.value:g} KiB; "
+                f"use another mapping, larger buffers or smaller maps"
             )
         return CapacityError(
             f"mapping 'cim' needs {fastest.weight_bytes / 1024:.1f} KiB of weights in the macros of "
-            f"{self.soc.name!r}, which hold {self._budget(fastest.choice) / 1024:g} KiB; use another mapping, "
-            f"more macros or a smaller network"
+            f"{self.soc.name!r}, which hold {self._budget(fastest.choice) / 1024:g} KiB; use another "
+            f"mapping, more macros or a smaller network"
         )
 
     def _budget(self, choice: int) -> float:

@@ -27,10 +27,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.hardware.mapping.op_splits import PRODUCTS, SplitCosts, channels_of, macro_options, on_grid
 from objectives.hardware.mapping.hand_over import IN_SRAM, hand_overs
+from objectives.hardware.mapping.op_splits import PRODUCTS, SplitCosts, channels_of, macro_options, on_grid
 from objectives.hardware.op import Op
-from objectives.hardware.parts.cim import RUNS
 from objectives.hardware.parts.noc import Noc, Pattern
 from objectives.hardware.soc import SoC
 from search_space.arrays import Booleans, Floats
@@ -294,7 +293,7 @@ def _possible(
     cim = splits.cim
     resident = np.zeros((len(cim.room), len(moves.possible)))
     if previous is not None:
-        resident[:, : -IN_SRAM] = previous.cim.share_bytes[:, :-1]
+        resident[:, :-IN_SRAM] = previous.cim.share_bytes[:, :-1]
     arrives = (
         along(resident, Axis.MACROS, Axis.INPUT) + along(cim.room, Axis.MACROS, Axis.SPLIT) <= buffer_bytes
     )

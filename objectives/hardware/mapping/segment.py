@@ -114,8 +114,8 @@ def segment_costs(
 
 
 def _value_bytes(ops: Sequence[Op], index: int) -> float:
-    """Bytes of V, the input of `attend` besides the attention map, where op `index` makes scores or softmax."""
-    if ops[index].kind == "softmax":
+    """Bytes of V, the input of `attend` besides the attention map, where op `index` makes scores or
+    softmax.""" if ops[index].kind == "softmax":
         return _values_of(ops, index + 1)
     if ops[index].kind != "matmul":
         return 0.0

@@ -1,8 +1,8 @@
 """Pieces in which feature maps pass through the buffers of a macro, and the room that they take.
 
 A piece is a number of granules. Where windows overlap, a granule is the input of one row of outputs, and the
-rows that the next piece needs again stay. Elsewhere it is the input of one output position. A map that fits the
-buffer arrives whole; of a larger one, one piece is in use while the next arrives.
+rows that the next piece needs again stay. Elsewhere it is the input of one output position. A map that fits
+the buffer arrives whole; of a larger one, one piece is in use while the next arrives.
 """
 
 from __future__ import annotations

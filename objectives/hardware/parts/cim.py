@@ -83,11 +83,15 @@ class Cim(Section, ABC):
     leakage: Annotated[Quantity, Unit("mW/macro", zero=True)]
     write_rate: Annotated[Quantity, Unit("MB/s")]
     write_energy: Annotated[Quantity, Unit("pJ/B")]
-    stream_pieces: Annotated[Quantity | None, Unit("piece/map", whole=True)] = field(default=None, kw_only=True)
+    stream_pieces: Annotated[Quantity | None, Unit("piece/map", whole=True)] = field(
+        default=None, kw_only=True
+    )
     handover_cycles: Annotated[Quantity | None, Unit("cycle", zero=True)] = field(default=None, kw_only=True)
     handover_energy: Annotated[Quantity | None, Unit("pJ", zero=True)] = field(default=None, kw_only=True)
     idle_leakage: Annotated[Quantity | None, Unit("mW/macro", zero=True)] = field(default=None, kw_only=True)
-    buffer_leakage: Annotated[Quantity | None, Unit("mW/macro", zero=True)] = field(default=None, kw_only=True)
+    buffer_leakage: Annotated[Quantity | None, Unit("mW/macro", zero=True)] = field(
+        default=None, kw_only=True
+    )
 
     UNITS: ClassVar[str]
     """Name of the quantity that counts the compute units, or parallel tiles, of a macro."""
@@ -224,14 +228,16 @@ class NearMemory(Cim):
         pairs = zip(vars(products).values(), vars(weights).values(), strict=True)
         return CimCost(*(np.where(product, one, other) for one, other in pairs))
 
-    def _nest_cost(
-        self, ops: OpArrays, macros: Floats, structure: Structure, *, is_product: bool
-    ) -> CimCost:
+    def _nest_cost(self, ops: OpArrays, macros: Floats, structure: Structure, *, is_product: bool) -> CimCost:
         """Cost with trained weights, or of products whose heads the macros share out."""
         heads = np.ceil(ops.heads / macros) if is_product else np.ones_like(macros)
-        channels = np.broadcast_to(ops.out_channels, np.broadcast_shapes(ops.out_channels.shape, macros.shape))
+        channels = np.broadcast_to(
+            ops.out_channels, np.broadcast_shapes(ops.out_channels.shape, macros.shape)
+        )
         channels = channels if is_product else np.ceil(channels / macros)
-        active = np.ceil((ops.heads if is_product else ops.out_channels) / (heads if is_product else channels))
+        active = np.ceil(
+            (ops.heads if is_product else ops.out_channels) / (heads if is_product else channels)
+        )
         pieces = Pieces.of(ops, channels, heads if is_product else None)
         share = Share(
             positions=ops.positions,

@@ -3,9 +3,10 @@
     for each block of positions: for each block of channels: for each tile of products: read the weights;
         for each step of the block: `units` positions side by side
 
-One weight register feeds all units, which read their inputs through one port of the buffer. Legal nests differ
-in the channels of a tile and in whether input registers keep a window for the next position. `best_nest` takes
-the one of fewest cycles and, among equals, of least energy. Equations: docs/explanation/chip-model.md.
+One weight register feeds all units, which read their inputs through one port of the buffer. Legal nests
+differ in the channels of a tile and in whether input registers keep a window for the next position.
+`best_nest` takes the one of fewest cycles and, among equals, of least energy. Equations:
+docs/explanation/chip-model.md.
 """
 
 from __future__ import annotations
@@ -169,9 +170,7 @@ def nest_of(
     finishes = products >= depth
     is_legal = is_legal & (finishes | (channels <= structure.accumulators))
     waiting = np.maximum(1.0, structure.accumulators // channels)
-    longest = np.minimum(
-        np.where(finishes, np.inf, waiting), np.maximum(1.0, share.most_positions // units)
-    )
+    longest = np.minimum(np.where(finishes, np.inf, waiting), np.maximum(1.0, share.most_positions // units))
     steps = np.ceil(share.positions / units)
     blocks = np.ceil(steps / longest)
     long_steps = np.ceil(steps / blocks)
@@ -190,9 +189,7 @@ def nest_of(
             reads = reads + tiles * words * blocks
             sums = np.ceil(tile_depth / structure.input_lanes)
             rounds = np.where(share.is_depthwise, tile_width, np.ceil(tile_width / structure.output_lanes))
-            bytes_a_step = (
-                busy_units * tile_depth * overlap * np.where(share.is_depthwise, tile_width, 1.0)
-            )
+            bytes_a_step = busy_units * tile_depth * overlap * np.where(share.is_depthwise, tile_width, 1.0)
             fill = tile_depth * tile_width if structure.is_from_buffer else 0.0
             for block_steps, block_count in (
                 (long_steps, long_blocks),
@@ -202,9 +199,7 @@ def nest_of(
                 compute = block_steps * sums * rounds
                 port = (block_steps * bytes_a_step + fill) / structure.port
                 busy_cycles = busy_cycles + count * compute
-                cycles = cycles + count * np.maximum(
-                    compute, np.maximum(words * structure.word_cycles, port)
-                )
+                cycles = cycles + count * np.maximum(compute, np.maximum(words * structure.word_cycles, port))
     first = np.ceil(products * channels / structure.word) * structure.word_cycles
     if structure.is_from_buffer:
         first = products * channels / structure.port

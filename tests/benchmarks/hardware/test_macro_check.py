@@ -25,7 +25,9 @@ def test_units_that_share_reads_are_more_efficient() -> None:
 
 def test_depthwise_layers_leave_lanes_idle() -> None:
     soc = load_soc("u55-256-cim8")
-    assert efficiency(soc, LAYERS[3])["gops"] == pytest.approx(9 / 16 * efficiency(soc, LAYERS[1])["gops"], rel=1e-2)
+    assert efficiency(soc, LAYERS[3])["gops"] == pytest.approx(
+        9 / 16 * efficiency(soc, LAYERS[1])["gops"], rel=1e-2
+    )
 
 
 def test_no_nest_is_worse_than_zigzags() -> None:

@@ -185,7 +185,7 @@ def _drop(*path: str) -> Callable[[Document], None]:
         ),
         (
             _set("cim", "positions_per_read", value=32),
-            r"cim\.positions_per_read: .*; write cim\.weight_register, cim\.accumulators and cim\.input_registers",
+            r"cim\.positions_per_read: .*; write cim\.weight_register, cim\.accumulators and cim\.input",
         ),
         (
             _set("cim", "capacity", value={**CLOCK, "value": 0.1, "low": 0.1, "unit": "KiB/macro"}),

@@ -83,7 +83,8 @@ def test_transfers_overlap_with_the_work_in_pieces() -> None:
     cost = alone(Op("conv2d", 8, 8, 32, 64), 16, SOC)
     arriving, returning = 9 + 64 * 32 / 8, 9 + 64 * 48 / 8
     whole = arriving + cost.cim_cycles + returning
-    # Four pieces: the first arrives and the last returns alone, the slowest of the three sets the pace between.
+    # Four pieces: the first arrives and the last returns alone, the slowest of the three sets the pace
+    # between.
     expected = whole / 4 + 3 / 4 * max(arriving, cost.cim_cycles, returning)
     assert whole - cost.overlap_cycles == pytest.approx(expected, abs=1e-3)
     at_once = alone(Op("conv2d", 8, 8, 32, 64), 16, changed(SOC, "cim", stream_pieces=1))
@@ -102,7 +103,13 @@ def test_npu_and_network_share_the_port_of_the_sram() -> None:
 
 @pytest.mark.parametrize(
     ("first", "second", "count"),
-    [("npu", "npu", 0), ("macros", "macros", 2), ("npu", "macros", 2), ("both", "both", 3), ("both", "npu", 2)],
+    [
+        ("npu", "npu", 0),
+        ("macros", "macros", 2),
+        ("npu", "macros", 2),
+        ("both", "both", 3),
+        ("both", "npu", 2),
+    ],
 )
 def test_a_hand_over_is_counted_once_per_change(first: str, second: str, count: int) -> None:
     """Two convolutions and an add on the NPU, with their maps in SRAM; the NPU is at work before."""
@@ -211,5 +218,3 @@ def test_gelu_of_the_macros_part_runs_on_the_npu_afterwards() -> None:
     assert cost.cycles == (
         max(cost.npu_cycles, macros, cost.sram_cycles) + cost.tail_cycles + cost.handover_cycles
     )
-
-

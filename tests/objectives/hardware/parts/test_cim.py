@@ -206,8 +206,8 @@ def test_digital_unit_in_closed_form() -> None:
     assert TILES.digital is not None
     scores, softmax = Op("matmul", 64, 1, 16, 64, heads=3), Op("softmax", 64, 1, 64, 64, heads=3)
     got = TILES.digital.cost(OpArrays.of([scores, softmax, scores]), np.array([8.0, 8.0, 2.0]), ARRAY)
-    # Each head in a macro of its own; over two macros one has two heads. An operand of each product and the keys
-    # pass a port of 16 B/cycle, which is slower than 16 MAC/cycle.
+    # Each head in a macro of its own; over two macros one has two heads. An operand of each product and the
+    # keys pass a port of 16 B/cycle, which is slower than 16 MAC/cycle.
     head = (64 * 16 * 64 + 16 * 64) / 16
     assert got.cycles == pytest.approx([head, 64 * 64 * 8.95, 2 * head])
     assert got.mac_pj == pytest.approx([scores.macs * 0.14, 3 * 64 * 64 * 4, scores.macs * 0.14])

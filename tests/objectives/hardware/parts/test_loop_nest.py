@@ -81,7 +81,9 @@ def simulated(macro: Structure, layer: Share, tile: tuple[int, int], steps: int,
                     held = columns if keeps else set()
                     maps = len(outputs) if layer.is_depthwise[0] else 1
                     fetched += window / kernel * len(products) * maps
-                    rounds = len(outputs) if layer.is_depthwise[0] else ceil(len(outputs) / macro.output_lanes)
+                    rounds = (
+                        len(outputs) if layer.is_depthwise[0] else ceil(len(outputs) / macro.output_lanes)
+                    )
                     compute += rounds * ceil(len(products) / macro.input_lanes)
                 counted.fetched += fetched
                 counted.busy += compute
@@ -169,9 +171,7 @@ def test_depthwise_layers_equal_the_simulation(
 
 @settings(max_examples=60, deadline=None)
 @given(macro=small_macros, steps=st.integers(1, 6), inputs=st.integers(1, 4), channels=st.integers(1, 6))
-def test_kept_windows_equal_the_simulation(
-    macro: Structure, steps: int, inputs: int, channels: int
-) -> None:
+def test_kept_windows_equal_the_simulation(macro: Structure, steps: int, inputs: int, channels: int) -> None:
     macro = replace(macro, weight_register=64.0, input_registers=18.0, word_cycles=1.5)
     layer = share(int(macro.units) * steps, 9 * inputs, channels, 3)
     nest, is_legal = nest_of(macro, layer, 1, keeps_window=True)
@@ -208,9 +208,9 @@ def test_the_best_nest_is_the_best_of_all(
 
 
 def test_a_dense_layer_by_hand() -> None:
-    # 12 of 96 outputs, 96 products, 196 positions in four pieces of 49. One channel at a time fits the register
-    # whole (96 of 128 B), so a piece needs no partial sums: 4 x 12 words. 6 cycles of 16 lanes an output, and
-    # 96 B an output through a port of 16 B/cycle: equal.
+    # 12 of 96 outputs, 96 products, 196 positions in four pieces of 49. One channel at a time fits the
+    # register whole (96 of 128 B), so a piece needs no partial sums: 4 x 12 words. 6 cycles of 16 lanes an
+    # output, and 96 B an output through a port of 16 B/cycle: equal.
     nest = best_nest(MACRO, share(196, 96, 12, most=49))
     assert nest.reads[0] == 4 * 12
     assert nest.input_bytes[0] == 196 * 96 * 12
