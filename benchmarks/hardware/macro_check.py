@@ -117,8 +117,8 @@ def main() -> None:
     for column in ("TOPS/W", "GOP/s"):
         table.add_column(column, justify="right")
     for record in figures["macros"]:
-        numbers = (f"{record['tops_per_watt']:.1f}", f"{record['gops']:.1f}")
-        table.add_row(record["hardware"], record["layer"], *numbers)
+        rates = (f"{record['tops_per_watt']:.1f}", f"{record['gops']:.1f}")
+        table.add_row(record["hardware"], record["layer"], *rates)
     for name, tops, gops in PUBLISHED:
         table.add_row(name, "as published", tops, gops)
     print_wide(table)

@@ -65,7 +65,7 @@ class PieceCosts:
         """
         pieces = SpacePieces(space)
         tabulation = _Tabulation(pieces, mapper)
-        sums = []
+        sums: list[GeneTable] = []
         begins: dict[int, list[tuple[Piece, GeneTable]]] = {stage: [] for stage in range(len(space.stages))}
         for piece in pieces.blocks:
             table = tabulation.by_beginning(piece)  # (3, m, 3)
@@ -165,14 +165,11 @@ class _Tabulation:
         """Most placements of a map with this gene's number of channels."""
         if width_gene is None:
             return 1
-        return (
-            IN_SRAM
-            - 1
-            + max(
-                len(channel_options(_producer(1, channels), self._mapper.soc, self._mapper.name))
-                for channels in self._pieces.options(width_gene)
-            )
+        splits = max(
+            len(channel_options(_producer(1, channels), self._mapper.soc, self._mapper.name))
+            for channels in self._pieces.options(width_gene)
         )
+        return splits - 1 + IN_SRAM
 
     def _parts(self, piece: Piece) -> list[_Part]:
         """The piece for every combination of its genes, all its ops known to the mapper."""

@@ -8,8 +8,8 @@ next criterion breaks ties, so that the result does not depend on the order of c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -114,8 +114,8 @@ def segment_costs(
 
 
 def _value_bytes(ops: Sequence[Op], index: int) -> float:
-    """Bytes of V, the input of `attend` besides the attention map, where op `index` makes scores or
-    softmax.""" if ops[index].kind == "softmax":
+    """Bytes of V, the other input of `attend`, where op `index` makes scores or their softmax; else 0."""
+    if ops[index].kind == "softmax":
         return _values_of(ops, index + 1)
     if ops[index].kind != "matmul":
         return 0.0
@@ -165,9 +165,7 @@ class Steps:
 
     def of_macros(self, index: int) -> Steps:
         """For one number of macros; m = 1."""
-        parts = (self.cycles, self.energy_pj, self.weight_bytes)
-        one = (tuple(array[index : index + 1] for array in part) for part in parts)
-        return Steps(*one, stays=self.stays, last=self.last)
+        return self._changed(lambda part: tuple(array[index : index + 1] for array in part))
 
     def with_split(self, op: int, split: int) -> Steps:
         """Only with one split of one op."""
@@ -176,8 +174,16 @@ class Steps:
             other = np.arange(part[op].shape[Axis.SPLIT]) != split
             return (*part[:op], np.where(other[:, None], FORBIDDEN, part[op]), *part[op + 1 :])
 
-        parts = (limited(part) for part in (self.cycles, self.energy_pj, self.weight_bytes))
-        return Steps(*parts, stays=self.stays, last=self.last)
+        return self._changed(limited)
+
+    def _changed(self, change: Callable[[tuple[Floats, ...]], tuple[Floats, ...]]) -> Steps:
+        """With every criterion changed in the same way."""
+        return replace(
+            self,
+            cycles=change(self.cycles),
+            energy_pj=change(self.energy_pj),
+            weight_bytes=change(self.weight_bytes),
+        )
 
 
 def _limited(values: Floats, possible: Booleans) -> Floats:

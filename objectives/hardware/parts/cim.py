@@ -61,7 +61,7 @@ class CimCost:
     def none(cls, shape: tuple[int, ...]) -> CimCost:
         """The cost of nothing."""
         zero = np.zeros(shape)
-        return cls(**{field.name: zero > 0 if field.name == "waits" else zero for field in fields(cls)})
+        return cls(zero, zero > 0, *(zero for _ in fields(cls)[2:]))
 
 
 @dataclass(frozen=True)

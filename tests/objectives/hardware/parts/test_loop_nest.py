@@ -22,6 +22,7 @@ from objectives.hardware.parts.loop_nest import (
     nest_of,
     overlap_factor,
 )
+from search_space.arrays import Floats
 
 SOC = load_soc("u55-256-cim8")
 assert isinstance(SOC.cim, NearMemory)
@@ -40,9 +41,20 @@ def share(
     depthwise: bool = False,
 ) -> Share:
     """One layer of one macro."""
-    numbers = (positions, depth, channels, kernel, stride, row or positions)
-    arrays = [np.array([float(number)]) for number in numbers]
-    return Share(*arrays, np.array([depthwise]), np.array([float(most or positions)]))
+
+    def one(number: int) -> Floats:
+        return np.array([float(number)])
+
+    return Share(
+        positions=one(positions),
+        depth=one(depth),
+        channels=one(channels),
+        kernel=one(kernel),
+        stride=one(stride),
+        row=one(row or positions),
+        is_depthwise=np.array([depthwise]),
+        most_positions=one(most or positions),
+    )
 
 
 @dataclass
