@@ -48,6 +48,8 @@ class TotalsObjective(ABC):
     depends_on: ClassVar[tuple[Dependency, ...]] = ("network", "chip")
     follows_size: ClassVar[bool] = True
     is_expensive: ClassVar[bool] = False
+    mapped_for: ClassVar[tuple[str, ...]] = ("latency", "energy")
+    """Mappings that give the best values, one of them each."""
 
     @staticmethod
     @abstractmethod
@@ -78,6 +80,7 @@ class Latency(TotalsObjective):
 
     name: ClassVar[str] = "lat"
     unit: ClassVar[str] = "ms"
+    mapped_for: ClassVar[tuple[str, ...]] = ("latency",)
 
     @staticmethod
     def of_totals(latency_ms: Floats, energy_mj: Floats) -> Floats:  # noqa: ARG004
@@ -100,6 +103,7 @@ class Energy(TotalsObjective):
 
     name: ClassVar[str] = "energy"
     unit: ClassVar[str] = "mJ"
+    mapped_for: ClassVar[tuple[str, ...]] = ("energy",)
 
     @staticmethod
     def of_totals(latency_ms: Floats, energy_mj: Floats) -> Floats:  # noqa: ARG004

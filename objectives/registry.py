@@ -42,7 +42,8 @@ class ObjectiveContext:
         hardware: The SoC; the greatest one if chips are searched.
         accuracy: Makes the accuracy oracle, which alone needs torch, weights and images. It is called only if
             `acc` is wanted.
-        mapping: Cost that the mapping of a subnet minimises, see `objectives.hardware.MAPPINGS`.
+        mapping: Cost that the mapping of a subnet minimises, see `objectives.hardware.MAPPINGS`; a searched
+            chip may name another one.
         npu_model: Source of the NPU's cycles, `analytic` or `vela`.
         chips: Gives the SoC of a searched chip; None if all networks run on `hardware`.
         greatest: The chip that is `hardware`, if chips are searched.
@@ -58,7 +59,7 @@ class ObjectiveContext:
     @cached_property
     def costs(self) -> CostModel:
         """The cost model of `hardware`."""
-        return CostModel(self.hardware, self.mapping, npu_model=self.npu_model)
+        return CostModel(self.hardware, self.greatest.mapping or self.mapping, npu_model=self.npu_model)
 
     @cached_property
     def _costs_by_chip(self) -> dict[Chip, CostModel]:
@@ -68,7 +69,8 @@ class ObjectiveContext:
         """The cost model of one chip, shared by all objectives of this context."""
         if chip not in self._costs_by_chip:
             soc = self.hardware if self.chips is None else self.chips(chip)
-            self._costs_by_chip[chip] = CostModel(soc, self.mapping, npu_model=self.npu_model)
+            mapping = chip.mapping or self.mapping
+            self._costs_by_chip[chip] = CostModel(soc, mapping, npu_model=self.npu_model)
         return self._costs_by_chip[chip]
 
     def on_hardware(self, create: Callable[[CostModel], Objective]) -> Objective:
@@ -93,6 +95,12 @@ class RegisteredObjective:
         """Its values from latencies and energies; None if they do not follow from these."""
         is_class = isinstance(self.source, type) and issubclass(self.source, TotalsObjective)
         return self.source.of_totals if is_class else None
+
+    @property
+    def mapped_for(self) -> tuple[str, ...]:
+        """Mappings that give its best values; none if its values follow from no mapping."""
+        is_class = isinstance(self.source, type) and issubclass(self.source, TotalsObjective)
+        return self.source.mapped_for if is_class else ()
 
     def on(self, costs: CostModel) -> Objective:
         """The objective on one chip; its source must be a class."""

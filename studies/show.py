@@ -15,6 +15,7 @@ from rich.table import Table
 
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
+from studies.analysis.unmeasured_ops import coverage_line
 from studies.presentation.plain_records import study_record, summary_record
 from studies.presentation.text_table import front_table
 from studies.storage.named_study import add_database
@@ -119,6 +120,8 @@ def _print_study(
         print_wide(front_table(study, evaluations))
     elif front:
         print_wide(front_table(study, front, study.contributions(front)))
+        if line := coverage_line(study, front):
+            print(line)
 
 
 if __name__ == "__main__":

@@ -38,10 +38,11 @@ LAYERS = {
     ),
     "objectives": (
         ("objective", "workload", "hardware.op", "hardware.chip"),
-        ("hardware.parts",),
+        ("hardware.parts", "hardware.measurements"),
         ("hardware.soc", "hardware.vela_compiler", "hardware.npu_model"),
         ("hardware.mapping",),
         ("hardware.cost_model",),
+        ("hardware.measured_share",),
         (
             *("hardware_objectives", "accuracy_objective", "size_objectives", "own_objective"),
             *("timeline", "hardware.chip_options", "population", "workers", "registry"),
@@ -54,7 +55,7 @@ LAYERS = {
         ("storage", "samplers", "presentation"),
         ("search", "analysis"),
         ("launch", "report_page"),
-        ("run", "show", "compare", "report", "export", "pick", "validate"),
+        ("run", "show", "compare", "report", "export", "pick", "validate", "measure"),
     ),
 }
 """By package, from the bottom up: rooms and files that may import the earlier layers."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from objectives.hardware import MAPPINGS, CostModel, SoC, load_soc
+from objectives.hardware import CostModel, SoC, load_soc
 from objectives.hardware.chip import Chip
 from objectives.hardware.npu_model import NPU_MODELS
 from objectives.hardware.parts.sourced_number import Quantity
@@ -20,7 +20,7 @@ from objectives.hardware_objectives import network_totals
 from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.subnet import Subnet
-from studies.design_space.chip_choices import Chips
+from studies.design_space.chip_choices import MAPPING, Chips
 from studies.study.study import Study
 
 SHOWN_NUMBERS = 8
@@ -71,12 +71,14 @@ def cost_model(study: Study, chip: Chip | None = None) -> CostModel:
     if name is None or "hardware_digest" not in study.fingerprint:
         raise HardwareError(f"study {study.name!r} measured neither latency nor energy")
     settings = study.settings
+    mapping = None if MAPPING in study.hardware_choices else study.fingerprint.get("mapping")
     chips = Chips(
         load_soc(str(name)),
-        Chip(settings.get("macros"), settings.get("units")),
+        Chip(settings.get("macros"), settings.get("units"), mapping),
         study.chips,
+        settings.get("npu_model") or NPU_MODELS[0],
     )
-    greatest = _model(study, chips.greatest)
+    greatest = chips.greatest
     changed = [
         part
         for part, value in greatest.fingerprint().items()
@@ -86,24 +88,18 @@ def cost_model(study: Study, chip: Chip | None = None) -> CostModel:
         raise HardwareError(
             f"study {study.name!r} was made with another {' and '.join(changed)} than {name} has now"
         )
-    return greatest if chip is None else _model(study, chips.soc(chip))
+    return greatest if chip is None else chips.costs(chip)
 
 
-def _model(study: Study, soc: SoC) -> CostModel:
-    """The cost model of `study` for a chip."""
-    mapping, npu_model = study.fingerprint.get("mapping"), study.settings.get("npu_model")
-    return CostModel(soc, mapping or MAPPINGS[0], npu_model=npu_model or NPU_MODELS[0])
-
-
-def shifts(study: Study, socs: Sequence[SoC], subnets: Sequence[Subnet]) -> list[Shift]:
+def shifts(study: Study, models: Sequence[CostModel], subnets: Sequence[Subnet]) -> list[Shift]:
     """What the most influential assumed numbers of the chips do to `subnets`, the most influential first.
 
     All numbers are tried on the middle one of `subnets`; the `SHOWN_NUMBERS` that shift it most on the others
     as well. A number that a network's chip lacks does not shift it; what the study chose is no assumption.
 
     Args:
-        study: Says how networks are mapped, and what gives the NPU's cycles.
-        socs: The nominal chip of each of `subnets`.
+        study: Says what of a chip is searched, and what gives the NPU's cycles.
+        models: Nominal chip and mapping of each of `subnets`.
         subnets: At least one.
 
     Returns:
@@ -112,7 +108,7 @@ def shifts(study: Study, socs: Sequence[SoC], subnets: Sequence[Subnet]) -> list
     middle = len(subnets) // 2
     others = [place for place in range(len(subnets)) if place != middle]
     # The middle one's own numbers first, then those that only others have.
-    chips = [socs[middle], *(socs[place] for place in others)]
+    chips = [models[middle].soc, *(models[place].soc for place in others)]
     chosen = {name for soc in chips for name in _chosen(study, soc)}
     ends: dict[tuple[str, str], float] = {}
     numbers: dict[str, Quantity] = {}
@@ -122,7 +118,7 @@ def shifts(study: Study, socs: Sequence[SoC], subnets: Sequence[Subnet]) -> list
             if name not in chosen:
                 ends.setdefault((name, end), value)
     changes = [(name, end, value) for (name, end), value in ends.items()]
-    tried = _changes(study, [socs[middle]], [subnets[middle]], changes)  # (ends, 1, 2)
+    tried = _changes(study, [models[middle]], [subnets[middle]], changes)  # (ends, 1, 2)
     sizes: dict[str, float] = {}
     for (name, _, _), change in zip(changes, tried, strict=True):
         if np.isfinite(change).all():
@@ -131,7 +127,7 @@ def shifts(study: Study, socs: Sequence[SoC], subnets: Sequence[Subnet]) -> list
     kept = [place for place, (name, _, _) in enumerate(changes) if name in names]
     more = _changes(
         study,
-        [socs[place] for place in others],
+        [models[place] for place in others],
         [subnets[place] for place in others],
         [changes[place] for place in kept],
     )
@@ -150,34 +146,40 @@ def _chosen(study: Study, soc: SoC) -> list[str]:
     if soc.cim is None:
         return []
     names = {"macros": "cim.macros", "units": f"cim.{soc.cim.UNITS}"}
-    return [names[choice] for choice in study.hardware_choices]
+    return [names[choice] for choice in study.hardware_choices if choice in names]
 
 
 def _changes(
-    study: Study, socs: Sequence[SoC], subnets: Sequence[Subnet], ends: Sequence[tuple[str, str, float]]
+    study: Study,
+    models: Sequence[CostModel],
+    subnets: Sequence[Subnet],
+    ends: Sequence[tuple[str, str, float]],
 ) -> Floats:
     """Relative change of latency and energy of each network at each end, shape (ends, subnets, 2).
 
     NaN at an end where they cannot run, such as no macros for networks that are forced onto them.
     """
 
-    def totals(soc: SoC, places: Sequence[int]) -> Floats:
-        found = network_totals(_model(study, soc), [subnets[place] for place in places])
-        return np.stack(found, axis=1)  # (places, 2)
+    npu_model = study.settings.get("npu_model") or NPU_MODELS[0]
 
-    found = np.zeros((len(ends), len(subnets), 2))
-    by_soc: dict[str, list[int]] = {}
-    for place, soc in enumerate(socs):
-        by_soc.setdefault(soc.digest, []).append(place)
-    for places in by_soc.values():
-        soc = socs[places[0]]
+    def totals(soc: SoC, mapping: str, places: Sequence[int]) -> Floats:
+        costs = CostModel(soc, mapping, npu_model=npu_model)
+        return np.stack(network_totals(costs, [subnets[place] for place in places]), axis=1)  # (places, 2)
+
+    changes = np.zeros((len(ends), len(subnets), 2))
+    places_by_model: dict[tuple[str, str], list[int]] = {}
+    for place, model in enumerate(models):
+        places_by_model.setdefault((model.soc.digest, model.mapper.name), []).append(place)
+    for places in places_by_model.values():
+        soc, mapping = models[places[0]].soc, models[places[0]].mapper.name
         known = dict(soc.quantities())
-        nominal = totals(soc, places)
+        nominal = totals(soc, mapping, places)
         for row, (name, _, value) in enumerate(ends):
             if name not in known:
                 continue
             try:
-                found[row, places] = totals(with_value(soc, name, value), places) / nominal - 1
+                changed = totals(with_value(soc, name, value), mapping, places)
+                changes[row, places] = changed / nominal - 1
             except H4HError:
-                found[row, places] = np.nan
-    return found
+                changes[row, places] = np.nan
+    return changes

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from objectives.hardware import CostModel
+from objectives.hardware import MAPPINGS
 from objectives.objective import Declaration, Objective
 from objectives.own_objective import OwnChipObjective, OwnObjective
 from objectives.registry import ObjectiveContext, create_objectives, declarations
@@ -68,9 +68,9 @@ def make_objectives(plan: Plan, notify: Notify) -> Objectives:
     names = [*plan.names, *plan.limited]
     chips = plan.chips
     context = ObjectiveContext(
-        chips.greatest,
+        chips.greatest.soc,
         lambda: _accuracy(plan, notify),
-        mapping=plan.settings.mapping,
+        mapping=chips.given.mapping or MAPPINGS[0],
         npu_model=plan.settings.npu_model,
         chips=chips.soc,
         greatest=chips.choices.greatest,
@@ -166,11 +166,7 @@ def exact_quantities(plan: Plan) -> ExactQuantities:
     Raises:
         SpaceTablesError: The tables of costs cannot be kept.
     """
-    settings, chips = plan.settings, plan.chips
-    costs = {
-        chip: CostModel(chips.soc(chip), settings.mapping, npu_model=settings.npu_model)
-        for chip in chips.choices.chips
-    }
+    costs = {chip: plan.chips.costs(chip) for chip in plan.chips.choices.chips}
     needed = {*plan.names, *(constraint.quantity for constraint in plan.constraints)} - set(plan.own)
     return ExactQuantities(plan.space, costs, needed)
 

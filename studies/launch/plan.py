@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from objectives.hardware import CostModel, load_soc
+from objectives.hardware import MAPPINGS, load_soc
 from objectives.hardware.chip import Chip
 from objectives.objective import Declaration
 from objectives.own_objective import OwnObjective, own_objectives
@@ -16,7 +16,14 @@ from objectives.registry import check_objectives, declarations, known_objectives
 from search_space.files.own_code import code_name
 from search_space.genotype import Genotype, parse, to_text
 from search_space.space import Space, load_space
-from studies.design_space.chip_choices import ChipChoices, Chips, check_chips, parse_hardware
+from studies.design_space.chip_choices import (
+    MAPPING,
+    SEARCHED_MAPPINGS,
+    ChipChoices,
+    Chips,
+    check_chips,
+    parse_hardware,
+)
 from studies.design_space.design_space import DesignSpace
 from studies.samplers.own_sampler import own_sampler, sampler_identity
 from studies.samplers.registry import sampler_versions
@@ -26,9 +33,9 @@ from studies.search.racing import check_racing
 from studies.search.stop_rules import StopRules
 from studies.storage.database_file import check_writable
 from studies.storage.store import open_store
-from studies.study.constraint import Constraint, parse_any_constraint, parse_constraint
+from studies.study.constraint import Constraint, limited_quantity, parse_constraint
 from studies.study.setting_field import SettingError
-from studies.study.settings import CARRIED, DEFAULT_SPACE, WARM_START, StudySettings
+from studies.study.settings import AUTO, CARRIED, DEFAULT_SPACE, WARM_START, StudySettings
 from studies.study.study import Study
 from supernet.checkpoints import built_in_checkpoint
 from supernet.checkpoints.header import check_space, check_trained_on_pack, stored_space
@@ -103,10 +110,13 @@ def check(
     networks = searched_networks(settings)
     known = objectives_of(settings, objectives)
     names, own = known.names, known.own
-    constraints = tuple(parse_constraint(text, known.own_units) for text in settings.constraints)
-    _check_racing(settings, names, constraints)
-    quantities = {*names, *(constraint.quantity for constraint in constraints)}
+    quantities = {*names, *map(limited_quantity, settings.constraints)}
     chips = _chips(settings, quantities, known.depending_on_chip)
+    constraints = tuple(
+        parse_constraint(text, known.own_units, sram_bytes=chips.file.memory.sram_bytes)
+        for text in settings.constraints
+    )
+    _check_racing(settings, names, constraints)
     space = DesignSpace(networks, chips.choices)
     appended = names[len(settings.objectives) :]
     settings = replace(
@@ -163,7 +173,7 @@ def objectives_of(settings: StudySettings, given: Sequence[object] = ()) -> Name
     """
     own = own_objectives(settings.objectives, given, known_objectives())
     named = [own[name].name if name in own else name for name in settings.objectives]
-    mentioned = {*named, *(parse_any_constraint(text).quantity for text in settings.constraints)}
+    mentioned = {*named, *map(limited_quantity, settings.constraints)}
     named += [one.name for one in own.values() if one.name not in mentioned]
     by_name = {one.name: one for one in own.values()}
     built_in = [name for name in named if name not in by_name]
@@ -261,8 +271,9 @@ def _chips(settings: StudySettings, quantities: Collection[str], on_chip: Sequen
     """
     text = settings.search_hardware
     searched = ChipChoices() if text is None else parse_hardware(text)
-    chips = Chips(load_soc(settings.hardware), Chip(settings.macros, settings.units), searched)
-    check_chips(chips, mapping=settings.mapping, npu_model=settings.npu_model)
+    given = Chip(settings.macros, settings.units, None if settings.mapping == AUTO else settings.mapping)
+    chips = Chips(load_soc(settings.hardware), given, searched, settings.npu_model)
+    check_chips(chips)
     if searched.genes and not set(quantities) & set(on_chip):
         raise SettingError(
             f"--search-hardware needs an objective or a constraint that depends on the chip, any of "
@@ -271,8 +282,28 @@ def _chips(settings: StudySettings, quantities: Collection[str], on_chip: Sequen
     for name, objective in registered_objectives().items():
         if name in quantities and name in on_chip:
             # Refuses a SoC file that lacks a number, such as an area.
-            objective.check_on(CostModel(chips.greatest, settings.mapping, npu_model=settings.npu_model))
-    return chips
+            objective.check_on(chips.greatest)
+    return _with_mapping(chips, quantities)
+
+
+def _with_mapping(chips: Chips, quantities: Collection[str]) -> Chips:
+    """`chips` with the mappings that `quantities` want, where the user leaves the mapping open.
+
+    One mapping is fixed, several are searched. Without macros all mappings are the same.
+    """
+    if chips.given.mapping is not None or MAPPING in chips.choices.choices:
+        return chips
+    wanted = {
+        mapping
+        for name, objective in registered_objectives().items()
+        if name in quantities
+        for mapping in objective.mapped_for
+    }
+    if chips.greatest.soc.macros == 0 or not wanted:
+        wanted = {MAPPINGS[0]}
+    if len(wanted) == 1:
+        return replace(chips, given=replace(chips.given, mapping=wanted.pop()))
+    return replace(chips, choices=replace(chips.choices, mapping=SEARCHED_MAPPINGS))
 
 
 @dataclass(frozen=True)

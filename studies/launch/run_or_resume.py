@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 
 from studies.launch.assembly import (
     Notify,
@@ -93,8 +94,10 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
 
 def introduction(plan: Plan) -> list[str]:
     """What is about to run, in one or two lines."""
-    searched = plan.chips.choices
-    over = f" on {len(searched.chips)} chips ({searched})" if searched.genes else ""
+    mappings = plan.chips.choices.mapping
+    chips = replace(plan.chips.choices, mapping=())
+    over = f" on {len(chips.chips)} chips ({chips})" if chips.genes else ""
+    over += f", each mapped for {' or '.join(mappings)}" if mappings else ""
     lines = [
         f"study {plan.study!r} in {plan.database}: {', '.join(plan.names)} over space {plan.space.name}{over}"
         f", {plan.search.sampler}, {plan.search.population} subnets per generation, until {plan.search.rules}"

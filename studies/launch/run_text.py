@@ -12,6 +12,7 @@ from studies.analysis.outside_bounds import outside_bounds
 from studies.presentation.next_commands import (
     CHIP_OPTIONS,
     command_text,
+    mapping_of,
     profile_command,
     space_name,
     study_command,
@@ -85,7 +86,7 @@ def _print_end(
 def end_line(settings: StudySettings, study: Study, last: Progress) -> str:
     """The rule that stopped the search, as a user gives it."""
     if last.stopped_by == EXHAUSTED:
-        networks = "pairs of network and chip" if study.hardware_choices else "networks"
+        networks = "designs" if study.hardware_choices else "networks"
         return (
             f"stopped: all {study.search_space.cardinality} {networks} of space {study.space!r} are evaluated"
             f", nothing is left to search"
@@ -152,6 +153,6 @@ def show_command(study: str, database: Path) -> str:
 
 def chip_options(settings: StudySettings, study: Study, evaluation: Evaluation) -> dict[str, object]:
     """The chip of one subnet as options, by name."""
-    chip = study.chip(evaluation.genotype).over(Chip(settings.macros, settings.units))
+    chip = study.chip(evaluation.genotype).over(Chip(settings.macros, settings.units, mapping_of(study)))
     own = {name: getattr(settings, name) for name in ("hardware", *CHIP_OPTIONS)}
-    return own | {"macros": chip.macros, "units": chip.units}
+    return own | {name: getattr(chip, name) for name in ("macros", "units", "mapping")}

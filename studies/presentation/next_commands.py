@@ -12,6 +12,7 @@ from objectives.hardware import MAPPINGS
 from objectives.hardware.npu_model import NPU_MODELS
 from search_space.genotype import Genotype, to_text
 from search_space.space import is_built_in
+from studies.design_space.chip_choices import MAPPING
 from studies.study.evaluation import Evaluation
 from studies.study.settings import StudySettings
 from studies.study.study import Study
@@ -66,6 +67,11 @@ def space_name(study: Study) -> str | None:
     return study.space if is_built_in(study.search_space.networks) else None
 
 
+def mapping_of(study: Study) -> str | None:
+    """The mapping of all designs of `study`; None if it is searched or if nothing is mapped."""
+    return None if MAPPING in study.hardware_choices else study.fingerprint.get("mapping")
+
+
 def next_commands(study: Study, evaluation: Evaluation) -> dict[str, str]:
     """Commands to type next for a subnet, by title; no profile if the space has no known file."""
     settings, network = study.settings, study.network(evaluation.genotype)
@@ -77,7 +83,7 @@ def next_commands(study: Study, evaluation: Evaluation) -> dict[str, str]:
     commands = {}
     if space is not None:
         hardware = {name: settings.get(name) for name in ("hardware", *CHIP_OPTIONS)}
-        hardware |= study.chosen_hardware(evaluation.genotype)
+        hardware |= {"mapping": mapping_of(study)} | study.chosen_hardware(evaluation.genotype)
         commands["profile"] = profile_command(space, network, hardware)
     return commands | {
         "fine-tune": command_text("supernet.finetune", ["--epochs", "20", *tune, "--out", out]),

@@ -25,6 +25,7 @@ from studies.analysis.comparison import QUALITY, ComparisonError, Contender, blo
 from studies.analysis.gene_importance import importance
 from studies.analysis.hypervolume_curve import hypervolume_curves, spread_over
 from studies.analysis.pick_rules import knee
+from studies.analysis.unmeasured_ops import coverage_line
 from studies.design_space.design_space import DesignSpace
 from studies.presentation.next_commands import next_commands, study_command
 from studies.report_page.mapping_data import Outline, mapping_record, stage_record
@@ -186,6 +187,8 @@ def _study(
             f"{contender.name}: no subnet satisfies {' and '.join(study.constraints)}; the front is empty"
         )
     notes += hardware_notes
+    if measured := coverage_line(study, front):
+        notes.append(f"{contender.name}: {measured}")
     if importance_of_genes is None:
         notes.append(f"{contender.name}: gene importance needs more evaluations, or evaluations that differ")
     return record, notes
@@ -422,13 +425,13 @@ def _sensitivity(
 ) -> tuple[SensitivityRecord | None, list[str]]:
     """Sensitivity of members of the front (row and network), or a note that says why there is none."""
     study = contender.study
-    if study.fingerprint.get("npu_model") == "vela":
+    if study.fingerprint.get("npu_model", "").startswith("vela"):
         return None, [
             f"{contender.name}: sensitivity is left out, because Vela would compile again for each number"
         ]
     chosen = [drawn[place] for place in spread_over(len(drawn), MEMBERS)]
-    socs = [models.of(contender.evaluations[row]).soc for row, _ in chosen]
-    changes = shifts(study, socs, [subnet for _, subnet in chosen])
+    costs = [models.of(contender.evaluations[row]) for row, _ in chosen]
+    changes = shifts(study, costs, [subnet for _, subnet in chosen])
     if not changes:
         name = models.greatest.soc.name
         return None, [f"{contender.name}: {name} has no assumed number, so there is no sensitivity to show"]

@@ -25,6 +25,10 @@ _SYNTAX = re.compile(
 )
 
 
+CHIP_LIMIT = "sram<=chip"
+"""Text of the constraint that a network's activations fit the SRAM of the study's chip."""
+
+
 class ConstraintError(H4HError):
     """A constraint that cannot be read: bad syntax, or a limit that is no number."""
 
@@ -67,18 +71,23 @@ class Constraint:
             return excess / (self.bound or 1.0)
 
 
-def parse_constraint(text: str, own_units: Mapping[str, str] = MappingProxyType({})) -> Constraint:
+def parse_constraint(
+    text: str, own_units: Mapping[str, str] = MappingProxyType({}), *, sram_bytes: float | None = None
+) -> Constraint:
     """Reads one constraint such as ``"lat<=2ms"``.
 
     Args:
-        text: A quantity, an operator, a number and its unit.
+        text: A quantity, an operator, a number and its unit; or `CHIP_LIMIT`.
         own_units: Units of quantities beside the built-in ones, by name: those of a user's own objectives.
+        sram_bytes: SRAM of the chip, the bound of `CHIP_LIMIT`; without it, that text is refused.
 
     Raises:
         ConstraintError: Bad syntax, or a negative limit.
         QuantityError: A unit that does not fit the quantity, or a limit that is not finite.
         UnknownNameError: A quantity that is neither built in nor in `own_units`.
     """
+    if sram_bytes is not None and is_chip_limit(text):
+        return Constraint("sram", "<=", sram_bytes, "B")
     match = _match(text)
     what = f"constraint {text!r}"
     quantities = {**known_units(), **{name: units_beside(unit) for name, unit in own_units.items()}}
@@ -103,11 +112,25 @@ def parse_any_constraint(text: str) -> Constraint:
     return parse_constraint(text, {} if is_built_in else {match["quantity"]: match["unit"]})
 
 
+def is_chip_limit(text: str) -> bool:
+    """Whether `text` is `CHIP_LIMIT`, spaces aside."""
+    return "".join(text.split()) == CHIP_LIMIT
+
+
+def limited_quantity(text: str) -> str:
+    """Name of the quantity that a constraint limits, before its chip is known.
+
+    Raises:
+        H4HError: As for `parse_constraint`.
+    """
+    return "sram" if is_chip_limit(text) else parse_any_constraint(text).quantity
+
+
 def _match(text: str) -> re.Match[str]:
     match = _SYNTAX.fullmatch(text)
     if match is None:
         raise ConstraintError(
             f"constraint {text!r}: must be a quantity, {' or '.join(OPERATORS)}, a number and its unit, "
-            f"such as 'lat<=2ms' or 'vit_blocks>=1' (quantities: {', '.join(known_units())})"
+            f"such as 'lat<=2ms' or 'vit_blocks>=1', or {CHIP_LIMIT} (quantities: {', '.join(known_units())})"
         )
     return match

@@ -18,18 +18,20 @@ from pathlib import Path
 from typing import Any
 
 from objectives.hardware import MAPPINGS
-from objectives.hardware.npu_model import NPU_MODELS
+from objectives.hardware.npu_model import NPU_MODELS, known_npu_models
 from objectives.registry import known_objectives
 from search_space.command.byte_count import parse_bytes
 from search_space.errors import H4HError
 from studies.design_space.chip_choices import parse_hardware
-from studies.study.constraint import parse_any_constraint
+from studies.study.constraint import limited_quantity
 from studies.study.setting_field import SettingError, normalise, option_of, setting, setting_of
 from studies.study.study import Study
 from supernet.accuracy.memory_budget import DEFAULT_MEMORY
 from supernet.images.folder_layouts import LAYOUTS
 
 DEFAULT_SPACE = "cifar32"
+AUTO = "auto"
+"""The mapping that follows from the objectives."""
 DEFAULT_GENERATIONS = 12
 PREFERRING = "rnsga2"
 """The sampler that searches near preferred values."""
@@ -114,26 +116,29 @@ class StudySettings:
     )
     search_hardware: str | None = setting(
         None,
-        "search the chip together with the network: 'macros=0,1,2,4,8 units=1,2,4', or one of the two",
+        "search the chip together with the network: 'macros=0,1,2,4,8 units=1,2,4 mapping=latency,energy', "
+        "or some of the three",
         group=WHAT,
         metavar="CHOICES",
         check=parse_hardware,
     )
     constraints: tuple[str, ...] = setting(
         (),
-        "limit with its unit, such as 'lat<=2ms', 'params<=1M' or 'vit_blocks>=1'; may be repeated",
+        "limit with its unit, such as 'lat<=2ms', 'params<=1M', 'vit_blocks>=1' or 'sram<=chip', the SRAM "
+        "of the chip; may be repeated",
         group=WHAT,
         metavar="LIMIT",
         option="constraint",
-        check=parse_any_constraint,
+        check=limited_quantity,
         is_stored=False,
     )
-    npu_model: str = setting(NPU_MODELS[0], "source of NPU cycles", group=WHAT, choices=NPU_MODELS)
+    npu_model: str = setting(NPU_MODELS[0], "source of NPU cycles", group=WHAT, choices=known_npu_models())
     mapping: str = setting(
-        MAPPINGS[0],
-        "cost that the mapping minimises, or force one device (npu, cim)",
+        AUTO,
+        "cost that the mapping minimises, or force one device (npu, cim); auto minimises the one of latency "
+        "and energy that is searched, and with both searches the mapping together with the network",
         group=WHAT,
-        choices=MAPPINGS,
+        choices=(AUTO, *MAPPINGS),
     )
     sampler: str = setting("nsga2", "search algorithm, or your own as module:Class", group=HOW)
     prefer: tuple[str, ...] = setting(

@@ -161,7 +161,8 @@ def numbers_of(section: type[Section], name: str) -> Iterator[tuple[str, str]]:
 
 def test_soc_file() -> None:
     shown = table(f"{FILES}/soc.md", "key")
-    expected = {field.name: "" for field in fields(SoC)} | {"base": ""}
+    # Measurements come from the file that npu.table names.
+    expected = {field.name: "" for field in fields(SoC) if field.name != "measured_npu"} | {"base": ""}
     sections = (
         *(
             (Npu, "npu"),

@@ -73,7 +73,8 @@ def test_power_from_search_to_export(
     assert study.constraints == ("power<=20mW",)
     for row in rows:
         chip = study.chip(row.genotype)
-        model = CostModel(variant(FILE, macros=chip.macros, units=chip.units))
+        soc = variant(FILE, macros=chip.macros, units=chip.units)
+        model = CostModel(soc, chip.mapping or "latency")
         power = Power(model)([tiny.decode(study.network(row.genotype))])[0]
         assert row.values[1] == row.limited[0] == power
         assert row.is_feasible == (power <= 20)
@@ -145,10 +146,10 @@ def test_bounds_of_a_ratio_hold_all_networks(tiny: Space) -> None:
     space = DesignSpace(tiny, parse_hardware("macros=8"))
     power = power_over(space)
     low, high = value_range(power, space)
-    every, border = {space.smallest()}, [space.smallest()]
+    every, border = {space.smallest()}, {space.smallest()}
     while border:
-        border = [one for origin in border for one in space.neighbours(origin) if one not in every]
-        every.update(border)
+        border = {near for origin in border for near in space.neighbours(origin)} - every
+        every |= border
     values = np.array(ranges._values(power, space, sorted(every)))
     corners = ranges._values(power, space, space.corners)
     margin = MARGIN * (max(corners) - min(corners))

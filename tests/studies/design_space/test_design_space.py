@@ -63,10 +63,10 @@ def test_all_designs_are_counted_and_reached_by_single_changes(joint: DesignSpac
     cardinalities = [range(gene.cardinality) for gene in joint.genes]
     everything = {joint.canonical(genotype) for genotype in product(*cardinalities)}
     assert len(everything) == joint.cardinality == 108 * 5
-    reached, border = {joint.smallest()}, [joint.smallest()]
+    reached, border = {joint.smallest()}, {joint.smallest()}
     while border:
-        border = [one for origin in border for one in joint.neighbours(origin) if one not in reached]
-        reached.update(border)
+        border = {near for origin in border for near in joint.neighbours(origin)} - reached
+        reached |= border
     assert reached == everything
 
 

@@ -43,7 +43,7 @@ def test_help_tells_defaults_and_choices() -> None:
     text = " ".join(parser().format_help().split())
     assert "(default: acc,lat,energy)" in text
     assert "(default: 24)" in text
-    assert "{latency,energy,edp,npu,cim}" in text
+    assert "{auto,latency,energy,edp,npu,cim}" in text
     assert "one of nsga2, rnsga2" in text
 
 
@@ -58,7 +58,7 @@ def test_help_tells_defaults_and_choices() -> None:
         ({"minutes": float("nan")}, "--minutes must be more than 0 and finite, but got nan"),
         ({"minutes": "soon"}, "--minutes must be a number, but got 'soon'"),
         ({"racing": 1}, "--racing must be True or False, but got 1"),
-        ({"mapping": "speed"}, "unknown --mapping 'speed': must be one of latency"),
+        ({"mapping": "speed"}, "unknown --mapping 'speed': must be one of auto, latency"),
         ({"npu_model": "velo"}, "did you mean 'vela'"),
         ({"memory": "much"}, "--memory must be a positive number and one of"),
         ({"constraints": ("lat=2ms",)}, "<= or >="),
