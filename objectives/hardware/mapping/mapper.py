@@ -236,7 +236,7 @@ class Mapper:
         options = segment.options.get(key)
         if options is None:
             steps = self._steps(segment.ops, segment.stays).of_macros(choice)
-            points = all_points(steps, weights) or supported(steps, weights, CAPACITY)
+            points = all_points(steps) or supported(steps, weights, CAPACITY)
             options = Options.of(points, weights)
             if self.name != "edp":  # its weights hardly ever repeat
                 segment.options[key] = options

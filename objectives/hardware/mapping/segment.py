@@ -167,15 +167,6 @@ class Steps:
         """For one number of macros; m = 1."""
         return self._changed(lambda part: tuple(array[index : index + 1] for array in part))
 
-    def with_split(self, op: int, split: int) -> Steps:
-        """Only with one split of one op."""
-
-        def limited(part: tuple[Floats, ...]) -> tuple[Floats, ...]:
-            other = np.arange(part[op].shape[Axis.SPLIT]) != split
-            return (*part[:op], np.where(other[:, None], FORBIDDEN, part[op]), *part[op + 1 :])
-
-        return self._changed(limited)
-
     def _changed(self, change: Callable[[tuple[Floats, ...]], tuple[Floats, ...]]) -> Steps:
         """With every criterion changed in the same way."""
         return replace(
@@ -386,19 +377,33 @@ def supported(steps: Steps, first: Weights, second: Weights) -> list[Point]:
     return [start, *between(start, end), end]
 
 
-def all_points(steps: Steps, weights: Weights) -> list[Point] | None:
-    """The best mapping for each split of the only op that has several; None for other segments.
+def all_points(steps: Steps) -> list[Point] | None:
+    """The mapping of each split where only the first op of a segment has several; None for other segments.
 
     Args:
         steps: The segment, for one number of macros.
-        weights: Weights of the sum to minimise.
     """
-    movable = [index for index, last in enumerate(steps.last) if len(last) > 1]
-    if len(movable) > 1:
+    if any(len(last) > 1 for last in steps.last[1:]):
         return None
-    (op,) = movable or [0]
-    points = (solve(steps.with_split(op, split), weights)[0] for split in range(len(steps.last[op])))
-    return [point for point in points if point.cycles < FORBIDDEN]
+    first, *others = steps.last
+    sums = []
+    for part in (steps.cycles, steps.energy_pj, steps.weight_bytes):
+        total = part[0][0, -1, :, BACK].copy()
+        placement = first - IN_SRAM
+        for costs in part[1:]:
+            total += costs[0, placement, 0, BACK]
+            placement = np.full_like(placement, -1)
+        sums.append(total)
+    points = []
+    for split, values in enumerate(zip(*(total.tolist() for total in sums), strict=True)):
+        ways = [Way(steps.cycles[0].shape[Axis.INPUT] - 1, split, BACK)]
+        placement_of_next = int(first[split])
+        for _ in others:
+            ways.append(Way(placement_of_next, 0, BACK))
+            placement_of_next = NPU_ONLY
+        if values[0] < FORBIDDEN:
+            points.append(Point(*values, tuple(ways)))
+    return points
 
 
 def npu_heads(splits: SplitCosts, split: int) -> int | None:

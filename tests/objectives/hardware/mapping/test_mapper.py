@@ -14,7 +14,7 @@ from objectives.hardware import CostModel, Op, SoC, variant
 from objectives.hardware.mapping.mapper import CapacityError, Mapper
 from objectives.hardware.mapping.op_splits import macro_options, split_costs
 from objectives.hardware.mapping.placement import FORBIDDEN, STAY, op_costs
-from objectives.hardware.mapping.segment import Steps
+from objectives.hardware.mapping.segment import Steps, all_points, solve
 from search_space.errors import H4HError, UnknownNameError
 from tests.objectives.hardware.mapping.networks import (
     NO_HEADS,
@@ -78,6 +78,19 @@ def test_dynamic_programming_equals_brute_force(ops: list[Op], soc: SoC) -> None
             least = [min((path[order[0]], path[order[1]]) for path in each[choice]) for each in paths]
             totals.append([sum(values) for values in zip(*least, strict=True)])
         assert [(found.cycles, found.energy_pj)[index] for index in order] == min(totals)
+
+
+@settings(max_examples=12, deadline=None)
+@given(op=st.one_of(layers, others), soc=st.sampled_from([SOC, TILES]))
+def test_mappings_of_one_movable_op_hold_the_best(op: Op, soc: SoC) -> None:
+    for ops in ([op], [op, Op("add", 8, 8, 16, 16)]):
+        for steps in steps_of(ops, soc):
+            for choice in range(len(macro_options(soc))):
+                one = steps.of_macros(choice)
+                (best_of_all,) = solve(one, (1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+                points = all_points(one)
+                assert points is not None
+                assert min(points, key=lambda point: point.key).key == best_of_all.key
 
 
 @settings(max_examples=8, deadline=None)
