@@ -387,3 +387,18 @@ def test_assumed_numbers_are_those_with_room() -> None:
     assert ("npu.clock", "low", 200.0) in ends
     assert ("npu.clock", "high", 1000.0) in ends
     assert not any(value == numbers[name].value for name, _, value in ends)
+
+
+def test_in_array_files_of_earlier_versions_load(tmp_path: Path) -> None:
+    """They lack the hand-over, pieces and leakage of idle macros, which then cost nothing."""
+    new = ("stream_pieces", "handover_cycles", "handover_energy", "idle_leakage", "buffer_leakage")
+    data = load_soc("u55-256-tiles8").to_dict()
+    for name in new:
+        del data["cim"][name]
+    path = tmp_path / "earlier.yaml"
+    path.write_text(yaml.safe_dump(data))
+    soc = load_soc(str(path))
+    assert soc.cim is not None
+    assert (soc.cim.pieces, soc.cim.handover, soc.cim.static_mw) == (1, (0, 0), 0)
+    op = CostModel(soc, "cim").network([Op("conv2d", 16, 16, 24, 96)]).ops[0]
+    assert op.overlap_cycles == op.handover_cycles == op.handover_pj == 0

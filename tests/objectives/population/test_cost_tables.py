@@ -75,6 +75,7 @@ def assert_equal_to_the_cost_model(space: Space, hardware: str, mapping: str, co
     [
         ("u55-256-cim8", "latency"),
         ("u55-256-cim8", "energy"),
+        ("u55-256-cim8-no-heads", "latency"),
         ("u55-256-cim8", "edp"),
         ("u55-256-cim8", "npu"),
         ("u55-256-cim8", "cim"),
