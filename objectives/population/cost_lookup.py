@@ -138,9 +138,10 @@ class PopulationCosts:
             none = len(self._alone[index]) - 1
             total += self._alone[index].take(np.where(is_joined, none, end_rows[index]), axis=0)
             ending = np.flatnonzero(starts_open[index] & ~stays_open[index])
-            total[ending] += _least(
-                open_costs.take(ending, axis=0) + self._ends[index].take(end_rows[index][ending], axis=0)
-            )
+            if len(ending):
+                total[ending] += _least(
+                    open_costs.take(ending, axis=0) + self._ends[index].take(end_rows[index][ending], axis=0)
+                )
             if not stays_open[index].any():
                 continue
             next_costs = np.empty((count, *step.shape[2:]))
