@@ -1,6 +1,6 @@
-"""All built-in objectives by name. A new one is a file of its own and one line in `_BUILT_IN`.
+"""All built-in objectives by name. A new one is one file and one line in `_BUILT_IN`.
 
-A user's own objective needs no line here, see `own_objective`.
+User-defined objectives need no line here; see `own_objective`.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _BUILT_IN: dict[str, Source] = {
 
 @dataclass(frozen=True)
 class ObjectiveContext:
-    """Everything that objectives are made from.
+    """Everything that objectives are created from.
 
     Attributes:
         hardware: The SoC; the greatest one if chips are searched.
-        accuracy: Makes the accuracy oracle, which alone needs torch, weights and images. It is called only if
-            `acc` is wanted.
+        accuracy: Creates the accuracy objective, the only one that needs torch, weights and images. It is
+            called only for `acc`.
         mapping: Cost that the mapping of a subnet minimises, see `objectives.hardware.MAPPINGS`; a searched
             chip may name another one.
         npu_model: Source of the NPU's cycles, `analytic` or `vela`.
@@ -74,17 +74,17 @@ class ObjectiveContext:
         return self._costs_by_chip[chip]
 
     def on_hardware(self, create: Callable[[CostModel], Objective]) -> Objective:
-        """The objective that `create` makes from a cost model, for every chip."""
+        """The objective that `create` returns for a cost model, on every chip."""
         return PerChip(lambda chip: create(self.costs_on(chip)), self.greatest)
 
 
 @dataclass(frozen=True)
 class RegisteredObjective:
-    """An objective that can be made.
+    """A registered objective.
 
     Attributes:
-        declaration: What it declares.
-        source: What makes it.
+        declaration: Declaration of the objective.
+        source: Class, or declaration, from which the objective is created.
     """
 
     declaration: Declaration
@@ -120,7 +120,7 @@ class RegisteredObjective:
         """The objective.
 
         Raises:
-            H4HError: It cannot be made from `context`.
+            H4HError: It cannot be created from `context`.
         """
         if self.source is ACCURACY:
             if context.accuracy is None:
@@ -138,7 +138,7 @@ def registered_objectives() -> dict[str, RegisteredObjective]:
 
 
 def declarations() -> dict[str, Declaration]:
-    """What each built-in objective declares, by name."""
+    """Declarations of all built-in objectives, by name."""
     return {name: declaration(source) for name, source in _BUILT_IN.items()}
 
 
@@ -154,7 +154,7 @@ def known_objectives() -> tuple[str, ...]:
 
 
 def check_objectives(names: Sequence[str]) -> None:
-    """Checks names without making anything.
+    """Checks names of objectives.
 
     Raises:
         UnknownNameError: There is no objective of this name.

@@ -37,7 +37,7 @@ PARTS = {
         "network or learned or same_bits or finite",
     ],
     "racing and fingerprint": [
-        "tests/studies/search/test_betting_bound.py",
+        "tests/studies/search/test_accuracy_bound.py",
         "tests/studies/search/test_racing.py",
         "tests/studies/study/test_fingerprint.py",
         "tests/studies/samplers/test_gaussian_process.py",

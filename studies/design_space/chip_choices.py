@@ -142,7 +142,7 @@ class ChipChoices(Document):
         return self.canonical(genes)
 
     def decode(self, genes: Sequence[int]) -> Chip:
-        """The chip that `genes` stand for, as far as it is searched.
+        """The searched numbers of the chip that `genes` encode.
 
         Raises:
             GenotypeError: A gene is out of range.

@@ -23,7 +23,7 @@ CHIP_OPTIONS = ("macros", "units", "npu_model", "mapping")
 
 def command_text(module: str, words: Sequence[str]) -> str:
     """``python -m module words``, quoted for a shell."""
-    # `uv run` names itself in the environment; what it runs is not found without it.
+    # `uv run` sets a variable in the environment. Outside of it, the packages are not found.
     python = "uv run python" if "UV" in os.environ else "python"
     return f"{python} -m {module} {shlex.join(words)}"
 
@@ -34,7 +34,7 @@ def profile_command(space: str, network: Genotype, hardware: Mapping[str, object
     Args:
         space: Value of --space.
         network: Genotype of the subnet, without genes of a chip.
-        hardware: Options of the chip by name; those that are None or the default are left out.
+        hardware: Options of the chip by name; None and defaults are left out.
     """
     words = ["--space", space, "--subnet", to_text(network)]
     for name, value in hardware.items():
@@ -49,7 +49,7 @@ def study_command(settings: StudySettings, database: Path, log: Path | None = No
     Args:
         settings: Settings of the study, its name included. The default stop rule is written out.
         database: File of the study.
-        log: File that progress is appended to, if one is.
+        log: File that progress is appended to; None without a log.
     """
     rest = replace(settings, objectives=StudySettings.objectives, study=None, **settings.stop_rules())
     words = ["--objectives", ",".join(settings.objectives), "--study", settings.study or ""]

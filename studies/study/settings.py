@@ -4,9 +4,9 @@
 Five things follow from the field: the option of `studies.run` with its help, the check of a value, the entry
 in the stored study, the words of commands under ``next:``, and the line in the docstring of the class.
 
-What is left to do is to use the value, in `studies.launch.plan` or `studies.launch.assembly`. A setting that
-decides the result of a study also belongs in its fingerprint: `SearchPlan.fingerprint`, or the fingerprint of
-an objective.
+The value is then used in `studies.launch.plan` or `studies.launch.plan_objects`. A setting that decides the
+result of a study also belongs in its fingerprint: `SearchPlan.fingerprint`, or the fingerprint of an
+objective.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ WARM_START = "warm start"
 CARRIED = "warm_start_subnets"
 """Key of a study's stored settings for the networks that its warm start took over."""
 STOP_RULES = ("generations", "evaluations", "minutes", "patience")
-"""Settings that say when a search stops. They never change what is evaluated."""
+"""Settings that limit a search. They never change what is evaluated."""
 MOST_OBJECTIVES = 6
 
 WHAT = "what is searched"
@@ -68,7 +68,7 @@ def _check_name(name: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class StudySettings:
-    """Settings of a study, each checked when the object is made.
+    """Settings of a study. The constructor checks each value.
 
     Example:
         >>> from studies import StudySettings
@@ -278,12 +278,12 @@ class StudySettings:
 
     @classmethod
     def from_study(cls, study: Study) -> StudySettings:
-        """The settings that a stored study was made with.
+        """The settings of a stored study.
 
-        Settings that a database of an earlier version does not know have their defaults.
+        Settings that are unknown to the database of an earlier version have their defaults.
 
         Raises:
-            H4HError: A stored setting is not allowed any more.
+            H4HError: A stored value is no longer allowed.
         """
         known = {item.name for item in fields(cls) if setting_of(item).is_stored}
         stored = {name: value for name, value in study.settings.items() if name in known}
@@ -297,7 +297,7 @@ class StudySettings:
         )
 
     def stored(self) -> dict[str, Any]:
-        """The settings as a study keeps them: plain values by name, in a fixed order."""
+        """The settings in stored form: plain values by name, in a fixed order."""
         return {
             item.name: _plain(item, getattr(self, item.name))
             for item in fields(self)
@@ -311,7 +311,7 @@ class StudySettings:
         return rules or {"generations": DEFAULT_GENERATIONS}
 
     def words(self) -> list[str]:
-        """The settings as words of a command line; those at their default are left out."""
+        """The settings as words of a command line; defaults are left out."""
         words: list[str] = []
         for item in fields(self):
             value = getattr(self, item.name)
@@ -322,13 +322,16 @@ class StudySettings:
             elif setting_of(item).separator is not None:
                 words += [option_of(item), _plain(item, value)]
             else:
-                for one in value if isinstance(value, tuple) else [value]:
-                    words += [option_of(item), f"{one:.17g}" if isinstance(one, float) else str(one)]
+                for element in value if isinstance(value, tuple) else [value]:
+                    words += [
+                        option_of(item),
+                        str(element).removesuffix(".0") if isinstance(element, float) else str(element),
+                    ]
         return words
 
 
 def _plain(item: Field[Any], value: Any) -> Any:
-    """A value as JSON has it."""
+    """A value in JSON form."""
     separator = setting_of(item).separator
     if isinstance(value, tuple):
         return list(value) if separator is None else separator.join(value)
@@ -336,7 +339,7 @@ def _plain(item: Field[Any], value: Any) -> Any:
 
 
 def _check_objectives(names: Sequence[str]) -> None:
-    """Checks number and form of the names; which names exist is known when the objectives are made."""
+    """Checks number and form of the names. Whether they exist is checked when the objectives are created."""
     if not names or "" in names:
         raise SettingError(
             f"--objectives must be names joined by commas, any of {', '.join(known_objectives())}, but got "
@@ -367,4 +370,4 @@ def _attributes() -> str:
 
 StudySettings.__doc__ = f"{StudySettings.__doc__}\n{_attributes()}\n"
 DEFAULTS: Mapping[str, Any] = StudySettings().stored()
-"""Stored settings of a study that was made without any option."""
+"""Stored settings of a study without any option."""

@@ -24,7 +24,7 @@ from search_space.space import Space, load_space
 from studies.launch.progress_log import progress_record
 from studies.presentation.plain_records import rows, study_record, summary_record
 from studies.samplers.registry import known_samplers
-from studies.search.loop import Progress
+from studies.search.search_loop import Progress
 from studies.storage.store import create_store
 from studies.study.prediction_quality import GenerationReport
 from supernet.checkpoints import built_in_checkpoint

@@ -15,9 +15,11 @@ from search_space.genotype import Genotype, to_text
 from search_space.space import Space
 from studies import load_study, run
 from studies.analysis.assumed_numbers import cost_model
+from studies.launch.plan import check
 from studies.presentation.next_commands import mapping_of
 from studies.samplers.registry import known_samplers
 from studies.storage.store import open_store
+from studies.study.settings import PREFERRING, StudySettings
 
 QUICK = ("--objectives", "params,lat", "--population", "6")
 
@@ -141,7 +143,10 @@ def test_any_number_of_objectives_with_every_sampler(
     with open_store(Path("studies.db")) as store:
         (study,) = store.studies()
         assert study.objectives == tuple(objectives.split(","))
-        assert store.count(study.name) == 12
+        # Every network comes with both of its mappings where latency and energy are asked for.
+        networks = {study.network(each.genotype) for each in store.evaluations(study.name)}
+        assert 6 <= len(networks) <= 12
+        assert store.count(study.name) == len(networks) * max(1, len(study.chips.mapping))
         assert 0 < study.hypervolume(store.evaluations(study.name)) <= 1
 
 
@@ -169,7 +174,8 @@ def test_everything_countable_may_be_limited_and_is_reported(
         found = store.evaluations(study.name)
     broken = sum(not one.is_feasible for one in found)
     assert broken > 0
-    assert f"{broken} of 24 subnets break {study.constraints[0]}" in out
+    verb = "violates" if broken == 1 else "violate"
+    assert f"{broken} of 24 subnets {verb} {study.constraints[0]}" in out
 
 
 @pytest.mark.parametrize(
@@ -206,6 +212,10 @@ def test_a_network_mapped_for_latency_and_for_energy_is_two_designs(cifar32: Spa
     loaded = load_study("studies.db", "s")
     study = loaded.study
     used = set()
+    # Every network comes with both mappings.
+    genotypes = {evaluation.genotype for evaluation in loaded.measured}
+    assert all(sibling in genotypes for one in genotypes for sibling in study.search_space.siblings(one))
+    assert len(genotypes) == len(loaded.measured) == 2 * len({study.network(one) for one in genotypes})
     for evaluation in loaded.measured:
         mapping = study.chip(evaluation.genotype).mapping
         assert mapping is not None
@@ -232,3 +242,25 @@ def test_networks_that_exceed_the_sram_of_the_chip_are_infeasible(tmp_path: Path
     assert [one for one in loaded.measured if not one.is_feasible] == too_large
     # The same command resumes the study.
     run.main([*arguments, "--constraint", "sram<=chip", "--generations", "3"])
+
+
+def test_racing_takes_one_mapping() -> None:
+    settings = StudySettings(objectives=("acc", "lat", "energy"), racing=True)
+    assert check(settings, Path("studies.db")).chips.given.mapping == "latency"
+    settings = StudySettings(objectives=("acc", "energy"), racing=True)
+    assert check(settings, Path("studies.db")).chips.given.mapping == "energy"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", known_samplers())
+def test_every_sampler_proposes_a_network_with_all_its_mappings(sampler: str) -> None:
+    arguments = ["--objectives", "params,lat,energy", "--sampler", sampler, "--study", "s"]
+    preferred = ["--prefer", "lat=0.1ms"] if sampler == PREFERRING else []
+    run.main([*arguments, *preferred, "--population", "6", "--generations", "3"])
+    loaded = load_study("studies.db", "s")
+    space = loaded.study.search_space
+    genotypes = {evaluation.genotype for evaluation in loaded.measured}
+    assert all(sibling in genotypes for one in genotypes for sibling in space.siblings(one))
+    # Run again from the table: the sampler asks for the same.
+    run.main([*arguments, *preferred, "--population", "6", "--generations", "4"])
+    assert {each.genotype for each in load_study("studies.db", "s").measured} > genotypes

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from objectives.registry import declarations
 from search_space.errors import H4HError
-from studies.study.amounts import known_units
 from studies.study.constraint import (
     OPERATORS,
     Constraint,
@@ -15,6 +14,7 @@ from studies.study.constraint import (
     parse_any_constraint,
     parse_constraint,
 )
+from studies.study.quantity_units import known_units
 
 
 @pytest.mark.parametrize(
