@@ -395,14 +395,14 @@ def all_points(steps: Steps) -> list[Point] | None:
             placement = np.full_like(placement, -1)
         sums.append(total)
     points = []
-    for split, values in enumerate(zip(*(total.tolist() for total in sums), strict=True)):
+    for split in np.flatnonzero(sums[0] < FORBIDDEN).tolist():
         ways = [Way(steps.cycles[0].shape[Axis.INPUT] - 1, split, BACK)]
         placement_of_next = int(first[split])
         for _ in others:
             ways.append(Way(placement_of_next, 0, BACK))
             placement_of_next = NPU_ONLY
-        if values[0] < FORBIDDEN:
-            points.append(Point(*values, tuple(ways)))
+        cycles, energy, size = (float(total[split]) for total in sums)
+        points.append(Point(cycles, energy, size, tuple(ways)))
     return points
 
 
