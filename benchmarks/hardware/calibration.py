@@ -66,9 +66,10 @@ def compare(chip: str, subnets: Sequence[Subnet], mapping: str) -> dict[str, Any
     movable = [op for op in counts if op.kind in RUNS]
     for op, splits in zip(movable, split_costs(movable, soc, "cim"), strict=True):
         cost = op_costs(None, splits, soc)
-        on_cim, on_npu = cost.at(-1, 0, 0, 0), cost.at(-1, 0, 1, 0)
+        on_cim, on_npu = cost.at(-1, -1, 0, 0), cost.at(-1, -1, 1, 0)
         npu_cycles += counts[op] * on_npu["npu_cycles"]
-        cim_cycles += counts[op] * (on_cim["transfer_cycles"] + on_cim["cim_cycles"] + on_cim["tail_cycles"])
+        macros = on_cim["transfer_cycles"] + on_cim["cim_cycles"] - on_cim["overlap_cycles"]
+        cim_cycles += counts[op] * (max(macros, on_cim["sram_cycles"]) + on_cim["tail_cycles"])
         npu_pj += counts[op] * _energy(on_npu)
         cim_pj += counts[op] * _energy(on_cim)
     return {
@@ -188,7 +189,7 @@ def explanation(gains: Sequence[Gain], title: str) -> Table:
 
 
 def _energy(numbers: dict[str, float]) -> float:
-    return sum(numbers[f"{part}_pj"] for part in ("mac", "sram", "mram", "noc", "static"))
+    return sum(numbers[f"{part}_pj"] for part in ("mac", "sram", "mram", "noc", "handover", "static"))
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from mashumaro import field_options
 from objectives.hardware.chip import Chip
 from objectives.hardware.chip_upgrade import upgraded, warn_of_mixed_sizes
 from objectives.hardware.measurements.measured_ops import MeasuredOps, read_measured_ops
-from objectives.hardware.parts.cim import KINDS, Cim, Digital, read_cim
+from objectives.hardware.parts.cim import KINDS, RUNS, Cim, Digital, check_removed_keys, read_cim
 from objectives.hardware.parts.floor_plan import with_room
 from objectives.hardware.parts.memory_and_area import Memory, PartAreas
 from objectives.hardware.parts.noc import Noc
@@ -86,6 +86,8 @@ class SoC(Document):
         # mashumaro would wrap this error in one that quotes the whole section.
         if isinstance(cim := data.get("cim"), dict) and cim.get("model") not in KINDS:
             raise UnknownNameError("cim.model", str(cim.get("model")), KINDS)
+        if isinstance(cim, dict):
+            check_removed_keys(cim)
         if isinstance(clock := data.get("clock"), (int, float)):
             raise DocumentError(
                 f"clock: a number needs unit, range and source, but got {clock} alone; write npu: {{clock: "
@@ -103,6 +105,7 @@ class SoC(Document):
         self._check_npu()
         if self.cim is None or self.macros == 0:
             return
+        self._check_cim(self.cim)
         if self.noc is None:
             raise DocumentError("noc: this key is missing, and `cim` needs it")
         if self.has_npu and self.noc.npu is None:
@@ -111,6 +114,18 @@ class SoC(Document):
             raise DocumentError(
                 f"noc.macros: must list a tile for each of the {self.macros} macros of `cim`, but lists "
                 f"{len(self.noc.macros)}"
+            )
+
+    def _check_cim(self, cim: Cim) -> None:
+        if cim.capacity.value * 1024 < cim.tile_bytes:
+            raise DocumentError(
+                f"cim.capacity: must hold a tile or word of {cim.tile_bytes / 1024:g} KiB at least, but is "
+                f"{cim.capacity.value:g} KiB/macro; use more capacity, or smaller rows, columns or read_width"
+            )
+        if cim.runs_products() and self.digital is not None:
+            raise DocumentError(
+                "digital: the units of `cim` run attention already; leave out `digital`, or set "
+                "cim.attention to false"
             )
 
     def _check_npu(self) -> None:
@@ -140,6 +155,15 @@ class SoC(Document):
     def units(self) -> int:
         """Compute units, or parallel tiles, of each macro; 0 without macros."""
         return int(getattr(self.cim, self.cim.UNITS).value) if self.cim is not None else 0
+
+    @cached_property
+    def macro_kinds(self) -> tuple[str, ...]:
+        """Kinds of ops that the macros run."""
+        if self.cim is None:
+            return ()
+        if self.digital is not None:
+            return (*RUNS, "matmul", "softmax")
+        return (*RUNS, "matmul") if self.cim.runs_products() else RUNS
 
     @property
     def area_mm2(self) -> float:
@@ -175,6 +199,7 @@ class SoC(Document):
             values["npu.buffers_weights"] = True
         if self.cim is not None:
             values["cim.model"] = self.cim.model
+            values["cim.products"] = self.cim.runs_products()
         if self.noc is not None:
             values["noc.topology"] = self.noc.topology
             values["noc.tiles"] = [self.noc.sram, *self.noc.macros[: self.macros]]
@@ -184,9 +209,10 @@ class SoC(Document):
 
     @property
     def idle_pj_per_cycle(self) -> float:
-        """Energy of every cycle, whatever runs: static power of the NPU and leakage of the SRAM."""
+        """Energy of every cycle, whatever runs: static power of the NPU, leakage of SRAM and idle macros."""
         npu = self.npu.static_power.value if self.has_npu else 0.0
-        return self.picojoules_per_cycle(npu + self.memory.leakage_mw)
+        macros = self.cim.static_mw if self.cim is not None else 0.0
+        return self.picojoules_per_cycle(npu + self.memory.leakage_mw + macros)
 
     @property
     def clock_mhz(self) -> float:

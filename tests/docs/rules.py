@@ -40,6 +40,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "studies.measure": ("--out", "todo.csv", "--ops", "3"),
     "benchmarks.hardware.calibration": ("--subnets", "2"),
     "benchmarks.hardware.cost_model_speed": ("--space", "tiny.yaml", "--subnets", "50"),
+    "benchmarks.hardware.macro_check": (),
     "benchmarks.hardware.npu_memory": ("--networks", "2"),
     "benchmarks.hardware.npu_model_error": ("--networks", "1"),
     "benchmarks.hardware.npu_shapes": ("--ops", "2"),

@@ -176,18 +176,20 @@ def test_in_array_tiles_and_digital_unit() -> None:
         p = c(op.height, s) * c(op.width, s)
         if op.kind == "depthwise":
             tiles = c(k * k, 128) * c(co, max(1, min(32, floor(128 / k**2))))
-            moved = min(k, s) ** 2 * p * co / macros
+            moved = min(k, s) ** 2 * p * c(co, macros)
         else:
             tiles = c(k * k * ci, 128) * c(co, 32)
             moved = min(k, s) ** 2 * p * ci
         port = (moved + p * co / macros) / 16
         assert cost.cycles[index] == pytest.approx(max(p * c(tiles, macros) * beat, port) + beat)
-        energy = 0.071 * 128 * 32 * p * tiles + 0.2 * macros * moved
-        assert cost.mac_pj[index] + cost.input_pj[index] == pytest.approx(energy)
+        energy = 0.071 * 128 * 32 * p * tiles + 0.2 * (min(macros, tiles) * moved + p * co)
+        assert cost.mac_pj[index] + cost.buffer_pj[index] == pytest.approx(energy)
     products = [Op("matmul", 64, 1, 16, 64, heads=3), Op("softmax", 64, 1, 64, 64, heads=3)]
-    digital = soc.digital.cost(OpArrays.of(products), np.full(2, 2.0))
+    digital = soc.digital.cost(OpArrays.of(products), np.full(2, 2.0), soc.cim)
     elements = 3 * 64 * 64
-    assert digital.cycles.tolist() == pytest.approx([2 / 3 * elements * 16 / 16, 2 / 3 * 8.95 * elements])
+    assert digital.cycles.tolist() == pytest.approx(
+        [2 / 3 * (elements * 16 + 3 * 16 * 64) / 16, 2 / 3 * 8.95 * elements]
+    )
     assert digital.mac_pj.tolist() == pytest.approx([0.14 * elements * 16, 4 * elements])
 
 
@@ -202,6 +204,6 @@ def test_the_page_still_says_so() -> None:
         "npu           = blocks max(mac, out, issue) + the other of mac and out + arrive + leave",
         "K ci (0.9 co + 0.1 spoilt) + padding / 8;  + 10 co + 16",
         "tiles  = C(k^2 ci, R) C(co, C)",
-        "T = C(heads, M) / heads * (MACs / 16 | 8.95 e of a softmax)",
+        "T = C(heads, M) / heads * max( MACs / 16 | 8.95 e of a softmax,  b / B_port )",
     ):
         assert line in text
