@@ -11,35 +11,36 @@ from __future__ import annotations
 
 import shlex
 import sys
-from argparse import Namespace
 from pathlib import Path
 
 from benchmarks.paper.campaign import Campaign, add_options, campaign, check_folder, parse_run
 from benchmarks.paper.comparison import all_figures
 from benchmarks.paper.page import Results, page
 from benchmarks.paper.protocol import COSTS
-from benchmarks.paper.remapping import assumed_numbers, baselines
-from objectives.hardware import load_soc
+from benchmarks.paper.remapping import assumed_numbers, baselines, random_members
+from benchmarks.paper.searches import chip
 from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.files.whole_file import whole_file
 from supernet.checkpoints.tensor_file import file_digest
 
 
-def results(options: Namespace, at: Campaign, command: str) -> Results:
+def results(at: Campaign, command: str) -> Results:
     """Runs what is missing and computes everything that the page tells."""
-    run, found = at.run, at.results()
+    run, budget = at.run, at.budget()
+    random = at.random(budget)
+    found = at.fronts(budget, random_members(random, at.costing))
     return Results(
         run=run,
         space=at.searches.space.name,
         images=at.scores.images,
-        budget=found.budget,
-        fronts=found.fronts,
-        figures=all_figures(run, found.fronts),
-        baselines={cost: baselines(run, found.fronts, found.random, at.costing, cost) for cost in COSTS},
+        budget=budget,
+        fronts=found,
+        figures=all_figures(run, found),
+        baselines={cost: baselines(run, found, random, at.costing, cost) for cost in COSTS},
         assumed=assumed_numbers(
             run,
-            found.fronts,
+            found,
             at.scores,
             at.costing,
             images=at.scores.images,
@@ -47,7 +48,7 @@ def results(options: Namespace, at: Campaign, command: str) -> Results:
             notify=at.searches.notify,
         ),
         digests={
-            **{f"chip `{name}`": load_soc(name).digest for name in run.hardware},
+            **{f"chip `{name}`": chip(name).digest for name in run.hardware},
             f"weights `{at.searches.checkpoint.name}`": file_digest(at.searches.checkpoint),
         },
         command=command,
@@ -91,7 +92,7 @@ def main() -> None:
         raise H4HError(f"--out must end in .md, but got {str(options.out)!r}")
     command = shlex.join(["python", "-m", "benchmarks.paper", *sys.argv[1:]])
     with campaign(options, run) as at:
-        told = results(options, at, command)
+        told = results(at, command)
     write(told, options.out)
     print(f"wrote {options.out}: {told.budget.evaluations} evaluations in each search")
 

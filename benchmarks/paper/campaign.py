@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +24,12 @@ from benchmarks.paper.protocol import (
     parse_chips,
     parse_seeds,
 )
-from benchmarks.paper.remapping import Costing, random_members, random_searches
-from benchmarks.paper.searches import Notify, Search, Searched, Searches
-from objectives.hardware import load_soc
+from benchmarks.paper.remapping import Costing, random_searches
+from benchmarks.paper.searches import Notify, Search, Searched, Searches, chip
 from search_space.command.command_line import Parser, check_least
 from search_space.errors import H4HError
 from studies.launch.plan import searched_networks
+from studies.study.evaluation import Evaluation
 from studies.study.settings import DEFAULT_SPACE, StudySettings
 from supernet.checkpoints import built_in_checkpoint
 
@@ -97,7 +97,7 @@ def parse_run(options: Namespace) -> Run:
         chips=parse_chips(options.chips), seeds=parse_seeds(options.seeds), evaluations=options.evaluations
     )
     for name in run.hardware:
-        load_soc(name)
+        chip(name)
     return run
 
 
@@ -123,9 +123,7 @@ class Campaign:
 
     def searched(self, chips: Sequence[str], evaluations: int) -> dict[Search, Searched]:
         """Searches of `chips` with this budget, for all costs and seeds."""
-        wanted = [
-            Search(chip, cost, seed) for seed in self.run.seeds for cost in COSTS for chip in chips
-        ]
+        wanted = [Search(name, cost, seed) for seed in self.run.seeds for cost in COSTS for name in chips]
         return {one: self.searches.run(one, evaluations, self.space) for one in wanted}
 
     def values_at(self, evaluations: int) -> tuple[list[float], list[float]]:
@@ -133,7 +131,8 @@ class Campaign:
         found = self.searched(self.run.primary_hardware, evaluations)
         before, after = (
             primary_values(
-                self.run, fronts(found, self.scores, resamples=0, images=self.scores.images, evaluations=count)
+                self.run,
+                fronts(found, self.scores, resamples=0, images=self.scores.images, evaluations=count),
             )
             for count in (round((1 - LAST_SHARE) * evaluations), evaluations)
         )
@@ -143,22 +142,25 @@ class Campaign:
         """The budget of all searches; runs those that the stop rule asks for."""
         return settled_budget(self.run.evaluations, self.values_at, self.searches.notify)
 
-    def results(self) -> Found:
-        """Runs all searches and scores their fronts."""
-        budget = self.budget()
-        found = self.searched(self.run.hardware, budget.evaluations)
-        random = {
-            seed: self.searches.run(one, budget.evaluations, self.space)
-            for seed, one in random_searches(self.run).items()
-        }
-        every = fronts(
-            found,
+    def random(self, budget: Budget) -> dict[int, Searched]:
+        """Random networks by seed, as many as a search evaluates."""
+        searches = random_searches(self.run).items()
+        return {seed: self.searches.run(one, budget.evaluations, self.space) for seed, one in searches}
+
+    def fronts(self, budget: Budget, more: Iterable[Evaluation] = ()) -> Fronts:
+        """Fronts of all searches on the test images.
+
+        Args:
+            budget: Evaluations of each search.
+            more: Further networks to score.
+        """
+        return fronts(
+            self.searched(self.run.hardware, budget.evaluations),
             self.scores,
             resamples=self.run.resamples,
             images=self.scores.images,
-            more=random_members(random, self.costing),
+            more=more,
         )
-        return Found(budget, every, random)
 
 
 @dataclass(frozen=True)
@@ -177,21 +179,6 @@ class Budget:
     has_settled: bool | None
     before: tuple[float, ...] = ()
     after: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a run found.
-
-    Attributes:
-        budget: Evaluations of each search.
-        fronts: Fronts of all searches, on the test images.
-        random: Random networks, by seed.
-    """
-
-    budget: Budget
-    fronts: Fronts
-    random: dict[int, Searched]
 
 
 def settled_budget(
@@ -274,4 +261,3 @@ def check_folder(path: Path, option: str) -> None:
     """Raises `H4HError` unless the folder of a file exists."""
     if not path.parent.is_dir():
         raise H4HError(f"{option} {path}: the folder {path.parent} does not exist; create it first")
-

@@ -161,9 +161,7 @@ def pair_figures(run: Run, found: Fronts, chip: str, cost: Cost) -> Figures:
 
 def all_figures(run: Run, found: Fronts) -> dict[tuple[str, Cost], Figures]:
     """Figures of each chip of a run, by chip and cost."""
-    return {
-        (chip, cost): pair_figures(run, found, chip, cost) for chip in run.chips for cost in COSTS
-    }
+    return {(chip, cost): pair_figures(run, found, chip, cost) for chip in run.chips for cost in COSTS}
 
 
 def primary_values(run: Run, found: Fronts) -> list[float]:

@@ -99,7 +99,10 @@ def saved(results: Results) -> Figure:
             if chip == BASE:
                 continue
             pairs = zip(
-                *(map(sample, results.fronts.of(name, cost, results.run.seeds)) for name in (chip, PAIRS[chip])),
+                *(
+                    map(sample, results.fronts.of(name, cost, results.run.seeds))
+                    for name in (chip, PAIRS[chip])
+                ),
                 strict=True,
             )
             table = np.stack([savings(*pair) for pair in pairs])
@@ -119,14 +122,23 @@ def blocks(results: Results) -> Figure:
     """ViT blocks per 10 conv blocks of the front networks, the paper's range shaded."""
     figure, axes = _two_panels()
     for cost, axis in axes.items():
-        axis.axhspan(FEW_VIT, MANY_VIT, color="#888888", alpha=0.15, linewidth=0, label="2 to 5, as in the paper")
+        axis.axhspan(
+            FEW_VIT, MANY_VIT, color="#888888", alpha=0.15, linewidth=0, label="2 to 5, as in the paper"
+        )
         for ink, mark, chip in zip(INKS, MARKS, _chips(results.run), strict=False):
             of_seeds = list(map(sample, results.fronts.of(chip, cost, results.run.seeds)))
             ratios = np.concatenate([vit_per_10_conv(one) for one in of_seeds])
             accuracies = np.concatenate([one.accuracies for one in of_seeds])
             some = np.isfinite(ratios)
             axis.scatter(
-                accuracies[some], ratios[some], s=8, color=ink, marker=mark, alpha=0.6, linewidths=0, label=chip
+                accuracies[some],
+                ratios[some],
+                s=8,
+                color=ink,
+                marker=mark,
+                alpha=0.6,
+                linewidths=0,
+                label=chip,
             )
         axis.set_xlabel(f"test accuracy, %, searched for {COST_NAMES[cost]}")
         axis.set_ylabel("ViT blocks per 10 conv blocks")
@@ -160,7 +172,9 @@ def assumed(results: Results) -> Figure:
                 if one.end == end and one.name in names and one.figures
             ]
             if marks:
-                axis.scatter(*zip(*marks, strict=True), s=14, color=ink, marker=mark, zorder=3, label=f"at its {end}")
+                axis.scatter(
+                    *zip(*marks, strict=True), s=14, color=ink, marker=mark, zorder=3, label=f"at its {end}"
+                )
         axis.axvline(middle, color="black", linewidth=0.6, linestyle=":")
         axis.set_xlabel(f"{COST_NAMES[cost]} saved, mean, %")
     panels[0].set_yticks(range(len(names)), names)

@@ -82,10 +82,10 @@ def page(results: Results, figures: Mapping[str, str]) -> str:
         "## Primary figures",
         tables.markdown(tables.primary_table(results.run, results.figures)),
         "",
-        "A figure *agrees* if its sign is the paper's and the paper's value lies in its interval. It *agrees in "
-        "sign* if its interval excludes zero on the paper's side.",
-        "The paper gives no number for *almost all*. Here an interval that reaches 90 % agrees, and one above "
-        "50 % agrees in sign.",
+        "A figure *agrees* if its sign is the paper's and the paper's value lies in its interval.",
+        "It *agrees in sign* if its interval excludes zero on the paper's side.",
+        "The paper gives no number for *almost all*. Here an interval that reaches 90 % agrees, and one "
+        "above 50 % agrees in sign.",
         "A maximum over a grid is biased upwards, and its interval contains that bias.\n",
         pictures["fronts"],
         pictures["savings"],
@@ -93,8 +93,8 @@ def page(results: Results, figures: Mapping[str, str]) -> str:
         *(f"{tables.markdown(tables.chips_table(results.figures, cost))}\n" for cost in COSTS),
         "Costs that no network of the chip is as low as are left out of the points at equal cost.\n",
         "## Blocks",
-        "ViT blocks per 10 conv blocks of the networks on the fronts, all seeds together. The paper sees 2 to 5 "
-        "in almost all of its networks.\n",
+        "ViT blocks per 10 conv blocks of the networks on the fronts, all seeds together. The paper sees "
+        "2 to 5 in almost all of its networks.\n",
         *(
             f"Searched for {COST_NAMES[cost]}:\n\n"
             f"{tables.markdown(tables.blocks_table(results.run, results.fronts, cost))}\n"
@@ -106,10 +106,10 @@ def page(results: Results, figures: Mapping[str, str]) -> str:
         f"compares two sets on `{DEFAULT_CHIP}`: it is what co-design adds to mapping.\n",
         tables.markdown(tables.baseline_table(results.baselines)),
         "",
-        f"A random set has {counted(results.budget.evaluations, 'network')}, as many as a search evaluated.\n",
+        f"A random set has {counted(results.budget.evaluations, 'network')}, as many as a search has.\n",
         "## Assumed numbers",
-        "The networks of all fronts of both chips are mapped and costed again, with one number at an end of its "
-        "range on both chips. Fronts are formed from this union. Nothing is searched again.",
+        "The networks of all fronts of both chips are mapped and costed again, with one number at an end "
+        "of its range on both chips. Fronts are formed from this union. Nothing is searched again.",
         f"The table shows the {tables.SHOWN_NUMBERS} numbers that move a primary figure most.\n",
         tables.markdown(tables.assumed_table(results.run, results.assumed)),
         "",
@@ -140,14 +140,20 @@ def _verdict_lines(results: Results) -> list[str]:
     for figure, found in results.verdicts().items():
         value = results.figures[figure.chip, figure.cost][figure.measure].value
         ours = tables.number(value, tables.digits_of(figure.measure))
-        by_verdict[found].append(f"  * {figure.title}: {ours} {figure.unit}, paper {tables.paper_text(figure)}")
+        by_verdict[found].append(
+            f"  * {figure.title}: {ours} {figure.unit}, paper {tables.paper_text(figure)}"
+        )
     count = len(results.run.primary)
     words: dict[Verdict, str] = {
         "disagrees": "disagree with the paper",
         "agrees in sign": "agree with the paper in sign, but not in size",
         "agrees": "agree with the paper",
     }
-    lines = [f"**{len(by_verdict['agrees'])} of {counted(count, 'primary figure')} agree with the paper.**\n"]
+    right_sign = count - len(by_verdict["disagrees"])
+    lines = [
+        f"**{right_sign} of {counted(count, 'primary figure')} have the sign of the paper, and "
+        f"{len(by_verdict['agrees'])} agree with it in size.**\n"
+    ]
     for name, titles in by_verdict.items():
         lines += [f"* {len(titles)} of {count} {words[name]}{':' if titles else '.'}", *titles]
     return lines
@@ -160,8 +166,8 @@ def _reasons(results: Results) -> list[str]:
         name, found = COST_NAMES[cost], results.figures[DEFAULT_CHIP, cost]["saved_mean"]
         mapped = results.baselines[cost][SETS[2]]["saved_mean"]
         lines.append(
-            f"Mapping alone saves {tables.number(mapped.value)} % {name} on average; networks searched for the "
-            f"chip save {tables.number(found.value)} %."
+            f"Mapping alone saves {tables.number(mapped.value)} % {name} on average. Networks searched for "
+            f"the chip save {tables.number(found.value)} %."
         )
         if NO_HEADS in results.run.chips:
             without = results.figures[NO_HEADS, cost]["saved_mean"]
@@ -202,8 +208,9 @@ def _departures(results: Results) -> list[str]:
 def _making(results: Results) -> str:
     budget = results.budget
     sentences = [
-        f"{counted(budget.evaluations, 'evaluation')} in each search, {counted(len(results.run.seeds), 'seed')}, "
-        f"{counted(results.images, 'test image')}, {counted(results.run.resamples, 'resample')}."
+        f"{counted(budget.evaluations, 'evaluation')} in each search, "
+        f"{counted(len(results.run.seeds), 'seed')}, {counted(results.images, 'test image')}, "
+        f"{counted(results.run.resamples, 'resample')}."
     ]
     if budget.has_settled:
         sentences.append("The stop rule held: no primary figure moved by 1 point during the last quarter.")
@@ -214,7 +221,7 @@ def _making(results: Results) -> str:
             if not abs(new - old) < 1
         ]
         sentences.append(
-            f"The searches stopped at the limit of {MOST_EVALUATIONS:,} evaluations. These figures still moved "
-            f"by a point or more during the last quarter: {', '.join(moved)}."
+            f"The searches stopped at the limit of {MOST_EVALUATIONS:,} evaluations. These figures still "
+            f"moved by a point or more during the last quarter: {', '.join(moved)}."
         )
     return " ".join(sentences)

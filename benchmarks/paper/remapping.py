@@ -16,13 +16,13 @@ from benchmarks.paper.bootstrap import resampling
 from benchmarks.paper.comparison import Figures, Fronts, Pool, Scores
 from benchmarks.paper.measures import Front, measured
 from benchmarks.paper.protocol import BASE, COSTS, DEFAULT_CHIP, MAPPING, PAIRS, Cost, PrimaryFigure, Run
-from benchmarks.paper.searches import RANDOM, Search, Searched
+from benchmarks.paper.searches import RANDOM, Search, Searched, chip
 from benchmarks.search.value_cache import KeptValues
-from objectives.hardware import CostModel, SoC, load_soc
+from objectives.hardware import CostModel, SoC
 from objectives.hardware.soc import assumed, with_value
 from objectives.hardware_objectives import network_totals
 from search_space.arrays import Floats
-from search_space.errors import H4HError
+from search_space.errors import H4HError, UnknownNameError
 from search_space.genotype import Genotype, to_text
 from search_space.space import Space
 from studies.study.evaluation import Evaluation
@@ -75,11 +75,11 @@ OVER_MAPPING = "searched for the default chip, against searched for the NPU alon
 
 
 def random_front(
-    searched: Searched, costing: Costing, chip: str, cost: Cost
+    searched: Searched, costing: Costing, hardware: str, cost: Cost
 ) -> tuple[list[Evaluation], Floats]:
     """Front of random networks on a chip, on the search split, and its costs."""
     feasible = [one for one in searched.evaluations if one.is_feasible]
-    costs = costing.costs(load_soc(chip), cost, [one.genotype for one in feasible])
+    costs = costing.costs(chip(hardware), cost, [one.genotype for one in feasible])
     accuracies = np.array([one.values[0] for one in feasible], dtype=np.float64)
     rows = nondominated(np.column_stack([-accuracies, costs]))
     return [feasible[row] for row in rows], costs[rows]
@@ -90,9 +90,9 @@ def random_members(random: Mapping[int, Searched], costing: Costing) -> list[Eva
     return [
         one
         for searched in random.values()
-        for chip in (BASE, DEFAULT_CHIP)
+        for hardware in (BASE, DEFAULT_CHIP)
         for cost in COSTS
-        for one in random_front(searched, costing, chip, cost)[0]
+        for one in random_front(searched, costing, hardware, cost)[0]
     ]
 
 
@@ -100,14 +100,14 @@ def baseline_fronts(
     run: Run, found: Fronts, random: Mapping[int, Searched], costing: Costing, cost: Cost
 ) -> dict[str, list[Front]]:
     """Fronts of each of `SETS`, by seed."""
-    pool, chip = found.pool, load_soc(DEFAULT_CHIP)
+    pool, default = found.pool, chip(DEFAULT_CHIP)
     sets: dict[str, list[Front]] = {name: [] for name in SETS}
     for seed in run.seeds:
         for name, hardware in zip(SETS[:2], (BASE, DEFAULT_CHIP), strict=True):
             members, costs = random_front(random[seed], costing, hardware, cost)
             sets[name].append(pool.front([one.genotype for one in members], costs))
         searched = [one.genotype for one in found.members[Search(BASE, cost, seed)]]
-        sets[SETS[2]].append(pool.front(searched, costing.costs(chip, cost, searched)))
+        sets[SETS[2]].append(pool.front(searched, costing.costs(default, cost, searched)))
         sets[SETS[3]].append(pool.front_of(found.members[Search(DEFAULT_CHIP, cost, seed)]))
     return sets
 
@@ -170,25 +170,29 @@ def assumed_numbers(
         names: Numbers to vary; all by default.
 
     Raises:
-        H4HError: The default chip has no such number, or the file cannot be used.
+        UnknownNameError: The default chip has no such number.
+        H4HError: The file cannot be used.
     """
-    soc = load_soc(DEFAULT_CHIP)
+    soc = chip(DEFAULT_CHIP)
     units = {name: number.unit for name, number in soc.quantities()}
     for name in names:
-        with_value(soc, name, dict(soc.quantities())[name].value if name in units else 0.0)
+        if name not in units:
+            raise UnknownNameError("quantity", name, units)
     ends = [("", "", 0.0), *((name, end, value) for name, end, value in assumed(soc) if is_varied(soc, name))]
     ends = [one for one in ends if not names or not one[0] or one[0] in names]
     pool = Pool(
         (one for members in found.members.values() for one in members), scores, resampling(1, images, 0)
     )
-    unions = {chip: found.networks((chip, PAIRS[chip])) for chip in {figure.chip for figure in run.primary}}
+    names_of_chips = dict.fromkeys(figure.chip for figure in run.primary)
+    unions = {one: found.networks((one, PAIRS[one])) for one in names_of_chips}
     kept = KeptValues(file, _decides(run, unions, pool))
     known = kept.read()
     rows = []
     for place, (name, end, value) in enumerate(ends):
         key = f"{name} {end}"
         if key not in known:
-            notify(f"assumed numbers: {place} of {len(ends)} done")
+            if place % 10 == 0:
+                notify(f"assumed numbers: {place} of {len(ends)} done")
             known[key] = _figures_at(run.primary, unions, pool, costing, name, end)
             kept.write({key: known[key]})
         rows.append(AssumedNumber(name, end, value, units.get(name, ""), known[key]))
@@ -211,21 +215,21 @@ def _figures_at(
     """Primary figures with number `name` at `end` on both chips of each pair; empty if one cannot run."""
     found: dict[str, float] = {}
     try:
-        for chip, cost in dict.fromkeys((figure.chip, figure.cost) for figure in figures):
-            changed = _at_end(load_soc(chip), name, end)
+        for hardware, cost in dict.fromkeys((figure.chip, figure.cost) for figure in figures):
+            changed = _at_end(chip(hardware), name, end)
             value = None if not name else dict(changed.quantities()).get(name)
-            base = load_soc(PAIRS[chip])
+            base = chip(PAIRS[hardware])
             if value is not None and name in dict(base.quantities()):
                 base = with_value(base, name, value.value)
             pair = [
-                front_among(pool, unions[chip], costing.costs(soc, cost, unions[chip]))
+                front_among(pool, unions[hardware], costing.costs(soc, cost, unions[hardware]))
                 for soc in (changed, base)
             ]
             values = measured(*pair)
             found |= {
                 figure.title: float(values[figure.measure][0])
                 for figure in figures
-                if (figure.chip, figure.cost) == (chip, cost)
+                if (figure.chip, figure.cost) == (hardware, cost)
             }
             if name:
                 costing.forget(changed)
@@ -243,11 +247,11 @@ def _at_end(soc: SoC, name: str, end: str) -> SoC:
 def _decides(run: Run, unions: Mapping[str, list[Genotype]], pool: Pool) -> dict[str, object]:
     """Everything that the primary figures at an end depend on."""
     parts: dict[str, object] = {"value": "assumed numbers", "titles": [one.title for one in run.primary]}
-    for chip, networks in unions.items():
+    for hardware, networks in unions.items():
         texts = ";".join(sorted(map(to_text, networks)))
-        ends = [(one.name, list(assumed(one))) for one in (load_soc(chip), load_soc(PAIRS[chip]))]
-        models = [CostModel(load_soc(one)).fingerprint() for one in (chip, PAIRS[chip])]
-        parts[chip] = [hashlib.sha256(texts.encode()).hexdigest(), ends, models]
+        ends = [(one.name, list(assumed(one))) for one in (chip(hardware), chip(PAIRS[hardware]))]
+        models = [CostModel(chip(one)).fingerprint() for one in (hardware, PAIRS[hardware])]
+        parts[hardware] = [hashlib.sha256(texts.encode()).hexdigest(), ends, models]
     return parts | {"accuracies": pool.digest}
 
 

@@ -11,9 +11,10 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from benchmarks.paper.protocol import MAPPING, PRECISION, UNITS, Cost
+from benchmarks.paper.protocol import MAPPING, PRECISION, Cost
 from objectives.hardware import CostModel, SoC, load_soc
 from search_space.space import Space
 from studies.launch.run_study import run_study
@@ -98,7 +99,7 @@ class Searches:
         Raises:
             H4HError: There is no such chip, or a setting is not allowed.
         """
-        soc = load_soc(search.chip)
+        soc = chip(search.chip)
         return StudySettings(
             objectives=("acc", search.cost),
             space=space,
@@ -162,11 +163,16 @@ class Searches:
             return None if study is None else Searched(study, tuple(store.evaluations(name)))
 
 
+@cache
+def chip(name: str) -> SoC:
+    """A built-in chip, read once.
+
+    Raises:
+        UnknownNameError: There is no such chip.
+    """
+    return load_soc(name)
+
+
 def fitting(soc: SoC) -> str:
     """The constraint that a network's activations fit the SRAM of a chip."""
     return f"sram<={soc.memory.sram_capacity.value:g}MiB"
-
-
-def cost_text(value: float, cost: Cost) -> str:
-    """E.g. ``0.0731 ms``."""
-    return f"{value:.3g} {UNITS[cost]}"

@@ -22,6 +22,7 @@ from benchmarks.paper.protocol import (
     Run,
 )
 from benchmarks.paper.remapping import AssumedNumber
+from search_space.arrays import Floats
 
 Rows = list[list[str]]
 BAND = 2.5
@@ -80,9 +81,7 @@ GAINED: tuple[Measure, ...] = ("gained_mean", "gained_most")
 def chips_table(figures: ByChip, cost: Cost) -> Rows:
     """Each chip against the one without macros, for one cost."""
     name = COST_NAMES[cost]
-    rows = [
-        ["chip", "against", f"{name} saved, mean, %", "most, %", f"points at equal {name}, mean", "most"]
-    ]
+    rows = [["chip", "against", f"{name} saved, mean, %", "most, %", f"points at equal {name}, mean", "most"]]
     for (chip, of_cost), found in figures.items():
         if of_cost == cost:
             cells = [interval(found[one], digits_of(one)) for one in (*SAVED, *GAINED)]
@@ -106,10 +105,9 @@ def blocks_table(run: Run, found: Fronts, cost: Cost) -> Rows:
     """
     rows = [["chip", "points below the top", "networks", "ViT per 10 conv, median", "2 to 5, %"]]
     for chip in run.chips:
-        pairs = list(
-            zip(found.of(chip, cost, run.seeds), found.of(PAIRS[chip], cost, run.seeds), strict=True)
-        )
-        below, ratios = (np.concatenate(parts) for parts in zip(*map(_below_top, *zip(*pairs)), strict=True))
+        fronts = (found.of(name, cost, run.seeds) for name in (chip, PAIRS[chip]))
+        parts = [_below_top(*pair) for pair in zip(*fronts, strict=True)]
+        below, ratios = (np.concatenate(part) for part in zip(*parts, strict=True))
         edges = [(BAND * step, BAND * (step + 1)) for step in range(4)]
         for name, inside in [
             ("all: 0 to 10", (below >= 0) & (below <= 10)),
@@ -129,7 +127,7 @@ def blocks_table(run: Run, found: Fronts, cost: Cost) -> Rows:
     return rows
 
 
-def _below_top(chip: Front, base: Front) -> tuple[np.ndarray, np.ndarray]:
+def _below_top(chip: Front, base: Front) -> tuple[Floats, Floats]:
     """Points of each network of the chip below the top of the window, and its ViT per 10 conv, both (n,)."""
     top = window(chip.accuracies[0], base.accuracies[0])[-1]
     return top - chip.accuracies[0], vit_per_10_conv(chip)
