@@ -67,9 +67,7 @@ def test_accuracy_at_cost_by_hand() -> None:
 def test_a_dominated_network_changes_nothing() -> None:
     more = front((4.0, 90.0), (1.0, 70.0), (2.0, 80.0), (3.0, 79.0))
     grid = np.linspace(60, 90, 50)
-    assert (
-        cost_at(more.costs, more.accuracies, grid) == cost_at(STEPS.costs, STEPS.accuracies, grid)
-    ).all()
+    assert (cost_at(more.costs, more.accuracies, grid) == cost_at(STEPS.costs, STEPS.accuracies, grid)).all()
 
 
 def test_window_by_hand() -> None:

@@ -62,7 +62,7 @@ def test_departures_are_named() -> None:
 def test_wrong_runs() -> None:
     with pytest.raises(UnknownNameError, match="unknown chip with macros 'u55-256': must be one of"):
         Run(("u55-256-cim8", "u55-256"))
-    with pytest.raises(H4HError, match="--chips must include u55-256-cim8, .* but got u55-256-cim1"):
+    with pytest.raises(H4HError, match=r"--chips must include u55-256-cim8, .* but got u55-256-cim1"):
         Run(("u55-256-cim1",))
     with pytest.raises(H4HError, match="--seeds must be different numbers, but got 1,1"):
         Run(seeds=(1, 1))
