@@ -28,7 +28,7 @@ from benchmarks.paper import tables
 from benchmarks.paper.campaign import Campaign, add_options, campaign, parse_run
 from benchmarks.paper.comparison import Fronts, all_figures
 from benchmarks.paper.protocol import COST_NAMES, COSTS, PAIRS, PRIMARY
-from benchmarks.paper.remapping import AssumedNumber, assumed_numbers
+from benchmarks.paper.remapping import AssumedNumber, assumed_numbers, check_names
 from benchmarks.paper.searches import chip as load_chip
 from objectives.hardware import CostModel
 from objectives.hardware.mapping.mapper import CapacityError
@@ -165,10 +165,11 @@ def main() -> None:
     )
     options = parser.parse_args()
     run = parse_run(options)
+    names = [name.strip() for name in (options.explain or "").split(",") if name.strip()]
+    check_names(names)
     with campaign(options, run) as at:
         found = at.fronts(at.budget())
         if options.explain is not None:
-            names = [name.strip() for name in options.explain.split(",") if name.strip()]
             numbers = assumed_numbers(
                 run,
                 found,

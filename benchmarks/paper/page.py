@@ -144,18 +144,18 @@ def _verdict_lines(results: Results) -> list[str]:
             f"  * {figure.title}: {ours} {figure.unit}, paper {tables.paper_text(figure)}"
         )
     count = len(results.run.primary)
-    words: dict[Verdict, str] = {
-        "disagrees": "disagree with the paper",
-        "agrees in sign": "agree with the paper in sign, but not in size",
-        "agrees": "agree with the paper",
-    }
     right_sign = count - len(by_verdict["disagrees"])
     lines = [
-        f"**{right_sign} of {counted(count, 'primary figure')} have the sign of the paper, and "
-        f"{len(by_verdict['agrees'])} agree with it in size.**\n"
+        f"**{right_sign} of {count} primary figures have the sign of the paper. The paper's value lies in the "
+        f"interval of {len(by_verdict['agrees'])}.**\n"
     ]
+    words: dict[Verdict, str] = {
+        "disagrees": "Disagreement",
+        "agrees in sign": "Agreement in sign, but not in size",
+        "agrees": "Agreement",
+    }
     for name, titles in by_verdict.items():
-        lines += [f"* {len(titles)} of {count} {words[name]}{':' if titles else '.'}", *titles]
+        lines += [f"* {words[name]}: {len(titles)} of {count}", *titles]
     return lines
 
 
@@ -193,11 +193,11 @@ def _crossing(
         for one in ends
         if one.figures and side * (one.figures[figure.title] - paper) >= 0
     ]
-    what = f"{figure.title} ({tables.number(ours)} %)"
+    what = f"Over the union of all fronts, {figure.title}, is {tables.number(ours)} %."
     if not names:
-        return f"No assumed number alone brings the {what} to the paper's {paper:g} %."
+        return f"{what} No assumed number alone brings it to the paper's {paper:g} %."
     listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"An assumed number alone can bring the {what} to the paper's {paper:g} %: {listed}."
+    return f"{what} Assumed numbers that alone bring it to the paper's {paper:g} %: {listed}."
 
 
 def _departures(results: Results) -> list[str]:

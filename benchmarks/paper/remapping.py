@@ -175,9 +175,7 @@ def assumed_numbers(
     """
     soc = chip(DEFAULT_CHIP)
     units = {name: number.unit for name, number in soc.quantities()}
-    for name in names:
-        if name not in units:
-            raise UnknownNameError("quantity", name, units)
+    check_names(names)
     ends = [("", "", 0.0), *((name, end, value) for name, end, value in assumed(soc) if is_varied(soc, name))]
     ends = [one for one in ends if not names or not one[0] or one[0] in names]
     pool = Pool(
@@ -197,6 +195,14 @@ def assumed_numbers(
             kept.write({key: known[key]})
         rows.append(AssumedNumber(name, end, value, units.get(name, ""), known[key]))
     return rows
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raises `UnknownNameError` unless the default chip has all of these numbers."""
+    known = [name for name, _ in chip(DEFAULT_CHIP).quantities()]
+    for name in names:
+        if name not in known:
+            raise UnknownNameError("quantity", name, known)
 
 
 def is_varied(soc: SoC, name: str) -> bool:

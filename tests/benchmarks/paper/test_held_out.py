@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.paper.held_out import HeldOut, packed, unpacked
 from search_space.space import load_space
+from tests.benchmarks.conftest import TEST_IMAGES
 
 
 @given(st.lists(st.booleans(), max_size=70))
@@ -47,7 +48,7 @@ def test_each_network_is_scored_once(small_inputs: Path, tmp_path: Path, workers
         scores.score(networks[:2])
         scores.score(networks)
         found = scores.answers(networks)
-        assert found.shape == (4, scores.images) == (4, 180)
+        assert found.shape == (4, scores.images) == (4, TEST_IMAGES)
         # Each network alone has the same answers.
         alone = scores._objective(list(map(space.decode, networks[3:])))
         assert (alone > 0).tolist() == found[3:].tolist()

@@ -57,24 +57,28 @@ def test_one_study_for_each_chip_cost_and_seed(small_run: Path) -> None:
     assert [len(one) for one in starts.values()] == [1, 1]
 
 
-def validated(folder: Path, name: str, capsys: pytest.CaptureFixture[str]) -> dict[str, float]:
-    """Cost and test accuracy of the front of a study, by `studies.validate`."""
+Points = list[tuple[float, float]]
+
+
+def validated(folder: Path, name: str, capsys: pytest.CaptureFixture[str]) -> Points:
+    """Cost and test accuracy of each network on the front of a study, by `studies.validate`."""
     capsys.readouterr()
     validate.main(["--db", str(folder / "results.db"), "--study", name, "--json"])
     record = json.loads(capsys.readouterr().out)
     assert record["test_images"] == TEST_IMAGES
     cost = "energy" if "-energy-" in name else "lat"
-    return {one[cost]: one["test_acc"] for one in sorted(record["subnets"], key=lambda one: -one["test_acc"])}
+    return [(one[cost], one["test_acc"]) for one in record["subnets"]]
 
 
-def saved(chip: dict[float, float], base: dict[float, float]) -> list[float]:
+def saved(chip: Points, base: Points) -> list[float]:
     """The protocol's saving on its grid, by loops."""
-    top = math.floor(4 * min(max(chip.values()), max(base.values()))) / 4
-    return [100 * (1 - cheapest(chip, top - step / 4) / cheapest(base, top - step / 4)) for step in range(41)]
+    top = math.floor(4 * min(max(accuracy for _, accuracy in one) for one in (chip, base))) / 4
+    grid = [top - step / 4 for step in range(41)]
+    return [100 * (1 - cheapest(chip, wanted) / cheapest(base, wanted)) for wanted in grid]
 
 
-def cheapest(front: dict[float, float], wanted: float) -> float:
-    return min(cost for cost, accuracy in front.items() if accuracy >= wanted)
+def cheapest(front: Points, wanted: float) -> float:
+    return min(cost for cost, accuracy in front if accuracy >= wanted)
 
 
 def test_the_page_tells_what_follows_from_validated_fronts(
@@ -105,7 +109,7 @@ def test_the_page(small_run: Path) -> None:
     # The command stands under each figure, and once for the page.
     assert [text for _, text in page.commands() if "benchmarks.paper" in text]
     assert sum("benchmarks.paper" in block.content for block in page.blocks) == 5
-    assert text.index("primary figures have the sign of the paper") < text.index("## Primary figures")
+    assert text.index("primary figures have the sign of the paper.") < text.index("## Primary figures")
     assert "**This run departs from the protocol**: space small instead of cifar32;" in text
     for chip in ("u55-256", "u55-256-cim8", "u55-256-cim8x4"):
         assert load_soc(chip).digest in text
