@@ -146,8 +146,8 @@ def _verdict_lines(results: Results) -> list[str]:
     count = len(results.run.primary)
     right_sign = count - len(by_verdict["disagrees"])
     lines = [
-        f"**{right_sign} of {count} primary figures have the sign of the paper. The paper's value lies in the "
-        f"interval of {len(by_verdict['agrees'])}.**\n"
+        f"**{right_sign} of {count} primary figures have the sign of the paper. The paper's value lies in "
+        f"the interval of {len(by_verdict['agrees'])}.**\n"
     ]
     words: dict[Verdict, str] = {
         "disagrees": "Disagreement",

@@ -19,6 +19,7 @@ from objectives.hardware.soc import with_value
 from search_space.space import load_space
 from studies import validate
 from studies.storage.store import open_store
+from supernet.accuracy.single_thread import single_thread
 from tests.benchmarks.conftest import EVALUATIONS, TEST_IMAGES, page_of, small_options
 from tests.command import Command
 from tests.docs.pages import parse_page
@@ -63,7 +64,8 @@ Points = list[tuple[float, float]]
 def validated(folder: Path, name: str, capsys: pytest.CaptureFixture[str]) -> Points:
     """Cost and test accuracy of each network on the front of a study, by `studies.validate`."""
     capsys.readouterr()
-    validate.main(["--db", str(folder / "results.db"), "--study", name, "--json"])
+    with single_thread():  # several threads round differently
+        validate.main(["--db", str(folder / "results.db"), "--study", name, "--json"])
     record = json.loads(capsys.readouterr().out)
     assert record["test_images"] == TEST_IMAGES
     cost = "energy" if "-energy-" in name else "lat"
