@@ -102,13 +102,13 @@ def table(figures: tables.ByChip, worth: dict[str, MacroWorth]) -> Table:
     for name in ("", "paper", *worth):
         result.add_column(name, justify="left" if not name else "right", no_wrap=True)
     for cost in COSTS:
-        for measure, word in (("saved_mean", "mean"), ("saved_most", "most")):
+        for measure, word in zip(tables.SAVED, ("mean", "most"), strict=True):
             papers = [f"{one.paper:g}" for one in PRIMARY if (one.cost, one.measure) == (cost, measure)]
             cells = [tables.interval(figures[chip, cost][measure]) for chip in worth]
             result.add_row(f"{COST_NAMES[cost]}, {word}", "; 4 units: ".join(papers), *cells)
-    result.add_row("one macro, in NPUs", WORTH, *(f"{one.speed:.3f}" for one in worth.values()))
+    result.add_row("one macro, in NPUs", WORTH, *(tables.number(one.speed, 3) for one in worth.values()))
     result.add_row(
-        "CIM / NPU energy of an op", ENERGY_RATIO, *(f"{one.energy:.3f}" for one in worth.values())
+        "CIM / NPU energy of an op", ENERGY_RATIO, *(tables.number(one.energy, 3) for one in worth.values())
     )
     return result
 

@@ -45,7 +45,8 @@ class Resampling:
             self.images[start : start + ROWS].astype(np.float32) @ right
             for start in range(0, len(self.images), ROWS)
         ]
-        return 100.0 * np.concatenate(sums).astype(np.float64) / count
+        accuracies: Floats = 100.0 * np.concatenate(sums).astype(np.float64) / count
+        return accuracies
 
     def mean_over_seeds(self, values: Sequence[Floats]) -> Floats:
         """Mean over the drawn seeds, (rows,); seeds at which a value is undefined are left out.

@@ -25,9 +25,10 @@ from benchmarks.paper.protocol import (
     parse_seeds,
 )
 from benchmarks.paper.remapping import Costing, random_searches
-from benchmarks.paper.searches import Notify, Search, Searched, Searches, chip
+from benchmarks.paper.searches import Search, Searched, Searches, chip
 from search_space.command.command_line import Parser, check_least
 from search_space.errors import H4HError
+from studies.launch.assembly import Notify
 from studies.launch.plan import searched_networks
 from studies.study.evaluation import Evaluation
 from studies.study.settings import DEFAULT_SPACE, StudySettings

@@ -72,7 +72,8 @@ def accuracy_at(costs: Floats, accuracies: Floats, allowed: Floats) -> Floats:
     best = np.maximum.accumulate(accuracies[..., order], axis=-1)
     best = np.concatenate([np.full((*best.shape[:-1], 1), np.nan), best], axis=-1)
     place = np.searchsorted(costs[order], allowed, side="right")
-    return np.take_along_axis(best, place, axis=-1)
+    found: Floats = np.take_along_axis(best, place, axis=-1)
+    return found
 
 
 def window(chip: Floats, base: Floats) -> Floats:
@@ -90,14 +91,16 @@ def window(chip: Floats, base: Floats) -> Floats:
     highest = np.minimum(chip.max(axis=-1), base.max(axis=-1))
     top = np.floor(highest / STEP) * STEP
     # Multiples of a quarter are exact in binary, so a network at the top is not missed by rounding.
-    return top[..., None] + STEP * np.arange(1 - GRID, 1)
+    grid: Floats = top[..., None] + STEP * np.arange(1 - GRID, 1)
+    return grid
 
 
 def savings(chip: Front, base: Front) -> Floats:
     """Share of the base's cost that the chip saves at each accuracy of the window, in %, (..., `GRID`)."""
     grid = window(chip.accuracies, base.accuracies)
     ratio = cost_at(chip.costs, chip.accuracies, grid) / cost_at(base.costs, base.accuracies, grid)
-    return 100 * (1 - ratio)
+    saved: Floats = 100 * (1 - ratio)
+    return saved
 
 
 def points_gained(chip: Front, base: Front) -> Floats:

@@ -6,7 +6,7 @@ Nothing is searched again. Fronts are formed anew from given networks, on the se
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from search_space.arrays import Floats
 from search_space.errors import H4HError, UnknownNameError
 from search_space.genotype import Genotype, to_text
 from search_space.space import Space
+from studies.launch.assembly import Notify
 from studies.study.evaluation import Evaluation
 from studies.study.pareto_front import nondominated
 
@@ -152,7 +153,7 @@ def assumed_numbers(
     *,
     images: int,
     file: Path,
-    notify: Callable[[str], None],
+    notify: Notify,
     names: Sequence[str] = (),
 ) -> list[AssumedNumber]:
     """Primary figures as they are, then with each assumed number of the default chip at each end.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 from benchmarks.paper.protocol import MAPPING, PRECISION, Cost
 from objectives.hardware import CostModel, SoC, load_soc
 from search_space.space import Space
+from studies.launch.assembly import Notify
 from studies.launch.run_study import run_study
 from studies.storage.store import open_store
 from studies.study.evaluation import Evaluation
@@ -27,7 +27,6 @@ from supernet.checkpoints.tensor_file import file_digest
 RANDOM = "random"
 """Name of the sampler that draws networks for the baseline."""
 NSGA2 = "nsga2"
-Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmarks.paper import __main__ as paper
-from benchmarks.paper import protocol
+from benchmarks.paper import campaign, protocol
 from search_space.space import load_space
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import save_checkpoint
@@ -65,7 +65,7 @@ def small_run(small_inputs: Path) -> Path:
     """The folder after a small run of the whole protocol, with fewer resamples."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["paper", *small_options(small_inputs), *page_of(small_inputs)])
-        patch.setattr(paper, "parse_run", fewer_resamples(paper.parse_run))
+        patch.setattr(paper, "parse_run", fewer_resamples(campaign.parse_run))
         paper.main()
     return small_inputs
 

@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 
 from benchmarks.paper import __main__ as paper
-from benchmarks.paper import protocol, searches
+from benchmarks.paper import campaign, protocol, searches
+from benchmarks.paper.comparison import fronts, primary_values
+from benchmarks.paper.tables import digits_of, number
 from objectives.hardware import load_soc
 from objectives.hardware.soc import with_value
+from search_space.command.command_line import Parser
 from search_space.space import load_space
 from studies import validate
 from studies.storage.store import open_store
@@ -144,6 +147,30 @@ def test_the_command_resumes(small_run: Path, command: Command, monkeypatch: pyt
         return re.sub(r"(?m)^    python -m .*$", "", page)
 
     assert without_command((small_run / "results.md").read_text()) == without_command(text)
+
+
+def test_the_stop_rule_on_real_searches(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Primary figures after three quarters and after all evaluations, from searches that exist already."""
+    monkeypatch.setattr(campaign, "budgets", lambda: (20, EVALUATIONS))
+    monkeypatch.setattr(campaign, "MOST_EVALUATIONS", EVALUATIONS)
+    parser = Parser()
+    campaign.add_options(parser)
+    options = parser.parse_args(small_options(small_run))
+    run = protocol.Run(campaign.parse_run(options).chips, (1, 2))
+    with campaign.campaign(options, run) as at:
+        before, after = at.values_at(EVALUATIONS)
+        found = at.budget()
+        at_20 = at.values_at(20)
+    assert found.evaluations == (20 if protocol.has_settled(*at_20) else EVALUATIONS)
+    assert at_20[1] != after
+    text = (small_run / "results.md").read_text()
+    rows = {row[0]: row[3] for row in parse_page("results.md", text).tables[0][1:]}
+    for figure, value in zip(run.primary, after, strict=True):
+        assert rows[figure.title].split()[0] == number(value, digits_of(figure.measure))
+    # 15 of 20 evaluations and 22 of 30 are three quarters of them, rounded.
+    found_22 = fronts(at.searched(run.primary_hardware, EVALUATIONS), at.scores, resamples=0,
+                      images=TEST_IMAGES, evaluations=22)  # fmt: skip
+    assert np.array_equal(primary_values(run, found_22), before, equal_nan=True)
 
 
 def test_a_changed_chip_begins_new_studies(small_inputs: Path) -> None:
