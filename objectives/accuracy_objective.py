@@ -30,17 +30,17 @@ from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint
 
 VERSION = "2"
-"""Changes whenever the same weights and images may give another accuracy."""
+"""Version of the accuracy. It changes whenever the same weights and images may give another value."""
 BF16_VERSION = "3"
-"""Changes whenever values in bf16, and only these, may differ."""
+"""Version of the accuracy in bf16. It changes whenever only values in bf16 may differ."""
 
 
 def most_processes(space: Space, precision: str, memory: float) -> int:
     """Number of processes that can share `memory` so that each can measure any subnet of `space`; at least 1.
 
     Args:
-        space: The space that is searched.
-        precision: Number format as for `Accuracy`, but not ``auto``.
+        space: The search space.
+        precision: Number format as in `Accuracy`, but not ``auto``.
         memory: Bytes for all processes together.
     """
     with torch.device("meta"):
@@ -67,7 +67,7 @@ class Accuracy:
 
     Args:
         checkpoint: The trained supernet.
-        space: The space that is searched; the checkpoint must be of it.
+        space: The search space, which must be that of the checkpoint.
         pack: Search and calibration images.
         val_images: Number of search images that score a subnet, taken from the start; by default 2,000, or
             all of them if there are fewer.
@@ -116,8 +116,8 @@ class Accuracy:
         self._in_integers = precision == INT8
         self._dtype = SCORED_IN[precision]
         least, needed = (
-            of(self._supernet, self._dtype, in_integers=self._in_integers)
-            for of in (shared_oracle.least_memory, shared_oracle.full_sharing)
+            memory_of(self._supernet, self._dtype, in_integers=self._in_integers)
+            for memory_of in (shared_oracle.least_memory, shared_oracle.full_sharing)
         )
         if memory < least:
             raise H4HError(
@@ -165,10 +165,10 @@ class Accuracy:
         return BATCH
 
     def __call__(self, subnets: Sequence[Subnet]) -> Floats:
-        """Accuracies in %, ``(n,)``, as each subnet alone would have them.
+        """Accuracies in %, ``(n,)``, equal to those of each subnet alone.
 
-        Computed in one thread, because several threads round differently on CPUs. `objectives.workers` uses
-        more cores.
+        The computation uses one thread, because several threads round differently on CPUs.
+        `objectives.workers` uses more cores.
         """
         return np.array([percent(int(right.sum()), self.images) for right in self.right(subnets)])
 

@@ -14,6 +14,8 @@ from typing import Any
 
 from objectives.hardware import SoC, load_soc, variant
 from objectives.hardware.chip_options import add_hardware_options
+from objectives.hardware.measurements.measured_ops import MeasuredOps
+from objectives.hardware.npu_model import AnalyticNpu, MeasuredNpu
 from objectives.hardware.parts.floor_plan import drawing
 from search_space.command.command_line import Parser, run_command
 
@@ -59,6 +61,20 @@ def floor_plan_text(soc: SoC) -> str:
     )
 
 
+def measured_text(soc: SoC, table: MeasuredOps) -> str:
+    """How the closed form meets the ops measured on the NPU, kind by kind."""
+    lines = [f"npu.table: {len(table.rows)} measured ops, digest {table.digest[:16]}"]
+    for fit in MeasuredNpu(table, AnalyticNpu(soc.npu)).measured.fits.values():
+        error = (
+            f"{fit.error:.1f} % error when each is left out" if fit.count > 1 else "error unknown from one op"
+        )
+        lines.append(
+            f"  {fit.kind:<10} {fit.count:>4} ops: other shapes take {fit.factor:.3f} times the closed form, "
+            f"{error}"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command.
 
@@ -77,6 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     print(numbers_text(soc, shutil.get_terminal_size((100, 24)).columns))
     print(floor_plan_text(soc))
+    if soc.measured_npu is not None:
+        print(measured_text(soc, soc.measured_npu))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def network_totals(costs: CostModel, subnets: Sequence[Subnet]) -> tuple[Floats,
 
 @dataclass(frozen=True)
 class TotalsObjective(ABC):
-    """A quantity that follows from latency and energy of one inference; smaller is better.
+    """A function of latency and energy of one inference; smaller is better.
 
     Attributes:
         costs: Model of the SoC; shared by all objectives of a study, so that an op is costed once.
@@ -48,6 +48,8 @@ class TotalsObjective(ABC):
     depends_on: ClassVar[tuple[Dependency, ...]] = ("network", "chip")
     follows_size: ClassVar[bool] = True
     is_expensive: ClassVar[bool] = False
+    mapped_for: ClassVar[tuple[str, ...]] = ("latency", "energy")
+    """Mappings that give the best values, one of them each."""
 
     @staticmethod
     @abstractmethod
@@ -78,6 +80,7 @@ class Latency(TotalsObjective):
 
     name: ClassVar[str] = "lat"
     unit: ClassVar[str] = "ms"
+    mapped_for: ClassVar[tuple[str, ...]] = ("latency",)
 
     @staticmethod
     def of_totals(latency_ms: Floats, energy_mj: Floats) -> Floats:  # noqa: ARG004
@@ -100,6 +103,7 @@ class Energy(TotalsObjective):
 
     name: ClassVar[str] = "energy"
     unit: ClassVar[str] = "mJ"
+    mapped_for: ClassVar[tuple[str, ...]] = ("energy",)
 
     @staticmethod
     def of_totals(latency_ms: Floats, energy_mj: Floats) -> Floats:  # noqa: ARG004
@@ -133,12 +137,12 @@ class Power(TotalsObjective):
 
 
 AREA_VERSION = "1"
-"""Changes whenever equal SoC files may get another area."""
+"""Version of the area. It changes whenever equal SoC files may get another area."""
 
 
 @dataclass(frozen=True)
 class Area:
-    """Area of NPU and macros in mm2; `objectives.hardware.parts.memory_and_area` says what is not counted.
+    """Area of NPU and macros in mm2; for parts without area see `objectives.hardware.parts.memory_and_area`.
 
     Attributes:
         costs: Model of the SoC.
@@ -174,12 +178,12 @@ class Area:
 
 
 class PerChip:
-    """An objective that depends on the chip, made for each chip when it is first needed.
+    """An objective that depends on the chip, created for each chip when it is first needed.
 
     Args:
-        create: Makes the objective of one chip. All of them declare the same.
-        greatest: The chip that represents all others in the fingerprint and where no chip is named. Its tiles
-            include those of the others.
+        create: Creates the objective of one chip. All of them have the same declaration.
+        greatest: The chip of the fingerprint, and of calls without chips. Its tiles include those of the
+            others.
 
     Raises:
         ObjectiveError: The objective does not declare that it depends on the chip.
@@ -192,7 +196,7 @@ class PerChip:
         self._declaration: Declaration = declaration(self._greatest)
         if "chip" not in self._declaration.depends_on:
             raise ObjectiveError(
-                f"objective {self.name!r} is made from the chip's cost model but declares that it depends on "
+                f"objective {self.name!r} takes the chip's cost model but declares that it depends on "
                 f"{', '.join(self._declaration.depends_on)} only: add 'chip' to its depends_on"
             )
 
@@ -218,7 +222,7 @@ class PerChip:
 
     @property
     def depends_on(self) -> tuple[Dependency, ...]:
-        """What decides a value; the chip is among it."""
+        """What a value depends on, including the chip."""
         return self._declaration.depends_on
 
     @property
@@ -236,7 +240,7 @@ class PerChip:
         return self._greatest(subnets)
 
     def on_chips(self, designs: Sequence[Design]) -> Floats:
-        """Values (n,) of networks, each on its own chip. All networks of a chip are measured together."""
+        """Values (n,) of networks, each on its own chip. Networks on one chip are measured together."""
         rows_by_chip: dict[Chip, list[int]] = {}
         for row, design in enumerate(designs):
             rows_by_chip.setdefault(design.chip, []).append(row)

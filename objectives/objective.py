@@ -1,8 +1,8 @@
 """Objectives: named quantities with a unit and a direction, measured for many subnets at once.
 
-An objective declares everything that the rest of the project must know of it (`Declaration`). All lists of
-objectives are derived from these declarations: which may be limited and in which units, which depend on the
-chip, how the bounds of the hypervolume are found.
+An objective declares everything that the rest of the project needs to know (`Declaration`). All lists of
+objectives follow from these declarations: limits and their units, dependence on the chip, bounds of the
+hypervolume.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class ObjectiveError(H4HError):
 
 @dataclass(frozen=True)
 class Declaration:
-    """What an objective says of itself, known before it is made.
+    """Declared properties of an objective, known before it is created.
 
     Attributes:
         name: Name on the command line, e.g. ``lat``.
         unit: Unit of the values, e.g. ``ms``.
         direction: Whether more (``max``) or less (``min``) is better.
-        depends_on: What decides a value. Without ``chip``, a value holds for the network on every chip.
+        depends_on: What a value depends on. Without ``chip``, a value holds for the network on every chip.
         follows_size: Whether the values of all networks lie about between those of the smallest and the
             largest network. If not, the bounds of the hypervolume come from a sample of networks.
         is_expensive: Whether one value takes noticeable time, so that cheap constraints are checked first.
@@ -51,7 +51,7 @@ class Declaration:
 
 
 ACCURACY = Declaration("acc", "%", "max", ("network", "weights"), follows_size=False, is_expensive=True)
-"""Declared here because the code of the accuracy needs torch, which takes seconds to import."""
+"""Declared here, since the accuracy's own module imports torch, which takes seconds."""
 
 
 @runtime_checkable
@@ -99,7 +99,7 @@ class Objective(Protocol):
 
     @property
     def depends_on(self) -> tuple[Dependency, ...]:
-        """What decides a value."""
+        """What a value depends on."""
         ...
 
     @property
@@ -146,7 +146,7 @@ def declaration(objective: Any) -> Declaration:
 
 
 def _check_declared(who: str, values: dict[str, Any]) -> None:
-    """Raises `ObjectiveError` if a declared value is none that is allowed."""
+    """Raises `ObjectiveError` if a declared value is not allowed."""
 
     def refuse(attribute: str, allowed: str) -> ObjectiveError:
         return ObjectiveError(
@@ -208,7 +208,7 @@ class Design:
 
     Attributes:
         subnet: The network.
-        chip: The chip, as far as it is searched.
+        chip: The searched numbers of the chip.
     """
 
     subnet: Subnet
@@ -217,7 +217,7 @@ class Design:
 
 @runtime_checkable
 class ChipObjective(Objective, Protocol):
-    """An objective that measures each network on a chip of its own."""
+    """An objective that measures each network on its own chip."""
 
     def on_chips(self, designs: Sequence[Design]) -> Floats:
         """Values of n designs, float64 (n,), in order; an empty array for no designs."""

@@ -1,4 +1,4 @@
-"""Objectives of a user's own: an object that follows `Objective`, checked and identified.
+"""User-defined objectives: checks and identity of an object that follows `Objective`.
 
     class Depth:
         name, unit, direction = "depth", "blocks", "max"
@@ -41,27 +41,27 @@ from search_space.files.own_code import (
 from search_space.subnet import Subnet
 
 REPLACEABLE = (ACCURACY.name, ACCURACY.unit, ACCURACY.direction)
-"""The built-in objective that one of a user's own may replace, such as a table of accuracies."""
+"""The built-in objective that a user-defined one may replace, e.g. by a table of accuracies."""
 TAKEN = (
     *("id", "genotype", "family", "feasible", "on_front", "stopped_after"),
     *("conv_blocks", "vit_blocks", "macs", "params", "units"),
 )
-"""Names that columns of an evaluation have already."""
+"""Names of other columns of an evaluation."""
 
 
 class OwnObjective:
-    """An objective of a user's own, whose mistakes are errors of one line that name it.
+    """A user-defined objective. Its exceptions become one-line errors that name it.
 
     Args:
         content: The object.
-        reference: How messages call it; by default ``module:Class`` of the object.
+        reference: Name of the object in messages; by default its ``module:Class``.
 
     Attributes:
         content: The object.
-        code: How messages call it.
+        code: Name of the object in messages.
 
     Raises:
-        OwnCodeError: The object lacks something, or its code cannot be identified.
+        OwnCodeError: The object lacks an attribute, or its code cannot be identified.
     """
 
     def __init__(self, content: Any, reference: str | None = None) -> None:
@@ -97,21 +97,21 @@ class OwnObjective:
         """Values of n subnets, float64 (n,).
 
         Raises:
-            OwnCodeError: The object raised an exception, or gave no array of this shape.
+            OwnCodeError: The object raised an exception, or returned no array of this shape.
         """
         with self._named():
             return self._values(self._measure(subnets), len(subnets))
 
     def fingerprint(self) -> dict[str, str]:
-        """Name and version of the code, and what the object itself says decides its values."""
+        """Name and version of the code, and the object's own fingerprint."""
         return dict(self._fingerprint)
 
     def measure_with(self, *, workers: int = 1, dask: str | None = None) -> None:
         """Lets workers measure the object from now on.
 
         Raises:
-            OwnCodeError: It cannot be sent to them.
-            WorkerError: They cannot be reached.
+            OwnCodeError: The object cannot be sent to workers.
+            WorkerError: Workers cannot be reached.
         """
         if workers == 1 and dask is None:
             return
@@ -142,7 +142,7 @@ class OwnObjective:
         return text
 
     def _dependencies(self) -> tuple[Dependency, ...]:
-        """What decides its values. An object that is only given subnets cannot depend on the chip."""
+        """What its values depend on. An object that only receives subnets cannot depend on the chip."""
         default = ("network", "chip") if hasattr(self.content, "on_chips") else ("network",)
         dependencies = getattr(self.content, "depends_on", default)
         if not isinstance(dependencies, tuple) or not set(dependencies) <= set(get_args(Dependency)):
@@ -157,7 +157,9 @@ class OwnObjective:
             return {}
         with self._named():
             parts = self.content.fingerprint()
-        if not isinstance(parts, dict) or not all(isinstance(one, str) for one in (*parts, *parts.values())):
+        if not isinstance(parts, dict) or not all(
+            isinstance(text, str) for text in (*parts, *parts.values())
+        ):
             raise self._error(f"must give texts by name as its fingerprint(), but gave {parts!r:.80}")
         return parts
 
@@ -270,7 +272,7 @@ def own_objectives(
     Raises:
         H4HError: One of them is wrong, or two have the same name.
     """
-    by_name = {one.name: one for one in map(own_objective, given)}
+    by_name = {objective.name: objective for objective in map(own_objective, given)}
     if len(by_name) != len(given):
         raise OwnCodeError("objectives: two of the objects have the same name: give each its own")
     by_name |= {
@@ -278,13 +280,18 @@ def own_objectives(
         for name in names
         if is_reference(name)
     }
-    named = [one.name for one in by_name.values()]
-    for one in by_name.values():
-        if named.count(one.name) > 1:
-            raise OwnCodeError(f"objective {one.code!r}: another one is called {one.name!r} as well")
-        if one.name in built_in and (one.name, one.unit, one.direction) != REPLACEABLE:
+    named = [objective.name for objective in by_name.values()]
+    for objective in by_name.values():
+        if named.count(objective.name) > 1:
             raise OwnCodeError(
-                f"objective {one.code!r} has the name of the built-in objective {one.name!r}: rename it "
-                f"(only 'acc', in % and larger is better, may be replaced)"
+                f"objective {objective.code!r}: another one is called {objective.name!r} as well"
+            )
+        if (
+            objective.name in built_in
+            and (objective.name, objective.unit, objective.direction) != REPLACEABLE
+        ):
+            raise OwnCodeError(
+                f"objective {objective.code!r} has the name of the built-in objective {objective.name!r}: "
+                f"rename it (only 'acc', in % and larger is better, may be replaced)"
             )
     return by_name

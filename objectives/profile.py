@@ -17,12 +17,17 @@ from rich.table import Table
 
 from objectives.hardware import MAPPINGS, CostModel, NetworkCost, SoC, load_soc, variant
 from objectives.hardware.chip_options import add_hardware_options
-from objectives.hardware.npu_model import NPU_MODELS
+from objectives.hardware.measured_share import ORIGIN_NAMES, npu_origins, npu_shares, shares_text
+from objectives.hardware.measurements.measured_cycles import Origin
+from objectives.hardware.npu_model import known_npu_models
 from objectives.workload import Step, ops_of, peak_bytes, read_again, workload
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from search_space.files.figure_file import check_figure_path, save_figure
 from search_space.space import load_space
+
+Origins = Sequence[Origin | None]
+"""Where the NPU cycles of each op come from."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -46,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--npu-model",
         default="analytic",
-        help=f"model of the NPU's cycles: {' or '.join(NPU_MODELS)} (default: %(default)s)",
+        help=f"model of the NPU's cycles: {' or '.join(known_npu_models())} (default: %(default)s)",
     )
     parser.add_argument(
         "--mapping",
@@ -73,19 +78,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from objectives.timeline import gantt
 
         save_figure(gantt(steps, cost, soc), options.plot)
+    origins = npu_origins(costs, ops_of(steps), cost.ops)
     if options.json:
-        record = profile_record(steps, cost, soc)
+        record = profile_record(steps, cost, soc, origins)
         print(
             json.dumps({"space": space.name, "genotype": genotype, "subnet": str(subnet), **record}, indent=2)
         )
         return
     print(f"{space.name}: {subnet}")
-    print_wide(profile_table(steps, cost, soc))
+    print_wide(profile_table(steps, cost, soc, origins))
     print(totals_text(steps, cost, soc))
+    if origins is not None:
+        print(f"NPU cycles: {shares_text(npu_shares(origins, cost.ops))}")
 
 
-def profile_record(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> dict[str, Any]:
-    """Plain data of everything in the table, and the energy by part."""
+def profile_record(
+    steps: Sequence[Step], cost: NetworkCost, soc: SoC, origins: Origins | None = None
+) -> dict[str, Any]:
+    """Plain data of everything in the table, and the energy by part.
+
+    Args:
+        steps: The network.
+        cost: Its cost.
+        soc: The chip.
+        origins: Result of `npu_origins`.
+    """
     return {
         "hardware": soc.name,
         "latency_ms": cost.latency_ms,
@@ -106,20 +123,25 @@ def profile_record(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> dict[s
                 **asdict(op_cost),
                 "cycles": op_cost.cycles,
                 "energy_pj": op_cost.energy_pj,
+                **({} if origins is None else {"npu_cycles_from": _origin_text(origins[index]) or None}),
             }
-            for step, op_cost in zip(steps, cost.ops, strict=True)
+            for index, (step, op_cost) in enumerate(zip(steps, cost.ops, strict=True))
         ],
     }
 
 
-def profile_table(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Table:
-    """Table with one row per op: thousands of NPU cycles, energy in nJ."""
+def profile_table(
+    steps: Sequence[Step], cost: NetworkCost, soc: SoC, origins: Origins | None = None
+) -> Table:
+    """Table with one row per op: thousands of NPU cycles, energy in nJ; arguments as for `profile_record`."""
     table = Table(title=f"{soc.name}: {soc.description}", title_justify="left")
     for column in ("op", "kind", "shape", "schema", "split", "output", "bound"):
         table.add_column(column, no_wrap=True)
     for column in ("kMAC", "NPU kcyc", "CIM kcyc", "transfer kcyc", "total kcyc", "energy nJ"):
         table.add_column(column, justify="right", no_wrap=True)
-    for step, op_cost in zip(steps, cost.ops, strict=True):
+    if origins is not None:
+        table.add_column("NPU kcyc from", no_wrap=True)
+    for index, (step, op_cost) in enumerate(zip(steps, cost.ops, strict=True)):
         table.add_row(
             step.name,
             step.op.kind,
@@ -134,6 +156,7 @@ def profile_table(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Table:
             _number(op_cost.transfer_cycles / 1e3),
             f"{op_cost.cycles / 1e3:,.1f}",
             f"{op_cost.energy_pj / 1e3:,.1f}",
+            *(() if origins is None else (_origin_text(origins[index]),)),
         )
     return table
 
@@ -152,6 +175,10 @@ def totals_text(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> str:
         f"of weights; writing them once takes {cost.deployment_s * 1e3:.1f} ms "
         f"and {cost.deployment_mj:.3f} mJ"
     )
+
+
+def _origin_text(origin: Origin | None) -> str:
+    return "" if origin is None else ORIGIN_NAMES[origin]
 
 
 def _number(value: float) -> str:

@@ -1,6 +1,6 @@
-"""All built-in objectives by name. A new one is a file of its own and one line in `_BUILT_IN`.
+"""All built-in objectives by name. A new one is one file and one line in `_BUILT_IN`.
 
-A user's own objective needs no line here, see `own_objective`.
+User-defined objectives need no line here; see `own_objective`.
 """
 
 from __future__ import annotations
@@ -36,13 +36,14 @@ _BUILT_IN: dict[str, Source] = {
 
 @dataclass(frozen=True)
 class ObjectiveContext:
-    """Everything that objectives are made from.
+    """Everything that objectives are created from.
 
     Attributes:
         hardware: The SoC; the greatest one if chips are searched.
-        accuracy: Makes the accuracy oracle, which alone needs torch, weights and images. It is called only if
-            `acc` is wanted.
-        mapping: Cost that the mapping of a subnet minimises, see `objectives.hardware.MAPPINGS`.
+        accuracy: Creates the accuracy objective, the only one that needs torch, weights and images. It is
+            called only for `acc`.
+        mapping: Cost that the mapping of a subnet minimises, see `objectives.hardware.MAPPINGS`; a searched
+            chip may name another one.
         npu_model: Source of the NPU's cycles, `analytic` or `vela`.
         chips: Gives the SoC of a searched chip; None if all networks run on `hardware`.
         greatest: The chip that is `hardware`, if chips are searched.
@@ -58,7 +59,7 @@ class ObjectiveContext:
     @cached_property
     def costs(self) -> CostModel:
         """The cost model of `hardware`."""
-        return CostModel(self.hardware, self.mapping, npu_model=self.npu_model)
+        return CostModel(self.hardware, self.greatest.mapping or self.mapping, npu_model=self.npu_model)
 
     @cached_property
     def _costs_by_chip(self) -> dict[Chip, CostModel]:
@@ -68,21 +69,22 @@ class ObjectiveContext:
         """The cost model of one chip, shared by all objectives of this context."""
         if chip not in self._costs_by_chip:
             soc = self.hardware if self.chips is None else self.chips(chip)
-            self._costs_by_chip[chip] = CostModel(soc, self.mapping, npu_model=self.npu_model)
+            mapping = chip.mapping or self.mapping
+            self._costs_by_chip[chip] = CostModel(soc, mapping, npu_model=self.npu_model)
         return self._costs_by_chip[chip]
 
     def on_hardware(self, create: Callable[[CostModel], Objective]) -> Objective:
-        """The objective that `create` makes from a cost model, for every chip."""
+        """The objective that `create` returns for a cost model, on every chip."""
         return PerChip(lambda chip: create(self.costs_on(chip)), self.greatest)
 
 
 @dataclass(frozen=True)
 class RegisteredObjective:
-    """An objective that can be made.
+    """A registered objective.
 
     Attributes:
-        declaration: What it declares.
-        source: What makes it.
+        declaration: Declaration of the objective.
+        source: Class, or declaration, from which the objective is created.
     """
 
     declaration: Declaration
@@ -93,6 +95,12 @@ class RegisteredObjective:
         """Its values from latencies and energies; None if they do not follow from these."""
         is_class = isinstance(self.source, type) and issubclass(self.source, TotalsObjective)
         return self.source.of_totals if is_class else None
+
+    @property
+    def mapped_for(self) -> tuple[str, ...]:
+        """Mappings that give its best values; none if its values follow from no mapping."""
+        is_class = isinstance(self.source, type) and issubclass(self.source, TotalsObjective)
+        return self.source.mapped_for if is_class else ()
 
     def on(self, costs: CostModel) -> Objective:
         """The objective on one chip; its source must be a class."""
@@ -112,7 +120,7 @@ class RegisteredObjective:
         """The objective.
 
         Raises:
-            H4HError: It cannot be made from `context`.
+            H4HError: It cannot be created from `context`.
         """
         if self.source is ACCURACY:
             if context.accuracy is None:
@@ -130,7 +138,7 @@ def registered_objectives() -> dict[str, RegisteredObjective]:
 
 
 def declarations() -> dict[str, Declaration]:
-    """What each built-in objective declares, by name."""
+    """Declarations of all built-in objectives, by name."""
     return {name: declaration(source) for name, source in _BUILT_IN.items()}
 
 
@@ -146,7 +154,7 @@ def known_objectives() -> tuple[str, ...]:
 
 
 def check_objectives(names: Sequence[str]) -> None:
-    """Checks names without making anything.
+    """Checks names of objectives.
 
     Raises:
         UnknownNameError: There is no objective of this name.

@@ -56,8 +56,8 @@ class ViTOptions(BlockOptions):
     """Choices of one ViT block. Width of q, k and v is heads x head_dim.
 
     Attributes:
-        norm: Normalisations, of `subnet.NORMS`. Listed in any order, kept as (batch, layer), so that the
-            smallest network has batch norm and the largest layer norm. None: layer norm only, and no gene.
+        norm: Normalisations, of `subnet.NORMS`, in any order; stored as (batch, layer), so that the smallest
+            network has batch norm and the largest layer norm. None: layer norm only, and no gene.
     """
 
     heads: tuple[int, ...]

@@ -27,18 +27,18 @@ class UnknownNameError(H4HError):
     """A name that is not among the known names.
 
     Args:
-        what: Noun for the message, e.g. ``"objective"``.
+        kind: Noun for the message, e.g. ``"objective"``.
         got: Name that the user gave.
         known: Allowed names; the message suggests the closest.
     """
 
-    def __init__(self, what: str, got: str, known: Iterable[str]) -> None:
-        self.what = what
+    def __init__(self, kind: str, got: str, known: Iterable[str]) -> None:
+        self.kind = kind
         self.got = got
         self.known = tuple(known)
         close = difflib.get_close_matches(got, self.known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        super().__init__(f"unknown {what} {got!r}: must be one of {', '.join(self.known)}{hint}")
+        super().__init__(f"unknown {kind} {got!r}: must be one of {', '.join(self.known)}{hint}")
 
 
 class DocumentError(H4HError):

@@ -1,8 +1,7 @@
 """Random subnets: uniform over genes, balanced over families, or balanced over multiply-accumulates.
 
-Uniform genes hardly ever give some kinds of network: of `cifar32` 84 % are mixed, 2 % have no transformer
-block and 0.03 % nothing else. Balanced draws construct a network of the wanted kind instead of waiting for
-one.
+Uniform genes hardly ever give some kinds of network: in `cifar32`, 84 % are mixed, 2 % have no transformer
+blocks, and 0.03 % have only transformer blocks. Balanced draws construct a network of the wanted kind.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ BINS = 8
 """Bins of multiply-accumulates, of equal width on a logarithmic scale."""
 
 ATTEMPTS = 50
-"""Random starts from which a network of a bin is looked for."""
+"""Number of random starts for a network of a bin."""
 
 Cost = Callable[[Genotype], float]
 
@@ -44,7 +43,9 @@ def draw(space: Space, sampling: str, rng: np.random.Generator, number: int) -> 
         members = families(space)
         return draw_of_family(space, members[number % len(members)], rng)
     if sampling == MACS:
-        return draw_of_bin(space, number % BINS, rng, cost=lambda one: complexity.macs(space.decode(one)))
+        return draw_of_bin(
+            space, number % BINS, rng, cost=lambda genotype: complexity.macs(space.decode(genotype))
+        )
     return space.sample(rng)
 
 
@@ -54,7 +55,7 @@ def draw(space: Space, sampling: str, rng: np.random.Generator, number: int) -> 
 def families(space: Space) -> tuple[Family, ...]:
     """Families that have a member in `space`, in the order of `Family`."""
     stages = space.stages
-    found = {
+    exists_by_family = {
         Family.CNN: all(map(_may_lack_vit, stages)),
         Family.VIT: all(map(_may_lack_conv, stages)) and any(map(_may_have_vit, stages)),
         Family.CNN_THEN_VIT: bool(_first_vit_stages(space)),
@@ -63,7 +64,7 @@ def families(space: Space) -> tuple[Family, ...]:
             for number, stage in enumerate(stages)
         ),
     }
-    return tuple(member for member, exists in found.items() if exists)
+    return tuple(member for member, exists in exists_by_family.items() if exists)
 
 
 def draw_of_family(space: Space, wanted: Family, rng: np.random.Generator) -> Genotype:
@@ -93,8 +94,8 @@ def draw_of_family(space: Space, wanted: Family, rng: np.random.Generator) -> Ge
                 allowed[f"{name}.vit_depth"] = [i for i, depth in enumerate(stage.vit_depth) if depth]
             else:
                 allowed |= _without_conv(name, stage)
-    # What `allowed` leaves open needs at most one conv block and one transformer block in the right stages,
-    # so a few draws do.
+    # The genes that `allowed` leaves free need at most one conv block and one transformer block in the right
+    # stages, so a few draws suffice.
     while True:
         genotype = _draw_allowed(space, allowed, rng)
         if family(space.decode(genotype)) is wanted:
@@ -163,19 +164,19 @@ def draw_of_bin(space: Space, number: int, rng: np.random.Generator, *, cost: Co
 
     Args:
         space: The search space.
-        number: Which of the bins, from 0.
+        number: Number of the bin, from 0.
         rng: Source of randomness. It advances.
         cost: Cost of a genotype. It must not fall when a gene other than the kind of down-sampling rises.
 
     Returns:
-        The network nearest to the bin where no start has led into it, as in spaces of few networks.
+        The genotype; if no start leads into the bin, as in small spaces, the nearest one.
     """
     edges = bin_edges(space, cost)
     low, high = edges[number], edges[number + 1]
     nearest, least = space.smallest(), math.inf
     for _ in range(ATTEMPTS):
         genotype = space.sample(rng)
-        # Once past the bin, the walk would swing around it.
+        # Beyond the bin, the walk would oscillate around it.
         direction = 1 if cost(genotype) < low else -1
         while True:
             value = cost(genotype)

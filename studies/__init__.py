@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from studies.launch.run_study import LoadedStudy, load_study, run_study
     from studies.samplers.registry import known_samplers
     from studies.samplers.sampler import Sampler, SamplerContext
-    from studies.search.loop import Progress
+    from studies.search.search_loop import Progress
     from studies.storage.store import Store, open_store
     from studies.study.evaluation import Evaluation
     from studies.study.settings import StudySettings
@@ -43,7 +43,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "Evaluation": "studies.study.evaluation",
         "LoadedStudy": "studies.launch.run_study",
-        "Progress": "studies.search.loop",
+        "Progress": "studies.search.search_loop",
         "Sampler": "studies.samplers.sampler",
         "SamplerContext": "studies.samplers.sampler",
         "Store": "studies.storage.store",

@@ -130,7 +130,7 @@ def record(comparison: Comparison) -> dict[str, Any]:
     """The comparison as plain data for JSON."""
     pairs, incomparable = compared_pairs(comparison.contenders)
     result: dict[str, Any] = {
-        "studies": {one.name: contender_record(one) for one in comparison.contenders},
+        "studies": {contender.name: contender_record(contender) for contender in comparison.contenders},
         "pairs": [asdict(pair) for pair in pairs],
     }
     if incomparable:
@@ -192,16 +192,16 @@ def _studies_table(contenders: Sequence[Contender]) -> Table:
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("families of the front", no_wrap=True)
-    for one in contenders:
-        front = one.front
+    for contender in contenders:
+        front = contender.front
         made_of = blocks(front)
         ratio = "-" if made_of.vit_per_10_conv is None else f"{made_of.vit_per_10_conv:.1f}"
         shares = [f"{name} {share:.0%}" for name, share in made_of.families.items() if share]
         table.add_row(
-            one.name,
-            str(len(one.evaluations)),
+            contender.name,
+            str(len(contender.evaluations)),
             str(len(front)),
-            f"{one.hypervolume():.4f}",
+            f"{contender.hypervolume():.4f}",
             _spread_text(made_of.conv),
             _spread_text(made_of.vit),
             ratio,
@@ -255,8 +255,8 @@ def _print_groups(groups: Sequence[Group]) -> None:
     for name in ("runs", "median", "least", "most"):
         table.add_column(name, justify="right", no_wrap=True)
     for group in groups:
-        one = summary(group, count)
-        table.add_row(one.name, str(one.runs), *(f"{value:.4f}" for value in (one.median, one.min, one.max)))
+        row = summary(group, count)
+        table.add_row(row.name, str(row.runs), *(f"{value:.4f}" for value in (row.median, row.min, row.max)))
     print_wide(table)
     for test in compared(groups, count):
         p = "all runs are equal" if test.p is None else f"p = {test.p:.3g}"

@@ -58,7 +58,7 @@ def parser() -> Parser:
 
 
 def limits_of(options: Namespace) -> list[Constraint]:
-    """The limits that the command line asks for.
+    """The limits of the command line.
 
     Raises:
         ConstraintError: A value has a wrong unit or is no number.
@@ -68,7 +68,7 @@ def limits_of(options: Namespace) -> list[Constraint]:
 
 
 def print_pick(study: Study, choice: Pick, limits: Sequence[Constraint]) -> None:
-    """The choice for a person: why, what it gives up, and what to do next."""
+    """Prints the choice: its reason, what it gives up, and next commands."""
     satisfying = f" satisfy {', '.join(map(str, limits))}" if limits else ""
     candidates = f"{len(choice.candidates)} of the {choice.front} subnets of the front"
     print(f"study {study.name!r}: {candidates}{satisfying}")
@@ -84,7 +84,7 @@ def print_pick(study: Study, choice: Pick, limits: Sequence[Constraint]) -> None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints what the command line asks for.
+    """Picks a subnet and prints it.
 
     Raises:
         H4HError: The study is missing or empty, or nothing is within the limits.

@@ -57,8 +57,8 @@ def check_outputs(out: Path | None, plots: Path | None) -> None:
 
 def _check_folder(option: str, given: Path, folder: Path) -> None:
     if not folder.is_dir():
-        what = "is a file" if folder.exists() else "does not exist; make it first"
-        raise H4HError(f"{option} {given}: the folder {folder} {what}")
+        problem = "is a file" if folder.exists() else "does not exist; make it first"
+        raise H4HError(f"{option} {given}: the folder {folder} {problem}")
     if not os.access(folder, os.W_OK):
         raise H4HError(f"{option} {given}: the folder {folder} cannot be written")
 

@@ -15,12 +15,12 @@ from functools import partial
 from rich.console import Console
 
 from search_space.command.command_line import run_command
-from studies.launch.options import parse_options
 from studies.launch.plan import named
 from studies.launch.progress_log import check_log
+from studies.launch.result_text import print_interrupted, print_result
 from studies.launch.run_display import RunDisplay
+from studies.launch.run_options import parse_options
 from studies.launch.run_study import run_study
-from studies.launch.run_text import print_interrupted, print_result
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -47,6 +47,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    # A script's shell lets what it starts in the background ignore SIGINT; a study ends well by it.
+    # Shell scripts make background processes ignore SIGINT, which should stop a study.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     run_command(main)

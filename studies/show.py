@@ -15,6 +15,8 @@ from rich.table import Table
 
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
+from studies.analysis.outside_bounds import outside_bounds
+from studies.analysis.unmeasured_ops import coverage_line
 from studies.presentation.plain_records import study_record, summary_record
 from studies.presentation.text_table import front_table
 from studies.storage.named_study import add_database
@@ -110,15 +112,20 @@ def _print_study(
         f"study {study.name!r}: {len(evaluations)} evaluations, front of {len(front)}, "
         f"hypervolume {study.hypervolume(front):.4f}"
     )
+    for line in outside_bounds(study, evaluations):
+        print(f"note: {line}")
     if study.constraints:
         feasible = sum(evaluation.is_feasible for evaluation in evaluations)
-        print(f"{feasible} of {len(evaluations)} subnets satisfy {', '.join(study.constraints)}")
+        verb = "satisfies" if feasible == 1 else "satisfy"
+        print(f"{feasible} of {len(evaluations)} subnets {verb} {', '.join(study.constraints)}")
     for line in summary(reports):
         print(line)
     if is_complete:
         print_wide(front_table(study, evaluations))
     elif front:
         print_wide(front_table(study, front, study.contributions(front)))
+        if line := coverage_line(study, front):
+            print(line)
 
 
 if __name__ == "__main__":

@@ -69,17 +69,17 @@ def record(plan: ValidationPlan, scores: Sequence[HeldOutScore]) -> dict[str, An
         "confidence": CONFIDENCE,
         "kendall_tau": order.tau,
         "p_value": order.p_value,
-        "mean_search": mean([one.search for one in scores]),
-        "mean_test": mean([one.test for one in scores]),
+        "mean_search": mean([score.search for score in scores]),
+        "mean_test": mean([score.test for score in scores]),
         "subnets": [
             {
-                **evaluation_record(plan.study, one.evaluation),
-                ACCURACY: one.search,
-                "test_acc": one.test,
-                "test_low": one.interval[0],
-                "test_high": one.interval[1],
+                **evaluation_record(plan.study, score.evaluation),
+                ACCURACY: score.search,
+                "test_acc": score.test,
+                "test_low": score.interval[0],
+                "test_high": score.interval[1],
             }
-            for one in scores
+            for score in scores
         ],
     }
 
@@ -96,11 +96,13 @@ def print_scores(plan: ValidationPlan, scores: Sequence[HeldOutScore], *, is_com
         f"study {plan.study.name!r}: {len(scores)} {which} on {scores[0].images:,} test images, "
         f"{plan.part('precision')}"
     )
-    columns = {} if ACCURACY in plan.study.objectives else {"acc %": [f"{one.search:.2f}" for one in scores]}
-    columns["test %"] = [f"{one.test:.2f}" for one in scores]
-    columns["95 % interval"] = ["{:.2f} to {:.2f}".format(*one.interval) for one in scores]
-    print_wide(front_table(plan.study, [one.evaluation for one in scores], more=columns))
-    search, test = mean([one.search for one in scores]), mean([one.test for one in scores])
+    columns = (
+        {} if ACCURACY in plan.study.objectives else {"acc %": [f"{score.search:.2f}" for score in scores]}
+    )
+    columns["test %"] = [f"{score.test:.2f}" for score in scores]
+    columns["95 % interval"] = ["{:.2f} to {:.2f}".format(*score.interval) for score in scores]
+    print_wide(front_table(plan.study, [score.evaluation for score in scores], more=columns))
+    search, test = mean([score.search for score in scores]), mean([score.test for score in scores])
     print(f"mean accuracy {search:.2f} % on search images, {test:.2f} % on test images")
     order = agreement(scores)
     if order.tau is None:

@@ -15,8 +15,8 @@ from h4h_packages import check_packages, lazy_names
 check_packages(__name__)
 
 if TYPE_CHECKING:
-    from supernet.accuracy.calibrated_network import extract
-    from supernet.accuracy.calibrated_network import load_supernet as load
+    from supernet.accuracy.load_and_extract import extract
+    from supernet.accuracy.load_and_extract import load_supernet as load
     from supernet.checkpoints import known_checkpoints
     from supernet.network.supernet import Supernet
 
@@ -26,8 +26,8 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Supernet": "supernet.network.supernet",
-        "extract": "supernet.accuracy.calibrated_network",
+        "extract": "supernet.accuracy.load_and_extract",
         "known_checkpoints": "supernet.checkpoints",
-        "load": "supernet.accuracy.calibrated_network:load_supernet",
+        "load": "supernet.accuracy.load_and_extract:load_supernet",
     },
 )

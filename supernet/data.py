@@ -53,7 +53,7 @@ def _unpack_imagenet(directory: Path) -> None:
 def main() -> None:
     parser = Parser(prog="python -m supernet.data", description="Prepare data sets.")
     parser.add_argument(
-        "what",
+        "target",
         choices=("cifar10", "cifar100", "fashion-mnist", "imagenet", "pack"),
         help="data set to download (imagenet: to unpack), or the evaluation pack to write",
     )
@@ -66,7 +66,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="output folder of the evaluation pack")
     arguments = parser.parse_args()
-    match arguments.what:
+    match arguments.target:
         case "cifar10":
             cifar10.prepare(arguments.data, print)
         case "cifar100":

@@ -11,38 +11,17 @@ trained.
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-
-from search_space import complexity
 from search_space.command.command_line import Parser, check_least, run_command
-from search_space.errors import H4HError
-from search_space.files.whole_file import whole_file
-from search_space.genotype import to_text
-from supernet.accuracy import one_subnet
 from supernet.accuracy.split_accuracies import SPLITS
 from supernet.checkpoints import add_checkpoint
-from supernet.checkpoints.header import read_header
-from supernet.checkpoints.tensor_file import file_digest
-from supernet.images import cifar10
-from supernet.images.data_sets import open_data
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data
-from supernet.images.labelled_images import Images
-from supernet.network.extraction import extract, folded, save_extracted
-from supernet.network.freed_memory import keep_freed_memory
-from supernet.network.number_formats import resolve_device, resolve_precision
-from supernet.network.supernet_file import load_checkpoint
-from supernet.training.plain_run import PLAIN_SETTINGS, train_to_the_end
-from supernet.training.plain_trainer import FineTuning, make_recipe, network_top1
-from supernet.training.run_folder import STATE
-from supernet.training.settings import HELP as TRAINING_HELP
-from supernet.training.settings import add_settings, reading_processes
-from supernet.training.soft_labels import fitting_soft_labels
-
-NETWORK = "network.safetensors"
-RESULT = "result.json"
+from supernet.training.fine_tune_subnet import fine_tune_subnet
+from supernet.training.recipe_options import HELP as TRAINING_HELP
+from supernet.training.recipe_options import add_settings, reading_processes
+from supernet.training.single_network_run import PLAIN_SETTINGS
 
 HELP = TRAINING_HELP | {
     "seed": "random seed of image order and augmentation",
@@ -107,86 +86,24 @@ def make_parser() -> Parser:
 def main() -> None:
     arguments = make_parser().parse_args()
     check_least(arguments, workers=0)
-    state = arguments.out / STATE
-    if arguments.out.exists() and not arguments.out.is_dir():
-        raise H4HError(f"--out must be a folder, but {arguments.out} is a file")
-    if arguments.epochs == 0 and state.exists():
-        raise H4HError(
-            f"--epochs 0 would replace the network that was trained in {arguments.out}: choose another --out"
-        )
-    keep_freed_memory()
-    device = resolve_device(arguments.device)
-    values = {field.name: getattr(arguments, field.name) for field in PLAIN_SETTINGS}
-    # Without epochs there is no phase to train, but bad values are told all the same.
-    recipe = make_recipe(epochs=arguments.epochs or 1, rate=arguments.rate, **values)
-    resolve_precision(recipe.precision, device)
-    checkpoint = arguments.checkpoint
-    supernet = load_checkpoint(checkpoint).to(device)
-    genotype = supernet.space.parse(arguments.subnet)
-    subnet = supernet.space.decode(genotype)
-
-    data = open_data(arguments.data, arguments.dataset, supernet.space)
-    split = data.split_like(read_header(checkpoint).get("data"))
-    images = data.train.subset(split.train)
-    evaluated: dict[str, Images] = {}
-    if arguments.split != "test":
-        evaluated["search"] = data.train.subset(split.search)
-    if arguments.split != "search":
-        evaluated["test"] = data.read_test()
-    calibration = one_subnet.prepare(
-        data.train.subset(split.train[: cifar10.CALIBRATION_IMAGES]), precision="fp32", device=device
+    network = fine_tune_subnet(
+        arguments.out,
+        checkpoint=arguments.checkpoint,
+        subnet=arguments.subnet,
+        data=arguments.data,
+        dataset=arguments.dataset,
+        split=arguments.split,
+        epochs=arguments.epochs,
+        rate=arguments.rate,
+        settings={field.name: getattr(arguments, field.name) for field in PLAIN_SETTINGS},
+        soft_labels=arguments.soft_labels,
+        fold_batch_norm=arguments.fold_batch_norm,
+        device=arguments.device,
+        workers=reading_processes(arguments.workers),
+        # Not by rich, which would break a long line.
+        say=partial(print, flush=True),
     )
-    network = extract(supernet, subnet, one_subnet.record_statistics(supernet, subnet, calibration))
-
-    def accuracy() -> dict[str, float]:
-        return {
-            name: network_top1(network, one_subnet.stream(part, precision="fp32", device=device))
-            for name, part in evaluated.items()
-        }
-
-    recorded = data.recorded(split)
-    tuning = None
-    if arguments.epochs:
-        tuning = FineTuning(
-            network=network,
-            images=images,
-            recipe=recipe,
-            device=device,
-            origin=f"checkpoint {file_digest(checkpoint)[:12]} on images {recorded['split'][:12]}",
-            workers=reading_processes(arguments.workers),
-            soft_labels=fitting_soft_labels(arguments.soft_labels, images, recorded, recipe),
-        )
-    before = after = accuracy()
-    # Not by rich, which would break a long line.
-    print(subnet)
-    print(f"before: {_text(before)}", flush=True)
-
-    def save_network() -> None:
-        written = folded(network) if arguments.fold_batch_norm else network
-        save_extracted(arguments.out / NETWORK, written, space=supernet.space, data=recorded)
-
-    if tuning is not None:
-        train_to_the_end(tuning, state, save_network, Console(highlight=False))
-        after = accuracy()
-        print(f"after:  {_text(after)}")
-    save_network()
-    record = {
-        "checkpoint": str(checkpoint),
-        "genotype": to_text(genotype),
-        "subnet": str(subnet),
-        "macs": complexity.macs(subnet),
-        "params": complexity.params(subnet),
-        "recipe": recipe.to_dict() if arguments.epochs else None,
-        "before": before,
-        "after": after,
-    }
-    with whole_file(arguments.out / RESULT) as temporary:
-        temporary.write_text(json.dumps(record, indent=2) + "\n")
-    print(f"network: {arguments.out / NETWORK}")
-
-
-def _text(accuracy: dict[str, float]) -> str:
-    return ", ".join(f"{name} top-1 {value:.2f} %" for name, value in accuracy.items())
+    print(f"network: {network}")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from supernet.network.number_formats import resolve_device, resolve_precision
 from supernet.training.labelling import label, load_any_teacher
 from supernet.training.plain_trainer import make_recipe
 from supernet.training.recipe import Recipe
-from supernet.training.settings import HELP, reading_processes
+from supernet.training.recipe_options import HELP, reading_processes
 from supernet.training.soft_labels import (
     AUGMENTATION,
     SoftLabelHeader,

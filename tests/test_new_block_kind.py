@@ -39,9 +39,9 @@ from supernet.network.elastic_layers import ElasticBatchNorm, ElasticConv2d, lea
 from supernet.network.extraction import extract, folded, load_extracted, save_extracted
 from supernet.network.plain_blocks import conv_norm
 from supernet.network.residual import Residual, add
-from supernet.network.slices import Norms, Slices
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint, save_checkpoint
+from supernet.network.weight_slices import Norms, Slices
 from supernet.training.phases import Phase
 from supernet.training.recipe import Recipe
 from supernet.training.trainer import Trainer
@@ -123,9 +123,9 @@ class ElasticMixer(ElasticBlock):
     def slices(self, block: Mixer, norms: Norms) -> Slices:
         hidden = block.width * block.share
         yield "widen.conv.weight", leading(self.widen.weight, hidden, block.width)
-        yield from norms.of(self.widen_norm, hidden, "widen.norm")
+        yield from norms.slices(self.widen_norm, hidden, "widen.norm")
         yield "narrow.conv.weight", leading(self.narrow.weight, block.width, hidden)
-        yield from norms.of(self.narrow_norm, block.width, "narrow.norm")
+        yield from norms.slices(self.narrow_norm, block.width, "narrow.norm")
 
     @staticmethod
     def plain(block: Mixer, *, side: int, folded: bool) -> nn.Module:

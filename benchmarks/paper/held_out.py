@@ -21,7 +21,7 @@ from search_space.arrays import Booleans, Floats
 from search_space.errors import H4HError
 from search_space.genotype import Genotype, to_text
 from search_space.space import Space
-from studies.launch.assembly import Notify
+from studies.launch.plan_objects import Notify
 from supernet.checkpoints.header import check_trained_on_pack
 from supernet.images.folder_layouts import DEFAULT_DATA, DatasetError, recognised
 

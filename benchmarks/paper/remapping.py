@@ -25,7 +25,7 @@ from search_space.arrays import Floats
 from search_space.errors import H4HError, UnknownNameError
 from search_space.genotype import Genotype, to_text
 from search_space.space import Space
-from studies.launch.assembly import Notify
+from studies.launch.plan_objects import Notify
 from studies.study.evaluation import Evaluation
 from studies.study.pareto_front import nondominated
 

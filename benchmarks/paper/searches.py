@@ -16,9 +16,10 @@ from pathlib import Path
 from benchmarks.paper.protocol import MAPPING, PRECISION, Cost
 from objectives.hardware import CostModel, SoC, load_soc
 from search_space.space import Space
-from studies.launch.assembly import Notify
+from studies.launch.plan_objects import Notify
 from studies.launch.run_study import run_study
 from studies.storage.store import open_store
+from studies.study.constraint import CHIP_LIMIT
 from studies.study.evaluation import Evaluation
 from studies.study.settings import StudySettings
 from studies.study.study import Study
@@ -103,7 +104,7 @@ class Searches:
             objectives=("acc", search.cost),
             space=space,
             hardware=search.chip,
-            constraints=(fitting(soc),),
+            constraints=(CHIP_LIMIT,),
             mapping=MAPPING[search.cost],
             sampler=search.sampler,
             seed=search.seed,
@@ -121,7 +122,7 @@ class Searches:
         """Name of the study of a search."""
         decides = {
             **CostModel(soc, MAPPING[search.cost]).fingerprint(),
-            "constraint": fitting(soc),
+            "constraint": CHIP_LIMIT,
             "space": self.space.digest,
             "checkpoint": file_digest(self.checkpoint),
             "data": None if self.data is None else str(self.data),
@@ -170,8 +171,3 @@ def chip(name: str) -> SoC:
         UnknownNameError: There is no such chip.
     """
     return load_soc(name)
-
-
-def fitting(soc: SoC) -> str:
-    """The constraint that a network's activations fit the SRAM of a chip."""
-    return f"sram<={soc.memory.sram_capacity.value:g}MiB"

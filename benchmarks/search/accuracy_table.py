@@ -85,8 +85,8 @@ def fit_stand_in(space: Space, table: AccuracyTable) -> StandIn:
 
     def accuracy(genotypes: Sequence[Genotype]) -> Floats:
         own = np.array([np.random.default_rng(genotype).standard_normal() for genotype in genotypes])
-        found = expected(_one_hot(space, np.array(genotypes, dtype=np.int64))) + error * own
-        return np.clip(found, 0.0, 100.0)
+        accuracies = expected(_one_hot(space, np.array(genotypes, dtype=np.int64))) + error * own
+        return np.clip(accuracies, 0.0, 100.0)
 
     return StandIn(accuracy, error, kendall(unseen, values))
 
@@ -99,7 +99,7 @@ def _one_hot(space: Space, genes: Integers) -> Floats:
 
 def _ensemble(known: Floats, values: Floats) -> Callable[[Floats], Floats]:
     members = [_network(known, values, seed) for seed in range(MEMBERS)]
-    return lambda asked: np.mean([member(asked) for member in members], axis=0)
+    return lambda genes: np.mean([member(genes) for member in members], axis=0)
 
 
 def _network(known: Floats, values: Floats, seed: int) -> Callable[[Floats], Floats]:
@@ -126,9 +126,9 @@ def _network(known: Floats, values: Floats, seed: int) -> Callable[[Floats], Flo
         optimizer.step()
         schedule.step()
 
-    def answer(asked: Floats) -> Floats:
+    def answer(genes: Floats) -> Floats:
         with torch.no_grad():
-            found: Floats = model(torch.from_numpy(asked))[:, 0].numpy() * deviation + mean
-        return found
+            predicted: Floats = model(torch.from_numpy(genes))[:, 0].numpy() * deviation + mean
+        return predicted
 
     return answer

@@ -63,8 +63,8 @@ class MeasuredAccuracy:
             calibration_images=calibration_images,
         )
         self.decides = {**oracle.fingerprint(), "space": space.digest, "value": "accuracy"}
-        self._kept = KeptValues(file or cache_folder() / "accuracies.db", self.decides)
-        self._known: dict[str, float] = self._kept.read()
+        self._stored = KeptValues(file or cache_folder() / "accuracies.db", self.decides)
+        self._known: dict[str, float] = self._stored.read()
         self._oracle = shared(oracle, workers=workers)
         self._batch = BATCH * workers
         self.measured = 0
@@ -90,10 +90,10 @@ class MeasuredAccuracy:
         for start in track(starts, "accuracy", console=console, transient=True, disable=len(starts) < 2):
             batch = pairs[start : start + self._batch]
             values = self._oracle([self._space.decode(genes) for _, genes in batch])
-            found = {name: float(value) for (name, _), value in zip(batch, values, strict=True)}
-            self._kept.write(found)
-            self._known |= found
-            self.measured += len(found)
+            measured = {name: float(value) for (name, _), value in zip(batch, values, strict=True)}
+            self._stored.write(measured)
+            self._known |= measured
+            self.measured += len(measured)
         return np.array([self._known[name] for name in names], dtype=np.float64)
 
 

@@ -86,7 +86,7 @@ class _Running:
 
     seed: int
     search: Search
-    asked: list[Genotype] = field(default_factory=list)
+    proposed: list[Genotype] = field(default_factory=list)
     genotypes: list[Genotype] = field(default_factory=list)
     values: list[Floats] = field(default_factory=list)
     choosing_s: float = 0.0
@@ -95,17 +95,19 @@ class _Running:
         """Tells the values of the last networks and asks for at most `most` new ones."""
         begun = time.process_time()
         try:
-            asked = self.search.send(self.values[-1]) if self.values else next(self.search)
+            proposed = self.search.send(self.values[-1]) if self.values else next(self.search)
         except StopIteration:
-            asked = []
+            proposed = []
         self.choosing_s += time.process_time() - begun
-        self.asked = [bench.space.canonical(genotype) for genotype in asked[: most - len(self.genotypes)]]
+        self.proposed = [
+            bench.space.canonical(genotype) for genotype in proposed[: most - len(self.genotypes)]
+        ]
 
     def tell(self, bench: Bench, known: Mapping[Genotype, float]) -> None:
         """Stores the accuracies of the requested networks."""
-        accuracies = np.array([known[genotype] for genotype in self.asked])
-        self.values.append(bench.values(self.asked, accuracies))
-        self.genotypes += self.asked
+        accuracies = np.array([known[genotype] for genotype in self.proposed])
+        self.values.append(bench.values(self.proposed, accuracies))
+        self.genotypes += self.proposed
 
     def hypervolume(self, bench: Bench, count: int) -> float:
         """Hypervolume after the first `count` evaluations."""
@@ -129,9 +131,9 @@ def searched(
     while active:
         for run in active:
             run.ask(bench, most)
-        wanted = sorted({genotype for run in active for genotype in run.asked})
+        wanted = sorted({genotype for run in active for genotype in run.proposed})
         known = dict(zip(wanted, accuracy(wanted).tolist(), strict=True)) if wanted else {}
-        active = [run for run in active if run.asked]
+        active = [run for run in active if run.proposed]
         for run in active:
             run.tell(bench, known)
         active = [run for run in active if len(run.genotypes) < most]
@@ -160,49 +162,49 @@ def records(
     methods: Sequence[str],
     bench: Bench,
     accuracy: AccuracyOf,
-    kept: KeptValues,
+    stored_values: KeptValues,
     *,
     seeds: int,
     evaluations: Sequence[int],
     console: Console,
 ) -> list[Record]:
     """The searches of all `methods` with seeds 0 to `seeds` - 1; stored searches do not run again."""
-    found: list[Record] = []
+    results: list[Record] = []
     for method in methods:
         names = {seed: f"{method} {seed}" for seed in range(seeds)}
-        known = kept.read()
+        known = stored_values.read()
         missing = [seed for seed, name in names.items() if name not in known]
         if missing:
             new = searched(method, bench, accuracy, seeds=missing, evaluations=evaluations, console=console)
-            kept.write({names[one.seed]: asdict(one) for one in new})
-            known = kept.read()
+            stored_values.write({names[record.seed]: asdict(record) for record in new})
+            known = stored_values.read()
         else:
             console.print(f"{method}: kept from before", highlight=False)
         rows = [known[name] for name in names.values()]
-        found += [Record(**row | {"hypervolumes": tuple(row["hypervolumes"])}) for row in rows]
-    return found
+        results += [Record(**row | {"hypervolumes": tuple(row["hypervolumes"])}) for row in rows]
+    return results
 
 
-def summary(found: Sequence[Record], evaluations: Sequence[int]) -> list[dict[str, Any]]:
+def summary(results: Sequence[Record], evaluations: Sequence[int]) -> list[dict[str, Any]]:
     """Median, minimum and maximum over the searches of each method."""
     result = []
-    for method, group in _by_method(found).items():
-        columns = zip(*(one.hypervolumes for one in group), strict=True)
+    for method, group in _by_method(results).items():
+        columns = zip(*(record.hypervolumes for record in group), strict=True)
         volumes = {
             str(count): {"median": float(np.median(column)), "least": min(column), "most": max(column)}
             for count, column in zip(evaluations, columns, strict=True)
         }
-        repeated = float(np.mean([one.repeated for one in group]))
-        choosing_s = float(np.mean([one.choosing_s for one in group]))
+        repeated = float(np.mean([record.repeated for record in group]))
+        choosing_s = float(np.mean([record.choosing_s for record in group]))
         result.append(
             {"method": method, "hypervolume": volumes, "repeated": repeated, "choosing_s": choosing_s}
         )
     return result
 
 
-def comparisons(found: Sequence[Record], evaluations: Sequence[int]) -> list[dict[str, Any]]:
+def comparisons(results: Sequence[Record], evaluations: Sequence[int]) -> list[dict[str, Any]]:
     """Comparison of each of our methods with each other method, after each number of evaluations."""
-    groups = _by_method(found)
+    groups = _by_method(results)
     result: list[dict[str, Any]] = []
     for ours in (method for method in OURS if method in groups):
         for rival in (method for method in groups if method not in OURS):
@@ -215,10 +217,10 @@ def comparisons(found: Sequence[Record], evaluations: Sequence[int]) -> list[dic
     return result
 
 
-def _by_method(found: Sequence[Record]) -> dict[str, list[Record]]:
+def _by_method(results: Sequence[Record]) -> dict[str, list[Record]]:
     groups: dict[str, list[Record]] = {}
-    for one in found:
-        groups.setdefault(one.method, []).append(one)
+    for record in results:
+        groups.setdefault(record.method, []).append(record)
     return groups
 
 
@@ -242,19 +244,19 @@ def holm(p: Sequence[float]) -> list[float]:
     factors = np.arange(len(p), 0, -1)
     corrected = np.empty(len(p))
     corrected[order] = np.minimum(np.maximum.accumulate(np.array(p)[order] * factors), 1.0)
-    return [float(one) for one in corrected]
+    return [float(p) for p in corrected]
 
 
 def code_digest() -> str:
     """SHA-256 of all code and tables that decide the course of a search."""
-    found = hashlib.sha256()
+    sha = hashlib.sha256()
     root = Path(__file__).parents[2]
     for folder in SOURCES:
         for file in sorted((root / folder).rglob("*")):
             if file.suffix in {".py", ".yaml", ".csv"}:
-                found.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
-    found.update(json.dumps([version(package) for package in PACKAGES]).encode())
-    return found.hexdigest()
+                sha.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
+    sha.update(json.dumps([version(package) for package in PACKAGES]).encode())
+    return sha.hexdigest()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -316,17 +318,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
             about = {"kind": "stand-in", "cross_validated": quality}
         circumstances = {"accuracies": about["kind"], "evaluations": evaluations, "code": code_digest()}
         decides = circumstances | (measured.decides if options.accuracies == "measured" else {})
-        kept = KeptValues(options.cache, decides)
-        found = records(
-            methods, bench, accuracy, kept, seeds=options.seeds, evaluations=evaluations, console=console
+        stored_values = KeptValues(options.cache, decides)
+        results = records(
+            methods,
+            bench,
+            accuracy,
+            stored_values,
+            seeds=options.seeds,
+            evaluations=evaluations,
+            console=console,
         )
     result = {
         "accuracies": about,
         "seeds": options.seeds,
         "evaluations": evaluations,
-        "methods": summary(found, evaluations),
-        "comparisons": comparisons(found, evaluations),
-        "runs": [asdict(one) for one in found],
+        "methods": summary(results, evaluations),
+        "comparisons": comparisons(results, evaluations),
+        "runs": [asdict(record) for record in results],
     }
     if options.json:
         print(json.dumps(result, indent=2))
@@ -370,8 +378,8 @@ def print_tables(result: Mapping[str, Any]) -> None:
         shown.add_column(name, justify="right")
     for row in result["methods"]:
         volumes = [
-            f"{one['median']:.4f} ({one['least']:.4f} to {one['most']:.4f})"
-            for one in row["hypervolume"].values()
+            f"{spread['median']:.4f} ({spread['least']:.4f} to {spread['most']:.4f})"
+            for spread in row["hypervolume"].values()
         ]
         shown.add_row(row["method"], *volumes, f"{row['repeated']:.1f}", f"{row['choosing_s']:.1f}")
     print_wide(shown)

@@ -76,7 +76,7 @@ class Remembered:
             self._read(cache)
 
     def __call__(self, subnets: Sequence[Subnet]) -> Floats:
-        return np.array([percent(int(one.sum()), self.images) for one in self.right(subnets)])
+        return np.array([percent(int(is_right.sum()), self.images) for is_right in self.right(subnets)])
 
     def right(self, subnets: Sequence[Subnet], stops: Stops | None = None) -> list[Booleans]:
         """As `ImageObjective`."""
@@ -130,12 +130,12 @@ def replayed(study: Study, rows: Sequence[Evaluation], objectives: Sequence[Obje
     front: list[Evaluation] = []
     raced: list[Evaluation] = []
     for start in range(0, len(rows), population):
-        batch = {one.index: one.genotype for one in rows[start : start + population]}
+        batch = {evaluation.index: evaluation.genotype for evaluation in rows[start : start + population]}
         for heat in evaluator.heats(batch):
-            evaluations = [one for chunk in evaluator.evaluate(heat, front) for one in chunk]
+            evaluations = [evaluation for chunk in evaluator.evaluate(heat, front) for evaluation in chunk]
             front = study.front([*front, *evaluations])
             raced += evaluations
-    return sorted(raced, key=lambda one: one.index)
+    return sorted(raced, key=lambda evaluation: evaluation.index)
 
 
 def compared(
@@ -160,9 +160,9 @@ def compared(
     raced = replayed(study, whole, objectives)
     share = Race(study.search_space, objectives).share
     images, calibration = (int(study.fingerprint[name]) for name in ("val_images", "calibration_images"))
-    stopped = [one for one in raced if one.is_bound]
+    stopped = [evaluation for evaluation in raced if evaluation.is_bound]
     # The accuracy is the first objective.
-    below = [one for one in stopped if whole[one.index].values[0] > one.values[0]]  # type: ignore[operator]
+    below = [evaluation for evaluation in stopped if whole[evaluation.index].values[0] > evaluation.values[0]]  # type: ignore[operator]
     front = study.front(whole)
     volume = study.hypervolume(whole)
     figures = {
@@ -170,16 +170,16 @@ def compared(
         "image_share": share(raced),
         "work_share": (share(raced) * images + calibration) / (images + calibration),
         "stopped": len(stopped) / len(raced),
-        "wrongly_stopped": sum(whole[one.index] in front for one in stopped) / len(raced),
+        "wrongly_stopped": sum(whole[evaluation.index] in front for evaluation in stopped) / len(raced),
         "above_bound": len(below) / len(raced),
         "hypervolume": volume,
         "hypervolume_change": 100 * (study.hypervolume(raced) / volume - 1),
     }
     if is_searched:
         with TemporaryDirectory() as folder:
-            found = searched(replace(settings, racing=True), accuracy, Path(folder)).measured
-        figures["search_image_share"] = share(found)
-        figures["search_hypervolume_change"] = 100 * (study.hypervolume(found) / volume - 1)
+            evaluations = searched(replace(settings, racing=True), accuracy, Path(folder)).measured
+        figures["search_image_share"] = share(evaluations)
+        figures["search_hypervolume_change"] = 100 * (study.hypervolume(evaluations) / volume - 1)
     return figures
 
 
@@ -203,7 +203,7 @@ def main() -> None:
     for seed in range(len(figures["seeds"])):
         table.add_column(f"seed {seed}", justify="right")
     for name in figures["seeds"][0]:
-        table.add_row(name, *(f"{one[name]:.4g}" for one in figures["seeds"]))
+        table.add_row(name, *(f"{seed[name]:.4g}" for seed in figures["seeds"]))
     Console().print(table)
 
 

@@ -50,15 +50,15 @@ SPACE = "cifar32"
 def genotypes(space: Space, count: int, seed: int = 0) -> list[Genotype]:
     """Different canonical genotypes; each after the first two mutates three genes of an earlier one."""
     rng = np.random.default_rng(seed)
-    found = dict.fromkeys([space.smallest(), space.largest()])
-    known = list(found)
+    genotypes = dict.fromkeys([space.smallest(), space.largest()])
+    known = list(genotypes)
     while len(known) < count:
         changed = list(known[rng.integers(len(known))])
         for place in rng.integers(0, len(changed), 3):
             changed[place] = int(rng.integers(space.genes[place].cardinality))
         genotype = space.canonical(changed)
-        if genotype not in found:
-            found[genotype] = None
+        if genotype not in genotypes:
+            genotypes[genotype] = None
             known.append(genotype)
     return known[:count]
 
@@ -124,7 +124,7 @@ def opened(path: Path) -> dict[str, float] | None:
         browser.set_window_size(1280, 900)
         browser.get(path.as_uri())
         WebDriverWait(browser, 120, poll_frequency=0.02).until(
-            lambda one: one.execute_script("return document.documentElement.dataset.ready === 'true'")
+            lambda driver: driver.execute_script("return document.documentElement.dataset.ready === 'true'")
         )
         marks = "return ['front drawn', 'all drawn'].map((n) => performance.getEntriesByName(n)[0].startTime)"
         front, whole = browser.execute_script(marks)
@@ -165,14 +165,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.evaluations < 2:
         raise H4HError(f"--evaluations must be at least 2, but got {options.evaluations}")
-    found = measure(options.evaluations)
+    seconds = measure(options.evaluations)
     if options.json:
-        print(json.dumps({"evaluations": options.evaluations, **found}))
+        print(json.dumps({"evaluations": options.evaluations, **seconds}))
         return
     table = Table(title=f"report of a study of {options.evaluations} evaluations", title_justify="left")
-    for name in found:
+    for name in seconds:
         table.add_column(name.replace("_", " "), justify="right", no_wrap=True)
-    table.add_row(*(f"{value:.2f}" for value in found.values()))
+    table.add_row(*(f"{value:.2f}" for value in seconds.values()))
     print_wide(table)
 
 

@@ -33,7 +33,7 @@ from studies.design_space.design_space import DesignSpace
 from studies.samplers.registry import check_sampler, create_sampler, known_samplers
 from studies.samplers.sampler import SamplerContext
 from studies.search.evaluator import Evaluator
-from studies.search.value_range import value_range
+from studies.search.objective_range import objective_range
 from studies.study.constraint import parse_constraint
 from studies.study.pareto_front import bounds
 from studies.study.study import Goal, Study
@@ -46,8 +46,8 @@ SLOW = ("optuna-gp", "surrogate")
 
 def study_over(space: DesignSpace) -> Study:
     """A study of `OBJECTIVES` under `CONSTRAINT`."""
-    values = np.array([value_range(objective, space) for objective in OBJECTIVES]).T
-    goals = tuple(Goal(one.name, one.unit, one.direction) for one in OBJECTIVES)
+    values = np.array([objective_range(objective, space) for objective in OBJECTIVES]).T
+    goals = tuple(Goal(objective.name, objective.unit, objective.direction) for objective in OBJECTIVES)
     ideal, reference = bounds(values, [goal.direction for goal in goals], [goal.unit for goal in goals])
     return Study(
         name="samplers",
@@ -77,13 +77,13 @@ def sampler_times(
     while done < evaluations:
         start = time.process_time()
         batch = dict(enumerate(sampler.ask(population), done))
-        asked = time.process_time()
+        proposed_at = time.process_time()
         rows = sorted(
             (row for group in evaluator.evaluate(batch) for row in group), key=lambda row: row.index
         )
         measured = time.process_time()
         sampler.tell(rows)
-        spent.append(asked - start + time.process_time() - measured)
+        spent.append(proposed_at - start + time.process_time() - measured)
         done += len(batch)
     return spent
 
@@ -94,8 +94,8 @@ def figures(names: Sequence[str], space: DesignSpace, **settings: int) -> dict[s
     for name in dict.fromkeys(["random", *names]):
         spent = sampler_times(name, space, **settings)
         result[name] = {"generation_ms": 1e3 * median(spent[1:][-LAST:]), "replay_s": sum(spent)}
-    for one in result.values():
-        one["times_random"] = one["generation_ms"] / result["random"]["generation_ms"]
+    for row in result.values():
+        row["times_random"] = row["generation_ms"] / result["random"]["generation_ms"]
     return result
 
 
@@ -121,9 +121,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_sampler(name)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     settings = {name: getattr(options, name) for name in ("evaluations", "population", "seed")}
-    found = figures(names, DesignSpace(load_space(options.space)), **settings)
+    result = figures(names, DesignSpace(load_space(options.space)), **settings)
     if options.json:
-        print(json.dumps({"space": options.space, **settings, "samplers": found}, indent=2))
+        print(json.dumps({"space": options.space, **settings, "samplers": result}, indent=2))
         return
     title = (
         f"{options.space}: generations of {options.population}, {options.evaluations} evaluations, one core"
@@ -131,8 +131,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table = Table("sampler", title=title)
     for column in ("generation, ms", "replay, s", "times random"):
         table.add_column(column, justify="right")
-    for name, one in found.items():
-        cells = (one["generation_ms"], one["replay_s"], one["times_random"])
+    for name, row in result.items():
+        cells = (row["generation_ms"], row["replay_s"], row["times_random"])
         table.add_row(name, *(f"{cell:.3g}" for cell in cells))
     Console().print(table)
 

@@ -43,11 +43,11 @@ def own(bench: Bench, seed: int, sampler: str) -> Search:
     context = SamplerContext(
         space=bench.space, study=bench.study, population=POPULATION, seed=seed, exact=bench.exact
     )
-    made, done = create_sampler(sampler, context), 0
-    while asked := made.ask(POPULATION):
-        values = yield asked
-        made.tell(bench.evaluations(asked, values, done))
-        done += len(asked)
+    instance, done = create_sampler(sampler, context), 0
+    while proposed := instance.ask(POPULATION):
+        values = yield proposed
+        instance.tell(bench.evaluations(proposed, values, done))
+        done += len(proposed)
 
 
 def drawn(bench: Bench, seed: int) -> Search:
@@ -66,12 +66,12 @@ def optuna_search(bench: Bench, seed: int, sampler: str, at_once: int, **setting
     from optuna.study import StudyDirection
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # It reports every trial on stderr.
-    made = getattr(optuna.samplers, sampler)(seed=seed, **settings)
+    instance = getattr(optuna.samplers, sampler)(seed=seed, **settings)
     directions = [
         StudyDirection.MAXIMIZE if direction == "max" else StudyDirection.MINIMIZE
         for direction in bench.study.directions
     ]
-    trials = optuna.create_study(sampler=made, directions=directions)
+    trials = optuna.create_study(sampler=instance, directions=directions)
     while True:
         running = [trials.ask() for _ in range(at_once)]
         values = yield [tuple(_suggested(trial, gene) for gene in bench.space.genes) for trial in running]
@@ -114,10 +114,10 @@ def pymoo_nsga2(bench: Bench, seed: int, population: int) -> Search:
         vtype=int,
     )
     algorithm.setup(problem, termination=NoTermination(), seed=seed)
-    while (asked := algorithm.ask()) is not None and len(asked):
-        values = yield [tuple(row) for row in asked.get("X").tolist()]
-        asked.set("F", losses(values, bench.study.directions))
-        algorithm.tell(infills=asked)
+    while (infills := algorithm.ask()) is not None and len(infills):
+        values = yield [tuple(row) for row in infills.get("X").tolist()]
+        infills.set("F", losses(values, bench.study.directions))
+        algorithm.tell(infills=infills)
 
 
 OURS = ("nsga2", "surrogate")

@@ -46,7 +46,7 @@ from studies.design_space.design_space import DesignSpace
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import SamplerContext
 from studies.search.evaluator import Evaluator
-from studies.search.loop import search
+from studies.search.search_loop import search
 from studies.search.stop_rules import StopRules
 from studies.storage.store import create_store, open_store
 from studies.study.evaluation import Evaluation
@@ -134,23 +134,23 @@ def record(folder: Path, there: int, times: int) -> dict[str, float]:
         storage=f"sqlite:///{folder / 'optuna.db'}", directions=["maximize", "minimize", "minimize"]
     )
 
-    def trial(one: Evaluation) -> optuna.trial.FrozenTrial:
-        values = [0.0 if value is None else value for value in one.values]
+    def trial(evaluation: Evaluation) -> optuna.trial.FrozenTrial:
+        values = [0.0 if value is None else value for value in evaluation.values]
         return create_trial(
-            params=dict(zip(choices, one.genotype, strict=True)), distributions=choices, values=values
+            params=dict(zip(choices, evaluation.genotype, strict=True)), distributions=choices, values=values
         )
 
-    for one in evaluations[: max(100 - times, 0)]:
-        other.add_trial(trial(one))
+    for evaluation in evaluations[: max(100 - times, 0)]:
+        other.add_trial(trial(evaluation))
     ours, theirs, flushes = [], [], []
     probe = os.open(folder / "flush", os.O_CREAT | os.O_WRONLY)
     with create_store(folder / "record.db") as store:
         store.add(study_of("cifar32"))
         store.append("benchmark", evaluations[:there])
-        for one in evaluations[there:]:
-            made = trial(one)
-            ours.append(milliseconds(lambda one=one: store.append("benchmark", [one])))  # type: ignore[misc]
-            theirs.append(milliseconds(lambda made=made: other.add_trial(made)))  # type: ignore[misc]
+        for evaluation in evaluations[there:]:
+            finished = trial(evaluation)
+            ours.append(milliseconds(lambda evaluation=evaluation: store.append("benchmark", [evaluation])))  # type: ignore[misc]
+            theirs.append(milliseconds(lambda finished=finished: other.add_trial(finished)))  # type: ignore[misc]
             os.pwrite(probe, b"x" * 4096, 0)
             flushes.append(milliseconds(lambda: os.fdatasync(probe)))
     os.close(probe)
@@ -187,12 +187,12 @@ def replay(folder: Path, evaluations: int) -> dict[str, float]:
 
     with create_store(path) as store:
         store.add(study)
-    made = milliseconds(run) / 1000
+    run_s = milliseconds(run) / 1000
     start = time.perf_counter()
     measured = run()
     seconds = time.perf_counter() - start
     assert measured == 0
-    return {"replayed": generations * POPULATION, "make_s": made, "replay_s": seconds}
+    return {"replayed": generations * POPULATION, "make_s": run_s, "replay_s": seconds}
 
 
 class Timed:
@@ -214,15 +214,15 @@ class Timed:
 
 def overhead(folder: Path, generations: int) -> dict[str, float]:
     """Share of the time of the default run's first generations that is spent outside the objectives."""
-    from studies.launch.assembly import Objectives, make_objectives
     from studies.launch.plan import check
+    from studies.launch.plan_objects import Objectives, make_objectives
     from studies.launch.run_or_resume import search_with
     from studies.study.settings import StudySettings
 
     plan = check(StudySettings(generations=generations), folder / "run.db")
-    with closing(make_objectives(plan, lambda _: None)) as made:
-        goals = tuple(Timed(goal) for goal in made.goals)
-        timed = Objectives(goals, made.limited)  # type: ignore[arg-type]
+    with closing(make_objectives(plan, lambda _: None)) as objectives:
+        goals = tuple(Timed(goal) for goal in objectives.goals)
+        timed = Objectives(goals, objectives.limited)  # type: ignore[arg-type]
         start = time.perf_counter()
         search_with(plan, timed, lambda _: None, lambda _: None)
         total = time.perf_counter() - start

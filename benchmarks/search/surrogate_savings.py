@@ -72,7 +72,7 @@ class Bench:
         goals = (Goal("acc", "%", "max"), Goal("lat", "ms", "min"), Goal("energy", "mJ", "min"))
         extremes = exact(np.array([space.smallest(), space.largest()]))
         columns = np.array([[np.nan, np.nan], extremes["lat"], extremes["energy"]]).T
-        ideal, reference = bounds(columns, [one.direction for one in goals], [one.unit for one in goals])
+        ideal, reference = bounds(columns, [goal.direction for goal in goals], [goal.unit for goal in goals])
         study = Study(
             name="benchmark",
             space=space.name,
@@ -121,7 +121,7 @@ class Trace:
 
     def to_reach(self, hypervolume: float) -> int | None:
         """Number of evaluations until `hypervolume`; None if it was never reached."""
-        return next((n for n, one in enumerate(self.hypervolumes, 1) if one >= hypervolume), None)
+        return next((n for n, value in enumerate(self.hypervolumes, 1) if value >= hypervolume), None)
 
 
 def trace(
@@ -139,22 +139,22 @@ def trace(
         space=bench.space, study=bench.study, population=POPULATION, seed=seed, exact=bench.exact
     )
     sampler = create_sampler(sampler_name, context)
-    found = Trace([], [], [])
+    trace = Trace([], [], [])
     front: list[Evaluation] = []
-    while (done := len(found.hypervolumes)) < evaluations:
-        if done >= at_least and found.hypervolumes and found.hypervolumes[-1] >= until:
+    while (done := len(trace.hypervolumes)) < evaluations:
+        if done >= at_least and trace.hypervolumes and trace.hypervolumes[-1] >= until:
             break
         start = time.process_time()
-        asked = sampler.ask(POPULATION)
-        found.choosing_s.append(time.process_time() - start)
-        rows = bench.evaluations(asked, bench.values(asked, accuracy(asked)), done)
+        proposed = sampler.ask(POPULATION)
+        trace.choosing_s.append(time.process_time() - start)
+        rows = bench.evaluations(proposed, bench.values(proposed, accuracy(proposed)), done)
         sampler.tell(rows)
         if sampler.report is not None and sampler.report.rank_correlation is not None:
-            found.correlations.append(sampler.report.rank_correlation)
+            trace.correlations.append(sampler.report.rank_correlation)
         for row in rows:
             front = bench.study.front([*front, row])
-            found.hypervolumes.append(bench.study.hypervolume(front))
-    return found
+            trace.hypervolumes.append(bench.study.hypervolume(front))
+    return trace
 
 
 def compare(bench: Bench, accuracy: AccuracyOf, seed: int, console: Console) -> dict[str, Any]:
@@ -192,10 +192,10 @@ def real_accuracy(space: Space, table: AccuracyTable) -> AccuracyOf:
     known = dict(table.values) if is_current else {}
 
     def accuracy(genotypes: Sequence[Genotype]) -> Floats:
-        missing = [one for one in genotypes if one not in known]
+        missing = [genotype for genotype in genotypes if genotype not in known]
         if missing:
             known.update(zip(missing, measured_accuracy(space, missing).tolist(), strict=True))
-        return np.array([known[one] for one in genotypes])
+        return np.array([known[genotype] for genotype in genotypes])
 
     return accuracy
 
@@ -212,7 +212,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {
         "seeds": len(rows),
         "to_reach": {"median": known(median(reached)), "most": known(max(reached)), "wanted": WANTED},
-        "share_within_wanted": mean(float(one <= WANTED) for one in reached),
+        "share_within_wanted": mean(float(share <= WANTED) for share in reached),
         "rank_correlation": mean(row["rank_correlation"] for row in rows),
         "seconds_per_generation": mean(row["seconds_per_generation"] for row in rows),
         "ahead": {},
@@ -266,10 +266,10 @@ def print_table(result: dict[str, Any]) -> None:
         numbers = (f"{row['nsga2_hypervolume']:.4f}", f"{row['rank_correlation']:.2f}")
         shown.add_row(kind, str(row["seed"]), reached, *numbers, f"{row['seconds_per_generation']:.2f}")
     Console().print(shown)
-    for count, one in result["stand_in"]["ahead"].items():
+    for count, lead in result["stand_in"]["ahead"].items():
         print(
-            f"at {count} evaluations surrogate is ahead of nsga2 in {one['share']:.0%} of the seeds, "
-            f"by {one['mean_gain']:.4f} (Wilcoxon p = {one['wilcoxon_p']:.3g})"
+            f"at {count} evaluations surrogate is ahead of nsga2 in {lead['share']:.0%} of the seeds, "
+            f"by {lead['mean_gain']:.4f} (Wilcoxon p = {lead['wilcoxon_p']:.3g})"
         )
 
 

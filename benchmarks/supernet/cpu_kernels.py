@@ -117,10 +117,10 @@ def largest_step_seconds(precision: str, keep: bool) -> float:
 def allocator_ratio(precision: str) -> float:
     """Step time without kept memory divided by that with it, each in a separate process."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-        kept, returned = (
+        with_kept_memory, returned = (
             pool.submit(largest_step_seconds, precision, keep).result() for keep in (True, False)
         )
-    return returned / kept
+    return returned / with_kept_memory
 
 
 def plain_step(precision: str) -> Callable[[], None]:

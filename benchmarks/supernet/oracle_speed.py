@@ -70,7 +70,7 @@ from supernet.images.labelled_images import BATCH, normalised
 from supernet.network.batch_norm import EPSILON
 from supernet.network.freed_memory import return_freed_memory
 from supernet.network.number_formats import is_emulated
-from supernet.network.parts import parts
+from supernet.network.subnet_parts import parts
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint
 
@@ -139,9 +139,9 @@ class Naive:
     @torch.no_grad()
     def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         """Accuracies in %."""
-        return np.array([self._one(subnet) for subnet in subnets])
+        return np.array([self._accuracy(subnet) for subnet in subnets])
 
-    def _one(self, subnet: Subnet) -> float:
+    def _accuracy(self, subnet: Subnet) -> float:
         norm = NaiveNorm()
         with copied_slices():
             for batch in self._calibration:
@@ -208,7 +208,7 @@ def timed(way: str, work: Work) -> tuple[float, list[float], float]:
 
 def _status_mb(name: str) -> float:
     """``VmRSS``, the memory of this process, or ``VmHWM``, its peak, in MB (Linux)."""
-    (line,) = (one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith(name))
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
     return int(line.split()[1]) * 1024 / 1e6
 
 
@@ -324,8 +324,8 @@ def main() -> None:
     table.add_column("figure")
     table.add_column("value", justify="right")
     for name, value in figures.items():
-        for key, one in value.items() if isinstance(value, dict) else [("", value)]:
-            table.add_row(f"{name} {key}".strip(), f"{one:.4g}")
+        for key, number in value.items() if isinstance(value, dict) else [("", value)]:
+            table.add_row(f"{name} {key}".strip(), f"{number:.4g}")
     Console().print(table)
     if is_left_out:
         print("bf16 is left out: this CPU emulates it; --emulated measures it all the same")

@@ -60,7 +60,9 @@ def scored(subnets: list[Subnet], precision: str) -> tuple[Floats, float]:
 def compared(values: Floats, exact: Floats, families: list[Family]) -> dict[str, Any]:
     """Figures of one precision, without its seconds."""
     difference = values - exact
-    drops = {each: exact[of] - values[of] for each in Family if (of := np.array(families) == each).any()}
+    drops = {
+        each: exact[rows] - values[rows] for each in Family if (rows := np.array(families) == each).any()
+    }
     return {
         "difference": {
             "mean": float(difference.mean()),
@@ -84,14 +86,14 @@ def measure(count: int, seed: int, precisions: Sequence[str]) -> dict[str, Any]:
     """All figures, by precision; `EXACT` must be among them."""
     subnets = spread(load_space(SPACE), count, seed)
     families = [family(subnet) for subnet in subnets]
-    found = {precision: scored(subnets, precision) for precision in precisions}
-    exact, _ = found[EXACT]
+    by_precision = {precision: scored(subnets, precision) for precision in precisions}
+    exact, _ = by_precision[EXACT]
     return {
         "subnets": len(subnets),
         "standard_deviation_of_fp32": float(exact.std()),
         **{
             precision: {**compared(values, exact, families), "seconds": seconds}
-            for precision, (values, seconds) in found.items()
+            for precision, (values, seconds) in by_precision.items()
         },
     }
 
@@ -122,10 +124,10 @@ def main() -> None:
     whole = Table("precision", "mean", "deviation", "largest", "tau", "CPU s", box=box.SIMPLE_HEAD)
     by_family = Table("drop of", "family", "subnets", "mean", "largest", box=box.SIMPLE_HEAD)
     for precision in precisions:
-        one = figures[precision]
-        cells = [f"{value:+.3f}" for value in one["difference"].values()]
-        whole.add_row(precision, *cells, f"{one['tau']:.3f}", f"{one['seconds']:.1f}")
-        for name, drop in one["families"].items() if precision != EXACT else ():
+        row = figures[precision]
+        cells = [f"{value:+.3f}" for value in row["difference"].values()]
+        whole.add_row(precision, *cells, f"{row['tau']:.3f}", f"{row['seconds']:.1f}")
+        for name, drop in row["families"].items() if precision != EXACT else ():
             cells = [str(drop["subnets"]), f"{drop['mean']:+.2f}", f"{drop['largest']:+.2f}"]
             by_family.add_row(precision, name, *cells)
     print_wide(whole)

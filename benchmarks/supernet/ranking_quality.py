@@ -53,7 +53,7 @@ from supernet.network.number_formats import emulation_warning, resolve_device, r
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint
 from supernet.training.plain_trainer import FineTuning, make_recipe, network_top1
-from supernet.training.settings import MOST_WORKERS
+from supernet.training.recipe_options import MOST_WORKERS
 
 SUBNETS = 12
 POOL = 8_192
@@ -233,12 +233,12 @@ def main() -> None:
                     alone=network_top1(training.network, search.batches),
                 )
             )
-    found = agreement([each.supernet for each in results], [each.alone for each in results])
+    rank = agreement([each.supernet for each in results], [each.alone for each in results])
     if options.json:
         setting = {"budget": options.budget, "start": options.start, "seed": options.seed}
         record = {
             **setting,
-            **asdict(found),
+            **asdict(rank),
             "recipe": recipe.to_dict(),
             "subnets": list(map(asdict, results)),
         }
@@ -254,8 +254,8 @@ def main() -> None:
         table.add_row(each.subnet, each.family, *numbers)
     print_wide(table)
     print(
-        f"Kendall's tau {found.tau:.3f}, p {found.p_value:.2g} "
-        f"(95 % interval by bootstrap over subnets: {found.low:.3f} to {found.high:.3f})"
+        f"Kendall's tau {rank.tau:.3f}, p {rank.p_value:.2g} "
+        f"(95 % interval by bootstrap over subnets: {rank.low:.3f} to {rank.high:.3f})"
     )
 
 

@@ -185,8 +185,8 @@ def accuracy_table(by_setting: BySetting) -> ReportTable:
     }
     rows = []
     for setting, runs in by_setting.items():
-        found = [group_accuracy(runs, group) for group in columns]
-        rows.append((setting, *("" if each is None else each.text(1) for each in found)))
+        accuracies = [group_accuracy(runs, group) for group in columns]
+        rows.append((setting, *("" if each is None else each.text(1) for each in accuracies)))
     families = ", ".join(f"{sizes[group]} {group}" for group in columns if group in set(Family))
     return ReportTable(
         "Accuracy",
@@ -203,8 +203,8 @@ def difference_table(by_setting: BySetting) -> ReportTable:
     for setting, runs in by_setting.items():
         if setting == BASELINE:
             continue
-        found = [group_difference(runs, by_setting[BASELINE], group) for group in columns]
-        rows.append((setting, *("" if each is None else _starred(each) for each in found)))
+        differences = [group_difference(runs, by_setting[BASELINE], group) for group in columns]
+        rows.append((setting, *("" if each is None else _starred(each) for each in differences)))
     return ReportTable(
         f"Accuracy against {BASELINE}",
         "Difference in points, compared seed by seed, with its 95 % confidence interval; * where that "
@@ -267,8 +267,8 @@ def _conflict_rows(by_setting: BySetting, *, negative: bool) -> tuple[tuple[str,
     for setting, runs in by_setting.items():
         cells = []
         for kind, group in _conflict_columns():
-            found = [run.conflict.cosines.get(kind, {}).get(group) for run in runs.values()]
-            values = [100 * each.negative if negative else each.mean for each in found if each is not None]
+            cosines = [run.conflict.cosines.get(kind, {}).get(group) for run in runs.values()]
+            values = [100 * each.negative if negative else each.mean for each in cosines if each is not None]
             is_trained = setting != PURE_CNN or kind == PairKind.CNN_CNN
             cells.append(estimate(values).text(1 if negative else 3) if values and is_trained else "")
         rows.append((setting, *cells))
@@ -331,8 +331,8 @@ def accuracy_figure(results: Sequence[RunResult]) -> Figure:
     figure = Figure(figsize=(11, 5), layout="constrained")
     panel = figure.subplots()
     for row, (setting, runs) in enumerate(by_setting.items()):
-        found = [(place, group_accuracy(runs, group)) for place, group in enumerate(columns)]
-        shown = [(place, each) for place, each in found if each is not None]
+        accuracies = [(place, group_accuracy(runs, group)) for place, group in enumerate(columns)]
+        shown = [(place, each) for place, each in accuracies if each is not None]
         panel.errorbar(
             [place + 0.1 * (row - (len(by_setting) - 1) / 2) for place, _ in shown],
             [each.mean for _, each in shown],

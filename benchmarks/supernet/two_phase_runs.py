@@ -292,7 +292,7 @@ def family_subnets(space: Space, wanted: Family, count: int, rng: np.random.Gene
 
     Genes that the family decides (no transformer block, no MBConv) are set, all others are drawn.
     """
-    found: dict[Subnet, None] = {}
+    chosen: dict[Subnet, None] = {}
     for _ in range(200 * count):
         genotype = list(space.sample(rng))
         for index, gene in enumerate(space.genes):
@@ -305,10 +305,10 @@ def family_subnets(space: Space, wanted: Family, count: int, rng: np.random.Gene
                 genotype[index] = gene.options.index(PATCH_MERGING)
         subnet = space.decode(space.canonical(genotype))
         if family(subnet) == wanted:
-            found[subnet] = None
-        if len(found) == count:
+            chosen[subnet] = None
+        if len(chosen) == count:
             break
-    return list(found)
+    return list(chosen)
 
 
 def scored_subnets(space: Space, count: int) -> dict[str, list[Subnet]]:
@@ -395,7 +395,7 @@ def execute_all(runs: Sequence[Run], jobs: int, say: Callable[[str], None]) -> l
         H4HError: A run failed. Runs in progress are stopped first, and their progress is kept.
     """
     results = {number: run.finished() for number, run in enumerate(runs)}
-    missing = [number for number, found in results.items() if found is None]
+    missing = [number for number, result in results.items() if result is None]
     if len(missing) < len(runs):
         say(f"{len(runs) - len(missing)} of {len(runs)} runs are finished already")
     # Threads, since most of a run is a process of its own.

@@ -142,8 +142,8 @@ class CostModel:
 
     def __init__(self, soc: SoC, mapping: str = "latency", *, npu_model: str = "analytic") -> None:
         self.soc = soc
-        self._npu_model = create_npu_model(npu_model, soc.npu)
-        self.mapper = Mapper(soc, mapping, self._npu_model)
+        self.npu_model = create_npu_model(npu_model, soc.npu, soc.measured_npu)
+        self.mapper = Mapper(soc, mapping, self.npu_model)
         self._breakdowns: dict[tuple[tuple[Op, ...], tuple[Way, ...], int], list[OpCost]] = {}
 
     def fingerprint(self) -> dict[str, str]:
@@ -152,7 +152,7 @@ class CostModel:
             "hardware": self.soc.name,
             "hardware_digest": self.soc.digest,
             "mapping": self.mapper.name,
-            "npu_model": self._npu_model.name,
+            "npu_model": self.npu_model.name,
             "cost_model": VERSION,
         }
 

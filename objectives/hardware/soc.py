@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 from mashumaro import field_options
 
 from objectives.hardware.chip import Chip
+from objectives.hardware.measurements.measured_ops import MeasuredOps, read_measured_ops
 from objectives.hardware.parts.cim import KINDS, Cim, Digital, read_cim
 from objectives.hardware.parts.floor_plan import with_room
 from objectives.hardware.parts.memory_and_area import Memory, PartAreas
@@ -31,6 +33,11 @@ MOST_PARTS = 1000
 
 _CLOCK = Unit("MHz")
 _AREA = "area"
+_NPU = "npu"
+
+
+def _refuse_measurements(data: object) -> NoReturn:
+    raise ValueError(f"must be absent; name the table as npu.table, but got {data!r:.40}")
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,7 @@ class SoC(Document):
         cim: The macros; None for the NPU alone.
         digital: Engine in each macro for products of two activations; None without one.
         area: Areas of the parts, as far as they are known; they affect neither latency nor energy.
+        measured_npu: Ops measured on the NPU, from the file that `npu.table` names; None without one.
 
     Raises:
         DocumentError: A unit or sign is wrong, or macros lack a network-on-chip.
@@ -68,6 +76,9 @@ class SoC(Document):
     cim: Cim | None = field(default=None, metadata=field_options(deserialize=read_cim))
     digital: Digital | None = None
     area: PartAreas = field(default_factory=PartAreas)
+    measured_npu: MeasuredOps | None = field(
+        default=None, metadata=field_options(serialize="omit", deserialize=_refuse_measurements)
+    )
 
     @classmethod
     def __pre_deserialize__(cls, data: dict[Any, Any]) -> dict[Any, Any]:
@@ -157,6 +168,8 @@ class SoC(Document):
         if self.noc is not None:
             values["noc.topology"] = self.noc.topology
             values["noc.tiles"] = [self.noc.sram, *self.noc.macros[: self.macros]]
+        if self.measured_npu is not None:
+            values["npu.table"] = self.measured_npu.digest
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -214,7 +227,37 @@ def load_soc(name: str) -> SoC:
         UnknownNameError: No built-in SoC has this name.
         DocumentError: The file cannot be read or does not describe an SoC.
     """
-    return _without_idle_parts(parse_document(SoC, read_laid_over("hardware", name, _BUILT_IN), source=name))
+    data = read_laid_over("hardware", name, _BUILT_IN)
+    tables = _taken_tables(data, source=name)
+    soc = parse_document(SoC, data, source=name)
+    if _NPU in tables:
+        file = Path(name).parent / tables[_NPU]
+        measured = read_measured_ops(file, clock_mhz=soc.clock_mhz, of_macros=False)
+        soc = replace(soc, measured_npu=measured)
+    return _without_idle_parts(soc)
+
+
+def _taken_tables(data: object, *, source: str) -> dict[str, str]:
+    """Names of the tables of measured ops by section, taken out of `data`, with `npu.model`.
+
+    Raises:
+        DocumentError: A name is not text, or only one of `npu.model: table` and `npu.table` is there.
+    """
+    tables: dict[str, str] = {}
+    npu = data.get(_NPU) if isinstance(data, dict) else None
+    if not isinstance(npu, dict) or not ({"model", "table"} & npu.keys()):
+        return tables
+    model, table = npu.pop("model", None), npu.pop("table", None)
+    if model not in (None, "table"):
+        raise DocumentError(
+            f"{source}: npu.model: must be 'table', or absent, but got {model!r:.40}; the option --npu-model "
+            f"chooses between closed form and compiler"
+        )
+    if not isinstance(table, str):
+        raise DocumentError(
+            f"{source}: npu.table: must be the path of a CSV file beside this one, but got {table!r:.40}"
+        )
+    return {_NPU: table}
 
 
 def variant(soc: SoC, *, macros: int | None = None, units: int | None = None) -> SoC:

@@ -1,1 +1,1 @@
-"""Measuring an objective in several processes, with the values that one alone would find."""
+"""Measurement of an objective in several processes, with the same values as in one."""

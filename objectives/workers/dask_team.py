@@ -1,7 +1,7 @@
 """Workers of a Dask cluster (https://distributed.dask.org).
 
-The objective is sent to each worker, weights and images included, also to those that join later: a cluster
-needs this project installed and none of its files.
+Each worker receives the objective with its weights and images, also a worker that joins later. Workers need
+this project installed, but none of its data files.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from search_space.arrays import Floats
 from search_space.subnet import Subnet
 
 CONNECT_S = 10.0
-"""How long a scheduler may take to answer."""
+"""Default time limit for the scheduler's answer, in seconds."""
 PATIENCE_S = 120.0
-"""How long a cluster may be without any worker: schedulers of batch jobs take a while to start them."""
+"""Default time that a cluster may be without workers, in seconds. Batch schedulers start them with delay."""
 _POLL_S = 2.0
 
 
 class DaskTeam:
     """Workers of a Dask cluster that hold an objective.
 
-    Dask gives the work of a lost worker to another one.
+    If a worker is lost, Dask gives its work to another worker.
 
     Args:
-        objective: What they measure.
-        address: The cluster's scheduler, such as ``tcp://10.0.0.1:8786``.
-        connect_s: Seconds that the scheduler may take to answer.
-        patience_s: Seconds that the cluster may be without any worker.
+        objective: The objective to measure.
+        address: Address of the cluster's scheduler, such as ``tcp://10.0.0.1:8786``.
+        connect_s: Time limit for the scheduler's answer, in seconds.
+        patience_s: Time that the cluster may be without workers, in seconds.
 
     Raises:
-        WorkerError: Nobody answers at `address`, no worker comes, or one has other versions.
+        WorkerError: No scheduler answers at `address`, no worker joins, or a worker has other versions.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class DaskTeam:
     ) -> None:
         self._address = address
         self._patience_s = patience_s
-        # What it has to say is said by the errors below, in one line.
+        # The errors below report the same in one line.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
-            # A client that finds nobody complains once more when it is collected.
+            # A client without a scheduler logs a second error when it is garbage-collected.
             asyncio.run(_knock(address, connect_s))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
@@ -80,15 +80,15 @@ class DaskTeam:
 
     @property
     def size(self) -> int:
-        """Threads of all workers that are there now; each measures a part alone."""
+        """Number of threads of all present workers; each thread measures one part at a time."""
         return max(sum(self._threads()), 1)
 
     def measure(self, parts: Sequence[Sequence[Subnet]]) -> list[Floats]:
         """Values of each part, in order.
 
         Raises:
-            WorkerError: The cluster is lost, or lost its workers and got no others.
-            Exception: Whatever the objective raised in a worker.
+            WorkerError: The cluster is lost, or has lost all workers and got no new ones.
+            Exception: The exception that the objective raised in a worker.
         """
         with _translated(self._address):
             futures = self._client.map(_measure, [self._name] * len(parts), parts, pure=False)
@@ -101,14 +101,14 @@ class DaskTeam:
                 raise
 
     def close(self) -> None:
-        """Takes the objective from the workers and leaves the cluster, which goes on."""
+        """Removes the objective from the workers and disconnects. The cluster keeps running."""
         if self._client.status == "running":
             with contextlib.suppress(OSError, TimeoutError, CancelledError, ValueError):
                 self._client.unregister_worker_plugin(self._name)
         self._client.close()
 
     def _greet(self, objective: Objective) -> None:
-        """Checks the workers and sends them the objective."""
+        """Checks the versions of the workers and sends them the objective."""
         self._wait([])
         check_versions(versions(), self._client.run(versions))
         parcel, pieces = pack(objective)
@@ -117,11 +117,11 @@ class DaskTeam:
         self._client.register_plugin(_Holder(parcel, block, versions()), name=self._name)
 
     def _threads(self) -> list[int]:
-        """Threads of each worker."""
+        """Number of threads of each worker."""
         return list(self._client.nthreads().values())
 
     def _wait(self, futures: list[distributed.Future[Any]]) -> None:
-        """Waits until `futures` are there; without any, for a worker."""
+        """Waits until all `futures` are done; without futures, until a worker joins."""
         lost_at: float | None = None
         while True:
             if self._threads():
@@ -133,7 +133,7 @@ class DaskTeam:
                 if time.monotonic() - lost_at > self._patience_s:
                     raise WorkerError(
                         f"the Dask cluster at {self._address} has had no worker for {self._patience_s:g} s; "
-                        f"start some and repeat the command: it goes on from what is stored"
+                        f"start workers and repeat the command to resume"
                     )
             if futures:
                 with contextlib.suppress(TimeoutError), self._client.as_current():
@@ -144,7 +144,7 @@ class DaskTeam:
 
 
 async def _knock(address: str, timeout_s: float) -> None:
-    """Raises `OSError` or `ValueError` if nobody listens at `address`."""
+    """Raises `OSError` or `ValueError` if no server listens at `address`."""
     connection = await connect(address, timeout=timeout_s)
     await connection.close()
 
@@ -166,7 +166,7 @@ class _Holder(WorkerPlugin):
 
 
 def _measure(name: str, subnets: Sequence[Subnet]) -> Floats:
-    """What a worker does with a part."""
+    """Measures one part; runs in a worker."""
     holder: Any = distributed.get_worker().plugins[name]
     values: Floats = holder.objective(subnets)
     return values
@@ -174,7 +174,7 @@ def _measure(name: str, subnets: Sequence[Subnet]) -> Floats:
 
 @contextlib.contextmanager
 def _translated(address: str) -> Iterator[None]:
-    """Turns what a lost cluster raises into one line."""
+    """Turns exceptions of a lost cluster into `WorkerError`."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -184,11 +184,11 @@ def _translated(address: str) -> Iterator[None]:
         ) from error
     except distributed.scheduler.KilledWorker as error:
         raise WorkerError(
-            f"several workers of the Dask cluster at {address} died over the same subnets; where memory runs "
-            f"out, a smaller --memory helps. What is stored is kept: the same command goes on"
+            f"several workers of the Dask cluster at {address} died while they measured the same subnets; "
+            f"lower --memory if they ran out of memory, and repeat the command to resume"
         ) from error
     except (OSError, TimeoutError, CancelledError) as error:
         raise WorkerError(
-            f"the Dask cluster at {address} is lost ({type(error).__name__}); what is stored is kept: the "
-            f"same command goes on when it is back"
+            f"the Dask cluster at {address} is lost ({type(error).__name__}); repeat the command to resume "
+            f"when the cluster is back"
         ) from error

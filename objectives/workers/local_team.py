@@ -1,7 +1,7 @@
 """Workers that are processes of this machine.
 
-They are started when they are first needed, share weights and images in memory with each other, and end with
-the process that started them, however it ends.
+They start when they are first needed and share the memory of weights and images. They end with the process
+that started them, even if it is killed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from search_space.arrays import Floats
 from search_space.subnet import Subnet
 
 DEATHS = 3
-"""Workers that may die over a part before it is given up."""
+"""Number of workers that may die while they measure one part before the measurement fails."""
 
 
 @dataclass(frozen=True)
@@ -48,41 +48,41 @@ class _Worker:
 class LocalTeam:
     """Processes of this machine that hold an objective.
 
-    A worker that dies is replaced, and its part is given to another one.
+    If a worker dies, a new worker takes its place, and another worker measures its part.
 
     Args:
-        objective: What they measure; is pickled, so its class must lie in a module.
-        size: Most processes, at least 1.
+        objective: The objective to measure. It is pickled, so its class must lie in a module.
+        size: Largest number of processes, at least 1.
     """
 
     def __init__(self, objective: Objective, size: int) -> None:
         self.size = size
-        # Anonymous: the system frees it when the last of these processes has ended.
+        # An anonymous file: the system frees it when the last process ends.
         self._block = tempfile.TemporaryFile()  # noqa: SIM115
         self._parcel, pieces = pack(objective)
         self._block.writelines(pieces)
         self._block.flush()
         self._idle: list[_Worker] = []
         self._all: list[_Worker] = []
-        # For an owner who forgets to close; nothing may outlive it.
+        # Ends the processes if the owner does not close the team.
         self._stop = weakref.finalize(self, _stop, self._all)
 
     def measure(self, parts: Sequence[Sequence[Subnet]]) -> list[Floats]:
         """Values of each part, in order.
 
         Raises:
-            WorkerError: `DEATHS` workers died over one part.
-            Exception: Whatever the objective raised in a worker.
+            WorkerError: `DEATHS` workers died while they measured one part.
+            Exception: The exception that the objective raised in a worker.
         """
         try:
             return self._measure(parts)
         except BaseException:
-            # The others are still at work on parts nobody waits for any more.
+            # Other workers still measure parts that are no longer needed.
             self.close()
             raise
 
     def close(self) -> None:
-        """Ends the processes at once; `measure` starts others."""
+        """Ends the processes at once. A later `measure` starts new ones."""
         _stop(self._all)
         self._idle.clear()
 
@@ -95,7 +95,7 @@ class LocalTeam:
             while waiting and len(busy) < self.size:
                 worker, part = self._idle.pop() if self._idle else self._start(), waiting.popleft()
                 busy[worker.connection] = worker, part
-                with suppress(OSError):  # It may have died while it was idle; the pipe says so below.
+                with suppress(OSError):  # A worker may have died while idle; `recv` below reports it.
                     worker.connection.send(parts[part])
             for ready in cast("list[Connection[Any, Any]]", connections.wait(list(busy))):
                 worker, part = busy.pop(ready)
@@ -113,7 +113,7 @@ class LocalTeam:
         return [values[part] for part in range(len(parts))]
 
     def _bury(self, worker: _Worker, deaths: int, subnets: int) -> None:
-        """Raises `WorkerError` if a part has cost its last worker."""
+        """Removes a dead worker. Raises `WorkerError` if its part has cost `DEATHS` workers."""
         self._all.remove(worker)
         worker.process.join()
         worker.connection.close()
@@ -121,15 +121,14 @@ class LocalTeam:
             code = worker.process.exitcode or 0
             cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
             raise WorkerError(
-                f"{deaths} workers died over the same {subnets} subnets, the last of them by {cause}; where "
-                f"memory runs out, fewer --workers or a smaller --memory help. What is stored is kept: the "
-                f"same command goes on"
+                f"{deaths} workers died while they measured the same {subnets} subnets, the last by {cause}; "
+                f"lower --workers or --memory if they ran out of memory, and repeat the command to resume"
             )
 
     def _start(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        # Python's own helper process unblocks Ctrl-C when it is started, which must not happen below.
+        # Python's resource tracker unblocks Ctrl-C when it starts, so it must start before the block below.
         resource_tracker.ensure_running()
         with _without_interrupt():
             package = _Package(self._parcel, self._block)
@@ -143,11 +142,11 @@ class LocalTeam:
 
 @contextmanager
 def _without_interrupt() -> Iterator[None]:
-    """Within, a worker starts whole; Ctrl-C counts afterwards.
+    """Delays Ctrl-C until a worker has started, and blocks it in the worker.
 
-    Ctrl-C reaches all processes of a terminal, but a worker is to be ended by its owner alone: it inherits
-    what is blocked here, and so never sees it, not even while it starts. That alone does not spare the owner,
-    where another thread may take the signal for it.
+    Ctrl-C reaches all processes of a terminal, but only the owner may end a worker. A worker inherits the
+    blocked signal and never receives it, not even while it starts. In the owner, another thread may receive
+    the signal despite the block, so its handler is replaced as well.
     """
     caught: list[int] = []
     is_main = threading.current_thread() is threading.main_thread()
@@ -164,7 +163,7 @@ def _without_interrupt() -> Iterator[None]:
 
 
 class _Package:
-    """A parcel with the file of its block, on its way into a process that is being started."""
+    """A parcel with the file of its block, as it travels to a starting process."""
 
     def __init__(self, parcel: Parcel, block: IO[bytes]) -> None:
         self._parcel = parcel
@@ -176,14 +175,14 @@ class _Package:
     def open(self) -> Any:
         file = self._block.detach()
         size = os.fstat(file).st_size
-        # Private: torch wants to be allowed to write; as long as nobody does, all map the same memory.
+        # Private, since torch demands writable memory. All processes share it as long as none writes.
         block = mmap(file, size, MAP_PRIVATE, PROT_READ | PROT_WRITE) if size else bytearray()
         os.close(file)
         return self._parcel.unpack(cast(memoryview, block))
 
 
 def _serve(connection: Connection[Any, Any], package: _Package) -> None:
-    """What a worker does: measures what it is sent until its owner is gone."""
+    """Main loop of a worker: measures the parts it receives until its owner ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     objective: Objective | None = None
     while True:
@@ -203,7 +202,7 @@ def _serve(connection: Connection[Any, Any], package: _Package) -> None:
 
 
 def _end_with_parent() -> None:
-    """Ends this process when its parent has ended, also in the midst of work."""
+    """Ends this process when its parent ends, even during a measurement."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

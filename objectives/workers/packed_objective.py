@@ -1,7 +1,7 @@
 """Serialisation of objectives for workers: tensors as one raw buffer, the rest pickled.
 
-Processes of one machine map the block from a file, so that the system holds weights and images in memory once
-for all of them. Parcels go from a process to those it works with and are never kept.
+Processes of one machine map the buffer (the block) from a file, so they share one copy of weights and images.
+Parcels only travel between running processes and are never stored.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _ALIGNMENT = 64
-"""Bytes; what vector instructions like to load from."""
+"""Alignment of tensors in bytes, as vector instructions prefer it."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a tensor lies in the block.
+    """Position and form of a tensor in the block.
 
     Attributes:
-        offset: Bytes from the start.
+        offset: Bytes from the start of the block.
         dtype: Name of torch's type, e.g. ``float32``.
-        shape: In the order of memory, outermost dimension first.
-        order: The dimension of that shape which each dimension of the tensor is.
-        device: Where it is to be used.
-        is_parameter: Whether it is a parameter of a module.
+        shape: Shape in the order of memory, outermost dimension first.
+        order: Index into `shape` of each dimension of the tensor.
+        device: Device of the tensor.
+        is_parameter: Whether the tensor is a parameter of a module.
     """
 
     offset: int
@@ -48,14 +48,14 @@ class Parcel:
 
     Attributes:
         content: The object, pickled, with numbers in place of its tensors.
-        layouts: Where each tensor lies in the block.
+        layouts: Position and form of each tensor.
     """
 
     content: bytes
     layouts: tuple[Layout, ...]
 
     def unpack(self, block: bytearray | memoryview) -> Any:
-        """The object, its CPU tensors being views of `block`, which must be writable and is not written."""
+        """The object. Its CPU tensors are views of `block`, which must be writable but is not written."""
         return _Unpickler(self, block).load()
 
 
@@ -93,7 +93,7 @@ class _Pickler(pickle.Pickler):
         self._end = 0
 
     def persistent_id(self, item: object) -> int | None:
-        torch = sys.modules.get("torch")  # Not imported: then there is no tensor.
+        torch = sys.modules.get("torch")  # Without the import there are no tensors.
         if torch is None or not isinstance(item, torch.Tensor):
             return None
         order = _memory_order(item)

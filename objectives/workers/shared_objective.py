@@ -20,11 +20,11 @@ class Team(Protocol):
 
     @property
     def size(self) -> int:
-        """How many shares are measured at a time, at least 1."""
+        """Number of parts that are measured at a time, at least 1."""
         ...
 
     def measure(self, parts: Sequence[Sequence[Subnet]]) -> list[Floats]:
-        """Values of each part, in order, whichever worker measures it.
+        """Values of each part, in order.
 
         Raises:
             WorkerError: A part could not be measured because workers died.
@@ -32,18 +32,18 @@ class Team(Protocol):
         ...
 
     def close(self) -> None:
-        """Ends what the team has started; it starts anew when it is asked again."""
+        """Ends all processes of the team. A later `measure` starts new ones."""
         ...
 
 
 class SharedObjective:
-    """An objective whose batches are cut into shares, one for each worker of a team.
+    """An objective whose batches are cut into parts, one for each worker of a team.
 
-    Its values are those of `objective`, bit for bit, since an objective's value depends on the subnet alone.
+    The values equal those of `objective` bit for bit, since a value depends on its subnet only.
 
     Args:
-        objective: What is measured.
-        team: Workers that hold it.
+        objective: The objective to measure.
+        team: Workers that hold the objective.
     """
 
     def __init__(self, objective: Objective, team: Team) -> None:
@@ -78,13 +78,13 @@ class SharedObjective:
         """Values of n subnets, float64 (n,), in order.
 
         Raises:
-            WorkerError: Some could not be measured because workers died.
+            WorkerError: Some subnets could not be measured because workers died.
         """
         parts = even_parts(subnets, self._team.size)
         return np.concatenate([np.zeros(0), *self._team.measure(parts)])
 
     def fingerprint(self) -> dict[str, str]:
-        """That of the objective: who measures it decides nothing."""
+        """Fingerprint of the objective; the team does not change values."""
         return self._objective.fingerprint()
 
     def close(self) -> None:
@@ -93,12 +93,12 @@ class SharedObjective:
 
 
 def shared(objective: Objective, *, workers: int = 1, dask: str | None = None) -> Objective:
-    """`objective` measured by others; itself where there is one worker, this process.
+    """`objective` measured by a team of workers, or `objective` itself for one worker without Dask.
 
     Args:
-        objective: What is measured.
-        workers: Processes of this machine.
-        dask: Address of a Dask cluster's scheduler, whose workers measure instead.
+        objective: The objective to measure.
+        workers: Number of processes of this machine.
+        dask: Address of the scheduler of a Dask cluster that measures instead.
 
     Raises:
         WorkerError: The cluster cannot be used.
@@ -111,21 +111,22 @@ def shared(objective: Objective, *, workers: int = 1, dask: str | None = None) -
 
 
 def even_parts(subnets: Sequence[Subnet], count: int) -> list[Sequence[Subnet]]:
-    """Runs of neighbours with about equal multiply-accumulates; joined they are `subnets`.
+    """Cuts `subnets` into consecutive parts of about equal multiply-accumulates.
 
-    Neighbours stay together, so that those of a sorted batch, which begin alike, still share work.
+    Neighbours stay together: in a sorted batch they begin with the same blocks and share their computation.
 
     Args:
-        subnets: In any order.
-        count: Most shares, at least 1.
+        subnets: Subnets in any order.
+        count: Largest number of parts, at least 1.
 
     Returns:
-        At most `count`, none of them empty, none with more than an equal part of the work and one subnet.
+        At most `count` parts, none of them empty. The work of a part exceeds an equal share by at most one
+        subnet.
     """
     if not subnets:
         return []
     macs = np.array([complexity.macs(subnet) for subnet in subnets], dtype=np.float64)
-    # A subnet belongs to the share in which the middle of its work lies.
+    # A subnet belongs to the part in which the middle of its work lies.
     middles = macs.cumsum() - macs / 2
     places = np.minimum(middles * count // macs.sum(), count - 1)
     starts = [0, *(np.flatnonzero(np.diff(places)) + 1), len(subnets)]

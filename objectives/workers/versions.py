@@ -13,30 +13,30 @@ _PACKAGES = ("h4h-nas", "numpy", "distributed")
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that compute or carry values, and the CPU's kind of kernels."""
+    """Versions of Python and of the packages that compute or transfer values, and the kind of CPU kernels."""
     import torch
 
-    found = {package: metadata.version(package) for package in _PACKAGES}
-    # Another processor rounds in other ways: torch chooses kernels by its instructions.
+    package_versions = {package: metadata.version(package) for package in _PACKAGES}
+    # torch chooses kernels by the CPU's instructions, and kernels differ in rounding.
     return {
         "Python": platform.python_version(),
-        **found,
+        **package_versions,
         "torch": str(torch.__version__),
         "CPU kernels": torch.backends.cpu.get_cpu_capability(),
     }
 
 
-def check_versions(expected: Mapping[str, str], found: Mapping[str, Mapping[str, str]]) -> None:
-    """Refuses workers that would give other values.
+def check_versions(expected: Mapping[str, str], reported: Mapping[str, Mapping[str, str]]) -> None:
+    """Refuses workers whose values would differ.
 
     Args:
         expected: `versions` of this process.
-        found: `versions` of each worker, by its address.
+        reported: `versions` of each worker, by its address.
 
     Raises:
-        WorkerError: A worker differs; names it and each difference.
+        WorkerError: The versions of a worker differ. The message names the worker and each difference.
     """
-    for address, theirs in found.items():
+    for address, theirs in reported.items():
         differences = [
             f"{name} {expected.get(name, 'absent')} here, {theirs.get(name, 'absent')} there"
             for name in differing(expected, theirs)
@@ -49,4 +49,4 @@ def check_versions(expected: Mapping[str, str], found: Mapping[str, Mapping[str,
 
 
 class WorkerError(H4HError):
-    """Workers that cannot be reached, do not fit, or died too often."""
+    """Workers that cannot be reached, have other versions, or died too often."""

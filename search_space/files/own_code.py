@@ -28,27 +28,27 @@ def import_object(reference: str, *, kind: str) -> object:
 
     Args:
         reference: ``module:Name``, where the module is importable from the current folder or `PYTHONPATH`.
-        kind: What the object is to be, for messages, such as ``objective``.
+        kind: Noun for messages, such as ``objective``.
 
     Raises:
         OwnCodeError: The module cannot be imported, or has no such name.
     """
-    what = f"{kind} {reference!r}"
+    subject = f"{kind} {reference!r}"
     module_name, _, name = reference.partition(SEPARATOR)
     if not all(part.isidentifier() for part in (*module_name.split("."), *name.split("."))):
-        raise OwnCodeError(f"{what} must be a name, or module:Name such as mypackage.mymodule:MyClass")
+        raise OwnCodeError(f"{subject} must be a name, or module:Name such as mypackage.mymodule:MyClass")
     try:
         item: object = import_module(module_name)
     except (Exception, SystemExit) as error:
         raise OwnCodeError(
-            f"{what} cannot be imported ({failure_text(error)}): module {module_name!r} must be importable "
-            f"from the current folder or PYTHONPATH"
+            f"{subject} cannot be imported ({failure_text(error)}): module {module_name!r} must be "
+            f"importable from the current folder or PYTHONPATH"
         ) from error
     for part in name.split("."):
         try:
             item = getattr(item, part)
         except AttributeError as error:
-            raise OwnCodeError(f"{what} does not exist: module {module_name!r} has no {name!r}") from error
+            raise OwnCodeError(f"{subject} does not exist: module {module_name!r} has no {name!r}") from error
     return item
 
 
@@ -66,7 +66,7 @@ def code_identity(item: object, *, kind: str) -> dict[str, str]:
 
     Args:
         item: Instance, class or function.
-        kind: What it is, for messages.
+        kind: Noun for messages.
 
     Raises:
         OwnCodeError: It has no version, and its source cannot be read.

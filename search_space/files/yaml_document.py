@@ -151,11 +151,11 @@ def built_in_names(folder: Traversable) -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(".yaml") for name in files if name.endswith(".yaml")))
 
 
-def locate(what: str, name: str, folder: Traversable, *, beside: Path = Path()) -> Path:
+def locate(kind: str, name: str, folder: Traversable, *, beside: Path = Path()) -> Path:
     """Path of the file called `name`: a built-in file in `folder`, or a custom file.
 
     Args:
-        what: Noun for messages, e.g. ``"space"``.
+        kind: Noun for messages, e.g. ``"space"``.
         name: Name of a built-in file, or a path that ends in .yaml or .yml.
         folder: Folder of the built-in files.
         beside: Folder that relative paths start from.
@@ -166,7 +166,7 @@ def locate(what: str, name: str, folder: Traversable, *, beside: Path = Path()) 
     if name.endswith((".yaml", ".yml")):
         return beside / name
     if name not in built_in_names(folder):
-        raise UnknownNameError(what, name, (*built_in_names(folder), "or a path that ends in .yaml"))
+        raise UnknownNameError(kind, name, (*built_in_names(folder), "or a path that ends in .yaml"))
     return Path(str(folder / f"{name}.yaml"))
 
 
@@ -179,14 +179,14 @@ def read_document(kind: type[D], path: Path) -> D:
     return parse_document(kind, read_yaml(path), source=str(path))
 
 
-def read_laid_over(what: str, name: str, folder: Traversable) -> object:
+def read_laid_over(kind: str, name: str, folder: Traversable) -> object:
     """Content of the YAML file called `name`, laid over the file that its key `base` names, if any.
 
     Keys replace those of the base. A section (a mapping without a unit) is merged with that of the base, key
     by key. The path of a base is relative to the file that names it.
 
     Args:
-        what: Noun for messages, e.g. ``"space"``.
+        kind: Noun for messages, e.g. ``"space"``.
         name: Name of a built-in file, or a path that ends in .yaml or .yml.
         folder: Folder of the built-in files.
 
@@ -194,11 +194,11 @@ def read_laid_over(what: str, name: str, folder: Traversable) -> object:
         UnknownNameError: No built-in file has this name.
         DocumentError: A file cannot be read, or the bases form a circle.
     """
-    return _laid_over(what, name, folder, beside=Path(), seen=())
+    return _laid_over(kind, name, folder, beside=Path(), seen=())
 
 
-def _laid_over(what: str, name: str, folder: Traversable, *, beside: Path, seen: tuple[Path, ...]) -> object:
-    path = locate(what, name, folder, beside=beside).resolve()
+def _laid_over(kind: str, name: str, folder: Traversable, *, beside: Path, seen: tuple[Path, ...]) -> object:
+    path = locate(kind, name, folder, beside=beside).resolve()
     if path in seen:
         raise DocumentError(f"{name}: `{_BASE}` leads back to {path.name}")
     data = read_yaml(path)
@@ -207,9 +207,9 @@ def _laid_over(what: str, name: str, folder: Traversable, *, beside: Path, seen:
     base = data[_BASE]
     if not isinstance(base, str):
         raise DocumentError(
-            f"{name}: `{_BASE}` must be the name or path of a {what} file, but got {base!r:.60}"
+            f"{name}: `{_BASE}` must be the name or path of a {kind} file, but got {base!r:.60}"
         )
-    below = _laid_over(what, base, folder, beside=path.parent, seen=(*seen, path))
+    below = _laid_over(kind, base, folder, beside=path.parent, seen=(*seen, path))
     above = {key: value for key, value in data.items() if key != _BASE}
     return _joined(below, above) if isinstance(below, dict) else below
 

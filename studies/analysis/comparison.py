@@ -1,8 +1,8 @@
 """Comparison of two studies: hypervolume, coverage, the paper's measures, and the blocks of their fronts.
 
-Studies are compared by the objectives they have in common, within the box between the best of their ideal
-points and the worst of their reference points, so that hypervolumes are of one scale. Notes say what differs
-and what could not be compared.
+Studies are compared by the objectives that they share. Their hypervolumes use one box, from the best of their
+ideal points to the worst of their reference points. Notes name the differences between the studies and the
+comparisons that are not possible.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ DECIDING = {
     "calibration_images": "numbers of calibration images",
     "precision": "number formats",
 }
-"""Parts of the fingerprint that decide what an objective's value means."""
+"""Parts of the fingerprint that values of objectives depend on, with their nouns in the notes."""
 
 
 class ComparisonError(H4HError):
-    """Studies that have nothing in common by which to compare them."""
+    """Studies without a common objective."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Contender:
     """A study in a comparison.
 
     Attributes:
-        name: As the user named it.
+        name: Name that the user gave.
         study: The study.
-        evaluations: All of them, in order.
+        evaluations: All evaluations of the study, in order.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Contender:
         return self.study.front(self.evaluations)
 
     def hypervolume(self, evaluations: int | None = None) -> float:
-        """Of the front of the first `evaluations`; of all unless told."""
+        """Hypervolume of the front of the first `evaluations`; of all evaluations by default."""
         return self.study.hypervolume(self.evaluations[:evaluations])
 
 
@@ -79,13 +79,13 @@ class CountRange:
 
 @dataclass(frozen=True)
 class Blocks:
-    """What a front is built of.
+    """Numbers of blocks, and families, of the members of a front.
 
     Attributes:
         conv: MBConv blocks of a member.
         vit: ViT blocks of a member.
-        vit_per_10_conv: ViT blocks for every 10 MBConv blocks, over the whole front; None without the latter.
-        families: Share of the members in each family.
+        vit_per_10_conv: ViT blocks per 10 MBConv blocks over the whole front; None without MBConv blocks.
+        families: Share of the members in each family, 0 to 1.
     """
 
     conv: CountRange | None
@@ -96,19 +96,20 @@ class Blocks:
 
 @dataclass(frozen=True)
 class Pair:
-    """Study `b` against study `a`. Gains are those of `b`: positive where it is better.
+    """Study `b` against study `a`. Gains are positive where `b` is better.
 
     Attributes:
-        a, b: Names.
-        objectives: By which they are compared.
-        evaluations: How many of each count for the hypervolumes: as many as the smaller study has.
-        hypervolume_a, hypervolume_b: At so many evaluations, 0 to 1, in one common box.
+        a, b: Names of the studies.
+        objectives: Names of the common objectives.
+        evaluations: Number of evaluations that the hypervolumes cover: that of the smaller study.
+        hypervolume_a, hypervolume_b: Hypervolumes after so many evaluations, 0 to 1, in the common box.
         coverage_ab: Share of the front of `b` that some member of the front of `a` equals or dominates
             (two-set coverage, Zitzler & Thiele 1999); None for an empty front.
         coverage_ba: The other way round.
-        acc_at_equal_lat, acc_at_equal_energy: Accuracy gained, in points; None where it cannot be said.
-        lat_at_equal_acc, energy_at_equal_acc: Latency and energy saved, in %.
-        notes: What differs, and what could not be compared.
+        acc_at_equal_lat, acc_at_equal_energy: Accuracy gained, in percentage points; None if the fronts share
+            no range.
+        lat_at_equal_acc, energy_at_equal_acc: Latency and energy saved, in %; None likewise.
+        notes: Differences between the studies, and comparisons that are not possible.
     """
 
     a: str
@@ -127,9 +128,9 @@ class Pair:
 
 
 def blocks(front: Sequence[Evaluation]) -> Blocks:
-    """What `front` is built of."""
-    conv, vit = ([getattr(one, name) for one in front] for name in ("conv_blocks", "vit_blocks"))
-    counts = Counter(one.family for one in front)
+    """Numbers of blocks and families of `front`."""
+    conv, vit = ([getattr(member, name) for member in front] for name in ("conv_blocks", "vit_blocks"))
+    counts = Counter(member.family for member in front)
     return Blocks(
         conv=_range_of(conv),
         vit=_range_of(vit),
@@ -143,28 +144,37 @@ def _range_of(counts: Sequence[int]) -> CountRange | None:
 
 
 def aligned(contenders: Sequence[Contender]) -> list[Contender]:
-    """The same studies with the objectives that all of them have, in one box.
+    """The same studies, reduced to their common objectives and given one box.
 
     Raises:
-        ComparisonError: There is no common objective.
+        ComparisonError: The studies have no common objective.
     """
-    goals = [goal for goal in contenders[0].study.goals if all(goal in one.study.goals for one in contenders)]
+    goals = [
+        goal
+        for goal in contenders[0].study.goals
+        if all(goal in contender.study.goals for contender in contenders)
+    ]
     if not goals:
-        named = "; ".join(f"{one.name}: {', '.join(map(_text, one.study.goals))}" for one in contenders)
-        raise ComparisonError(f"the studies have no objective in common ({named}): compare others")
+        named = "; ".join(
+            f"{contender.name}: {', '.join(map(_text, contender.study.goals))}" for contender in contenders
+        )
+        raise ComparisonError(
+            f"the studies have no objective in common ({named}): choose studies that share one"
+        )
     ideals, references = (
-        np.array([[_of(one.study, goal, bound) for goal in goals] for one in contenders])
+        np.array([[_bound(contender.study, goal, bound) for goal in goals] for contender in contenders])
         for bound in ("ideal", "reference")
     )
     is_max = np.array([goal.direction == "max" for goal in goals])
     ideal = np.where(is_max, ideals.max(axis=0), ideals.min(axis=0))
     reference = np.where(is_max, references.min(axis=0), references.max(axis=0))
     return [
-        _reduced(one, goals, tuple(map(float, ideal)), tuple(map(float, reference))) for one in contenders
+        _reduced(contender, goals, tuple(map(float, ideal)), tuple(map(float, reference)))
+        for contender in contenders
     ]
 
 
-def _of(study: Study, goal: Goal, bound: str) -> float:
+def _bound(study: Study, goal: Goal, bound: str) -> float:
     value: float = getattr(study, bound)[study.goals.index(goal)]
     return value
 
@@ -175,48 +185,49 @@ def _reduced(
     columns = [contender.study.goals.index(goal) for goal in goals]
     study = replace(contender.study, goals=tuple(goals), ideal=ideal, reference=reference)
     rows = (
-        replace(one, values=tuple(one.values[column] for column in columns)) for one in contender.evaluations
+        replace(evaluation, values=tuple(evaluation.values[column] for column in columns))
+        for evaluation in contender.evaluations
     )
     return Contender(contender.name, study, tuple(rows))
 
 
 def compare(first: Contender, second: Contender) -> Pair:
-    """Study `second` against study `first`.
+    """Compares study `second` with study `first`.
 
     Raises:
-        ComparisonError: They have no objective in common.
+        ComparisonError: The studies have no common objective.
     """
-    one, other = aligned([first, second])
-    count = min(len(one.evaluations), len(other.evaluations))
-    curves = [{cost: _curve(contender, cost) for cost in COSTS} for contender in (one, other)]
+    a, b = aligned([first, second])
+    count = min(len(a.evaluations), len(b.evaluations))
+    curves = [{cost: _curve(contender, cost) for cost in COSTS} for contender in (a, b)]
     gains = {cost: _gains(curves[0][cost], curves[1][cost]) for cost in COSTS}
     return Pair(
         a=first.name,
         b=second.name,
-        objectives=one.study.objectives,
+        objectives=a.study.objectives,
         evaluations=count,
-        hypervolume_a=one.hypervolume(count),
-        hypervolume_b=other.hypervolume(count),
-        coverage_ab=coverage(one, other),
-        coverage_ba=coverage(other, one),
+        hypervolume_a=a.hypervolume(count),
+        hypervolume_b=b.hypervolume(count),
+        coverage_ab=coverage(a, b),
+        coverage_ba=coverage(b, a),
         acc_at_equal_lat=gains["lat"][0],
         acc_at_equal_energy=gains["energy"][0],
         lat_at_equal_acc=gains["lat"][1],
         energy_at_equal_acc=gains["energy"][1],
         notes=(
-            *_notes(first, second, one, curves),
+            *_notes(first, second, a, curves),
             *(
-                f"{each.name}: {line}"
-                for each in (one, other)
-                for line in outside_bounds(each.study, each.evaluations)
+                f"{contender.name}: {line}"
+                for contender in (a, b)
+                for line in outside_bounds(contender.study, contender.evaluations)
             ),
         ),
     )
 
 
 def coverage(first: Contender, second: Contender) -> float | None:
-    """Share of the front of `second` that some member of that of `first` equals or dominates."""
-    covering, covered = (one.study.losses(one.front) for one in (first, second))
+    """Share of the front of `second` that members of the front of `first` equal or dominate."""
+    covering, covered = (contender.study.losses(contender.front) for contender in (first, second))
     if len(covered) == 0:
         return None
     dominated = (covering[:, None, :] <= covered[None, :, :]).all(axis=2).any(axis=0)
@@ -224,11 +235,15 @@ def coverage(first: Contender, second: Contender) -> float | None:
 
 
 def _curve(contender: Contender, cost: str) -> Tradeoff | None:
-    """Accuracy against `cost`; None where the study lacks one of them."""
+    """Trade-off of accuracy and `cost`; None if the study lacks one of them."""
     names = contender.study.objectives
     if QUALITY not in names or cost not in names:
         return None
-    rows = [one.values for one in contender.evaluations if one.is_feasible and not one.is_bound]
+    rows = [
+        evaluation.values
+        for evaluation in contender.evaluations
+        if evaluation.is_feasible and not evaluation.is_bound
+    ]
     values: Floats = np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
     return tradeoff(values[:, names.index(cost)], values[:, names.index(QUALITY)])
 
@@ -245,31 +260,31 @@ def _notes(
 ) -> list[str]:
     notes = []
     left_out = [
-        f"{_text(goal)} of {one.name}"
-        for one in (first, second)
-        for goal in one.study.goals
+        f"{_text(goal)} of {contender.name}"
+        for contender in (first, second)
+        for goal in contender.study.goals
         if goal not in common.study.goals
     ]
     if left_out:
         notes.append(f"not in both and left out: {', '.join(left_out)}")
     definitions = [
-        {key: value for key, value in one.study.space_definition.items() if key != HARDWARE}
-        for one in (first, second)
+        {key: value for key, value in contender.study.space_definition.items() if key != HARDWARE}
+        for contender in (first, second)
     ]
     if definitions[0] != definitions[1]:
         notes.append(f"different spaces: {first.study.space} and {second.study.space}")
     if first.study.constraints != second.study.constraints:
-        texts = (", ".join(one.study.constraints) or "none" for one in (first, second))
+        texts = (", ".join(contender.study.constraints) or "none" for contender in (first, second))
         notes.append(f"different constraints: {' and '.join(texts)}")
-    for key, what in DECIDING.items():
-        parts = [one.study.fingerprint.get(key, "none") for one in (first, second)]
+    for key, noun in DECIDING.items():
+        parts = [contender.study.fingerprint.get(key, "none") for contender in (first, second)]
         if parts[0] != parts[1]:
-            notes.append(f"different {what}: {' and '.join(map(short, parts))}")
+            notes.append(f"different {noun}: {' and '.join(map(short, parts))}")
     if first.study.ideal != second.study.ideal or first.study.reference != second.study.reference:
         notes.append("different bounds of the hypervolume: both are taken in the box around both")
-    for one in (first, second):
-        if not one.front:
-            notes.append(f"{one.name} has no feasible subnet")
+    for contender in (first, second):
+        if not contender.front:
+            notes.append(f"{contender.name} has no feasible subnet")
     for cost in COSTS:
         pair = [curve[cost] for curve in curves]
         if pair[0] is None or pair[1] is None:
@@ -284,10 +299,10 @@ def _text(goal: Goal) -> str:
 
 
 def compared_pairs(contenders: Sequence[Contender]) -> tuple[list[Pair], list[str]]:
-    """Each two of `contenders`, and for those that cannot be compared why.
+    """Comparisons of every two `contenders`, and the reasons where a comparison is not possible.
 
     Raises:
-        ComparisonError: None can be.
+        ComparisonError: No two of them can be compared.
     """
     pairs, errors = [], []
     for first, second in combinations(contenders, 2):

@@ -1,12 +1,13 @@
 """Importance of genes: mutual information of each choice and an objective among evaluated networks.
 
-Mutual information of a gene and an objective, as a share of the objective's entropy: 0 says nothing, 1
-decides it. The objective is cut at its quantiles into `BINS` classes. Counts overstate information by
-about (cells - rows - columns + 1) / (2 n) nats; that much is taken off (Miller 1955, Madow). An inactive
-gene counts as an option of its own, so that a block's choices say something only where the block is there.
+The importance of a gene is its mutual information with an objective as a share of the objective's entropy: 0
+if the two are independent, 1 if the gene determines the objective. The objective is cut at its quantiles into
+`BINS` classes. Counts overestimate mutual information by about (cells - rows - columns + 1) / (2 n) nats,
+which is subtracted (Miller 1955, Madow). An inactive gene counts as an option of its own, so choices of a
+block are informative only where the block exists.
 
-What is measured is association within the study's own sample, which crowds where the search went: it tells
-which choices part good networks from bad ones there, not what a choice does by itself.
+Importance is association within the study's sample, which is dense where the search went. It shows which
+choices separate good networks from bad ones there, not the effect of a choice by itself.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ def importance(genes: Integers, values: Floats) -> Floats:
     """Share of the entropy of `values` that each gene explains, 0 to 1, shape (g,).
 
     Args:
-        genes: Options taken, from 0, shape (n, g); any integer that is no option marks an inactive gene.
-        values: Objective, finite, shape (n,).
+        genes: Index of the chosen option of each gene, shape (n, g). Any integer that is no option marks an
+            inactive gene.
+        values: Finite values of an objective, shape (n,).
 
     Returns:
-        All zeros where the values do not differ, or there are fewer than two.
+        All zeros if all values are equal or there are fewer than two.
     """
     shares = np.zeros(genes.shape[1])
     classes = quantile_classes(values)
@@ -41,17 +43,17 @@ def importance(genes: Integers, values: Floats) -> Floats:
     return np.clip(shares, 0.0, 1.0)
 
 
-def quantile_classes(values: Floats, bins: int = BINS) -> Integers:
-    """Class of each value, from 0, shape (n,): cut at the quantiles, equal values together."""
+def quantile_classes(values: Floats) -> Integers:
+    """Class of each value, from 0, shape (n,). Classes are cut at quantiles; equal values share a class."""
     if len(values) == 0:
         return np.empty(0, dtype=np.int64)
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)[1:-1]))
     _, classes = np.unique(np.searchsorted(edges, values, side="left"), return_inverse=True)
     return classes.astype(np.int64)
 
 
 def _information(table: Floats) -> float:
-    """Mutual information of a table of counts, in nats, less what chance alone would show."""
+    """Mutual information of a table of counts in nats, minus its expected excess by chance."""
     rows, columns = (_entropy(table.sum(axis=axis)) for axis in (1, 0))
     seen = np.count_nonzero
     excess = seen(table) - seen(table.sum(axis=1)) - seen(table.sum(axis=0)) + 1
@@ -59,6 +61,6 @@ def _information(table: Floats) -> float:
 
 
 def _entropy(counts: Floats | Integers) -> float:
-    """In nats, of the shares of `counts`."""
+    """Entropy of the shares of `counts` in nats."""
     shares = counts[counts > 0] / counts.sum()
     return float(-(shares * np.log(shares)).sum()) + 0.0

@@ -24,7 +24,7 @@ from supernet.accuracy.memory_budget import DEFAULT_MEMORY
 from supernet.checkpoints import built_in_checkpoint
 from supernet.images.folder_layouts import DEFAULT_DATA
 
-if TYPE_CHECKING:  # torch takes seconds to import, and most mistakes can be told without
+if TYPE_CHECKING:  # Importing torch takes seconds, and most errors can be reported without it.
     from supernet.images.labelled_images import Images, LabelledImages
 
 
@@ -35,26 +35,26 @@ CONFIDENCE = 0.95
 
 
 PACK_DATA = "cifar10"
-"""The data set that the evaluation pack is part of."""
+"""Data set that the evaluation pack comes from."""
 
 
 class ValidationError(H4HError):
-    """A study that cannot be scored on these images or with these weights."""
+    """A study that cannot be scored with these images or weights."""
 
 
 @dataclass(frozen=True)
 class ValidationPlan:
-    """What is scored and how the study measured it: everything that can be known without torch.
+    """Subnets to score, and how the study measured them. All of it can be read without torch.
 
     Attributes:
         study: The study.
-        space: The networks that it searches.
-        chosen: The subnets that are scored, with the accuracy that the search found, in %.
+        space: Search space of the networks.
+        chosen: The subnets to score, each with its accuracy on the search images in %.
         checkpoint: File of the supernet.
         data: Folder of the data set.
-        dataset: Which one, where the folder holds several.
+        dataset: Name of the data set if the folder holds several.
         is_pack: Whether the study used the evaluation pack in the repository.
-        device: As `resolve_device` takes it.
+        device: Name of the device, for `resolve_device`.
     """
 
     study: Study
@@ -67,21 +67,21 @@ class ValidationPlan:
     device: str
 
     def part(self, name: str) -> str:
-        """What the study's fingerprint says of its accuracy measurement.
+        """An entry of the study's fingerprint about the measurement of accuracy.
 
         Raises:
-            ValidationError: The fingerprint says nothing of it.
+            ValidationError: The fingerprint has no such entry.
         """
-        found = part_of(self.study.fingerprint, ACCURACY, name)
-        if found is None:
+        recorded = part_of(self.study.fingerprint, ACCURACY, name)
+        if recorded is None:
             raise ValidationError(
-                f"study {self.study.name!r} does not say with which {name} it measured accuracy"
+                f"study {self.study.name!r} does not record the {name} with which it measured accuracy"
             )
-        return found
+        return recorded
 
     @property
     def memory(self) -> float:
-        """Bytes that maps may take."""
+        """Memory limit of the evaluation in bytes."""
         return parse_bytes(self.study.settings.get("memory", DEFAULT_MEMORY), option="memory of the study")
 
 
@@ -95,19 +95,19 @@ def plan_validation(
     device: str | None = None,
     is_complete: bool = False,
 ) -> ValidationPlan:
-    """Reads a study and what its settings say, without torch.
+    """Reads a study and its settings, without torch.
 
     Args:
         database: File of the study.
         name: Name of the study.
-        checkpoint: File of its supernet; by default where it was.
+        checkpoint: File of its supernet; by default the file that the study used.
         data: Folder of its data set; by default that of the study.
-        dataset: Which data set, where the folder holds several.
-        device: Where to compute; by default that of the study.
-        is_complete: Whether every subnet with a measured accuracy is scored, not the front alone.
+        dataset: Name of the data set if the folder holds several.
+        device: Device; by default that of the study.
+        is_complete: Whether to score every subnet with a measured accuracy instead of the front only.
 
     Raises:
-        H4HError: There is no such study, it measured no accuracy, or holds nothing to score.
+        H4HError: There is no such study, it measured no accuracy, or it has no subnet to score.
     """
     with open_store(database) as store:
         study = store.study(name)
@@ -115,16 +115,20 @@ def plan_validation(
     if ACCURACY not in study.quantities:
         raise ValidationError(
             f"study {study.name!r} measured no accuracy, only {', '.join(study.objectives)}: there are no "
-            f"weights to score; make a study with acc among its --objectives"
+            f"weights to score; run a study with acc among its --objectives"
         )
     column = study.quantities.index(ACCURACY)
     wanted = evaluations if is_complete else study.front(evaluations)
-    known = [(one, (*one.values, *one.limited)[column]) for one in wanted]
-    chosen = tuple((one, accuracy) for one, accuracy in known if accuracy is not None and not one.is_bound)
+    known = [(evaluation, (*evaluation.values, *evaluation.limited)[column]) for evaluation in wanted]
+    chosen = tuple(
+        (evaluation, accuracy)
+        for evaluation, accuracy in known
+        if accuracy is not None and not evaluation.is_bound
+    )
     if not chosen:
         raise ValidationError(
             f"study {study.name!r} has no subnet to score: none of its {len(evaluations)} evaluations "
-            f"holds all constraints"
+            f"satisfies all constraints"
         )
     settings = study.settings
     checkpoint = checkpoint or (
@@ -153,10 +157,10 @@ class HeldOutScore:
     """One subnet on the test split.
 
     Attributes:
-        evaluation: What the study knows of it.
+        evaluation: The subnet's evaluation in the study.
         search: Accuracy on the search images in %.
-        right: Test images that it classifies right.
-        images: Test images.
+        right: Number of test images that the subnet classifies correctly.
+        images: Number of test images.
     """
 
     evaluation: Evaluation
@@ -171,12 +175,12 @@ class HeldOutScore:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the accuracy on all such images lies with 95 % confidence, in %.
+        """Wilson's 95 % confidence interval of the accuracy in %.
 
-        By Wilson's score (1927), which holds for accuracies near 0 or 100 % and for few images, too.
+        Wilson's score (1927) also holds for accuracies near 0 or 100 % and for few images.
         """
-        found = stats.binomtest(self.right, self.images).proportion_ci(CONFIDENCE, method="wilson")
-        return 100 * float(found.low), 100 * float(found.high)
+        interval = stats.binomtest(self.right, self.images).proportion_ci(CONFIDENCE, method="wilson")
+        return 100 * float(interval.low), 100 * float(interval.high)
 
 
 @dataclass(frozen=True)
@@ -184,8 +188,8 @@ class Agreement:
     """Kendall's tau-b of the accuracies on search and test images.
 
     Attributes:
-        tau: 1 for the same order, 0 for none in common; None where one side has no order.
-        p_value: Chance of a tau as far from 0 if the two had nothing in common.
+        tau: 1 for equal order, 0 for unrelated orders; None if all accuracies on one side are equal.
+        p_value: Probability of a tau at least as far from 0 if the two orders were independent.
     """
 
     tau: float | None
@@ -193,25 +197,25 @@ class Agreement:
 
 
 def agreement(scores: Sequence[HeldOutScore]) -> Agreement:
-    """How far search and test put subnets in the same order."""
+    """Rank agreement of the accuracies on search and test images."""
     if len(scores) < 2:
         return Agreement(None, None)
-    found = stats.kendalltau([one.search for one in scores], [one.test for one in scores])
-    if isnan(found.statistic):
+    correlation = stats.kendalltau([score.search for score in scores], [score.test for score in scores])
+    if isnan(correlation.statistic):
         return Agreement(None, None)
-    return Agreement(float(found.statistic), float(found.pvalue))
+    return Agreement(float(correlation.statistic), float(correlation.pvalue))
 
 
 def score_front(plan: ValidationPlan, console: Console) -> list[HeldOutScore]:
-    """Classifies the test images by every chosen subnet.
+    """Scores every chosen subnet on the test images.
 
     Args:
-        plan: What is scored.
-        console: Shows progress.
+        plan: The subnets, and how the study measured them.
+        console: Console that shows progress.
 
     Raises:
         ValidationError: The checkpoint or the images are not those of the study.
-        H4HError: One of them is damaged or absent, or a class score is not finite.
+        H4HError: A file is damaged or absent, or a class score is not finite.
     """
     from supernet.accuracy import many_subnets as shared_oracle
     from supernet.accuracy import one_subnet as oracle
@@ -230,12 +234,12 @@ def score_front(plan: ValidationPlan, console: Console) -> list[HeldOutScore]:
     if warning := emulation_warning(precision, device):
         console.print(warning, soft_wrap=True)
     show = console.is_terminal
-    # A network is scored once, on however many chips the study has it.
-    networks = list(dict.fromkeys(plan.study.network(one.genotype) for one, _ in plan.chosen))
+    # A network is scored once, even if the study has it on several chips.
+    networks = list(dict.fromkeys(plan.study.network(evaluation.genotype) for evaluation, _ in plan.chosen))
     with console.status("batch-norm statistics") if show else nullcontext():
         calibrated = shared_oracle.calibrate(
             supernet,
-            [plan.space.decode(one) for one in networks],
+            [plan.space.decode(genotype) for genotype in networks],
             oracle.prepare(calibration_images, precision=precision, device=device),
             memory=MemoryBudget(plan.memory),
             in_integers=precision == INT8,
@@ -244,35 +248,35 @@ def score_front(plan: ValidationPlan, console: Console) -> list[HeldOutScore]:
     count = -(-len(test) // BATCH)
     right = [0] * len(networks)
     for batch in track(batches, "test images", count, console=console, transient=True, disable=not show):
-        found = shared_oracle.correct(calibrated, [batch]).sum(1).tolist()
-        right = [before + new for before, new in zip(right, found, strict=True)]
+        batch_right = shared_oracle.correct(calibrated, [batch]).sum(1).tolist()
+        right = [total + added for total, added in zip(right, batch_right, strict=True)]
     counts = dict(zip(networks, right, strict=True))
     return [
-        HeldOutScore(one, search, counts[plan.study.network(one.genotype)], len(test))
-        for one, search in plan.chosen
+        HeldOutScore(evaluation, search, counts[plan.study.network(evaluation.genotype)], len(test))
+        for evaluation, search in plan.chosen
     ]
 
 
 def check_checkpoint(plan: ValidationPlan) -> None:
-    """Raises `H4HError` unless the checkpoint is there and the study's own."""
+    """Raises `H4HError` unless the checkpoint exists and is that of the study."""
     from supernet.checkpoints.header import read_header
     from supernet.checkpoints.tensor_file import file_digest
 
-    read_header(plan.checkpoint)  # says what is wrong with a file that is none
+    read_header(plan.checkpoint)  # Its errors name what is wrong with a file that is no checkpoint.
     got, expected = file_digest(plan.checkpoint), plan.part("checkpoint")
     if got != expected:
         raise ValidationError(
             f"checkpoint {plan.checkpoint} is not the one of study {plan.study.name!r} (SHA-256 {got[:12]}, "
-            f"not {expected[:12]}): name the file that it was made with by --checkpoint"
+            f"not {expected[:12]}): give the file of the study with --checkpoint"
         )
 
 
 def study_images(plan: ValidationPlan) -> tuple[LabelledImages, Images]:
-    """The study's calibration images, and the test split.
+    """The study's calibration images and the test split.
 
     Raises:
         ValidationError: The calibration or search images are not those of the study.
-        DatasetError: There is no data set or it is damaged.
+        DatasetError: The data set is absent or damaged.
     """
     from supernet.images.data_sets import evaluation_images, open_data
     from supernet.images.evaluation_pack import built_in_pack, load_pack
@@ -289,7 +293,6 @@ def study_images(plan: ValidationPlan) -> tuple[LabelledImages, Images]:
     if pack.digest != expected:
         raise ValidationError(
             f"search and calibration images are not those of study {plan.study.name!r} (SHA-256 "
-            f"{pack.digest[:12]}, not {expected[:12]}): give the data set that it was made with, unchanged, "
-            f"by --data"
+            f"{pack.digest[:12]}, not {expected[:12]}): give the unchanged data set of the study with --data"
         )
     return pack.calibration[: counts["calibration_images"]], test

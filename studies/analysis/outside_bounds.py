@@ -1,8 +1,7 @@
 """Members of a front outside the bounds of the hypervolume.
 
-Bounds are set when a study is made and never change, since resume must repeat every decision. A search may
-find a value beyond them. The hypervolume counts it as if it were at the bound, so it says too little of the
-front.
+Bounds are fixed when a study is created, since resume must repeat every decision. A search may find a value
+beyond them. The hypervolume counts such a value as if it lay at the bound, so it underestimates the front.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from studies.study.study import Study
 
 
 def outside_bounds(study: Study, evaluations: Sequence[Evaluation]) -> list[str]:
-    """One line for each objective in which members of the front lie outside the bounds; empty if none do."""
+    """One line for each objective in which members of the front lie outside the bounds."""
     front = study.front(evaluations)
     scaled = study.scaled_losses(front)
     lines = []
@@ -24,6 +23,6 @@ def outside_bounds(study: Study, evaluations: Sequence[Evaluation]) -> list[str]
             low, high = sorted((study.ideal[column], study.reference[column]))
             lines.append(
                 f"{goal.name} of {outside} of {len(front)} front members lies outside {low:.4g} to "
-                f"{high:.4g} {goal.unit}: the hypervolume counts it as if it were at that bound"
+                f"{high:.4g} {goal.unit}; the hypervolume counts it as if it lay at that bound"
             )
     return lines

@@ -21,13 +21,13 @@ class PickError(H4HError):
 
 @dataclass(frozen=True)
 class Pick:
-    """The choice.
+    """The picked subnet.
 
     Attributes:
         chosen: The subnet.
-        candidates: The front's members within the limits, best in the first objective first.
-        front: Number of the front's members.
-        reason: Why this one, in a sentence.
+        candidates: Members of the front within the limits, best in the first objective first.
+        front: Number of members of the front.
+        reason: Reason for the choice.
     """
 
     chosen: Evaluation
@@ -37,10 +37,10 @@ class Pick:
 
 
 def knee(points: Floats) -> int:
-    """Row of the best compromise among points (n, m) of a front.
+    """Row of the knee among the losses (n, m) of a front.
 
-    Each loss is scaled to 0 at the best and 1 at the worst of the points; the least sum is the point that
-    lies farthest before the plane through the ends of the front (Das, Structural Optimization 18, 1999).
+    Each loss is scaled to 0 at the best and 1 at the worst point. The knee has the smallest sum: it lies
+    farthest in front of the plane through the ends of the front (Das, Structural Optimization 18, 1999).
     """
     low, high = points.min(axis=0), points.max(axis=0)
     spread = high - low
@@ -49,37 +49,42 @@ def knee(points: Floats) -> int:
 
 
 def pick(study: Study, evaluations: Sequence[Evaluation], limits: Sequence[Constraint], prefer: str) -> Pick:
-    """One member of the front within `limits`.
+    """Picks one member of the front within `limits`.
 
     Args:
         study: The study.
-        evaluations: All of it.
-        limits: On quantities that the study knows.
-        prefer: `KNEE` or an objective of the study.
+        evaluations: All evaluations of the study.
+        limits: Limits on quantities that the study stores.
+        prefer: `KNEE`, or an objective of the study.
 
     Raises:
         UnknownNameError: `prefer` is neither.
-        PickError: The study does not know a limited quantity, or nothing is within the limits.
+        PickError: The study does not store a limited quantity, or no member is within the limits.
     """
     if prefer not in (KNEE, *study.objectives):
         raise UnknownNameError("preference", prefer, (KNEE, *study.objectives))
     front = study.front(evaluations)
     if not front:
         raise PickError(
-            f"study {study.name!r} has no feasible subnet to pick: run it on, or relax its constraints"
+            f"study {study.name!r} has no feasible subnet to pick: continue it, or relax its constraints"
         )
     candidates = front
     for limit in limits:
-        held = [one for one in candidates if limit.violation(_quantity(study, one, limit.quantity)) <= 0]
-        if not held:
-            values = [_quantity(study, one, limit.quantity) for one in candidates]
+        within = [
+            evaluation
+            for evaluation in candidates
+            if limit.violation(_quantity(study, evaluation, limit.quantity)) <= 0
+        ]
+        if not within:
+            values = [_quantity(study, evaluation, limit.quantity) for evaluation in candidates]
             nearest = min(values) if limit.operator == "<=" else max(values)
             which = "least" if limit.operator == "<=" else "most"
             raise PickError(
-                f"no member of the front holds {limit}{_others(limits, limit)}: the {which} {limit.quantity} "
-                f"is {nearest:.4g}{limit.unit}; relax the limit, or search on with --constraint '{limit}'"
+                f"no member of the front satisfies {limit}{_others(limits, limit)}: the {which} "
+                f"{limit.quantity} is {nearest:.4g}{limit.unit}; relax the limit, or start a search with "
+                f"--constraint '{limit}'"
             )
-        candidates = held
+        candidates = within
     points = study.losses(candidates)
     if prefer == KNEE:
         row = knee(points)
@@ -91,15 +96,15 @@ def pick(study: Study, evaluations: Sequence[Evaluation], limits: Sequence[Const
 
 
 def _others(limits: Sequence[Constraint], limit: Constraint) -> str:
-    before = [str(one) for one in limits[: list(limits).index(limit)]]
+    before = [str(earlier) for earlier in limits[: list(limits).index(limit)]]
     return f" together with {', '.join(before)}" if before else ""
 
 
 def _quantity(study: Study, evaluation: Evaluation, name: str) -> float:
-    """A value that the study has stored.
+    """The stored value of a quantity.
 
     Raises:
-        PickError: It has none of this name.
+        PickError: The study stores no quantity of this name.
     """
     quantities = [limit.quantity for limit in study.limits]
     known = dict(zip(quantities, evaluation.limited, strict=True))
@@ -108,19 +113,19 @@ def _quantity(study: Study, evaluation: Evaluation, name: str) -> float:
     value = known.get(name)
     if value is None:
         raise PickError(
-            f"study {study.name!r} does not know {name}: limit one of {', '.join(known)}, or run a study "
+            f"study {study.name!r} does not store {name}: limit one of {', '.join(known)}, or run a study "
             f"with {name} among its --objectives"
         )
     return value
 
 
-def given_up(study: Study, found: Pick) -> list[str]:
-    """For each objective whose best candidate is another one, what choosing that one would change."""
+def given_up(study: Study, choice: Pick) -> list[str]:
+    """One line for each objective in which another candidate is better: its value and the price in others."""
     texts = []
-    points = study.losses(found.candidates)
+    points = study.losses(choice.candidates)
     for column, goal in enumerate(study.goals):
-        best = found.candidates[int(points[:, column].argmin())]
-        if best.values[column] == found.chosen.values[column]:
+        best = choice.candidates[int(points[:, column].argmin())]
+        if best.values[column] == choice.chosen.values[column]:
             continue
         others = [
             f"{other.name} {number_text(best.values[place], other.unit)} {other.unit}"

@@ -1,6 +1,6 @@
 """Groups of runs with different seeds: spread, significance of differences, attainment surfaces.
 
-A single run of a randomised search says little (Knowles, Thiele & Zitzler, TIK report 214, 2006).
+Conclusions about a randomised search need several runs (Knowles, Thiele & Zitzler, TIK report 214, 2006).
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from studies.analysis.comparison import QUALITY, Contender
 from studies.study.pareto_front import losses
 
 ATTAINED_BY = (0, 50, 100)
-"""Percentiles of the runs that attain a surface: the best run, half of them, all of them."""
+"""Percentiles of runs that attain a surface: the best run, half of the runs, all runs."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of one setting.
+    """Runs with the same settings and different seeds.
 
     Attributes:
-        name: As the user named it.
-        members: The runs; in a comparison all of them have the same objectives and bounds (`aligned`).
+        name: Name that the user gave.
+        members: The runs. In a comparison all have the same objectives and bounds; see `aligned`.
     """
 
     name: str
     members: tuple[Contender, ...]
 
     def hypervolumes(self, evaluations: int) -> list[float]:
-        """Of each run after its first `evaluations`."""
+        """Hypervolume of each run after its first `evaluations`."""
         return [member.hypervolume(evaluations) for member in self.members]
 
 
@@ -51,15 +51,15 @@ class GroupSummary:
 
 @dataclass(frozen=True)
 class GroupTest:
-    """Whether two settings differ in hypervolume.
+    """Significance test of the difference of two groups in hypervolume.
 
     Attributes:
         a, b: Names of the groups.
-        test: ``wilcoxon`` (signed ranks, paired by seed) where both ran the same seeds, else
-            ``mann-whitney``; both two-sided.
-        p: Probability of ranks so different if the settings were alike; None where too few runs differ.
-        effect: Probability that a run of `b` is better than one of `a`, ties counted half (Vargha & Delaney
-            2000): 0.5 is no difference, 1 means always.
+        test: ``wilcoxon`` (signed ranks, paired by seed) if both groups have the same seeds, otherwise
+            ``mann-whitney``. Both are two-sided.
+        p: p-value; None if all paired runs are equal.
+        effect: Probability that a run of `b` is better than a run of `a`, counting ties half (Vargha &
+            Delaney 2000). 0.5 means no difference, 1 means always.
     """
 
     a: str
@@ -75,7 +75,7 @@ def smallest(groups: Sequence[Group]) -> int:
 
 
 def summary(group: Group, evaluations: int) -> GroupSummary:
-    """How the runs of `group` spread."""
+    """Median and range of the hypervolumes of `group`."""
     values = group.hypervolumes(evaluations)
     return GroupSummary(
         group.name, len(values), evaluations, float(np.median(values)), min(values), max(values)
@@ -83,12 +83,12 @@ def summary(group: Group, evaluations: int) -> GroupSummary:
 
 
 def compared(groups: Sequence[Group], evaluations: int) -> list[GroupTest]:
-    """Each two of `groups`."""
+    """Tests of every two `groups`."""
     return [_test(first, second, evaluations) for first, second in combinations(groups, 2)]
 
 
 def _test(first: Group, second: Group, evaluations: int) -> GroupTest:
-    from scipy import stats  # takes half a second, and most comparisons have no groups
+    from scipy import stats  # The import takes half a second, and most comparisons have no groups.
 
     a, b = (np.array(group.hypervolumes(evaluations)) for group in (first, second))
     effect = float((b[:, None] > a[None, :]).mean() + 0.5 * (b[:, None] == a[None, :]).mean())
@@ -105,11 +105,11 @@ def _test(first: Group, second: Group, evaluations: int) -> GroupTest:
 
 
 def attained(group: Group, cost: str) -> dict[int, list[tuple[float, float]]]:
-    """Empirical attainment surfaces of accuracy against `cost`, exact by moocore.
+    """Exact empirical attainment surfaces of accuracy against `cost`, by moocore.
 
     Returns:
-        For each of `ATTAINED_BY` the corners (cost, accuracy) of what that share of the runs, in %, attains;
-        0 stands for the best run alone. Empty where the runs lack one of the objectives.
+        Corners (cost, accuracy) of the surface that a percentage of the runs attains, for each percentage in
+        `ATTAINED_BY`; 0 stands for the best run alone. Empty if the runs lack one of the objectives.
 
     Raises:
         H4HError: A run has no feasible subnet.
@@ -121,17 +121,21 @@ def attained(group: Group, cost: str) -> dict[int, list[tuple[float, float]]]:
     directions = [group.members[0].study.directions[column] for column in columns]
     points, runs = [], []
     for number, member in enumerate(group.members):
-        measured = [one for one in member.evaluations if one.is_feasible and not one.is_bound]
-        rows = [[one.values[column] for column in columns] for one in measured]
+        measured = [
+            evaluation
+            for evaluation in member.evaluations
+            if evaluation.is_feasible and not evaluation.is_bound
+        ]
+        rows = [[evaluation.values[column] for column in columns] for evaluation in measured]
         if not rows:
             raise H4HError(
-                f"study {member.name!r} has no feasible subnet: leave it out of group {group.name!r}"
+                f"study {member.name!r} has no feasible subnet: remove it from group {group.name!r}"
             )
         points.append(losses(np.array(rows, dtype=np.float64), directions))
         runs += [number] * len(rows)
     surfaces = moocore.eaf(np.concatenate(points), runs, percentiles=ATTAINED_BY)
-    found: dict[int, list[tuple[float, float]]] = {}
+    corners_by_share: dict[int, list[tuple[float, float]]] = {}
     for share in ATTAINED_BY:
         corners = losses(surfaces[surfaces[:, 2] == share][:, :2], directions)
-        found[share] = [(float(x), float(y)) for x, y in sorted(corners.tolist())]
-    return found
+        corners_by_share[share] = [(float(x), float(y)) for x, y in sorted(corners.tolist())]
+    return corners_by_share

@@ -1,8 +1,8 @@
 """Trade-off curves of two objectives, and the gain of one curve over another at equal values.
 
-The measures of H4H (ASP-DAC 2025): accuracy gained at equal latency or energy, latency or energy saved at
-equal accuracy. A curve joins the points of a two-dimensional Pareto front by straight lines; two curves are
-compared over the range that both cover, and nowhere beyond.
+These are the measures of H4H (ASP-DAC 2025): accuracy gained at equal latency or energy, and latency or
+energy saved at equal accuracy. A curve joins the points of a two-dimensional Pareto front by straight lines.
+Two curves are compared only over the range that both cover.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Tradeoff:
 
 @dataclass(frozen=True)
 class Gain:
-    """What a curve gains over another along the range that both cover.
+    """Gain of one curve over another along the range that both cover.
 
     Attributes:
-        mean: Over the range.
-        max: The largest.
-        range: From, to: the values at which they are equal.
+        mean: Mean gain over the range.
+        max: Largest gain.
+        range: First and last value of the range: costs or qualities at which the curves are compared.
     """
 
     mean: float
@@ -45,14 +45,19 @@ class Gain:
 
 
 def tradeoff(cost: Floats, quality: Floats) -> Tradeoff:
-    """The front of points (n,), each of different cost, without those that another one dominates."""
+    """The front of n points: dominated points removed, one point per cost.
+
+    Args:
+        cost: Shape (n,); less is better.
+        quality: Shape (n,); more is better.
+    """
     points = np.unique(np.column_stack([cost, -quality]), axis=0)
     front = points[nondominated(points)]
     return Tradeoff(front[:, 0], -front[:, 1])
 
 
 def quality_gained(first: Tradeoff, second: Tradeoff) -> Gain | None:
-    """Quality of `second` less that of `first` at equal cost; None where they share no range."""
+    """Quality of `second` minus that of `first` at equal cost; None if they share no range."""
     shared = _shared(first.cost, second.cost)
     if shared is None:
         return None
@@ -64,7 +69,7 @@ def quality_gained(first: Tradeoff, second: Tradeoff) -> Gain | None:
 
 
 def cost_saved(first: Tradeoff, second: Tradeoff) -> Gain | None:
-    """Share of the cost of `first`, in %, that `second` saves at equal quality; None as before."""
+    """Share of the cost of `first` that `second` saves at equal quality, in %; None without a range."""
     shared = _shared(first.quality, second.quality)
     if shared is None:
         return None
@@ -87,10 +92,10 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 
 
 def _over(function: Callable[[Floats], Floats], corners: Floats, shared: tuple[float, float]) -> Gain:
-    """Mean and largest value of a function that is smooth and monotone between its corners.
+    """Mean and maximum of a function that is smooth and monotone between its corners.
 
-    Both are exact but for rounding where it is linear there, as differences of qualities are; the mean of a
-    quotient of linear functions is integrated by Gauss and Legendre.
+    Both are exact up to rounding where the function is linear, as a difference of qualities is. The mean of a
+    quotient of linear functions uses Gauss-Legendre quadrature.
     """
     low, high = shared
     inside = corners[(corners > low) & (corners < high)]

@@ -1,19 +1,22 @@
 """Chips that a study may choose from: `--search-hardware "macros=0,1,2,4,8 units=1,2,4"`.
 
-A fixed chip is a choice of one: `ChipChoices()` has no genes and the single chip `Chip()`.
+A fixed chip is a choice of one: `ChipChoices()` has no genes and the single chip `Chip()`. The mapping onto a
+chip is one more choice: a network that is mapped for low latency and for low energy is two designs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import product
+from typing import Any
 
 import numpy as np
 
-from objectives.hardware import CostModel, SoC
+from objectives.hardware import MAPPINGS, CostModel, SoC
 from objectives.hardware.chip import Chip
+from objectives.hardware.npu_model import NPU_MODELS
 from objectives.hardware.soc import MOST_PARTS
 from search_space.arrays import Booleans, Genotypes
 from search_space.errors import H4HError, UnknownNameError
@@ -24,6 +27,10 @@ OPTION = "--search-hardware"
 HARDWARE = "hardware"
 """Key of the choices in a stored design space, and first part of the names of their genes."""
 LEAST = {"macros": 0, "units": 1}
+MAPPING = "mapping"
+"""Name of the choice among mappings."""
+SEARCHED_MAPPINGS = ("latency", "energy")
+"""Mappings that a study may choose from, in the order of their options."""
 MOST_OPTIONS = 32
 """Largest number of options of one choice: every chip has its own cost tables."""
 
@@ -34,26 +41,33 @@ class HardwareOptionError(H4HError):
 
 @dataclass(frozen=True)
 class ChipChoices(Document):
-    """Options for each number of a chip. A number without options is fixed.
+    """Options for each choice of a chip. What has no options is fixed.
 
-    A chip is encoded as one gene for each searched number. Without macros the gene of the units is inactive,
+    A chip is encoded as one gene for each choice. Without macros the genes of units and mapping are inactive,
     so that equal chips have equal genes.
 
     Attributes:
         macros: Numbers of CIM macros, ascending; 0 is the NPU alone.
         units: Numbers of compute units in each macro, ascending.
+        mapping: Costs that the mapping minimises, in the order of `SEARCHED_MAPPINGS`.
     """
 
     macros: tuple[int, ...] = ()
     units: tuple[int, ...] = ()
+    mapping: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name, options in self.choices.items():
-            _check_options(name, options)
+        for name in LEAST:
+            _check_numbers(name, getattr(self, name))
+        _check_mappings(self.mapping)
+
+    def __post_serialize__(self, data: dict[Any, Any]) -> dict[Any, Any]:
+        # A study without a choice of mappings is stored as before there was one.
+        return {key: value for key, value in data.items() if key != MAPPING or value}
 
     @cached_property
-    def choices(self) -> dict[str, tuple[int, ...]]:
-        """Options by name of each searched number, in the order of the genes; empty for a fixed chip."""
+    def choices(self) -> dict[str, tuple[int, ...] | tuple[str, ...]]:
+        """Options by name of each choice, in the order of the genes; empty for a fixed chip."""
         options_by_name = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: options for name, options in options_by_name.items() if options}
 
@@ -68,17 +82,17 @@ class ChipChoices(Document):
 
     @cached_property
     def corners(self) -> tuple[Chip, ...]:
-        """The chips with the least and the most of each searched number, up to four."""
+        """The chips with the first and the last option of each choice, up to eight."""
         return _chips_of({name: (options[0], options[-1]) for name, options in self.choices.items()})
 
     @property
     def greatest(self) -> Chip:
-        """The chip with the most of each searched number."""
+        """The chip with the last option of each choice: the most macros and units."""
         return self.corners[-1]
 
     @cached_property
     def genes(self) -> tuple[Gene, ...]:
-        """One gene for each searched number."""
+        """One gene for each choice."""
         return tuple(Gene(f"{HARDWARE}.{name}", options) for name, options in self.choices.items())
 
     def active(self, genes: Sequence[int]) -> tuple[bool, ...]:
@@ -88,20 +102,21 @@ class ChipChoices(Document):
             GenotypeError: A gene is out of range.
         """
         chosen = checked(genes, self.genes)
-        if self._units_may_be_unused and self.macros[chosen[0]] == 0:
-            return (True, False)
+        if self._may_lack_macros and self.macros[chosen[0]] == 0:
+            return (True,) + (False,) * (len(chosen) - 1)
         return (True,) * len(chosen)
 
     def active_rows(self, genes: Genotypes) -> Booleans:
         """`active` of many chips (n, genes) at once, unchecked: shape (n, genes)."""
         active = np.ones(genes.shape, dtype=np.bool_)
-        if self._units_may_be_unused:
-            active[:, 1] = genes[:, 0] != self.macros.index(0)
+        if self._may_lack_macros:
+            active[:, 1:] = genes[:, :1] != self.macros.index(0)
         return active
 
     @property
-    def _units_may_be_unused(self) -> bool:
-        return 0 in self.macros and bool(self.units)
+    def _may_lack_macros(self) -> bool:
+        """Whether units and mapping are meaningless on some chip. The gene of the macros is the first one."""
+        return 0 in self.macros
 
     def canonical(self, genes: Sequence[int]) -> Genotype:
         """`genes` with every inactive one set to 0: equal if and only if the chips are equal.
@@ -113,21 +128,21 @@ class ChipChoices(Document):
         return tuple(int(gene) if is_active else 0 for gene, is_active in zip(genes, active, strict=True))
 
     def encode(self, chip: Chip) -> Genotype:
-        """The canonical genes of `chip`. A number that it leaves open is as large as the options allow.
+        """The canonical genes of `chip`. What it leaves open is the last option.
 
         Raises:
-            GenotypeError: `chip` has a number that is not among the options.
+            GenotypeError: `chip` has a number or a mapping that is not among the options.
         """
         genes = []
         for name, options in self.choices.items():
-            number = getattr(chip, name)
-            if number is not None and number not in options:
-                raise GenotypeError(f"{name} must be one of {list(options)}, but got {number}")
-            genes.append(len(options) - 1 if number is None else options.index(number))
+            chosen = getattr(chip, name)
+            if chosen is not None and chosen not in options:
+                raise GenotypeError(f"{name} must be one of {list(options)}, but got {chosen}")
+            genes.append(len(options) - 1 if chosen is None else options.index(chosen))
         return self.canonical(genes)
 
     def decode(self, genes: Sequence[int]) -> Chip:
-        """The chip that `genes` stand for, as far as it is searched.
+        """The searched numbers of the chip that `genes` encode.
 
         Raises:
             GenotypeError: A gene is out of range.
@@ -136,20 +151,15 @@ class ChipChoices(Document):
         return _chip({name: numbers[index] for (name, numbers), index in options})
 
 
-FIXED_CHIP = ChipChoices()
-"""The choice of one chip."""
-
-
-def _chips_of(choices: dict[str, tuple[int, ...]]) -> tuple[Chip, ...]:
+def _chips_of(choices: Mapping[str, Sequence[int | str]]) -> tuple[Chip, ...]:
     """All combinations of `choices`, each chip once."""
     combinations = product(*choices.values())
-    return tuple(dict.fromkeys(_chip(dict(zip(choices, numbers, strict=True))) for numbers in combinations))
+    return tuple(dict.fromkeys(_chip(dict(zip(choices, chosen, strict=True))) for chosen in combinations))
 
 
-def _chip(numbers: dict[str, int]) -> Chip:
-    """The chip with these numbers, by name. Without macros the number of units is undefined."""
-    macros = numbers.get("macros")
-    return Chip(macros, None if macros == 0 else numbers.get("units"))
+def _chip(chosen: dict[str, Any]) -> Chip:
+    """The chip with these choices, by name. Without macros, units and mapping are undefined."""
+    return Chip(macros=0) if chosen.get("macros") == 0 else Chip(**chosen)
 
 
 def parse_hardware(text: str) -> ChipChoices:
@@ -160,7 +170,7 @@ def parse_hardware(text: str) -> ChipChoices:
         HardwareOptionError: The syntax is wrong, a choice or an option is given twice, or an option is out of
             range.
     """
-    choices: dict[str, tuple[int, ...]] = {}
+    choices: dict[str, Any] = {}
     for word in text.split():
         name, equals, options = word.partition("=")
         if not equals:
@@ -168,14 +178,19 @@ def parse_hardware(text: str) -> ChipChoices:
                 f"{OPTION} must be choices with their options, such as 'macros=0,1,2,4,8 units=1,2,4', but "
                 f"got {text!r}"
             )
-        if name not in LEAST:
-            raise UnknownNameError(f"choice of {OPTION}", name, LEAST)
+        if name not in (*LEAST, MAPPING):
+            raise UnknownNameError(f"choice of {OPTION}", name, (*LEAST, MAPPING))
         if name in choices:
             raise HardwareOptionError(f"{OPTION} names {name} twice: give all its options at once")
-        choices[name] = tuple(sorted(_integer(name, option) for option in options.split(",")))
+        given = options.split(",")
+        if name == MAPPING:
+            _check_mappings(given, in_order=False)
+            choices[name] = tuple(sorted(given, key=SEARCHED_MAPPINGS.index))
+        else:
+            choices[name] = tuple(sorted(_integer(name, option) for option in given))
     if not choices:
         raise HardwareOptionError(
-            f"{OPTION} must name macros, units or both, such as 'macros=0,4,8 units=1,2', but got {text!r}"
+            f"{OPTION} must name macros, units or mapping, such as 'macros=0,4,8 units=1,2', but got {text!r}"
         )
     return ChipChoices(**choices)
 
@@ -190,10 +205,25 @@ def _integer(name: str, text: str) -> int:
         ) from None
 
 
-def _check_options(name: str, options: tuple[int, ...]) -> None:
+def _check_mappings(options: Sequence[str], *, in_order: bool = True) -> None:
+    for option in options:
+        if option not in SEARCHED_MAPPINGS:
+            raise UnknownNameError(f"mapping of {OPTION}", option, SEARCHED_MAPPINGS)
+    _check_different(MAPPING, options)
+    if in_order and list(options) != sorted(options, key=SEARCHED_MAPPINGS.index):
+        raise HardwareOptionError(
+            f"{OPTION}: mapping must be in the order {', '.join(SEARCHED_MAPPINGS)}, but got {list(options)}"
+        )
+
+
+def _check_different(name: str, options: Sequence[int] | Sequence[str]) -> None:
     if len(set(options)) != len(options):
-        twice = next(option for option in options if options.count(option) > 1)
+        twice = next(option for option in options if list(options).count(option) > 1)
         raise HardwareOptionError(f"{OPTION}: {name} lists {twice} twice: give each option once")
+
+
+def _check_numbers(name: str, options: tuple[int, ...]) -> None:
+    _check_different(name, options)
     if list(options) != sorted(options):
         raise HardwareOptionError(f"{OPTION}: {name} must be in ascending order, but got {list(options)}")
     for option in options:
@@ -207,19 +237,25 @@ def _check_options(name: str, options: tuple[int, ...]) -> None:
         )
 
 
+FIXED_CHIP = ChipChoices()
+"""The choice of one chip."""
+
+
 @dataclass(frozen=True)
 class Chips:
     """The chips that the networks of a study run on.
 
     Attributes:
         file: The SoC file as it stands.
-        given: Numbers fixed by `--macros` and `--units`.
-        choices: Numbers that are searched; none for a fixed chip.
+        given: Numbers fixed by `--macros` and `--units`, and the mapping where it is not searched.
+        choices: What is searched; nothing for a fixed chip.
+        npu_model: Source of the NPU's cycles, as `CostModel` takes it.
     """
 
     file: SoC
     given: Chip
     choices: ChipChoices = FIXED_CHIP
+    npu_model: str = NPU_MODELS[0]
 
     def soc(self, chip: Chip) -> SoC:
         """The SoC of one of the chips.
@@ -229,19 +265,23 @@ class Chips:
         """
         return self.file.variant(chip.over(self.given))
 
+    def costs(self, chip: Chip) -> CostModel:
+        """The cost model of one of the chips, with its mapping.
+
+        Raises:
+            H4HError: The file has no such variant, or networks cannot be mapped onto it.
+        """
+        mapping = chip.over(self.given).mapping
+        return CostModel(self.soc(chip), mapping or MAPPINGS[0], npu_model=self.npu_model)
+
     @property
-    def greatest(self) -> SoC:
-        """The SoC with the most macros and units. Its tiles include those of every other chip."""
-        return self.soc(self.choices.greatest)
+    def greatest(self) -> CostModel:
+        """The cost model with the most macros and units. Its tiles include those of every other chip."""
+        return self.costs(self.choices.greatest)
 
 
-def check_chips(chips: Chips, *, mapping: str, npu_model: str) -> None:
+def check_chips(chips: Chips) -> None:
     """Checks that every chip exists and that networks can be mapped onto it.
-
-    Args:
-        chips: The chips.
-        mapping: Mapping as `CostModel` takes it.
-        npu_model: NPU model as `CostModel` takes it.
 
     Raises:
         H4HError: A chip is impossible, or a number is both fixed and searched.
@@ -257,4 +297,4 @@ def check_chips(chips: Chips, *, mapping: str, npu_model: str) -> None:
             f"that has, such as u55-256-cim8"
         )
     for chip in chips.choices.corners:
-        CostModel(chips.soc(chip), mapping, npu_model=npu_model)
+        chips.costs(chip)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -77,7 +77,7 @@ class DesignSpace:
             GenotypeError: The length is wrong.
         """
         if len(genotype) != len(self.genes):
-            genotypes.checked(genotype, self.genes)  # Its message says how many there should be.
+            genotypes.checked(genotype, self.genes)  # Its error names the right number.
         split = len(self.networks.genes)
         return genotype[:split], genotype[split:]
 
@@ -86,7 +86,7 @@ class DesignSpace:
         return genotype[: len(self.networks.genes)]
 
     def chip(self, genotype: Sequence[int]) -> Chip:
-        """The chip of a design, as far as it is searched.
+        """The searched numbers of the chip of a design.
 
         Raises:
             GenotypeError: `genotype` does not belong to this space.
@@ -183,6 +183,14 @@ class DesignSpace:
                 if changed not in known:
                     known.add(changed)
                     yield (*network, *changed)
+
+    def siblings(self, genotype: Genotype) -> Iterator[Genotype]:
+        """The same network on the same chip under each other mapping that is searched, canonical."""
+        network, chip = self.network(genotype), self.chip(genotype)
+        for mapping in self.chips.mapping:
+            other = self.placed(network, replace(chip, mapping=mapping))
+            if other != genotype:
+                yield other
 
     # --- many genotypes ----------------------------------------------------------------------------
 

@@ -27,11 +27,11 @@ Totals = Callable[[SpaceTables, Genotypes], tuple[Floats, Floats]]
 class ExactQuantities:
     """Tables of the quantities of one design space; equal to what the objectives measure.
 
-    Three kinds of quantities are known: sizes; what follows from latency and energy (`TotalsObjective`); and
-    what the chip alone decides. The second kind needs tables that cover nearly all of `TRIED` random networks
-    and the extremes, over all chips. They do not with the mapping `edp`, nor if many networks exceed the
-    macros' capacity. The cost model takes up to a tenth of a second for such a network, too long for a
-    hundred thousand of them, so there is an `estimate` of all quantities that never uses it.
+    Three kinds of quantities are known: sizes, functions of latency and energy (`TotalsObjective`), and
+    functions of the chip alone. The second kind needs tables that cover nearly all of `TRIED` random networks
+    and the extremes, over all chips. With the mapping `edp`, or if many networks exceed the macros' capacity,
+    they do not. The cost model takes up to a tenth of a second for a network outside the tables, too long for
+    a hundred thousand networks, so `estimate` never uses it.
 
     Args:
         space: The designs.
@@ -39,7 +39,7 @@ class ExactQuantities:
         wanted: Names of the quantities that are needed.
 
     Attributes:
-        names: Those of `wanted` that are known.
+        names: The known names among `wanted`.
 
     Raises:
         SpaceTablesError: The cost tables cannot be stored.
@@ -52,15 +52,21 @@ class ExactQuantities:
         wanted: Collection[str],
     ) -> None:
         self._space = space
-        objectives = {name: one for name, one in registered_objectives().items() if name in wanted}
-        of_totals = {name: one.of_totals for name, one in objectives.items() if one.of_totals is not None}
+        objectives = {
+            name: registered for name, registered in registered_objectives().items() if name in wanted
+        }
+        of_totals = {
+            name: registered.of_totals
+            for name, registered in objectives.items()
+            if registered.of_totals is not None
+        }
         self._tables = _tables(space.networks, costs) if of_totals else {}
         self._of_totals = of_totals if self._tables else {}
         subnet = space.networks.decode(space.networks.smallest())
         self._by_chip = {
-            name: {chip: float(one.on(model)([subnet])[0]) for chip, model in costs.items()}
-            for name, one in objectives.items()
-            if one.declaration.depends_on == ("chip",) and isinstance(one.source, type)
+            name: {chip: float(registered.on(model)([subnet])[0]) for chip, model in costs.items()}
+            for name, registered in objectives.items()
+            if registered.declaration.depends_on == ("chip",) and isinstance(registered.source, type)
         }
         sizes = [name for name in SIZES if name in wanted]
         self._sizes = SizeTables(space.networks) if sizes else None

@@ -8,7 +8,7 @@ from studies.launch.run_study import LoadedStudy
 
 
 def compare_studies(first: LoadedStudy, second: LoadedStudy) -> Pair:
-    """The second study against the first, by the objectives that both have.
+    """Compares the second study with the first, by their common objectives.
 
     Example:
         >>> from studies import StudySettings, compare_studies, run_study
@@ -21,14 +21,14 @@ def compare_studies(first: LoadedStudy, second: LoadedStudy) -> Pair:
 
     Args:
         first: The study to compare with.
-        second: The study whose gains are told.
+        second: The study whose gains are computed.
 
     Returns:
-        Hypervolumes in one common box, coverage, and what is gained at equal accuracy or cost.
+        Hypervolumes in one common box, coverage, and gains at equal accuracy or cost.
 
     Raises:
-        ComparisonError: They have no objective in common.
-        H4HError: One has no evaluations.
+        ComparisonError: The studies have no common objective.
+        H4HError: A study has no evaluations.
     """
     for study in (first, second):
         if not study.measured:

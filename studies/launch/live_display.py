@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from studies.search.loop import EXHAUSTED, Progress
+from studies.search.search_loop import EXHAUSTED, Progress
 from studies.search.stop_rules import StopRules
 from studies.study.prediction_quality import GenerationReport
 
 QUIET_S = 10.0
-"""Seconds without a line after which the next subnet gets one."""
+"""Seconds without a line after which the next subnet prints one."""
 BARS = "▁▂▃▄▅▆▇█"
 SPARKS = 8
 """Largest number of generations in the sparkline of the hypervolume."""
@@ -64,7 +64,7 @@ def create_display(console: Console, *, rules: StopRules, population: int) -> Di
 class PlainDisplay:
     """One line for the first subnet, one per generation, and one after `QUIET_S` seconds without any.
 
-    Generations that come from the database alone take milliseconds and get no line.
+    Generations that are read from the database take milliseconds and get no line.
     """
 
     def __init__(
@@ -137,14 +137,15 @@ class LiveDisplay:
         if progress.is_generation_done and progress.stopped_by != EXHAUSTED:
             self._hypervolumes.append(progress.hypervolume)
         self._report = progress.report or self._report
-        progress = replace(progress, report=self._report)  # Otherwise it would vanish with the next subnet.
+        progress = replace(progress, report=self._report)  # Keeps the report visible with the next subnet.
         text = status(progress, self._rules, self._population, self._clock() - self._start)
         for long, short in SHORTER.items():
             text = text.replace(long, short)
         # Columns left behind the bar, the line and a space on either side.
         room = self._console.width - BAR_WIDTH - 1 - len(text) - 1
         text += f" {sparkline(self._hypervolumes, min(room, SPARKS))}" if room > 0 else ""
-        self._bar.update(self._task, completed=progress.evaluations, description=text)
+        total = self._rules.total(self._population * progress.designs_per_network)
+        self._bar.update(self._task, total=total, completed=progress.evaluations, description=text)
 
 
 def status(progress: Progress, rules: StopRules, population: int, elapsed_s: float) -> str:
@@ -152,10 +153,10 @@ def status(progress: Progress, rules: StopRules, population: int, elapsed_s: flo
 
     Pace and time left follow from the subnets measured in this run; those from the database take no time.
     """
-    total = rules.total(population)
+    total = rules.total(population * progress.designs_per_network)
     parts = [
-        f"{progress.evaluations}{_of(total)} evaluations",
-        f"generation {progress.generation}{_of(rules.generations)}",
+        f"{progress.evaluations}{_limit_text(total)} evaluations",
+        f"generation {progress.generation}{_limit_text(rules.generations)}",
         f"front {len(progress.front)}",
         f"hypervolume {progress.hypervolume:.4f}",
     ]
@@ -182,8 +183,8 @@ def sparkline(values: Sequence[float], most: int = SPARKS) -> str:
         return ""
     low, high = min(shown), max(shown)
     top = len(BARS) - 1
-    return "".join(BARS[round((one - low) / (high - low) * top) if high > low else 0] for one in shown)
+    return "".join(BARS[round((value - low) / (high - low) * top) if high > low else 0] for value in shown)
 
 
-def _of(limit: int | None) -> str:
+def _limit_text(limit: int | None) -> str:
     return "" if limit is None else f"/{limit}"

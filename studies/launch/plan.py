@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-from objectives.hardware import CostModel, load_soc
+from objectives.hardware import MAPPINGS, load_soc
 from objectives.hardware.chip import Chip
 from objectives.objective import Declaration
 from objectives.own_objective import OwnObjective, own_objectives
@@ -16,7 +16,14 @@ from objectives.registry import check_objectives, declarations, known_objectives
 from search_space.files.own_code import code_name
 from search_space.genotype import Genotype, parse, to_text
 from search_space.space import Space, load_space
-from studies.design_space.chip_choices import ChipChoices, Chips, check_chips, parse_hardware
+from studies.design_space.chip_choices import (
+    MAPPING,
+    SEARCHED_MAPPINGS,
+    ChipChoices,
+    Chips,
+    check_chips,
+    parse_hardware,
+)
 from studies.design_space.design_space import DesignSpace
 from studies.samplers.own_sampler import own_sampler, sampler_identity
 from studies.samplers.registry import sampler_versions
@@ -26,9 +33,9 @@ from studies.search.racing import check_racing
 from studies.search.stop_rules import StopRules
 from studies.storage.database_file import check_writable
 from studies.storage.store import open_store
-from studies.study.constraint import Constraint, parse_any_constraint, parse_constraint
+from studies.study.constraint import Constraint, limited_quantity, parse_constraint
 from studies.study.setting_field import SettingError
-from studies.study.settings import CARRIED, DEFAULT_SPACE, WARM_START, StudySettings
+from studies.study.settings import AUTO, CARRIED, DEFAULT_SPACE, WARM_START, StudySettings
 from studies.study.study import Study
 from supernet.checkpoints import built_in_checkpoint
 from supernet.checkpoints.header import check_space, check_trained_on_pack, stored_space
@@ -40,14 +47,14 @@ class Plan:
     """Checked settings of a study, with everything that follows from them without torch.
 
     Attributes:
-        settings: The settings, the name of the study filled in.
+        settings: The settings, with the name of the study.
         database: File of the study.
         names: Names of the objectives, in order.
-        own: Objectives of the user's own among them or among the limited ones, by name.
+        own: User-defined objectives, constrained ones included, by name.
         space: The networks, and the chips that they may run on.
-        chips: The SoC, or those that networks may choose from.
+        chips: The chip, or the chips that the study searches.
         constraints: The limits.
-        checkpoint: File of the supernet; None if no accuracy is measured with it.
+        checkpoint: File of the supernet; None if the study does not measure accuracy.
         search: Sampler, first generation and stop rules.
         stored: The study as stored already, with its number of evaluations; None for a new study.
     """
@@ -78,7 +85,7 @@ class Plan:
 
     @property
     def networks(self) -> Space:
-        """The networks of `space`, whatever chip they run on."""
+        """The search space of the networks."""
         return self.space.networks
 
 
@@ -94,19 +101,22 @@ def check(
     Args:
         settings: The settings.
         database: File of the study; need not exist.
-        objectives: Objectives of the user's own that the settings name.
-        samplers: Samplers of the user's own, one of which the settings name.
+        objectives: User-defined objectives.
+        samplers: User-defined samplers, one of which the settings name.
 
     Raises:
-        H4HError: Something in them is wrong.
+        H4HError: A setting, a file or an object is wrong.
     """
     networks = searched_networks(settings)
     known = objectives_of(settings, objectives)
     names, own = known.names, known.own
-    constraints = tuple(parse_constraint(text, known.own_units) for text in settings.constraints)
-    _check_racing(settings, names, constraints)
-    quantities = {*names, *(constraint.quantity for constraint in constraints)}
+    quantities = {*names, *map(limited_quantity, settings.constraints)}
     chips = _chips(settings, quantities, known.depending_on_chip)
+    constraints = tuple(
+        parse_constraint(text, known.own_units, sram_bytes=chips.file.memory.sram_bytes)
+        for text in settings.constraints
+    )
+    _check_racing(settings, names, constraints)
     space = DesignSpace(networks, chips.choices)
     appended = names[len(settings.objectives) :]
     settings = replace(
@@ -134,8 +144,8 @@ class NamedObjectives:
     """Objectives of a study by name.
 
     Attributes:
-        names: In order.
-        own: Those of the user's own, constrained ones included, by name.
+        names: Names of the objectives, in order.
+        own: User-defined objectives, constrained ones included, by name.
     """
 
     names: tuple[str, ...]
@@ -154,18 +164,18 @@ class NamedObjectives:
 
 
 def objectives_of(settings: StudySettings, given: Sequence[object] = ()) -> NamedObjectives:
-    """The objectives that `settings` and `given` name, references resolved.
+    """The objectives of `settings` and `given`, with references resolved.
 
-    An object that neither the objectives nor a constraint of the settings name is one more objective.
+    A given object that the settings do not name is one more objective.
 
     Raises:
-        H4HError: One is unknown, is named twice, or is wrong.
+        H4HError: An objective is unknown, wrong, or named twice.
     """
     own = own_objectives(settings.objectives, given, known_objectives())
     named = [own[name].name if name in own else name for name in settings.objectives]
-    mentioned = {*named, *(parse_any_constraint(text).quantity for text in settings.constraints)}
-    named += [one.name for one in own.values() if one.name not in mentioned]
-    by_name = {one.name: one for one in own.values()}
+    mentioned = {*named, *map(limited_quantity, settings.constraints)}
+    named += [objective.name for objective in own.values() if objective.name not in mentioned]
+    by_name = {objective.name: objective for objective in own.values()}
     built_in = [name for name in named if name not in by_name]
     if built_in:
         check_objectives(built_in)
@@ -173,7 +183,7 @@ def objectives_of(settings: StudySettings, given: Sequence[object] = ()) -> Name
 
 
 def named(settings: StudySettings) -> StudySettings:
-    """The settings with the name of the study filled in.
+    """The settings, with the name of the study.
 
     Raises:
         H4HError: The search space or an objective is wrong.
@@ -185,7 +195,7 @@ def named(settings: StudySettings) -> StudySettings:
 
 
 def study_name(settings: StudySettings, space: Space, names: Sequence[str]) -> str:
-    """The name of the study: as given, else space, objectives and seed."""
+    """Name of the study: the given one, else space, objectives and seed."""
     if settings.study is not None:
         return settings.study
     return f"{space.name}-{'-'.join(names)}-s{settings.seed}"
@@ -194,7 +204,7 @@ def study_name(settings: StudySettings, space: Space, names: Sequence[str]) -> s
 def _check_racing(
     settings: StudySettings, names: tuple[str, ...], constraints: tuple[Constraint, ...]
 ) -> None:
-    """Refuses settings that racing does not go together with."""
+    """Refuses settings that exclude racing."""
     if not settings.racing:
         return
     check_racing(names, constraints)
@@ -208,7 +218,7 @@ def _check_racing(
 
 
 def _checkpoint(settings: StudySettings, space: Space, *, needs_accuracy: bool) -> Path | None:
-    """File of the supernet that measures accuracy, checked with the images; None without accuracy."""
+    """File of the supernet, checked together with the images; None without accuracy."""
     checkpoint = Path(settings.checkpoint) if settings.checkpoint is not None else None
     if not needs_accuracy:
         checkpoint = None
@@ -222,7 +232,7 @@ def _checkpoint(settings: StudySettings, space: Space, *, needs_accuracy: bool) 
 
 
 def _stored(database: Path, study: str) -> tuple[Study, int] | None:
-    """The study as the database has it, with its number of evaluations."""
+    """The stored study, with its number of evaluations."""
     if not database.exists():
         return None
     with open_store(database) as store:
@@ -231,10 +241,10 @@ def _stored(database: Path, study: str) -> tuple[Study, int] | None:
 
 
 def searched_networks(settings: StudySettings) -> Space:
-    """The networks that are searched.
+    """The search space of the networks.
 
     Raises:
-        H4HError: There is no such space or checkpoint, or the checkpoint is damaged or of another space.
+        H4HError: There is no such space or checkpoint, or the checkpoint is damaged or has another space.
     """
     checkpoint = None if settings.checkpoint is None else Path(settings.checkpoint)
     if checkpoint is not None and not checkpoint.is_file():
@@ -253,16 +263,17 @@ def _chips(settings: StudySettings, quantities: Collection[str], on_chip: Sequen
 
     Args:
         settings: Settings of the study.
-        quantities: What is optimised or limited.
+        quantities: Names of all objectives and limited quantities.
         on_chip: Names of all objectives that depend on the chip.
 
     Raises:
-        H4HError: There can be no such chip, or none of `quantities` depends on which one is taken.
+        H4HError: A chip is impossible, or chips are searched although none of `quantities` depends on them.
     """
     text = settings.search_hardware
     searched = ChipChoices() if text is None else parse_hardware(text)
-    chips = Chips(load_soc(settings.hardware), Chip(settings.macros, settings.units), searched)
-    check_chips(chips, mapping=settings.mapping, npu_model=settings.npu_model)
+    given = Chip(settings.macros, settings.units, None if settings.mapping == AUTO else settings.mapping)
+    chips = Chips(load_soc(settings.hardware), given, searched, settings.npu_model)
+    check_chips(chips)
     if searched.genes and not set(quantities) & set(on_chip):
         raise SettingError(
             f"--search-hardware needs an objective or a constraint that depends on the chip, any of "
@@ -271,20 +282,41 @@ def _chips(settings: StudySettings, quantities: Collection[str], on_chip: Sequen
     for name, objective in registered_objectives().items():
         if name in quantities and name in on_chip:
             # Refuses a SoC file that lacks a number, such as an area.
-            objective.check_on(CostModel(chips.greatest, settings.mapping, npu_model=settings.npu_model))
-    return chips
+            objective.check_on(chips.greatest)
+    return _with_mapping(chips, quantities, is_racing=settings.racing)
+
+
+def _with_mapping(chips: Chips, quantities: Collection[str], *, is_racing: bool) -> Chips:
+    """`chips` with the mappings that `quantities` want, where the user leaves the mapping open.
+
+    One mapping is fixed, several are searched. Without macros all mappings are the same. Racing compares a
+    network with one front, so it takes a single mapping.
+    """
+    if chips.given.mapping is not None or MAPPING in chips.choices.choices:
+        return chips
+    wanted = {
+        mapping
+        for name, objective in registered_objectives().items()
+        if name in quantities
+        for mapping in objective.mapped_for
+    }
+    if chips.greatest.soc.macros == 0 or not wanted or (is_racing and len(wanted) > 1):
+        wanted = {MAPPINGS[0]}
+    if len(wanted) == 1:
+        return replace(chips, given=replace(chips.given, mapping=wanted.pop()))
+    return replace(chips, choices=replace(chips.choices, mapping=SEARCHED_MAPPINGS))
 
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """How a study is searched, checked.
+    """Checked settings of the search: sampler, first generation, stop rules.
 
     Attributes:
-        sampler: Its name; ``module:Class`` for one of the user's own.
-        own_sampler: What makes the user's own sampler; None for a built-in one.
-        population: Subnets per generation.
+        sampler: Name of the sampler; ``module:Class`` for a user-defined one.
+        own_sampler: Class or function that creates the user-defined sampler; None for a built-in one.
+        population: Number of subnets per generation.
         seed: Random seed.
-        rules: When to stop.
+        rules: Stopping rules.
         preferences: Values to search near.
         named: Networks named for the first generation.
         warm: Networks of an earlier study; None without a warm start.
@@ -310,7 +342,7 @@ class SearchPlan:
         return self.named + self.carried
 
     def fingerprint(self) -> dict[str, str]:
-        """What decides the result besides sampler, population and seed; only what is given."""
+        """Entries of the fingerprint besides sampler, population and seed; defaults are left out."""
         parts = {}
         if self.preferences:
             parts["preferences"] = " ".join(map(str, self.preferences))
@@ -336,25 +368,25 @@ def check_search(
     own_sampler: object | None,
     stored: Study | None,
 ) -> SearchPlan:
-    """Checks the settings of the search; reads another study where one is to start from.
+    """Checks the settings of the search, and reads the study of a warm start.
 
     Args:
         settings: Settings of the study.
         database: File of the study.
         objectives: Names of the objectives, in order.
-        space: What is searched.
-        own_units: Units of the user's own objectives, by name.
-        own_sampler: What makes the user's own sampler; None for a built-in one.
-        stored: The study, if there is one already. It holds the networks that its warm start took over, so
-            that it resumes exactly even if the other study has grown or is gone.
+        space: The design space.
+        own_units: Units of the user-defined objectives, by name.
+        own_sampler: Class or function that creates the user-defined sampler; None for a built-in one.
+        stored: The stored study, or None. It holds the networks of its warm start, so that it resumes exactly
+            even if the other study has grown or is gone.
 
     Raises:
-        H4HError: Something in them is wrong.
+        H4HError: A setting is wrong.
     """
     preferences = tuple(parse_preference(text, objectives, own_units) for text in settings.prefer)
     extremes = (space.smallest(), space.largest())
     given = () if settings.seed_subnets is None else parse_subnets(settings.seed_subnets, space)
-    named = tuple(one for one in given if one not in extremes)
+    named = tuple(subnet for subnet in given if subnet not in extremes)
     room = settings.population - len(set(extremes))
     if len(named) > room:
         raise SettingError(

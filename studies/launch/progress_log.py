@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from search_space.errors import H4HError
-from studies.search.loop import Progress
+from studies.search.search_loop import Progress
 
 
 class LogError(H4HError):

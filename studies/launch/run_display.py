@@ -10,7 +10,7 @@ from rich.console import Console
 
 from studies.launch.live_display import Display, create_display
 from studies.launch.progress_log import ProgressLog
-from studies.search.loop import Progress
+from studies.search.search_loop import Progress
 from studies.search.stop_rules import StopRules
 from studies.study.settings import StudySettings
 
@@ -19,9 +19,9 @@ class RunDisplay:
     """A context manager that shows every progress; it begins with the first one, when a search starts.
 
     Args:
-        console: Where to show it.
+        console: Console of the display.
         settings: Settings of the study, its name included.
-        log: File that progress is appended to, if one is.
+        log: File that progress is appended to; None without a log.
     """
 
     def __init__(self, console: Console, settings: StudySettings, log: Path | None) -> None:

@@ -1,15 +1,17 @@
 """Run a study, or resume it: the search of a plan from its start or from what the database holds.
 
-A study is resumed by running it again. The search replays what is stored (see `studies.search.loop`) and goes
-on behind it, so both are one function.
+A study is resumed by running it again. The search replays the stored evaluations (see
+`studies.search.search_loop`) and continues after them, so one function does both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 
-from studies.launch.assembly import (
+from studies.launch.plan import Plan
+from studies.launch.plan_objects import (
     Notify,
     Objectives,
     known_values,
@@ -18,16 +20,15 @@ from studies.launch.assembly import (
     make_sampler,
     make_study,
 )
-from studies.launch.plan import Plan
 from studies.search.evaluator import Evaluator
-from studies.search.loop import Progress, search
 from studies.search.racing import Race
+from studies.search.search_loop import Progress, search
 from studies.storage.store import create_store
 from studies.storage.study_lock import study_lock
 from studies.study.fingerprint import check_same
 
 OnProgress = Callable[[Progress], object]
-"""Is given every progress of a search; the first one, without any evaluation, says that it starts."""
+"""Receives every progress of a search. The first one, without evaluations, marks the start."""
 START = Progress(generation=0, evaluations=0, measured=0, front=(), hypervolume=0.0, is_generation_done=False)
 
 
@@ -36,8 +37,8 @@ def run_or_resume(plan: Plan, on_progress: OnProgress, notify: Notify) -> None:
 
     Args:
         plan: Checked settings.
-        on_progress: See `OnProgress`. What it raises ends the run; the study can be resumed.
-        notify: Is told in one line each what is about to run, and what the user should know.
+        on_progress: See `OnProgress`. An exception of it ends the run; the study can be resumed.
+        notify: Receives lines for the user: what is about to run, and warnings.
 
     Raises:
         H4HError: The study was made with other settings, is being run, or cannot be resumed.
@@ -52,7 +53,7 @@ def run_or_resume(plan: Plan, on_progress: OnProgress, notify: Notify) -> None:
 
 
 def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, notify: Notify) -> None:
-    """The search of `plan` with objectives that are ready to measure; arguments as for `run_or_resume`."""
+    """Searches `plan` with objectives that are ready to measure; for the arguments see `run_or_resume`."""
     race = Race(plan.space, objectives.goals) if plan.settings.racing else None
     if plan.stored is None:
         study = make_study(plan, objectives)
@@ -84,7 +85,7 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
             on_progress(progress)
         if race is not None:
             evaluations = store.evaluations(study.name)
-            stopped = sum(one.is_bound for one in evaluations)
+            stopped = sum(evaluation.is_bound for evaluation in evaluations)
             notify(
                 f"racing stopped {stopped} of {len(evaluations)} subnets early: "
                 f"{race.share(evaluations):.0%} of the images scored them"
@@ -92,9 +93,11 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
 
 
 def introduction(plan: Plan) -> list[str]:
-    """What is about to run, in one or two lines."""
-    searched = plan.chips.choices
-    over = f" on {len(searched.chips)} chips ({searched})" if searched.genes else ""
+    """One or two lines that say what is about to run."""
+    mappings = plan.chips.choices.mapping
+    chips = replace(plan.chips.choices, mapping=())
+    over = f" on {len(chips.chips)} chips ({chips})" if chips.genes else ""
+    over += f", each mapped for {' and for '.join(mappings)}" if mappings else ""
     lines = [
         f"study {plan.study!r} in {plan.database}: {', '.join(plan.names)} over space {plan.space.name}{over}"
         f", {plan.search.sampler}, {plan.search.population} subnets per generation, until {plan.search.rules}"

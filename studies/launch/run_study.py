@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from objectives.registry import known_objectives
 from search_space.errors import H4HError
 from search_space.files.own_code import is_reference
-from studies.launch.assembly import Notify
 from studies.launch.plan import check
+from studies.launch.plan_objects import Notify
 from studies.launch.run_or_resume import OnProgress, run_or_resume
 from studies.presentation.notebook_table import front_html
 from studies.presentation.plain_records import rows
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class LoadedStudy:
-    """A study with its evaluations, as they were when it was loaded.
+    """A study with its evaluations at the time of loading.
 
     Example:
         >>> from studies import StudySettings, run_study
@@ -60,10 +60,10 @@ class LoadedStudy:
 
     @property
     def settings(self) -> StudySettings:
-        """The settings that the study was made with.
+        """The settings of the study.
 
         Raises:
-            H4HError: They come from another version, and one is not allowed any more.
+            H4HError: They come from another version, and a value is no longer allowed.
         """
         return StudySettings.from_study(self.study)
 
@@ -82,7 +82,7 @@ class LoadedStudy:
     def front(self) -> list[dict[str, Any]]:
         """The records of the Pareto front, best in the first objective first."""
         by_id = {record["id"]: record for record in self.evaluations()}
-        return [by_id[one.index] for one in self.study.front(self.measured)]
+        return [by_id[evaluation.index] for evaluation in self.study.front(self.measured)]
 
     def to_frame(self) -> DataFrame:
         """The records of `evaluations` as a pandas data frame.
@@ -112,21 +112,21 @@ class LoadedStudy:
         on_progress: OnProgress | None = None,
         on_notice: Notify | None = None,
     ) -> LoadedStudy:
-        """Resumes the study and returns it as it is then; this object stays as it is.
+        """Resumes the study and returns the result; this object does not change.
 
         Args:
             generations: Number of generations, stored ones included.
             evaluations: Number of subnets, stored ones included.
             minutes: Minutes that this run may take.
-            patience: Generations in a row without a gain in hypervolume. Without any of these four rules
-                the study is resumed up to the rules that it was made with.
-            workers: Processes that measure; by default as many as the study was made with.
+            patience: Generations in a row without a gain in hypervolume. Without any of these four rules,
+                the rules of the study apply.
+            workers: Number of processes that measure; by default that of the study.
             dask: Address of a Dask scheduler; by default that of the study.
-            objectives: The user's own objectives that the study was made with. Not needed where it was
-                made by `run_study` in this process, or where its settings name them as ``module:Class``.
-            samplers: The same for the user's own samplers.
-            on_progress: As for `run_study`.
-            on_notice: As for `run_study`.
+            objectives: User-defined objectives of the study. Not needed if `run_study` made the study in this
+                process, or if its settings name them as ``module:Class``.
+            samplers: User-defined samplers of the study; see `objectives`.
+            on_progress: See `run_study`.
+            on_notice: See `run_study`.
 
         Raises:
             H4HError: Something that decides the result has changed, or a value is not allowed.
@@ -173,10 +173,10 @@ def run_study(
     on_progress: OnProgress | None = None,
     on_notice: Notify | None = None,
 ) -> LoadedStudy:
-    """Runs a study, or resumes it where the database holds it already, and returns it with its evaluations.
+    """Runs a study, or resumes it if the database holds it, and returns it with its evaluations.
 
-    It prints nothing. It may be interrupted at any moment, by Ctrl-C as well: what is finished is stored, and
-    the same call goes on to the same table as an uninterrupted run.
+    It prints nothing. It may be interrupted at any moment, e.g. by Ctrl-C: finished evaluations are stored,
+    and the same call resumes to the same table as an uninterrupted run.
 
     Example:
         >>> from studies import StudySettings, run_study
@@ -191,16 +191,16 @@ def run_study(
         3
 
     Args:
-        settings: What is searched, how and until when. `StudySettings.study` names the study.
-        database: SQLite file of the study; made if there is none.
-        objectives: Objectives of your own: objects that follow `Objective`. The settings name them; one that
-            they do not name is one more objective, behind the others.
-        samplers: Samplers of your own: classes derived from `Sampler`. `StudySettings.sampler` names one by
+        settings: Settings of the study. `StudySettings.study` names the study.
+        database: SQLite file of the study; created if it does not exist.
+        objectives: User-defined objectives: objects that follow `Objective`. One that the settings do not
+            name is added after the others.
+        samplers: User-defined samplers: classes derived from `Sampler`. `StudySettings.sampler` names one by
             its attribute `name` or its class name.
-        on_progress: Is given a `Progress` when the search starts, after each group of subnets that was
-            measured, and after each generation; those that come from the database included.
-        on_notice: Is given lines for the user: what is about to run, which images are used, where the study
-            is resumed.
+        on_progress: Receives a `Progress` when the search starts, after each group of measured subnets, and
+            after each generation, stored ones included.
+        on_notice: Receives lines for the user: what is about to run, which images are used, where the study
+            resumes.
 
     Raises:
         H4HError: A setting, a file or an object is wrong, or the study cannot be resumed: something that
@@ -242,16 +242,16 @@ def _loaded(
 
 
 def _ignore(_: object) -> None:
-    """Is told what nobody asks for."""
+    """Default receiver of progress and notices."""
 
 
 def _check_own(study: Study, settings: StudySettings, objectives: Sequence[object]) -> None:
-    """Says which of the user's own objects a study needs, before their names count as unknown.
+    """Names missing user-defined objectives of a study before their names count as unknown.
 
     Raises:
-        H4HError: An own objective that the study was made with is missing.
+        H4HError: A user-defined objective of the study is missing.
     """
-    names = {getattr(one, "name", None) for one in objectives}
+    names = {getattr(objective, "name", None) for objective in objectives}
     for name in settings.objectives:
         if name not in known_objectives() and not is_reference(name) and name not in names:
             code = study.fingerprint.get(f"{name}_code", "an object")

@@ -12,6 +12,7 @@ from objectives.hardware import MAPPINGS
 from objectives.hardware.npu_model import NPU_MODELS
 from search_space.genotype import Genotype, to_text
 from search_space.space import is_built_in
+from studies.design_space.chip_choices import MAPPING
 from studies.study.evaluation import Evaluation
 from studies.study.settings import StudySettings
 from studies.study.study import Study
@@ -22,7 +23,7 @@ CHIP_OPTIONS = ("macros", "units", "npu_model", "mapping")
 
 def command_text(module: str, words: Sequence[str]) -> str:
     """``python -m module words``, quoted for a shell."""
-    # `uv run` names itself in the environment; what it runs is not found without it.
+    # `uv run` sets a variable in the environment. Outside of it, the packages are not found.
     python = "uv run python" if "UV" in os.environ else "python"
     return f"{python} -m {module} {shlex.join(words)}"
 
@@ -33,7 +34,7 @@ def profile_command(space: str, network: Genotype, hardware: Mapping[str, object
     Args:
         space: Value of --space.
         network: Genotype of the subnet, without genes of a chip.
-        hardware: Options of the chip by name; those that are None or the default are left out.
+        hardware: Options of the chip by name; None and defaults are left out.
     """
     words = ["--space", space, "--subnet", to_text(network)]
     for name, value in hardware.items():
@@ -48,7 +49,7 @@ def study_command(settings: StudySettings, database: Path, log: Path | None = No
     Args:
         settings: Settings of the study, its name included. The default stop rule is written out.
         database: File of the study.
-        log: File that progress is appended to, if one is.
+        log: File that progress is appended to; None without a log.
     """
     rest = replace(settings, objectives=StudySettings.objectives, study=None, **settings.stop_rules())
     words = ["--objectives", ",".join(settings.objectives), "--study", settings.study or ""]
@@ -66,6 +67,11 @@ def space_name(study: Study) -> str | None:
     return study.space if is_built_in(study.search_space.networks) else None
 
 
+def mapping_of(study: Study) -> str | None:
+    """The mapping of all designs of `study`; None if it is searched or if nothing is mapped."""
+    return None if MAPPING in study.hardware_choices else study.fingerprint.get("mapping")
+
+
 def next_commands(study: Study, evaluation: Evaluation) -> dict[str, str]:
     """Commands to type next for a subnet, by title; no profile if the space has no known file."""
     settings, network = study.settings, study.network(evaluation.genotype)
@@ -77,7 +83,7 @@ def next_commands(study: Study, evaluation: Evaluation) -> dict[str, str]:
     commands = {}
     if space is not None:
         hardware = {name: settings.get(name) for name in ("hardware", *CHIP_OPTIONS)}
-        hardware |= study.chosen_hardware(evaluation.genotype)
+        hardware |= {"mapping": mapping_of(study)} | study.chosen_hardware(evaluation.genotype)
         commands["profile"] = profile_command(space, network, hardware)
     return commands | {
         "fine-tune": command_text("supernet.finetune", ["--epochs", "20", *tune, "--out", out]),

@@ -23,7 +23,7 @@ def front_html(study: Study, evaluations: Sequence[Evaluation], title: str) -> s
     front = study.front(evaluations)
     goals = [f"{goal.name} {goal.unit}" for goal in study.goals]
     titles = ["id", *goals, *study.hardware_choices, "conv", "ViT", "family"]
-    lines = [_row("td", _cells(study, one)) for one in front[:SHOWN_ROWS]]
+    lines = [_row("td", _cells(study, evaluation)) for evaluation in front[:SHOWN_ROWS]]
     rest = len(front) - SHOWN_ROWS
     more = f"<p>... {rest} more: .front()</p>" if rest > 0 else ""
     return f"<p>{escape(title)}</p><table>{_row('th', titles)}{''.join(lines)}</table>{more}"

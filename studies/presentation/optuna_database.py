@@ -26,15 +26,15 @@ def trials(study: Study, evaluations: Sequence[Evaluation]) -> Iterator[FrozenTr
     """
     space = study.search_space
     choices = {gene.name: CategoricalDistribution(gene.options) for gene in space.genes}
-    for one, broken in zip(evaluations, violations(evaluations, study.limits), strict=True):
-        active = space.active(one.genotype)
+    for evaluation, broken in zip(evaluations, violations(evaluations, study.limits), strict=True):
+        active = space.active(evaluation.genotype)
         chosen = {
             gene.name: gene.options[index]
-            for gene, index, is_active in zip(space.genes, one.genotype, active, strict=True)
+            for gene, index, is_active in zip(space.genes, evaluation.genotype, active, strict=True)
             if is_active
         }
-        values = [value for value in one.values if value is not None]
-        is_complete = len(values) == len(study.goals) and not one.is_bound
+        values = [value for value in evaluation.values if value is not None]
+        is_complete = len(values) == len(study.goals) and not evaluation.is_bound
         yield create_trial(
             state=TrialState.COMPLETE if is_complete else TrialState.PRUNED,
             values=values if is_complete else None,
@@ -42,13 +42,13 @@ def trials(study: Study, evaluations: Sequence[Evaluation]) -> Iterator[FrozenTr
             distributions={name: choices[name] for name in chosen},
             constraints=dict(zip(study.constraints, map(float, broken), strict=True)) or None,
             user_attrs={
-                "id": one.index,
-                "genotype": to_text(one.genotype),
-                "macs": one.macs,
-                "params": one.params,
-                "conv_blocks": one.conv_blocks,
-                "vit_blocks": one.vit_blocks,
-                "family": one.family,
+                "id": evaluation.index,
+                "genotype": to_text(evaluation.genotype),
+                "macs": evaluation.macs,
+                "params": evaluation.params,
+                "conv_blocks": evaluation.conv_blocks,
+                "vit_blocks": evaluation.vit_blocks,
+                "family": evaluation.family,
             },
         )
 

@@ -62,8 +62,8 @@ def study_record(
     }
     if reports:
         record["generations"] = [
-            {"generation": number, "source": one.source, "rank_correlation": one.rank_correlation}
-            for number, one in enumerate(reports, start=1)
+            {"generation": number, "source": report.source, "rank_correlation": report.rank_correlation}
+            for number, report in enumerate(reports, start=1)
         ]
     return record
 
@@ -94,29 +94,29 @@ def rows(study: Study, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]
     subnet (``stopped_after``), its accuracy is an upper bound.
     """
     space = study.search_space
-    front = {one.index for one in study.front(evaluations)}
+    front = {evaluation.index for evaluation in study.front(evaluations)}
     limited = [limit.quantity for limit in study.limits]
     records = []
-    for one in evaluations:
-        active = space.active(one.genotype)
+    for evaluation in evaluations:
+        active = space.active(evaluation.genotype)
         records.append(
             {
-                "id": one.index,
-                **dict(zip(limited, one.limited, strict=True)),
-                **dict(zip(study.objectives, one.values, strict=True)),
-                "stopped_after": one.stopped_after,
-                "feasible": one.is_feasible,
-                "on_front": one.index in front,
-                "macs": one.macs,
-                "params": one.params,
-                "conv_blocks": one.conv_blocks,
-                "vit_blocks": one.vit_blocks,
-                "family": one.family,
-                **study.chosen_hardware(one.genotype),
-                "genotype": to_text(one.genotype),
+                "id": evaluation.index,
+                **dict(zip(limited, evaluation.limited, strict=True)),
+                **dict(zip(study.objectives, evaluation.values, strict=True)),
+                "stopped_after": evaluation.stopped_after,
+                "feasible": evaluation.is_feasible,
+                "on_front": evaluation.index in front,
+                "macs": evaluation.macs,
+                "params": evaluation.params,
+                "conv_blocks": evaluation.conv_blocks,
+                "vit_blocks": evaluation.vit_blocks,
+                "family": evaluation.family,
+                **study.chosen_hardware(evaluation.genotype),
+                "genotype": to_text(evaluation.genotype),
                 **{
                     gene.name: gene.options[index] if is_active else None
-                    for gene, index, is_active in zip(space.genes, one.genotype, active, strict=True)
+                    for gene, index, is_active in zip(space.genes, evaluation.genotype, active, strict=True)
                 },
             }
         )

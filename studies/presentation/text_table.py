@@ -33,7 +33,7 @@ def front_table(
     for goal in study.goals:
         unit = "" if goal.name in _COUNTED else f" {goal.unit}"
         table.add_column(f"{goal.name}{unit}", justify="right", no_wrap=True)
-    chips = [study.chosen_hardware(one.genotype) for one in evaluations]
+    chips = [study.chosen_hardware(evaluation.genotype) for evaluation in evaluations]
     for title in (*more, *study.hardware_choices):
         table.add_column(title, justify="right", no_wrap=True)
     counted = [name for name in _COUNTED if name not in study.objectives]
@@ -44,17 +44,20 @@ def front_table(
         table.add_column("hv gain", justify="right", no_wrap=True)
     if study.constraints:
         table.add_column("feasible", no_wrap=True)
-    for row, one in enumerate(evaluations):
-        cells = [value_text(one, value, goal) for value, goal in zip(one.values, study.goals, strict=True)]
+    for row, evaluation in enumerate(evaluations):
+        cells = [
+            value_text(evaluation, value, goal)
+            for value, goal in zip(evaluation.values, study.goals, strict=True)
+        ]
         cells += [texts[row] for texts in more.values()]
         cells += ["-" if number is None else str(number) for number in chips[row].values()]
-        cells += [count_text(getattr(one, name)) for name in counted]
-        cells += [str(one.conv_blocks), str(one.vit_blocks), one.family]
+        cells += [count_text(getattr(evaluation, name)) for name in counted]
+        cells += [str(evaluation.conv_blocks), str(evaluation.vit_blocks), evaluation.family]
         if contributions is not None:
             cells.append(f"{contributions[row]:.2g}")
         if study.constraints:
-            cells.append("yes" if one.is_feasible else "no")
-        table.add_row(str(one.index), *cells)
+            cells.append("yes" if evaluation.is_feasible else "no")
+        table.add_row(str(evaluation.index), *cells)
     return table
 
 

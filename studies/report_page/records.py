@@ -55,7 +55,7 @@ class StudyRecord(TypedDict):
         front: Rows of the members of the front.
         knee: Row of the knee of the front; None for an empty front.
         genes: Genes of the space; empty where the space cannot be read.
-        importance: Importance of the genes; None where nothing can be said.
+        importance: Importance of the genes; None without any information.
         mappings: Mappings of members of the front by row.
         sensitivity: Sensitivity to assumed numbers.
         hardware: The chip.

@@ -25,6 +25,7 @@ from studies.analysis.comparison import QUALITY, ComparisonError, Contender, blo
 from studies.analysis.gene_importance import importance
 from studies.analysis.hypervolume_curve import hypervolume_curves, spread_over
 from studies.analysis.pick_rules import knee
+from studies.analysis.unmeasured_ops import coverage_line
 from studies.design_space.design_space import DesignSpace
 from studies.presentation.next_commands import next_commands, study_command
 from studies.report_page.mapping_data import Outline, mapping_record, stage_record
@@ -69,16 +70,16 @@ class Reported:
 
 def report_record(reported: Sequence[Reported]) -> ReportRecord:
     """The record of a report on one or several studies."""
-    contenders = [one.contender for one in reported]
-    networks = [_subnets(one.study, one.evaluations) for one in contenders]
+    contenders = [entry.contender for entry in reported]
+    networks = [_subnets(contender.study, contender.evaluations) for contender in contenders]
     parts = _NetworkParts.of(subnet for subnets in networks for subnet in subnets if subnet is not None)
     curves, measured_by = hypervolume_curves(contenders)
     notes: list[str] = []
     studies = []
-    for one, subnets, curve in zip(reported, networks, curves, strict=True):
+    for entry, subnets, curve in zip(reported, networks, curves, strict=True):
         # In its own box and over all its objectives, which is where the curve of a single study ends.
-        hypervolume = curve[-1][1] if len(reported) == 1 else one.contender.hypervolume()
-        study, study_notes = _study(one, subnets, parts, hypervolume, curve, mapped=MAPPED // len(reported))
+        hypervolume = curve[-1][1] if len(reported) == 1 else entry.contender.hypervolume()
+        study, study_notes = _study(entry, subnets, parts, hypervolume, curve, mapped=MAPPED // len(reported))
         studies.append(study)
         notes += study_notes
     pairs, pair_notes = _pairs(contenders)
@@ -186,6 +187,8 @@ def _study(
             f"{contender.name}: no subnet satisfies {' and '.join(study.constraints)}; the front is empty"
         )
     notes += hardware_notes
+    if measured := coverage_line(study, front):
+        notes.append(f"{contender.name}: {measured}")
     if importance_of_genes is None:
         notes.append(f"{contender.name}: gene importance needs more evaluations, or evaluations that differ")
     return record, notes
@@ -364,7 +367,7 @@ class _Models:
         self._study = study
         self._by_chip: dict[Chip, CostModel] = {}
 
-    def of(self, evaluation: Evaluation) -> CostModel:
+    def cost_model(self, evaluation: Evaluation) -> CostModel:
         """The cost model for one network."""
         if not self._study.hardware_choices:
             return self.greatest
@@ -376,7 +379,7 @@ class _Models:
 
 @dataclass(frozen=True)
 class _Hardware:
-    """What a study's chip adds to its record; see the attributes of `StudyRecord`."""
+    """Entries of a study's record that depend on its chip; see the attributes of `StudyRecord`."""
 
     commands: dict[int, dict[str, str]]
     chip: HardwareRecord | None = None
@@ -402,7 +405,9 @@ def _hardware(
     notes = []
     models = _Models(study, costs)
     shown = [drawn[place] for place in spread_over(len(drawn), mapped)]
-    mappings = {row: mapping_record(subnet, models.of(contender.evaluations[row])) for row, subnet in shown}
+    mappings = {
+        row: mapping_record(subnet, models.cost_model(contender.evaluations[row])) for row, subnet in shown
+    }
     if len(shown) < len(drawn):
         # Three commands for each of thousands of members would be as large as all their numbers.
         commands = {
@@ -422,13 +427,13 @@ def _sensitivity(
 ) -> tuple[SensitivityRecord | None, list[str]]:
     """Sensitivity of members of the front (row and network), or a note that says why there is none."""
     study = contender.study
-    if study.fingerprint.get("npu_model") == "vela":
+    if study.fingerprint.get("npu_model", "").startswith("vela"):
         return None, [
             f"{contender.name}: sensitivity is left out, because Vela would compile again for each number"
         ]
     chosen = [drawn[place] for place in spread_over(len(drawn), MEMBERS)]
-    socs = [models.of(contender.evaluations[row]).soc for row, _ in chosen]
-    changes = shifts(study, socs, [subnet for _, subnet in chosen])
+    costs = [models.cost_model(contender.evaluations[row]) for row, _ in chosen]
+    changes = shifts(study, costs, [subnet for _, subnet in chosen])
     if not changes:
         name = models.greatest.soc.name
         return None, [f"{contender.name}: {name} has no assumed number, so there is no sensitivity to show"]

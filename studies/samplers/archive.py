@@ -1,4 +1,4 @@
-"""Archive of all genotypes that a study has asked for, and the search for new ones beside them."""
+"""Archive of all genotypes that a study has proposed, and the choice of new neighbours."""
 
 from __future__ import annotations
 
@@ -12,78 +12,86 @@ from studies.design_space.design_space import DesignSpace
 
 
 class Archive:
-    """Canonical genotypes in the order in which they were asked for.
+    """Canonical genotypes in the order of their proposal.
 
     Args:
-        space: What they belong to.
+        space: Design space of the genotypes.
         rng: Source of the draws.
     """
 
     def __init__(self, space: DesignSpace, rng: np.random.Generator) -> None:
         self._space = space
         self._rng = rng
-        self._asked: dict[Genotype, None] = {}
-        self._enclosed: set[Genotype] = set()  # Networks all of whose neighbours were asked for.
+        self._proposed: dict[Genotype, None] = {}
+        self._enclosed: set[Genotype] = set()  # Networks all of whose neighbours have been proposed.
 
     def __contains__(self, genotype: object) -> bool:
-        return genotype in self._asked
+        return genotype in self._proposed
 
     def __len__(self) -> int:
-        return len(self._asked)
+        return len(self._proposed)
 
     @property
     def is_complete(self) -> bool:
-        """Whether every network of the space was asked for."""
-        return len(self._asked) >= self._space.cardinality
+        """Whether every network of the space has been proposed."""
+        return len(self._proposed) >= self._space.cardinality
 
     def admit(
         self, proposed: Sequence[Genotype], count: int, *, near: Sequence[Genotype] = ()
     ) -> list[Genotype]:
-        """`count` new networks: each proposal that is new in its own place, others instead of the rest.
+        """`count` new networks: new proposals keep their places, and others replace the rest.
 
-        What stands instead of a proposal that was asked for already differs from it in one gene, where
-        such a network is left; else, and for places without a proposal, it lies beside one of `near`, else
-        beside anything known. Any network leads to any other by changes of one gene, so this comes back
-        short only when the space is complete.
+        The replacement of a known proposal differs from it in one gene if such a network is new. Otherwise,
+        and in places without a proposal, it is a neighbour of one of `near`, else of any known network.
+        Changes of one gene connect all networks, so the result is shorter than `count` only once the space is
+        complete.
 
         Args:
-            proposed: Canonical; at most `count`.
-            count: How many are wanted.
-            near: Where to look first; asked for already.
+            proposed: Canonical genotypes, at most `count`.
+            count: Number of networks to return.
+            near: Known genotypes whose neighbours are preferred.
         """
         places: list[Genotype | None] = [None] * count
         for place, genotype in enumerate(proposed):
-            if genotype not in self._asked:
+            if genotype not in self._proposed:
                 places[place] = genotype
-                self._asked[genotype] = None
+                self._proposed[genotype] = None
         for place in range(count):
             if places[place] is None and not self.is_complete:
                 places[place] = self._beside([*proposed[place : place + 1]], near)
         return [genotype for genotype in places if genotype is not None]
 
+    def admit_siblings(self, genotypes: Sequence[Genotype]) -> list[Genotype]:
+        """The designs of `genotypes` under the other mappings, as far as they are new."""
+        siblings = dict.fromkeys(
+            other for genotype in genotypes for other in self._space.siblings(genotype) if other not in self
+        )
+        self._asked |= siblings
+        return list(siblings)
+
     def _beside(self, first: Sequence[Genotype], near: Sequence[Genotype]) -> Genotype:
-        """A new network that differs in one gene from a known one; asked for from now on."""
-        for origin in chain(first, self._shuffled(near), self._shuffled(list(self._asked))):
+        """Proposes a new network that differs in one gene from a known one."""
+        for origin in chain(first, self._shuffled(near), self._shuffled(list(self._proposed))):
             if origin in self._enclosed:
                 continue
             fresh = self.new_neighbours(origin)
             if fresh:
                 chosen = fresh[int(self._rng.integers(len(fresh)))]
-                self._asked[chosen] = None
+                self._proposed[chosen] = None
                 return chosen
-        raise AssertionError("a space that is not complete has a new network beside a known one")
+        raise AssertionError("an incomplete space has a new neighbour of a known network")
 
     def new_neighbours(self, origin: Genotype) -> list[Genotype]:
-        """What differs from `origin` in one gene and was never asked for."""
+        """Networks that differ from `origin` in one gene and have never been proposed."""
         if origin in self._enclosed:
             return []
-        fresh = [one for one in self._space.neighbours(origin) if one not in self._asked]
+        fresh = [neighbour for neighbour in self._space.neighbours(origin) if neighbour not in self._proposed]
         if not fresh:
             self._enclosed.add(origin)
         return fresh
 
     def _shuffled(self, genotypes: Sequence[Genotype]) -> Iterator[Genotype]:
-        # A generator: most often the first will do, and draws are taken only where they are needed.
+        # A generator, since most often the first network suffices, and randomness is drawn only when needed.
         order: Iterable[int] = self._rng.permutation(len(genotypes))
         for index in order:
             yield genotypes[index]

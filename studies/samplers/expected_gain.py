@@ -2,13 +2,13 @@
 
 Possible measurements of m networks are given as samples. The gain of a set is the hypervolume that it adds to
 the front, mean over the samples, which is the expected hypervolume improvement of a batch (Daulton et al.
-2020). A set is chosen greedily: each next network is the one with the greatest gain beside those chosen
-before. Networks that are alike turn out alike in every sample, so the second of them adds little; that keeps
-a batch diverse. The gain of a network only falls as others are chosen, so most need not be computed again
-(lazy greedy, Minoux 1978).
+2020). A set is chosen greedily: each next network has the largest gain in addition to the networks chosen so
+far. Similar networks have similar values in every sample, so the second one adds little, which keeps a batch
+diverse. The gain of a network only falls as others are chosen, so most gains are not recomputed (lazy greedy,
+Minoux 1978).
 
-Hypervolume is an integral: along one objective, the pivot, exactly; over the others as the mean over evenly
-spread points.
+Hypervolume is an integral: exact along one objective, the pivot, and a mean over evenly spread points of the
+others.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from search_space.arrays import Floats
 
 POINTS = 1024
 LEAST_GAIN = 1e-12
-"""Less than this share of the box is the noise of last bits."""
+"""Share of the box below which a gain is rounding noise."""
 
 
 def choose(losses: Floats, front: Floats, count: int, *, pivot: int) -> list[int]:
     """The networks to measure, best first.
 
     Args:
-        losses: What m networks may give in s samples, scaled so that the study's ideal is 0 and its reference
-            1, shape (s, m, k). A network that may turn out infeasible has 1 there.
+        losses: Losses of m networks in s samples, shape (s, m, k), scaled to 0 at the study's ideal and 1 at
+            its reference. A network that is infeasible in a sample has 1 there.
         front: Scaled losses of the front so far, shape (n, k); n may be 0.
-        count: How many are wanted.
-        pivot: The objective along which is integrated exactly; best one that differs between samples.
+        count: Number of networks to choose.
+        pivot: Objective of the exact integration; preferably one that differs between samples.
 
     Returns:
-        Rows 0 to m - 1, different; fewer than `count` where no other one adds anything.
+        Different rows, 0 to m - 1; fewer than `count` if no other network has a gain.
     """
     losses, front = np.clip(losses, 0.0, 1.0), np.clip(front, 0.0, 1.0)
     others = [column for column in range(losses.shape[2]) if column != pivot]
@@ -45,18 +45,18 @@ def choose(losses: Floats, front: Floats, count: int, *, pivot: int) -> list[int
     for member in front:
         covered = (member[others] <= points).all(axis=1)
         level[covered] = np.minimum(level[covered], member[pivot])
-    # Of each sample: the best pivot loss among networks that are no worse than each point elsewhere.
+    # For each sample and point: the best pivot loss among networks no worse than the point in the others.
     levels = np.tile(level, (len(losses), 1))
 
     def reached(row: int) -> Floats:
-        """Pivot loss of a network at each point, shape (s, points); 1 where it is worse elsewhere."""
+        """Pivot loss of a network at each point, shape (s, points); 1 if it is worse in another objective."""
         covered = (losses[:, row][:, None, others] <= points).all(axis=2)
         return np.where(covered, losses[:, row, pivot, None], 1.0)
 
     def gain(row: int) -> float:
         return float(np.maximum(levels - reached(row), 0.0).mean())
 
-    # Gains as they were when computed last, the greatest first; of equal ones the lower row.
+    # Last computed gains, largest first; of equal gains the lower row.
     waiting = [(-gain(row), row) for row in range(losses.shape[1])]
     heapq.heapify(waiting)
     chosen: list[int] = []
@@ -82,7 +82,7 @@ def spread_points(count: int, dimensions: int) -> Floats:
     root = 2.0
     for _ in range(64):
         root = (1.0 + root) ** (1.0 / (dimensions + 1))
-    # Python's powers, as NumPy's depend on the processor in their last bits.
+    # Python's powers, since the last bits of NumPy's depend on the CPU.
     powers = np.array([root**-exponent for exponent in range(1, dimensions + 1)])
     points: Floats = (0.5 + powers * np.arange(1.0, count + 1)[:, None]) % 1.0
     return points

@@ -1,4 +1,4 @@
-"""Base of the samplers that run pymoo's genetic algorithms by ask and tell; they differ in who survives."""
+"""Base class of samplers that run pymoo's genetic algorithms by ask and tell; they differ in survival."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from studies.samplers.sampler import Sampler, SamplerContext
 from studies.study.evaluation import Evaluation
 
 MATING_ROUNDS = 20
-"""How often mating is tried for a generation before neighbours of known networks fill it up."""
+"""Number of attempts at mating per generation, before neighbours of known networks fill it up."""
 
-# pymoo prints a hint on stdout where its compiled sorting is absent; both give the same run.
+# pymoo prints a hint on stdout if its compiled sorting is absent. The results are the same.
 Config.warnings["not_compiled"] = False
 
 
@@ -29,14 +29,14 @@ class GeneticSampler(Sampler):
     Infeasible subnets rank behind all feasible ones, by the sum of their violations.
 
     Args:
-        context: What is searched, and how.
-        algorithm: Makes the algorithm from pymoo's keyword arguments; selection and survival are its own.
+        context: Design space, study and settings.
+        algorithm: Creates the algorithm, with its selection and survival, from pymoo's keyword arguments.
     """
 
     def __init__(self, context: SamplerContext, algorithm: Callable[..., GeneticAlgorithm]) -> None:
         super().__init__(context)
         cardinalities = np.array([gene.cardinality for gene in context.space.genes], dtype=np.int64)
-        # pymoo's default operators are objects shared by all its algorithms, so each is given here.
+        # All operators are given, since pymoo's defaults are objects that its algorithms share.
         self._algorithm = algorithm(
             pop_size=context.population,
             crossover=UniformCrossover(),
@@ -56,7 +56,7 @@ class GeneticSampler(Sampler):
             ),
             termination=NoTermination(),
         )
-        # `setup` makes a generator of its own; everything is to follow from one.
+        # Replaces the generator that `setup` creates, so that there is only one.
         self._algorithm.random_state = self._rng
 
     def _propose(self, count: int) -> list[Genotype]:
@@ -72,7 +72,9 @@ class GeneticSampler(Sampler):
         return [genotype_of(child.X) for child in children]
 
     def _learn(self, evaluations: Sequence[Evaluation]) -> None:
-        asked = Population.new(X=np.array([one.genotype for one in evaluations], dtype=np.int64))
-        asked.set("F", self._losses(evaluations))
-        asked.set("G", self._study.violations(evaluations))
-        self._algorithm.tell(infills=asked)
+        infills = Population.new(
+            X=np.array([evaluation.genotype for evaluation in evaluations], dtype=np.int64)
+        )
+        infills.set("F", self._losses(evaluations))
+        infills.set("G", self._study.violations(evaluations))
+        self._algorithm.tell(infills=infills)

@@ -1,7 +1,7 @@
 """Pareto local search (Paquete, Chiarandini & Stuetzle 2004): new networks one gene away from the front.
 
-Each generation goes round the front of the whole study and takes one neighbour of each member in turn, so
-that no part of the front is neglected. A member is left out when all its neighbours are known.
+Each generation takes one neighbour of each member of the front in turn, so that it covers the whole front.
+Members whose neighbours are all known are left out.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from studies.study.evaluation import Evaluation
 class LocalSampler(Sampler):
     """Neighbours of the best networks. Its first generation is drawn at random.
 
-    Where no network is feasible yet, the best is the one with the least sum of violations.
+    Without feasible networks, the best network is the one with the least sum of violations.
     """
 
     def __init__(self, context: SamplerContext) -> None:
         super().__init__(context)
-        self._least: tuple[float, Genotype] | None = None  # Sum of violations, and whose it is.
+        self._least: tuple[float, Genotype] | None = None  # Least sum of violations, and its network.
 
     def _propose(self, count: int) -> list[Genotype]:
         if self._least is None:
             return self._draw(count)
-        best = [one.genotype for one in self._front] or [self._least[1]]
+        best = [member.genotype for member in self._front] or [self._least[1]]
         waiting = deque(self._shuffled(best))
         left: dict[Genotype, list[Genotype]] = {}
         chosen: dict[Genotype, None] = {}

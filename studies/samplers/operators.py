@@ -1,12 +1,12 @@
 """Integer crossover and mutation, and their adapters for pymoo.
 
-pymoo's own recipe for integers (SBX and polynomial mutation on floats, then rounding) changes a gene of two
-options in 1 of 32 of its mutations (eta 3), and its `pow` may differ in the last bit between platforms. So
-both are integer only here; fronts are hardly better for it. Every child is made canonical
-and compared with all networks the study has ever asked for, inside the mating.
+pymoo's operators for integers are SBX and polynomial mutation on floats, then rounding. They change a gene of
+two options in only 1 of 32 mutations (eta 3), and `pow` may differ in the last bit between platforms. The
+operators here use integers only; fronts are hardly better for it. Within the mating, every child becomes
+canonical and is compared with all networks that the study has proposed.
 """
 
-# pymoo calls its operators with arguments of these names, needed or not.
+# pymoo passes arguments by these names, also those that an operator does not use.
 # ruff: noqa: ARG002, N803
 
 from __future__ import annotations
@@ -30,31 +30,32 @@ CROSSOVER_PROBABILITY = 0.9
 
 
 def uniform_crossover(parents: Genotypes, rng: np.random.Generator) -> Genotypes:
-    """Two children of each pair of parents; each gene comes from either parent with equal chance.
+    """Two children of each pair of parents; a gene comes from either parent with equal probability.
 
     Args:
-        parents: Shape (2, n, genes).
-        rng: Source of the draws.
+        parents: Genotypes of the pairs, shape (2, n, genes).
+        rng: Source of randomness.
 
     Returns:
-        Shape (2, n, genes): whatever gene one child has from one parent, the other has from the other.
+        Genotypes of the children, shape (2, n, genes). Each gene of the second child comes from the parent
+        that the first child does not have it from.
     """
     swapped = rng.random(parents.shape[1:]) < 0.5  # (n, genes)
     return np.where(swapped, parents[::-1], parents)
 
 
 def reset_mutation(genotypes: Genotypes, cardinalities: Integers, rng: np.random.Generator) -> Genotypes:
-    """Each gene changes with chance 1 / (number of genes with a choice), to any other option alike.
+    """Changes each gene with probability 1 / (number of genes with a choice), to a uniform other option.
 
     Args:
         genotypes: Shape (n, genes).
         cardinalities: Number of options of each gene, shape (genes,).
-        rng: Source of the draws.
+        rng: Source of randomness.
     """
     has_choice = cardinalities > 1
     rate = 1.0 / max(int(has_choice.sum()), 1)
     mutated = (rng.random(genotypes.shape) < rate) & has_choice
-    # Adding 1 to cardinality - 1, modulo the cardinality, reaches every other option and never the same.
+    # A shift by 1 to cardinality - 1, modulo the cardinality, reaches every other option and never the same.
     shift = rng.integers(1, np.maximum(cardinalities, 2), size=genotypes.shape)
     return np.where(mutated, (genotypes + shift) % cardinalities, genotypes)
 
@@ -94,10 +95,10 @@ class ResetMutation(Mutation):  # type: ignore[misc]
 
 
 class Canonical(Repair):  # type: ignore[misc]
-    """Makes every child canonical, before children are compared.
+    """Makes every child canonical before children are compared.
 
     Args:
-        space: What they belong to.
+        space: Design space of the children.
     """
 
     def __init__(self, space: DesignSpace) -> None:
@@ -109,10 +110,10 @@ class Canonical(Repair):  # type: ignore[misc]
 
 
 class Unseen(DuplicateElimination):  # type: ignore[misc]
-    """Keeps what neither the study nor the generation in the making holds.
+    """Drops children that the study has proposed before, or that the new generation already has.
 
     Args:
-        archive: What the study has asked for.
+        archive: All networks that the study has proposed.
     """
 
     def __init__(self, archive: Archive) -> None:
@@ -120,12 +121,12 @@ class Unseen(DuplicateElimination):  # type: ignore[misc]
         self._archive = archive
 
     def do(self, pop: Population, *others: Population, **kwargs: Any) -> Population:
-        # `others` are the population, which the archive covers, and the children made so far.
+        # `others` are the population, which the archive covers, and the children so far.
         taken = {genotype_of(child.X) for children in others[1:] for child in children}
-        kept = []
+        fresh = []
         for index, individual in enumerate(pop):
             genotype = genotype_of(individual.X)
             if genotype not in self._archive and genotype not in taken:
                 taken.add(genotype)
-                kept.append(index)
-        return pop[kept]
+                fresh.append(index)
+        return pop[fresh]

@@ -16,10 +16,10 @@ from studies.samplers.sampler import Sampler, SamplerContext
 
 
 class GaussianProcessSampler(OptunaSampler):
-    """Optuna's Gaussian process; equal networks have equal values, so it is told that there is no noise.
+    """Optuna's Gaussian process, without noise since equal networks have equal values.
 
-    It thinks in one thread. Its matrices are small: more threads took 20 times as long on two cores, and
-    the last bits of a sum must not depend on how many cores a study goes on with.
+    It runs in one thread. Its matrices are small: more threads took 20 times as long on two cores. The last
+    bits of a sum must also not depend on the number of cores of a resumed run.
     """
 
     def __init__(self, context: SamplerContext) -> None:

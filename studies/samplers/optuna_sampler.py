@@ -1,8 +1,8 @@
-"""Optuna's samplers by ask and tell, in memory: the study's own table is all that is kept.
+"""Optuna's samplers by ask and tell, in memory: only the study's own table is stored.
 
-Optuna may suggest a network again, or one written with inactive genes. So what it is told of is the network
-that was evaluated, as a trial of its own, canonical; the trial that it suggested is closed as failed, which
-its samplers pass over. Until then it counts as running, and a sampler that can keeps away from it.
+Optuna may suggest a network again, or one with values for inactive genes. So the evaluated network is added
+as a trial of its own in canonical form. The suggested trial is closed as failed, and samplers ignore failed
+trials. Until then it counts as running, which some samplers avoid.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 def seed_of(context: SamplerContext) -> int:
-    """The study's seed as one that Optuna takes: 32 bits."""
+    """The study's seed in the 32 bits that Optuna accepts."""
     return int(np.random.SeedSequence(context.seed).generate_state(1)[0])
 
 
@@ -33,13 +33,13 @@ class OptunaSampler(Sampler):
     """One of Optuna's samplers over the genotypes of a space.
 
     Args:
-        context: What is searched, and how.
-        sampler: Makes Optuna's sampler; seeded.
+        context: Design space, study and settings.
+        sampler: Creates the seeded Optuna sampler.
     """
 
     def __init__(self, context: SamplerContext, sampler: Callable[[], optuna.samplers.BaseSampler]) -> None:
         super().__init__(context)
-        # A gene without a choice has nothing to be learned about.
+        # Genes without a choice are left out.
         self._distributions = {
             gene.name: _distribution(gene) for gene in context.space.genes if gene.cardinality > 1
         }
@@ -70,15 +70,15 @@ class OptunaSampler(Sampler):
                 distributions=self._distributions,
                 values=losses[row].tolist(),
                 constraints=dict(zip(self._study.constraints, violations[row].tolist(), strict=True)),
-                # Genetic samplers note there which generation a trial belongs to.
-                system_attrs=closed[row].system_attrs,
+                # Genetic samplers store the generation of a trial there; it is the same for all.
+                system_attrs=closed[min(row, len(closed) - 1)].system_attrs,
             )
             for row, evaluation in enumerate(evaluations)
         )
 
 
 def _distribution(gene: Gene) -> BaseDistribution:
-    """Numbers in order where the options are, else names without an order."""
+    """An integer distribution for ordered options, else a categorical one."""
     if all(isinstance(option, int) for option in gene.options):
         return IntDistribution(0, gene.cardinality - 1)
     return CategoricalDistribution(tuple(range(gene.cardinality)))

@@ -1,4 +1,4 @@
-"""Samplers of a user's own: a class that makes a `Sampler` of a `SamplerContext`, checked and identified."""
+"""User-defined samplers: import, checks and identity."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from studies.study.prediction_quality import GenerationReport
 
 
 class OwnSampler(Sampler):
-    """A sampler of a user's own, whose mistakes are errors of one line that name it.
+    """A user-defined sampler. Its exceptions become one-line errors that name it.
 
     Args:
-        create: Makes the sampler, such as its class.
-        context: As for `Sampler`.
+        create: Creates the sampler, e.g. its class.
+        context: Context of the sampler.
 
     Raises:
-        OwnCodeError: The sampler cannot be made.
+        OwnCodeError: The sampler cannot be created.
     """
 
     def __init__(self, create: Any, context: SamplerContext) -> None:
@@ -46,7 +46,7 @@ class OwnSampler(Sampler):
 
     @property
     def report(self) -> GenerationReport | None:
-        """Of the generation that was told last; None where nothing is predicted."""
+        """Prediction quality of the last generation; None without predictions."""
         with self._named():
             return self._content.report
 
@@ -65,7 +65,7 @@ class OwnSampler(Sampler):
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        """Turns what the user's code raises into one line that names it."""
+        """Turns exceptions of the user's code into `OwnCodeError`."""
         try:
             yield
         except OwnCodeError:
@@ -77,34 +77,34 @@ class OwnSampler(Sampler):
 
 
 def own_sampler(name: str, given: Sequence[object]) -> object | None:
-    """What makes the sampler called `name`, if that is one of a user's own.
+    """The class or function that creates the user-defined sampler called `name`; None if `name` is built in.
 
     Args:
         name: A built-in sampler, the name of one of `given`, or ``module:Class``.
-        given: Classes or functions; each is called by its attribute `name`, or else its `__name__`.
+        given: Classes or functions, named by their attribute `name` or else their `__name__`.
 
     Raises:
-        H4HError: There is no such sampler, or it cannot be imported; or one of `given` is not asked for.
+        H4HError: There is no such sampler, it cannot be imported, or one of `given` is not used.
     """
-    by_name = {_name(one): one for one in given}
-    found = import_object(name, kind="sampler") if is_reference(name) else by_name.pop(name, None)
+    by_name = {_name(sampler): sampler for sampler in given}
+    sampler_class = import_object(name, kind="sampler") if is_reference(name) else by_name.pop(name, None)
     if by_name:
         unused = next(iter(by_name))
         raise OwnCodeError(
             f"samplers holds {unused!r}, but --sampler is {name!r}: name it, as in StudySettings(sampler="
             f"{unused!r})"
         )
-    if found is not None and not callable(found):
+    if sampler_class is not None and not callable(sampler_class):
         raise OwnCodeError(
-            f"sampler {name!r} must be a class derived from studies.Sampler, but got {found!r:.80}"
+            f"sampler {name!r} must be a class derived from studies.Sampler, but got {sampler_class!r:.80}"
         )
-    if found is None and name not in known_samplers():
+    if sampler_class is None and name not in known_samplers():
         raise UnknownNameError("sampler", name, known_samplers())
-    return found
+    return sampler_class
 
 
 def sampler_identity(create: object) -> dict[str, str]:
-    """What identifies the code of a user's own sampler in a fingerprint."""
+    """Entries of the fingerprint that identify the code of a user-defined sampler."""
     return {f"sampler_{key}": text for key, text in code_identity(create, kind="sampler").items()}
 
 

@@ -1,4 +1,4 @@
-"""Samplers by the names that `--sampler` takes. A new one is one file and one line here."""
+"""Samplers by the names of `--sampler`. A new sampler is one file and one line here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PACKAGES: dict[str, tuple[str, ...]] = {
     "local": (),
     "surrogate": ("pymoo", "moocore"),
 }
-"""Every sampler, with the packages whose versions decide what it asks for. NumPy decides with all of them."""
+"""Every sampler, with the packages whose versions determine its proposals. NumPy affects all of them."""
 
 
 def known_samplers() -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def check_sampler(name: str) -> None:
 
 
 def sampler_versions(name: str) -> dict[str, str]:
-    """Versions of the packages that decide what the sampler called `name` asks for."""
+    """Versions of the packages that determine the proposals of the sampler called `name`."""
     return {f"version of {package}": version(package) for package in ("numpy", *_PACKAGES[name])}
 
 
@@ -53,7 +53,7 @@ def create_sampler(name: str, context: SamplerContext) -> Sampler:
         UnknownNameError: No sampler has this name.
     """
     check_sampler(name)
-    # The libraries take up to a second to import: only when used, so that bad input fails fast.
+    # The libraries take up to a second to import, so bad input is refused first.
     module = import_module(f"studies.samplers.{name.replace('-', '_')}")
     sampler: Sampler = module.create(context)
     return sampler

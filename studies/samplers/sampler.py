@@ -1,7 +1,7 @@
-"""Base class of all samplers, and the context that they are made from.
+"""Base class of all samplers, and the context that they are created from.
 
-A sampler is a pure function of its settings and of the evaluations it was told. Resume depends on that: it
-runs the sampler again from the start on the evaluations in the table.
+A sampler is a pure function of its settings and of the evaluations that it receives. Resume depends on that:
+it replays the sampler from the start on the stored evaluations.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from studies.study.prediction_quality import GenerationReport
 from studies.study.study import Study
 
 SAMPLING_ROUNDS = 100
-"""How many draws per network wanted a sampler takes before it turns to neighbours of known ones."""
+"""Largest number of random draws per network, before neighbours of known networks are taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SamplerContext:
-    """What samplers are made from.
+    """Design space, study and settings that a sampler is created from.
 
     Example:
         >>> from studies import Sampler
@@ -44,18 +44,18 @@ class SamplerContext:
         4
 
     Attributes:
-        space: What is searched.
+        space: The design space.
         study: Objectives, constraints and bounds; turns evaluations into losses and violations.
-        population: Subnets per generation, at least 2.
-        seed: Decides every draw.
-        first: Canonical genotypes that the first generation holds behind the smallest and the largest
-            network; at most `population` - 2.
-        preferences: Preferred values of all objectives, in their units and order; for samplers that
-            search near given points.
-        exact: Exact quantities of any designs without measuring them, for samplers that search many; without
-            it such a sampler has to predict them.
-        network_only: Names of quantities that do not depend on the chip, so that a value holds for the
-            network on every chip. Any other quantity is taken to depend on the chip.
+        population: Number of subnets per generation, at least 2.
+        seed: Random seed of the study.
+        first: Canonical genotypes of the first generation after the smallest and the largest network; at most
+            `population` - 2.
+        preferences: Preferred values of all objectives, in their units and order, for samplers that search
+            near given points.
+        exact: Computes exact quantities of designs without a measurement. Without it, a sampler that searches
+            many designs has to predict these quantities.
+        network_only: Names of quantities that do not depend on the chip: a value holds for the network on
+            every chip. All other quantities depend on the chip.
     """
 
     space: DesignSpace
@@ -69,11 +69,11 @@ class SamplerContext:
 
 
 class Sampler(ABC):
-    """Proposes subnets, and learns from how they turned out.
+    """Proposes subnets and learns from their evaluations.
 
-    This class sees to what holds for every sampler: genotypes are canonical, none is asked for twice in a
-    study, the first generation begins with the smallest and the largest network, and a space is searched
-    to its end. A sampler of its own says what to propose (`_propose`) and what it learns (`_learn`).
+    This class guarantees the properties of every sampler. Genotypes are canonical, and a study never proposes
+    one twice. The first generation begins with the smallest and the largest network. A search ends only when
+    the space is exhausted. A derived class implements the proposals (`_propose`) and the learning (`_learn`).
 
     Example:
         >>> from studies import Sampler
@@ -87,7 +87,7 @@ class Sampler(ABC):
         8
 
     Args:
-        context: What is searched, and how.
+        context: Design space, study and settings.
     """
 
     def __init__(self, context: SamplerContext) -> None:
@@ -102,46 +102,51 @@ class Sampler(ABC):
 
     @property
     def report(self) -> GenerationReport | None:
-        """Of the generation that was told last; None for samplers that predict nothing."""
+        """Prediction quality of the last generation; None for samplers that predict nothing."""
         return None
 
     def ask(self, count: int) -> list[Genotype]:
-        """The next generation: canonical genotypes, none of which was ever asked for before.
+        """The next generation: canonical genotypes that the study has not proposed before.
 
-        A proposal that the study has asked for already gives its place to a new network beside it.
+        A new neighbour replaces a network that the study has proposed before. Where the mapping is searched,
+        a network comes with all of its mappings: once its accuracy is measured, the others cost next to
+        nothing.
 
         Args:
-            count: Networks wanted.
+            count: Number of networks.
 
         Returns:
-            Fewer than `count` only if fewer are left; an empty list if and only if every network of the
-            space was asked for.
+            The networks. There are fewer than `count` only if the space has fewer new ones, and none if and
+            only if the space is exhausted. Behind the first `count` designs stand their siblings under other
+            mappings.
         """
         if self._archive.is_complete:
             return []
         proposed = [self._space.canonical(genotype) for genotype in self._propose(count)]
         if len(self._archive) == 0:
             proposed = [*self._leading, *proposed[len(self._leading) :]]
-        return self._archive.admit(proposed[:count], count, near=[one.genotype for one in self._front])
+        near = [member.genotype for member in self._front]
+        admitted = self._archive.admit(proposed[:count], count, near=near)
+        return admitted + self._archive.admit_siblings(admitted)
 
     def tell(self, evaluations: Sequence[Evaluation]) -> None:
-        """How the genotypes of the last `ask` turned out.
+        """Receives the evaluations of the last generation.
 
         Args:
-            evaluations: One per genotype of the last `ask`, in its order.
+            evaluations: One evaluation per genotype of the last `ask`, in its order.
         """
         self._front = self._study.front([*self._front, *evaluations])
         self._learn(evaluations)
 
     @abstractmethod
     def _propose(self, count: int) -> Sequence[Genotype]:
-        """Up to `count` genotypes of the space; they may repeat what was asked for, and each other."""
+        """Up to `count` genotypes of the space. They may repeat earlier proposals and each other."""
 
     def _learn(self, evaluations: Sequence[Evaluation]) -> None:  # noqa: B027
-        """Takes in how the genotypes of the last `ask` turned out; by default, nothing is learned."""
+        """Learns from the evaluations of the last generation; by default, does nothing."""
 
     def _draw(self, count: int) -> list[Genotype]:
-        """Up to `count` different random networks that were never asked for, as far as draws find any."""
+        """Up to `count` different random networks that the study has not proposed."""
         drawn: dict[Genotype, None] = {}
         for _ in range(SAMPLING_ROUNDS * count):
             if len(drawn) == count:
@@ -152,9 +157,9 @@ class Sampler(ABC):
         return list(drawn)
 
     def _losses(self, evaluations: Sequence[Evaluation]) -> Floats:
-        """Shape (n, m), finite: 0 at the study's ideal and 1 at its reference.
+        """Scaled losses, finite, shape (n, m): 0 at the study's ideal, 1 at its reference.
 
-        What was not measured because the subnet is infeasible counts as the worst. Feasibility first: no
-        sampler compares it with a feasible one, but libraries take no NaN.
+        Values that are missing because the subnet is infeasible count as the worst, since libraries accept no
+        NaN. No sampler compares them with feasible subnets.
         """
         return np.nan_to_num(self._study.scaled_losses(evaluations), nan=1.0)

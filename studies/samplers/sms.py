@@ -1,6 +1,6 @@
 """SMS-EMOA (Beume, Naujoks & Emmerich 2007), by pymoo: those survive that add most hypervolume.
 
-A whole generation is made at a time, where the original makes one child.
+Each step creates a whole generation, where the original creates one child.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ SAMPLES = 64
 
 
 class SurrogateSampler(GeneticSampler):
-    """Measures the networks that a surrogate expects most of. The first generation is drawn at random.
+    """Measures the networks with the largest expected gain. The first generation is drawn at random.
 
     Args:
         context: Space, study and settings.
@@ -117,7 +117,7 @@ class SurrogateSampler(GeneticSampler):
 
     @property
     def _has_exact_limit(self) -> bool:
-        return any(one.quantity not in self._predicted for one in self._constraints)
+        return any(constraint.quantity not in self._predicted for constraint in self._constraints)
 
     @property
     def _is_ready(self) -> bool:
@@ -130,7 +130,7 @@ class SurrogateSampler(GeneticSampler):
 
     def _compare(self, evaluations: Sequence[Evaluation]) -> float | None:
         """Rank correlation of predicted and measured values of a generation, of the worst quantity."""
-        found = []
+        correlations = []
         for name, process in self._processes.items():
             measured: dict[Genotype, float] = {}
             for row in evaluations:
@@ -144,8 +144,8 @@ class SurrogateSampler(GeneticSampler):
             forecast = process.forecast(self._steps(name, genes)).tolist()
             pairs = list(zip(forecast, measured.values(), strict=True))
             self._pairs[name] += pairs
-            found.append(_correlation(pairs))
-        return min(found, default=None)
+            correlations.append(_correlation(pairs))
+        return min(correlations, default=None)
 
     def _space_of(self, name: str) -> DesignSpace:
         """The space of what a quantity depends on: the network alone, or the network on its chip."""
@@ -169,7 +169,7 @@ class SurrogateSampler(GeneticSampler):
         return evaluation.limited[quantities.index(name)]
 
     def _best_batch(self, count: int, rng: np.random.Generator) -> Genotypes:
-        """New networks to measure, shape (at most `count`, genes), feasible ones as far as there are any."""
+        """New networks to measure, shape (at most `count`, genes), feasible networks first."""
         candidates = self._candidates(self._score, count, rng)
         feasible = np.flatnonzero(candidates.broken == 0)
         if len(feasible) == 0:
@@ -181,15 +181,15 @@ class SurrogateSampler(GeneticSampler):
         return candidates.genes[list(order)[:count]]
 
     def _plain_batch(self, count: int, rng: np.random.Generator) -> list[Genotype]:
-        """Children of plain NSGA-II; others for those that break a limit on what is exact."""
+        """Children of plain NSGA-II. Feasible networks replace those that violate an exact limit."""
         proposed = super()._propose(count)
         if not self._has_exact_limit or not proposed:
             return proposed
         worst = self._exact_violations(self._exactly(np.array(proposed))).max(axis=1)
-        kept = [genotype for genotype, excess in zip(proposed, worst, strict=True) if excess <= 0]
-        if len(kept) < count:
-            kept += [genotype_of(row) for row in self._feasible_batch(count, rng)]
-        return list(dict.fromkeys(kept))[:count]
+        feasible = [genotype for genotype, excess in zip(proposed, worst, strict=True) if excess <= 0]
+        if len(feasible) < count:
+            feasible += [genotype_of(row) for row in self._feasible_batch(count, rng)]
+        return list(dict.fromkeys(feasible))[:count]
 
     def _feasible_batch(self, count: int, rng: np.random.Generator) -> Genotypes:
         """New networks drawn from those within the limits on exact quantities."""
@@ -208,9 +208,9 @@ class SurrogateSampler(GeneticSampler):
         return {} if self._exact is None else dict(self._exact(genes))
 
     def _exact_violations(self, exact: Mapping[str, Floats]) -> Floats:
-        """Shape (n, limits on what is exact)."""
-        limits = [one for one in self._constraints if one.quantity in exact]
-        return np.stack([one.violations(exact[one.quantity]) for one in limits], axis=1)
+        """Violations of the limits on exact quantities, shape (n, limits)."""
+        limits = [limit for limit in self._constraints if limit.quantity in exact]
+        return np.stack([limit.violations(exact[limit.quantity]) for limit in limits], axis=1)
 
     def _candidates(self, score: Predict, count: int, rng: np.random.Generator) -> Predicted:
         """New networks that are predicted to be good, feasible ones first."""
@@ -231,7 +231,7 @@ class SurrogateSampler(GeneticSampler):
         return np.array(list(order), dtype=np.int64)
 
     def _new(self, candidates: Predicted) -> Predicted:
-        """Candidates that the study has not asked for yet."""
+        """Candidates that the study has not proposed yet."""
         is_new = [genotype_of(row) not in self._archive for row in candidates.genes]
         return candidates.rows(np.flatnonzero(is_new))
 
@@ -287,7 +287,7 @@ class SurrogateSampler(GeneticSampler):
 
     def _violations(self, values: dict[str, Floats]) -> Floats:
         size = len(next(iter(values.values())))
-        columns = [one.violations(values[one.quantity]) for one in self._constraints]
+        columns = [constraint.violations(values[constraint.quantity]) for constraint in self._constraints]
         return np.stack(columns, axis=1) if columns else np.zeros((size, 0))
 
 

@@ -43,12 +43,12 @@ class Predicted:
 
     @property
     def broken(self) -> Floats:
-        """Sum of violations of each, shape (n,); 0 of what is feasible."""
-        found: Floats = np.maximum(self.violations, 0.0).sum(axis=1)
-        return found
+        """Sum of violations of each network, shape (n,); 0 for feasible networks."""
+        excess: Floats = np.maximum(self.violations, 0.0).sum(axis=1)
+        return excess
 
     def rows(self, rows: NDArray[np.intp]) -> Predicted:
-        """Some of them."""
+        """The networks at some rows."""
         return Predicted(self.genes[rows], self.losses[rows], self.violations[rows])
 
     @classmethod
@@ -82,16 +82,16 @@ def different(genotypes: Genotypes) -> NDArray[np.intp]:
 def virtual_search(
     space: DesignSpace, score: Predict, start: Genotypes, rng: np.random.Generator
 ) -> tuple[Predicted, Predicted]:
-    """Searches some `CANDIDATES` networks for those that are expected to be best.
+    """Searches about `CANDIDATES` predicted networks for the best.
 
     Args:
-        space: What is searched.
-        score: Says what is expected of networks.
-        start: Canonical genotypes to begin with, shape (n, genes); random ones fill up the population.
-        rng: Source of all draws.
+        space: The design space.
+        score: Predicts losses and violations of networks.
+        start: Canonical genotypes of the initial population, shape (n, genes); random ones fill it up.
+        rng: Source of randomness.
 
     Returns:
-        The last population, best first by rank and then by how far apart they lie, and all that was seen.
+        The last population, by rank and then by crowding distance, and all networks of the search.
     """
     cardinalities = np.array([gene.cardinality for gene in space.genes], dtype=np.int64)
     first = np.concatenate([start[:POPULATION], random_rows(space, POPULATION, rng)])
@@ -100,7 +100,7 @@ def virtual_search(
     candidates = min(CANDIDATES, VISITS * space.cardinality)
     for _ in range(candidates // POPULATION - 1):
         population = _survivors(population)
-        # Who stands further in front wins; survivors are in that order.
+        # Tournament: survivors are sorted, so the earlier row wins.
         pairs = rng.integers(0, len(population.genes), (2, 2, -(-POPULATION // 2))).min(axis=0)
         parents = population.genes[pairs]
         children = uniform_crossover(parents, rng)
@@ -121,12 +121,12 @@ def _scored(score: Predict, genes: Genotypes) -> Predicted:
 
 
 def _survivors(population: Predicted) -> Predicted:
-    """The best `POPULATION` of `population`, best first: by rank and crowding, then what breaks least."""
+    """The best `POPULATION` networks: feasible ones by rank and crowding, then by least violation."""
     broken = population.broken
     feasible = np.flatnonzero(broken == 0)
     losses = population.losses[feasible]
     rows = []
-    # pymoo's survival itself keeps an object for each network, which takes longer than all the rest.
+    # pymoo's survival class holds an object for each network, which takes longer than all the rest.
     for front in NonDominatedSorting().do(losses, n_stop_if_ranked=POPULATION):
         crowding = get_crowding_function("cd").do(losses[front])
         rows.append(feasible[front[np.argsort(-crowding, kind="stable")]])

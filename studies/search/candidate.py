@@ -1,4 +1,4 @@
-"""Candidates: designs of a generation on their way to becoming evaluations."""
+"""Candidates: designs of a generation during their evaluation."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from studies.design_space.design_space import DesignSpace
 
 @dataclass(frozen=True)
 class Candidate:
-    """A design, decoded once for everything that is measured of it.
+    """A design, decoded once for all measurements.
 
     Attributes:
-        index: Index of the evaluation that it becomes.
+        index: Index of its evaluation.
         genotype: Canonical genotype of the design.
         network: Genotype of the network alone.
         design: Network and chip.
@@ -32,7 +32,7 @@ class Candidate:
 def candidates(space: DesignSpace, batch: Mapping[int, Genotype]) -> list[Candidate]:
     """Decodes canonical genotypes, given by index.
 
-    The counts of blocks are known at once: constraints may limit them, and no objective measures them.
+    The values include the numbers of blocks, which constraints may limit and no objective measures.
 
     Raises:
         GenotypeError: A genotype does not belong to `space`.

@@ -1,8 +1,8 @@
 """Evaluator of a study: measures each objective of a design once, checks the values, applies the constraints.
 
 Cheap objectives and constraints come first, for a whole generation at once. An expensive objective (the
-accuracy) is measured only for designs that the cheap ones left feasible and that no study of the database has
-measured before, in groups of some seconds of work, so that little is lost when a study is stopped.
+accuracy) is measured only for feasible designs that no study of the database has measured before. Groups take
+some seconds each, so that little work is lost when a study is stopped.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from studies.study.constraint import Constraint
 from studies.study.evaluation import Evaluation
 
 FIRST_GROUP = 8
-"""Networks that get their expensive objectives together, until it is known how long they take."""
+"""Size of the first group, before the time of a measurement is known."""
 GROUP_SECONDS = 20.0
-"""Time that measuring a group should take. When a study is killed, the group being measured is lost."""
+"""Target time of a group. If a study is killed, the current group is lost."""
 
 
 class EvaluationError(H4HError):
-    """An objective that gave no usable value."""
+    """An objective that returned no usable value."""
 
 
 def subject(objective: Objective, candidate: Candidate) -> Genotype:
@@ -42,10 +42,10 @@ def subject(objective: Objective, candidate: Candidate) -> Genotype:
 def measure(objective: Objective, space: DesignSpace, batch: Sequence[Candidate]) -> list[float]:
     """Values of candidates, all finite, in order.
 
-    Each network is measured once; each network on each of its chips if the objective depends on the chip.
+    Each network is measured once, or once on each of its chips if the objective depends on the chip.
 
     Raises:
-        EvaluationError: The objective gave another number of values, or one that is not finite.
+        EvaluationError: The objective returned a wrong number of values, or one that is not finite.
     """
     if not batch:
         return []
@@ -76,15 +76,15 @@ class Evaluator:
         space: The designs that the study searches.
         objectives: Objectives of the study, in order.
         constraints: Limits of the study.
-        limited: Further objectives, which only a constraint needs.
-        known: Values of expensive objectives that are known already, by name and by genotype of the network
-            (of the design, for an objective that depends on the chip).
-        race: Scores the accuracy, if subnets without a chance are to stop early.
-        clock: Seconds from any origin. Adapts the size of groups to about `GROUP_SECONDS` of work; decides
-            which subnets are measured together, which changes no value.
+        limited: Further objectives that only a constraint needs.
+        known: Known values of expensive objectives, by name and by genotype of the network (of the design,
+            for an objective that depends on the chip).
+        race: Measures the accuracy with racing; None without racing.
+        clock: Seconds from any origin. Adapts the size of groups to about `GROUP_SECONDS`, which changes no
+            value.
 
     Attributes:
-        cache_hits: Designs whose expensive objectives were all known, so that none was measured.
+        cache_hits: Number of designs whose expensive objectives were all known.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Evaluator:
         needed = [*objectives, *limited]
         self._cheap = [objective for objective in needed if not objective.is_expensive]
         self._expensive = [objective for objective in needed if objective.is_expensive]
-        # Extended by what this evaluator measures, since a network may come again on another chip.
+        # Extended by new measurements, since a network may return on another chip.
         self._known = {
             objective.name: dict((known or {}).get(objective.name, {})) for objective in self._expensive
         }
@@ -114,7 +114,7 @@ class Evaluator:
         self.cache_hits = 0
 
     def is_measured(self, evaluation: Evaluation) -> bool:
-        """Whether some expensive objective of `evaluation` has a value."""
+        """Whether at least one expensive objective of `evaluation` has a value."""
         quantities = (*self._names, *(constraint.quantity for constraint in self._constraints))
         values = dict(zip(quantities, (*evaluation.values, *evaluation.limited), strict=True))
         return any(values[objective.name] is not None for objective in self._expensive)
@@ -132,30 +132,36 @@ class Evaluator:
     ) -> Iterator[list[Evaluation]]:
         """Measures a batch and yields finished evaluations as soon as they are known.
 
-        First come those that need no expensive objective, or whose values of it are known; then groups of the
-        others. Subnets that begin alike are measured together, since an objective may share their work.
+        Designs come first if they need no expensive objective or its values are known. Groups of the others
+        follow. Subnets with the same first blocks are measured together, since an objective may share work.
 
         Args:
             batch: Canonical genotypes by index.
             front: Front of all earlier heats, which racing subnets compete with; unused without racing.
 
         Raises:
-            EvaluationError: An objective gave no finite value.
+            EvaluationError: An objective returned no finite value.
         """
         decoded = candidates(self._space, batch)
         for objective in self._cheap:
             self._add(objective, decoded)
-        possible = [one for one in decoded if self._expensive and self._is_possible(one.values)]
+        possible = [
+            candidate for candidate in decoded if self._expensive and self._is_possible(candidate.values)
+        ]
         for candidate in possible:
             self._recall(candidate)
-        waiting = [one for one in possible if any(each.name not in one.values for each in self._expensive)]
+        waiting = [
+            candidate
+            for candidate in possible
+            if any(each.name not in candidate.values for each in self._expensive)
+        ]
         self.cache_hits += len(possible) - len(waiting)
         unfinished = {candidate.index for candidate in waiting}
-        finished = [one for one in decoded if one.index not in unfinished]
+        finished = [candidate for candidate in decoded if candidate.index not in unfinished]
         if finished:
             yield [self._evaluation(candidate) for candidate in finished]
         waiting.sort(key=lambda candidate: candidate.genotype)
-        # All designs with the same network stand together in this order and are measured in one group.
+        # Designs with the same network are neighbours in this order and belong to one group.
         networks = [list(designs) for _, designs in groupby(waiting, lambda candidate: candidate.network)]
         while networks:
             chosen, networks = networks[: self._group], networks[self._group :]
@@ -164,15 +170,15 @@ class Evaluator:
             stopped_after = self._measure_expensive(group, front)
             seconds = max(self._clock() - start, 1e-9)
             self._group = max(FIRST_GROUP, int(GROUP_SECONDS * len(chosen) / seconds))
-            yield [self._evaluation(one, stopped_after[one.index]) for one in group]
+            yield [self._evaluation(candidate, stopped_after[candidate.index]) for candidate in group]
 
     def _measure_expensive(
         self, group: Sequence[Candidate], front: Sequence[Evaluation]
     ) -> dict[int, int | None]:
-        """Adds the expensive objectives.
+        """Measures the expensive objectives.
 
         Returns:
-            By index, the images after which racing stopped a subnet; None for one measured in full.
+            Number of images after which racing stopped each subnet, by index; None if measured in full.
         """
         if self._race is None:
             for objective in self._expensive:
@@ -194,13 +200,13 @@ class Evaluator:
                 candidate.values[objective.name] = value
 
     def _add(self, objective: Objective, batch: Sequence[Candidate]) -> None:
-        """Measures `objective` for those candidates that lack it."""
+        """Measures `objective` for the candidates without its value."""
         missing = [candidate for candidate in batch if objective.name not in candidate.values]
         for candidate, value in zip(missing, measure(objective, self._space, missing), strict=True):
             candidate.values[objective.name] = value
 
     def _is_possible(self, known: Mapping[str, float]) -> bool:
-        """Whether every constraint holds whose quantity is known already."""
+        """Whether all constraints on known quantities hold."""
         return all(
             constraint.violation(known[constraint.quantity]) <= 0
             for constraint in self._constraints

@@ -25,12 +25,12 @@ def parse_subnets(text: str, space: DesignSpace) -> tuple[Genotype, ...]:
     """Canonical genotypes named by `text`, in its order, each once.
 
     Args:
-        text: ``max``, ``min``, ``mobilenetv2`` and genotypes, separated by commas. A genotype has as many
-            integers as the space has genes, which tells where it ends.
-        space: The designs that they belong to.
+        text: ``max``, ``min``, ``mobilenetv2`` and genotypes, separated by commas. A genotype is one integer
+            per gene of the space.
+        space: Design space of the genotypes.
 
     Raises:
-        H4HError: A name is unknown, the space lacks a network, or a genotype has another length or an index
+        H4HError: A name is unknown, the space lacks a network, or a genotype has a wrong length or an index
             out of range.
     """
     words = [word.strip() for word in text.split(",")]
@@ -69,7 +69,7 @@ def _genotype(words: Sequence[str], space: DesignSpace) -> Genotype:
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Subnets that a study takes over from an earlier one.
+    """Subnets that a study takes from an earlier one.
 
     Attributes:
         study: Name of the earlier study.
@@ -85,19 +85,19 @@ def warm_start(
 ) -> WarmStart:
     """At most `count` designs of another study's front that belong to `space`.
 
-    If there are more, those that add least hypervolume are left out, which keeps the front well spread. A
-    network stays on its chip; a number of the chip that the other study did not search is as large as
+    If there are more, designs that add the least hypervolume are left out, which keeps the front well spread.
+    A network keeps its chip. Numbers of the chip that the other study did not search are as large as
     possible.
 
     Args:
         source: Name of a study in `db`, or ``FILE:NAME`` for one in another database.
-        db: Database of the study to be made; need not exist.
-        space: Design space of the study to be made.
-        without: Designs to leave out, because the first generation has them anyway.
+        db: Database of the new study; need not exist.
+        space: Design space of the new study.
+        without: Designs to leave out, since the first generation has them already.
         count: Largest number of designs.
 
     Raises:
-        H4HError: There is no such study, it has no feasible network, or none of them belongs to `space`.
+        H4HError: There is no such study, or no feasible network of it belongs to `space`.
     """
     try:
         study, evaluations = read_study(source, db)

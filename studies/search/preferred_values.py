@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from search_space.errors import H4HError, UnknownNameError
-from studies.study.amounts import AMOUNT, in_base_unit, known_units, units_beside
+from studies.study.quantity_units import AMOUNT, in_base_unit, known_units, units_beside
 from studies.study.study import Study
 
 _SYNTAX = re.compile(rf"\s*(?P<name>[A-Za-z_]\w*)\s*=\s*{AMOUNT}\s*")
@@ -58,7 +58,7 @@ def parse_preference(
         QuantityError: A unit does not fit, or a number is not finite.
         UnknownNameError: A name is no objective of the study.
     """
-    what = f"--prefer {text!r}"
+    source = f"--prefer {text!r}"
     quantities = {**known_units(), **{name: units_beside(unit) for name, unit in own_units.items()}}
     values: dict[str, float] = {}
     units: dict[str, str] = {}
@@ -66,15 +66,15 @@ def parse_preference(
         match = _SYNTAX.fullmatch(part)
         if match is None:
             raise PreferenceError(
-                f"{what}: must be objectives with a value and its unit, separated by commas, such as "
+                f"{source}: must be objectives with a value and its unit, separated by commas, such as "
                 f"'acc=85%,lat=0.5ms', but got {part!r}"
             )
         name = match["name"]
         if name not in objectives:
             raise UnknownNameError("objective to prefer a value of", name, objectives)
         if name in values:
-            raise PreferenceError(f"{what}: {name} is named twice; another point is another --prefer")
+            raise PreferenceError(f"{source}: {name} is named twice; another point is another --prefer")
         values[name], units[name] = in_base_unit(
-            name, match["number"], match["unit"], what=what, quantities=quantities
+            name, match["number"], match["unit"], source=source, quantities=quantities
         )
     return Preference(values, units)

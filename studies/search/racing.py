@@ -10,7 +10,7 @@ before that heat. Heats are cut by position, so decisions depend on the order of
 timing, and a killed study resumes to the same table.
 
 Source: Maron & Moore, "Hoeffding races: accelerating model selection search", NIPS 1993. The bound is that of
-`betting_bound.py`.
+`accuracy_bound.py`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from search_space.arrays import Booleans, Floats
 from search_space.errors import H4HError
 from search_space.genotype import Genotype
 from studies.design_space.design_space import DesignSpace
-from studies.search.betting_bound import is_rejected, upper_bound
+from studies.search.accuracy_bound import is_rejected, upper_bound
 from studies.search.candidate import Candidate
 from studies.study.constraint import Constraint
 from studies.study.evaluation import Evaluation
@@ -51,7 +51,7 @@ class Result:
 
     Attributes:
         value: Accuracy in %; an upper bound of it for a stopped subnet.
-        stopped_after: Images after which the subnet was stopped; None for a subnet scored in full.
+        stopped_after: Number of images after which the subnet was stopped; None if it was scored in full.
     """
 
     value: float
@@ -63,8 +63,8 @@ class Runner:
     """A subnet and its rivals.
 
     Attributes:
-        rival: Number of images that the best rival is right on; None without rivals, when the subnet stays on
-            the front however inaccurate it is.
+        rival: Number of images that the best rival is right on; None without rivals, since the subnet then
+            stays on the front with any accuracy.
         expected: Share of the front's members that are right on each image.
     """
 
@@ -72,7 +72,7 @@ class Runner:
     expected: Floats
 
     def is_hopeless(self, seen: Booleans) -> bool:
-        """Whether it is less accurate than its rival at `CONFIDENCE`, given the results `seen`."""
+        """Whether it is less accurate than its rival with `CONFIDENCE`, given the results `seen`."""
         return self.rival is not None and is_rejected(self.rival, seen, self.expected, 1 - CONFIDENCE)
 
 
@@ -104,8 +104,8 @@ def check_racing(objectives: Sequence[str], constraints: Sequence[Constraint]) -
 class Race:
     """Scores the subnets of one study against its front.
 
-    Remembers for each subnet scored in full which images it is right on. When a study is resumed, members of
-    the front are scored once more where that is needed, which does not change the table.
+    It remembers the images that each subnet scored in full is right on. In a resumed study, members of the
+    front are scored again if needed, which does not change the table.
 
     Args:
         space: The designs of the study; all on one chip.
@@ -148,7 +148,7 @@ class Race:
         return [dict(items[start : start + size]) for start in range(0, len(items), size)]
 
     def share(self, evaluations: Sequence[Evaluation]) -> float:
-        """Images that subnets were scored on, as a share of those without racing."""
+        """Number of scored images as a share of the number without racing."""
         scored = [evaluation for evaluation in evaluations if evaluation.values[self._column] is not None]
         images = self._objective.images
         total = sum(evaluation.stopped_after or images for evaluation in scored)

@@ -17,10 +17,10 @@ class StopRules:
     """Limits of a search; the first one that is reached stops it. None means no limit.
 
     Attributes:
-        evaluations: Subnets, those already stored included; may end within a generation.
-        generations: Complete generations, those already stored included.
-        minutes: Time of this run, from its first subnet on.
-        patience: Generations in a row without a gain, see `Plateau`.
+        evaluations: Number of subnets, stored ones included. The search may stop within a generation.
+        generations: Number of complete generations, stored ones included.
+        minutes: Time of this run in minutes, from its first subnet on.
+        patience: Number of generations in a row without a gain; see `Plateau`.
     """
 
     evaluations: int | None = None
@@ -39,21 +39,21 @@ class StopRules:
         return " or ".join(text for text in texts if text is not None)
 
     def given(self) -> dict[str, float]:
-        """The rules there are, by name."""
+        """The given rules, by name."""
         named = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in named.items() if value is not None}
 
     def total(self, population: int) -> int | None:
-        """Evaluations at which the search stops at the latest; None if that is not known."""
+        """Largest number of evaluations of the search; None if no rule limits it."""
         limits = [] if self.evaluations is None else [self.evaluations]
         limits += [] if self.generations is None else [self.generations * population]
         return min(limits, default=None)
 
     def within(self, *, evaluations: int, elapsed_s: float) -> str | None:
-        """The rule that stops a search in the middle of a generation, or None.
+        """The rule that stops a search within a generation, or None.
 
         Args:
-            evaluations: How many there are.
+            evaluations: Number of evaluations.
             elapsed_s: Seconds since this run began.
         """
         if self.evaluations is not None and evaluations >= self.evaluations:
@@ -66,9 +66,9 @@ class StopRules:
         """The rule that stops a search at the end of a generation, or None.
 
         Args:
-            generations: How many are complete.
-            idle: How many the last ones without a gain are.
-            evaluations: How many there are.
+            generations: Number of complete generations.
+            idle: Number of generations without a gain since the last gain.
+            evaluations: Number of evaluations.
             elapsed_s: Seconds since this run began.
         """
         if self.generations is not None and generations >= self.generations:
@@ -81,8 +81,8 @@ class StopRules:
 class Plateau:
     """Counts generations without a gain.
 
-    A gain is more hypervolume; as long as no network is feasible, it is a smaller least sum of violations.
-    So a search that has yet to find its feasible region is not cut off while it comes nearer.
+    A gain is a larger hypervolume or, while no network is feasible, a smaller least sum of violations. So a
+    search is not stopped while it approaches the feasible region.
     """
 
     def __init__(self) -> None:
@@ -91,11 +91,11 @@ class Plateau:
         self._hypervolume = 0.0
 
     def add(self, violation: float, hypervolume: float) -> None:
-        """Takes in a generation.
+        """Adds a generation.
 
         Args:
             violation: Least sum of violations of its subnets; 0 if one is feasible.
-            hypervolume: Of the study so far.
+            hypervolume: Hypervolume of the study so far.
         """
         is_gain = violation < self._violation - GAIN or hypervolume > self._hypervolume + GAIN
         self.idle = 0 if is_gain else self.idle + 1

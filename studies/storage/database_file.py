@@ -27,7 +27,7 @@ def check_writable(path: Path) -> None:
     """Raises `StoreError` if a database at `path` can be neither created nor written."""
     if not path.parent.is_dir():
         raise StoreError(f"database {path}: the folder {path.parent} does not exist")
-    # SQLite keeps its log beside the file, so the folder has to be writable in either case.
+    # SQLite writes its log next to the file, so the folder has to be writable in either case.
     for needed in (path.parent, path):
         if needed.exists() and not os.access(needed, os.W_OK, effective_ids=True):
             raise StoreError(f"database {path}: {needed} cannot be written")
@@ -57,7 +57,7 @@ def publish(content: bytes, path: Path) -> None:
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     """A connection to an existing file; one that is not writable changes no byte of it."""
     # A reader of a database in WAL mode creates the log files if there are none, and cannot remove them.
-    # Without a log nobody is writing, and "immutable" reads the file alone.
+    # Without a log there is no writer, and "immutable" reads the file alone.
     has_log = path.with_name(path.name + "-wal").exists()
     mode = "rw" if writable else "ro" if has_log else "ro&immutable=1"
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT_S)
@@ -103,7 +103,7 @@ def translated(path: Path) -> Iterator[None]:
 
 def _trouble(path: Path, error: sqlite3.OperationalError) -> str:
     """The reason why a database cannot be used, and the remedy."""
-    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF  # The rest of the code is a detail of it.
+    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF  # Higher bits are details.
     if kind in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return (
             f"has been locked by {lock_holder(path)} for {BUSY_TIMEOUT_S:g} s; wait for it or end it, and "
@@ -111,7 +111,7 @@ def _trouble(path: Path, error: sqlite3.OperationalError) -> str:
         )
     if kind in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
         return (
-            f"cannot be read or written ({error}); what is stored is kept: make room on its disk and repeat "
+            f"cannot be read or written ({error}); stored evaluations are safe: free disk space and repeat "
             f"the command"
         )
     return f"cannot be used ({error})"  # Read-only, cannot be opened.

@@ -11,7 +11,7 @@ LOCKS = Path("/proc/locks")
 
 
 def lock_holder(database: Path) -> str:
-    """The process that holds SQLite's write lock, in words; "another process" where it is unknown."""
+    """The process that holds SQLite's write lock, in words; "another process" if it is unknown."""
     # In WAL mode the write lock is on the shared-memory file, otherwise on the database.
     for path in (database.with_name(f"{database.name}-shm"), database):
         for process in _writers(path):

@@ -181,19 +181,19 @@ class Store:
         rows = [
             (
                 name,
-                one.index,
-                to_text(one.genotype),
-                _to_json(one.values),
-                _to_json(one.limited),
-                int(one.is_feasible),
-                one.macs,
-                one.params,
-                one.conv_blocks,
-                one.vit_blocks,
-                one.family,
-                one.stopped_after,
+                evaluation.index,
+                to_text(evaluation.genotype),
+                _to_json(evaluation.values),
+                _to_json(evaluation.limited),
+                int(evaluation.is_feasible),
+                evaluation.macs,
+                evaluation.params,
+                evaluation.conv_blocks,
+                evaluation.vit_blocks,
+                evaluation.family,
+                evaluation.stopped_after,
             )
-            for one in evaluations
+            for evaluation in evaluations
         ]
         with translated(self.path), self._connection:
             self._connection.executemany(
@@ -266,10 +266,10 @@ class Store:
                 continue
             # Its fingerprint has the objective's parts, so it is among its goals or its limits.
             column = study.quantities.index(objective)
-            for one in self.evaluations(study.name):
-                value = (*one.values, *one.limited)[column]
-                if value is not None and not one.is_bound:
-                    values[study.network(one.genotype)] = value
+            for evaluation in self.evaluations(study.name):
+                value = (*evaluation.values, *evaluation.limited)[column]
+                if value is not None and not evaluation.is_bound:
+                    values[study.network(evaluation.genotype)] = value
         return values
 
 
@@ -281,7 +281,7 @@ def _agrees(fingerprint: Mapping[str, str], objective: str, deciding: Mapping[st
 def open_store(path: str | Path, *, writable: bool = False) -> Store:
     """Opens an existing database, after verifying it.
 
-    Without `writable` no byte of the file or beside it changes.
+    Without `writable`, neither the file nor its folder changes.
 
     Example:
         >>> from studies import StudySettings, open_store, run_study
@@ -300,8 +300,8 @@ def open_store(path: str | Path, *, writable: bool = False) -> Store:
     if not path.is_file():
         raise StoreError(f"database {path} is not a file")
     with translated(path):
-        # Verified read-only even where writing is wanted: SQLite repairs and merges what it opens for
-        # writing, and a damaged file must stay unchanged.
+        # Verified through a read-only connection, since SQLite repairs and merges a file that it opens for
+        # writing, and a damaged file must not change.
         connection = connect(path, writable=False)
         try:
             verify(path, connection)

@@ -1,7 +1,7 @@
 """Study lock: one run of a study at a time.
 
-The lock is the system's own (`flock`) on a file beside the database. It ends with its process, however that
-ends, so a killed run blocks nobody. The content of the file, the holder, serves the message only.
+The lock is a system lock (`flock`) on a file next to the database. It ends with its process, even a killed
+one. The file names the holder, for the message only.
 """
 
 from __future__ import annotations
@@ -60,14 +60,14 @@ def _locked(path: Path) -> int:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_at(file, path):
-                with suppress(OSError):  # A full disk; the lock holds without a name.
+                with suppress(OSError):  # The disk may be full. The lock also holds without a name.
                     os.ftruncate(file, 0)
                     os.write(file, _this_process())
                 return file
         except BaseException:
             os.close(file)
             raise
-        # The last holder removed the file between the two calls, so nobody else would find this lock.
+        # The last holder removed the file between the two calls, so no other process would see this lock.
         os.close(file)
 
 
@@ -84,7 +84,7 @@ def _this_process() -> bytes:
 
 
 def _holder(path: Path) -> str:
-    """The holder of the lock, as far as the file tells."""
+    """The holder of the lock according to the file."""
     try:
         number, machine, command = json.loads(path.read_text())
     except (OSError, ValueError, TypeError):  # It is being written or removed just now.

@@ -1,7 +1,7 @@
 """Constraints: limits on the cost of a subnet, written with their unit (``lat<=2ms``).
 
-A subnet that breaks a constraint is infeasible. Its expensive objectives are not measured, and samplers rank
-it behind every feasible subnet (feasibility first, Deb 2000).
+A subnet that violates a constraint is infeasible. Its expensive objectives are not measured, and samplers
+rank it behind every feasible subnet (feasibility first, Deb 2000).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from search_space.arrays import Floats
 from search_space.errors import H4HError
-from studies.study.amounts import AMOUNT, in_base_unit, known_units, units_beside
+from studies.study.quantity_units import AMOUNT, in_base_unit, known_units, units_beside
 
 OPERATORS = ("<=", ">=")
 
@@ -23,6 +23,10 @@ _SYNTAX = re.compile(
     r"\s*(?P<quantity>[A-Za-z_]\w*)\s*(?P<operator><=|>=)\s*"
     rf"{AMOUNT}\s*"
 )
+
+
+CHIP_LIMIT = "sram<=chip"
+"""Text of the constraint that a network's activations fit the SRAM of the study's chip."""
 
 
 class ConstraintError(H4HError):
@@ -34,7 +38,7 @@ class Constraint:
     """One limit.
 
     Attributes:
-        quantity: What is limited: an objective's name, or a count such as ``vit_blocks``.
+        quantity: The limited quantity: name of an objective, or a count such as ``vit_blocks``.
         operator: ``"<="`` or ``">="``.
         bound: The limit, in `unit`.
         unit: Unit in which the quantity is measured; empty for a count.
@@ -46,54 +50,59 @@ class Constraint:
     unit: str
 
     def __str__(self) -> str:
-        """As `parse_constraint` reads it; equal constraints have equal texts."""
+        """The text that `parse_constraint` reads; equal constraints have equal texts."""
         bound = int(self.bound) if self.bound.is_integer() and self.bound < 2**53 else self.bound
         return f"{self.quantity}{self.operator}{bound}{self.unit}"
 
     def violation(self, value: float | None) -> float:
-        """How far `value` breaks the limit, as a share of the limit; at most 0 where it holds.
+        """Violation of the limit by `value`, as a share of the limit; at most 0 if the limit holds.
 
         Args:
-            value: The quantity of one subnet in `unit`. None, for what was not measured because the
-                subnet had been ruled out before, counts as broken by the whole limit: such a subnet
-                must not look better than one that was measured.
+            value: The quantity of one subnet in `unit`. None (not measured, since the subnet is infeasible)
+                counts as a violation by the whole limit, so that no unmeasured subnet looks better than a
+                measured one.
         """
         return 1.0 if value is None else float(self.violations(np.array(value)))
 
     def violations(self, values: Floats) -> Floats:
         """`violation` of many subnets at once, same shape as `values`."""
         excess = values - self.bound if self.operator == "<=" else self.bound - values
-        with np.errstate(over="ignore"):  # Infinitely far from a limit near 0.
+        with np.errstate(over="ignore"):  # The violation of a limit near 0 may be infinite.
             return excess / (self.bound or 1.0)
 
 
-def parse_constraint(text: str, own_units: Mapping[str, str] = MappingProxyType({})) -> Constraint:
+def parse_constraint(
+    text: str, own_units: Mapping[str, str] = MappingProxyType({}), *, sram_bytes: float | None = None
+) -> Constraint:
     """Reads one constraint such as ``"lat<=2ms"``.
 
     Args:
-        text: A quantity, an operator, a number and its unit.
-        own_units: Units of quantities beside the built-in ones, by name: those of a user's own objectives.
+        text: A quantity, an operator, a number and its unit; or `CHIP_LIMIT`.
+        own_units: Units of user-defined objectives, by name.
+        sram_bytes: SRAM of the chip, the bound of `CHIP_LIMIT`; without it, that text is refused.
 
     Raises:
-        ConstraintError: Bad syntax, or a negative limit.
-        QuantityError: A unit that does not fit the quantity, or a limit that is not finite.
-        UnknownNameError: A quantity that is neither built in nor in `own_units`.
+        ConstraintError: The syntax is wrong, or the limit is negative.
+        QuantityError: The unit does not fit the quantity, or the limit is not finite.
+        UnknownNameError: The quantity is neither built in nor in `own_units`.
     """
+    if sram_bytes is not None and is_chip_limit(text):
+        return Constraint("sram", "<=", sram_bytes, "B")
     match = _match(text)
-    what = f"constraint {text!r}"
+    source = f"constraint {text!r}"
     quantities = {**known_units(), **{name: units_beside(unit) for name, unit in own_units.items()}}
     bound, base = in_base_unit(
-        match["quantity"], match["number"], match["unit"], what=what, quantities=quantities
+        match["quantity"], match["number"], match["unit"], source=source, quantities=quantities
     )
     if bound < 0:
-        raise ConstraintError(f"{what}: the limit must not be negative")
+        raise ConstraintError(f"{source}: the limit must not be negative")
     return Constraint(quantity=match["quantity"], operator=match["operator"], bound=bound, unit=base)
 
 
 def parse_any_constraint(text: str) -> Constraint:
-    """Like `parse_constraint`, but a quantity that is not built in is measured in the unit that stands there.
+    """Reads a constraint on any quantity. One that is not built in has the unit of the text.
 
-    So constraints of a stored study, and those on objectives that are not made yet, can be read as well.
+    So constraints of stored studies, and on objectives that do not exist yet, can be read as well.
 
     Raises:
         H4HError: As for `parse_constraint`.
@@ -103,11 +112,25 @@ def parse_any_constraint(text: str) -> Constraint:
     return parse_constraint(text, {} if is_built_in else {match["quantity"]: match["unit"]})
 
 
+def is_chip_limit(text: str) -> bool:
+    """Whether `text` is `CHIP_LIMIT`, spaces aside."""
+    return "".join(text.split()) == CHIP_LIMIT
+
+
+def limited_quantity(text: str) -> str:
+    """Name of the quantity that a constraint limits, before its chip is known.
+
+    Raises:
+        H4HError: As for `parse_constraint`.
+    """
+    return "sram" if is_chip_limit(text) else parse_any_constraint(text).quantity
+
+
 def _match(text: str) -> re.Match[str]:
     match = _SYNTAX.fullmatch(text)
     if match is None:
         raise ConstraintError(
             f"constraint {text!r}: must be a quantity, {' or '.join(OPERATORS)}, a number and its unit, "
-            f"such as 'lat<=2ms' or 'vit_blocks>=1' (quantities: {', '.join(known_units())})"
+            f"such as 'lat<=2ms' or 'vit_blocks>=1', or {CHIP_LIMIT} (quantities: {', '.join(known_units())})"
         )
     return match

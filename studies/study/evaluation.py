@@ -14,7 +14,7 @@ from studies.study.constraint import Constraint
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One row of a study. Nothing in it depends on when, where or with which others it was measured.
+    """One row of a study. It does not depend on when, where or with which others it was measured.
 
     Example:
         >>> from studies import StudySettings, run_study
@@ -58,7 +58,7 @@ class Evaluation:
 
 
 def violations(evaluations: Sequence[Evaluation], constraints: Sequence[Constraint]) -> Floats:
-    """Shape (n, k): how far each evaluation breaks each constraint; at most 0 where it holds."""
+    """Violation of each constraint by each evaluation, shape (n, k); at most 0 if the constraint holds."""
     rows = [
         [constraint.violation(value) for constraint, value in zip(constraints, row.limited, strict=True)]
         for row in evaluations

@@ -42,9 +42,9 @@ def fingerprint(
     """Name and value of everything that decides the result.
 
     Args:
-        space: What is searched.
-        objectives: What is optimised, in order.
-        constraints: What makes a subnet feasible, in order.
+        space: The design space.
+        objectives: The objectives, in order.
+        constraints: The constraints, in order.
         limited: Objectives that only a constraint needs.
         sampler: Name of the sampler.
         population: Subnets per generation.
@@ -67,8 +67,8 @@ def fingerprint(
         parts["racing"] = racing
     for objective in [*objectives, *limited]:
         for key, value in objective.fingerprint().items():
-            # A key that objectives share means the same thing (lat and energy: the SoC). If values differ,
-            # each objective gets a key of its own.
+            # Objectives share a key of equal value (lat and energy: the SoC). If values differ, each
+            # objective gets a key of its own.
             name = key if parts.get(key, value) == value else f"{objective.name}.{key}"
             parts[name] = value
     for package in _DECIDING_PACKAGES:
@@ -92,7 +92,7 @@ def check_same(study: str, stored: Mapping[str, str], current: Mapping[str, str]
 
     Args:
         study: Name of the study.
-        stored: Fingerprint that the study was made with.
+        stored: Stored fingerprint of the study.
         current: Fingerprint of this run.
 
     Raises:

@@ -6,7 +6,7 @@ and one column per objective, every column minimised (`losses` converts natural 
 
 For the hypervolume, each loss is scaled so that the study's ideal is 0 and its reference is 1, and clipped to
 that range. The hypervolume is the share of the unit cube that the front dominates, 0 to 1. Ideal and
-reference are fixed when the study is made (`bounds`), so hypervolumes of one study, or of studies with the
+reference are fixed when the study is created (`bounds`), so hypervolumes of one study, or of studies with the
 same bounds, are comparable. moocore computes it exactly (Fonseca, Paquete & Lopez-Ibanez 2006).
 """
 
@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from search_space.arrays import Floats
 
 MARGIN = 0.1
-"""Share of the range between smallest and largest subnet that the bounds lie beyond it, on either side.
+"""Margin of the bounds on either side, as a share of the range between smallest and largest subnet.
 
-Networks exist beyond both (the one with the fewest operations need not be the fastest), and a reference
-beyond the worst value lets extreme points count (Ishibuchi et al. 2018)."""
+Some networks lie beyond both subnets (the one with the fewest operations need not be the fastest). A
+reference
+beyond the worst value makes extreme points count (Ishibuchi et al. 2018)."""
 
 
 def losses(values: Floats, directions: Sequence[str]) -> Floats:
@@ -35,7 +36,7 @@ def losses(values: Floats, directions: Sequence[str]) -> Floats:
 def nondominated(points: Floats) -> NDArray[np.intp]:
     """Rows of `points` (losses, finite) that no other row dominates, in ascending order.
 
-    Equal rows do not dominate each other, so all of them are kept.
+    Equal rows do not dominate each other, so all of them stay.
     """
     if len(points) == 0:
         return np.empty(0, dtype=np.intp)
@@ -61,7 +62,7 @@ def bounds(extremes: Floats, directions: Sequence[str], units: Sequence[str]) ->
             low[column], high[column] = 0.0, 100.0
             continue
         least, most = extremes[:, column].min(), extremes[:, column].max()
-        # Where both subnets agree there is no range to go by; the value itself gives the scale.
+        # If both subnets agree, the value itself gives the scale.
         margin = MARGIN * ((most - least) or abs(most) or 1.0)
         low[column] = max(least - margin, 0.0) if least >= 0 else least - margin
         high[column] = most + margin
@@ -70,7 +71,7 @@ def bounds(extremes: Floats, directions: Sequence[str], units: Sequence[str]) ->
 
 
 def scaled(points: Floats, ideal: Floats, reference: Floats) -> Floats:
-    """Losses of shape (n, m) with 0 at `ideal` and 1 at `reference`; beyond them where a point is."""
+    """Losses of shape (n, m), scaled to 0 at `ideal` and 1 at `reference`; not clipped."""
     return (points - ideal) / (reference - ideal)
 
 

@@ -59,8 +59,8 @@ def kendall(first: Floats, second: Floats) -> float:
     """Kendall's tau-b of two sequences (n,): 1 for the same order, -1 for the opposite one.
 
     Ties in one sequence count for neither. The result is 0 if one sequence is constant or has fewer than 2
-    values, since it then says nothing about the order of the other.
+    values, since it has no order to compare with.
     """
-    orders = [np.sign(one[:, None] - one[None, :]) for one in (first, second)]
+    orders = [np.sign(values[:, None] - values[None, :]) for values in (first, second)]
     pairs = np.sqrt(np.prod([np.abs(order).sum() for order in orders]))
     return float((orders[0] * orders[1]).sum() / pairs) if pairs else 0.0

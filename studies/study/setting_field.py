@@ -19,19 +19,19 @@ class SettingError(H4HError):
 
 @dataclass(frozen=True)
 class Setting:
-    """Everything about one setting but its name, type and default.
+    """Properties of one setting other than its name, type and default.
 
     Attributes:
         group: Heading of the command's help under which the option stands.
         help: Noun phrase or imperative that stands alone.
-        unit: Unit of a number; empty where it has none.
-        metavar: Placeholder of the value in help; the choices where there are any.
-        choices: Allowed values; empty where other values are allowed.
-        least: Smallest allowed number; None where there is no bound.
+        unit: Unit of a number; empty without a unit.
+        metavar: Placeholder of the value in help, for settings without choices.
+        choices: Allowed values; empty if any value is allowed.
+        least: Smallest allowed number; None without a bound.
         check: Raises `H4HError` for a value that is not allowed.
         option: Name of the option without dashes; None for the name of the field.
-        separator: What joins several values in one option; None where the option is repeated.
-        is_stored: Whether the store keeps it among the settings of a study.
+        separator: Separator of several values in one option; None if the option is repeated.
+        is_stored: Whether a study stores it among its settings.
     """
 
     group: str
@@ -50,8 +50,8 @@ def setting(default: Any, help: str, **details: Any) -> Any:
     """A dataclass field that holds a setting.
 
     Args:
-        default: Value of the setting where none is given.
-        help: As in `Setting`.
+        default: Default value of the setting.
+        help: See `Setting`.
         **details: Other attributes of `Setting`, by name.
     """
     return field(default=default, metadata={"setting": Setting(help=help, **details)})
@@ -78,7 +78,7 @@ def _kind(hint: Any) -> type:
     if get_origin(hint) is tuple:
         return tuple
     if get_origin(hint) in (Union, types.UnionType):
-        named = [one for one in get_args(hint) if one is not type(None)]
+        named = [member for member in get_args(hint) if member is not type(None)]
         return Path if Path in named else _kind(named[0])
     assert isinstance(hint, type)
     return hint
@@ -106,13 +106,13 @@ def _checked(value: Any, item: Field[Any], kind: type) -> Any:
     if details.choices and converted not in details.choices:
         raise UnknownNameError(option, str(converted), details.choices)
     if details.check is not None:
-        for one in converted if isinstance(converted, tuple) else [converted]:
-            details.check(one)
+        for value in converted if isinstance(converted, tuple) else [converted]:
+            details.check(value)
     return converted
 
 
 def _converted(value: Any, kind: type, details: Setting, option: str) -> Any:
-    """`value` as `kind`, where nothing is lost by it."""
+    """`value` as `kind`, if the conversion is lossless."""
     is_flag = isinstance(value, bool)
     match kind:
         case _ if kind is int and isinstance(value, Integral) and not is_flag:
@@ -133,7 +133,7 @@ def _converted(value: Any, kind: type, details: Setting, option: str) -> Any:
             )
         case _ if kind is tuple and isinstance(value, Iterable):
             texts = tuple(value)
-            if all(isinstance(one, str) for one in texts):
+            if all(isinstance(text, str) for text in texts):
                 return texts
     raise SettingError(f"{option} must be {_KINDS[kind]}, but got {value!r}")
 

@@ -4,9 +4,9 @@
 Five things follow from the field: the option of `studies.run` with its help, the check of a value, the entry
 in the stored study, the words of commands under ``next:``, and the line in the docstring of the class.
 
-What is left to do is to use the value, in `studies.launch.plan` or `studies.launch.assembly`. A setting that
-decides the result of a study also belongs in its fingerprint: `SearchPlan.fingerprint`, or the fingerprint of
-an objective.
+The value is then used in `studies.launch.plan` or `studies.launch.plan_objects`. A setting that decides the
+result of a study also belongs in its fingerprint: `SearchPlan.fingerprint`, or the fingerprint of an
+objective.
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ from pathlib import Path
 from typing import Any
 
 from objectives.hardware import MAPPINGS
-from objectives.hardware.npu_model import NPU_MODELS
+from objectives.hardware.npu_model import NPU_MODELS, known_npu_models
 from objectives.registry import known_objectives
 from search_space.command.byte_count import parse_bytes
 from search_space.errors import H4HError
 from studies.design_space.chip_choices import parse_hardware
-from studies.study.constraint import parse_any_constraint
+from studies.study.constraint import limited_quantity
 from studies.study.setting_field import SettingError, normalise, option_of, setting, setting_of
 from studies.study.study import Study
 from supernet.accuracy.memory_budget import DEFAULT_MEMORY
 from supernet.images.folder_layouts import LAYOUTS
 
 DEFAULT_SPACE = "cifar32"
+AUTO = "auto"
+"""The mapping that follows from the objectives."""
 DEFAULT_GENERATIONS = 12
 PREFERRING = "rnsga2"
 """The sampler that searches near preferred values."""
@@ -40,7 +42,7 @@ WARM_START = "warm start"
 CARRIED = "warm_start_subnets"
 """Key of a study's stored settings for the networks that its warm start took over."""
 STOP_RULES = ("generations", "evaluations", "minutes", "patience")
-"""Settings that say when a search stops. They never change what is evaluated."""
+"""Settings that limit a search. They never change what is evaluated."""
 MOST_OBJECTIVES = 6
 
 WHAT = "what is searched"
@@ -66,7 +68,7 @@ def _check_name(name: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class StudySettings:
-    """Settings of a study, each checked when the object is made.
+    """Settings of a study. The constructor checks each value.
 
     Example:
         >>> from studies import StudySettings
@@ -114,26 +116,29 @@ class StudySettings:
     )
     search_hardware: str | None = setting(
         None,
-        "search the chip together with the network: 'macros=0,1,2,4,8 units=1,2,4', or one of the two",
+        "search the chip together with the network: 'macros=0,1,2,4,8 units=1,2,4 mapping=latency,energy', "
+        "or some of the three",
         group=WHAT,
         metavar="CHOICES",
         check=parse_hardware,
     )
     constraints: tuple[str, ...] = setting(
         (),
-        "limit with its unit, such as 'lat<=2ms', 'params<=1M' or 'vit_blocks>=1'; may be repeated",
+        "limit with its unit, such as 'lat<=2ms', 'params<=1M', 'vit_blocks>=1' or 'sram<=chip', the SRAM "
+        "of the chip; may be repeated",
         group=WHAT,
         metavar="LIMIT",
         option="constraint",
-        check=parse_any_constraint,
+        check=limited_quantity,
         is_stored=False,
     )
-    npu_model: str = setting(NPU_MODELS[0], "source of NPU cycles", group=WHAT, choices=NPU_MODELS)
+    npu_model: str = setting(NPU_MODELS[0], "source of NPU cycles", group=WHAT, choices=known_npu_models())
     mapping: str = setting(
-        MAPPINGS[0],
-        "cost that the mapping minimises, or force one device (npu, cim)",
+        AUTO,
+        "cost that the mapping minimises, or force one device (npu, cim); auto minimises the one of latency "
+        "and energy that is searched, and with both searches the mapping together with the network",
         group=WHAT,
-        choices=MAPPINGS,
+        choices=(AUTO, *MAPPINGS),
     )
     sampler: str = setting("nsga2", "search algorithm, or your own as module:Class", group=HOW)
     prefer: tuple[str, ...] = setting(
@@ -273,12 +278,12 @@ class StudySettings:
 
     @classmethod
     def from_study(cls, study: Study) -> StudySettings:
-        """The settings that a stored study was made with.
+        """The settings of a stored study.
 
-        Settings that a database of an earlier version does not know have their defaults.
+        Settings that are unknown to the database of an earlier version have their defaults.
 
         Raises:
-            H4HError: A stored setting is not allowed any more.
+            H4HError: A stored value is no longer allowed.
         """
         known = {item.name for item in fields(cls) if setting_of(item).is_stored}
         stored = {name: value for name, value in study.settings.items() if name in known}
@@ -292,7 +297,7 @@ class StudySettings:
         )
 
     def stored(self) -> dict[str, Any]:
-        """The settings as a study keeps them: plain values by name, in a fixed order."""
+        """The settings in stored form: plain values by name, in a fixed order."""
         return {
             item.name: _plain(item, getattr(self, item.name))
             for item in fields(self)
@@ -306,7 +311,7 @@ class StudySettings:
         return rules or {"generations": DEFAULT_GENERATIONS}
 
     def words(self) -> list[str]:
-        """The settings as words of a command line; those at their default are left out."""
+        """The settings as words of a command line; defaults are left out."""
         words: list[str] = []
         for item in fields(self):
             value = getattr(self, item.name)
@@ -317,13 +322,16 @@ class StudySettings:
             elif setting_of(item).separator is not None:
                 words += [option_of(item), _plain(item, value)]
             else:
-                for one in value if isinstance(value, tuple) else [value]:
-                    words += [option_of(item), f"{one:.17g}" if isinstance(one, float) else str(one)]
+                for element in value if isinstance(value, tuple) else [value]:
+                    words += [
+                        option_of(item),
+                        str(element).removesuffix(".0") if isinstance(element, float) else str(element),
+                    ]
         return words
 
 
 def _plain(item: Field[Any], value: Any) -> Any:
-    """A value as JSON has it."""
+    """A value in JSON form."""
     separator = setting_of(item).separator
     if isinstance(value, tuple):
         return list(value) if separator is None else separator.join(value)
@@ -331,7 +339,7 @@ def _plain(item: Field[Any], value: Any) -> Any:
 
 
 def _check_objectives(names: Sequence[str]) -> None:
-    """Checks number and form of the names; which names exist is known when the objectives are made."""
+    """Checks number and form of the names. Whether they exist is checked when the objectives are created."""
     if not names or "" in names:
         raise SettingError(
             f"--objectives must be names joined by commas, any of {', '.join(known_objectives())}, but got "
@@ -362,4 +370,4 @@ def _attributes() -> str:
 
 StudySettings.__doc__ = f"{StudySettings.__doc__}\n{_attributes()}\n"
 DEFAULTS: Mapping[str, Any] = StudySettings().stored()
-"""Stored settings of a study that was made without any option."""
+"""Stored settings of a study without any option."""

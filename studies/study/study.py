@@ -52,7 +52,7 @@ class Study:
             searched as well.
         goals: The objectives in the order given.
         constraints: As `parse_constraint` reads them.
-        settings: Settings that the study was made with, as `StudySettings.stored` returns them.
+        settings: Settings of the study, as `StudySettings.stored` returns them.
         fingerprint: Everything that decides the result; see `studies.study.fingerprint`.
         ideal: Best value of each objective for the hypervolume, in natural values.
         reference: Worst value of each objective for the hypervolume, in natural values.
@@ -102,11 +102,11 @@ class Study:
         return genotype[: len(genotype) - len(self.chips.genes)]
 
     def chip(self, genotype: Genotype) -> Chip:
-        """The chip that `genotype` names, as far as it is searched."""
+        """The searched numbers of the chip of `genotype`."""
         return self.chips.decode(genotype[len(self.network(genotype)) :])
 
     def chosen_hardware(self, genotype: Genotype) -> dict[str, int | None]:
-        """What `genotype` chooses of its chip, by name: ``macros``, ``units`` (None without macros)."""
+        """Searched numbers of the chip by name: ``macros``, ``units`` (None without macros)."""
         chip = self.chip(genotype)
         return {name: getattr(chip, name) for name in self.hardware_choices}
 
@@ -138,9 +138,11 @@ class Study:
     def front(self, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
         """The feasible evaluations that no other one dominates, best in the first objective first.
 
-        Those that racing stopped are not among them: one that is dominates each of them.
+        It has no subnet that racing stopped, since members of the front dominate all of those.
         """
-        feasible = [one for one in evaluations if one.is_feasible and not one.is_bound]
+        feasible = [
+            evaluation for evaluation in evaluations if evaluation.is_feasible and not evaluation.is_bound
+        ]
         losses = self.losses(feasible)
         members = sorted(front.nondominated(losses), key=lambda row: (*losses[row], row))
         return [feasible[row] for row in members]
@@ -160,7 +162,7 @@ class Study:
         return front.scaled(self.losses(evaluations), *self.box)
 
     def violations(self, evaluations: Sequence[Evaluation]) -> Floats:
-        """Shape (n, k): how far each evaluation breaks each constraint; at most 0 where it holds."""
+        """Violation of each constraint by each evaluation, shape (n, k); at most 0 if it holds."""
         return violations(evaluations, self.limits)
 
     def hypervolume(self, evaluations: Sequence[Evaluation]) -> float:
@@ -169,7 +171,7 @@ class Study:
 
     def contributions(self, members: Sequence[Evaluation]) -> list[float]:
         """Hypervolume that would be lost without each member of a front."""
-        return [float(one) for one in front.contributions(self.losses(members), *self.box)]
+        return [float(contribution) for contribution in front.contributions(self.losses(members), *self.box)]
 
     def spread(self, members: Sequence[Evaluation], count: int) -> list[int]:
         """Rows of the `count` members of a front that remain when the least contributors are removed."""

@@ -8,8 +8,8 @@ The scheme is TensorFlow Lite's for 8 bits (Jacob et al., CVPR 2018), which Arm'
 | activations | of each tensor | any, so that 0 is on the grid | smallest and largest value observed |
 | biases | that of the sums: input's times weights' | 0 | 32 bits |
 
-Integers are held as float32, activations with their zero point taken away: a product of 8 by 9 bits and a
-sum of up to 518 such products (255 * 127 * 518 < 2^24) are then exact.
+Integers are stored as float32, activations minus their zero point. A product of 8 by 9 bits and a sum of up
+to 518 such products (255 * 127 * 518 < 2^24) are then exact.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ from supernet.network.elastic_layers import (
     leading,
 )
 from supernet.network.elastic_stage import ElasticStage
-from supernet.network.parts import Part, square_map
+from supernet.network.subnet_parts import Part, square_map
 from supernet.network.supernet import Supernet
 
 Limits = tuple[float, float]
@@ -78,7 +78,7 @@ class Numbers(Protocol):
     folded: Folded
 
     def weights(self, name: str, make: MakeWeights, scale: float) -> Weights:
-        """Weights and bias from `make`, for inputs of that `scale`; made once per name."""
+        """Weights and bias from `make`, for inputs of that `scale`; computed once per name."""
 
     def stored(
         self, name: str, values: Tensor, step: Tensor | float = 1.0, *, clamp: Limits | None = None
@@ -222,11 +222,11 @@ def convolution(
 ) -> Stored:
     """Convolution with `form` output channels, or of that kernel, with batch norm folded into it."""
 
-    def made() -> tuple[Tensor, Tensor]:
+    def folded() -> tuple[Tensor, Tensor]:
         kernel = layer.form(x.values.shape[1], form)
         return numbers.folded.folded(norm, kernel, *norm.form(len(kernel)), kernel.dtype)
 
-    weight, bias, step = numbers.weights(name, made, x.scale)
+    weight, bias, step = numbers.weights(name, folded, x.scale)
     return numbers.stored(name, layer.convolve(x.values, weight, bias), step.view(-1, 1, 1), clamp=clamp)
 
 
@@ -238,11 +238,11 @@ def linear(name: str, make: MakeWeights, x: Stored, numbers: Numbers) -> Stored:
 def _form(layer: ElasticLinear, in_width: int, width: int, scale: Tensor | None = None) -> MakeWeights:
     """Weights and bias of a linear layer, a factor for each output folded into them."""
 
-    def made() -> tuple[Tensor, Tensor]:
+    def folded() -> tuple[Tensor, Tensor]:
         weight, bias = layer.form(in_width, width)
         return (weight, bias) if scale is None else (weight * scale[:, None], bias * scale)
 
-    return made
+    return folded
 
 
 def residual_sum(name: str, x: Stored, branch: Stored, numbers: Numbers) -> Stored:

@@ -24,7 +24,7 @@ from supernet.accuracy.prefix_tree import Branch, grow, walk
 from supernet.images.labelled_images import BATCH, check_images
 from supernet.network.batch_norm import Folded, Normalisation, Recording
 from supernet.network.number_formats import is_widened
-from supernet.network.parts import Part, parts
+from supernet.network.subnet_parts import Part, parts
 from supernet.network.supernet import Supernet
 
 MEMORY = parse_bytes(DEFAULT_MEMORY, option="memory")
@@ -287,7 +287,7 @@ def _largest(supernet: Supernet, dtype: torch.dtype, in_integers: bool) -> tuple
 
 
 def _kernels(supernet: Supernet, dtype: torch.dtype, in_integers: bool) -> dict[str, bool]:
-    """What `parts` is told of the kernels; attention's scores are counted for any number of tokens."""
+    """Arguments of `parts` about kernels; attention's scores are counted for any number of tokens."""
     widened = is_widened(dtype, supernet.classifier.weight.device)
     return {
         "keeps_scores": in_integers or (dtype is torch.bfloat16 and not widened),

@@ -18,7 +18,7 @@ from supernet.network.freed_memory import held_bytes, return_freed_memory
 DEFAULT_MEMORY = "8GB"
 """Default limit. One subnet of `imagenet224` needs 4.1 GB in float32."""
 OVERHEAD = 40e6
-"""Bytes of what is not counted one by one: kernels that oneDNN compiles for each shape, statistics."""
+"""Bytes that are not counted individually: kernels that oneDNN compiles for each shape, statistics."""
 _HOLES = 2
 """Safety factor: a new map may not fit into the gaps that freed maps left."""
 

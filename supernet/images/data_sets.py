@@ -1,8 +1,8 @@
 """Data sets on disk: training images, search images that score subnets, and test images.
 
-What `torchvision.datasets` reads is read by it, from its own layout; nothing is ever fetched from here
-(`python -m supernet.data` does that). Grey images get three equal channels. CIFAR and Fashion-MNIST keep
-their size: the supernet resizes its input to each subnet's resolution.
+`torchvision.datasets` reads its own layouts. Nothing is downloaded here; `python -m supernet.data` does that.
+Grey images get three equal channels. CIFAR and Fashion-MNIST keep their size, since the supernet resizes its
+input to the resolution of each subnet.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from supernet.images.labelled_images import Images, LabelledImages, check_classe
 from supernet.images.search_split import Split, cut, recorded_seed
 
 TEST_FOLDERS = ("val", "test")
-"""Where the test split of a folder of images is looked for, in turn."""
+"""Folders that may hold the test split of a folder of images, in order of preference."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class ImageData:
         name: One of `supernet.images.folder_layouts.LAYOUTS`.
         classes: Number of classes.
         train: All training images.
-        content: Digest of what they are, quick to make: names of files, or the labels.
-        read_test: Reads the test images, which are for final reports alone.
-        prescribed: The data set's own split, if it has one.
+        content: Digest that identifies the training images: of file names, or of labels.
+        read_test: Reads the test images, which are for final reports only.
+        prescribed: Fixed split of the data set, if it has one.
     """
 
     name: str
@@ -50,10 +50,10 @@ class ImageData:
     prescribed: Split | None = None
 
     def split(self, seed: int | None = None) -> Split:
-        """The cut into training and search images.
+        """The split into training and search images.
 
         Args:
-            seed: Draws it; None takes the data set's own, and seed 0 where it has none.
+            seed: Random seed of the split. None takes the fixed split of the data set, or seed 0 without one.
 
         Raises:
             DatasetError: There are too few images.
@@ -63,25 +63,25 @@ class ImageData:
         return cut(self.train.labels, seed or 0)
 
     def recorded(self, split: Split) -> dict[str, str]:
-        """What a checkpoint trained on `split` says of it."""
+        """Record of `split` for the header of a checkpoint trained on it."""
         return split.record(self.name, self.content)
 
     def split_like(self, record: Mapping[str, Any] | None) -> Split:
         """The split that a checkpoint was trained with.
 
         Args:
-            record: What its header says; None says nothing, and the data set's own split is taken.
+            record: Record in the checkpoint's header. None takes the default split of the data set.
 
         Raises:
-            DatasetError: It was trained on other images, so some here may be among those it saw.
+            DatasetError: The checkpoint was trained on other images, so it may have seen the search images.
         """
         split = self.split(recorded_seed(record))
         here = self.recorded(split)
         if record is not None and dict(record) != here:
             raise DatasetError(
                 f"the checkpoint was trained on other images ({_short(record)}) than --data holds "
-                f"({_short(here)}), so the search split could hold images that it has seen: give the images "
-                f"it was trained on, unchanged, or train a supernet on these"
+                f"({_short(here)}), so the search split could contain its training images: give the "
+                f"unchanged images it was trained on, or train a supernet on these"
             )
         return split
 
@@ -94,13 +94,13 @@ def open_data(directory: Path, name: str | None, space: Space) -> ImageData:
     """The data set in `directory`, for networks of `space`.
 
     Args:
-        directory: What the user gave as --data.
-        name: What the user gave as --dataset, if anything.
-        space: Its largest resolution decides the size of images from folders.
+        directory: Folder given as --data.
+        name: Name given as --dataset, or None.
+        space: Search space. Its largest resolution decides the size of images from folders.
 
     Raises:
-        DatasetError: There is none, or it is damaged.
-        H4HError: It has another number of classes than `space`.
+        DatasetError: The data set is absent or damaged.
+        H4HError: Its number of classes differs from that of `space`.
     """
     name = recognised(directory, name)
     if name == "folder":
@@ -120,19 +120,19 @@ def evaluation_images(
     val_images: int | None = None,
     calibration_images: int | None = None,
 ) -> EvaluationPack:
-    """Search and calibration images out of a user's training images; the test images are not looked at.
+    """Search and calibration images from a user's training images. Test images are not read.
 
     Args:
-        directory: What the user gave as --data.
-        name: What the user gave as --dataset, if anything.
-        space: The space that is searched.
-        checkpoint: The supernet; the split is the one it was trained with.
+        directory: Folder given as --data.
+        name: Name given as --dataset, or None.
+        space: The search space.
+        checkpoint: File of the supernet, whose split is used.
         val_images: Number of search images to read (default: `VAL_IMAGES`, or all if there are fewer).
         calibration_images: Number of calibration images (default: `CALIBRATED_ON`).
 
     Raises:
-        DatasetError: There is no data set, it is damaged, or not the one that the checkpoint was trained on.
-        H4HError: It has another number of classes than `space`, or fewer images than asked for.
+        DatasetError: The data set is absent or damaged, or the checkpoint was trained on another.
+        H4HError: Its number of classes differs from that of `space`, or it has too few images.
         CheckpointError: The checkpoint is damaged.
     """
     trained_on = read_header(checkpoint).get("data")
@@ -181,7 +181,7 @@ def _fashion_mnist(directory: Path) -> ImageData:
     def read(*, train: bool) -> LabelledImages:
         try:
             data_set = FashionMNIST(str(directory), train=train)
-        # torchvision checks no sums here, and meets a damaged file with whatever its parser trips over.
+        # torchvision checks no sums here, so a damaged file raises any error of its parser.
         except (RuntimeError, ValueError, AssertionError, LookupError, OSError) as error:
             raise _damaged("Fashion-MNIST", "fashion-mnist", directory) from error
         # (n, h, w) -> (n, 3, h, w)
@@ -205,7 +205,7 @@ def _digest(labels: Tensor) -> str:
 
 def _folder(directory: Path, space: Space) -> ImageData:
     listing = list_folder(directory / TRAIN)
-    check_classes(space, len(listing.classes))  # decoding may take minutes
+    check_classes(space, len(listing.classes))  # Before decoding, which may take minutes.
     crop = max(space.resolution)
 
     def read_test() -> Images:
@@ -213,12 +213,12 @@ def _folder(directory: Path, space: Space) -> ImageData:
         if folder is None:
             raise DatasetError(
                 f"{directory} holds no test images: put those of each class into {directory}/val/CLASS "
-                f"(supernet.evaluate does without them: --split search)"
+                f"(`supernet.evaluate --split search` needs none)"
             )
         test = list_folder(folder)
         odd = sorted(set(test.classes) ^ set(listing.classes))
         if odd:
-            # Classes are numbered in the order of their folders, so one that is missing would shift others.
+            # Classes are numbered in the order of their folders, so a missing class would shift others.
             raise DatasetError(
                 f"{folder} and {listing.folder} must hold the same classes, but only one of them has "
                 f"{', '.join(odd[:3])}{' ...' if len(odd) > 3 else ''}"

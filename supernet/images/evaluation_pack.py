@@ -30,7 +30,7 @@ LABELS = "labels.json"
 
 VAL_IMAGES = 2000
 CALIBRATED_ON = 512
-"""Default numbers of images that score a subnet and that record its statistics."""
+"""Default numbers of search images and of calibration images."""
 
 
 @dataclass(frozen=True)

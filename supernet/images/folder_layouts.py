@@ -71,12 +71,11 @@ def recognised(directory: Path, name: str | None = None) -> str:
     """Name of the data set in `directory`.
 
     Args:
-        directory: What the user gave as --data.
-        name: What the user gave as --dataset, one of `LAYOUTS`; needed only where several data sets share
-            the folder.
+        directory: Folder given as --data.
+        name: Name given as --dataset, one of `LAYOUTS`; needed only if several data sets share the folder.
 
     Raises:
-        DatasetError: `directory` holds none, or several and no `name` was given, or not `name`.
+        DatasetError: `directory` holds no data set, or not `name`, or several without a `name`.
     """
     names = [
         data_set

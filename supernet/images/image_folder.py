@@ -1,8 +1,8 @@
 """Image folders, one folder per class: small data sets are decoded once and cached, large ones on the fly.
 
-`torchvision.datasets.ImageFolder` finds the images. They become squares as is usual for ImageNet: the short
-side is resized and the centre cut out. A network of `s` pixels sees the centre `s` of squares of ``8/7 s``
-(224 of 256), so that training can crop at random; up to 64 pixels there is no such margin.
+`torchvision.datasets.ImageFolder` finds the images. They become squares as usual for ImageNet: the short side
+is resized and the centre is cut out. Squares have a margin for random crops in training: a network of `s`
+pixels sees the central `s` of ``8/7 s`` pixels (224 of 256). Up to 64 pixels there is no margin.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from supernet.images.labelled_images import BATCH, Images, LabelledImages, centr
 LARGEST_WITHOUT_MARGIN = 64
 CACHE_FORMAT = "h4h-images-1"
 CACHE_BYTES = 2 << 30
-"""A folder whose squares take no more than this is small."""
+"""Largest size of a folder's decoded squares in bytes up to which they are cached."""
 
 SERIAL_IMAGES = 512
-"""Fewer images are decoded sooner than processes for it start."""
+"""Number of images below which this process decodes them itself, since processes take longer to start."""
 
 NAMED_FAILURES = 3
 
@@ -45,24 +45,24 @@ class UnreadableImageError(DatasetError):
     """A file that is no image, or a damaged one."""
 
     def __init__(self, message: str) -> None:
-        # Out of a worker of a DataLoader comes the text of a whole traceback; its last line is ours.
+        # A DataLoader worker passes on the text of a whole traceback, which ends with the original message.
         last = message.strip().splitlines()[-1]
         super().__init__(last.removeprefix(f"{type(self).__module__}.{type(self).__qualname__}: "))
 
 
 class ImageFiles(Images):
-    """Images in files, decoded whenever one is asked for. An item is the whole image.
+    """Images in files, decoded at every access. An item is the whole image.
 
     Args:
-        paths: The files.
-        labels: Class of each, ``(n,)``.
+        paths: Paths of the files.
+        labels: Class of each image, ``(n,)``.
         crop: Side of the squares that a network sees.
     """
 
     crop: int
 
     def __init__(self, paths: Sequence[str], labels: Tensor, *, crop: int) -> None:
-        # One array, since a list of a million strings is copied into every worker, reference by reference.
+        # An array, since every worker would copy a list of a million strings.
         self._paths = np.array([os.fsencode(path) for path in paths])
         self.labels = labels
         self.crop = crop
@@ -73,7 +73,7 @@ class ImageFiles(Images):
         return F.pil_to_tensor(self.image(index)), int(self.labels[index])
 
     def image(self, index: int) -> Image.Image:
-        """The image at `index`, with three channels.
+        """The image at `index` with three channels.
 
         Raises:
             UnreadableImageError: The file is damaged or no image.
@@ -98,12 +98,12 @@ class ImageFiles(Images):
 
 
 def stored_side(crop: int) -> int:
-    """Side of the squares that are kept where a network sees `crop` pixels."""
+    """Side of the cached squares for a network that sees `crop` pixels."""
     return crop if crop <= LARGEST_WITHOUT_MARGIN else round(crop * 8 / 7)
 
 
 def square(image: Image.Image, side: int) -> Tensor:
-    """The centre of `image` as ``(3, side, side)``, uint8: as large as its short side allows."""
+    """The largest central square of `image`, resized to ``(3, side, side)``, uint8."""
     from torchvision.transforms.v2 import functional as F
 
     resized = F.resize(image, [side], antialias=True)
@@ -112,7 +112,7 @@ def square(image: Image.Image, side: int) -> Tensor:
 
 
 class _Squares(Dataset[tuple[Tensor | None, int, str]]):
-    """Squares of `files`; None with the reason where one cannot be read, so that all such can be counted."""
+    """Squares of `files`. An unreadable file gives None and the reason, so that all of them are counted."""
 
     def __init__(self, files: ImageFiles, side: int) -> None:
         self._files = files
@@ -140,14 +140,14 @@ def decoded(files: ImageFiles, side: int) -> Iterator[LabelledImages]:
     """Squares of `files` in order, in batches.
 
     Raises:
-        DatasetError: Images cannot be read; says how many and names the first.
+        DatasetError: Images cannot be read. The message gives their number and names the first.
     """
     loader = DataLoader(
         _Squares(files, side),
         batch_size=BATCH,
         num_workers=0 if len(files) < SERIAL_IMAGES else min(8, os.cpu_count() or 1),
         collate_fn=_collected,
-        # Else a first start, which decodes, would draw from the global one, and a later start would not.
+        # With the global generator, a first start, which decodes, would draw more from it than a later one.
         generator=torch.Generator(),
     )
     failures: list[str] = []
@@ -168,12 +168,12 @@ def decoded(files: ImageFiles, side: int) -> Iterator[LabelledImages]:
 
 @dataclass(frozen=True)
 class Listing:
-    """The images below a folder, none of them read yet.
+    """List of the images below a folder. No image has been read.
 
     Attributes:
-        folder: Holds a folder for each class.
-        paths: Of the images, class by class.
-        labels: Class of each, ``(n,)``.
+        folder: Folder with a subfolder for each class.
+        paths: Paths of the images, class by class.
+        labels: Class of each image, ``(n,)``.
         classes: Names of the classes in order.
     """
 
@@ -184,32 +184,32 @@ class Listing:
 
     @cached_property
     def content(self) -> str:
-        """Digest of which images there are: of their names."""
+        """Digest of the names of the images."""
         sha = hashlib.sha256()
         for path in self.paths:
             sha.update(os.fsencode(os.path.relpath(path, self.folder)) + b"\0")
         return sha.hexdigest()
 
     def images(self, *, crop: int) -> Images:
-        """The images, decoded if they are few enough to be kept.
+        """The images: decoded and cached up to `CACHE_BYTES`, read on demand above.
 
         Args:
             crop: Side of the squares that a network sees.
 
         Raises:
-            DatasetError: Among few enough, some cannot be read.
+            DatasetError: Some of the images to decode cannot be read.
         """
         files = ImageFiles(self.paths, self.labels, crop=crop)
         side = stored_side(crop)
         is_small = 3 * side * side * len(files) <= CACHE_BYTES
-        return _kept(files, self, side) if is_small else files
+        return _decoded_once(files, self, side) if is_small else files
 
 
 def list_folder(folder: Path) -> Listing:
-    """Finds the images below `folder`.
+    """Lists the images below `folder`.
 
     Raises:
-        DatasetError: There is no class, only one, or one without images.
+        DatasetError: There are fewer than two classes, or a class without images.
     """
     from torchvision.datasets import ImageFolder
 
@@ -221,14 +221,14 @@ def list_folder(folder: Path) -> Listing:
         ) from error
     if len(listing.classes) < 2:
         raise DatasetError(
-            f"{folder} holds one class, {listing.classes[0]!r}: there must be a folder for each of at least 2"
+            f"{folder} holds one class, {listing.classes[0]!r}: it must hold a folder for each of at least 2"
         )
     paths = tuple(path for path, _ in listing.samples)
     return Listing(folder, paths, torch.tensor(listing.targets), tuple(listing.classes))
 
 
-def _kept(files: ImageFiles, listing: Listing, side: int) -> LabelledImages:
-    """All squares of `files`, from the cache where they stand in it as the files are now."""
+def _decoded_once(files: ImageFiles, listing: Listing, side: int) -> LabelledImages:
+    """All squares of `files`, from the cache unless the files have changed since."""
     crop = files.crop if files.crop < side else None
     cache = _cache_file(listing.folder, side)
     content = _content(listing.paths)
@@ -237,7 +237,7 @@ def _kept(files: ImageFiles, listing: Listing, side: int) -> LabelledImages:
         if header["content"] == content:
             return LabelledImages(tensors["pixels"], files.labels, crop)
     except (CheckpointError, KeyError):
-        pass  # absent, or damaged: it is made again
+        pass  # The cache is absent or damaged and is written again.
     console = Console(stderr=True, highlight=False)
     squares = track(
         decoded(files, side),
@@ -253,18 +253,18 @@ def _kept(files: ImageFiles, listing: Listing, side: int) -> LabelledImages:
     try:
         write_tensors(cache, {"pixels": pixels}, {"format": CACHE_FORMAT, "content": content})
     except OSError as error:
-        console.print(f"note: decoded images are not kept for the next start ({_line(error)})")
+        console.print(f"note: decoded images cannot be cached for the next start ({_line(error)})")
     return LabelledImages(pixels, files.labels, crop)
 
 
 def _cache_file(folder: Path, side: int) -> Path:
-    """One file for each folder and side, so that a changed folder leaves no old one behind."""
+    """File of the cache: one for each folder and side, so that a changed folder replaces its old cache."""
     name = hashlib.sha256(f"{side} {folder.resolve()}".encode()).hexdigest()[:24]
     return cache_folder() / "images" / f"{name}.safetensors"
 
 
 def _content(paths: Sequence[str]) -> str:
-    """Digest of names, sizes and times of files, and of the libraries that decode them."""
+    """Digest of the files' names, sizes and times, and of the versions of the decoding libraries."""
     import torchvision
 
     states = [(path, (state := Path(path).stat()).st_size, state.st_mtime_ns) for path in paths]

@@ -30,8 +30,8 @@ class Images(Dataset[tuple[Tensor, int]]):
 
     Attributes:
         labels: Class of each image, ``(n,)``, int64.
-        crop: Side of the random-resized crop in training, for items that show more than a network sees. None
-            if every item is a square that a network sees whole.
+        crop: Side of the random resized crop in training. None if every item is a square that a network sees
+            whole.
     """
 
     labels: Tensor
@@ -55,12 +55,12 @@ class Images(Dataset[tuple[Tensor, int]]):
 
 @dataclass(frozen=True)
 class LabelledImages(Images):
-    """Images of one size, in memory. A slice of them is of the same kind.
+    """Images of one size, in memory. A slice has the same type.
 
     Attributes:
-        pixels: ``(n, 3, s, s)``, uint8.
-        labels: ``(n,)``, int64.
-        crop: See `Images`; evaluation sees the centre of this side.
+        pixels: Shape ``(n, 3, s, s)``, uint8.
+        labels: Class of each image, ``(n,)``, int64.
+        crop: See `Images`. Evaluation sees the central square of this side.
     """
 
     pixels: Tensor
@@ -103,29 +103,29 @@ def loaded(images: Images) -> LabelledImages:
 
 
 def centre(pixels: Tensor, side: int) -> Tensor:
-    """``(..., s, s)`` -> the ``(..., side, side)`` in the middle."""
+    """Central squares: ``(..., s, s)`` -> ``(..., side, side)``."""
     margin = (pixels.shape[-1] - side) // 2
     return pixels[..., margin : margin + side, margin : margin + side]
 
 
 def check_classes(space: Space, classes: int) -> None:
-    """Raises `H4HError` if networks of `space` tell another number of classes apart than `classes`."""
+    """Raises `H4HError` if networks of `space` have another number of classes than `classes`."""
     if space.head.classes != classes:
         raise H4HError(
             f"space {space.name!r} has {space.head.classes} classes, but the images have {classes}: choose "
-            f"other images by --data, or train a supernet of a space of your own, a YAML file with the lines "
+            f"other images with --data, or train a supernet of your own space, a YAML file with the lines "
             f"`base: cifar32`, `name: mine`, `head: {{classes: {classes}}}`"
         )
 
 
 def check_images(images: Tensor) -> None:
-    """Raises `H4HError` unless network input is of shape ``(n, 3, s, s)``; any `s` does, as it is resized."""
+    """Raises `H4HError` unless network input has shape ``(n, 3, s, s)``. Any `s` works: input is resized."""
     if images.ndim != 4 or images.shape[1] != 3 or images.shape[2] != images.shape[3]:
-        raise H4HError(f"images must be of shape (n, 3, s, s), but got {tuple(images.shape)}")
+        raise H4HError(f"images must have shape (n, 3, s, s), but got {tuple(images.shape)}")
 
 
 def normalised(pixels: Tensor, dtype: torch.dtype) -> Tensor:
-    """uint8 ``(n, 3, h, w)`` -> the same shape in `dtype`, channels_last, zero mean, unit deviation."""
+    """Network input: uint8 ``(n, 3, h, w)`` -> same shape in `dtype`, channels_last, normalised."""
     mean = torch.tensor(MEAN, device=pixels.device).view(1, 3, 1, 1)
     deviation = torch.tensor(DEVIATION, device=pixels.device).view(1, 3, 1, 1)
     scaled = (pixels.float() / 255 - mean) / deviation
@@ -133,7 +133,7 @@ def normalised(pixels: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def resized(images: Tensor, side: int) -> Tensor:
-    """``(n, c, s, s)`` -> ``(n, c, side, side)``, bilinear with antialiasing."""
+    """Resizes images ``(n, c, s, s)`` to ``(n, c, side, side)``, bilinear with antialiasing."""
     if images.shape[-1] == side:
         return images
     return F.interpolate(

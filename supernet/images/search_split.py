@@ -16,20 +16,20 @@ from supernet.images.folder_layouts import DatasetError
 
 SHARE = 0.1
 LARGEST = 10_000
-"""The search split is a tenth of the training images, at most this many."""
+"""The search split is a tenth of the training images, but at most `LARGEST` images."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Training images cut in two.
+    """Split of the training images into images for training and for the search.
 
     Attributes:
-        seed: What drew the cut; None for a data set's own, fixed one.
-        train: Indices of the images that may be trained on, ``(n,)``. The first of them, without
-            augmentation, calibrate batch norm.
+        seed: Random seed of the split; None for the fixed split of a data set.
+        train: Indices of the images for training, ``(n,)``. The first of them, without augmentation,
+            calibrate batch norm.
         search: Indices of the images that score subnets, ``(m,)``.
 
-    The first part of either, however long, is a fair sample of it.
+    Both orders are random, so the first images of either are a fair sample.
     """
 
     seed: int | None
@@ -37,11 +37,11 @@ class Split:
     search: Tensor
 
     def record(self, data_set: str, content: str) -> dict[str, str]:
-        """What a checkpoint's header and a study's fingerprint say of the split.
+        """Record of the split for a checkpoint's header and a study's fingerprint.
 
         Args:
             data_set: Name of the data set.
-            content: Digest of what its training images are.
+            content: Digest that identifies its training images.
         """
         sha = hashlib.sha256(content.encode())
         for part in (self.train, self.search):
@@ -55,14 +55,14 @@ class Split:
 
 
 def cut(labels: Tensor, seed: int) -> Split:
-    """Holds out a tenth of each class, rounded; less where that would be more than `LARGEST` in all.
+    """Holds out a tenth of each class, rounded, or a smaller share that keeps to `LARGEST` images in all.
 
     Args:
         labels: Class of each training image, ``(n,)``.
-        seed: Draws which images.
+        seed: Random seed of the split.
 
     Raises:
-        DatasetError: No class has the five images of which one would be held out.
+        DatasetError: No class has enough images (5) to hold one out.
     """
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(labels))
@@ -77,12 +77,12 @@ def cut(labels: Tensor, seed: int) -> Split:
             f"there are {len(labels)} training images, and no class has at least 5: too few to hold some out "
             f"for the search"
         )
-    # Drawn again: what is left would begin with the class whose share was full first.
+    # Shuffled again, since the rest would begin with the class whose share was full first.
     train, search = (torch.from_numpy(rng.permutation(order[part])) for part in (~held_out, held_out))
     return Split(seed, train, search)
 
 
 def recorded_seed(record: Mapping[str, Any] | None) -> int | None:
-    """Seed in what `Split.record` made; None for a fixed split or no record."""
+    """Seed in a record of `Split.record`; None for a fixed split or without a record."""
     seed = FIXED if record is None else record.get("split_seed", FIXED)
     return None if seed == FIXED else int(seed)

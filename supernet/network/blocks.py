@@ -32,7 +32,7 @@ from supernet.network.elastic_layers import (
 )
 from supernet.network.plain_blocks import InvertedBottleneck, TransformerBlock, patch_merging
 from supernet.network.residual import Residual, add
-from supernet.network.slices import Norms, Slices, linear_slices, token_norm_slices
+from supernet.network.weight_slices import Norms, Slices, linear_slices, token_norm_slices
 
 LAYER_SCALE = 1e-4
 """Start of both residual branches of a transformer block (CaiT, ICCV 2021; NASViT's value). Near zero, so
@@ -124,11 +124,11 @@ class ElasticMBConv(ElasticBlock):
         hidden = block.hidden_width
         if block.expansion > 1:
             yield "expand.conv.weight", leading(self.expand.weight, hidden, block.in_width)
-            yield from norms.of(self.expand_norm, hidden, "expand.norm")
+            yield from norms.slices(self.expand_norm, hidden, "expand.norm")
         yield "depthwise.conv.weight", self.depthwise.form(hidden, block.kernel)
-        yield from norms.of(self.depthwise_norm, hidden, "depthwise.norm")
+        yield from norms.slices(self.depthwise_norm, hidden, "depthwise.norm")
         yield "project.conv.weight", leading(self.project.weight, block.width, hidden)
-        yield from norms.of(self.project_norm, block.width, "project.norm")
+        yield from norms.slices(self.project_norm, block.width, "project.norm")
 
     @staticmethod
     def plain(block: MBConv, *, side: int, folded: bool) -> nn.Module:  # noqa: ARG004
@@ -181,7 +181,7 @@ class ElasticPatchMerging(ElasticBlock):
 
     def slices(self, block: PatchMerging, norms: Norms) -> Slices:
         yield "conv.weight", leading(self.merge.weight, block.width, block.in_width)
-        yield from norms.of(self.norm, block.width, "norm")
+        yield from norms.slices(self.norm, block.width, "norm")
 
     @staticmethod
     def plain(block: PatchMerging, *, side: int, folded: bool) -> nn.Module:

@@ -39,7 +39,7 @@ class DenseConvolution(nn.Conv2d):
             and self.in_channels >= LEAST_CHANNELS
             and x.shape[-1] <= LARGEST_SIDE
         ):
-            # Autocast does not look into functions of our own.
+            # Autocast does not apply to custom functions.
             result: Tensor = _Convolution.apply(x, self.weight.to(x.dtype))
             return result
         return super().forward(x)

@@ -55,7 +55,7 @@ class ElasticConv2d(nn.Module):
         return leading(self.weight, width, in_width)
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Convolves with a form of the weights, or one made of it."""
+        """Convolves with a form of the weights, or one derived from it."""
         if is_widened(x.dtype, x.device):
             wide_bias = None if bias is None else bias.float()
             return self.convolve(x.float(), weight.float(), wide_bias).to(x.dtype)
@@ -88,7 +88,7 @@ class ElasticDepthwise(nn.Module):
         return leading(self.weight, width)[..., margin : margin + kernel, margin : margin + kernel]
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Convolves with a form of the weights, or one made of it."""
+        """Convolves with a form of the weights, or one derived from it."""
         return depthwise(x, weight, self.stride, bias)
 
 

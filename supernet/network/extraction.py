@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from search_space.errors import DocumentError, H4HError
+from search_space.errors import DocumentError
 from search_space.space import Space
 from search_space.subnet import Stage, Subnet
 from supernet.checkpoints.header import CheckpointError
@@ -28,8 +28,8 @@ from supernet.network.batch_norm import EPSILON, Recorded
 from supernet.network.elastic_layers import leading
 from supernet.network.elastic_stage import ElasticStage
 from supernet.network.plain_network import PlainNetwork
-from supernet.network.slices import Norms, Slices, linear_slices, prefixed
 from supernet.network.supernet import Supernet
+from supernet.network.weight_slices import Norms, Slices, linear_slices, prefixed
 
 FORMAT = "h4h-network-1"
 
@@ -37,13 +37,7 @@ _LINEAR_BEHIND = {"attention_norm": "attention.qkv", "mlp_norm": "fc1"}
 """The linear layer behind each batch norm of a transformer block."""
 
 
-def extract(
-    supernet: Supernet,
-    subnet: Subnet,
-    statistics: Recorded | None = None,
-    *,
-    fold_batch_norm: bool = False,
-) -> PlainNetwork:
+def extract(supernet: Supernet, subnet: Subnet, statistics: Recorded | None = None) -> PlainNetwork:
     """Extracts a subnet from a supernet as an ordinary `torch.nn.Module`, with copies of its weights.
 
     In evaluation mode its logits are those of the supernet with the same `statistics`. In training mode they
@@ -55,36 +49,22 @@ def extract(
         statistics: Batch-norm statistics recorded for this subnet
             (`supernet.accuracy.one_subnet.record_statistics`). By default batch norm starts at mean 0 and
             variance 1, so the network must be trained before it is evaluated.
-        fold_batch_norm: Whether to fold batch norm into convolutions and linear layers (see `folded`).
 
     Raises:
         DocumentError: `subnet` does not belong to the supernet's search space.
-        H4HError: `fold_batch_norm` is set without `statistics`, or they belong to another subnet.
-
-    Example:
-        >>> import supernet
-        >>> cifar32 = supernet.load("cifar32")
-        >>> subnet = cifar32.space.decode(cifar32.space.smallest())
-        >>> network = supernet.extract(cifar32, subnet)
-        >>> sum(parameter.numel() for parameter in network.parameters())
-        40074
+        H4HError: The statistics belong to another subnet.
     """
     supernet.space.encode(subnet)
-    if fold_batch_norm and statistics is None:
-        raise H4HError(
-            "fold_batch_norm needs statistics: record them for this subnet with one_subnet.record_statistics"
-        )
-    # Sliced and copied outside any network, so that no random start is drawn only to be overwritten.
+    # Slicing outside any network avoids random initial weights that would only be overwritten.
     tensors = {name: value.detach().clone() for name, value in _tensors(supernet, subnet, statistics)}
-    network = _filled(subnet, tensors, is_folded=False)
-    return folded(network) if fold_batch_norm else network
+    return _filled(subnet, tensors, is_folded=False)
 
 
 def folded(network: PlainNetwork) -> PlainNetwork:
     """A copy of `network` without batch norm: the convolution before or the linear layer behind holds it.
 
-    Its logits are those of `network` in evaluation mode, up to rounding. It is meant for deployment: there is
-    nothing left in it that could follow the statistics of further training.
+    Its logits are those of `network` in evaluation mode, up to rounding. It is meant for deployment, since it
+    has no batch norm that could follow further training.
     """
     tensors = {name: value.detach().clone() for name, value in network.state_dict().items()}
     batch_norms = [name for name in tensors if name.endswith("norm.running_mean")]
@@ -121,14 +101,14 @@ def _tensors(supernet: Supernet, subnet: Subnet, statistics: Recorded | None) ->
     norms = Norms(statistics)
     stem, head = subnet.stem.width, subnet.head
     yield "stem.conv.weight", leading(supernet.stem.weight, stem)
-    yield from norms.of(supernet.stem_norm, stem, "stem.norm")
+    yield from norms.slices(supernet.stem_norm, stem, "stem.norm")
     for number, (layer, stage) in enumerate(zip(supernet.stages, subnet.stages, strict=True)):
         assert isinstance(layer, ElasticStage)
         yield from prefixed(
             f"stages.{number}", _stage(layer, stage, side=subnet.sides[number + 1], norms=norms)
         )
     yield "head.conv.weight", leading(supernet.head.weight, head.width, head.in_width)
-    yield from norms.of(supernet.head_norm, head.width, "head.norm")
+    yield from norms.slices(supernet.head_norm, head.width, "head.norm")
     yield from linear_slices(supernet.classifier, head.width, head.classes, "classifier")
 
 
@@ -157,10 +137,10 @@ def save_extracted(
     the channels red, green, blue.
 
     Args:
-        path: Where to.
-        network: What `extract` or `folded` gave, trained on or not.
-        space: The space that its subnet is a member of.
-        data: What it was trained on, as `supernet.images.data_sets.ImageData.recorded` says it.
+        path: File to write.
+        network: Result of `extract` or `folded`, perhaps fine-tuned.
+        space: Search space of its subnet.
+        data: Training data, as `supernet.images.data_sets.ImageData.recorded` describes it.
     """
     header: dict[str, Any] = {
         "format": FORMAT,

@@ -114,7 +114,7 @@ def resolve_precision(name: str, device: torch.device, known: Mapping[str, torch
     Args:
         name: Name that the user gave.
         device: Device of the computation.
-        known: Allowed names beside ``auto``.
+        known: Allowed names besides ``auto``.
 
     Raises:
         UnknownNameError: `name` is neither ``auto`` nor one of `known`.

@@ -23,7 +23,7 @@ def conv_norm(
     activation: bool = True,
     folded: bool,
 ) -> nn.Sequential:
-    """``conv``, ``norm`` and, if asked for, ReLU6; a convolution with bias where the norm is folded into it.
+    """``conv``, ``norm`` and, if `activation`, ReLU6; with a folded norm, a convolution with bias.
 
     ``(n, in_width, h, w)`` -> ``(n, width, ceil(h / stride), ceil(w / stride))``; an even kernel must equal
     the stride and divide the side.

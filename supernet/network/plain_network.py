@@ -24,10 +24,10 @@ class PlainStage(nn.Module):
     """Down-sampling step, then blocks on the map, then blocks on its positions as tokens.
 
     Args:
-        stage: What it computes.
-        in_side: Side of the square map that comes in, in positions.
-        side: Side of the map that leaves.
-        folded: Whether convolutions and linear layers hold the batch norm beside them.
+        stage: Description of the stage.
+        in_side: Side of the square input map, in positions.
+        side: Side of the output map, in positions.
+        folded: Whether convolutions and linear layers hold the adjacent batch norm.
     """
 
     def __init__(self, stage: Stage, *, in_side: int, side: int, folded: bool) -> None:
@@ -64,8 +64,8 @@ class PlainNetwork(nn.Module):
     """The network that `subnet` describes. Layer scales and position embeddings start undefined.
 
     Args:
-        subnet: What it computes.
-        folded: Whether convolutions and linear layers hold the batch norm beside them, as a bias and scaled
+        subnet: Description of the network.
+        folded: Whether convolutions and linear layers hold the adjacent batch norm, as a bias and scaled
             weights.
     """
 
@@ -96,7 +96,7 @@ class PlainNetwork(nn.Module):
 
     @property
     def title(self) -> str:
-        """What messages call the network."""
+        """Name of the network in messages."""
         return str(self.subnet)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -125,14 +125,14 @@ class FastDepthwise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(n, c, h, w)`` -> ``(n, c, ceil(h / stride), ceil(w / stride))``."""
-        # Autocast does not look into functions of our own.
+        # Autocast does not apply to custom functions.
         return depthwise(x, self.weight.to(x.dtype), self.stride)
 
 
 def with_fast_backward(network: Network) -> Network:
-    """`network` itself, its depthwise convolutions and attention products replaced.
+    """Replaces depthwise convolutions and attention products of `network` in place, and returns it.
 
-    Networks with folded batch norm, which are not trained, are left as they are.
+    Networks with folded batch norm are not trained and stay unchanged.
     """
     for module in list(network.modules()):
         if isinstance(module, Attention):

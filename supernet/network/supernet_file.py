@@ -9,7 +9,6 @@ from typing import Any
 import torch
 
 from search_space.space import Space
-from supernet.checkpoints import locate_checkpoint
 from supernet.checkpoints.header import (
     FORMAT,
     CheckpointError,
@@ -27,39 +26,13 @@ def save_checkpoint(path: Path, supernet: Supernet, data: Mapping[str, str] | No
         path: File to write.
         supernet: Supernet to write.
         data: Training data, as `supernet.images.data_sets.ImageData.recorded` describes it. A search on the
-            same images then holds out those that training held out.
+            same images then uses the same search split.
     """
     tensors = {name: tensor.to(torch.float16) for name, tensor in supernet.state_dict().items()}
     header: dict[str, Any] = {"format": FORMAT, "space": supernet.space.to_dict()}
     if data is not None:
         header["data"] = dict(data)
     write_tensors(path, tensors, header)
-
-
-def load(checkpoint: str | Path) -> Supernet:
-    """Loads a trained supernet.
-
-    Args:
-        checkpoint: Name of a search space with a shipped checkpoint, or a safetensors file that
-            `supernet.train` wrote.
-
-    Returns:
-        The supernet in evaluation mode, weights in float32, on the CPU.
-
-    Raises:
-        UnknownNameError: No checkpoint is shipped under this name.
-        CheckpointError: The file is absent or damaged.
-
-    Example:
-        >>> import supernet
-        >>> cifar32 = supernet.load("cifar32")
-        >>> cifar32.space.name
-        'cifar32'
-        >>> subnet = cifar32.space.decode(cifar32.space.smallest())
-        >>> str(subnet)
-        '24px stem16 | 16:mb3x1 | 24:merge | 40:merge | 80:merge'
-    """
-    return load_checkpoint(locate_checkpoint(str(checkpoint))).eval()
 
 
 def load_checkpoint(path: Path, space: Space | None = None) -> Supernet:

@@ -60,12 +60,12 @@ class TeacherNetwork(nn.Module):
 
     @property
     def digest(self) -> str:
-        """Names the network's shape."""
+        """Identifies the shape of the network."""
         return f"teacher network {'-'.join(map(str, WIDTHS))}"
 
     @property
     def title(self) -> str:
-        """What messages call the network."""
+        """Name of the network in messages."""
         return self.digest
 
     def forward(self, images: Tensor) -> Tensor:
@@ -121,9 +121,9 @@ def save_teacher(path: Path, network: TeacherNetwork, header: dict[str, Any]) ->
     """Writes weights and running statistics in float32, whole or not at all.
 
     Args:
-        path: The file.
-        network: What to write.
-        header: What else its header says: the images it was trained on under ``data``.
+        path: File to write.
+        network: Network to write.
+        header: Further entries of the header, such as the training images under ``data``.
     """
     write_tensors(path, network.state_dict(), {"format": FORMAT, "classes": network.classes, **header})
 

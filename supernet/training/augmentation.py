@@ -15,12 +15,12 @@ from supernet.training.recipe import Recipe
 
 
 def crop_and_flip(pixels: Tensor, offsets: Tensor, flips: Tensor, *, padding: int) -> Tensor:
-    """Crops each image out of itself with a black margin, and mirrors some.
+    """Pads each image with a black margin, crops it to its size, and mirrors some images.
 
     Args:
         pixels: ``(n, c, h, w)``.
         offsets: ``(n, 2)``, int64, from 0 to twice `padding`: first row and column of each crop.
-        flips: ``(n,)``, bool: which images are mirrored left to right.
+        flips: ``(n,)``, bool: whether each image is mirrored left to right.
         padding: Width of the margin.
 
     Returns:
@@ -41,12 +41,11 @@ def crop_and_flip(pixels: Tensor, offsets: Tensor, flips: Tensor, *, padding: in
 
 
 def image_transform(recipe: Recipe, *, crop: int | None) -> v2.Transform:
-    """What happens to one image, uint8 ``(c, h, w)``, in a data loader.
+    """Augmentation of one image, uint8 ``(c, h, w)``, in a data loader.
 
     Args:
         recipe: Padding or scale of crops, and RandAugment.
-        crop: Side to which a random part is resized; None for a crop of the image's own size out of itself
-            with a black margin.
+        crop: Side of the random resized crop; None for a crop of the image's own size after padding.
     """
     first: v2.Transform | _PaddedCrop = (
         _PaddedCrop(recipe.crop_padding)
@@ -73,7 +72,7 @@ class _PaddedCrop:
 def mixing(recipe: Recipe, classes: int) -> v2.Transform | None:
     """Mixup, cutmix, or for each batch one of them; None if the recipe has neither.
 
-    Of images ``(n, c, h, w)`` and class numbers ``(n,)`` it makes mixed images and shares of the classes
+    It turns images ``(n, c, h, w)`` and class numbers ``(n,)`` into mixed images and class probabilities
     ``(n, classes)``.
     """
     kinds = {v2.MixUp: recipe.mixup, v2.CutMix: recipe.cutmix}

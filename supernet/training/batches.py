@@ -1,6 +1,7 @@
 """Deterministic training batches: order and augmentation depend only on seed, epoch and step.
 
-So training goes on from any step, and does not depend on the number of processes or of data loader workers.
+Training can therefore resume at any step, and does not depend on the number of processes or data loader
+workers.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ Part = tuple[Tensor, Tensor]
 
 
 class Draw(IntEnum):
-    """What something random is drawn for. Draws for different purposes have nothing to do with each other."""
+    """Purposes of random draws. Draws for different purposes are independent."""
 
     ORDER = 1
     CROPS = 2
@@ -40,26 +41,27 @@ class Draw(IntEnum):
 
 
 def seed_sequence(draw: Draw, *numbers: int) -> np.random.SeedSequence:
-    """Randomness that follows from `draw` and `numbers` (seed, epoch, step, ...)."""
+    """Seed sequence that depends only on `draw` and `numbers` (seed, epoch, step, ...)."""
     return np.random.SeedSequence((draw, *numbers))
 
 
 def torch_seed(draw: Draw, *numbers: int) -> int:
-    """The same as a seed for torch."""
+    """`seed_sequence` as a seed for torch."""
     return int(seed_sequence(draw, *numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def generator(draw: Draw, *numbers: int) -> torch.Generator:
+    """`seed_sequence` as a generator of torch."""
     return torch.Generator().manual_seed(torch_seed(draw, *numbers))
 
 
 class Batches(Protocol):
-    """Gives a process its share of each batch."""
+    """Shares of one process in the batches of a training."""
 
     steps_per_epoch: int
 
     def epoch(self, number: int, first_step: int) -> Iterator[list[Part]]:
-        """Batches of epoch `number` (from 0) from `first_step` on, each cut into the recipe's parts."""
+        """Batches of epoch `number` (from 0), from `first_step` on, each cut into parts."""
         ...
 
 
@@ -74,19 +76,19 @@ def make_batches(
 ) -> Batches:
     """Batches of `images`.
 
-    Squares in memory that a network sees whole are moved to the device and changed there, a batch at once,
-    unless the recipe has RandAugment. All others go one by one through torch's data loader.
+    Squares in memory that a network sees whole are moved to the device and augmented there, a batch at once.
+    With RandAugment, and for all other images, torch's data loader augments them one by one.
 
     Args:
         images: The training images.
-        recipe: Batch size, seed, augmentation.
-        device: Where batches are wanted.
-        world: Whose share of each batch.
-        workers: Processes of the data loader; 0 for this one.
-        soft_labels: Targets in place of the classes. Images are then augmented as the labels' views are.
+        recipe: Batch size, seed and augmentation.
+        device: Device of the batches.
+        world: The process, among all processes of the training.
+        workers: Number of processes of the data loader; 0 reads in this process.
+        soft_labels: Targets in place of the classes. Images are then augmented as in the views of the labels.
 
     Raises:
-        H4HError: Fewer images than a batch, or a batch that cannot be cut as asked.
+        H4HError: There are fewer images than a batch has, or the batch cannot be cut into equal parts.
     """
     if len(images) < recipe.batch:
         raise H4HError(
@@ -103,7 +105,7 @@ def make_batches(
 
 
 def is_cropped_at_once(images: Images, recipe: Recipe) -> TypeGuard[LabelledImages]:
-    """Whether whole batches are augmented at once, on the device, rather than images one by one."""
+    """Whether batches are augmented at once on the device, not image by image."""
     return isinstance(images, LabelledImages) and images.crop is None and not recipe.rand_augment
 
 
@@ -113,7 +115,7 @@ class Crops:
 
     Attributes:
         offsets: First row and column of each crop in the padded image, ``(n, 2)``.
-        flips: Whether each is mirrored, ``(n,)``.
+        flips: Whether each image is mirrored, ``(n,)``.
     """
 
     offsets: Tensor
@@ -121,7 +123,7 @@ class Crops:
 
     @classmethod
     def draw(cls, count: int, padding: int, randomness: torch.Generator) -> Crops:
-        """Uniform crops of `count` images padded by `padding`; half of them are mirrored."""
+        """Uniform crops of `count` images padded by `padding`; each is mirrored with probability 1/2."""
         offsets = torch.randint(2 * padding + 1, (count, 2), generator=randomness)
         return cls(offsets, torch.rand(count, generator=randomness) < 0.5)
 
@@ -129,7 +131,7 @@ class Crops:
         return Crops(self.offsets[indices], self.flips[indices])
 
     def apply(self, pixels: Tensor, padding: int) -> Tensor:
-        """``(n, c, h, w)`` -> the same shape."""
+        """Crops and mirrors `pixels`, ``(n, c, h, w)`` -> the same shape."""
         device = pixels.device
         return crop_and_flip(pixels, self.offsets.to(device), self.flips.to(device), padding=padding)
 
@@ -140,15 +142,15 @@ def view_crops(seed: int, view: int, count: int, padding: int) -> Crops:
 
 
 def view_seed(seed: int, view: int, index: int) -> int:
-    """Seed for torch of view `view` of image `index`, where images are augmented one by one."""
+    """Seed for torch of view `view` of image `index`, for images augmented one by one."""
     return torch_seed(Draw.VIEW, seed, view, index)
 
 
 def shares(count: int, recipe: Recipe, epoch: int, world: World) -> Tensor:
-    """Numbers of the images of an epoch, ``(steps, accumulate, images)``, for one process.
+    """Indices of the images of an epoch for one process, ``(steps, accumulate, images)``.
 
-    A batch is cut into parts first and each part among the processes then, so that a part holds the same
-    images whatever the number of processes.
+    A batch is first cut into parts, then each part is divided among the processes. So a part holds the same
+    images for any number of processes.
     """
     order = torch.randperm(count, generator=generator(Draw.ORDER, recipe.seed, epoch))
     steps = count // recipe.batch
@@ -184,20 +186,20 @@ class _MemoryBatches:
         for step in range(first_step, self.steps_per_epoch):
             indices = chosen[step].flatten()
             if soft is None or of_view is None:
-                # Drawn for the batch of all processes: an image's crop does not depend on their number.
+                # Drawn for the batch of all processes, so that a crop does not depend on their number.
                 draws = generator(Draw.CROPS, recipe.seed, number, step)
                 crops = Crops.draw(recipe.batch, recipe.crop_padding, draws)[mine.flatten()]
                 targets = self._labels[indices.to(device)]
             else:
                 crops = of_view[indices]
-                targets = soft.of(view, indices).to(device)
+                targets = soft.probabilities(view, indices).to(device)
             pixels = crops.apply(self._pixels[indices.to(device)], recipe.crop_padding)
             parts = recipe.accumulate
             yield list(zip(pixels.chunk(parts), targets.chunk(parts), strict=True))
 
 
 class _LoaderBatches:
-    """torch's DataLoader, which reads and changes images in worker processes."""
+    """Images through torch's `DataLoader`, which reads and augments them in worker processes."""
 
     def __init__(
         self,
@@ -231,7 +233,7 @@ class _LoaderBatches:
             sampler=chosen.flatten().tolist(),
             num_workers=self._workers,
             pin_memory=self._device.type == "cuda",
-            # torch would draw the workers' seeds from its global state; ours come from the image's number.
+            # Without it, torch would draw from its global generator. Images have their own seeds.
             generator=generator(Draw.IMAGE, recipe.seed, number),
         )
         parts = iter(loader)
@@ -239,9 +241,13 @@ class _LoaderBatches:
             batch = []
             for indices in step:
                 pixels, labels = next(parts)
-                targets = labels if soft is None else soft.of(view, indices)
-                moved = (each.to(self._device, non_blocking=True) for each in (pixels, targets))
-                batch.append((next(moved), next(moved)))
+                targets = labels if soft is None else soft.probabilities(view, indices)
+                batch.append(
+                    (
+                        pixels.to(self._device, non_blocking=True),
+                        targets.to(self._device, non_blocking=True),
+                    )
+                )
             yield batch
 
 
@@ -250,8 +256,8 @@ class AugmentedImages(Dataset[tuple[Tensor, int]]):
 
     Args:
         images: The images.
-        recipe: Their augmentation.
-        seeds: Seed for torch of the image of a number.
+        recipe: Augmentation of the images.
+        seeds: Returns the seed for torch of the image at an index.
     """
 
     def __init__(self, images: Images, recipe: Recipe, seeds: Callable[[int], int]) -> None:
@@ -264,6 +270,6 @@ class AugmentedImages(Dataset[tuple[Tensor, int]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
         pixels, label = self._images[index]
-        # torchvision draws from torch's global state.
+        # torchvision draws from torch's global generator.
         torch.default_generator.manual_seed(self._seeds(index))
         return self._transform(pixels), label

@@ -17,10 +17,10 @@ from supernet.network.batch_norm import EPSILON
 
 @dataclass(frozen=True)
 class World:
-    """The processes that train together (default: this one alone).
+    """The processes that train together (default: only this one).
 
     Attributes:
-        rank: Number of this process, from 0. Only 0 writes and prints.
+        rank: Number of this process, from 0. Only process 0 writes and prints.
         size: Number of processes.
     """
 
@@ -60,16 +60,27 @@ def joined_world(device: torch.device) -> Iterator[tuple[World, torch.device]]:
     distributed.init_process_group("nccl" if is_gpu else "gloo")
     try:
         yield World(distributed.get_rank(), size), device
-        # All leave together: a process whose partner is gone may abort while it closes its connections.
+        # All processes leave together, since one whose partner is gone may abort while it disconnects.
         distributed.barrier()
     finally:
         distributed.destroy_process_group()
 
 
-def by_global_batch(_site: nn.Module, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Batch norm with the statistics of the batches of all processes, which must be of one size.
+@contextmanager
+def reported_once(world: World) -> Iterator[None]:
+    """Leaves the report of an `H4HError` to rank 0; all other processes exit with code 2."""
+    try:
+        yield
+    except H4HError:
+        if world.rank == 0:
+            raise
+        raise SystemExit(2) from None
 
-    torch's own SyncBatchNorm is a module with statistics of its own and runs on GPUs alone.
+
+def by_global_batch(_site: nn.Module, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Batch norm with the statistics of the batches of all processes, which must have equal sizes.
+
+    torch's SyncBatchNorm is a module with its own statistics, and it only runs on GPUs.
     """
     out: Tensor = _GlobalBatchNorm.apply(x, weight, bias)
     return out
@@ -97,7 +108,7 @@ class _GlobalBatchNorm(torch.autograd.Function):
         standard = (x.float() - mean.view(1, -1, 1, 1)) * scale.view(1, -1, 1, 1)
         grad_bias = grad32.sum((0, 2, 3))
         grad_weight = (grad32 * standard).sum((0, 2, 3))
-        # The statistics hang on the images of all processes, and so do the gradients through them.
+        # The statistics depend on the images of all processes, and so do the gradients through them.
         means = torch.stack((grad_bias, grad_weight))
         distributed.all_reduce(means)
         means /= distributed.get_world_size() * (x.numel() // x.shape[1])

@@ -13,11 +13,11 @@ class DivergedError(H4HError):
 
 @dataclass(frozen=True)
 class SubnetScore:
-    """How subnets of one kind did on augmented training batches.
+    """Loss and accuracy of the subnets of one kind on augmented training batches.
 
     Attributes:
-        loss: What they are trained with, nats: cross-entropy (largest), distillation (others).
-        accuracy: Share of images classified right, %. Of a mixed image the larger part counts.
+        loss: Training loss in nats: cross-entropy (largest subnet) or distillation loss (others).
+        accuracy: Top-1 accuracy in %. For a mixed image, the class of the larger part counts.
     """
 
     loss: float
@@ -26,12 +26,12 @@ class SubnetScore:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """An epoch so far.
+    """Result of the current epoch so far.
 
     Attributes:
-        steps: Number of steps done.
-        scores: Means over them, by the kind of subnet; kinds that were not trained are left out.
-        rates: Learning rates of the last step for ``cnn`` and ``vit`` weights, as far as they are trained.
+        steps: Number of finished steps.
+        scores: Means over these steps by kind of subnet; kinds that were not trained are left out.
+        rates: Learning rates of the last step for ``cnn`` and ``vit`` weights, if they are trained.
     """
 
     steps: int

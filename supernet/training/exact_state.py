@@ -1,8 +1,7 @@
 """Training state: a file from which a training resumes bit for bit.
 
-Everything random in a step follows from the seed and the numbers of epoch and step. So a state is the
-weights, the optimiser's moments, the running average of the weights where there is one, and how far the
-training is.
+Everything random in a step follows from the seed and the numbers of epoch and step. So a state consists of
+the weights, the optimiser's moments, the running average of the weights (if any), and the progress.
 
 The header also holds the settings that decide the weights. A training with other settings refuses the state.
 """
@@ -26,12 +25,12 @@ from supernet.checkpoints.tensor_file import read_tensors, write_tensors
 SUPERNET_STATE = "h4h-training-3"
 PLAIN_STATE = "h4h-fine-tuning-1"
 EARLIER_FORMATS = {SUPERNET_STATE: ("h4h-training-2",)}
-"""Formats that `load` also reads: they lack some tensors of the trainer's own."""
+"""Older formats that `load` also reads. They lack some tensors of the trainer."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is.
+    """Progress of a training.
 
     Attributes:
         epochs_done: Finished epochs.
@@ -50,9 +49,9 @@ class ExactState:
 
     Attributes:
         format: Format of the file: `SUPERNET_STATE`, or `PLAIN_STATE` for one plain network.
-        settings: Everything that decides the weights, as JSON values by a name for messages.
-        defaults: Values of the settings that a state lacks because it was written before they existed.
-        network: Trained network.
+        settings: Everything that decides the weights, as JSON values by name.
+        defaults: Values of settings that are newer than the state.
+        network: The network.
         optimizer: Optimiser of its parameters.
         average: Running average of its weights, or None.
     """
@@ -84,11 +83,11 @@ class ExactState:
         write_tensors(path, tensors, header)
 
     def load(self, path: Path) -> Progress:
-        """Puts network, optimiser and average into the state that `save` wrote to `path`.
+        """Restores network, optimiser and average from the state that `save` wrote to `path`.
 
         Raises:
-            CheckpointError: The file is absent or damaged, or belongs to a training with other settings;
-                the message names each difference.
+            CheckpointError: The file is absent or damaged, or belongs to a training with other settings. The
+                message names each difference.
         """
         tensors, header = self._read(path)
         self._check_settings(path, _settings_in(path, header))
@@ -121,7 +120,7 @@ class ExactState:
         return read_tensors(path, self.format)
 
     def _check_settings(self, path: Path, stored: dict[str, Any]) -> None:
-        # As JSON reads them back, so that a tuple equals a list.
+        # A round trip through JSON, so that a tuple equals a list.
         current: dict[str, Any] = json.loads(json.dumps(dict(self.settings)))
         stored = {name: self.defaults[name] for name in current if name in self.defaults} | stored
         differences = [
@@ -135,7 +134,7 @@ class ExactState:
             )
 
     def _moments(self, tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-        """Moments by the parameter's number, as the optimiser has them.
+        """Moments by the number of the parameter, the form of the optimiser's state.
 
         Raises:
             KeyError: A tensor belongs to no parameter.

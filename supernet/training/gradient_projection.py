@@ -15,14 +15,15 @@ LARGEST_SHARE = 2.0
 
 
 def project(largest: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:
-    """Combined gradient of each tensor, from that of the largest subnet, g_m, and the others' sum, g_s.
+    """Combined gradient of each tensor, from the gradient g_m of the largest subnet and the others' sum g_s.
 
-    With a = -<g_s, g_m> / (||g_s||^2 + 1e-6), held between 0 and 2, it is (1 + a) g_s + g_m. So where the two
-    agree it is their sum; where they conflict, g_m loses what opposes g_s, and is left at right angles to it.
+    It is (1 + a) g_s + g_m with a = -<g_s, g_m> / (||g_s||^2 + 1e-6), clipped to 0 to 2. If the two agree, it
+    is their sum. If they conflict, the component of g_m against g_s is removed, and the rest is orthogonal to
+    g_s.
 
     Args:
-        largest: g_m, one tensor for each parameter.
-        others: g_s, of the same shapes.
+        largest: Gradients g_m, one tensor per parameter.
+        others: Gradients g_s, with the same shapes.
     """
     return [g_s * (1 + _share(g_m, g_s)) + g_m for g_m, g_s in zip(largest, others, strict=True)]
 
@@ -33,7 +34,7 @@ def _share(g_m: Tensor, g_s: Tensor) -> Tensor:
 
 
 def take_gradients(network: nn.Module) -> dict[str, Tensor]:
-    """All gradients by the name of their parameter; the parameters have none afterwards."""
+    """Removes all gradients from the parameters and returns them by the name of their parameter."""
     gradients = {}
     for name, parameter in network.named_parameters():
         if parameter.grad is not None:

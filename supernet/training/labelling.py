@@ -28,10 +28,10 @@ from supernet.training.soft_labels import SoftLabelHeader, top_classes
 
 
 def load_any_teacher(path: Path) -> tuple[TeacherNetwork | PlainNetwork, dict[str, Any]]:
-    """A network that can teach, in evaluation mode, and the header of its file.
+    """A teacher in evaluation mode, and the header of its file.
 
     Raises:
-        CheckpointError: The file is absent, damaged, or holds no such network.
+        CheckpointError: The file is absent, damaged, or holds no network that can teach.
     """
     try:
         return load_teacher(path)
@@ -58,11 +58,11 @@ def probabilities(
     """Class probabilities ``(n, classes)``, float32, on the CPU.
 
     Args:
-        teacher: On `device`, in evaluation mode.
-        pixels: uint8 ``(n, 3, s, s)``.
+        teacher: The teacher, on `device`, in evaluation mode.
+        pixels: Images, uint8 ``(n, 3, s, s)``.
         mirrored: Whether to average over each image and its mirror image.
         precision: ``bf16`` or ``fp32``.
-        device: Where to compute.
+        device: Device of the computation.
 
     Raises:
         H4HError: A class score is not finite.
@@ -86,10 +86,10 @@ def augmented_view(
 
     Args:
         images: Training images.
-        recipe: Their augmentation.
+        recipe: Augmentation of the images.
         seed: Random seed of the views.
-        number: Which view, from 0.
-        workers: Processes that augment, where images are augmented one by one; 0 for this one.
+        number: Number of the view, from 0.
+        workers: Number of processes for images that are augmented one by one; 0 uses this process.
     """
     if is_cropped_at_once(images, recipe):
         crops = view_crops(seed, number, len(images), recipe.crop_padding)

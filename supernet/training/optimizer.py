@@ -1,6 +1,6 @@
-"""Optimisers of a supernet: AdamW and SGD with Nesterov's momentum.
+"""Optimisers of a supernet: AdamW, and SGD with Nesterov momentum.
 
-Parameters stand in four groups, by what they belong to (CNN or transformer blocks) and whether they decay.
+Parameters form four groups: those of the CNN or of transformer blocks, each with and without weight decay.
 """
 
 from __future__ import annotations
@@ -18,10 +18,7 @@ OPTIMIZERS = (ADAMW, SGD)
 
 
 def is_vit(name: str) -> bool:
-    """Whether the parameter of this name is used by transformer blocks alone.
-
-    All others are those of a network without such blocks: the CNN's.
-    """
+    """Whether only transformer blocks use the parameter of this name. All others belong to the CNN."""
     kinds = (kind for kind, block in BLOCKS.items() if block.takes_tokens)
     return ".positions." in name or any(f".{kind}_blocks." in name for kind in kinds)
 
@@ -29,7 +26,7 @@ def is_vit(name: str) -> bool:
 def make_optimizer(
     kind: str, parameters: Iterable[tuple[str, nn.Parameter]], *, weight_decay: float, momentum: float
 ) -> torch.optim.Optimizer:
-    """An optimiser whose groups say by ``"vit"`` what they belong to; only matrices and kernels decay."""
+    """An optimiser whose groups have the key ``"vit"``. Only matrices and kernels have weight decay."""
     named = list(parameters)
     groups = [
         {
@@ -46,16 +43,15 @@ def make_optimizer(
     ]
     if kind == SGD:
         return torch.optim.SGD(groups, lr=0.0, momentum=momentum, nesterov=momentum > 0)
-    # torch's fused step is one kernel launch for all parameters; on CPUs its rounding differs from build to
-    # build, the plain loop's does not.
+    # torch's fused step is one kernel launch for all parameters. On CPUs its rounding differs between builds,
+    # unlike that of the plain loop.
     return torch.optim.AdamW(groups, lr=0.0, fused=named[0][1].device.type == "cuda")
 
 
 def enter_phase(optimizer: torch.optim.Optimizer, phase: Phase) -> None:
-    """Freezes or frees the CNN's weights as `phase` says.
+    """Freezes or unfreezes the CNN's weights for `phase`.
 
-    A frozen weight has no gradient, and an optimiser skips such weights: neither moments nor weight decay
-    move it.
+    A frozen weight has no gradient, so the optimiser skips it: neither moments nor weight decay change it.
     """
     for group in optimizer.param_groups:
         for parameter in group["params"]:
@@ -63,14 +59,14 @@ def enter_phase(optimizer: torch.optim.Optimizer, phase: Phase) -> None:
 
 
 def set_rate(optimizer: torch.optim.Optimizer, phase: Phase, rate: float) -> None:
-    """Sets the rate of a step: `rate` for transformer blocks, for the CNN what `phase` makes of it."""
+    """Sets the rate of a step: `rate` for transformer blocks, and for the CNN as `phase` treats it."""
     for group in optimizer.param_groups:
         is_low = phase.cnn == LOW_RATE and not group["vit"]
         group["lr"] = rate * LOW_RATE_FACTOR if is_low else rate
 
 
 def rates(optimizer: torch.optim.Optimizer, phase: Phase) -> dict[str, float]:
-    """Learning rates of what `phase` trains, ``cnn`` and ``vit`` weights."""
+    """Learning rates of the weights that `phase` trains: ``cnn`` and ``vit``."""
     trained = {"cnn": phase.cnn != FREEZE, "vit": phase.vit}
     rates_by_kind = {("vit" if group["vit"] else "cnn"): group["lr"] for group in optimizer.param_groups}
     return {name: rate for name, rate in rates_by_kind.items() if trained[name]}

@@ -1,9 +1,9 @@
 """Training phases: part of the search space, learning rate, and sampling of each phase.
 
-H4H (ASP-DAC 2025) trains a hybrid supernet in two: first with all transformer blocks removed, then the
-whole space from those weights. The transformer blocks' layer scale starts near zero, so the second phase
-begins at the first one's function. Once-for-all (ICLR 2020) frees one kind of choice after the other
-(progressive shrinking).
+H4H (ASP-DAC 2025) trains a hybrid supernet in two phases: first without transformer blocks, then the whole
+space from those weights. The layer scale of transformer blocks starts near zero, so the second phase begins
+with the function of the first. Once-for-all (ICLR 2020) frees one kind of choice after the other (progressive
+shrinking).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CHOICES = (
     "mlp_ratio",
     "norm",
 )
-"""Kinds of choice, as the genes' names end; `width` is that of the stem and of the stages."""
+"""Kinds of choice: last parts of the genes' names. `width` covers the stem and the stages."""
 
 
 def known_choices() -> tuple[str, ...]:
@@ -51,7 +51,7 @@ TRAIN, LOW_RATE, FREEZE = "train", "low_lr", "freeze"
 CNN_MODES = (TRAIN, LOW_RATE, FREEZE)
 
 LOW_RATE_FACTOR = 0.1
-"""Rate of the CNN's weights under `low_lr`, as a share of the phase's."""
+"""Rate of the CNN's weights under `low_lr`, as a share of the phase's rate."""
 
 COSINE, CONSTANT = "cosine", "constant"
 SCHEDULES = (COSINE, CONSTANT)
@@ -60,7 +60,7 @@ PARETO = "pareto"
 PHASE_SAMPLINGS = (*SAMPLINGS, PARETO)
 
 FAMILY_CHOICES = ("downsampling", "conv_depth", "vit_depth")
-"""Choices that decide a subnet's family."""
+"""Choices that determine the family of a subnet."""
 
 LARGEST, SMALLEST, RANDOM = "largest", "smallest", "random"
 KINDS = (LARGEST, SMALLEST, RANDOM)
@@ -69,18 +69,18 @@ KINDS = (LARGEST, SMALLEST, RANDOM)
 
 @dataclass(frozen=True)
 class Phase(Document):
-    """A stretch of training over one part of the space.
+    """A part of the training, over one part of the space.
 
     Attributes:
-        name: For progress and logs.
+        name: Name in progress and logs.
         epochs: Number of passes over the training images, at least 1.
         rate: Learning rate after warm-up, above 0.
-        random_subnets: Random subnets per step, beside the largest and the smallest.
-        vit: Whether transformer blocks are trained; without them, every subnet loses all of its own.
-        cnn: What becomes of the weights that a network without transformer blocks has: ``train`` (at the
-            phase's rate), ``low_lr`` (a tenth of it), ``freeze`` (they keep every bit).
-        elastic: Kinds of choice that are free (of `CHOICES`); the others stay at their largest option, the
-            kind of down-sampling at that of the largest network. None: all are free.
+        random_subnets: Number of random subnets per step, in addition to the largest and the smallest.
+        vit: Whether transformer blocks are trained. Without them, they are removed from every subnet.
+        cnn: Treatment of the weights of networks without transformer blocks: ``train`` (at the phase's rate),
+            ``low_lr`` (a tenth of it), ``freeze`` (they keep every bit).
+        elastic: Kinds of choice that are free (of `CHOICES`). The others stay at their largest option, and
+            the kind of down-sampling at that of the largest network. None: all are free.
         sampling: How random subnets are drawn: ``uniform`` over genes; ``family``, each family equally often;
             ``macs``, each of eight bins of multiply-accumulates equally often; ``pareto``, in each such bin
             the most promising of a few (`supernet.training.step_subnets`).
@@ -99,13 +99,13 @@ class Phase(Document):
     largest_every: int = 1
 
     def check(self) -> None:
-        """Raises `DocumentError` that names the phase, the field, its value and those allowed."""
+        """Raises a `DocumentError` that names the phase, the field, its value and the allowed values."""
         where = f"phase {self.name!r}"
         if self.epochs < 1:
             raise DocumentError(
                 f"{where}: epochs must be at least 1, but got {self.epochs}; leave out a phase that has none"
             )
-        # `not >` and not `<=`, so that NaN is refused as well.
+        # `not >` instead of `<=` refuses NaN as well.
         if not 0 < self.rate < math.inf:
             raise DocumentError(f"{where}: rate must be above 0 and finite, but got {self.rate}")
         if self.random_subnets < 0:
@@ -151,7 +151,7 @@ def restricted(space: Space, phase: Phase, genotype: Genotype) -> Subnet:
 
 
 def _fullest(space: Space) -> list[int]:
-    """The largest network's genes, and the last option of those that it does not use."""
+    """Genes of the largest network, with the last option for genes that it does not use."""
     return [
         value if gene.name.endswith(".downsampling") else gene.cardinality - 1
         for gene, value in zip(space.genes, space.largest(), strict=True)
@@ -159,7 +159,7 @@ def _fullest(space: Space) -> list[int]:
 
 
 def phase_at(phases: Sequence[Phase], epoch: int) -> tuple[Phase, int]:
-    """The phase to which `epoch` (from 0) belongs, and the epoch's number within it."""
+    """The phase of `epoch` (from 0), and the number of the epoch within it."""
     for phase in phases:
         if epoch < phase.epochs:
             return phase, epoch
@@ -168,11 +168,11 @@ def phase_at(phases: Sequence[Phase], epoch: int) -> tuple[Phase, int]:
 
 
 def learning_rate(phase: Phase, progress: float, *, warm_up_epochs: float, schedule: str) -> float:
-    """Linear warm-up, then cosine to zero or constant.
+    """Learning rate: linear warm-up, then cosine to zero or constant.
 
     Args:
-        phase: The phase at hand.
-        progress: Epochs of it that are done, with fraction.
+        phase: The current phase.
+        progress: Number of finished epochs of the phase, with fraction.
         warm_up_epochs: Length of the warm-up; at most half of the phase is used.
         schedule: One of `SCHEDULES`.
     """

@@ -32,16 +32,16 @@ from supernet.training.soft_labels import SoftLabels
 PHASE = "fine-tuning"
 
 NOT_USED = ("accumulate", "distillation", "conflict", "drop_path", "ema")
-"""Settings of a recipe that are about supernets or about scale; fine-tuning does without them."""
+"""Settings of a recipe that only apply to supernets or to large trainings."""
 
 
 def make_recipe(*, epochs: int, rate: float, **settings: Any) -> Recipe:
     """A recipe of one phase.
 
     Args:
-        epochs: Passes over the images, at least 1.
+        epochs: Number of passes over the images, at least 1.
         rate: Peak learning rate.
-        settings: Others of `Recipe`, less those in `NOT_USED`.
+        settings: Other settings of `Recipe`, except those in `NOT_USED`.
 
     Raises:
         H4HError: A value is out of range.
@@ -51,11 +51,11 @@ def make_recipe(*, epochs: int, rate: float, **settings: Any) -> Recipe:
 
 @dataclass(frozen=True)
 class EpochScore:
-    """An epoch on augmented training batches, as the network changed in it.
+    """Mean over the augmented training batches of an epoch, during training.
 
     Attributes:
-        loss: Cross-entropy, nats.
-        accuracy: Share of images classified right, %. Of a mixed image the larger part counts.
+        loss: Cross-entropy in nats.
+        accuracy: Top-1 accuracy in %. For a mixed image, the class of the larger part counts.
     """
 
     loss: float
@@ -63,17 +63,17 @@ class EpochScore:
 
 
 class FineTuning:
-    """A single network in training: a subnet that was taken out, or a teacher.
+    """Training of a single network: an extracted subnet or a teacher.
 
     Args:
-        network: What is trained, in place; on CPUs with the kernels of `fast_backward`.
+        network: The network. It is trained in place, on CPUs with the kernels of `with_fast_backward`.
         images: Training images.
-        recipe: What to do, of one phase (`make_recipe`).
-        device: Where to compute.
-        origin: Names what decided the network's first weights, e.g. a checkpoint's digest; a state of another
+        recipe: Recipe of one phase (`make_recipe`).
+        device: Device of the training.
+        origin: Name of the source of the initial weights, e.g. a checkpoint's digest. A state of another
             origin is refused.
-        workers: Processes that read images, where they are not in memory.
-        soft_labels: Targets in place of the labels; checked to belong to `images` and the recipe's
+        workers: Number of processes that read images on disk.
+        soft_labels: Targets in place of the labels, already checked against `images` and the recipe's
             augmentation.
 
     Raises:
@@ -118,14 +118,14 @@ class FineTuning:
         return self._batches.steps_per_epoch
 
     def train_epoch(self, on_step: Callable[[], None] | None = None) -> EpochScore:
-        """One pass over the training images.
+        """Trains on all training images once.
 
         Args:
             on_step: Called after each step.
 
         Raises:
-            H4HError: The loss or its gradient is not finite; names epoch and step. The weights are those
-                before the step.
+            H4HError: The loss or its gradient is not finite. The message names epoch and step, and the
+                weights are those before the step.
         """
         (phase,) = self.recipe.phases
         self.network.train()
@@ -148,7 +148,7 @@ class FineTuning:
         return EpochScore(loss=loss_sum / seen, accuracy=100 * right / seen)
 
     def _step(self, pixels: Tensor, labels: Tensor, *, number: int) -> tuple[float, int]:
-        """Loss in nats, and how many images were classified right."""
+        """Loss in nats, and number of correctly classified images."""
         dtype = PRECISIONS[self.recipe.precision]
         images, targets = normalised(pixels, dtype), labels
         if self._mixing is not None:
@@ -166,7 +166,7 @@ class FineTuning:
         if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
             raise H4HError(
                 f"the loss or its gradient became infinite or NaN in epoch {self.epochs_done + 1}, "
-                f"step {number} (what the {self.epochs_done} epochs before it gave is kept): "
+                f"step {number} (the result of the {self.epochs_done} epochs before it is kept): "
                 f"lower the learning rate"
             )
         self.optimizer.step()
@@ -187,7 +187,7 @@ class FineTuning:
                 names each difference.
         """
         if self._has_auto_precision:
-            # ``auto`` stands for the precision in which the training began, maybe on another machine.
+            # ``auto`` means the precision in which the training began, perhaps on another machine.
             stored = self._state().stored_settings(path)
             self.recipe = replace(self.recipe, precision=stored.get("precision", self.recipe.precision))
         self.epochs_done = self._state().load(path).epochs_done
@@ -209,10 +209,10 @@ class FineTuning:
 
 @torch.inference_mode()
 def network_top1(network: PlainNetwork | TeacherNetwork, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
-    """Share of images that `network` classifies right with its running statistics, in %.
+    """Top-1 accuracy of `network` with its running statistics, in %.
 
     Args:
-        network: Is in evaluation mode afterwards.
+        network: The network. It is in evaluation mode afterwards.
         batches: Normalised images ``(n, 3, s, s)`` with their labels ``(n,)``.
 
     Raises:

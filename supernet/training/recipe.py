@@ -22,34 +22,33 @@ from supernet.training.phases import COSINE, SCHEDULES, Phase
 
 @dataclass(frozen=True)
 class Recipe(Document):
-    """Everything that decides the trained weights, but the images.
+    """Everything that decides the trained weights, except the images.
 
     Attributes:
-        phases: In order; each starts from the weights of the one before.
-        seed: Of the weights' start, the order of images, augmentation and subnets.
+        phases: Phases in order; each starts from the weights of the one before.
+        seed: Random seed of weights, image order, augmentation and subnets.
         batch: Images per step, over all processes.
-        accumulate: Parts into which each batch is cut, to save memory. Batch norm sees one part at a time.
-        precision: Number format of activations: ``bf16``, ``fp32``, or ``auto`` (bf16 where the device
+        accumulate: Number of parts of a batch, to save memory. Batch norm sees one part at a time.
+        precision: Number format of activations: ``bf16``, ``fp32``, or ``auto`` (bf16 if the device
             multiplies it natively).
-        optimizer: ``adamw``, or ``sgd`` with Nesterov's momentum.
-        momentum: Of SGD; AdamW has torch's betas.
-        weight_decay: Of matrices and kernels; norms, biases and scales have none.
-        clip: Largest norm of a step's gradient; 0 for none.
-        schedule: Of the rate after warm-up: ``cosine`` to zero, or ``constant``.
-        warm_up_epochs: Length of each phase's warm-up.
-        label_smoothing: Of the largest subnet's targets, from 0 to below 1.
-        distillation: Of the largest subnet into the others: ``kl``, or AlphaNet's ``alpha``.
-        conflict: What becomes of the largest subnet's gradient and that of the others: their ``sum``, or
-            NASViT's projection (``project``).
-        drop_path: Chance that the largest subnet's last residual branch is dropped; it rises linearly from
-            the first.
-        ema: Decay per step of the running average of the weights that is saved; 0 to save the weights.
-        crop_padding: Black pixels around an image that networks see whole, before the random crop.
-        crop_scale: Smallest share of its area that a random crop takes of an image that shows more than
-            networks see.
-        rand_augment: Operations of RandAugment per image; 0 for none.
-        magnitude: Of RandAugment, 0 to 30.
-        mixup, cutmix: Parameter alpha of each; 0 for none. With both, each batch gets one of them.
+        optimizer: ``adamw``, or ``sgd`` with Nesterov momentum.
+        momentum: Momentum of SGD; AdamW has torch's betas.
+        weight_decay: Weight decay of matrices and kernels; norms, biases and scales have none.
+        clip: Maximum gradient norm of a step; 0 disables clipping.
+        schedule: Learning rate after warm-up: ``cosine`` to zero, or ``constant``.
+        warm_up_epochs: Length of the warm-up of each phase.
+        label_smoothing: Label smoothing of the largest subnet's targets, from 0 to below 1.
+        distillation: Distillation loss of the other subnets: ``kl``, or AlphaNet's ``alpha``.
+        conflict: Combination of the largest subnet's gradient with the others': ``sum``, or NASViT's
+            projection (``project``).
+        drop_path: Probability of dropping the largest subnet's last residual branch. It rises linearly from
+            the first branch.
+        ema: Decay per step of the running average of the weights that is saved; 0 saves the weights.
+        crop_padding: Black pixels around small images before the random crop.
+        crop_scale: Smallest area share of a random crop of a larger image.
+        rand_augment: RandAugment operations per image; 0 disables it.
+        magnitude: Magnitude of RandAugment, 0 to 30.
+        mixup, cutmix: Parameter alpha of each; 0 disables it. With both, each batch gets one of them.
     """
 
     phases: tuple[Phase, ...]
@@ -85,7 +84,7 @@ class Recipe(Document):
             raise DocumentError(f"phases must have different names, but got {', '.join(names)}")
         for name, (least, limit) in _RANGES.items():
             value = getattr(self, name)
-            # `not <=` and not `>`, so that NaN is refused as well.
+            # `not <=` instead of `>` refuses NaN as well.
             if not least <= value < limit:
                 bound = f"at least {least}" + (f" and below {limit}" if limit < math.inf else " and finite")
                 raise DocumentError(f"{name} must be {bound}, but got {value}")
@@ -114,15 +113,15 @@ class Recipe(Document):
         sampling: Sequence[str] = (),
         cnn: str | None = None,
     ) -> Recipe:
-        """The recipe with other phases.
+        """The recipe with changed phases.
 
         Args:
-            epochs, rate, random_subnets, largest_every, sampling: One value for each phase, or one for all;
-                empty: as they are.
-            cnn: Of the last phase.
+            epochs, rate, random_subnets, largest_every, sampling: One value per phase, or one for all; empty
+                keeps the values of the recipe.
+            cnn: Treatment of the CNN's weights in the last phase.
 
         Raises:
-            DocumentError: Another number of values than of phases, or a value out of range.
+            DocumentError: The number of values differs from that of phases, or a value is out of range.
         """
         changes: list[dict[str, Any]] = [{} for _ in self.phases]
         given: dict[str, Sequence[Any]] = {
@@ -148,7 +147,7 @@ class Recipe(Document):
 
 
 def flat_settings(recipe: Recipe) -> dict[str, Any]:
-    """All settings of `recipe` in one mapping, those of a phase by ``phase NAME: KEY``."""
+    """All settings of `recipe` in one mapping; settings of a phase have the keys ``phase NAME: KEY``."""
     settings = recipe.to_dict()
     phases = settings.pop("phases")
     of_phases = {f"phase {phase['name']}: {key}": value for phase in phases for key, value in phase.items()}
@@ -198,7 +197,7 @@ _BUILT_IN = resources.files("supernet") / "recipes"
 
 
 def known_recipes() -> tuple[str, ...]:
-    """Names of the recipes that come with the project."""
+    """Names of the built-in recipes."""
     return built_in_names(_BUILT_IN)
 
 

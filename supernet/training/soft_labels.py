@@ -1,8 +1,8 @@
-"""Soft labels stored for augmented views of training images, so that a teacher costs nothing in training.
+"""Soft labels stored for augmented views of training images, so that no teacher runs in training.
 
-View v of an image is one augmentation, drawn from a stored seed. In epoch e training shows view e mod K of
-each of its images, which is just what the teacher saw. A file belongs to one data set, split and
-augmentation; it is refused with any other.
+View v of an image is one augmentation, drawn from a stored seed. In epoch e, training shows view e mod K of
+each image, with exactly the pixels that the teacher saw. A file belongs to one data set, split and
+augmentation, and is refused with any other.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from supernet.training.recipe import Recipe
 FORMAT = "h4h-soft-labels-1"
 
 AUGMENTATION = ("crop_padding", "crop_scale", "rand_augment", "magnitude")
-"""Settings of a recipe that decide the pixels of a view."""
+"""Settings of a recipe that determine the pixels of a view."""
 
 
 @dataclass(frozen=True)
 class SoftLabelHeader:
-    """What a file of soft labels says of itself.
+    """Header of a file of soft labels.
 
     Attributes:
         teacher: SHA-256 of the teacher's file.
-        data: Data set and split, as `supernet.images.data_sets.ImageData.recorded` says them.
+        data: Data set and split, as `supernet.images.data_sets.ImageData.recorded` returns them.
         pixels: Digest of the training images (`pixel_digest`).
-        augmentation: Settings that decide the pixels of a view, by name.
+        augmentation: Settings that determine the pixels of a view, by name.
         seed: Random seed of the views.
-        views: Views of each image.
+        views: Number of views of each image.
         classes: Number of classes.
         mirrored: Whether the teacher's probabilities are averaged over each view and its mirror image.
     """
@@ -54,12 +54,13 @@ class SoftLabelHeader:
 
 
 class SoftLabels:
-    """Class probabilities by a teacher for `views` views of each training image.
+    """Class probabilities of a teacher for all views of each training image.
 
     Args:
-        header: What they belong to.
+        header: Header of the file.
         shares: Probabilities of the stored classes, ``(views, images, top)``, float16.
-        ranks: Their class numbers, the same shape, int16; None where all classes are stored in order.
+        ranks: Class numbers of the stored classes, same shape, int16; None if all classes are stored in
+            order.
         digest: SHA-256 of the file.
     """
 
@@ -77,10 +78,10 @@ class SoftLabels:
     def seed(self) -> int:
         return self.header.seed
 
-    def of(self, view: int, indices: Tensor) -> Tensor:
+    def probabilities(self, view: int, indices: Tensor) -> Tensor:
         """Probabilities of all classes for the images at `indices`, ``(n, classes)``, float32; rows sum to 1.
 
-        What the stored classes leave is shared evenly among the others.
+        Classes that are not stored share the rest evenly.
         """
         shares = self._shares[view, indices].float()
         if self._ranks is None:
@@ -92,13 +93,13 @@ class SoftLabels:
         return full / full.sum(1, keepdim=True)
 
     def check(self, path: Path, *, data: Mapping[str, str], pixels: str, recipe: Recipe) -> None:
-        """Raises `CheckpointError` unless they belong to these images and this augmentation.
+        """Raises `CheckpointError` unless the labels belong to the images and augmentation of a training.
 
         Args:
-            path: Their file, for the message.
+            path: File of the labels, for the message.
             data: Data set and split of the training.
             pixels: Digest of its training images.
-            recipe: Its augmentation.
+            recipe: Recipe with its augmentation.
         """
         stored = {**self.header.data, "images": self.header.pixels, **self.header.augmentation}
         wanted = {**data, "images": pixels, **augmentation(recipe)}
@@ -110,16 +111,16 @@ class SoftLabels:
             raise CheckpointError(
                 f"soft labels {path} belong to other images or another augmentation "
                 f"({'; '.join(differences)}): "
-                f"give those, or make labels for these by supernet.label"
+                f"use the same in training, or make labels for these by supernet.label"
             )
 
 
 def check_targets(recipe: Recipe, teacher: Path | None, soft_labels: SoftLabels | None) -> None:
-    """Raises `H4HError` where two sources of targets are given, or none for steps without the largest subnet.
+    """Raises `H4HError` if there are two sources of targets, or none for steps without the largest subnet.
 
     Args:
         recipe: The recipe.
-        teacher: Checkpoint of an outside teacher.
+        teacher: Checkpoint of a teacher.
         soft_labels: Stored soft labels.
     """
     if teacher is not None and soft_labels is not None:
@@ -138,7 +139,7 @@ def check_targets(recipe: Recipe, teacher: Path | None, soft_labels: SoftLabels 
 
 
 def augmentation(recipe: Recipe) -> dict[str, float]:
-    """Settings of `recipe` that decide the pixels of a view."""
+    """Settings of `recipe` that determine the pixels of a view."""
     return {name: getattr(recipe, name) for name in AUGMENTATION}
 
 
@@ -147,11 +148,11 @@ def _short(value: object) -> str:
 
 
 def top_classes(probabilities: Tensor, count: int) -> tuple[Tensor, Tensor | None]:
-    """What is stored of class probabilities ``(n, classes)``.
+    """The most likely classes in probabilities ``(n, classes)``, in stored form.
 
     Returns:
-        Probabilities ``(n, count)``, float16, and their class numbers, int16; those are None where `count`
-        is the number of classes, and the order is that of the classes then.
+        Probabilities ``(n, count)``, float16, and their class numbers, int16. If `count` is the number of
+        classes, all are in order of the classes, and the numbers are None.
     """
     if count == probabilities.shape[1]:
         return probabilities.half(), None
@@ -169,7 +170,7 @@ def load_soft_labels(path: Path) -> SoftLabels:
     """The soft labels of a file that `save_soft_labels` wrote.
 
     Raises:
-        CheckpointError: It is absent, damaged, not finite, or holds no soft labels.
+        CheckpointError: The file is absent, damaged, not finite, or holds no soft labels.
     """
     tensors, fields = read_tensors(path, FORMAT)
     fields.pop("format")
@@ -187,13 +188,13 @@ def load_soft_labels(path: Path) -> SoftLabels:
 def fitting_soft_labels(
     path: Path | None, images: Images, data: Mapping[str, str], recipe: Recipe
 ) -> SoftLabels | None:
-    """The soft labels that a training asks for, checked to fit it; None where it asks for none.
+    """The soft labels of a training, checked against its images and augmentation; None without a file.
 
     Args:
-        path: Their file.
-        images: Its training images.
+        path: File of the labels, or None.
+        images: Training images.
         data: Data set and split of the training.
-        recipe: Its augmentation.
+        recipe: Recipe with the augmentation.
 
     Raises:
         CheckpointError: The file is absent, damaged, or belongs to other images or another augmentation.
@@ -206,7 +207,7 @@ def fitting_soft_labels(
 
 
 def pixel_digest(images: Images) -> str:
-    """SHA-256 of images in memory with their classes; of images on disk, of their classes alone."""
+    """SHA-256 of the classes, and of the pixels of images in memory."""
     sha = hashlib.sha256(images.labels.numpy().tobytes())
     if isinstance(images, LabelledImages):
         sha.update(images.pixels.contiguous().numpy().data)

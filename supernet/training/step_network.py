@@ -18,13 +18,13 @@ class StepNetwork(nn.Module):
     def __init__(self, supernet: Supernet, compiled: bool) -> None:
         super().__init__()
         self.supernet = supernet
-        # A list hides it from torch, which would take the weights for a second set.
+        # A list hides the supernet from torch, which would register its weights twice.
         self._compiled = [torch.compile(supernet, dynamic=False)] if compiled else []
 
     def forward(
         self, kind: str, images: Tensor, subnet: Subnet, normalise: Normalisation, residual: Residual
     ) -> Tensor:
-        # Each random subnet would be compiled anew, for one step.
+        # Compiling a random subnet would pay for one step only.
         network = self._compiled[0] if self._compiled and kind != RANDOM else self.supernet
         logits: Tensor = network(images, subnet, normalise, residual)
         return logits

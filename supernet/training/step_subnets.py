@@ -1,8 +1,8 @@
 """Subnets of a training step: the largest, the smallest and random ones (sandwich rule, BigNAS, ECCV 2020).
 
-With ``sampling: pareto``, each random subnet is the best of a few of equal cost by an estimate of their
-losses that is learned along the way. This is the idea of AttentiveNAS (CVPR 2021), which spends training on
-networks that may come to lie on the Pareto front.
+With ``sampling: pareto``, each random subnet is the best of a few of equal cost, by an estimate of their
+losses that is learned during training. The idea is that of AttentiveNAS (CVPR 2021): train the networks that
+may reach the Pareto front.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from search_space.subnet_sampling import BINS, MACS, draw, draw_of_bin
 from supernet.training.phases import FREEZE, LARGEST, PARETO, RANDOM, SMALLEST, Phase, restricted
 
 CANDIDATES = 5
-"""Subnets of a bin among which ``pareto`` chooses."""
+"""Number of subnets of a bin from which ``pareto`` chooses."""
 
 ESTIMATE_RATE = 0.1
 """Share of an estimate's error that one observation removes."""
@@ -28,8 +28,8 @@ ESTIMATE_RATE = 0.1
 class LossEstimate:
     """Estimate of a subnet's training loss: a sum of one weight for each active gene's option.
 
-    Each observation moves the weights it involves by equal parts of the error (normalised least mean
-    squares), so the estimate follows the loss as it falls.
+    Each observation changes its weights by equal parts of the error (normalised least mean squares), so the
+    estimate follows the falling loss.
 
     Args:
         space: The search space.
@@ -67,18 +67,18 @@ def sandwich(
     step: int = 0,
     estimate: LossEstimate | None = None,
 ) -> list[tuple[str, Subnet]]:
-    """Subnets of one step with their kinds: the phase's largest, where it is due, the smallest, random ones.
+    """Subnets of one step with their kinds: the phase's largest if it is due, the smallest, and random ones.
 
-    Equal ones stand once, under the first kind. Where the phase freezes the CNN, subnets without transformer
+    Equal subnets occur once, under the first kind. If the phase freezes the CNN, subnets without transformer
     blocks are left out, since they have nothing to learn.
 
     Args:
         space: The search space.
         phase: The phase of the step.
         rng: Source of randomness. It advances.
-        step: Number of the step in the whole training, from 0. It decides whether the largest subnet is due
-            and whose turn it is among families or bins.
-        estimate: By which ``pareto`` chooses.
+        step: Number of the step in the whole training, from 0. It decides whether the largest subnet is due,
+            and the family or bin of each random subnet.
+        estimate: Estimate of losses for ``pareto``.
     """
     genotypes = [(LARGEST, space.largest())] if step % phase.largest_every == 0 else []
     genotypes.append((SMALLEST, space.smallest()))

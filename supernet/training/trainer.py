@@ -50,28 +50,28 @@ from supernet.training.step_subnets import LossEstimate, sandwich
 
 CHECK_STEPS = {"cpu": 1}
 LARGEST_CHECK_STEPS = 16
-"""Steps between two looks at the loss, on a CPU and on all else. A look makes the CPU wait for a GPU."""
+"""Steps between two checks of the loss on a CPU and on other devices. A check waits for the GPU."""
 
 CONFLICT_BATCHES, CONFLICT_IMAGES, CONFLICT_SUBNETS = 4, 128, 4
-"""Of a measurement of conflict during training: batches, images of each, CNNs and as many hybrids of each."""
+"""Batches of a conflict measurement during training, images per batch, and CNNs (and hybrids) per batch."""
 
 
 class Trainer:
-    """A supernet in training.
+    """Training of a supernet.
 
     Args:
-        space: The space to train.
-        images: Training images; all processes get the same.
-        recipe: What to do.
-        device: Where to compute.
+        space: Search space of the supernet.
+        images: Training images, the same in all processes.
+        recipe: Recipe of the training.
+        device: Device of the training.
         world: The processes that train together.
-        start: Checkpoint of the same space whose weights to start from, in place of random ones.
-        teacher: Checkpoint whose largest subnet gives the largest subnet's targets in place of the labels;
-            of any space with as many classes.
-        soft_labels: Targets of all subnets in place of the labels and of the largest subnet's output;
-            checked to belong to `images` and the recipe's augmentation.
-        compiled: Whether `torch.compile` makes the largest and the smallest subnet of each phase.
-        workers: Processes that read images, where they are not in memory.
+        start: Checkpoint of the initial weights, with the same space; None for random weights.
+        teacher: Checkpoint whose largest subnet gives the targets of the largest subnet in place of the
+            labels. Its space may differ but has as many classes.
+        soft_labels: Targets of all subnets in place of the labels and of the largest subnet's output, already
+            checked against `images` and the recipe's augmentation.
+        compiled: Whether to compile the largest and the smallest subnet of each phase.
+        workers: Number of processes that read images on disk.
 
     Raises:
         H4HError: The batch does not fit images or processes, or a checkpoint does not fit the space.
@@ -98,7 +98,7 @@ class Trainer:
         self.world = world
         self.epochs_done = 0
         self.steps_done = 0
-        """Of the epoch at hand."""
+        """Number of finished steps of the current epoch."""
         for phase in recipe.phases:
             if not sandwich(space, replace(phase, random_subnets=0), np.random.default_rng(0)):
                 raise H4HError(
@@ -135,10 +135,10 @@ class Trainer:
         self._network: nn.Module = StepNetwork(self.supernet, compiled)
         self._normalise: Normalisation = by_batch
         if world.size > 1:
-            # Each subnet leaves parameters out. DDP reduces what all passes of a step have added up, and
-            # gives no gradient to what none of them has used.
+            # Each subnet uses some of the parameters. DDP reduces the sums over all passes of a step.
+            # Parameters that no pass has used get no gradient.
             self._network = DistributedDataParallel(self._network, find_unused_parameters=True)
-            # Said of 1x1 kernels, whose strides mean nothing.
+            # The warning is about 1x1 kernels, whose strides have no meaning.
             warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
             self._normalise = by_global_batch
         self._mixing = mixing(recipe, space.head.classes)
@@ -154,7 +154,7 @@ class Trainer:
 
     @property
     def phase(self) -> Phase:
-        """The phase of the epoch at hand; after the end, the last one."""
+        """Phase of the current epoch; the last phase after the end."""
         return phase_at(self.recipe.phases, min(self.epochs_done, self.recipe.epochs - 1))[0]
 
     @property
@@ -172,7 +172,7 @@ class Trainer:
 
     @property
     def result(self) -> Supernet:
-        """What training has made: the running average of the weights where the recipe has one."""
+        """The trained supernet: the running average of the weights if the recipe has one."""
         if self._average is None:
             return self.supernet
         averaged = self._average.module
@@ -182,14 +182,15 @@ class Trainer:
     # --- training --------------------------------------------------------------------------------
 
     def train_epoch(self, on_check: Callable[[EpochResult], None] | None = None) -> EpochResult:
-        """Trains to the end of the epoch at hand.
+        """Trains to the end of the current epoch.
 
         Args:
-            on_check: Told, every few steps but the last, what the epoch has been so far. It may call `save`.
+            on_check: Receives the result of the epoch so far, every few steps except at the end. It may call
+                `save`.
 
         Raises:
-            DivergedError: A loss or a gradient is not finite; names the step. The weights are damaged then,
-                but `on_check` has not been called since.
+            DivergedError: A loss or a gradient is not finite. The message names the step. The weights are
+                damaged, but `on_check` has not been called since.
             H4HError: An image cannot be read.
         """
         phase = self.phase
@@ -215,13 +216,13 @@ class Trainer:
     def _step(self, parts: list[Part], phase: Phase) -> Tensor:
         """One step by the sandwich rule.
 
-        The largest subnet, where it is due, learns from the batch's targets. The others learn from stored
-        soft labels where there are some, else from the largest subnet's output (in-place distillation), else
-        from an outside teacher or the running average's largest subnet.
+        If the largest subnet is due, it learns from the batch's targets. The others learn from stored soft
+        labels, else from the largest subnet's output (in-place distillation), else from a teacher or the
+        largest subnet of the running average.
 
         Returns:
-            ``(kinds + 1, 3)`` on the device: for each kind of subnet the loss, right answers and 1, each
-            summed over images; then the gradient's norm, thrice.
+            ``(kinds + 1, 3)`` on the device: for each kind of subnet the loss, correct answers and 1, each
+            summed over images; then the gradient's norm, three times.
         """
         numbers = (self.recipe.seed, self.epochs_done, self.steps_done)
         rng = np.random.default_rng(seed_sequence(Draw.SUBNETS, *numbers))
@@ -277,7 +278,7 @@ class Trainer:
 
         Args:
             inputs: Images and targets of the parts.
-            outputs: The largest subnet's class probabilities; empty where it was not due.
+            outputs: Class probabilities of the largest subnet; empty if it was not due.
         """
         if self._has_soft_labels:
             return [targets for _, targets in inputs]
@@ -291,13 +292,13 @@ class Trainer:
             return [average(images, largest, self._normalise).float().softmax(1) for images, _ in inputs]
 
     def _observe(self, subnet: Subnet, loss: Tensor) -> None:
-        """Tells the estimate of ``sampling: pareto`` a loss, the mean over all processes."""
+        """Updates the estimate of ``sampling: pareto`` with the mean of a loss over all processes."""
         mean = float(self.world.sum(loss.double())) / self.world.size
         if math.isfinite(mean):
             self._estimate.observe(self.space.encode(subnet), mean)
 
     def _prepared(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Network input and targets: class numbers, or ``(n, classes)`` if mixed or from a teacher."""
+        """Network input and targets: class numbers, or ``(n, classes)`` with mixing or a teacher."""
         images, targets = normalised(pixels, PRECISIONS[self.recipe.precision]), labels
         if self._mixing is not None:
             images, targets = self._mixing(images, targets)
@@ -322,13 +323,13 @@ class Trainer:
         return logits.float()
 
     def _reduced_if(self, is_last: bool) -> AbstractContextManager[Any]:
-        """Within, gradients are averaged over all processes if `is_last`, else added up in this one."""
+        """Context that averages gradients over all processes if `is_last`, else sums them in this one."""
         if is_last or not isinstance(self._network, DistributedDataParallel):
             return nullcontext()
         return self._network.no_sync()
 
     def _take_in(self, records: Tensor) -> None:
-        """Adds steps' records, ``(steps, kinds + 1, 3)``, to the epoch's totals, once all are finite."""
+        """Adds records of steps, ``(steps, kinds + 1, 3)``, to the epoch's totals if all are finite."""
         records = self.world.sum(records).cpu()
         is_finite = records.isfinite().flatten(1).all(1)
         if not is_finite.all():
@@ -350,10 +351,10 @@ class Trainer:
     # --- conflict --------------------------------------------------------------------------------
 
     def measure_conflict(self) -> ConflictReport:
-        """Cosines between gradients of random subnets (`supernet.conflict`), with the weights as they are.
+        """Cosines between gradients of random subnets (`supernet.conflict`) with the current weights.
 
-        Images, without augmentation, and subnets follow from the seed alone, so that measurements of one
-        training differ by its weights only. Training goes on as if nothing had been measured.
+        Images, without augmentation, and subnets follow from the seed alone, so measurements of one training
+        only differ by its weights. The measurement does not affect the training.
 
         Raises:
             H4HError: A gradient is not finite, or the space holds too few subnets.
@@ -376,7 +377,7 @@ class Trainer:
     # --- state -----------------------------------------------------------------------------------
 
     def save(self, path: Path) -> None:
-        """Writes the state from which `load` resumes, also in the middle of an epoch."""
+        """Writes the state from which `load` resumes, also within an epoch."""
         own = {"totals": self._totals, "estimate": self._estimate.weights}
         self._state().save(path, Progress(self.epochs_done, self.steps_done, own))
 
@@ -388,7 +389,7 @@ class Trainer:
                 differ; the message names each difference.
         """
         if self._has_auto_precision:
-            # ``auto`` stands for the precision in which the training began, maybe on another machine.
+            # ``auto`` means the precision in which the training began, perhaps on another machine.
             stored = self._state().stored_settings(path)
             self.recipe = replace(self.recipe, precision=stored.get("precision", self.recipe.precision))
         progress = self._state().load(path)

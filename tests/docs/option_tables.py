@@ -42,6 +42,7 @@ COMMANDS = (
     "studies.pick",
     "studies.validate",
     "studies.export",
+    "studies.measure",
 )
 """Commands with a reference page, in the order in which a project uses them."""
 

@@ -24,7 +24,7 @@ from search_space.space import Space, load_space
 from studies.launch.progress_log import progress_record
 from studies.presentation.plain_records import rows, study_record, summary_record
 from studies.samplers.registry import known_samplers
-from studies.search.loop import Progress
+from studies.search.search_loop import Progress
 from studies.storage.store import create_store
 from studies.study.prediction_quality import GenerationReport
 from supernet.checkpoints import built_in_checkpoint
@@ -161,7 +161,8 @@ def numbers_of(section: type[Section], name: str) -> Iterator[tuple[str, str]]:
 
 def test_soc_file() -> None:
     shown = table(f"{FILES}/soc.md", "key")
-    expected = {field.name: "" for field in fields(SoC)} | {"base": ""}
+    # Measurements come from the file that npu.table names.
+    expected = {field.name: "" for field in fields(SoC) if field.name != "measured_npu"} | {"base": ""}
     sections = (
         *(
             (Npu, "npu"),

@@ -78,9 +78,7 @@ def test_what_is_made_from_a_cost_model_must_declare_that_it_depends_on_the_chip
     class Network(Scaled):
         depends_on = ("network",)
 
-    with pytest.raises(
-        ObjectiveError, match=r"'scaled' is made from the chip's .* add 'chip' to its depends_on"
-    ):
+    with pytest.raises(ObjectiveError, match=r"'scaled' takes the chip's .* add 'chip' to its depends_on"):
         PerChip(lambda _: Network(1), Chip())
 
 

@@ -26,8 +26,8 @@ from studies.design_space.chip_choices import parse_hardware
 from studies.design_space.design_space import DesignSpace
 from studies.samplers import surrogate
 from studies.samplers.operators import genotype_of
-from studies.search import value_range as ranges
-from studies.search.value_range import value_range
+from studies.search import objective_range as ranges
+from studies.search.objective_range import objective_range
 from studies.study.pareto_front import MARGIN
 
 FILE = load_soc("u55-256-cim8")
@@ -73,7 +73,8 @@ def test_power_from_search_to_export(
     assert study.constraints == ("power<=20mW",)
     for row in rows:
         chip = study.chip(row.genotype)
-        model = CostModel(variant(FILE, macros=chip.macros, units=chip.units))
+        soc = variant(FILE, macros=chip.macros, units=chip.units)
+        model = CostModel(soc, chip.mapping or "latency")
         power = Power(model)([tiny.decode(study.network(row.genotype))])[0]
         assert row.values[1] == row.limited[0] == power
         assert row.is_feasible == (power <= 20)
@@ -144,11 +145,11 @@ def test_bounds_of_a_ratio_hold_all_networks(tiny: Space) -> None:
     """Smallest and largest network have about the same power; the sampled range holds that of all 108."""
     space = DesignSpace(tiny, parse_hardware("macros=8"))
     power = power_over(space)
-    low, high = value_range(power, space)
-    every, border = {space.smallest()}, [space.smallest()]
+    low, high = objective_range(power, space)
+    every, border = {space.smallest()}, {space.smallest()}
     while border:
-        border = [one for origin in border for one in space.neighbours(origin) if one not in every]
-        every.update(border)
+        border = {near for origin in border for near in space.neighbours(origin)} - every
+        every |= border
     values = np.array(ranges._values(power, space, sorted(every)))
     corners = ranges._values(power, space, space.corners)
     margin = MARGIN * (max(corners) - min(corners))
@@ -156,11 +157,11 @@ def test_bounds_of_a_ratio_hold_all_networks(tiny: Space) -> None:
     assert ((values < min(corners) - margin) | (values > max(corners) + margin)).mean() > 0.5
     assert low <= values.min()
     assert values.max() <= high
-    assert (low, high) == value_range(power_over(space), space)
+    assert (low, high) == objective_range(power_over(space), space)
 
 
 def test_bounds_that_follow_size_are_those_of_the_extremes(tiny: Space) -> None:
     space = DesignSpace(tiny)
     (macs,) = create_objectives(["macs"], ObjectiveContext(FILE))
     extremes = [complexity.macs(tiny.decode(one)) for one in (tiny.smallest(), tiny.largest())]
-    assert value_range(macs, space) == tuple(extremes)
+    assert objective_range(macs, space) == tuple(extremes)

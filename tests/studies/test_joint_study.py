@@ -71,7 +71,7 @@ def load(path: str = "studies.db", name: str = "mine") -> tuple[Study, list[Eval
 
 
 def soc_of(chip: Chip) -> CostModel:
-    return CostModel(variant(FILE, macros=chip.macros, units=chip.units))
+    return CostModel(variant(FILE, macros=chip.macros, units=chip.units), chip.mapping or "latency")
 
 
 def test_every_design_costs_what_the_direct_model_says(
@@ -79,18 +79,21 @@ def test_every_design_costs_what_the_direct_model_says(
 ) -> None:
     costs = ("--objectives", "lat,energy,area", "--sampler", "random", "--population", "180")
     search(*costs, "--generations", "9")
-    assert "all 540 pairs of network and chip of space 'tiny' are evaluated" in capsys.readouterr().out
+    assert "all 972 designs of space 'tiny' are evaluated" in capsys.readouterr().out
     study, evaluations = load()
-    assert len({one.genotype for one in evaluations}) == len(evaluations) == 108 * 5
+    assert len({one.genotype for one in evaluations}) == len(evaluations) == 108 * 9
     networks = {one.genotype[:10] for one in evaluations}
     assert len(networks) == 108
     area = {name: number.value for name, number in FILE.area.quantities()}
     found = set()
-    for macros, units in ((0, None), (2, 1), (2, 4), (8, 1), (8, 4)):
-        mine = [one for one in evaluations if study.chip(one.genotype) == Chip(macros, units)]
+    pairs = ((2, 1), (2, 4), (8, 1), (8, 4))
+    chips = [Chip(*pair, mapping) for pair in pairs for mapping in ("latency", "energy")]
+    for chip in (Chip(0), *chips):
+        macros, units = chip.macros or 0, chip.units
+        mine = [one for one in evaluations if study.chip(one.genotype) == chip]
         assert len(mine) == 108
         subnets = [tiny.decode(one.genotype[:10]) for one in mine]
-        latency, energy = network_totals(soc_of(Chip(macros, units)), subnets)
+        latency, energy = network_totals(soc_of(chip), subnets)
         expected = area["npu"] + macros * (area["macro"] + (units or 0) * area["unit"])
         assert [one.values[:2] for one in mine] == list(zip(latency.tolist(), energy.tolist(), strict=True))
         assert [one.values[2] for one in mine] == pytest.approx([expected] * 108)
@@ -225,7 +228,7 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (("--search-hardware", "macros=-1"), "macros must be 0 to 1000, but got -1"),
         (("--search-hardware", "macros=4000"), "macros must be 0 to 1000, but got 4000"),
         (("--search-hardware", "units=1.5"), "whole numbers"),
-        (("--search-hardware", ""), "must name macros, units or both"),
+        (("--search-hardware", ""), "must name macros, units or mapping"),
         ((*SEARCH, "--macros", "4"), "--macros 4 fixes what --search-hardware searches"),
         ((*SEARCH, "--hardware", "u55-256"), "needs a chip with macros to copy"),
         ((*SEARCH, "--hardware", "u55-256-tiles8", "--objectives", "lat,area"), "needs area.macro"),
@@ -313,7 +316,8 @@ class Finished:
 @pytest.fixture
 def finished(search: Callable[..., None], quality: Quality, capsys: pytest.CaptureFixture[str]) -> Finished:
     assert quality.name == "quality"
-    search("--objectives", "quality,lat,energy,area", "--population", "12", "--generations", "3")
+    arguments = ("--objectives", "quality,lat,energy,area", "--mapping", "latency")
+    search(*arguments, "--population", "12", "--generations", "3")
     capsys.readouterr()
     study, evaluations = load()
     return Finished(study, tuple(evaluations))

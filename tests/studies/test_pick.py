@@ -61,7 +61,7 @@ def test_limits_on_what_is_counted_or_constrained(study: Study, rows: list[Evalu
 def test_what_cannot_be_picked(study: Study, rows: list[Evaluation]) -> None:
     with pytest.raises(PickError, match=r"acc>=95% together with lat<=3ms: the most acc is 80%"):
         pick(study, rows, [parse_constraint("lat<=3ms"), parse_constraint("acc>=95%")], "acc")
-    with pytest.raises(PickError, match="does not know sram: limit one of lat, acc, macs, params"):
+    with pytest.raises(PickError, match="does not store sram: limit one of lat, acc, macs, params"):
         pick(study, rows, [parse_constraint("sram<=3kB")], "acc")
     with pytest.raises(UnknownNameError, match="one of knee, acc, lat"):
         pick(study, rows, [], "energy")

@@ -194,7 +194,7 @@ def test_other_hardware_is_refused_where_it_matters(capsys: pytest.CaptureFixtur
         (["--space", "none.yaml"], "none.yaml"),
         (["--hardware", "u55"], "u55-256-cim8"),
         (["--npu-model", "guess"], "must be one of analytic, vela"),
-        (["--mapping", "speed"], "must be one of latency, energy, edp"),
+        (["--mapping", "speed"], "must be one of auto, latency, energy, edp"),
         (["--macros", "-1"], "--macros must be at least 0"),
         (["--units", "0"], "--units must be at least 1"),
         (["--hardware", "u55-128", "--macros", "2"], "has no macros to derive others from"),
@@ -318,6 +318,8 @@ def test_accuracy_of_a_checkpoint(
         "32",
         "--workers",
         "1",
+        "--mapping",  # With a gene for the mapping, the next study would draw other networks.
+        "latency",
     ]
     run.main([*arguments, "--checkpoint", "net0.safetensors"])
     with open_store(Path("studies.db")) as store:

@@ -116,12 +116,25 @@ def test_tables(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "second" in listed
     front = shown(capsys, database, "--study", "first")
     assert "3 of 4 subnets satisfy lat<=8ms" in front
+    assert "note:" not in front
     assert "90.00" in front
     assert "hv gain" in front
     assert "0.12" in front
     assert "40.00" not in front
     assert "40.00" in shown(capsys, database, "--study", "first", "--evaluations")
     assert "0 evaluations" in shown(capsys, database, "--study", "second")
+
+
+def test_values_outside_the_bounds_of_the_hypervolume_get_a_note(
+    tmp_path: Path, study: Study, evaluation: Callable[..., Evaluation], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "outside.db"
+    with create_store(path) as store:
+        store.add(study)
+        store.append(study.name, [evaluation(0, 50.0, -1.0), evaluation(1, None, 9.0)])
+    text = shown(capsys, path, "--study", study.name)
+    assert "note: lat of 1 of 1 front members lies outside 0 to 10 ms" in text
+    assert "1 of 2 subnets satisfies lat<=8ms" in text
 
 
 def test_bad_input_is_one_line(database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,7 +97,7 @@ def test_full_disk(
         patch.setattr(store, "connect", connect)
         error = fails(capsys, [*QUICK, *GENERATIONS])
     assert "studies.db" in error
-    assert "(database or disk is full); what is stored is kept: make room" in error
+    assert "(database or disk is full); stored evaluations are safe: free disk space" in error
     assert 20 <= kept(whole) < len(whole)
     run.main([*QUICK, *GENERATIONS])
     assert rows("studies.db") == whole

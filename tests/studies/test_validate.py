@@ -206,7 +206,7 @@ def test_studies_with_nothing_to_score(capsys: pytest.CaptureFixture[str]) -> No
     run.main(["--objectives", "macs", "--population", "4", "--generations", "1", "--study", "pets"])
     assert "study 'pets' measured no accuracy, only macs" in fails(capsys)
     run.main([*STUDY[:-1], "none", *OWN, "--constraint", "macs<=1"])
-    assert "none of its 6 evaluations holds all constraints" in fails(capsys, "--study", "none")
+    assert "none of its 6 evaluations satisfies all constraints" in fails(capsys, "--study", "none")
 
 
 def test_agreement_in_closed_form(evaluation: Callable[..., Evaluation]) -> None:

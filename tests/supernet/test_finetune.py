@@ -24,6 +24,7 @@ from supernet.network.extraction import FORMAT, load_extracted
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import save_checkpoint
 from supernet.training import plain_trainer as fine_tuning
+from supernet.training.fine_tune_subnet import NETWORK, RESULT
 from supernet.training.run_folder import STATE
 from tests.command import Call, Command
 from tests.supernet.image_files import pass_as_trained_on, write_folder
@@ -86,23 +87,23 @@ def test_train_go_on_and_load(images: LabelledImages, tmp_path: Path, call: Call
     assert code == 0
     assert "before: search top-1" in text
     assert "after:  search top-1" in text
-    record = json.loads((out / finetune.RESULT).read_text())
+    record = json.loads((out / RESULT).read_text())
     assert set(record["before"]) == set(record["after"]) == {"search", "test"}
     space = load_space("cifar32")
     assert record["genotype"] == ",".join(map(str, space.smallest()))
-    content = (out / finetune.NETWORK).read_bytes()
-    assert load_extracted(out / finetune.NETWORK).subnet == space.decode(space.smallest())
+    content = (out / NETWORK).read_bytes()
+    assert load_extracted(out / NETWORK).subnet == space.decode(space.smallest())
 
     code, text, _ = call(*settings, "--epochs", "2")
     assert code == 0
     assert "resuming after epoch 2 of 2" in text
-    assert (out / finetune.NETWORK).read_bytes() == content
+    assert (out / NETWORK).read_bytes() == content
 
     for epochs, message in (("3", "epochs 2 -> 3"), ("0", "--epochs 0 would replace the network")):
         code, _, error = call(*settings, "--epochs", epochs)
         assert code == 2
         assert message in error
-    assert (out / finetune.NETWORK).read_bytes() == content
+    assert (out / NETWORK).read_bytes() == content
 
 
 def test_emulated_bf16_is_warned_of_with_the_factor_of_plain_networks(
@@ -120,9 +121,9 @@ def test_no_epochs_only_take_the_subnet_out(images: LabelledImages, tmp_path: Pa
     settings = ("--subnet", "max", "--epochs", "0", "--out", str(tmp_path), "--fold-batch-norm")
     code, _, _ = call(*settings)
     assert code == 0
-    record = json.loads((tmp_path / finetune.RESULT).read_text())
+    record = json.loads((tmp_path / RESULT).read_text())
     assert record["before"] == record["after"]
-    assert load_extracted(tmp_path / finetune.NETWORK).folded
+    assert load_extracted(tmp_path / NETWORK).folded
 
 
 def test_images_of_other_classes_and_too_large_a_batch(
@@ -163,10 +164,10 @@ def test_a_lost_loss_keeps_the_last_good_network(
     settings = ("--subnet", "min", "--batch", "16", "--out", "run", "--precision", "fp32")
     code, _, error = call(*settings, "--epochs", "3")
     assert code == 2
-    assert "infinite or NaN in epoch 2, step 2 (what the 1 epochs before it gave is kept)" in error
-    kept = load_extracted(Path("run", finetune.NETWORK))
+    assert "infinite or NaN in epoch 2, step 2 (the result of the 1 epochs before it is kept)" in error
+    kept = load_extracted(Path("run", NETWORK))
     assert all(value.isfinite().all() for value in kept.state_dict().values())
-    assert {path.name for path in Path("run").iterdir()} == {finetune.NETWORK, STATE}
+    assert {path.name for path in Path("run").iterdir()} == {NETWORK, STATE}
 
 
 def test_out_must_be_a_folder(images: LabelledImages, call: Call) -> None:
@@ -202,7 +203,7 @@ def test_images_of_ones_own(
     code, text, _ = call(*settings, "--epochs", "1", "--batch", "8", "--split", "search")
     assert code == 0
     assert "test top-1" not in text
-    _, header = read_tensors(Path("run", finetune.NETWORK), FORMAT)
+    _, header = read_tensors(Path("run", NETWORK), FORMAT)
     assert header["data"]["data_set"] == "folder"
     code, _, error = call(*settings, "--split", "search", "--workers", "-1")
     assert code == 2
@@ -251,5 +252,5 @@ def test_killed_fine_tuning_ends_with_the_bits_of_one_never_disturbed(tmp_path: 
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert "resuming after epoch" in start("killed").communicate()[0]
-    for name in (finetune.NETWORK, STATE):
+    for name in (NETWORK, STATE):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes()

@@ -14,6 +14,7 @@ from supernet.checkpoints.tensor_file import read_tensors
 from supernet.images import cifar10
 from supernet.images.labelled_images import LabelledImages, normalised
 from supernet.network.teacher_network import load_teacher
+from supernet.training.fine_tune_subnet import NETWORK
 from supernet.training.labelling import augmented_view
 from supernet.training.recipe import load_recipe
 from supernet.training.soft_labels import load_soft_labels
@@ -67,7 +68,7 @@ def test_from_teacher_to_taught_supernet(
     assert code == 0
     assert "3 views of 64 images" in text
     labels = load_soft_labels(tmp_path / "l")
-    assert labels.of(2, torch.arange(64)).shape == (64, 10)
+    assert labels.probabilities(2, torch.arange(64)).shape == (64, 10)
     code, _, _ = commands["label"](*make, "--out", "again", "--views", "3")
     assert (tmp_path / "again").read_bytes() == (tmp_path / "l").read_bytes()
 
@@ -76,9 +77,9 @@ def test_from_teacher_to_taught_supernet(
     pixels = torch.cat(list(augmented_view(images[:64], load_recipe("joint"), seed=0, number=0)))
     with torch.inference_mode():
         both = [network(normalised(each, torch.float32)).softmax(1) for each in (pixels, pixels.flip(3))]
-    found = load_soft_labels(tmp_path / "mirrored").of(0, torch.arange(64))
+    found = load_soft_labels(tmp_path / "mirrored").probabilities(0, torch.arange(64))
     torch.testing.assert_close(found, (both[0] + both[1]) / 2, rtol=2e-3, atol=1e-4)
-    torch.testing.assert_close(labels.of(0, torch.arange(64)), both[0], rtol=2e-3, atol=1e-4)
+    torch.testing.assert_close(labels.probabilities(0, torch.arange(64)), both[0], rtol=2e-3, atol=1e-4)
 
     taught = ("--recipe", "joint", "--epochs", "1", "--out", "r", *SMALL)
     code, _, _ = commands["train"](
@@ -97,7 +98,7 @@ def test_from_teacher_to_taught_supernet(
     for out, more in (("f", ("--soft-labels", "l")), ("g", ())):
         code, _, _ = commands["finetune"](*tuned, "--out", out, *more)
         assert code == 0
-    weights = [read_tensors(tmp_path / out / finetune.NETWORK, "h4h-network-1")[0] for out in ("f", "g")]
+    weights = [read_tensors(tmp_path / out / NETWORK, "h4h-network-1")[0] for out in ("f", "g")]
     assert not torch.equal(weights[0]["classifier.weight"], weights[1]["classifier.weight"])
     code, _, error = commands["finetune"](*tuned, "--out", "f")
     assert code == 2
@@ -110,7 +111,7 @@ def test_a_fine_tuned_network_teaches(
     assert commands["finetune"]("--subnet", "min", "--epochs", "0", "--out", "n", *SMALL)[0] == 0
     make = (
         "--teacher",
-        f"n/{finetune.NETWORK}",
+        f"n/{NETWORK}",
         "--out",
         "l",
         "--views",

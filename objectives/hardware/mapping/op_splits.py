@@ -152,8 +152,8 @@ def split_costs(
     on_npu = np.concatenate(options).astype(np.float64)
     on_macros = np.repeat([float(channels_of(op)) for op in ops], counts) - on_npu
 
-    npu = _npu_costs(_part(whole, on_npu), on_npu > 0, soc, npu_model)
-    macro_part, uses_macros = _part(whole, on_macros), on_macros > 0
+    npu = _npu_costs(part_of(whole, on_npu), on_npu > 0, soc, npu_model)
+    macro_part, uses_macros = part_of(whole, on_macros), on_macros > 0
     cim = _cim_costs(macro_part, uses_macros, soc)
     returned = np.where(uses_macros, macro_part.output_bytes, 0.0)
     gelu_cycles = soc.npu.activation_cycles.value if soc.has_npu else 0.0
@@ -182,7 +182,7 @@ def split_costs(
     return costs
 
 
-def _part(ops: OpArrays, channels: Floats) -> OpArrays:
+def part_of(ops: OpArrays, channels: Floats) -> OpArrays:
     """The share of each op (n,) with `channels` (n,); callers drop the costs of shares of 0 channels."""
     product = ops.is_kind(*PRODUCTS)
     part = ops.with_out_channels(np.where(product, ops.out_channels, np.maximum(channels, 1.0)))

@@ -24,6 +24,11 @@ class Memory(Section):
     mram_read_energy: Annotated[Quantity, Unit("pJ/B", zero=True)]
 
     @property
+    def sram_bytes(self) -> float:
+        """Capacity of the SRAM in bytes."""
+        return self.sram_capacity.value * 1024**2
+
+    @property
     def leakage_mw(self) -> float:
         """Leakage of the whole SRAM in mW; MRAM needs no power to keep its content."""
         return self.sram_leakage.value * self.sram_capacity.value

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.paper.searches import Search, Searches, fitting
+from benchmarks.paper.searches import Search, Searches
 from objectives.accuracy_objective import Accuracy
-from objectives.hardware import load_soc
 from search_space.space import load_space
 
 pytestmark = pytest.mark.slow
@@ -51,7 +50,3 @@ def test_a_search_is_extended_and_cut(
     other = searches.run(Search("u55-256", "lat", 3), 20, None)
     assert [row.genotype for row in other.evaluations] == [row.genotype for row in long.evaluations]
     assert sum(scored) == 20
-
-
-def test_networks_must_fit_the_sram() -> None:
-    assert fitting(load_soc("u55-256")) == "sram<=1MiB"

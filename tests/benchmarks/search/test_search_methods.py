@@ -15,7 +15,7 @@ from search_space.genotype import Genotype
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import SamplerContext
 from studies.search.evaluator import Evaluator
-from studies.search.loop import search
+from studies.search.search_loop import search
 from studies.search.stop_rules import StopRules
 from studies.storage.store import create_store
 from tests.studies.quality import Quality

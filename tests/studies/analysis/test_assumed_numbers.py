@@ -49,7 +49,7 @@ def test_no_chip(cifar32: Space) -> None:
 def test_shifts_are_those_of_the_cost_model(cifar32: Space) -> None:
     study, soc = make_study(cifar32, "a", ("lat",)), load_soc(HARDWARE)
     subnets = [cifar32.decode(one) for one in genotypes(cifar32, 4)[:3]]
-    found = shifts(study, [soc] * 3, subnets)
+    found = shifts(study, [CostModel(soc)] * 3, subnets)
     names = list(dict.fromkeys(one.name for one in found))
     assert len(names) == SHOWN_NUMBERS
     nominal = network_totals(CostModel(soc), subnets)
@@ -64,7 +64,7 @@ def test_shifts_are_those_of_the_cost_model(cifar32: Space) -> None:
 
 def test_ordered_by_what_they_do_to_the_middle_one(cifar32: Space) -> None:
     study, soc = make_study(cifar32, "a", ("lat",)), load_soc(HARDWARE)
-    found = shifts(study, [soc], [cifar32.decode(cifar32.smallest())])
+    found = shifts(study, [CostModel(soc)], [cifar32.decode(cifar32.smallest())])
     sizes: dict[str, float] = {}
     for one in found:
         sizes[one.name] = max(sizes.get(one.name, 0.0), abs(one.latency), abs(one.energy))
@@ -73,8 +73,8 @@ def test_ordered_by_what_they_do_to_the_middle_one(cifar32: Space) -> None:
 
 def test_ends_at_which_a_network_cannot_run_are_left_out(cifar32: Space) -> None:
     study, soc = make_study(cifar32, "a", ("lat",)), load_soc(HARDWARE)
-    forced = replace(study, fingerprint={**study.fingerprint, "mapping": "cim"})
-    found = shifts(forced, [soc] * 2, [cifar32.decode(one) for one in genotypes(cifar32, 2)])
+    forced = CostModel(soc, "cim")
+    found = shifts(study, [forced] * 2, [cifar32.decode(one) for one in genotypes(cifar32, 2)])
     assert found
     assert all(np.isfinite([one.latency, one.energy]).all() for one in found)
 
@@ -85,7 +85,10 @@ def test_a_chip_without_assumed_numbers(cifar32: Space) -> None:
         if isinstance(number, dict):
             number["low"] = number["high"] = number["value"]
     sure = SoC.from_dict(data)
-    assert shifts(make_study(cifar32, "a", ("lat",)), [sure], [cifar32.decode(cifar32.smallest())]) == []
+    assert (
+        shifts(make_study(cifar32, "a", ("lat",)), [CostModel(sure)], [cifar32.decode(cifar32.smallest())])
+        == []
+    )
 
 
 def test_spread_over() -> None:

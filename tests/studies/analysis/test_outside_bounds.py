@@ -15,6 +15,6 @@ def test_members_within_the_bounds_get_no_line(study: Study, evaluation: Callabl
 def test_only_members_of_the_front_count(study: Study, evaluation: Callable[..., Evaluation]) -> None:
     rows = [evaluation(0, 50.0, -1.0), evaluation(1, 40.0, -0.5), evaluation(2, 60.0, 1.0)]
     assert outside_bounds(study, rows) == [
-        "lat of 1 of 2 front members lies outside 0 to 10 ms: the hypervolume counts it as if it were at "
+        "lat of 1 of 2 front members lies outside 0 to 10 ms; the hypervolume counts it as if it lay at "
         "that bound"
     ]

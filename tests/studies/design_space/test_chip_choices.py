@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,8 +51,8 @@ def test_text_reads_back(macros: tuple[int, ...], units: tuple[int, ...]) -> Non
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "must name macros, units or both"),
-        ("cores=1,2", "unknown choice of --search-hardware 'cores': must be one of macros, units"),
+        ("", "must name macros, units or mapping"),
+        ("cores=1,2", "unknown choice of --search-hardware 'cores': must be one of macros, units, mapping"),
         ("macro=1,2", "did you mean 'macros'"),
         ("macros", "must be choices with their options, such as"),
         ("macros 1,2", "must be choices with their options"),
@@ -65,6 +68,12 @@ def test_text_reads_back(macros: tuple[int, ...], units: tuple[int, ...]) -> Non
         ("macros=2,1001", "macros must be 0 to 1000, but got 1001"),
         ("units=0,1", "units must be 1 to 1000, but got 0"),
         ("units=" + ",".join(map(str, range(1, 34))), "at most 32 options, but got 33"),
+        (
+            "mapping=energy,speed",
+            "unknown mapping of --search-hardware 'speed': must be one of latency, energy",
+        ),
+        ("mapping=edp", "unknown mapping of --search-hardware 'edp'"),
+        ("mapping=energy,energy", "mapping lists energy twice"),
     ],
 )
 def test_what_is_refused(text: str, message: str) -> None:
@@ -80,16 +89,16 @@ FILE = load_soc("u55-256-cim8")
 def test_one_chip() -> None:
     chips = Chips(FILE, Chip(2, 4))
     assert chips.choices.greatest == Chip()
-    assert chips.greatest.digest == variant(FILE, macros=2, units=4).digest
-    check_chips(chips, mapping="latency", npu_model="analytic")
+    assert chips.greatest.soc.digest == variant(FILE, macros=2, units=4).digest
+    check_chips(chips)
 
 
 def test_what_is_not_searched_is_as_given() -> None:
     chips = Chips(FILE, Chip(units=4), parse_hardware("macros=0,2,16"))
     assert chips.soc(Chip(2)).digest == variant(FILE, macros=2, units=4).digest
     assert chips.soc(Chip(0)).macros == 0
-    assert (chips.greatest.macros, chips.greatest.units) == (16, 4)
-    check_chips(chips, mapping="latency", npu_model="analytic")
+    assert (chips.greatest.soc.macros, chips.greatest.soc.units) == (16, 4)
+    check_chips(chips)
 
 
 @pytest.mark.parametrize(
@@ -111,8 +120,34 @@ def test_what_is_not_searched_is_as_given() -> None:
     ],
 )
 def test_what_cannot_be(name: str, given: Chip, options: str, mapping: str, message: str) -> None:
-    chips = Chips(load_soc(name), given, parse_hardware(options))
+    chips = Chips(load_soc(name), replace(given, mapping=mapping), parse_hardware(options))
     with pytest.raises(H4HError) as error:
-        check_chips(chips, mapping=mapping, npu_model="analytic")
+        check_chips(chips)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_the_mapping_is_one_more_choice() -> None:
+    choices = parse_hardware("mapping=energy,latency macros=0,8")
+    assert str(choices) == "macros=0,8 mapping=latency,energy"
+    assert choices.chips == (Chip(0), Chip(8, mapping="latency"), Chip(8, mapping="energy"))
+    assert ChipChoices.from_dict(choices.to_dict()) == choices
+    # Without macros every mapping is the same, so the gene is not used.
+    assert choices.active((0, 1)) == (True, False)
+    assert choices.canonical((0, 1)) == (0, 0)
+    assert choices.active_rows(np.array([[0, 1], [1, 1]])).tolist() == [[True, False], [True, True]]
+    assert choices.decode((1, 1)) == Chip(8, mapping="energy")
+    assert choices.encode(Chip(8, mapping="energy")) == (1, 1)
+
+
+def test_studies_without_a_choice_of_mappings_are_stored_as_before() -> None:
+    assert parse_hardware("macros=0,8").to_dict() == {"macros": [0, 8], "units": []}
+    assert ChipChoices.from_dict({"macros": [0, 8], "units": []}) == parse_hardware("macros=0,8")
+
+
+def test_a_searched_mapping_is_that_of_the_cost_model() -> None:
+    chips = Chips(FILE, Chip(), parse_hardware("mapping=latency,energy"))
+    check_chips(chips)
+    assert [chips.costs(chip).mapper.name for chip in chips.choices.chips] == ["latency", "energy"]
+    with pytest.raises(H4HError, match="--mapping energy fixes what --search-hardware searches"):
+        check_chips(replace(chips, given=Chip(mapping="energy")))

@@ -63,10 +63,10 @@ def test_all_designs_are_counted_and_reached_by_single_changes(joint: DesignSpac
     cardinalities = [range(gene.cardinality) for gene in joint.genes]
     everything = {joint.canonical(genotype) for genotype in product(*cardinalities)}
     assert len(everything) == joint.cardinality == 108 * 5
-    reached, border = {joint.smallest()}, [joint.smallest()]
+    reached, border = {joint.smallest()}, {joint.smallest()}
     while border:
-        border = [one for origin in border for one in joint.neighbours(origin) if one not in reached]
-        reached.update(border)
+        border = {near for origin in border for near in joint.neighbours(origin)} - reached
+        reached |= border
     assert reached == everything
 
 
@@ -144,3 +144,14 @@ def test_what_is_no_design(joint: DesignSpace, tiny: Space) -> None:
         joint.chip((*tiny.smallest(), 3, 0))
     with pytest.raises(GenotypeError, match=r"macros must be one of \[0, 2, 8\], but got 4"):
         joint.placed(tiny.smallest(), Chip(4, 1))
+
+
+def test_siblings_differ_in_the_mapping_alone(tiny: Space) -> None:
+    space = DesignSpace(tiny, parse_hardware("macros=0,8 mapping=latency,energy"))
+    network = tiny.smallest()
+    fast, frugal = (space.placed(network, Chip(8, mapping=name)) for name in ("latency", "energy"))
+    assert list(space.siblings(fast)) == [frugal]
+    assert list(space.siblings(frugal)) == [fast]
+    # Without macros every mapping is the same design.
+    assert list(space.siblings(space.placed(network, Chip(0)))) == []
+    assert list(DesignSpace(tiny).siblings(network)) == []

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from studies.launch.live_display import LiveDisplay, PlainDisplay, create_display, sparkline, status
-from studies.search.loop import EXHAUSTED, Progress
+from studies.search.search_loop import EXHAUSTED, Progress
 from studies.search.stop_rules import StopRules
 from studies.study.prediction_quality import GenerationReport
 

@@ -8,12 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from objectives.hardware import CostModel, load_soc
+from objectives.hardware_objectives import network_totals
 from search_space.errors import H4HError
 from search_space.genotype import Genotype, to_text
 from search_space.space import Space
-from studies import run
+from studies import load_study, run
+from studies.analysis.assumed_numbers import cost_model
+from studies.launch.plan import check
+from studies.presentation.next_commands import mapping_of
 from studies.samplers.registry import known_samplers
 from studies.storage.store import open_store
+from studies.study.settings import PREFERRING, StudySettings
 
 QUICK = ("--objectives", "params,lat", "--population", "6")
 
@@ -137,7 +143,10 @@ def test_any_number_of_objectives_with_every_sampler(
     with open_store(Path("studies.db")) as store:
         (study,) = store.studies()
         assert study.objectives == tuple(objectives.split(","))
-        assert store.count(study.name) == 12
+        # Every network comes with both of its mappings where latency and energy are asked for.
+        networks = {study.network(each.genotype) for each in store.evaluations(study.name)}
+        assert 6 <= len(networks) <= 12
+        assert store.count(study.name) == len(networks) * max(1, len(study.chips.mapping))
         assert 0 < study.hypervolume(store.evaluations(study.name)) <= 1
 
 
@@ -165,4 +174,93 @@ def test_everything_countable_may_be_limited_and_is_reported(
         found = store.evaluations(study.name)
     broken = sum(not one.is_feasible for one in found)
     assert broken > 0
-    assert f"{broken} of 24 subnets break {study.constraints[0]}" in out
+    verb = "violates" if broken == 1 else "violate"
+    assert f"{broken} of 24 subnets {verb} {study.constraints[0]}" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "searched", "mapping"),
+    [
+        (["--objectives", "params,lat"], (), "latency"),
+        (["--objectives", "params,energy"], (), "energy"),
+        (["--objectives", "params,lat,energy"], ("mapping",), None),
+        (["--objectives", "params,lat", "--constraint", "energy<=1mJ"], ("mapping",), None),
+        (["--objectives", "params,power"], ("mapping",), None),
+        (["--objectives", "params,lat,energy", "--mapping", "edp"], (), "edp"),
+        # Without macros there is nothing to choose.
+        (["--objectives", "params,lat,energy", "--hardware", "u55-256"], (), "latency"),
+        (["--objectives", "params,lat,energy", "--macros", "0"], (), "latency"),
+        (["--objectives", "params,lat", "--search-hardware", "macros=0,8"], ("macros",), "latency"),
+        (["--objectives", "params,lat", "--search-hardware", "mapping=latency,energy"], ("mapping",), None),
+        (["--objectives", "lat,energy", "--search-hardware", "macros=0,8"], ("macros", "mapping"), None),
+    ],
+)
+def test_the_mapping_follows_the_objectives(
+    arguments: Sequence[str], searched: tuple[str, ...], mapping: str | None
+) -> None:
+    run.main([*arguments, "--study", "s", "--population", "4", "--generations", "1"])
+    study = load_study("studies.db", "s").study
+    assert study.hardware_choices == searched
+    assert mapping_of(study) == mapping
+    # The settings say what the user said, so that the same command resumes the study.
+    run.main([*arguments, "--study", "s", "--population", "4", "--generations", "2"])
+
+
+def test_a_network_mapped_for_latency_and_for_energy_is_two_designs(cifar32: Space) -> None:
+    arguments = ["--objectives", "params,lat,energy", "--study", "s", "--generations", "6"]
+    run.main([*arguments, "--hardware", "u55-256-cim8"])
+    loaded = load_study("studies.db", "s")
+    study = loaded.study
+    used = set()
+    # Every network comes with both mappings.
+    genotypes = {evaluation.genotype for evaluation in loaded.measured}
+    assert all(sibling in genotypes for one in genotypes for sibling in study.search_space.siblings(one))
+    assert len(genotypes) == len(loaded.measured) == 2 * len({study.network(one) for one in genotypes})
+    for evaluation in loaded.measured:
+        mapping = study.chip(evaluation.genotype).mapping
+        assert mapping is not None
+        costs = CostModel(load_soc("u55-256-cim8"), mapping)
+        latency, energy = network_totals(costs, [cifar32.decode(study.network(evaluation.genotype))])
+        assert evaluation.values[1:] == (latency[0], energy[0])
+        used.add(mapping)
+        assert cost_model(study, study.chip(evaluation.genotype)).mapper.name == mapping
+    assert used == {"latency", "energy"}
+
+
+def test_networks_that_exceed_the_sram_of_the_chip_are_infeasible(tmp_path: Path) -> None:
+    small = Path("small.yaml")
+    small.write_text(
+        "base: u55-256\nname: small\ndescription: little SRAM\nmemory:\n"
+        "  sram_capacity: {value: 0.03125, unit: MiB, low: 0.03125, high: 1, source: test}\n"
+    )
+    arguments = ["--objectives", "params,lat", "--hardware", str(small), "--study", "s"]
+    run.main([*arguments, "--constraint", "sram<=chip", "--generations", "2"])
+    loaded = load_study("studies.db", "s")
+    assert loaded.study.constraints == ("sram<=32768B",)
+    too_large = [one for one in loaded.measured if (one.limited[0] or 0) > 32768]
+    assert too_large
+    assert [one for one in loaded.measured if not one.is_feasible] == too_large
+    # The same command resumes the study.
+    run.main([*arguments, "--constraint", "sram<=chip", "--generations", "3"])
+
+
+def test_racing_takes_one_mapping() -> None:
+    settings = StudySettings(objectives=("acc", "lat", "energy"), racing=True)
+    assert check(settings, Path("studies.db")).chips.given.mapping == "latency"
+    settings = StudySettings(objectives=("acc", "energy"), racing=True)
+    assert check(settings, Path("studies.db")).chips.given.mapping == "energy"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", known_samplers())
+def test_every_sampler_proposes_a_network_with_all_its_mappings(sampler: str) -> None:
+    arguments = ["--objectives", "params,lat,energy", "--sampler", sampler, "--study", "s"]
+    preferred = ["--prefer", "lat=0.1ms"] if sampler == PREFERRING else []
+    run.main([*arguments, *preferred, "--population", "6", "--generations", "3"])
+    loaded = load_study("studies.db", "s")
+    space = loaded.study.search_space
+    genotypes = {evaluation.genotype for evaluation in loaded.measured}
+    assert all(sibling in genotypes for one in genotypes for sibling in space.siblings(one))
+    # Run again from the table: the sampler asks for the same.
+    run.main([*arguments, *preferred, "--population", "6", "--generations", "4"])
+    assert {each.genotype for each in load_study("studies.db", "s").measured} > genotypes

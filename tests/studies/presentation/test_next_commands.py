@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from studies.launch.options import RunOptions, parse_options
-from studies.launch.run_text import predicting, raised
+from studies.launch.result_text import predicting, raised
+from studies.launch.run_options import RunOptions, parse_options
 from studies.presentation.next_commands import study_command
 
 

@@ -15,8 +15,8 @@ from studies.design_space.design_space import DesignSpace
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import SamplerContext
 from studies.search.evaluator import Evaluator
-from studies.search.loop import search
 from studies.search.racing import Heat, Race, RacingError, Runner, check_racing
+from studies.search.search_loop import search
 from studies.search.stop_rules import StopRules
 from studies.storage.store import create_store
 from studies.study.constraint import parse_constraint

@@ -7,8 +7,14 @@ from hypothesis import strategies as st
 
 from objectives.registry import declarations
 from search_space.errors import H4HError
-from studies.study.amounts import known_units
-from studies.study.constraint import OPERATORS, Constraint, parse_any_constraint, parse_constraint
+from studies.study.constraint import (
+    OPERATORS,
+    Constraint,
+    limited_quantity,
+    parse_any_constraint,
+    parse_constraint,
+)
+from studies.study.quantity_units import known_units
 
 
 @pytest.mark.parametrize(
@@ -116,3 +122,22 @@ def test_an_own_objective_is_limited_in_its_own_unit() -> None:
         parse_constraint("speed>=3GOPS")
     # A stored study is shown without the objective.
     assert parse_any_constraint("speed>=3GOPS") == Constraint("speed", ">=", 3.0, "GOPS")
+
+
+@pytest.mark.parametrize("text", ["sram<=chip", " sram <= chip "])
+def test_the_sram_of_the_chip_is_a_limit(text: str) -> None:
+    assert parse_constraint(text, sram_bytes=1024.0) == Constraint("sram", "<=", 1024.0, "B")
+    assert limited_quantity(text) == "sram"
+
+
+@pytest.mark.parametrize("text", ["sram>=chip", "lat<=chip", "sram<=chips", "sram<=1chip"])
+def test_nothing_else_is_limited_by_the_chip(text: str) -> None:
+    with pytest.raises(H4HError) as error:
+        parse_constraint(text, sram_bytes=1024.0)
+    assert "sram<=chip" in str(error.value) or "unit of sram" in str(error.value)
+
+
+def test_without_a_chip_its_sram_is_refused() -> None:
+    with pytest.raises(H4HError, match="must be a quantity"):
+        parse_constraint("sram<=chip")
+    assert limited_quantity("lat<=2ms") == "lat"

@@ -12,7 +12,7 @@ from search_space.space import load_space
 from search_space.subnet import Subnet
 from supernet.accuracy.int8_network import Integers, Numbers, Observed, Stored, run
 from supernet.network.batch_norm import Folded, Recording
-from supernet.network.parts import parts
+from supernet.network.subnet_parts import parts
 from supernet.network.supernet import Supernet
 
 SPACE = load_space("cifar32")

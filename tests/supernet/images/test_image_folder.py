@@ -127,7 +127,7 @@ def test_cache_that_cannot_be_written_is_said_and_nothing_else(
     (tmp_path / "file").touch()
     monkeypatch.setenv(VARIABLE, str(tmp_path / "file"))
     assert len(read(folder)) == 20
-    assert "are not kept for the next start" in capsys.readouterr().err
+    assert "cannot be cached for the next start" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("serial", [512, 0])

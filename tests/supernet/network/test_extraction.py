@@ -129,7 +129,8 @@ def test_round_trip_with_batch_norm_in_transformer_blocks(tmp_path: Path, fold: 
     subnet, path = norm_choice.BATCH_NORM, tmp_path / "network.safetensors"
     prepared = one_subnet.PreparedImages(((batch(side=16), torch.zeros(8)),))
     statistics = one_subnet.record_statistics(norm_choice.SUPERNET, subnet, prepared)
-    network = extract(norm_choice.SUPERNET, subnet, statistics, fold_batch_norm=fold).eval()
+    network = extract(norm_choice.SUPERNET, subnet, statistics).eval()
+    network = folded(network) if fold else network
     save_extracted(path, network, space=norm_choice.SPACE)
     loaded = load_extracted(path)
     assert (loaded.subnet, loaded.folded) == (subnet, fold)
@@ -211,16 +212,12 @@ def test_weights_are_copies_and_nothing_random_is_drawn() -> None:
     assert all(parameter.requires_grad for parameter in network.parameters())
 
 
-def test_folding_on_request_is_folding_afterwards_and_folding_twice() -> None:
+def test_folding_twice_changes_nothing() -> None:
     subnet = SPACE.decode(SPACE.smallest())
-    statistics = calibrated(SUPERNET, subnet)
-    at_once = extract(SUPERNET, subnet, statistics, fold_batch_norm=True)
-    later = folded(extract(SUPERNET, subnet, statistics))
-    for again in (later, folded(later)):
-        assert again.state_dict().keys() == at_once.state_dict().keys()
-        assert all(
-            torch.equal(value, at_once.state_dict()[name]) for name, value in again.state_dict().items()
-        )
+    once = folded(extract(SUPERNET, subnet, calibrated(SUPERNET, subnet)))
+    twice = folded(once)
+    assert twice.state_dict().keys() == once.state_dict().keys()
+    assert all(torch.equal(value, once.state_dict()[name]) for name, value in twice.state_dict().items())
 
 
 def test_folded_layer_by_hand() -> None:
@@ -254,13 +251,13 @@ def test_ragged_maps_and_images_of_another_size() -> None:
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (2, 1, 32, 32), (2, 3, 32, 24)])
 def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(H4HError, match=r"images must be of shape \(n, 3, s, s\)"):
+    with pytest.raises(H4HError, match=r"images must have shape \(n, 3, s, s\)"):
         extract(SUPERNET, SPACE.decode(SPACE.smallest()))(torch.zeros(shape))
 
 
 def test_exported_program_takes_any_number_of_images() -> None:
     subnet = SPACE.decode(SPACE.largest())
-    network = extract(SUPERNET, subnet, calibrated(SUPERNET, subnet), fold_batch_norm=True).eval()
+    network = folded(extract(SUPERNET, subnet, calibrated(SUPERNET, subnet))).eval()
     program = torch.export.export(
         network, (batch(2),), dynamic_shapes={"images": {0: torch.export.Dim("images")}}
     )
@@ -276,11 +273,6 @@ def test_a_subnet_of_another_space_is_refused() -> None:
     other = load_space("imagenet224")
     with pytest.raises(DocumentError, match="space 'cifar32'"):
         extract(SUPERNET, other.decode(other.smallest()))
-
-
-def test_folding_without_statistics_is_refused() -> None:
-    with pytest.raises(H4HError, match=r"record them for this subnet with one_subnet\.record_statistics"):
-        extract(SUPERNET, SPACE.decode(SPACE.smallest()), fold_batch_norm=True)
 
 
 def test_statistics_of_another_subnet_are_refused() -> None:

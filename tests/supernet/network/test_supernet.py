@@ -136,5 +136,5 @@ def test_images_are_resized_to_the_resolution() -> None:
 @pytest.mark.parametrize("shape", [(3, 32, 32), (2, 1, 32, 32), (2, 3, 32, 24)])
 def test_other_shapes_are_refused(supernet: Supernet, shape: tuple[int, ...]) -> None:
     subnet = supernet.space.decode(supernet.space.smallest())
-    with pytest.raises(H4HError, match=r"images must be of shape \(n, 3, s, s\)"):
+    with pytest.raises(H4HError, match=r"images must have shape \(n, 3, s, s\)"):
         supernet(torch.zeros(shape), subnet)

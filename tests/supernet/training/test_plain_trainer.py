@@ -110,7 +110,7 @@ def test_a_loss_that_is_not_finite_names_epoch_and_step(
         training.train_epoch()
         with torch.no_grad():
             training.network.classifier.bias[0] = math.nan
-        match = r"became infinite or NaN in epoch 2, step 1 \(what the 1 epochs before it gave is kept\)"
+        match = r"became infinite or NaN in epoch 2, step 1 \(the result of the 1 epochs before it is kept\)"
     with pytest.raises(H4HError, match=match):
         training.train_epoch()
 

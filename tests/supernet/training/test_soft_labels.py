@@ -98,7 +98,7 @@ def test_what_is_stored_comes_back(four_classes: LabelledImages, tmp_path: Path)
     save_soft_labels(path, header(four_classes), shares.view(VIEWS, 256, 4), None)
     labels = load_soft_labels(path)
     assert labels.header == header(four_classes)
-    found = labels.of(2, torch.tensor([7, 3]))
+    found = labels.probabilities(2, torch.tensor([7, 3]))
     expected = probabilities.view(VIEWS, 256, 4)[2, [7, 3]]
     torch.testing.assert_close(found, expected, rtol=2e-3, atol=1e-4)
     torch.testing.assert_close(found.sum(1), torch.ones(2))
@@ -111,7 +111,7 @@ def test_classes_left_out_share_the_rest(four_classes: LabelledImages, tmp_path:
     assert ranks is not None
     shape = (VIEWS, 256, 2)
     save_soft_labels(path, header(four_classes), shares.view(shape), ranks.view(shape))
-    found = load_soft_labels(path).of(0, torch.tensor([5]))
+    found = load_soft_labels(path).probabilities(0, torch.tensor([5]))
     torch.testing.assert_close(found, torch.tensor([[0.125, 0.5, 0.25, 0.125]]))
 
 
@@ -137,7 +137,7 @@ def test_labels_of_others_are_refused_by_name(
     assert fitting_soft_labels(None, four_classes, DATA, RECIPE) is None
     recipe = replace(RECIPE, **change)  # type: ignore[arg-type]
     with pytest.raises(
-        CheckpointError, match=r"give those, or make labels for these by supernet\.label"
+        CheckpointError, match=r"use the same in training, or make labels for these by supernet\.label"
     ) as caught:
         fitting_soft_labels(path, four_classes, data, recipe)
     assert message in str(caught.value)

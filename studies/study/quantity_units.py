@@ -11,8 +11,8 @@ from search_space.errors import H4HError, UnknownNameError
 AMOUNT = r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>(?:[A-Za-zµ%]+2?)?)"
 """Regular expression of an amount, with groups `number` and `unit`."""
 
-# Units of a kind of quantity, as multiples of the one in which it is measured (factor 1).
-# "k" is 1000 everywhere; memory has the binary multiples as well, under their IEC names.
+# Units of each kind of quantity, as multiples of its base unit (factor 1).
+# "k" is 1000 everywhere; memory also has binary multiples, with their IEC names.
 _PERCENT = {"%": 1.0}
 _TIME = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
 _ENERGY = {"nJ": 1e-6, "uJ": 1e-3, "µJ": 1e-3, "mJ": 1.0, "J": 1e3}
@@ -24,7 +24,7 @@ _BLOCKS = {"": 1.0}
 _PHYSICAL = (_PERCENT, _TIME, _ENERGY, _POWER, _AREA, _MEMORY)
 _COUNTED = {"bytes": _MEMORY, "MACs": _NUMBER, "parameters": _NUMBER, "blocks": {**_BLOCKS, "blocks": 1.0}}
 BLOCK_COUNTS = ("conv_blocks", "vit_blocks")
-"""Counts that can be limited without being objectives."""
+"""Counts that constraints can limit although they are no objectives."""
 
 Units = Mapping[str, float]
 """Factor of each unit that a quantity may be given in."""
@@ -41,7 +41,7 @@ class QuantityError(H4HError):
 
 
 def units_beside(unit: str) -> Units:
-    """The units that a quantity measured in `unit` may be given in, `unit` having the factor 1."""
+    """Units of a quantity measured in `unit`, which has the factor 1."""
     if unit in _COUNTED:
         return _COUNTED[unit]
     for units in _PHYSICAL:
@@ -53,35 +53,35 @@ def units_beside(unit: str) -> Units:
 
 
 def in_base_unit(
-    quantity: str, number: str, unit: str, *, what: str, quantities: Mapping[str, Units]
+    quantity: str, number: str, unit: str, *, source: str, quantities: Mapping[str, Units]
 ) -> tuple[float, str]:
-    """An amount in the unit in which its quantity is measured, and that unit.
+    """An amount in the base unit of its quantity, and that unit.
 
     Args:
         quantity: One of `quantities`.
-        number: As written.
-        unit: As written; may be empty where a quantity allows it.
-        what: Name of the text that is read, for the message.
+        number: The number as text.
+        unit: The unit as text; may be empty if the quantity allows it.
+        source: Name of the text, for messages.
         quantities: Units of each quantity.
 
     Raises:
-        QuantityError: A unit that does not fit, or a number that is not finite.
-        UnknownNameError: A quantity that is none of `quantities`.
+        QuantityError: The unit does not fit, or the number is not finite.
+        UnknownNameError: `quantity` is not in `quantities`.
     """
     if quantity not in quantities:
         raise UnknownNameError("quantity", quantity, quantities)
     factors = quantities[quantity]
     if unit not in factors:
         got = f"{unit!r}" if unit else "none"
-        raise QuantityError(f"{what}: unit of {quantity} must be {_listed(factors)}, but got {got}")
+        raise QuantityError(f"{source}: unit of {quantity} must be {_listed(factors)}, but got {got}")
     value = float(number) * factors[unit]
     if not math.isfinite(value):
-        raise QuantityError(f"{what}: {number} is not a finite number")
+        raise QuantityError(f"{source}: {number} is not a finite number")
     return value, next(name for name, factor in factors.items() if factor == 1.0)
 
 
 def _listed(units: Units) -> str:
-    """The allowed units for a message; "µ" is left out beside "u", which every keyboard has."""
+    """The allowed units for a message, with "u" but not "µ"."""
     names = ", ".join(name for name in units if name and not name.startswith("µ"))
     if "" not in units:
         return f"one of {names}"

@@ -16,7 +16,7 @@ from studies.design_space.design_space import DesignSpace
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import SamplerContext
 from studies.search.evaluator import Evaluator
-from studies.search.loop import EXHAUSTED, Progress, ReplayError, search
+from studies.search.search_loop import EXHAUSTED, Progress, ReplayError, search
 from studies.search.stop_rules import StopRules
 from studies.storage.store import Store, create_store, open_store
 from studies.study.constraint import parse_constraint

@@ -34,8 +34,8 @@ def load_supernet(checkpoint: str) -> Supernet:
 def extract(supernet: Supernet, subnet: Subnet, images: Images | None = None) -> PlainNetwork:
     """A subnet as a plain `torch.nn.Module` of its own, with copies of its slices of the weights.
 
-    Its batch-norm statistics are recorded on calibration images, so that it classifies as a search has
-    scored it. It is on the supernet's device and in evaluation mode, and does not change with the supernet.
+    Its batch-norm statistics are recorded on calibration images, as in a search. It is on the supernet's
+    device and in evaluation mode, and it does not change with the supernet.
 
     Example:
         >>> import torch
@@ -48,13 +48,13 @@ def extract(supernet: Supernet, subnet: Subnet, images: Images | None = None) ->
         torch.Size([2, 10])
 
     Args:
-        supernet: Where the weights come from; left as it is.
+        supernet: Source of the weights; it does not change.
         subnet: A member of its space.
         images: Training images for the statistics; by default the 512 of CIFAR-10 that are in the repository.
 
     Raises:
-        H4HError: `subnet` is no member of the supernet's space, or the supernet tells another number of
-            classes apart than the images in the repository, so that `images` must be given.
+        H4HError: `subnet` is no member of the supernet's space, or `images` is missing although the supernet
+            has another number of classes than the images in the repository.
     """
     if images is None:
         pack = load_pack(built_in_pack())

@@ -15,7 +15,7 @@ from studies.study.setting_field import kinds, option_of, setting_of
 from studies.study.settings import WHERE, StudySettings
 
 NAMES: Mapping[str, Callable[[], Sequence[str]]] = {"sampler": known_samplers}
-"""Settings with names to choose from that stand in packages which know the settings, not the reverse."""
+"""Choices of settings whose names are known to packages that import the settings, not the reverse."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Objects of a plan: its objectives, ready to measure, its sampler, its fingerprint and its study."""
+"""Objects of a plan: objectives that are ready to measure, sampler, fingerprint and study."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from objectives.hardware import CostModel
+from objectives.hardware import MAPPINGS
 from objectives.objective import Declaration, Objective
 from objectives.own_objective import OwnChipObjective, OwnObjective
 from objectives.registry import ObjectiveContext, create_objectives, declarations
@@ -22,17 +22,17 @@ from studies.launch.plan import Plan
 from studies.samplers.own_sampler import OwnSampler
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import Sampler, SamplerContext
+from studies.search.objective_range import objective_range
 from studies.search.racing import FINGERPRINT as RACING
-from studies.search.value_range import value_range
 from studies.storage.store import Store
-from studies.study.amounts import BLOCK_COUNTS
 from studies.study.fingerprint import fingerprint
 from studies.study.pareto_front import bounds
+from studies.study.quantity_units import BLOCK_COUNTS
 from studies.study.settings import CARRIED, PREDICTING
 from studies.study.study import Goal, Study
 
 Notify = Callable[[str], None]
-"""Is given one line for the user."""
+"""Receives one line for the user."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Objectives:
     """The objectives of a plan, ready to measure.
 
     Attributes:
-        goals: What the study optimises, in order.
-        limited: What only a constraint needs.
+        goals: Objectives that the study optimises, in order.
+        limited: Objectives that only a constraint needs.
     """
 
     goals: tuple[Objective, ...]
@@ -55,22 +55,22 @@ class Objectives:
 
 
 def make_objectives(plan: Plan, notify: Notify) -> Objectives:
-    """The objectives of `plan`; takes seconds where accuracy is among them.
+    """The objectives of `plan`. Accuracy takes seconds to load.
 
     Args:
         plan: Checked settings.
-        notify: Is told which images are used, and what slows the measurement down.
+        notify: Receives the images in use, and warnings about slow measurements.
 
     Raises:
-        H4HError: The checkpoint is damaged or of another space, there are too few images, or workers cannot
-            be reached.
+        H4HError: The checkpoint is damaged or belongs to another space, there are too few images, or workers
+            cannot be reached.
     """
     names = [*plan.names, *plan.limited]
     chips = plan.chips
     context = ObjectiveContext(
-        chips.greatest,
+        chips.greatest.soc,
         lambda: _accuracy(plan, notify),
-        mapping=plan.settings.mapping,
+        mapping=chips.given.mapping or MAPPINGS[0],
         npu_model=plan.settings.npu_model,
         chips=chips.soc,
         greatest=chips.choices.greatest,
@@ -96,7 +96,7 @@ def _accuracy(plan: Plan, notify: Notify) -> Objective:
     """The accuracy of subnets with the weights and images that `plan` names."""
     assert plan.checkpoint is not None
     notify(f"loading the supernet {plan.checkpoint.name} ...")
-    # torch takes seconds to import; only here, so that bad input fails fast and `macs` needs none.
+    # torch takes seconds to import, so bad input is refused first, and `macs` never loads it.
     import torch
 
     from objectives.accuracy_objective import Accuracy, most_processes
@@ -151,7 +151,7 @@ def make_sampler(plan: Plan, study: Study) -> Sampler:
         population=plan.search.population,
         seed=plan.search.seed,
         first=plan.search.first,
-        preferences=tuple(one.point(study) for one in plan.search.preferences),
+        preferences=tuple(preference.point(study) for preference in plan.search.preferences),
         exact=exact_quantities(plan) if plan.search.sampler == PREDICTING else None,
         network_only=network_only(plan),
     )
@@ -161,16 +161,12 @@ def make_sampler(plan: Plan, study: Study) -> Sampler:
 
 
 def exact_quantities(plan: Plan) -> ExactQuantities:
-    """Quantities of networks that `plan` needs and that are known without measuring.
+    """Quantities of networks that `plan` needs and that tables give without a measurement.
 
     Raises:
-        SpaceTablesError: The tables of costs cannot be kept.
+        SpaceTablesError: The cost tables cannot be stored.
     """
-    settings, chips = plan.settings, plan.chips
-    costs = {
-        chip: CostModel(chips.soc(chip), settings.mapping, npu_model=settings.npu_model)
-        for chip in chips.choices.chips
-    }
+    costs = {chip: plan.chips.costs(chip) for chip in plan.chips.choices.chips}
     needed = {*plan.names, *(constraint.quantity for constraint in plan.constraints)} - set(plan.own)
     return ExactQuantities(plan.space, costs, needed)
 
@@ -185,7 +181,7 @@ def network_only(plan: Plan) -> frozenset[str]:
 def known_values(
     store: Store, space: DesignSpace, objectives: Objectives
 ) -> dict[str, dict[Genotype, float]]:
-    """Values of expensive objectives that studies of the database hold already, by name and network.
+    """Stored values of expensive objectives in all studies of the database, by name and network.
 
     Values that depend on the chip are left out, since another study may have measured them on another chip.
     """
@@ -199,7 +195,7 @@ def known_values(
 
 
 def make_fingerprint(plan: Plan, objectives: Objectives) -> dict[str, str]:
-    """Everything that decides the result of `plan`."""
+    """Fingerprint of `plan`: everything that decides its result."""
     return fingerprint(
         space=plan.space,
         objectives=objectives.goals,
@@ -214,14 +210,14 @@ def make_fingerprint(plan: Plan, objectives: Objectives) -> dict[str, str]:
 
 
 def make_study(plan: Plan, objectives: Objectives) -> Study:
-    """The study that `plan` describes, not yet stored.
+    """The study of `plan`, not yet stored.
 
     Raises:
-        EvaluationError: An objective gives no finite value for a network from which its bounds follow.
+        EvaluationError: An objective returns no finite value for a network that its bounds need.
     """
     goals = objectives.goals
-    # A percentage has bounds of its own, which spares evaluations of the accuracy.
-    columns = [(np.nan, np.nan) if goal.unit == "%" else value_range(goal, plan.space) for goal in goals]
+    # The bounds of a percentage are fixed, so the accuracy is not measured here.
+    columns = [(np.nan, np.nan) if goal.unit == "%" else objective_range(goal, plan.space) for goal in goals]
     directions = [goal.direction for goal in goals]
     ideal, reference = bounds(np.array(columns).T, directions, [goal.unit for goal in goals])
     return Study(

@@ -26,7 +26,7 @@ class Norms:
     def __init__(self, statistics: Recorded | None) -> None:
         self._statistics = statistics
 
-    def of(self, site: ElasticBatchNorm, width: int, name: str) -> Slices:
+    def slices(self, site: ElasticBatchNorm, width: int, name: str) -> Slices:
         """The batch norm `site` over its leading `width` channels.
 
         Raises:
@@ -54,7 +54,7 @@ def token_norm_slices(
     """A norm on tokens over its leading `width` channels."""
     assert layer is not None
     if isinstance(layer, ElasticBatchNorm):
-        yield from norms.of(layer, width, name)
+        yield from norms.slices(layer, width, name)
     else:
         yield f"{name}.weight", leading(layer.weight, width)
         yield f"{name}.bias", leading(layer.bias, width)

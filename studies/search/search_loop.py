@@ -1,12 +1,12 @@
-"""Search loop: the sampler asks, the evaluator measures, the store keeps, the sampler is told.
+"""Search loop: the sampler proposes, the evaluator measures, the store saves, the sampler learns.
 
-Resume is replay. The seeded sampler starts from the beginning each time and asks for the same designs as
-before; those in the table are served from it, and only the rest is measured. So a study can be killed at any
-moment, and only finished evaluations need to survive.
+Resume is replay. The seeded sampler starts from the beginning each time and proposes the same designs as
+before. Stored evaluations are read from the table, and only the others are measured. So a study can be killed
+at any moment, and only finished evaluations need to survive.
 
-A generation is evaluated in heats, one after the other. Without racing there is one heat, the whole
-generation. With racing (`racing.py`) there are several, because the subnets of a heat compete with the front
-of everything before that heat, the earlier heats of the same generation included.
+A generation is evaluated in heats, one after the other. Without racing, the whole generation is one heat.
+With racing (`racing.py`) there are several: the subnets of a heat compete with the front of all evaluations
+before it, including earlier heats of the same generation.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Rows = dict[int, Evaluation]
 
 
 class ReplayError(H4HError):
-    """A stored study that cannot be resumed: the sampler asks for other designs than the table holds."""
+    """A stored study that cannot be resumed, since its sampler proposes other designs than stored."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,9 @@ class Progress:
         idle: Number of generations in a row, up to this one, without a gain.
         stopped_by: Stop rule that ends the search here, or `EXHAUSTED`; None while it continues.
         report: Prediction quality of the complete generation, for samplers that predict; else None.
-        cache_hits: Designs whose accuracy came from the database, where this study or another one had stored
-            it, instead of being measured in this run.
+        cache_hits: Number of designs whose accuracy came from the database, where this or another study had
+            stored it.
+        designs_per_network: Number of mappings under which a generation evaluates each of its networks.
     """
 
     generation: int
@@ -76,6 +77,7 @@ class Progress:
     stopped_by: str | None = None
     report: GenerationReport | None = None
     cache_hits: int = 0
+    designs_per_network: int = 1
 
     def __str__(self) -> str:
         """E.g. ``generation 3: 72 evaluations, front 18, hypervolume 0.7312``."""
@@ -103,8 +105,8 @@ def search(
 ) -> Iterator[Progress]:
     """Runs or resumes `study` until one of `rules` holds or its space is exhausted.
 
-    Every evaluation is stored before the progress that counts it is yielded. The last progress, and only
-    that, says what stopped the search.
+    Every evaluation is stored before the progress that counts it is yielded. Only the last progress names the
+    rule that stopped the search.
 
     Args:
         study: Study, already stored.
@@ -116,8 +118,8 @@ def search(
         clock: Seconds from any origin.
 
     Raises:
-        ReplayError: The sampler asks for another design than the table holds.
-        EvaluationError: An objective gave no finite value.
+        ReplayError: The sampler proposes another design than the table holds.
+        EvaluationError: An objective returned no finite value.
         StoreError: The database cannot be written.
     """
     for progress in _Search(study, sampler, evaluator, store, population, rules, clock).steps():
@@ -127,7 +129,7 @@ def search(
 
 
 class _Search:
-    """One run of a study. `steps` yields its progress and goes on after a stop, which `search` heeds."""
+    """One run of a study. `steps` yields its progress; `search` stops at the first stopping rule."""
 
     def __init__(
         self,
@@ -158,7 +160,7 @@ class _Search:
         self._started_at: float | None = None
 
     def steps(self) -> Iterator[Progress]:
-        """Generation after generation."""
+        """Runs one generation after another and yields the progress."""
         while True:
             batch = dict(enumerate(self._sampler.ask(self._population), self._complete))
             if not batch:
@@ -167,12 +169,12 @@ class _Search:
             earlier_front = self._front
             done = self._replay(batch)
             yield from self._measure_heats(batch, done, earlier_front)
-            if len(done) < len(batch):  # The table ends here, and so does the limit on evaluations.
+            if len(done) < len(batch):  # The limit on evaluations ends within this generation.
                 yield self._progress(self._complete + len(done), is_done=False, stopped_by="evaluations")
             yield self._finish_generation([done[index] for index in batch])
 
     def _replay(self, batch: Batch) -> Rows:
-        """Takes the evaluations that the table holds; a resumed study measures only the others.
+        """Evaluations of the batch that the table holds; a resumed study measures only the others.
 
         Raises:
             ReplayError: The table holds another design at one of these indices.
@@ -190,11 +192,11 @@ class _Search:
         return stored
 
     def _measure_heats(self, batch: Batch, done: Rows, front: list[Evaluation]) -> Iterator[Progress]:
-        """Measures and stores what `done` lacks of a generation, heat by heat, and adds it there.
+        """Measures and stores the missing evaluations of a generation, heat by heat.
 
         Args:
             batch: The generation.
-            done: Its evaluations so far; extended.
+            done: Evaluations of the generation so far; extended.
             front: Front of all earlier generations.
         """
         limit = np.inf if self._rules.evaluations is None else self._rules.evaluations
@@ -211,12 +213,12 @@ class _Search:
                     evaluations = self._complete + len(done)
                     stopped_by = self._rules.within(evaluations=evaluations, elapsed_s=self._elapsed_s())
                     yield self._progress(evaluations, is_done=False, stopped_by=stopped_by)
-            # Only this heat counts for the next one. The table may hold later heats already, but a run that
-            # was never interrupted would not know them yet.
+            # Only this heat counts for the next one. The table may hold later heats, but an uninterrupted run
+            # would not know them yet.
             front = self._study.front([*front, *(done[index] for index in heat if index in done)])
 
     def _finish_generation(self, rows: list[Evaluation]) -> Progress:
-        """Tells the sampler how a generation turned out, and applies the stopping rules."""
+        """Passes the evaluations of a generation to the sampler and applies the stopping rules."""
         self._sampler.tell(rows)
         self._complete += len(rows)
         report = self._sampler.report
@@ -255,4 +257,5 @@ class _Search:
             idle=self._plateau.idle,
             stopped_by=stopped_by,
             cache_hits=self._served_measured + self._evaluator.cache_hits,
+            designs_per_network=max(1, len(self._study.chips.mapping)),
         )

@@ -1,18 +1,23 @@
-"""Run of a single network's training: settings, progress, network and state, after every epoch."""
+"""Run of a single network's training: settings, progress, network and state after every epoch, accuracies."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from supernet.accuracy import one_subnet
+from supernet.images.labelled_images import Images
 from supernet.network.number_formats import emulation_warning
-from supernet.training.plain_trainer import NOT_USED, FineTuning
-from supernet.training.settings import SETTINGS
+from supernet.network.plain_network import PlainNetwork
+from supernet.network.teacher_network import TeacherNetwork
+from supernet.training.plain_trainer import NOT_USED, FineTuning, network_top1
+from supernet.training.recipe_options import SETTINGS
 
 PLAIN_SETTINGS = tuple(field for field in SETTINGS if field.name not in NOT_USED)
 """Recipe settings of a single network."""
@@ -54,3 +59,27 @@ def train_to_the_end(
     except KeyboardInterrupt:
         console.print(f"stopped after {tuning.epochs_done} finished epochs; rerun the command to resume")
         raise
+
+
+def accuracies(
+    network: PlainNetwork | TeacherNetwork, images: Mapping[str, Images], device: torch.device
+) -> dict[str, float]:
+    """Accuracy of `network` on each set of images, by name, in %.
+
+    Args:
+        network: The network, on `device`; it is in evaluation mode afterwards.
+        images: Sets of images by name.
+        device: Device of the network.
+
+    Raises:
+        H4HError: A class score is not finite.
+    """
+    return {
+        name: network_top1(network, one_subnet.stream(part, precision="fp32", device=device))
+        for name, part in images.items()
+    }
+
+
+def accuracies_text(accuracy: Mapping[str, float]) -> str:
+    """Accuracies by the names of their images, in one line."""
+    return ", ".join(f"{name} top-1 {value:.2f} %" for name, value in accuracy.items())

@@ -1,13 +1,12 @@
-"""Range of an objective's values over a design space: the bounds of the hypervolume before anything is
-searched.
+"""Range of an objective's values over a design space, which gives the bounds of the hypervolume.
 
-Where values follow size, those of the smallest and the largest network on the extreme chips are enough. A
-ratio such as power has its extremes anywhere in between. There the range comes from a sample: random designs
-first, then designs that differ in a few genes from the best and the worst so far. The sample has a seed of
-its own, so that studies of the same objective, space and chips have the same bounds whatever their seed.
+If values follow size, the smallest and the largest network on the extreme chips give the range. The extremes
+of a ratio such as power lie anywhere in between, so its range comes from a sample: random designs first, then
+designs that differ in a few genes from the best and the worst so far. The sample has a fixed seed, so studies
+with the same objective, space and chips have the same bounds.
 
 A search may still find a value beyond such a range. The bounds of a study never change, since resume must
-repeat every decision; `values_outside` says how many values lie beyond them.
+repeat every decision; `outside_bounds` reports values beyond them.
 """
 
 from __future__ import annotations
@@ -24,22 +23,22 @@ from studies.search.evaluator import measure
 
 SEED = 0
 RANDOM = 96
-"""Random designs of a sample."""
+"""Number of random designs in a sample."""
 ROUNDS = 8
-"""Rounds that look for smaller and for larger values than those so far."""
+"""Number of rounds that search for smaller and larger values."""
 PARENTS = 8
-"""Designs at either end of the values that each round starts from; it measures as many new ones for each."""
+"""Number of designs at either end of the values that a round starts from, and of new designs for each end."""
 MARGIN = 0.25
-"""Share of a sampled range added at either end, since a search finds more extreme values than a sample."""
+"""Share of a sampled range that is added at either end, since a search finds more extreme values."""
 EXPENSIVE_RANDOM = 8
-"""Random designs where one value takes noticeable time; there are no further rounds."""
+"""Number of random designs for an expensive objective, which has no further rounds."""
 
 
-def value_range(objective: Objective, space: DesignSpace) -> tuple[float, float]:
-    """Least and greatest value of `objective` over `space`, as far as a few hundred designs tell.
+def objective_range(objective: Objective, space: DesignSpace) -> tuple[float, float]:
+    """Least and greatest value of `objective` over `space`, estimated from a few hundred designs.
 
     Raises:
-        EvaluationError: The objective gave no finite value.
+        EvaluationError: The objective returned no finite value.
     """
     if objective.follows_size:
         values = _values(objective, space, space.corners)
@@ -57,8 +56,8 @@ def value_range(objective: Objective, space: DesignSpace) -> tuple[float, float]
 
 
 def _children(space: DesignSpace, parents: Sequence[Genotype], rng: np.random.Generator) -> list[Genotype]:
-    """As many designs as there are parents: a uniform crossover of two of them, then mutated."""
-    # pymoo takes a second to import; here, so that bad input fails before it is loaded.
+    """Children by uniform crossover and mutation, as many as parents."""
+    # pymoo takes a second to import, so bad input is refused first.
     from studies.samplers.operators import genotype_of, reset_mutation, uniform_crossover
 
     genes = np.array(parents, dtype=np.int64)
@@ -71,7 +70,7 @@ def _children(space: DesignSpace, parents: Sequence[Genotype], rng: np.random.Ge
 def _measured(
     objective: Objective, space: DesignSpace, genotypes: Sequence[Genotype], known: dict[Genotype, float]
 ) -> dict[Genotype, float]:
-    """`known` with the values of `genotypes`; each is measured once."""
+    """`known` and the values of `genotypes`; each design is measured once."""
     new = [genotype for genotype in dict.fromkeys(genotypes) if genotype not in known]
     return known | dict(zip(new, _values(objective, space, new), strict=True))
 

@@ -12,12 +12,13 @@ from studies.analysis.outside_bounds import outside_bounds
 from studies.presentation.next_commands import (
     CHIP_OPTIONS,
     command_text,
+    mapping_of,
     profile_command,
     space_name,
     study_command,
 )
 from studies.presentation.text_table import front_table
-from studies.search.loop import EXHAUSTED, Progress
+from studies.search.search_loop import EXHAUSTED, Progress
 from studies.storage.store import open_store
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport, summary
@@ -30,7 +31,7 @@ SHOWN_ROWS = 20
 def print_result(
     settings: StudySettings, database: Path, study: Study, last: Progress, log: Path | None
 ) -> None:
-    """Prints what ended the search, the front as a table, and what to type next.
+    """Prints the reason for the end of the search, the front as a table, and next commands.
 
     Args:
         settings: Settings of the run, with the name of the study.
@@ -55,7 +56,8 @@ def print_result(
         print(f"note: {line}")
     infeasible = sum(not evaluation.is_feasible for evaluation in evaluations)
     if infeasible:
-        print(f"{infeasible} of {len(evaluations)} subnets break {' or '.join(study.constraints)}")
+        verb = "violates" if infeasible == 1 else "violate"
+        print(f"{infeasible} of {len(evaluations)} subnets {verb} {' or '.join(study.constraints)}")
     if not front:
         print("no subnet satisfies all constraints: relax one of them, or continue with more generations")
     if len(front) > SHOWN_ROWS:
@@ -83,14 +85,14 @@ def _print_end(
 
 
 def end_line(settings: StudySettings, study: Study, last: Progress) -> str:
-    """The rule that stopped the search, as a user gives it."""
+    """The rule that stopped the search, as an option."""
     if last.stopped_by == EXHAUSTED:
-        networks = "pairs of network and chip" if study.hardware_choices else "networks"
+        networks = "designs" if study.hardware_choices else "networks"
         return (
             f"stopped: all {study.search_space.cardinality} {networks} of space {study.space!r} are evaluated"
             f", nothing is left to search"
         )
-    assert last.stopped_by is not None, "a search says what stopped it"
+    assert last.stopped_by is not None, "the last progress of a search names the rule that stopped it"
     return f"stopped by --{last.stopped_by} {settings.stop_rules()[last.stopped_by]:g}"
 
 
@@ -137,7 +139,7 @@ def raised(settings: StudySettings, rule: str | None) -> StudySettings:
 
     Args:
         settings: Settings of the run.
-        rule: The rule that stopped it. `minutes` count anew in each run and stay as they are.
+        rule: The rule that stopped it. `minutes` apply to each run and are not raised.
     """
     limits = settings.stop_rules()
     if rule is None or rule == "minutes":
@@ -152,6 +154,6 @@ def show_command(study: str, database: Path) -> str:
 
 def chip_options(settings: StudySettings, study: Study, evaluation: Evaluation) -> dict[str, object]:
     """The chip of one subnet as options, by name."""
-    chip = study.chip(evaluation.genotype).over(Chip(settings.macros, settings.units))
+    chip = study.chip(evaluation.genotype).over(Chip(settings.macros, settings.units, mapping_of(study)))
     own = {name: getattr(settings, name) for name in ("hardware", *CHIP_OPTIONS)}
-    return own | {"macros": chip.macros, "units": chip.units}
+    return own | {name: getattr(chip, name) for name in ("macros", "units", "mapping")}

@@ -1,13 +1,15 @@
-"""Options of the commands that train: recipe settings with their help texts, and reader processes."""
+"""Options of the commands that train: settings of a recipe and its phases, and reader processes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import Field, fields
-from typing import Any
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import Field, fields, replace
+from typing import Any, TypeVar
 
-from supernet.training.recipe import NAMES, Recipe
+from supernet.training.phases import CNN_MODES, PHASE_SAMPLINGS
+from supernet.training.recipe import NAMES, Recipe, load_recipe
 
 MOST_WORKERS = 16
 
@@ -66,6 +68,82 @@ def add_settings(
             metavar={int: "N", float: "FLOAT", str: "NAME"}[kind],
             help=f"{texts[field.name]}{known} ({field.default if is_open else 'default: %(default)s'})",
         )
+
+
+T = TypeVar("T", int, float)
+
+
+def _list_of(kind: type[T]) -> Callable[[str], list[T]]:
+    def read(text: str) -> list[T]:
+        try:
+            return [kind(part) for part in text.split(",")]
+        except ValueError:
+            raise ArgumentTypeError(
+                f"must be numbers separated by commas, one per phase, but got {text!r}"
+            ) from None
+
+    return read
+
+
+def _names_of(known: Sequence[str]) -> Callable[[str], list[str]]:
+    def read(text: str) -> list[str]:
+        names = text.split(",")
+        for name in names:
+            if name not in known:
+                raise ArgumentTypeError(f"must be of {', '.join(known)}, but got {name!r}")
+        return names
+
+    return read
+
+
+def add_phase_settings(add: Callable[..., Any]) -> None:
+    """Adds the options of the phases of a recipe.
+
+    Args:
+        add: `add_argument` of a parser or of a group.
+    """
+    add("--epochs", type=_list_of(int), metavar="N", help="epochs")
+    add("--rate", type=_list_of(float), metavar="FLOAT", help="peak learning rate")
+    add(
+        "--random-subnets",
+        type=_list_of(int),
+        metavar="N",
+        help="random subnets per step, in addition to the largest and the smallest",
+    )
+    add(
+        "--sampling",
+        type=_names_of(PHASE_SAMPLINGS),
+        metavar="NAME",
+        help=f"sampling of the random subnets: {', '.join(PHASE_SAMPLINGS)}",
+    )
+    add(
+        "--largest-every",
+        type=_list_of(int),
+        metavar="N",
+        help="steps per training of the largest subnet; soft labels or the running average teach in between",
+    )
+    add("--cnn", choices=CNN_MODES, help="training of the CNN's weights in the last phase")
+
+
+def recipe_with(name: str, values: Mapping[str, Any]) -> Recipe:
+    """A recipe file with the overrides of a command line.
+
+    Args:
+        name: Name or file of the recipe.
+        values: Values of options by name. None keeps the recipe's; names of other options have no effect.
+
+    Raises:
+        H4HError: The file cannot be read, or a value is out of range.
+    """
+    given = {field.name: values[field.name] for field in fields(Recipe) if values.get(field.name) is not None}
+    return replace(load_recipe(name), **given).with_phases(
+        epochs=values["epochs"] or (),
+        rate=values["rate"] or (),
+        random_subnets=values["random_subnets"] or (),
+        largest_every=values["largest_every"] or (),
+        sampling=values["sampling"] or (),
+        cnn=values["cnn"],
+    )
 
 
 def reading_processes(workers: int | None) -> int:

@@ -1,0 +1,1 @@
+"""Tables of measured ops, and cycles that follow from them."""

@@ -1,0 +1,232 @@
+"""Tables of measured ops: cycles of single ops on a user's own silicon, read from CSV files.
+
+A chip file names them: `npu.table` for the NPU, `cim.table` for the macros. Columns, in any order:
+
+| column | content |
+|---|---|
+| kind, height, width, in_channels, out_channels | the op, see `Op`; all required |
+| kernel, stride, heads, fused_gelu | as in `Op`; 1, 1, 1 and 0 if absent or empty |
+| cycles or us | time of the op, in cycles of the chip's clock or in microseconds; one of the two |
+| spread | standard deviation of repeated measurements, in the unit of the time; optional |
+| source | where the number is from; optional |
+| share, file | written by `studies.measure`; not used |
+| macros | number of macros that ran the op; `cim.table` only, required there |
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from objectives.hardware.op import InvalidOpError, Op, OpArrays
+from search_space.arrays import Floats, Integers
+from search_space.errors import H4HError
+
+_REQUIRED = ("kind", "height", "width", "in_channels", "out_channels")
+_DEFAULTS = {"kernel": 1, "stride": 1, "heads": 1, "fused_gelu": 0}
+_TIMES = ("cycles", "us")
+_OPTIONAL = ("spread", "source", "share", "file")
+_MACROS = "macros"
+
+
+class MeasurementError(H4HError):
+    """A table of measured ops that cannot be used."""
+
+
+@dataclass(frozen=True)
+class MeasuredOp:
+    """One measurement.
+
+    Attributes:
+        op: The op.
+        macros: Number of macros that ran it; 0 for the NPU.
+        cycles: Time in cycles of the chip.
+        spread: Standard deviation of the time in cycles; NaN if unknown.
+        source: Where the number is from.
+    """
+
+    op: Op
+    macros: int
+    cycles: float
+    spread: float
+    source: str
+
+
+@dataclass(frozen=True)
+class MeasuredOps:
+    """The measurements of one device.
+
+    Attributes:
+        rows: Each op, with its number of macros, once.
+    """
+
+    rows: tuple[MeasuredOp, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of ops and times, whatever their order, spread and source."""
+        lines = sorted(f"{row.op.kind} {row.op.shape} {row.macros} {row.cycles!r}" for row in self.rows)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    @cached_property
+    def ops(self) -> OpArrays:
+        """The ops (n,)."""
+        return OpArrays.of([row.op for row in self.rows])
+
+    @cached_property
+    def macros(self) -> Floats:
+        """Number of macros that ran each op (n,)."""
+        return np.array([row.macros for row in self.rows], dtype=np.float64)
+
+    @cached_property
+    def cycles(self) -> Floats:
+        """Measured cycles (n,)."""
+        return np.array([row.cycles for row in self.rows], dtype=np.float64)
+
+    def find(self, ops: OpArrays, macros: Floats) -> Integers:
+        """Row of each op (m,) in this table; -1 for one that was not measured."""
+        keys, wanted = _keys(self.ops, self.macros), _keys(ops, macros)
+        order = np.argsort(keys)
+        places = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
+        rows = order[places]
+        return np.where(keys[rows] == wanted, rows, -1)
+
+
+def _keys(ops: OpArrays, macros: Floats) -> np.ndarray[tuple[int], np.dtype[np.bytes_]]:
+    """One comparable key for each op; equal for ops between which a device cannot tell apart."""
+    linear = ops.is_kind("linear", "norm")
+    columns = [
+        ops.kind,
+        np.where(linear, ops.height * ops.width, ops.height),
+        np.where(linear, 1, ops.width),
+        ops.in_channels,
+        ops.out_channels,
+        ops.kernel,
+        ops.stride,
+        np.where(ops.is_kind("linear"), 1, ops.heads),
+        ops.fused_gelu,
+        macros,
+    ]
+    table = np.ascontiguousarray(np.stack([np.asarray(column, dtype=">i8") for column in columns], axis=1))
+    return table.view(f"S{table.shape[1] * 8}").reshape(-1)
+
+
+def read_measured_ops(path: Path, *, clock_mhz: float, of_macros: bool) -> MeasuredOps:
+    """Reads a table of measured ops.
+
+    Args:
+        path: The CSV file, with a header.
+        clock_mhz: Clock of the chip, which turns microseconds into cycles.
+        of_macros: Whether the ops ran on macros; then the column `macros` is required.
+
+    Raises:
+        MeasurementError: The file cannot be read, or a row is wrong; the message names the row.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restkey="", restval=None)
+            header = [name.strip() for name in reader.fieldnames or ()]
+            _check_header(path, header, of_macros=of_macros)
+            reader.fieldnames = header
+            rows = [
+                _row(f"{path}, row {number}", row, clock_mhz, of_macros=of_macros)
+                for number, row in enumerate(reader, start=2)
+            ]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise MeasurementError(f"cannot read the table of measured ops {path}: {error}") from error
+    if not rows:
+        raise MeasurementError(f"{path}: the table has no rows below its header")
+    return MeasuredOps(_without_repeats(path, rows))
+
+
+def _check_header(path: Path, header: Sequence[str], *, of_macros: bool) -> None:
+    required = (*_REQUIRED, _MACROS) if of_macros else _REQUIRED
+    known = (*required, *_DEFAULTS, *_TIMES, *_OPTIONAL)
+    if not header:
+        raise MeasurementError(f"{path}: the table is empty; its first row must name the columns")
+    for name in header:
+        if name not in known:
+            only = "; only cim.table has it" if name == _MACROS else ""
+            raise MeasurementError(f"{path}: unknown column {name!r}{only}; known are {', '.join(known)}")
+        if header.count(name) > 1:
+            raise MeasurementError(f"{path}: column {name!r} stands twice in the header")
+    missing = [name for name in required if name not in header]
+    if missing:
+        raise MeasurementError(f"{path}: column {missing[0]!r} is missing")
+    if sum(name in header for name in _TIMES) != 1:
+        raise MeasurementError(f"{path}: must have one of the columns {' and '.join(_TIMES)}")
+
+
+def _row(where: str, row: Mapping[str, str | None], clock_mhz: float, *, of_macros: bool) -> MeasuredOp:
+    if "" in row or None in row.values():
+        raise MeasurementError(f"{where}: has more or fewer cells than the header")
+    cells = {name: (cell or "").strip() for name, cell in row.items()}
+    shape = {name: _whole(where, name, cells[name]) for name in _REQUIRED[1:]}
+    shape |= {
+        name: _whole(where, name, cells[name]) if cells.get(name) else default
+        for name, default in _DEFAULTS.items()
+    }
+    gelu = shape.pop("fused_gelu")
+    if gelu not in (0, 1):
+        raise MeasurementError(f"{where}: fused_gelu must be 0 or 1, but got {gelu}")
+    try:
+        op = Op(cells["kind"], **shape, fused_gelu=bool(gelu))
+    except (InvalidOpError, H4HError) as error:
+        raise MeasurementError(f"{where}: {error}") from error
+    macros = _whole(where, _MACROS, cells[_MACROS]) if of_macros else 0
+    if of_macros and macros < 1:
+        raise MeasurementError(f"{where}: macros must be at least 1, but got {macros}")
+    unit = next(name for name in _TIMES if name in cells)
+    factor = clock_mhz if unit == "us" else 1.0
+    cycles = _time(where, unit, cells[unit]) * factor
+    spread = cells.get("spread")
+    return MeasuredOp(
+        op,
+        macros,
+        cycles,
+        _time(where, "spread", spread, zero=True) * factor if spread else math.nan,
+        cells.get("source", ""),
+    )
+
+
+def _whole(where: str, name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise MeasurementError(f"{where}: {name} must be a whole number, but got {text!r:.40}") from None
+
+
+def _time(where: str, name: str, text: str, *, zero: bool = False) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+        least = "at least 0" if zero else "positive"
+        raise MeasurementError(f"{where}: {name} must be a number that is {least}, but got {text!r:.40}")
+    return value
+
+
+def _without_repeats(path: Path, rows: Sequence[MeasuredOp]) -> tuple[MeasuredOp, ...]:
+    """`rows`, each op once.
+
+    Raises:
+        MeasurementError: One op has two different times.
+    """
+    table = MeasuredOps(tuple(rows))
+    first_by_key: dict[bytes, int] = {}
+    for number, key in enumerate(_keys(table.ops, table.macros).tolist()):
+        first = first_by_key.setdefault(key, number)
+        if rows[first].cycles != rows[number].cycles:
+            raise MeasurementError(
+                f"{path}, row {number + 2}: {rows[number].op.kind} {rows[number].op.shape} has another time "
+                f"in row {first + 2}; keep one of the two, such as their median"
+            )
+    return tuple(rows[number] for number in first_by_key.values())

@@ -1,0 +1,114 @@
+"""Training of a supernet: from data, recipe and initial weights to a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from search_space.errors import H4HError
+from search_space.space import load_space
+from supernet.images.data_sets import open_data
+from supernet.network.freed_memory import keep_freed_memory
+from supernet.network.number_formats import emulation_warning, resolve_device
+from supernet.training.distributed import joined_world, reported_once
+from supernet.training.phases import TRAIN
+from supernet.training.recipe import Recipe
+from supernet.training.recipe_options import recipe_with
+from supernet.training.run_folder import CHECKPOINT
+from supernet.training.soft_labels import fitting_soft_labels
+from supernet.training.supernet_run import SupernetRun
+from supernet.training.trainer import Trainer
+
+
+def train_supernet(
+    out: Path,
+    *,
+    space: str,
+    data: Path,
+    dataset: str | None,
+    split_seed: int | None,
+    recipe: str,
+    overrides: Mapping[str, Any],
+    start: Path | None,
+    teacher: Path | None,
+    soft_labels: Path | None,
+    device: str,
+    compiled: bool,
+    workers: int,
+    save_every: float,
+    conflict_every: int,
+) -> Path | None:
+    """Trains a supernet, or resumes its training from the state in `out`. Shows the progress on stdout.
+
+    Args:
+        out: Folder of state, checkpoint and log.
+        space: Name or YAML file of the search space.
+        data: Folder of the data set.
+        dataset: Name of the data set if the folder holds several.
+        split_seed: Random seed of the search split; None for the default of the data set.
+        recipe: Name or file of the recipe.
+        overrides: Settings that replace those of the recipe, by name; see `recipe_with`.
+        start: Checkpoint of the initial weights; None for random weights.
+        teacher: Checkpoint whose largest subnet teaches the largest subnet.
+        soft_labels: File of stored soft labels.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        compiled: Whether to compile the largest and the smallest subnet.
+        workers: Number of processes that read image files.
+        save_every: Minutes between two states within an epoch.
+        conflict_every: Epochs between two measurements of gradient conflict; 0 for none.
+
+    Returns:
+        The checkpoint; None in processes of torchrun that write none.
+
+    Raises:
+        H4HError: Input is wrong or does not fit, or the loss is not finite.
+        SystemExit: Likewise, in processes of torchrun that do not report the error.
+    """
+    keep_freed_memory()
+    with joined_world(resolve_device(device)) as (world, own_device), reported_once(world):
+        settings = recipe_with(recipe, overrides)
+        _check_start(settings, start)
+        console = Console(highlight=False, quiet=world.rank != 0)
+        networks = load_space(space)
+        data_set = open_data(data, dataset, networks)
+        split = data_set.split(split_seed)
+        recorded = data_set.recorded(split)
+        images = data_set.train.subset(split.train)
+        trainer = Trainer(
+            space=networks,
+            images=images,
+            recipe=settings,
+            device=own_device,
+            world=world,
+            start=start,
+            teacher=teacher,
+            soft_labels=fitting_soft_labels(soft_labels, images, recorded, settings),
+            compiled=compiled,
+            workers=workers,
+        )
+        run = SupernetRun(
+            trainer,
+            out,
+            data=recorded,
+            save_every=save_every,
+            conflict_every=conflict_every,
+            console=console,
+        )
+        run.resume()
+        if warning := emulation_warning(trainer.recipe.precision, own_device):
+            console.print(warning, soft_wrap=True)
+        run.train()
+    return out / CHECKPOINT if world.rank == 0 else None
+
+
+def _check_start(recipe: Recipe, start: Path | None) -> None:
+    """Raises `H4HError` if the first phase would leave random weights untrained."""
+    first = recipe.phases[0]
+    if first.cnn != TRAIN and start is None:
+        raise H4HError(
+            f"phase {first.name!r} must train the CNN, since it starts from random weights, "
+            f"but its cnn is {first.cnn!r}: pass weights by --from, or choose --cnn train"
+        )
