@@ -28,9 +28,10 @@ class Parser(ArgumentParser):
 
 def run_command(command: Callable[[], None]) -> NoReturn:
     """Runs `command` and exits the process with the project's exit codes."""
-    warnings.showwarning = _show_warning
     try:
-        command()
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            command()
     except H4HError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -49,6 +49,17 @@ def test_json_sums_up(capsys: pytest.CaptureFixture[str]) -> None:
         assert (op["split"] == "") == (op["schema"] != "split")
 
 
+def test_memory_alive_during_each_op_and_the_op_that_needs_most(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--subnet", "max", "--hardware", "u55-256", "--json"])
+    record = json.loads(capsys.readouterr().out)
+    alive = {op["name"]: op["live_bytes"] for op in record["ops"]}
+    assert max(alive.values()) == record["sram_bytes"]
+    main(["--subnet", "max", "--hardware", "u55-256"])
+    marked = [line for line in capsys.readouterr().out.splitlines() if "*" in line]
+    assert len(marked) == sum(value == record["sram_bytes"] for value in alive.values()) > 0
+    assert all("softmax" in line and f"{record['sram_bytes'] / 1024:.1f}*" in line for line in marked)
+
+
 def test_genotype_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--subnet", ",".join(map(str, SPACE.largest())), "--json"])
     by_genes = capsys.readouterr().out

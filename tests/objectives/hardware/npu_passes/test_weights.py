@@ -9,7 +9,8 @@ import pytest
 from benchmarks.hardware.vela_network import compiled_network
 from objectives.hardware import Op, load_soc
 from objectives.hardware.npu_passes.lowering import passes_of
-from objectives.hardware.npu_passes.weight_buffering import previous_op
+from objectives.hardware.npu_passes.pass_cost import pass_cost
+from objectives.hardware.npu_passes.weight_buffering import previous_op, stream
 from objectives.hardware.npu_passes.weight_stream import encoded_bytes
 from objectives.hardware.op import OpArrays
 from objectives.hardware.parts.npu import Npu, array_terms
@@ -73,6 +74,19 @@ def test_weights_that_are_read_once_are_not_copied_where_they_decide() -> None:
     ]
     assert terms[0].total[0] == pytest.approx(terms[1].total[0], abs=1)
     assert terms[0].weight_bytes[0] == terms[1].weight_bytes[0]
+
+
+def test_copy_that_outlasts_the_layer_is_hidden_by_the_pass_before() -> None:
+    machine = from_flash(MRAM).machine
+    work = passes_of(Op("conv2d", 32, 32, 320, 72))[0]
+    cost = pass_cost(work, machine)._replace(weight_reads=2)
+    # 400,000 bytes at 1 B/cycle take longer than the layer: all of them, less what the pass before hides, and
+    # the last slice, which starts when its weights have arrived.
+    for slack in (0, 500, 2000):
+        read = stream(work, cost, 400_000, slack, machine)
+        assert 0 < read.last_slice <= cost.npu_cycles < 400_000
+        assert read.cycles == 400_000 + 64 - slack + read.last_slice
+        assert read.weight_bytes == 400_000
 
 
 def test_nothing_is_copied_before_the_first_layer() -> None:
