@@ -213,8 +213,8 @@ def _npu_costs(part: OpArrays, runs: Booleans, soc: SoC, npu_model: NpuModel | N
         "npu_cycles": on_grid(cycles),
         "npu_waits": waits & has_weights,
         "npu_macs": np.where(runs, part.macs, 0.0),
-        "npu_sram_bytes": np.where(runs, closed_form.sram_bytes(part, soc.npu), 0.0),
-        "npu_mram_bytes": np.where(runs & has_weights, closed_form.weight_bytes(part, soc.npu), 0.0),
+        "npu_sram_bytes": np.where(runs, terms.sram_bytes, 0.0),
+        "npu_mram_bytes": np.where(runs, terms.weight_bytes, 0.0),
     }
 
 
