@@ -66,7 +66,7 @@ class Archive:
         siblings = dict.fromkeys(
             other for genotype in genotypes for other in self._space.siblings(genotype) if other not in self
         )
-        self._asked |= siblings
+        self._proposed |= siblings
         return list(siblings)
 
     def _beside(self, first: Sequence[Genotype], near: Sequence[Genotype]) -> Genotype:
