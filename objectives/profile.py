@@ -120,6 +120,7 @@ def profile_record(
                 **asdict(step.op),
                 "macs": step.op.macs,
                 "weight_bytes": step.op.weight_bytes,
+                "live_bytes": step.live_bytes,
                 **asdict(op_cost),
                 "cycles": op_cost.cycles,
                 "energy_pj": op_cost.energy_pj,
@@ -133,14 +134,18 @@ def profile_record(
 def profile_table(
     steps: Sequence[Step], cost: NetworkCost, soc: SoC, origins: Origins | None = None
 ) -> Table:
-    """Table with one row per op: thousands of NPU cycles, energy in nJ; arguments as for `profile_record`."""
+    """Table with one row per op: thousands of NPU cycles, energy in nJ, KiB of SRAM alive while it runs.
+
+    A `*` marks the ops that need the most memory. Arguments as for `profile_record`.
+    """
     table = Table(title=f"{soc.name}: {soc.description}", title_justify="left")
     for column in ("op", "kind", "shape", "schema", "split", "output", "bound"):
         table.add_column(column, no_wrap=True)
-    for column in ("kMAC", "NPU kcyc", "CIM kcyc", "transfer kcyc", "total kcyc", "energy nJ"):
+    for column in ("kMAC", "NPU kcyc", "CIM kcyc", "transfer kcyc", "total kcyc", "energy nJ", "SRAM KiB"):
         table.add_column(column, justify="right", no_wrap=True)
     if origins is not None:
         table.add_column("NPU kcyc from", no_wrap=True)
+    peak = peak_bytes(steps)
     for index, (step, op_cost) in enumerate(zip(steps, cost.ops, strict=True)):
         table.add_row(
             step.name,
@@ -156,6 +161,7 @@ def profile_table(
             _number(op_cost.transfer_cycles / 1e3),
             f"{op_cost.cycles / 1e3:,.1f}",
             f"{op_cost.energy_pj / 1e3:,.1f}",
+            f"{step.live_bytes / 1024:,.1f}{'*' if step.live_bytes == peak else ' '}",
             *(() if origins is None else (_origin_text(origins[index]),)),
         )
     return table

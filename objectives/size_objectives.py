@@ -14,7 +14,7 @@ from search_space import complexity
 from search_space.arrays import Floats
 from search_space.subnet import Subnet
 
-VERSION = "1"
+VERSION = "2"
 """Changes whenever equal networks may be counted differently."""
 
 
@@ -46,10 +46,12 @@ class Size:
 
 
 def peak_activation_bytes(subnet: Subnet) -> int:
-    """Peak of the int8 activations alive at once, in bytes, with ops run one by one in order.
+    """Peak of the activation memory in bytes, with ops run one by one in order.
 
-    An op's inputs and output are both alive while it runs, and with them what is needed later: a
-    block's residual, V until the attention map is ready. No op works in place or in stripes.
+    This is what the compiler Vela allocates with its scheduler's feature `Cascading` disabled, so that it
+    neither works in stripes nor copies weights into SRAM. It is the same on every Ethos-U55: whole bricks of
+    16 channels, operands and result of an op, its temporaries, and what is needed later, such as a block's
+    residual. See `objectives.hardware.npu_passes.live_memory`.
     """
     return peak_bytes(workload(subnet))
 
@@ -59,4 +61,4 @@ MACS = Size("macs", "MACs", complexity.macs)
 PARAMS = Size("params", "parameters", complexity.params)
 """Trained numbers."""
 SRAM = Size("sram", "bytes", peak_activation_bytes)
-"""Peak activation memory in bytes."""
+"""Peak activation memory in bytes, as the compiler allocates it; the same on every chip."""

@@ -54,7 +54,14 @@ def gantt(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Figure:
 LANES = ("NPU", "NoC", "macros")
 """Rows of the chart."""
 
-PARTS = {"mac": "#4477aa", "sram": "#66ccee", "mram": "#228833", "noc": "#ccbb44", "static": "#bbbbbb"}
+PARTS = {
+    "mac": "#4477aa",
+    "sram": "#66ccee",
+    "mram": "#228833",
+    "noc": "#ccbb44",
+    "handover": "#ee6677",
+    "static": "#bbbbbb",
+}
 """Parts of an op's energy with their colours, from Paul Tol's bright scheme for colour-blind readers."""
 
 COLOURS = {"NPU": "#4477aa", "NoC": "#ccbb44", "macros": "#228833"}
@@ -67,16 +74,17 @@ Bar = tuple[str, float, float]
 def bars(cost: OpCost, start: float) -> list[Bar]:
     """Busy intervals of the lanes for one op that begins at `start`.
 
-    The breakdown has only the sum of all transfers of an op, so the transfer after the macros' share is drawn
-    before it as well.
+    The breakdown has only sums: the hand-over is drawn first, as a gap, and the transfer after the macros'
+    share before it as well, as far as both do not overlap.
     """
     result: list[Bar] = []
+    begin = start + cost.handover_cycles
     if cost.npu_cycles:
-        result.append(("NPU", start + cost.fetch_cycles, cost.npu_cycles))
+        result.append(("NPU", begin + cost.fetch_cycles, cost.npu_cycles))
     if cost.transfer_cycles:
-        result.append(("NoC", start, cost.transfer_cycles))
+        result.append(("NoC", begin, cost.transfer_cycles))
     if cost.cim_cycles:
-        result.append(("macros", start + cost.transfer_cycles, cost.cim_cycles))
+        result.append(("macros", begin + cost.transfer_cycles - cost.overlap_cycles, cost.cim_cycles))
     if cost.tail_cycles:
         result.append(("NPU", start + cost.cycles - cost.tail_cycles, cost.tail_cycles))
     return result

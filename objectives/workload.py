@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from objectives.hardware.npu_passes.live_memory import map_bytes, op_bytes
 from objectives.hardware.op import Op
 from search_space.subnet import (
     LAYER_NORM,
@@ -37,7 +38,7 @@ class Step:
         name: Place in the network, e.g. ``stage2.conv1.depthwise``.
         op: The op.
         held_bytes: Bytes of activations that stay in memory although the op neither reads nor writes them:
-            the residual of its block, or V while the attention map is computed.
+            the residual of its block, or V while the softmax runs.
         is_read_again: Whether the output is a residual, which is read again after the next op.
     """
 
@@ -48,8 +49,8 @@ class Step:
 
     @property
     def live_bytes(self) -> int:
-        """Bytes of activations in memory while the op runs: inputs, output and held activations."""
-        return self.op.input_bytes + self.op.output_bytes + self.held_bytes
+        """Bytes of activations in memory while the op runs: its own, temporaries included, and held ones."""
+        return op_bytes(self.op) + self.held_bytes
 
 
 def workload(subnet: Subnet) -> tuple[Step, ...]:
@@ -105,7 +106,7 @@ def _patch_merging_steps(prefix: str, part: PatchMerging, side: int) -> Iterator
 
 def _mbconv_steps(prefix: str, block: MBConv, side: int) -> Iterator[Step]:
     hidden, out_side = block.hidden_width, downsampled(side, block.stride)
-    residual = side**2 * block.in_width if block.has_residual else 0
+    residual = map_bytes(side, side, block.in_width, bricks=True) if block.has_residual else 0
     if block.expansion > 1:
         # The first op reads the residual itself, so nothing else is held.
         yield Step(f"{prefix}.expand", Op("conv2d", side, side, block.in_width, hidden))
@@ -122,7 +123,7 @@ def _mbconv_steps(prefix: str, block: MBConv, side: int) -> Iterator[Step]:
 def _vit_steps(prefix: str, block: ViTBlock, side: int) -> Iterator[Step]:
     tokens = side**2
     width, inner, heads = block.width, block.attention_width, block.heads
-    residual, values = tokens * width, tokens * inner
+    residual, values = (map_bytes(1, tokens, channels, bricks=False) for channels in (width, inner))
     has_norm = block.norm == LAYER_NORM
     # Without it the linear layers read the residual themselves, so nothing is held besides.
     behind_norm = residual if has_norm else 0
@@ -133,9 +134,7 @@ def _vit_steps(prefix: str, block: ViTBlock, side: int) -> Iterator[Step]:
     if has_norm:
         yield Step(f"{prefix}.norm1", Op("norm", tokens, 1, width, width))
     yield Step(f"{prefix}.qkv", linear(width, 3 * inner, heads), behind_norm)
-    yield Step(
-        f"{prefix}.scores", Op("matmul", tokens, 1, block.head_dim, tokens, heads=heads), residual + values
-    )
+    yield Step(f"{prefix}.scores", Op("matmul", tokens, 1, block.head_dim, tokens, heads=heads), residual)
     yield Step(f"{prefix}.softmax", Op("softmax", tokens, 1, tokens, tokens, heads=heads), residual + values)
     yield Step(f"{prefix}.attend", Op("matmul", tokens, 1, tokens, block.head_dim, heads=heads), residual)
     yield Step(f"{prefix}.projection", linear(inner, width), residual)
@@ -162,5 +161,5 @@ def _head_steps(head: Head, side: int) -> Iterator[Step]:
 
 
 def peak_bytes(steps: Sequence[Step]) -> int:
-    """Peak activation memory in bytes (int8): the smallest SRAM that runs the ops one by one."""
+    """Peak activation memory in bytes: the smallest SRAM in which the compiler runs the ops one by one."""
     return max(step.live_bytes for step in steps)

@@ -43,3 +43,7 @@ class UnknownNameError(H4HError):
 
 class DocumentError(H4HError):
     """A YAML document that is damaged, lacks a key, or has an unknown key or a value of the wrong type."""
+
+
+class H4HWarning(UserWarning):
+    """Input that works, but probably not as its author thinks; commands print it in one line."""

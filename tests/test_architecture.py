@@ -37,9 +37,10 @@ LAYERS = {
         ("train", "evaluate", "finetune", "conflict", "data", "teacher", "label"),
     ),
     "objectives": (
-        ("objective", "workload", "hardware.op", "hardware.chip"),
-        ("hardware.parts", "hardware.measurements"),
-        ("hardware.soc", "hardware.vela_compiler", "hardware.npu_model"),
+        ("objective", "hardware.op", "hardware.chip"),
+        ("hardware.npu_passes",),
+        ("workload", "hardware.parts", "hardware.measurements"),
+        ("hardware.soc", "hardware.chip_upgrade", "hardware.vela_compiler", "hardware.npu_model"),
         ("hardware.mapping",),
         ("hardware.cost_model",),
         ("hardware.measured_share",),

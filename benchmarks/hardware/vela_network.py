@@ -12,7 +12,9 @@ from collections.abc import Hashable
 from objectives.hardware.parts.npu import Npu
 from objectives.hardware.vela_compiler.tflite import Graph, Node
 from objectives.hardware.vela_compiler.vela import (
-    compiled_cycles,
+    Compiled,
+    compiled,
+    compiler_options,
     heads_first,
     system_configuration,
     tokens_first,
@@ -24,8 +26,13 @@ IMAGE_CHANNELS = 3
 
 def network_cycles(subnet: Subnet, npu: Npu) -> dict[Hashable, int]:
     """Cycles of each step of `subnet` by its name in the workload."""
+    return compiled_network(subnet, npu).cycles
+
+
+def compiled_network(subnet: Subnet, npu: Npu) -> Compiled:
+    """The compiler's report of `subnet`; owners of layers are the names of the workload's steps."""
     graph = Graph()
-    return compiled_cycles(graph, [_network(graph, subnet)], system_configuration(npu))
+    return compiled(graph, [_network(graph, subnet)], system_configuration(npu), compiler_options(npu))
 
 
 def _network(graph: Graph, subnet: Subnet) -> Node:

@@ -20,7 +20,7 @@ from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC
 from search_space.arrays import Floats
 
-VERSION = "5"
+VERSION = "6"
 """Version of the cost model; changes whenever the cost of an equal network on an equal SoC may change."""
 
 PJ_PER_MJ = 1e9
@@ -30,8 +30,8 @@ PJ_PER_MJ = 1e9
 class OpCost:
     """Cost of one op in its mapping.
 
-    ``cycles = max(fetch_cycles + npu_cycles, transfer_cycles + cim_cycles) + tail_cycles`` and
-    ``energy_pj`` is the sum of the five parts.
+    ``cycles = max(fetch_cycles + npu_cycles, transfer_cycles + cim_cycles - overlap_cycles, sram_cycles)
+    + tail_cycles + handover_cycles`` and ``energy_pj`` is the sum of the six parts.
 
     Attributes:
         schema: Device: ``npu``, ``cim`` or ``split``.
@@ -45,17 +45,21 @@ class OpCost:
         cim_cycles: Time of the macros' share.
         fetch_cycles: Time that the NPU waits for data from the macros; part of `transfer_cycles`.
         transfer_cycles: Time of all transfers over the network-on-chip.
+        overlap_cycles: Part of these during which transfers and macros work at once.
+        sram_cycles: Time of all traffic of an op with a share on macros over the port of the SRAM.
         tail_cycles: Time of the activation function of the macros' share, on the NPU.
+        handover_cycles: Time of the hand-overs between NPU and macros before and within the op.
         mac_pj: Energy of the multiply-accumulates of both.
         sram_pj: Energy of the activations in SRAM and in the macros' buffers.
         mram_pj: Energy of the weights read by the NPU and in the macros.
         noc_pj: Energy of the transfers.
         static_pj: Energy of leakage and idle clocks over the time of the op.
+        handover_pj: Energy of the hand-overs.
         sram_bytes: Bytes read from and written to SRAM.
         mram_bytes: Weight bytes read.
         noc_bytes: Bytes sent over the network, a multicast counted once.
         cim_weight_bytes: Bytes of weights that have to reside in the macros.
-        bound: Resource that decides the time: ``compute``, ``memory`` or ``transfer``.
+        bound: Resource that decides the time: ``compute``, ``memory``, ``transfer`` or ``hand-over``.
     """
 
     schema: str
@@ -68,12 +72,16 @@ class OpCost:
     cim_cycles: float
     fetch_cycles: float
     transfer_cycles: float
+    overlap_cycles: float
+    sram_cycles: float
     tail_cycles: float
+    handover_cycles: float
     mac_pj: float
     sram_pj: float
     mram_pj: float
     noc_pj: float
     static_pj: float
+    handover_pj: float
     sram_bytes: int
     mram_bytes: float
     noc_bytes: int
@@ -84,12 +92,14 @@ class OpCost:
     def cycles(self) -> float:
         """Time of the op in NPU cycles."""
         npu = self.fetch_cycles + self.npu_cycles
-        return max(npu, self.transfer_cycles + self.cim_cycles) + self.tail_cycles
+        cim = self.transfer_cycles + self.cim_cycles - self.overlap_cycles
+        return max(npu, cim, self.sram_cycles) + self.tail_cycles + self.handover_cycles
 
     @property
     def energy_pj(self) -> float:
         """Energy of the op in pJ."""
-        return self.mac_pj + self.sram_pj + self.mram_pj + self.noc_pj + self.static_pj
+        parts = (self.mac_pj, self.sram_pj, self.mram_pj, self.noc_pj, self.static_pj, self.handover_pj)
+        return sum(parts)
 
 
 @dataclass(frozen=True)
@@ -144,7 +154,9 @@ class CostModel:
         self.soc = soc
         self.npu_model = create_npu_model(npu_model, soc.npu, soc.measured_npu)
         self.mapper = Mapper(soc, mapping, self.npu_model)
-        self._breakdowns: dict[tuple[tuple[Op, ...], tuple[Way, ...], int], list[OpCost]] = {}
+        self._breakdowns: dict[
+            tuple[tuple[Op, ...], tuple[bool, ...], tuple[Way, ...], int], list[OpCost]
+        ] = {}
 
     def fingerprint(self) -> dict[str, str]:
         """Everything that decides the cost of a given network."""
@@ -207,10 +219,10 @@ class CostModel:
         return mapping.cycles / self.soc.cycles_per_ms, mapping.energy_pj / PJ_PER_MJ
 
     def _breakdown(self, segment: Segment, point: Point, choice: int, macros: int) -> list[OpCost]:
-        key = (segment.ops, point.ways, choice)
+        key = (segment.ops, segment.stays, point.ways, choice)
         if key not in self._breakdowns:
             splits = [self.mapper.splits(op) for op in segment.ops]
-            costs = segment_costs(splits, self.soc)
+            costs = segment_costs(splits, self.soc, segment.stays)
             self._breakdowns[key] = [
                 _op_cost(
                     op_splits, way, op_costs.at(choice, way.placement, way.split, way.mode), choice, macros
@@ -224,7 +236,6 @@ def _op_cost(splits: SplitCosts, way: Way, numbers: dict[str, Any], choice: int,
     npu_channels = int(splits.channels[way.split])
     cim_channels = channels_of(splits.op) - npu_channels
     schema = "npu" if not cim_channels else "split" if npu_channels else "cim"
-    numbers.pop("macro_bytes")
     if not cim_channels:
         numbers["transfer_cycles"] = numbers["fetch_cycles"]
     whole = {name: round(numbers.pop(name)) for name in ("sram_bytes", "noc_bytes")}
@@ -256,10 +267,16 @@ def _split_text(splits: SplitCosts, split: int) -> str:
 
 def _bound(splits: SplitCosts, split: int, choice: int, numbers: dict[str, float]) -> str:
     npu = numbers["fetch_cycles"] + numbers["npu_cycles"]
-    if npu >= numbers["transfer_cycles"] + numbers["cim_cycles"]:
+    moving = numbers["transfer_cycles"]
+    cim = moving + numbers["cim_cycles"] - numbers["overlap_cycles"]
+    if numbers["handover_cycles"] > max(npu, cim, numbers["sram_cycles"]):
+        return "hand-over"
+    if numbers["sram_cycles"] > max(npu, cim):
+        return "memory"
+    if npu >= cim:
         if numbers["fetch_cycles"] > numbers["npu_cycles"]:
             return "transfer"
         return "memory" if splits.npu_waits[split] else "compute"
-    if numbers["transfer_cycles"] > numbers["cim_cycles"]:
+    if moving > numbers["cim_cycles"]:
         return "transfer"
     return "memory" if splits.cim.waits[choice, split] else "compute"

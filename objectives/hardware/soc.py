@@ -18,13 +18,14 @@ from typing import Any, NoReturn
 from mashumaro import field_options
 
 from objectives.hardware.chip import Chip
+from objectives.hardware.chip_upgrade import upgraded, warn_of_mixed_sizes
 from objectives.hardware.measurements.measured_ops import MeasuredOps, read_measured_ops
-from objectives.hardware.parts.cim import KINDS, Cim, Digital, read_cim
+from objectives.hardware.parts.cim import KINDS, RUNS, Cim, Digital, check_removed_keys, read_cim
 from objectives.hardware.parts.floor_plan import with_room
 from objectives.hardware.parts.memory_and_area import Memory, PartAreas
 from objectives.hardware.parts.noc import Noc
 from objectives.hardware.parts.npu import NoNpu, Npu
-from objectives.hardware.parts.sourced_number import Quantity, Section, Unit
+from objectives.hardware.parts.sourced_number import Quantity, Section, Unit, check_section
 from search_space.errors import DocumentError, H4HError, UnknownNameError
 from search_space.files.yaml_document import Document, built_in_names, parse_document, read_laid_over
 
@@ -85,6 +86,15 @@ class SoC(Document):
         # mashumaro would wrap this error in one that quotes the whole section.
         if isinstance(cim := data.get("cim"), dict) and cim.get("model") not in KINDS:
             raise UnknownNameError("cim.model", str(cim.get("model")), KINDS)
+        if isinstance(cim, dict):
+            check_removed_keys(cim)
+        if isinstance(clock := data.get("clock"), (int, float)):
+            raise DocumentError(
+                f"clock: a number needs unit, range and source, but got {clock} alone; write npu: {{clock: "
+                f'{{value: {clock}, unit: MHz, low: {clock}, high: {clock}, source: "..."}}}}'
+            )
+        for name, section in _SECTIONS.items():
+            check_section(name, data.get(name), section)
         return {key: value for key, value in data.items() if key != "npu" or value is not None}
 
     def __post_init__(self) -> None:
@@ -95,6 +105,7 @@ class SoC(Document):
         self._check_npu()
         if self.cim is None or self.macros == 0:
             return
+        self._check_cim(self.cim)
         if self.noc is None:
             raise DocumentError("noc: this key is missing, and `cim` needs it")
         if self.has_npu and self.noc.npu is None:
@@ -103,6 +114,18 @@ class SoC(Document):
             raise DocumentError(
                 f"noc.macros: must list a tile for each of the {self.macros} macros of `cim`, but lists "
                 f"{len(self.noc.macros)}"
+            )
+
+    def _check_cim(self, cim: Cim) -> None:
+        if cim.capacity.value * 1024 < cim.tile_bytes:
+            raise DocumentError(
+                f"cim.capacity: must hold a tile or word of {cim.tile_bytes / 1024:g} KiB at least, but is "
+                f"{cim.capacity.value:g} KiB/macro; use more capacity, or smaller rows, columns or read_width"
+            )
+        if cim.runs_products() and self.digital is not None:
+            raise DocumentError(
+                "digital: the units of `cim` run attention already; leave out `digital`, or set "
+                "cim.attention to false"
             )
 
     def _check_npu(self) -> None:
@@ -132,6 +155,15 @@ class SoC(Document):
     def units(self) -> int:
         """Compute units, or parallel tiles, of each macro; 0 without macros."""
         return int(getattr(self.cim, self.cim.UNITS).value) if self.cim is not None else 0
+
+    @cached_property
+    def macro_kinds(self) -> tuple[str, ...]:
+        """Kinds of ops that the macros run."""
+        if self.cim is None:
+            return ()
+        if self.digital is not None:
+            return (*RUNS, "matmul", "softmax")
+        return (*RUNS, "matmul") if self.cim.runs_products() else RUNS
 
     @property
     def area_mm2(self) -> float:
@@ -163,8 +195,11 @@ class SoC(Document):
         values: dict[str, Any] = {
             name: value.value for name, value in self.quantities() if _decides_costs(name)
         }
+        if self.has_npu and self.npu.buffers_weights:
+            values["npu.buffers_weights"] = True
         if self.cim is not None:
             values["cim.model"] = self.cim.model
+            values["cim.products"] = self.cim.runs_products()
         if self.noc is not None:
             values["noc.topology"] = self.noc.topology
             values["noc.tiles"] = [self.noc.sram, *self.noc.macros[: self.macros]]
@@ -174,9 +209,10 @@ class SoC(Document):
 
     @property
     def idle_pj_per_cycle(self) -> float:
-        """Energy of every cycle, whatever runs: static energy of the NPU and leakage of the SRAM."""
-        npu = self.npu.static_energy.value if self.has_npu else 0.0
-        return npu + self.picojoules_per_cycle(self.memory.leakage_mw)
+        """Energy of every cycle, whatever runs: static power of the NPU, leakage of SRAM and idle macros."""
+        npu = self.npu.static_power.value if self.has_npu else 0.0
+        macros = self.cim.static_mw if self.cim is not None else 0.0
+        return self.picojoules_per_cycle(npu + self.memory.leakage_mw + macros)
 
     @property
     def clock_mhz(self) -> float:
@@ -200,6 +236,14 @@ class SoC(Document):
         """
         return variant(self, macros=chip.macros, units=chip.units)
 
+
+_SECTIONS: dict[str, type[Section]] = {
+    "npu": Npu,
+    "memory": Memory,
+    "noc": Noc,
+    "digital": Digital,
+    _AREA: PartAreas,
+}
 
 _BUILT_IN = resources.files("objectives.hardware") / "socs"
 
@@ -226,10 +270,15 @@ def load_soc(name: str) -> SoC:
     Raises:
         UnknownNameError: No built-in SoC has this name.
         DocumentError: The file cannot be read or does not describe an SoC.
+
+    Warns:
+        H4HWarning: The file has keys of an earlier version, or its NPU mixes sizes of the Ethos-U55.
     """
-    data = read_laid_over("hardware", name, _BUILT_IN)
+    data = upgraded(read_laid_over("hardware", name, _BUILT_IN), name)
     tables = _taken_tables(data, source=name)
     soc = parse_document(SoC, data, source=name)
+    if soc.has_npu:
+        warn_of_mixed_sizes(soc.npu, name)
     if _NPU in tables:
         file = Path(name).parent / tables[_NPU]
         measured = read_measured_ops(file, clock_mhz=soc.clock_mhz, of_macros=False)

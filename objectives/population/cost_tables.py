@@ -28,7 +28,7 @@ from search_space.errors import H4HError
 from search_space.files.cache_folder import VARIABLE, cache_folder
 from search_space.space import Space
 
-VERSION = "1"
+VERSION = "2"
 """Version of the cached files; changes whenever their content may change."""
 
 _CHUNK = 1 << 12

@@ -1,9 +1,10 @@
-"""Costs of all pieces of a search space on a SoC: cycles, energy and weight bytes per macro.
+"""Costs of all pieces of a search space on a SoC: cycles, energy and weight bytes in the macros.
 
-The blocks of a stage begin and end with their map in SRAM, so their costs add up. The down-sampling step of a
-stage may read its map from wherever the step before left it, if there are no blocks in between. Its costs are
-therefore a matrix over the placements of its input and its output. The stem is part of the first step, and
-the head's convolution is one more step.
+Blocks begin and end with their map in SRAM, and end with an op of the NPU, so their costs add up. Only the
+down-sampling step of a stage may end elsewhere: with a map at the macros, which the next step may use if
+there are no blocks in between, or with work that the first block has to hand over. Its costs are therefore
+a matrix over the placements of its input and its output. The stem is part of the first step, and the head's
+convolution is one more step.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import Any, Self
 
 import numpy as np
 
+from objectives.hardware.mapping.hand_over import IN_SRAM
 from objectives.hardware.mapping.mapper import CRITERIA, Mapper
 from objectives.hardware.mapping.op_splits import channel_options
 from objectives.hardware.mapping.placement import FORBIDDEN, hands_over
-from objectives.hardware.mapping.segment import Steps, run, segment_costs, split_points
+from objectives.hardware.mapping.segment import ENERGY, Steps, lexicographic, run, segment_costs, split_points
 from objectives.hardware.op import Op
 from objectives.population.gene_table import GeneTable
 from objectives.population.pieces import Piece, SpacePieces
@@ -26,24 +28,31 @@ from search_space.arrays import Floats
 from search_space.files.whole_file import whole_file
 from search_space.space import Space
 
-CYCLES, ENERGY_PJ, MACRO_BYTES = 0, 1, 2
-"""Indices of the three numbers of a cost; the last is the bytes of weights in one macro."""
+CYCLES, ENERGY_PJ, WEIGHT_BYTES = 0, 1, 2
+"""Indices of the three numbers of a cost; the last is the bytes of weights in all macros together."""
 
 
 @dataclass(frozen=True)
 class PieceCosts:
     """Costs of all pieces of a space on a SoC, for m numbers of macros in use.
 
+    Placements are listed with SRAM first: with the NPU, both, or the macros at work last; then those at the
+    macros.
+
     Attributes:
-        sums: Tables of costs (3, m). Their sum is the cost of everything but the steps.
+        sums: Tables of costs (3, m). Their sum is the cost of everything but the steps, where the NPU worked
+            before.
         steps: Tables of costs (3, m, p, q) of the down-sampling step of each stage, then of the head's
-            convolution, for p placements of the input and q of the output. Index 0 of both is SRAM;
-            impossible pairs cost `FORBIDDEN`.
+            convolution with the pooling behind it, for p placements of the input and q of the output.
+            Impossible pairs cost `FORBIDDEN`.
+        begins: For each stage a table (3, m, 3) of what its first block costs more because of the devices
+            that worked before.
         is_empty: For each stage a table of truth values: whether it has no blocks.
     """
 
     sums: list[GeneTable]
     steps: list[GeneTable]
+    begins: list[GeneTable]
     is_empty: list[GeneTable]
 
     @classmethod
@@ -56,27 +65,38 @@ class PieceCosts:
         """
         pieces = SpacePieces(space)
         tabulation = _Tabulation(pieces, mapper)
-        sums = [
-            table for piece in pieces.blocks for table in pieces.at_positions(piece, tabulation.sums(piece))
-        ]
+        sums: list[GeneTable] = []
+        begins: dict[int, list[tuple[Piece, GeneTable]]] = {stage: [] for stage in range(len(space.stages))}
+        for piece in pieces.blocks:
+            table = tabulation.by_beginning(piece)  # (3, m, 3)
+            own = GeneTable(table.genes, table.values[..., 0])
+            sums += pieces.at_positions(piece, own)
+            assert piece.stage is not None
+            more = np.where(table.values < FORBIDDEN, table.values - own.values[..., None], FORBIDDEN)
+            begins[piece.stage].append((piece, GeneTable(table.genes, more)))
         first, *others = pieces.downsampling
         first = replace(first, step_names=(*pieces.stem.step_names, *first.step_names))
         steps = [tabulation.step(first, None, pieces.width_before(1))]
         for stage, piece in enumerate(others, start=1):
             steps.append(tabulation.step(piece, pieces.width_before(stage), pieces.width_before(stage + 1)))
-        steps.append(tabulation.step(pieces.head_conv, pieces.width_before(len(space.stages)), None))
-        return cls([*sums, tabulation.sums(pieces.classifier)], steps, pieces.is_empty)
+        head = replace(pieces.head_conv, step_names=("head.conv", "head.pool"))
+        steps.append(tabulation.step(head, pieces.width_before(len(space.stages)), None))
+        classifier = replace(pieces.classifier, step_names=("head.classifier",))
+        return cls(
+            [*sums, tabulation.sums(classifier)],
+            steps,
+            [_of_first_block(pieces, begins[stage], steps[stage]) for stage in range(len(space.stages))],
+            pieces.is_empty,
+        )
 
     @property
-    def hands_over(self) -> bool:
-        """Whether a step may read its map from elsewhere than SRAM."""
-        return any(table.values.any() for table in self.is_empty) and any(
-            max(table.value_shape[2:]) > 1 for table in self.steps
-        )
+    def has_one_ending(self) -> bool:
+        """Whether every step ends in SRAM with the NPU at work, as on chips without macros."""
+        return all(float(table.values[..., 1:].min(initial=FORBIDDEN)) >= FORBIDDEN for table in self.steps)
 
     def columns(self, number: int) -> list[Floats]:
         """One of the three numbers of all costs: an array (rows, m, ...) for each table."""
-        tables = (*self.sums, *self.steps)
+        tables = (*self.sums, *self.steps, *self.begins)
         return [table.values.reshape(table.rows, *table.value_shape)[:, number] for table in tables]
 
     def save(self, path: Path) -> None:
@@ -118,28 +138,38 @@ class _Tabulation:
         self._mapper = mapper
 
     def sums(self, piece: Piece) -> GeneTable:
-        """Costs (3, m) of a piece that begins and ends in SRAM."""
-        return self._pieces.table(piece, [self._sum(part) for part in self._parts(piece)])
+        """Costs (3, m) of a piece that begins and ends in SRAM, with the NPU at work before."""
+        table = self.by_beginning(piece)
+        return GeneTable(table.genes, table.values[..., 0])
+
+    def by_beginning(self, piece: Piece) -> GeneTable:
+        """Costs (3, m, 3) of a piece that begins in SRAM, by the devices at work before: the NPU first."""
+        values = [
+            self._matrix(part, (IN_SRAM, None), may_begin_anywhere=False) for part in self._parts(piece)
+        ]
+        return self._pieces.table(piece, [_cheapest(matrix, self._mapper) for matrix in values])
 
     def step(self, piece: Piece, input_gene: str | None, output_gene: str | None) -> GeneTable:
         """Costs (3, m, p, q) of a piece whose input and output may lie anywhere.
 
         Args:
             piece: The piece.
-            input_gene: Gene that decides the channels of its input; None where the input is in SRAM.
+            input_gene: Gene that decides the channels of its input; None where the NPU makes the input.
             output_gene: The same for its output.
         """
         shape = (self._placements(input_gene), self._placements(output_gene))
-        return self._pieces.table(piece, [self._matrix(part, shape) for part in self._parts(piece)])
+        values = [self._matrix(part, shape, may_begin_anywhere=True) for part in self._parts(piece)]
+        return self._pieces.table(piece, values)
 
     def _placements(self, width_gene: str | None) -> int:
         """Most placements of a map with this gene's number of channels."""
         if width_gene is None:
             return 1
-        return max(
+        splits = max(
             len(channel_options(_producer(1, channels), self._mapper.soc, self._mapper.name))
             for channels in self._pieces.options(width_gene)
         )
+        return splits - 1 + IN_SRAM
 
     def _parts(self, piece: Piece) -> list[_Part]:
         """The piece for every combination of its genes, all its ops known to the mapper."""
@@ -153,37 +183,66 @@ class _Tabulation:
         self._mapper.learn(op for part in parts for op in ops_of(part.steps))
         return parts
 
-    def _sum(self, part: _Part) -> Floats:
-        segments = self._mapper.segments(ops_of(part.steps), read_again(part.steps))
-        costs = [
-            [(point.cycles, point.energy_pj, point.macro_bytes) for point in segment.best]
-            for segment in segments
-        ]
-        total: Floats = np.array(costs).sum(axis=0).T  # (segments, m, 3) -> (3, m)
-        return total
-
-    def _matrix(self, part: _Part, shape: tuple[int, int]) -> Floats:
+    def _matrix(self, part: _Part, shape: tuple[int, int | None], *, may_begin_anywhere: bool) -> Floats:
+        """Costs (3, m, p, q) of a piece, padded with `FORBIDDEN` to p and, unless None, q of `shape`."""
         mapper, ops = self._mapper, ops_of(part.steps)
         criterion, tie_breaker = CRITERIA[mapper.name]
         before = None
-        if part.may_begin_anywhere:
+        if may_begin_anywhere and part.may_begin_anywhere:
             producer = _producer(ops[0].height, ops[0].in_channels)
             if hands_over(producer, ops[0], mapper.soc):
                 mapper.learn([producer])
                 before = mapper.splits(producer)
         matrix: Floats | None = None
-        for start, stop in split_points(ops, frozenset(read_again(part.steps)), mapper.soc):
+        for start, stop, stays in split_points(ops, frozenset(read_again(part.steps)), mapper.soc):
+            is_open = stop == len(ops) and shape[1] is not None and shape[1] > IN_SRAM
+            stays = (*stays[:-1], is_open and mapper.splits(ops[-1]).channels.size > 1)
             splits = [mapper.splits(op) for op in ops[start:stop]]
-            steps = Steps.of(segment_costs(splits, mapper.soc, before=before))
-            starts = len(before.channels) if before is not None else 1
-            sums, _ = run(steps, criterion, tie_breaker, starts=starts)
+            steps = Steps.of(segment_costs(splits, mapper.soc, stays, before=before), splits, stays)
+            sums, _ = run(steps, criterion, tie_breaker, from_anywhere=matrix is None)
             segment = np.stack(sums)[..., ::-1, ::-1]  # (3, m, p, q), SRAM first
             matrix = segment if matrix is None else matrix[..., :1] + segment
             before = None
         assert matrix is not None
-        matrix = matrix[..., : shape[1]]  # pooling reads the head's map from SRAM only
-        padding = [(0, size - have) for size, have in zip(shape, matrix.shape[2:], strict=True)]
+        rows, columns = shape
+        matrix = matrix[..., :rows, :columns]
+        wanted = (rows, matrix.shape[3] if columns is None else columns)
+        padding = [(0, size - have) for size, have in zip(wanted, matrix.shape[2:], strict=True)]
         return np.pad(matrix, [(0, 0), (0, 0), *padding], constant_values=FORBIDDEN)
+
+
+def _cheapest(matrix: Floats, mapper: Mapper) -> Floats:
+    """The best of all placements of the output: matrix (3, m, p, q) to (3, m, p)."""
+    number, choices, placements, _ = matrix.shape
+    rows = [part.reshape(choices * placements, -1) for part in matrix]
+    order = (ENERGY_PJ, CYCLES) if CRITERIA[mapper.name][0] == ENERGY else (CYCLES, ENERGY_PJ)
+    index = lexicographic([rows[order[0]], rows[order[1]], rows[WEIGHT_BYTES]])
+    best = [np.take_along_axis(row, index[:, None], axis=1) for row in rows]
+    return np.stack(best).reshape(number, choices, placements)
+
+
+def _of_first_block(pieces: SpacePieces, blocks: list[tuple[Piece, GeneTable]], step: GeneTable) -> GeneTable:
+    """What the first block of a stage costs more because of the devices that worked before: (3, m, 3).
+
+    Args:
+        pieces: The pieces of the space.
+        blocks: Pieces of the stage in the order of its ops, with these costs.
+        step: Costs of the stage's down-sampling step, for the shape.
+    """
+    total = GeneTable((), np.zeros((*step.value_shape[:2], IN_SRAM)))
+    earlier: list[GeneTable] = []
+    for piece, table in blocks:
+        position = piece.positions[0]
+        moved = table.moved(pieces.indices(position.genes))
+        exists = position.exists
+        if exists is not None:
+            moved = moved.where(exists)
+        for other in earlier:
+            moved = moved.where(GeneTable(other.genes, ~other.values))
+        total = total + moved
+        if exists is not None:
+            earlier.append(exists)
+    return total
 
 
 @dataclass(frozen=True)

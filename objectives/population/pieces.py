@@ -111,14 +111,14 @@ class SpacePieces:
     def table(self, piece: Piece, values: Sequence[np.ndarray[Any, Any]]) -> GeneTable:
         """The values of `networks(piece)`, each of the same shape, as a function of the genes of `piece`."""
         stacked = np.stack(values).reshape(*self._cardinalities(piece), *values[0].shape)
-        return GeneTable(self._indices(piece.genes), stacked)
+        return GeneTable(self.indices(piece.genes), stacked)
 
     def at_positions(self, piece: Piece, table: GeneTable) -> Iterator[GeneTable]:
         """The `table` of a piece at each of its positions; zero for networks without the piece there."""
         if not piece.positions:
             yield table
         for position in piece.positions:
-            moved = table.moved(self._indices(position.genes))
+            moved = table.moved(self.indices(position.genes))
             yield moved if position.exists is None else moved.where(position.exists)
 
     def options(self, gene: str) -> list[int]:
@@ -180,13 +180,14 @@ class SpacePieces:
         return GeneTable(table.genes, table.values > depth)
 
     def _depths(self, depth_gene: str) -> GeneTable:
-        return GeneTable(self._indices((depth_gene,)), np.array(self.options(depth_gene)))
+        return GeneTable(self.indices((depth_gene,)), np.array(self.options(depth_gene)))
 
     def _beginning(self, prefix: str) -> tuple[str, ...]:
         """Names of all genes that begin with `prefix`, in the order of the space."""
         return tuple(name for name in self._genes if name.startswith(prefix))
 
-    def _indices(self, names: Sequence[str]) -> tuple[int, ...]:
+    def indices(self, names: Sequence[str]) -> tuple[int, ...]:
+        """Positions of genes in the genotype."""
         return tuple(self._genes[name][0] for name in names)
 
     def _cardinalities(self, piece: Piece) -> tuple[int, ...]:

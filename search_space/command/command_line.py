@@ -10,11 +10,12 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
-from search_space.errors import H4HError
+from search_space.errors import H4HError, H4HWarning
 
 
 class Parser(ArgumentParser):
@@ -27,6 +28,7 @@ class Parser(ArgumentParser):
 
 def run_command(command: Callable[[], None]) -> NoReturn:
     """Runs `command` and exits the process with the project's exit codes."""
+    warnings.showwarning = _show_warning
     try:
         command()
     except H4HError as error:
@@ -40,6 +42,23 @@ def run_command(command: Callable[[], None]) -> NoReturn:
         sys.stdout = None
         raise SystemExit(0) from None
     raise SystemExit(0)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Prints a warning of the project in one line, and any other as Python does."""
+    if issubclass(category, H4HWarning):
+        print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+    else:
+        print(
+            warnings.formatwarning(message, category, filename, lineno, line), end="", file=file or sys.stderr
+        )
 
 
 class TooSmallError(H4HError):

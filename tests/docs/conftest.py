@@ -108,7 +108,7 @@ def _write_documents(folder: Path) -> None:
 
 
 def _write_weights(folder: Path) -> None:
-    for name in ("cifar32", "pets", "mine"):
+    for name in ("cifar32", "pets", "mine", "tiny"):
         (folder / "runs" / name).mkdir(parents=True)
     for name in ("cifar32", "mine"):
         shutil.copy(built_in_checkpoint("cifar32"), folder / "runs" / name / "checkpoint.safetensors")
@@ -116,6 +116,7 @@ def _write_weights(folder: Path) -> None:
     own = Supernet(load_space(str(folder / "pets.yaml")))
     save_checkpoint(folder / "runs" / "pets" / "checkpoint.safetensors", own)
     tiny = Supernet(load_space(str(folder / "tiny.yaml")))
+    save_checkpoint(folder / "runs" / "tiny" / "checkpoint.safetensors", tiny)
     network = extract(tiny, tiny.space.decode(tiny.space.smallest()))
     (folder / "runs" / "net").mkdir()
     save_extracted(folder / "runs" / "net" / "network.safetensors", network, space=tiny.space)

@@ -19,6 +19,12 @@ options and modules wherever they stand in inline code.
 
 from __future__ import annotations
 
+SMALL_COMPARISON = (
+    *("--db", "paper.db", "--space", "tiny.yaml", "--checkpoint", "runs/tiny/checkpoint.safetensors"),
+    *("--data", "tiny", "--chips", "u55-256-cim8", "--seeds", "1", "--evaluations", "6", "--workers", "1"),
+)
+"""Options that shorten the comparison with the paper."""
+
 LIMITS: dict[str, tuple[str, ...]] = {
     "search_space.describe": (),
     "objectives.describe": (),
@@ -38,8 +44,11 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "studies.report": (),
     "studies.validate": (),
     "studies.measure": ("--out", "todo.csv", "--ops", "3"),
-    "benchmarks.hardware.calibration": ("--subnets", "2"),
+    "benchmarks.paper": (*SMALL_COMPARISON, "--out", "paper.md"),
+    "benchmarks.hardware.calibration": SMALL_COMPARISON,
     "benchmarks.hardware.cost_model_speed": ("--space", "tiny.yaml", "--subnets", "50"),
+    "benchmarks.hardware.macro_check": (),
+    "benchmarks.hardware.npu_memory": ("--networks", "2"),
     "benchmarks.hardware.npu_model_error": ("--networks", "1"),
     "benchmarks.hardware.npu_shapes": ("--ops", "2"),
     "benchmarks.supernet.oracle_speed": ("--quick",),

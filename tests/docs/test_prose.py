@@ -11,6 +11,8 @@ from tests.docs.pages import PAGES, page, parse_page
 MOST_WORDS = 25
 GENERATED = ("docs/results/two-phase.md",)
 """Pages that a benchmark writes."""
+FIXED = ("docs/results-protocol.md",)
+"""Pages whose words were fixed before a measurement."""
 
 UNIDIOMATIC = (
     *("leave it away", "leave away", "unless told", "whoever", "is dear", "are dear", "goes on where"),
@@ -24,7 +26,7 @@ def words(sentence: str) -> list[str]:
     return [word for word in re.sub(r"\([^()]*\)", "", sentence).split() if re.search(r"\w", word)]
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name not in GENERATED])
+@pytest.mark.parametrize("name", [name for name in PAGES if name not in GENERATED + FIXED])
 def test_sentences_are_short(name: str) -> None:
     long = [
         f"{name}:{line}: {len(words(sentence))} words: {sentence}"

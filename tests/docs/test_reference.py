@@ -86,7 +86,7 @@ TOOLS = ("npu_shapes",)
 def test_every_benchmark_is_among_the_results() -> None:
     commands = " ".join(text for _, text in page("docs/results/index.md").commands())
     benchmarks = [
-        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
         for path in sorted((ROOT / "benchmarks").rglob("*.py"))
         if "run_command(main)" in path.read_text(encoding="utf-8") and path.stem not in TOOLS
     ]

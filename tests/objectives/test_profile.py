@@ -43,8 +43,9 @@ def test_json_sums_up(capsys: pytest.CaptureFixture[str]) -> None:
     assert record["latency_ms"] == pytest.approx(sum(op["cycles"] for op in record["ops"]) / 500e3)
     assert record["energy_mj"] == pytest.approx(sum(op["energy_pj"] for op in record["ops"]) / 1e9)
     for op in record["ops"]:
-        busy = max(op["fetch_cycles"] + op["npu_cycles"], op["cim_cycles"] + op["transfer_cycles"])
-        assert op["cycles"] == pytest.approx(busy + op["tail_cycles"])
+        macros = op["cim_cycles"] + op["transfer_cycles"] - op["overlap_cycles"]
+        busy = max(op["fetch_cycles"] + op["npu_cycles"], macros, op["sram_cycles"])
+        assert op["cycles"] == pytest.approx(busy + op["tail_cycles"] + op["handover_cycles"])
         assert (op["split"] == "") == (op["schema"] != "split")
 
 

@@ -94,7 +94,7 @@ def test_every_design_costs_what_the_direct_model_says(
         assert len(mine) == 108
         subnets = [tiny.decode(one.genotype[:10]) for one in mine]
         latency, energy = network_totals(soc_of(chip), subnets)
-        expected = area["npu"] + macros * (area["macro"] + (units or 0) * area["unit"])
+        expected = area["npu"] + macros * (area["macro"] + area["controller"] + (units or 0) * area["unit"])
         assert [one.values[:2] for one in mine] == list(zip(latency.tolist(), energy.tolist(), strict=True))
         assert [one.values[2] for one in mine] == pytest.approx([expected] * 108)
         found |= {one.genotype for one in mine}

@@ -1,6 +1,6 @@
 """Capacity of the macros as a budget over a whole network: a Lagrange multiplier, then greedy repair.
 
-Each segment has mappings that trade cost for weight bytes in a macro. The multiplier is a price per byte;
+Each segment has mappings that trade cost for weight bytes in the macros. The multiplier is a price per byte;
 each segment uses its cheapest mapping at that price and changes it only at prices known from its convex hull.
 Walking these prices in order finds the lowest price at which everything fits, to which a bisection would
 converge. The rest of the budget is spent on the best gain per byte that still fits, until nothing fits.
@@ -25,7 +25,7 @@ class Options:
     Attributes:
         points: The k mappings.
         cost: Cost to minimise (k,).
-        size: Weight bytes in a macro (k,).
+        size: Weight bytes in the macros (k,).
         hull: Indices of the mappings on the lower convex hull of cost over bytes, from the cheapest to the
             one with the fewest bytes (h,).
         prices: Price per byte above which the next point of the hull is cheaper, ascending (h - 1,).
@@ -44,7 +44,7 @@ class Options:
         """Alternatives `points`, at least one, with their costs by `weights`."""
         indices = hull(points, weights)
         cost = np.array([point.value(weights) for point in points])
-        size = np.array([point.macro_bytes for point in points])
+        size = np.array([point.weight_bytes for point in points])
         saved = -np.diff(size[indices])
         return cls(tuple(points), cost, size, np.array(indices), np.diff(cost[indices]) / saved, saved)
 
@@ -54,11 +54,11 @@ def hull(points: Sequence[Point], weights: Weights) -> list[int]:
 
     def slope(small: int, large: int) -> float:
         saved = points[small].value(weights) - points[large].value(weights)
-        return saved / (points[large].macro_bytes - points[small].macro_bytes)
+        return saved / (points[large].weight_bytes - points[small].weight_bytes)
 
     def order(index: int) -> tuple[float, float, tuple[float, float, float]]:
         point = points[index]
-        return point.macro_bytes, point.value(weights), point.key
+        return point.weight_bytes, point.value(weights), point.key
 
     front: list[int] = []  # ascending bytes, descending cost
     for index in sorted(range(len(points)), key=order):
@@ -75,7 +75,7 @@ def within(options: Sequence[Options], budget: float) -> list[Point]:
 
     Args:
         options: Mappings of each segment; one of them needs no bytes.
-        budget: Bytes for weights in one macro.
+        budget: Bytes for weights in all macros in use.
     """
     prices = np.concatenate([segment.prices for segment in options])
     owner = np.repeat(np.arange(len(options)), [len(segment.prices) for segment in options])

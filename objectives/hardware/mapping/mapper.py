@@ -1,8 +1,9 @@
 """The best mapping of a whole network: a split and a placement of the output for every op.
 
-The maps that have to be in SRAM cut a network into segments (`segment.py`). Its optimum is the sum of theirs,
-for each number of macros in use; the best number wins. Where the weights exceed a macro's capacity,
-`capacity.py` decides which segments give way.
+Ops that only the NPU runs cut a network into segments (`segment.py`). Its optimum is the sum of theirs, for
+each number of macros in use; the best number wins. Where the weights exceed the capacity of these macros,
+`capacity.py` decides which segments give way. Weights take tiles or words of any macro in use: layers go
+round the macros in turn, each op spread over as many as it has channels or tiles.
 
 The product of energy and latency is not a sum. Its minimum lies on the lower convex hull of (latency, energy)
 of the network, and `least_product` walks that hull edge by edge through the hulls of the segments. This is
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 
 from objectives.hardware.mapping.capacity import Options, within
 from objectives.hardware.mapping.op_splits import MAPPINGS, SplitCosts, macro_options, split_costs
+from objectives.hardware.mapping.placement import FORBIDDEN
 from objectives.hardware.mapping.segment import (
     CAPACITY,
     ENERGY,
@@ -54,12 +56,14 @@ class Segment:
 
     Attributes:
         ops: The ops.
+        stays: For each op whether its output may stay at the macros.
         best: Best mapping for each number of macros.
         options: Mappings that trade cost for bytes, by number of macros and weights; filled when needed.
         hulls: Mappings that trade latency for energy, by number of macros; filled when needed.
     """
 
     ops: tuple[Op, ...]
+    stays: tuple[bool, ...]
     best: list[Point]
     options: dict[tuple[int, Weights], Options] = field(default_factory=dict)
     hulls: dict[int, list[Point]] = field(default_factory=dict)
@@ -88,8 +92,8 @@ class Mapping:
         return sum(point.energy_pj for point in self.points)
 
     @property
-    def macro_bytes(self) -> float:
-        return sum(point.macro_bytes for point in self.points)
+    def weight_bytes(self) -> float:
+        return sum(point.weight_bytes for point in self.points)
 
     def key(self, name: str) -> tuple[float, ...]:
         """Key by which the mapping `name` ranks; smaller is better."""
@@ -126,7 +130,7 @@ class Mapper:
         self.name = mapping
         self._npu_model = npu_model
         self._splits: dict[Op, SplitCosts] = {}
-        self._segments: dict[tuple[Op, ...], Segment] = {}
+        self._segments: dict[tuple[tuple[Op, ...], tuple[bool, ...]], Segment] = {}
 
     def learn(self, ops: Iterable[Op]) -> None:
         """Computes the splits of the ops not seen before, together."""
@@ -142,7 +146,7 @@ class Mapper:
         """Segments of a network, each with its best mappings."""
         self.learn(ops)
         cuts = split_points(ops, frozenset(read_again), self.soc)
-        return tuple(self._segment(tuple(ops[start:stop])) for start, stop in cuts)
+        return tuple(self._segment(tuple(ops[start:stop]), stays) for start, stop, stays in cuts)
 
     def find(self, ops: Sequence[Op], read_again: Collection[int] = ()) -> Mapping:
         """The best mapping of a network.
@@ -161,33 +165,49 @@ class Mapper:
         for mapping in sorted(free, key=lambda candidate: candidate.key(self.name)):
             if best is not None and mapping.key(self.name) >= best.key(self.name):
                 break
-            if mapping.macro_bytes > self._budget:
+            if mapping.cycles >= FORBIDDEN:
+                continue  # only where every op is forced onto macros
+            if mapping.weight_bytes > self._budget(mapping.choice):
                 if self.name == "cim":
                     continue
                 mapping = self._squeezed(mapping)
             if best is None or mapping.key(self.name) < best.key(self.name):
                 best = mapping
         if best is None:
-            needed = free[-1].macro_bytes
-            raise CapacityError(
-                f"mapping 'cim' needs {needed / 1024:.1f} KiB in each macro of {self.soc.name!r}, which "
-                f"holds {self._budget / 1024:g} KiB; use another mapping, more macros or a smaller network"
-            )
+            raise self._refusal(free)
         return best
 
-    @property
-    def _budget(self) -> float:
-        return self.soc.cim.macro_capacity_bytes if self.soc.cim is not None else 0.0
+    def _refusal(self, free: Sequence[Mapping]) -> CapacityError:
+        """The error for a network that does not fit the macros that it is forced onto."""
+        fastest = free[-1]
+        if fastest.cycles >= FORBIDDEN:
+            assert self.soc.cim is not None
+            return CapacityError(
+                f"mapping 'cim' cannot run every op of this network on {self.soc.name!r}: rows of a map, or "
+                f"operands of a product, exceed the macros' buffers of {self.soc.cim.buffer.value:g} KiB; "
+                f"use another mapping, larger buffers or smaller maps"
+            )
+        return CapacityError(
+            f"mapping 'cim' needs {fastest.weight_bytes / 1024:.1f} KiB of weights in the macros of "
+            f"{self.soc.name!r}, which hold {self._budget(fastest.choice) / 1024:g} KiB; use another "
+            f"mapping, more macros or a smaller network"
+        )
 
-    def _segment(self, ops: tuple[Op, ...]) -> Segment:
-        known = self._segments.get(ops)
+    def _budget(self, choice: int) -> float:
+        """Bytes for weights in the macros in use."""
+        capacity = self.soc.cim.macro_capacity_bytes if self.soc.cim is not None else 0.0
+        return capacity * macro_options(self.soc)[choice]
+
+    def _segment(self, ops: tuple[Op, ...], stays: tuple[bool, ...]) -> Segment:
+        known = self._segments.get((ops, stays))
         if known is None:
-            known = Segment(ops, solve(self._steps(ops), *CRITERIA[self.name]))
-            self._segments[ops] = known
+            known = Segment(ops, stays, solve(self._steps(ops, stays), *CRITERIA[self.name]))
+            self._segments[ops, stays] = known
         return known
 
-    def _steps(self, ops: tuple[Op, ...]) -> Steps:
-        return Steps.of(segment_costs([self._splits[op] for op in ops], self.soc))
+    def _steps(self, ops: tuple[Op, ...], stays: tuple[bool, ...]) -> Steps:
+        splits = [self._splits[op] for op in ops]
+        return Steps.of(segment_costs(splits, self.soc, stays), splits, stays)
 
     def _free(self, choice: int, segments: tuple[Segment, ...]) -> Mapping:
         """The best mapping with this number of macros, ignoring their capacity."""
@@ -198,7 +218,7 @@ class Mapper:
 
     def _hull(self, segment: Segment, choice: int) -> list[Point]:
         if choice not in segment.hulls:
-            steps = self._steps(segment.ops).of_macros(choice)
+            steps = self._steps(segment.ops, segment.stays).of_macros(choice)
             segment.hulls[choice] = supported(steps, LATENCY, ENERGY)
         return segment.hulls[choice]
 
@@ -208,15 +228,15 @@ class Mapper:
         if self.name == "edp":
             weights = (mapping.energy_pj, mapping.cycles, 0.0)  # the gradient of the product
         options = [self._options(segment, mapping.choice, weights) for segment in mapping.segments]
-        points = within(options, self._budget)
+        points = within(options, self._budget(mapping.choice))
         return Mapping(mapping.choice, mapping.segments, tuple(points))
 
     def _options(self, segment: Segment, choice: int, weights: Weights) -> Options:
         key = (choice, weights)
         options = segment.options.get(key)
         if options is None:
-            steps = self._steps(segment.ops).of_macros(choice)
-            points = all_points(steps) if len(segment.ops) == 1 else supported(steps, weights, CAPACITY)
+            steps = self._steps(segment.ops, segment.stays).of_macros(choice)
+            points = all_points(steps) or supported(steps, weights, CAPACITY)
             options = Options.of(points, weights)
             if self.name != "edp":  # its weights hardly ever repeat
                 segment.options[key] = options

@@ -3,8 +3,7 @@
 Convolutions, depthwise convolutions and linear layers are split by output channels, in steps of the NPU's
 granularity. A joint q/k/v projection is split by whole heads, so that Q, K and V of a head stay together, or
 by whole matrices (Q | K V, Q K | V). Products of two activations and their softmax have no weights: they are
-split by heads where the macros have a digital engine, and run on the NPU otherwise. Every other op runs on
-the NPU.
+split by heads where the macros run them, and run on the NPU otherwise. Every other op runs on the NPU.
 
 Costs in this file do not depend on where data lies; `placement.py` adds that.
 """
@@ -45,9 +44,7 @@ def channels_of(op: Op) -> int:
 
 def leaves_npu(op: Op, soc: SoC) -> bool:
     """Whether macros of `soc` can run `op`."""
-    if soc.cim is None:
-        return False
-    return op.kind in RUNS or (op.kind in PRODUCTS and soc.digital is not None)
+    return op.kind in soc.macro_kinds
 
 
 def channel_options(op: Op, soc: SoC, mapping: str = "latency") -> list[int]:
@@ -77,11 +74,10 @@ def _check_without_npu(op: Op, soc: SoC, mapping: str) -> None:
         raise NoNpuError(
             f"mapping {mapping!r} needs an NPU, but hardware {soc.name!r} has none; use mapping 'cim'"
         )
-    runs = RUNS if soc.digital is None else (*RUNS, *PRODUCTS)
     if not leaves_npu(op, soc) or op.fused_gelu:
         raise NoNpuError(
             f"op {op.kind} {op.shape}{' with GELU' if op.fused_gelu else ''} cannot run on hardware "
-            f"{soc.name!r}: its macros run {', '.join(runs)}, and it has no NPU for anything else"
+            f"{soc.name!r}: its macros run {', '.join(soc.macro_kinds)}, and it has no NPU for anything else"
         )
 
 
@@ -114,6 +110,7 @@ class SplitCosts:
         received: Input bytes of the macros' share (k,).
         returned: Output bytes of the macros' share (k,).
         tail_cycles: Time of GELU for the macros' share, on the NPU (k,).
+        pieces: Pieces in which the input passes through the macros.
     """
 
     op: Op
@@ -128,6 +125,7 @@ class SplitCosts:
     received: Floats
     returned: Floats
     tail_cycles: Floats
+    pieces: float
 
 
 def split_costs(
@@ -174,12 +172,21 @@ def split_costs(
             SplitCosts(
                 op=op,
                 allowed=allowed,
+                pieces=_pieces(op, soc),
                 cim=CimCost(*(column[:, rows] for column in vars(cim).values())),
                 **{name: column[rows] for name, column in columns.items()},
             )
         )
         start += int(count)
     return costs
+
+
+def _pieces(op: Op, soc: SoC) -> float:
+    """Pieces in which the input of `op` passes: rows of outputs at most, or positions without overlap."""
+    if soc.cim is None:
+        return 1.0
+    rows = -(-op.height // op.stride) if op.kernel > op.stride else op.positions
+    return min(soc.cim.pieces, float(rows))
 
 
 def part_of(ops: OpArrays, channels: Floats) -> OpArrays:
@@ -206,8 +213,8 @@ def _npu_costs(part: OpArrays, runs: Booleans, soc: SoC, npu_model: NpuModel | N
         "npu_cycles": on_grid(cycles),
         "npu_waits": waits & has_weights,
         "npu_macs": np.where(runs, part.macs, 0.0),
-        "npu_sram_bytes": np.where(runs, closed_form.sram_bytes(part, soc.npu), 0.0),
-        "npu_mram_bytes": np.where(runs & has_weights, closed_form.weight_bytes(part, soc.npu), 0.0),
+        "npu_sram_bytes": np.where(runs, terms.sram_bytes, 0.0),
+        "npu_mram_bytes": np.where(runs, terms.weight_bytes, 0.0),
     }
 
 
@@ -215,17 +222,15 @@ def _cim_costs(part: OpArrays, runs: Booleans, soc: SoC) -> CimCost:
     """Costs of the macros' shares (n,) for every number of macros: arrays (m, n)."""
     choices = macro_options(soc)
     if soc.cim is None:
-        none = np.zeros((len(choices), len(part)))
-        return CimCost(none, none > 0, none, none, none, none, none, none)
+        return CimCost.none((len(choices), len(part)))
+    macros = np.array(choices, dtype=np.float64)[:, None]
+    cost = soc.cim.cost(part, macros, soc.clock_mhz)
     product = part.is_kind(*PRODUCTS)
-    rows = []
-    for count in choices:
-        macros = np.full(len(part), float(count))
-        cost = soc.cim.cost(part, macros, soc.clock_mhz)
-        if soc.digital is not None:
-            other = soc.digital.cost(part, macros)
-            pairs = zip(vars(other).values(), vars(cost).values(), strict=True)
-            cost = CimCost(*(np.where(product, digital, array) for digital, array in pairs))
-        rows.append([np.where(runs, column, 0) for column in vars(cost).values()])
-    cycles, waits, *others = (np.stack(columns) for columns in zip(*rows, strict=True))
-    return CimCost(on_grid(cycles), waits.astype(bool), *others)
+    if soc.digital is not None and product.any():
+        other = soc.digital.cost(part, macros, soc.cim)
+        pairs = zip(vars(other).values(), vars(cost).values(), strict=True)
+        cost = CimCost(*(np.where(product, digital, array) for digital, array in pairs))
+    columns = {name: np.where(runs, column, 0) for name, column in vars(cost).items()}
+    columns["waits"] = columns["waits"].astype(bool)
+    columns["cycles"] = on_grid(columns["cycles"])
+    return CimCost(**columns)

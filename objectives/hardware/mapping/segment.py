@@ -1,19 +1,20 @@
-"""The best mapping of a segment: a run of ops that begins and ends with its map in SRAM.
+"""The best mapping of a segment: a run of ops that begins and ends with its map in SRAM and the NPU at work.
 
 Exact dynamic programming over the placement of the map between two ops (min-plus Viterbi). The state is the
-placement of the map; the costs of a step come from `placement.py`. The programme minimises a weighted sum of
-cycles, energy and weight bytes in a macro. The next criterion breaks ties, so that the result does not depend
-on the order of computation.
+placement of the map, and for a map in SRAM the devices that worked last; the costs of a step come from
+`placement.py`. The programme minimises a weighted sum of cycles, energy and weight bytes in the macros. The
+next criterion breaks ties, so that the result does not depend on the order of computation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from objectives.hardware.mapping.op_splits import SplitCosts, channels_of
+from objectives.hardware.mapping.hand_over import BOTH, IN_SRAM, MACROS_ONLY, NPU_ONLY, last_devices
+from objectives.hardware.mapping.op_splits import SplitCosts, channels_of, leaves_npu
 from objectives.hardware.mapping.placement import (
     BACK,
     FORBIDDEN,
@@ -29,7 +30,7 @@ from objectives.hardware.soc import SoC
 from search_space.arrays import Booleans, Floats, Integers
 
 Weights = tuple[float, float, float]
-"""Weights of cycles, of energy in pJ, of weight bytes in one macro."""
+"""Weights of cycles, of energy in pJ, of weight bytes in all macros together."""
 
 LATENCY: Weights = (1.0, 0.0, 0.0)
 ENERGY: Weights = (0.0, 1.0, 0.0)
@@ -52,27 +53,31 @@ class Point:
     Attributes:
         cycles: Time in NPU cycles.
         energy_pj: Energy in pJ.
-        macro_bytes: Weight bytes in one macro.
+        weight_bytes: Weight bytes in all macros together.
         ways: Way of each op.
     """
 
     cycles: float
     energy_pj: float
-    macro_bytes: float
+    weight_bytes: float
     ways: tuple[Way, ...]
 
     def value(self, weights: Weights) -> float:
         """The weighted sum."""
-        return self.cycles * weights[0] + self.energy_pj * weights[1] + self.macro_bytes * weights[2]
+        return self.cycles * weights[0] + self.energy_pj * weights[1] + self.weight_bytes * weights[2]
 
     @property
     def key(self) -> tuple[float, float, float]:
         """Cycles, energy and bytes, to break ties by."""
-        return self.cycles, self.energy_pj, self.macro_bytes
+        return self.cycles, self.energy_pj, self.weight_bytes
 
 
-def split_points(ops: Sequence[Op], read_again: frozenset[int], soc: SoC) -> Iterator[tuple[int, int]]:
-    """Starts and ends of the segments of a network, cut where a map has to be in SRAM.
+Cut = tuple[int, int, tuple[bool, ...]]
+"""Start and end of a segment, and for each of its ops whether the output may stay at the macros."""
+
+
+def split_points(ops: Sequence[Op], read_again: frozenset[int], soc: SoC) -> Iterator[Cut]:
+    """Segments of a network, cut behind ops that only the NPU runs.
 
     Args:
         ops: The network.
@@ -80,36 +85,50 @@ def split_points(ops: Sequence[Op], read_again: frozenset[int], soc: SoC) -> Ite
         soc: The chip.
     """
     start = 0
-    for index in range(1, len(ops) + 1):
-        if index == len(ops) or index - 1 in read_again or not hands_over(ops[index - 1], ops[index], soc):
-            yield start, index
-            start = index
+    stays: list[bool] = []
+    for index, op in enumerate(ops):
+        is_last = index == len(ops) - 1 or not leaves_npu(op, soc)
+        stays.append(not is_last and index not in read_again and hands_over(op, ops[index + 1], soc))
+        if is_last:
+            yield start, index + 1, tuple(stays)
+            start, stays = index + 1, []
 
 
 def segment_costs(
-    splits: Sequence[SplitCosts], soc: SoC, *, before: SplitCosts | None = None
+    splits: Sequence[SplitCosts], soc: SoC, stays: Sequence[bool], *, before: SplitCosts | None = None
 ) -> list[OpCosts]:
     """Costs of all ways of each op of a segment, in order.
 
     Args:
         splits: Splits of each op.
         soc: The chip.
+        stays: Whether the output of each op may stay at the macros for the next.
         before: Splits of the op that made the input, if that may lie elsewhere than in SRAM.
     """
     costs = []
     for index, op_splits in enumerate(splits):
-        previous = splits[index - 1] if index else before
-        costs.append(op_costs(previous, op_splits, soc, later_bytes=_later_bytes(splits, index)))
+        previous = before if index == 0 else splits[index - 1] if stays[index - 1] else None
+        value_bytes = _value_bytes([one.op for one in splits], index)
+        costs.append(op_costs(previous, op_splits, soc, value_bytes=value_bytes))
     return costs
 
 
-def _later_bytes(splits: Sequence[SplitCosts], index: int) -> float:
-    """Bytes of V, which goes to the macros with Q and K: the input of `attend` besides the attention map."""
-    if splits[index].op.kind != "matmul" or index + 2 >= len(splits):
+def _value_bytes(ops: Sequence[Op], index: int) -> float:
+    """Bytes of V, the other input of `attend`, where op `index` makes scores or their softmax; else 0."""
+    if ops[index].kind == "softmax":
+        return _values_of(ops, index + 1)
+    if ops[index].kind != "matmul":
         return 0.0
-    softmax, attend = splits[index + 1].op, splits[index + 2].op
-    if softmax.kind != "softmax" or attend.kind != "matmul":
+    if index > 0 and is_projection(ops[index - 1]):
+        return ops[index - 1].output_bytes / 3.0
+    is_scores = index + 1 < len(ops) and ops[index + 1].kind == "softmax"
+    return _values_of(ops, index + 2) if is_scores else 0.0
+
+
+def _values_of(ops: Sequence[Op], index: int) -> float:
+    if index >= len(ops) or ops[index].kind != "matmul":
         return 0.0
+    attend = ops[index]
     return float(attend.heads * attend.in_channels * attend.out_channels)
 
 
@@ -118,24 +137,44 @@ class Steps:
     """Costs of a segment for dynamic programming: arrays (m, p, k, 2) of each op.
 
     Impossible ways cost `FORBIDDEN`.
+
+    Attributes:
+        cycles: Time.
+        energy_pj: Energy.
+        weight_bytes: Weight bytes in all macros together.
+        stays: For each op whether its output may stay at the macros.
+        last: For each op the devices that work last, by split (k,).
     """
 
     cycles: tuple[Floats, ...]
     energy_pj: tuple[Floats, ...]
-    macro_bytes: tuple[Floats, ...]
+    weight_bytes: tuple[Floats, ...]
+    stays: tuple[bool, ...]
+    last: tuple[Integers, ...]
 
     @classmethod
-    def of(cls, costs: Sequence[OpCosts]) -> Steps:
+    def of(cls, costs: Sequence[OpCosts], splits: Sequence[SplitCosts], stays: Sequence[bool]) -> Steps:
         """The criteria of `costs`, with impossible ways at `FORBIDDEN`."""
         return cls(
             tuple(_limited(cost.cycles, cost.possible) for cost in costs),
             tuple(_limited(cost.energy_pj, cost.possible) for cost in costs),
-            tuple(_limited(cost.macro_bytes, cost.possible) for cost in costs),
+            tuple(_limited(cost.weight_bytes, cost.possible) for cost in costs),
+            tuple(stays),
+            tuple(last_devices(op_splits) for op_splits in splits),
         )
 
     def of_macros(self, index: int) -> Steps:
         """For one number of macros; m = 1."""
-        return Steps(*(tuple(array[index : index + 1] for array in part) for part in vars(self).values()))
+        return self._changed(lambda part: tuple(array[index : index + 1] for array in part))
+
+    def _changed(self, change: Callable[[tuple[Floats, ...]], tuple[Floats, ...]]) -> Steps:
+        """With every criterion changed in the same way."""
+        return replace(
+            self,
+            cycles=change(self.cycles),
+            energy_pj=change(self.energy_pj),
+            weight_bytes=change(self.weight_bytes),
+        )
 
 
 def _limited(values: Floats, possible: Booleans) -> Floats:
@@ -163,14 +202,16 @@ def solve(steps: Steps, weights: Weights, tie_breaker: Weights = LATENCY) -> lis
         tie_breaker: Weights of the sum that decides between equals; after it cycles, energy, bytes.
     """
     sums, choices = run(steps, weights, tie_breaker)
+    rows = [total[:, 0, -IN_SRAM:] for total in sums]
+    _, ends = _best(rows, weights, tie_breaker, (len(rows[0]),))
     points = []
-    for macros in range(len(sums[0])):
-        placement, ways = sums[0].shape[2] - 1, []
+    for macros, end in enumerate(ends.tolist()):
+        placement, ways = sums[0].shape[2] - IN_SRAM + end, []
+        cycles, energy, size = (float(total[macros, 0, placement]) for total in sums)
         for choice in reversed(choices):
             way = choice.way(macros, placement)
             ways.append(way)
             placement = way.placement
-        cycles, energy, size = (float(total[macros, 0, -1]) for total in sums)
         points.append(Point(cycles, energy, size, tuple(reversed(ways))))
     return points
 
@@ -199,57 +240,78 @@ class Choices:
 
 
 def run(
-    steps: Steps, weights: Weights, tie_breaker: Weights = LATENCY, *, starts: int = 1
+    steps: Steps, weights: Weights, tie_breaker: Weights = LATENCY, *, from_anywhere: bool = False
 ) -> tuple[list[Floats], list[Choices]]:
-    """Dynamic programming from each of `starts` placements of the input; the last of them is SRAM.
+    """Dynamic programming from the placements of the input: that of the NPU's maps in SRAM, or all.
 
     Returns:
         Cycles, energy and bytes of the best way to every placement of the output, each (m, starts, outputs),
-        the last output being SRAM; and for every op the choices that lead there.
+        the last three outputs being SRAM; and for every op the choices that lead there.
     """
-    count = steps.cycles[0].shape[0]
-    begin = np.where(np.eye(starts, dtype=bool), 0.0, FORBIDDEN)  # (starts, p)
-    sums = [np.broadcast_to(begin, (count, starts, starts)) for _ in range(3)]
+    count, placements = steps.cycles[0].shape[:2]
+    begin = np.where(np.eye(placements, dtype=bool), 0.0, FORBIDDEN)  # (starts, p)
+    begin = begin if from_anywhere else begin[-1:]
+    sums = [np.broadcast_to(begin, (count, *begin.shape)) for _ in range(3)]
     choices: list[Choices] = []
-    for costs in zip(steps.cycles, steps.energy_pj, steps.macro_bytes, strict=True):
-        sums, best = _step(sums, costs, weights, tie_breaker)
+    for *costs, stays, last in zip(
+        steps.cycles, steps.energy_pj, steps.weight_bytes, steps.stays, steps.last, strict=True
+    ):
+        sums, best = _step(sums, costs, last, weights, tie_breaker, stays=stays)
         choices.append(best)
     return sums, choices
 
 
 def _step(
-    sums: Sequence[Floats], costs: Sequence[Floats], weights: Weights, tie_breaker: Weights
+    sums: Sequence[Floats],
+    costs: Sequence[Floats],
+    last: Integers,
+    weights: Weights,
+    tie_breaker: Weights,
+    *,
+    stays: bool,
 ) -> tuple[list[Floats], Choices]:
     """One op of the dynamic programme.
 
     Args:
         sums: Cycles, energy and bytes up to each placement of the input, each (m, starts, p).
         costs: Cycles, energy and bytes of the op, each (m, p, k, 2).
+        last: Devices that work last, by split (k,).
         weights: Weights of the sum to minimise.
         tie_breaker: Weights of the sum that decides between equals.
+        stays: Whether the output may stay at the macros.
 
     Returns:
-        Cycles, energy and bytes up to each placement of the output, each (m, starts, k), and the choices.
+        Cycles, energy and bytes up to each placement of the output, each (m, starts, q), and the choices.
     """
     # Axes of the totals: number of macros, start, placement of the input, split, output (BACK or STAY).
-    totals = [total[:, :, :, None, None] + cost[:, None] for total, cost in zip(sums, costs, strict=True)]
-    into_sram, choices = _to_sram([total[..., BACK] for total in totals], weights, tie_breaker)
-    if costs[0].shape[Axis.SPLIT] == 1:
-        return into_sram, choices
-    at_macros, other_choices = _to_macros([total[..., :-1, STAY] for total in totals], weights, tie_breaker)
-    values = [np.concatenate(pair, axis=2) for pair in zip(at_macros, into_sram, strict=True)]
-    pairs = zip(vars(other_choices).values(), vars(choices).values(), strict=True)
-    return values, Choices(*(np.concatenate(pair, axis=2) for pair in pairs))
+    modes = slice(None) if stays else slice(0, 1)
+    totals = [
+        total[:, :, :, None, None] + cost[:, None, ..., modes]
+        for total, cost in zip(sums, costs, strict=True)
+    ]
+    back = [total[..., BACK] for total in totals]
+    parts = [
+        _to_sram(back, np.flatnonzero(last == device), weights, tie_breaker)
+        for device in (MACROS_ONLY, BOTH, NPU_ONLY)
+    ]
+    if stays:
+        parts.insert(0, _to_macros([total[..., :-1, STAY] for total in totals], weights, tie_breaker))
+    values = [np.concatenate([part[0][number] for part in parts], axis=2) for number in range(3)]
+    choices = [vars(part[1]).values() for part in parts]
+    return values, Choices(*(np.concatenate(column, axis=2) for column in zip(*choices, strict=True)))
 
 
 def _to_sram(
-    totals: Sequence[Floats], weights: Weights, tie_breaker: Weights
+    totals: Sequence[Floats], splits: Integers, weights: Weights, tie_breaker: Weights
 ) -> tuple[list[Floats], Choices]:
-    """The best of all placements of the input and all splits: totals (m, starts, p, k) to (m, starts, 1)."""
-    count, starts, placements, splits = totals[0].shape
-    rows = [total.reshape(-1, placements * splits) for total in totals]
+    """The best of all placements of the input and of `splits`: totals (m, starts, p, k) to (m, starts, 1)."""
+    count, starts, placements, _ = totals[0].shape
+    if not len(splits):
+        index = np.zeros((count, starts, 1), dtype=np.int64)
+        return [np.full(index.shape, FORBIDDEN) for _ in totals], Choices(index, index, index)
+    rows = [total[..., splits].reshape(-1, placements * len(splits)) for total in totals]
     values, index = _best(rows, weights, tie_breaker, (count, starts, 1))
-    return values, Choices(index // splits, index % splits, np.full_like(index, BACK))
+    return values, Choices(index // len(splits), splits[index % len(splits)], np.full_like(index, BACK))
 
 
 def _to_macros(
@@ -267,7 +329,7 @@ def _to_macros(
 
 
 def _best(
-    rows: Sequence[Floats], weights: Weights, tie_breaker: Weights, shape: tuple[int, int, int]
+    rows: Sequence[Floats], weights: Weights, tie_breaker: Weights, shape: tuple[int, ...]
 ) -> tuple[list[Floats], Integers]:
     """The best of each row, for the three criteria, and its index; reshaped."""
     keys = [_weighted(rows, criterion) for criterion in (weights, tie_breaker) if sum(criterion) > 0]
@@ -315,17 +377,33 @@ def supported(steps: Steps, first: Weights, second: Weights) -> list[Point]:
     return [start, *between(start, end), end]
 
 
-def all_points(steps: Steps) -> list[Point]:
-    """Every mapping of a segment of one op, for one number of macros."""
-    cycles, energy, size = (
-        np.broadcast_arrays(part[0][0, 0, :, BACK], steps.cycles[0][0, 0, :, BACK])[0]
-        for part in (steps.cycles, steps.energy_pj, steps.macro_bytes)
-    )
-    return [
-        Point(float(cycles[split]), float(energy[split]), float(size[split]), (Way(0, split, BACK),))
-        for split in range(len(cycles))
-        if cycles[split] < FORBIDDEN
-    ]
+def all_points(steps: Steps) -> list[Point] | None:
+    """The mapping of each split where only the first op of a segment has several; None for other segments.
+
+    Args:
+        steps: The segment, for one number of macros.
+    """
+    if any(len(last) > 1 for last in steps.last[1:]):
+        return None
+    first, *others = steps.last
+    sums = []
+    for part in (steps.cycles, steps.energy_pj, steps.weight_bytes):
+        total = part[0][0, -1, :, BACK].copy()
+        placement = first - IN_SRAM
+        for costs in part[1:]:
+            total += costs[0, placement, 0, BACK]
+            placement = np.full_like(placement, -1)
+        sums.append(total)
+    points = []
+    for split in np.flatnonzero(sums[0] < FORBIDDEN).tolist():
+        ways = [Way(steps.cycles[0].shape[Axis.INPUT] - 1, split, BACK)]
+        placement_of_next = int(first[split])
+        for _ in others:
+            ways.append(Way(placement_of_next, 0, BACK))
+            placement_of_next = NPU_ONLY
+        cycles, energy, size = (float(total[split]) for total in sums)
+        points.append(Point(cycles, energy, size, tuple(ways)))
+    return points
 
 
 def npu_heads(splits: SplitCosts, split: int) -> int | None:

@@ -42,14 +42,16 @@ class PartAreas(Section):
         npu: The NPU with its internal memory.
         macro: One macro without its compute units: the memory bank and its read circuits.
         unit: One compute unit, or parallel tile, of a macro.
+        controller: The controller that hands windows of the input map to the units of a macro.
     """
 
     npu: Annotated[Quantity | None, Unit("mm2")] = None
     macro: Annotated[Quantity | None, Unit("mm2/macro")] = None
     unit: Annotated[Quantity | None, Unit("mm2/unit")] = None
+    controller: Annotated[Quantity | None, Unit("mm2/macro", zero=True)] = None
 
     def total_mm2(self, chip: str, *, has_npu: bool, macros: int, units: int) -> float:
-        """Area of NPU and macros in mm2: ``npu + macros * (macro + units * unit)``.
+        """Area of NPU and macros in mm2: ``npu + macros * (macro + controller + units * unit)``.
 
         Args:
             chip: Name of the SoC file, for messages.
@@ -72,7 +74,10 @@ class PartAreas(Section):
             return number.value
 
         total = area_of("npu") if has_npu else 0.0
-        return total + (macros * (area_of("macro") + units * area_of("unit")) if macros else 0.0)
+        if not macros:
+            return total
+        controller = self.controller.value if self.controller is not None else 0.0
+        return total + macros * (area_of("macro") + controller + units * area_of("unit"))
 
     @property
     def digest(self) -> str:

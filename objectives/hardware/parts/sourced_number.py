@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from typing import get_type_hints
 
 from search_space.errors import DocumentError
@@ -130,3 +131,30 @@ class Section(Document):
         units = _units(type(self))
         for entry, number in self.quantities():
             units[entry].check_quantity(f"{name}.{entry}", number)
+
+
+def check_section(name: str, data: object, section: type[Section]) -> None:
+    """Checks the keys of a section, and that its numbers are quantities, before it is read.
+
+    Args:
+        name: Name of the section in the SoC file, for messages.
+        data: Content of the section; anything but a mapping is left to the reader.
+        section: Class of the section.
+
+    Raises:
+        DocumentError: A key is unknown, or a number lacks unit, source and range.
+    """
+    if not isinstance(data, dict):
+        return
+    known = [entry.name for entry in fields(section) if entry.init]  # type: ignore[arg-type]
+    for key, value in data.items():
+        if key not in known:
+            close = get_close_matches(str(key), known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise DocumentError(f"{name}: unknown key {key!r}; the keys are {', '.join(known)}{hint}")
+        unit = _units(section).get(key)
+        if unit is not None and isinstance(value, (int, float)) and not isinstance(value, bool):
+            raise DocumentError(
+                f"{name}.{key}: a number needs unit, range and source, but got {value:g} alone; write "
+                f'{{value: {value:g}, unit: {unit.name}, low: {value:g}, high: {value:g}, source: "..."}}'
+            )

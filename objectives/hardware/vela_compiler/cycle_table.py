@@ -18,10 +18,10 @@ import numpy as np
 from objectives.hardware.op import KINDS, Op, OpArrays
 from objectives.hardware.parts.npu import Npu
 from objectives.hardware.vela_compiler.vela import (
-    OPTIONS,
     PACKAGE,
     PROBE_VERSION,
     VelaError,
+    compiler_options,
     op_cycles,
     system_configuration,
     vela_version,
@@ -48,9 +48,10 @@ class VelaTable:
 
     def __init__(self, npu: Npu, *, file: Path | None = None) -> None:
         self._system = system_configuration(npu)
+        self._options = compiler_options(npu)
         self._file = cache_folder() / FILE_NAME if file is None else file
         self.name = f"vela {vela_version()}"
-        parts = (PACKAGE, vela_version(), PROBE_VERSION, self._system, OPTIONS)
+        parts = (PACKAGE, vela_version(), PROBE_VERSION, self._system, self._options)
         self._key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
         self._known: dict[Op, int] = {}
 
@@ -78,7 +79,7 @@ class VelaTable:
                     missing.append(op)
             for start in range(0, len(missing), _BATCH):
                 batch = missing[start : start + _BATCH]
-                compiled = {op: op_cycles([op], self._system)[0] for op in batch}
+                compiled = {op: op_cycles([op], self._system, self._options)[0] for op in batch}
                 with table:
                     table.executemany(
                         "INSERT OR IGNORE INTO cycles VALUES (?, ?, ?)",

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from objectives.hardware.npu_passes.lowering import IMAGE_CHANNELS
 from objectives.hardware.op import Op
 from search_space.errors import H4HError
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from objectives.hardware.vela_compiler.tflite import Graph, Node
 
 PACKAGE = "ethos-u-vela"
-PROBE_VERSION = "1"
+PROBE_VERSION = "2"
 """Version of `probe`; changes whenever it builds another network for an op."""
 MAC_COUNTS = (32, 64, 128, 256)
 _EDGE_CHANNELS = 16
@@ -40,9 +42,9 @@ core_clock={clock_hz}
 axi0_port=Sram
 axi1_port=OnChipFlash
 Sram_clock_scale={sram_scale}
-Sram_burst_length=32
-Sram_read_latency=32
-Sram_write_latency=32
+Sram_burst_length={sram_burst}
+Sram_read_latency={sram_latency}
+Sram_write_latency={sram_latency}
 Sram_max_reads=4
 Sram_max_writes=4
 OnChipFlash_clock_scale={weight_scale}
@@ -56,19 +58,30 @@ const_mem_area=Axi1
 arena_mem_area=Axi0
 cache_mem_area=Axi0
 """
-OPTIONS = """\
+_OPTIONS = """\
 [compiler]
 enable_db=true
 output_format=TFLite
 cop_format=COP1
 [scheduler]
 optimize=Performance
-arena_size_limit=4194304
-disable_feature=Cascading
+arena_size_limit=1073741824
+disable_feature={disabled}
 cpu_tensor_alignment=16
 tensor_allocator=HillClimb
 [graph]
 """
+
+
+IN_PLACE = _OPTIONS.format(disabled="Cascading")
+"""Options under which weights are read where they lie; the peak of SRAM is that of activations alone."""
+BUFFERED = _OPTIONS.format(disabled="")
+"""Options of the compiler's command line: weights are copied into SRAM where that is faster."""
+
+
+def compiler_options(npu: Npu) -> str:
+    """Options of the compiler that the closed form of `npu` follows."""
+    return BUFFERED if npu.buffers_weights else IN_PLACE
 
 
 class VelaError(H4HError):
@@ -93,7 +106,7 @@ def system_configuration(npu: Npu) -> str:
         known = ", ".join(map(str, MAC_COUNTS))
         raise VelaError(
             f"--npu-model vela supports an Ethos-U55 with {known} MAC/cycle, but npu has {macs:g}; "
-            f"use --npu-model analytic"
+            f"start from `base: u55-256`, or use --npu-model analytic, which then follows no compiler"
         )
     for name in ("sram_bandwidth", "weight_bandwidth"):
         value = getattr(npu, name).value
@@ -108,26 +121,43 @@ def system_configuration(npu: Npu) -> str:
         sram_scale=npu.sram_bandwidth.value / _BUS_BYTES,
         weight_scale=npu.weight_bandwidth.value / _BUS_BYTES,
         weight_latency=round(npu.weight_latency.value),
+        sram_latency=round(npu.sram_latency.value),
+        sram_burst=int(npu.sram_burst.value),
     )
 
 
-def compiled_cycles(graph: Graph, outputs: Sequence[Node], system: str) -> dict[Hashable, int]:
-    """Cycles of the layers of each owner in `graph`.
+@dataclass(frozen=True)
+class Compiled:
+    """What the compiler reports of a network.
+
+    Attributes:
+        cycles: Cycles of the layers of each owner; 0 for one whose layers are all folded away.
+        sram_bytes: Peak of the activation memory.
+        weight_bytes: Bytes read from the weight memory, repeated reads included.
+        traffic_bytes: Bytes read from and written to the activation memory.
+    """
+
+    cycles: dict[Hashable, int]
+    sram_bytes: int
+    weight_bytes: int
+    traffic_bytes: int
+
+
+def compiled(graph: Graph, outputs: Sequence[Node], system: str, options: str = IN_PLACE) -> Compiled:
+    """The compiler's report of `graph`.
 
     Args:
         graph: The layers.
         outputs: Outputs of the graph.
         system: Result of `system_configuration`.
-
-    Returns:
-        Cycles by owner; 0 for an owner whose layers the compiler has all folded away.
+        options: Options of the compiler.
 
     Raises:
         VelaError: The compiler refuses the model, or leaves a layer to the CPU.
     """
     try:
         result = _regor().compile(
-            "EthosU55", graph.model(outputs), "TFLITE", system, options=OPTIONS, verbose=False
+            "EthosU55", graph.model(outputs), "TFLITE", system, options=options, verbose=False
         )
     except RuntimeError as error:
         raise VelaError(f"Vela cannot compile this network: {error}") from error
@@ -138,7 +168,26 @@ def compiled_cycles(graph: Graph, outputs: Sequence[Node], system: str) -> dict[
     cycles: Counter[Hashable] = Counter(dict.fromkeys(graph.owners, 0))
     for row in _rows(tables["perf"]):
         cycles[graph.owners[operator[row["source_id"]]]] += int(row["op_cycles"])
-    return dict(cycles)
+    moved: Counter[str] = Counter()
+    for row in _rows(tables["perf_debug"]):
+        for name, value in row.items():
+            memory = "sram" if name.startswith("Sram") else "weights" if "Flash" in name else ""
+            if memory and value and name.endswith(("_read", "_write")):
+                moved[memory] += int(value)
+    return Compiled(
+        dict(cycles), result.perf_report.memories["Sram"].peakUsage, moved["weights"], moved["sram"]
+    )
+
+
+def compiled_cycles(
+    graph: Graph, outputs: Sequence[Node], system: str, options: str = IN_PLACE
+) -> dict[Hashable, int]:
+    """Cycles of the layers of each owner in `graph`, see `compiled`.
+
+    Raises:
+        VelaError: The compiler refuses the model, or leaves a layer to the CPU.
+    """
+    return compiled(graph, outputs, system, options).cycles
 
 
 def _rows(table: Any) -> list[dict[str, str]]:
@@ -158,7 +207,7 @@ def _regor() -> Any:
     return ethosu.regor
 
 
-def op_cycles(ops: Sequence[Op], system: str) -> list[int]:
+def op_cycles(ops: Sequence[Op], system: str, options: str = IN_PLACE) -> list[int]:
     """Cycles of each op between two 1x1 convolutions or linear layers, compiled together.
 
     Raises:
@@ -171,7 +220,7 @@ def op_cycles(ops: Sequence[Op], system: str) -> list[int]:
     for number, op in enumerate(ops):
         outputs += probe(graph, op, owner=number)
     try:
-        cycles = compiled_cycles(graph, outputs, system)
+        cycles = compiled_cycles(graph, outputs, system, options)
     except VelaError as error:
         raise VelaError(f"{', '.join(f'{op.kind} {op.shape}' for op in ops)}: {error}") from error
     return [cycles[number] for number in range(len(ops))]
@@ -187,14 +236,18 @@ def probe(graph: Graph, op: Op, owner: Hashable) -> list[Node]:
     outputs: list[Node] = []
     match op.kind:
         case "linear":
+            # Sums around it keep the tokens in a row, as residuals and norms do in a network.
             x = graph.linear(graph.input(op.height * op.width, _EDGE_CHANNELS), op.in_channels)
+            x = graph.add_constant(x)
             graph.owner = owner
             x = graph.linear(x, op.out_channels)
             x = graph.gelu(x) if op.fused_gelu else x
+            graph.owner = None
+            x = x if op.fused_gelu else graph.add_constant(x)
         case "matmul" if op.in_channels == op.height != op.out_channels:
             x = _attend(graph, op, owner)
         case "matmul":
-            x = _scores(graph, op, owner)
+            x = _scores(graph, op, owner, outputs)
         case "softmax":
             x = graph.input(1, op.heads, op.height, _EDGE_CHANNELS)
             x = graph.conv2d(x, op.out_channels)
@@ -213,6 +266,15 @@ def probe(graph: Graph, op: Op, owner: Hashable) -> list[Node]:
             outputs.append(graph.conv2d(before, _EDGE_CHANNELS))
             graph.owner = owner
             x = graph.gelu(before)
+        case "add" if op.width == 1:
+            source = graph.input(op.height, _EDGE_CHANNELS)
+            x, second = graph.linear(source, op.in_channels), graph.linear(source, op.in_channels)
+            graph.owner = owner
+            x = graph.add(x, second)
+        case "conv2d" if op.in_channels <= IMAGE_CHANNELS:
+            source = graph.input(1, op.height, op.width, op.in_channels)
+            graph.owner = owner
+            x = graph.conv2d(source, op.out_channels, kernel=op.kernel, stride=op.stride)
         case _:
             source = graph.input(1, op.height, op.width, _EDGE_CHANNELS)
             x = graph.conv2d(source, op.in_channels)
@@ -237,24 +299,31 @@ def _middle(graph: Graph, op: Op, x: Node, second: Node) -> Node:
     raise AssertionError(op.kind)
 
 
-def _scores(graph: Graph, op: Op, owner: Hashable) -> Node:
-    """QK^T: both operands are tokens x (heads * width) and are first transposed to heads."""
-    source = graph.input(op.height, _EDGE_CHANNELS)
-    queries = graph.linear(source, op.heads * op.in_channels)
-    other = source if op.out_channels == op.height else graph.input(op.out_channels, _EDGE_CHANNELS)
-    keys = graph.linear(other, op.heads * op.in_channels)
+def _scores(graph: Graph, op: Op, owner: Hashable, outputs: list[Node]) -> Node:
+    """QK^T of a joint projection, transposed to heads and cut into Q, K and V; V goes on transposed."""
+    if op.out_channels != op.height:
+        source, other = graph.input(op.height, _EDGE_CHANNELS), graph.input(op.out_channels, _EDGE_CHANNELS)
+        queries, keys = (graph.linear(x, op.heads * op.in_channels) for x in (source, other))
+        graph.owner = owner
+        return graph.matmul(
+            heads_first(graph, queries, op.heads), heads_first(graph, keys, op.heads), transpose_b=True
+        )
+    joint = graph.linear(graph.input(op.height, _EDGE_CHANNELS), 3 * op.heads * op.in_channels)
     graph.owner = owner
-    return graph.matmul(
-        heads_first(graph, queries, op.heads), heads_first(graph, keys, op.heads), transpose_b=True
-    )
+    queries, keys, values = graph.split_heads(heads_first(graph, joint, 3 * op.heads), 3)
+    scores = graph.matmul(queries, keys, transpose_b=True)
+    graph.owner = None
+    outputs.append(graph.conv2d(graph.transpose(values, 0, 1, 3, 2), _EDGE_CHANNELS))
+    return scores
 
 
 def _attend(graph: Graph, op: Op, owner: Hashable) -> Node:
-    """AV: V is first transposed to heads, and the result back to tokens x (heads * width)."""
+    """AV: V comes transposed to heads, as part of QK^T; the result is transposed back to tokens."""
     attention = graph.conv2d(graph.input(1, op.heads, op.height, _EDGE_CHANNELS), op.in_channels)
     values = graph.linear(graph.input(op.in_channels, _EDGE_CHANNELS), op.heads * op.out_channels)
+    values = heads_first(graph, values, op.heads)
     graph.owner = owner
-    return tokens_first(graph, graph.matmul(attention, heads_first(graph, values, op.heads)))
+    return tokens_first(graph, graph.matmul(attention, values))
 
 
 def heads_first(graph: Graph, x: Node, heads: int) -> Node:

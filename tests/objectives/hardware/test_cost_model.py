@@ -71,7 +71,7 @@ def test_no_ops_cost_nothing() -> None:
 
 
 @settings(max_examples=12, deadline=None)
-@given(ops=st.lists(st.sampled_from(OPS), max_size=10), kib=st.sampled_from([0.25, 0.5, 1, 2, 4, 8, 16, 32]))
+@given(ops=st.lists(st.sampled_from(OPS), max_size=10), kib=st.sampled_from([1, 2, 4, 8, 16, 32]))
 def test_capacity_is_never_exceeded(ops: list[Op], kib: float) -> None:
     cost = CostModel(with_capacity(kib)).network(ops)
     assert cost.cim_weight_bytes <= kib * 1024
@@ -90,7 +90,7 @@ def test_first_served_is_the_best_gain_per_byte() -> None:
 
 
 def test_what_is_left_is_used_by_a_smaller_split() -> None:
-    op = Op("conv2d", 16, 16, 64, 256)
+    op = Op("conv2d", 16, 16, 64, 128, kernel=3)
     free = CostModel(SOC).network([op]).ops[0]
     half = CostModel(with_capacity(free.cim_weight_bytes / 2 / 1024)).network([op]).ops[0]
     assert 0 < half.cim_weight_bytes <= free.cim_weight_bytes / 2

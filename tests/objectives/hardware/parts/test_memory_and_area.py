@@ -14,12 +14,23 @@ from search_space.errors import DocumentError
 def test_sum_of_npu_macros_and_units() -> None:
     soc = load_soc("u55-256-cim8")
     parts = {name: number.value for name, number in soc.area.quantities()}
-    assert set(parts) == {"npu", "macro", "unit"}
+    assert set(parts) == {"npu", "macro", "unit", "controller"}
     for macros in (1, 2, 8, 12):
         for units in (1, 3, 4):
-            expected = parts["npu"] + macros * (parts["macro"] + units * parts["unit"])
+            macro = parts["macro"] + parts["controller"] + units * parts["unit"]
+            expected = parts["npu"] + macros * macro
             assert variant(soc, macros=macros, units=units).area_mm2 == pytest.approx(expected, rel=1e-12)
     assert variant(soc, macros=0).area_mm2 == load_soc("u55-256").area_mm2 == parts["npu"]
+
+
+def test_the_controller_takes_less_than_a_thousandth() -> None:
+    area = load_soc("u55-256-cim8").area
+    assert area.controller is not None
+    assert area.macro is not None
+    assert area.unit is not None
+    assert area.controller.value <= 1e-3 * (area.macro.value + area.unit.value)
+    without = replace(load_soc("u55-256-cim8"), area=replace(area, controller=None))  # as in earlier files
+    assert without.area_mm2 == pytest.approx(0.1 + 8 * (0.558 + 0.113))
 
 
 def test_a_macro_of_one_unit_has_the_published_density() -> None:

@@ -1,0 +1,175 @@
+"""Chip files of earlier versions, and checks that the numbers of an NPU belong together.
+
+Until cost model 5 the section `npu` held constants of a fit. They follow from the structure now: such keys
+are left out with a warning, and missing ones are those of the built-in Ethos-U55 with the same micro-block.
+"""
+
+from __future__ import annotations
+
+import warnings
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from objectives.hardware.parts.npu import Npu
+from search_space.errors import H4HWarning
+from search_space.files.yaml_document import read_laid_over
+
+RETIRED = frozenset(
+    (
+        "sram_brick",
+        "block_elements",
+        "small_map",
+        "reread_channels_small_map",
+        "reread_channels_large_map",
+        "overlap_span",
+        "overlap_limit",
+        "fill_cycles",
+        "fill_positions",
+        "fill_channels",
+        "fill_halo",
+        "fill_elements",
+        "prefetched_map",
+        "stall_map",
+        "stall_channels",
+        "matmul_cycles",
+        "matmul_row_cycles",
+        "matmul_column_cycles",
+        "matmul_idle_cycles",
+        "matmul_heads",
+        "softmax_fixed_cycles",
+        "softmax_row_cycles",
+        "softmax_cycles",
+        "softmax_brick_cycles",
+        "norm_fixed_cycles",
+        "norm_cycles",
+        "norm_brick_cycles",
+        "activation_fixed_cycles",
+        "fused_gelu_cycles",
+        "pool_fixed_cycles",
+        "pool_cycles",
+        "matmul_sram_bytes",
+        "softmax_sram_bytes",
+        "norm_sram_bytes",
+        "static_energy",
+    )
+)
+"""Keys of `npu` in files of earlier versions."""
+
+FOLLOWS_BLOCK = (
+    "dot_product_depth",
+    "dot_product_cycles",
+    "buffer_banks",
+    "bank_step",
+    "output_cycles",
+    "add_cycles",
+    "multiply_cycles",
+    "multiply_wide_cycles",
+    "wide_unary_cycles",
+    "wide_binary_cycles",
+    "table_cycles",
+    "activation_cycles",
+)
+"""Keys of `npu` that go with the micro-block."""
+
+SIZES = {(1, 1, 4): "u55-32", (1, 1, 8): "u55-64", (1, 2, 8): "u55-128", (2, 2, 8): "u55-256"}
+"""Built-in chip by micro-block: height, width, channels."""
+
+_BLOCK = ("micro_block_height", "micro_block_width", "micro_block_depth")
+_MHZ_PER_PJ_AND_MW = 1e-3
+
+
+def upgraded(data: object, source: str) -> object:
+    """Content of a chip file with the keys of this version.
+
+    Args:
+        data: Content, laid over that of its base.
+        source: Name of the file, for messages.
+    """
+    npu = data.get("npu") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(npu, dict):
+        return data
+    old = [key for key in npu if key in RETIRED]
+    if not old:
+        return data
+    kept = {key: value for key, value in npu.items() if key not in RETIRED}
+    if (power := _power(npu)) is not None:
+        kept["static_power"] = power
+    reference = _reference(SIZES.get(_block(npu), "u55-128"))
+    missing = [key for key in reference if key not in kept]
+    kept.update({key: reference[key] for key in missing})
+    replaced = [key for key in old if key != "static_energy"]
+    if replaced:
+        warnings.warn(
+            f"{source}: npu.{', npu.'.join(replaced)} had an effect until cost model 5 and have none now, as "
+            f"times follow from the structure; delete them",
+            H4HWarning,
+            stacklevel=3,
+        )
+    return {**data, "npu": kept}
+
+
+def warn_of_mixed_sizes(npu: Npu, source: str) -> None:
+    """Warns of numbers that belong to an Ethos-U55 of another size than the micro-block."""
+    block = (
+        int(npu.micro_block_height.value),
+        int(npu.micro_block_width.value),
+        int(npu.micro_block_depth.value),
+    )
+    name = SIZES.get(block)
+    shown = " x ".join(map(str, block))
+    if name is None:
+        known = ", ".join(f"{' x '.join(map(str, size))} (`base: {chip}`)" for size, chip in SIZES.items())
+        warnings.warn(
+            f"{source}: no Ethos-U55 has a micro-block of {shown} (height x width x channels); times follow "
+            f"no compiler. Sizes are {known}",
+            H4HWarning,
+            stacklevel=3,
+        )
+        return
+    reference = _reference(name)
+    wrong = [key for key in FOLLOWS_BLOCK if not _is_within(getattr(npu, key).value, reference[key])]
+    if wrong:
+        given = ", ".join(f"npu.{key} {getattr(npu, key).value:g}" for key in wrong)
+        right = ", ".join(f"{reference[key]['value']:g}" for key in wrong)
+        warnings.warn(
+            f"{source}: a micro-block of {shown} is that of {name}, but {given} are not (there: {right}); "
+            f"start from `base: {name}`",
+            H4HWarning,
+            stacklevel=3,
+        )
+
+
+def _is_within(value: float, reference: dict[str, Any]) -> bool:
+    return bool(reference["low"] <= value <= reference["high"])
+
+
+def _block(npu: dict[Any, Any]) -> tuple[int, int, int]:
+    height, width, depth = (
+        int(entry["value"]) if isinstance(entry := npu.get(key), dict) and "value" in entry else 0
+        for key in _BLOCK
+    )
+    return height, width, depth
+
+
+def _power(npu: dict[Any, Any]) -> dict[str, Any] | None:
+    """Static power of a file that states energy per cycle."""
+    energy, clock = npu.get("static_energy"), npu.get("clock")
+    if (
+        not isinstance(energy, dict)
+        or not isinstance(clock, dict)
+        or not {"value", "low", "high"} <= energy.keys()
+    ):
+        return None
+    scale = clock.get("value", 0) * _MHZ_PER_PJ_AND_MW
+    ends = {end: energy[end] * scale for end in ("value", "low", "high")}
+    return {**energy, **ends, "unit": "mW"}
+
+
+@lru_cache
+def _reference(name: str) -> dict[str, Any]:
+    """Section `npu` of a built-in chip."""
+    folder = resources.files("objectives.hardware") / "socs"
+    data = read_laid_over("hardware", name, folder)
+    assert isinstance(data, dict)
+    return dict(data["npu"])

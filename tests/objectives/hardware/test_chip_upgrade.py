@@ -1,0 +1,89 @@
+"""Chip files of earlier versions, and warnings about mixed sizes."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from objectives.hardware import known_socs, load_soc
+from search_space.errors import DocumentError, H4HWarning
+
+
+def number(value: float, unit: str) -> dict[str, Any]:
+    return {"value": value, "unit": unit, "low": value, "high": value, "source": "a test"}
+
+
+def write(folder: Path, **document: Any) -> str:
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump({"name": "mine", **document}), encoding="utf-8")
+    return str(path)
+
+
+def test_built_in_files_warn_of_nothing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name in known_socs():
+            load_soc(name)
+
+
+def test_retired_keys_are_named_and_left_out(tmp_path: Path) -> None:
+    npu = {"matmul_cycles": number(1.2, "cycle/MAC"), "static_energy": number(4, "pJ/cycle")}
+    with pytest.warns(H4HWarning, match=r"npu\.matmul_cycles had an effect until cost model 5"):
+        soc = load_soc(write(tmp_path, base="u55-256", npu=npu))
+    assert soc.npu.static_power.value == 4 * 500 * 1e-3  # pJ/cycle at 500 MHz in mW
+    assert soc.npu.output_cycles == load_soc("u55-256").npu.output_cycles
+
+
+def test_old_file_that_stands_alone_gets_the_numbers_of_its_size(tmp_path: Path) -> None:
+    data = load_soc("u55-64").to_dict()
+    npu = data["npu"]
+    for key in ("buffer_banks", "bank_step", "table_cycles", "wide_binary_cycles", "sram_latency"):
+        del npu[key]
+    npu["fill_cycles"] = number(64, "cycle")
+    with pytest.warns(H4HWarning, match="fill_cycles"):
+        soc = load_soc(write(tmp_path, **data))
+    assert soc.npu == load_soc("u55-64").npu
+
+
+def test_new_file_must_be_complete(tmp_path: Path) -> None:
+    data = load_soc("u55-64").to_dict()
+    del data["npu"]["buffer_banks"]
+    with pytest.raises(DocumentError, match=r"npu\.buffer_banks: this key is missing"):
+        load_soc(write(tmp_path, **data))
+
+
+def test_half_a_micro_block_with_the_rest_of_its_base(tmp_path: Path) -> None:
+    npu = {"micro_block_width": number(1, "position")}
+    with pytest.warns(
+        H4HWarning, match=r"1 x 1 x 8 is that of u55-64, but npu\.buffer_banks 24.*base: u55-64"
+    ):
+        load_soc(write(tmp_path, base="u55-128", npu=npu))
+
+
+def test_block_of_no_ethos(tmp_path: Path) -> None:
+    npu = {"micro_block_height": number(4, "position")}
+    with pytest.warns(H4HWarning, match=r"no Ethos-U55 has a micro-block of 4 x 2 x 8.*`base: u55-256`"):
+        load_soc(write(tmp_path, base="u55-256", npu=npu))
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"npu": {"clock": 400}}, r"npu\.clock: a number needs unit.*write \{value: 400, unit: MHz"),
+        ({"clock": 400}, r"^[^:]*: clock: a number needs unit.*write npu: \{clock: \{value: 400"),
+        ({"npu": {"weight_bandwith": number(1, "B/cycle")}}, "did you mean 'weight_bandwidth'"),
+        ({"npu": {"speed": number(1, "B/cycle")}}, r"npu: unknown key 'speed'; the keys are clock, micro_"),
+    ],
+)
+def test_messages_say_what_to_write(tmp_path: Path, document: dict[str, Any], message: str) -> None:
+    with pytest.raises(DocumentError, match=message):
+        load_soc(write(tmp_path, base="u55-128", **document))
+
+
+def test_reading_weights_by_copies_is_another_chip(tmp_path: Path) -> None:
+    buffered = load_soc(write(tmp_path, base="u55-128", npu={"buffers_weights": True}))
+    assert buffered.digest != load_soc("u55-128").digest
