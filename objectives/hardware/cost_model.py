@@ -20,7 +20,7 @@ from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC
 from search_space.arrays import Floats
 
-VERSION = "6"
+VERSION = "7"
 """Version of the cost model; changes whenever the cost of an equal network on an equal SoC may change."""
 
 PJ_PER_MJ = 1e9
