@@ -68,13 +68,13 @@ def test_the_table_is_that_of_the_page(small_run: Path, command: Command) -> Non
 
 @pytest.mark.slow
 def test_assumed_numbers_of_the_fronts(small_run: Path, command: Command) -> None:
-    given = (*small_options(small_run), "--explain", "cim.mac_energy, noc.hop_energy")
+    given = (*small_options(small_run), "--explain", "cim.idle_leakage, noc.hop_energy")
     table = command(calibration.main, *given).out
-    assert "cim.mac_energy high: 0.32 pJ/MAC" in table
+    assert "cim.idle_leakage high: 0.26 mW/macro" in table
     assert "as it is" in table
     rows = json.loads(command(calibration.main, *given, "--json").out)
     assert [row["name"] for row in rows] == [
-        "", "noc.hop_energy", "noc.hop_energy", "cim.mac_energy", "cim.mac_energy"
+        "", "noc.hop_energy", "noc.hop_energy", "cim.idle_leakage", "cim.idle_leakage"
     ]  # fmt: skip
     title = "energy saved at equal accuracy, mean"
     low, high = (row["figures"][title] for row in rows[-2:])

@@ -187,7 +187,7 @@ def test_a_changed_chip_begins_new_studies(small_inputs: Path) -> None:
     )
     one, soc = searches.Search("u55-256-cim8", "lat", 1), load_soc("u55-256-cim8")
     assert at.name(one, soc) == at.name(one, load_soc("u55-256-cim8"))
-    others = [at.name(one, with_value(soc, "cim.unit_rate", 8)), at.name(replace(one, cost="energy"), soc)]
+    others = [at.name(one, with_value(soc, "cim.input_lanes", 8)), at.name(replace(one, cost="energy"), soc)]
     others.append(replace(at, checkpoint=small_inputs / "small.yaml").name(one, soc))
     assert len({name[-8:] for name in [at.name(one, soc), *others]}) == 4
 
