@@ -36,12 +36,12 @@ from supernet.network import blocks
 from supernet.network.batch_norm import Normalisation
 from supernet.network.blocks import ElasticBlock
 from supernet.network.elastic_layers import ElasticBatchNorm, ElasticConv2d, leading, normalised_convolution
+from supernet.network.extracted_tensors import Norms, Slices
 from supernet.network.extraction import extract, folded, load_extracted, save_extracted
 from supernet.network.plain_blocks import conv_norm
 from supernet.network.residual import Residual, add
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint, save_checkpoint
-from supernet.network.weight_slices import Norms, Slices
 from supernet.training.phases import Phase
 from supernet.training.recipe import Recipe
 from supernet.training.trainer import Trainer

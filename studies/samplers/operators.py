@@ -24,7 +24,7 @@ from pymoo.core.repair import Repair
 from search_space.arrays import Genotypes, Integers
 from search_space.genotype import Genotype
 from studies.design_space.design_space import DesignSpace
-from studies.samplers.archive import Archive
+from studies.samplers.proposed_designs import Archive
 
 CROSSOVER_PROBABILITY = 0.9
 

@@ -16,7 +16,7 @@ from search_space.arrays import Floats
 from search_space.genotype import Genotype
 from studies.design_space.design_space import DesignSpace
 from studies.design_space.exact_costs import ExactQuantities
-from studies.samplers.archive import Archive
+from studies.samplers.proposed_designs import Archive
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport
 from studies.study.study import Study

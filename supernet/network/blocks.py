@@ -30,9 +30,9 @@ from supernet.network.elastic_layers import (
     normalised_convolution,
     split_heads,
 )
+from supernet.network.extracted_tensors import Norms, Slices, linear_slices, token_norm_slices
 from supernet.network.plain_blocks import InvertedBottleneck, TransformerBlock, patch_merging
 from supernet.network.residual import Residual, add
-from supernet.network.weight_slices import Norms, Slices, linear_slices, token_norm_slices
 
 LAYER_SCALE = 1e-4
 """Start of both residual branches of a transformer block (CaiT, ICCV 2021; NASViT's value). Near zero, so

@@ -27,9 +27,9 @@ from supernet.images.labelled_images import DEVIATION, MEAN
 from supernet.network.batch_norm import EPSILON, Recorded
 from supernet.network.elastic_layers import leading
 from supernet.network.elastic_stage import ElasticStage
+from supernet.network.extracted_tensors import Norms, Slices, linear_slices, prefixed
 from supernet.network.plain_network import PlainNetwork
 from supernet.network.supernet import Supernet
-from supernet.network.weight_slices import Norms, Slices, linear_slices, prefixed
 
 FORMAT = "h4h-network-1"
 

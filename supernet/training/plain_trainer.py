@@ -24,8 +24,9 @@ from supernet.training.augmentation import mixing
 from supernet.training.batches import Draw, make_batches, torch_seed
 from supernet.training.distributed import World
 from supernet.training.exact_state import PLAIN_STATE, ExactState, Progress
+from supernet.training.learning_rate import learning_rate
 from supernet.training.optimizer import make_optimizer, set_rate
-from supernet.training.phases import Phase, learning_rate
+from supernet.training.phases import Phase
 from supernet.training.recipe import Recipe, default_settings
 from supernet.training.soft_labels import SoftLabels
 

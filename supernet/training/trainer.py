@@ -41,8 +41,9 @@ from supernet.training.distributed import World, by_global_batch
 from supernet.training.epoch_result import DivergedError, EpochResult, SubnetScore
 from supernet.training.exact_state import SUPERNET_STATE, ExactState, Progress
 from supernet.training.gradient_projection import PROJECT, project_gradients, take_gradients
+from supernet.training.learning_rate import learning_rate
 from supernet.training.optimizer import enter_phase, make_optimizer, rates, set_rate
-from supernet.training.phases import KINDS, LARGEST, PARETO, RANDOM, Phase, learning_rate, phase_at
+from supernet.training.phases import KINDS, LARGEST, PARETO, RANDOM, Phase, phase_at
 from supernet.training.recipe import Recipe, default_settings, flat_settings
 from supernet.training.soft_labels import SoftLabels, check_targets
 from supernet.training.step_network import StepNetwork

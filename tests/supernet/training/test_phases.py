@@ -1,4 +1,4 @@
-"""Phases: what each trains, and with which rate."""
+"""Phases: what each trains."""
 
 from __future__ import annotations
 
@@ -6,32 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from search_space.families import Family, family, without_vit
 from search_space.space import Space, load_space
 from search_space.subnet import MBConv, Subnet
-from supernet.training.phases import (
-    CHOICES,
-    CONSTANT,
-    COSINE,
-    LARGEST,
-    RANDOM,
-    SMALLEST,
-    Phase,
-    learning_rate,
-    phase_at,
-)
+from supernet.training.phases import CHOICES, LARGEST, RANDOM, SMALLEST, Phase, phase_at
 from supernet.training.step_subnets import sandwich
 from tests.supernet import norm_choice
 
 CNN = Phase("cnn", 3, 2e-3, 20, vit=False)
 HYBRID = Phase("hybrid", 5, 1e-3, 3)
-
-
-def rate(progress: float, warm_up: float = 1.0, schedule: str = COSINE) -> float:
-    return learning_rate(HYBRID, progress, warm_up_epochs=warm_up, schedule=schedule)
 
 
 def test_epochs_belong_to_phases_in_order() -> None:
@@ -40,22 +24,6 @@ def test_epochs_belong_to_phases_in_order() -> None:
     assert names == [("cnn", 0), ("cnn", 1), ("cnn", 2), *(("hybrid", number) for number in range(5))]
     with pytest.raises(IndexError):
         phase_at(phases, 8)
-
-
-def test_learning_rate_at_its_corners() -> None:
-    assert rate(0.0) == 0
-    assert rate(0.5) == pytest.approx(5e-4)
-    assert rate(1.0) == pytest.approx(1e-3)
-    assert rate(3.0) == pytest.approx(5e-4)  # half way down the cosine
-    assert rate(5.0) == pytest.approx(0)
-    assert rate(0.0, warm_up=0.0) == pytest.approx(1e-3)
-    assert rate(0.5, schedule=CONSTANT) == pytest.approx(5e-4)
-    assert rate(4.9, schedule=CONSTANT) == 1e-3
-
-
-@given(st.floats(0, 5), st.floats(0, 10), st.sampled_from([COSINE, CONSTANT]))
-def test_learning_rate_stays_within_its_peak(progress: float, warm_up: float, schedule: str) -> None:
-    assert 0 <= rate(progress, warm_up, schedule) <= 1e-3 * (1 + 1e-9)
 
 
 @pytest.fixture(scope="module")

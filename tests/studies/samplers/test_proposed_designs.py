@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from studies.design_space.design_space import DesignSpace
-from studies.samplers.archive import Archive
+from studies.samplers.proposed_designs import Archive
 from tests.studies.samplers.grid import GRID, space_of
 
 
