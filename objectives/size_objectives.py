@@ -14,9 +14,6 @@ from search_space import complexity
 from search_space.arrays import Floats
 from search_space.subnet import Subnet
 
-VERSION = "2"
-"""Changes whenever equal networks may be counted differently."""
-
 
 @dataclass(frozen=True)
 class Size:
@@ -26,11 +23,13 @@ class Size:
         name: Name on the command line.
         unit: Unit of the count.
         count: Counts one subnet.
+        version: Version of the way of counting; changes whenever equal networks may be counted differently.
     """
 
     name: str
     unit: str
     count: Callable[[Subnet], int]
+    version: str
     direction: ClassVar[Direction] = "min"
     depends_on: ClassVar[tuple[Dependency, ...]] = ("network",)
     follows_size: ClassVar[bool] = True
@@ -42,7 +41,7 @@ class Size:
 
     def fingerprint(self) -> dict[str, str]:
         """Version of the way of counting."""
-        return {f"{self.name}_count": VERSION}
+        return {f"{self.name}_count": self.version}
 
 
 def peak_activation_bytes(subnet: Subnet) -> int:
@@ -56,9 +55,9 @@ def peak_activation_bytes(subnet: Subnet) -> int:
     return peak_bytes(workload(subnet))
 
 
-MACS = Size("macs", "MACs", complexity.macs)
+MACS = Size("macs", "MACs", complexity.macs, version="1")
 """Multiply-accumulates of one inference."""
-PARAMS = Size("params", "parameters", complexity.params)
+PARAMS = Size("params", "parameters", complexity.params, version="1")
 """Trained numbers."""
-SRAM = Size("sram", "bytes", peak_activation_bytes)
+SRAM = Size("sram", "bytes", peak_activation_bytes, version="2")
 """Peak activation memory in bytes, as the compiler allocates it; the same on every chip."""

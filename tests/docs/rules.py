@@ -55,6 +55,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "benchmarks.supernet.precision_loss": ("--subnets", "4"),
     "benchmarks.search.report_cost": ("--evaluations", "40"),
     "benchmarks.search.sampler_cost": ("--sampler", "nsga2,random", "--evaluations", "60"),
+    "benchmarks.search.mappings_compared": ("--seeds", "2", "--networks", "24"),
     "benchmarks.search.methods_compared": (
         *("--methods", "nsga2,random", "--seeds", "1", "--evaluations", "24"),
         *("--cache", "search.db"),
