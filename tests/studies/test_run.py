@@ -131,7 +131,7 @@ def test_order_of_objectives_is_kept_and_constraints_may_need_others(
     assert study.objectives == ("sram", "energy", "macs")
     assert study.constraints == ("lat<=2ms",)
     assert all((one.limited[0] or 0) > 0 for one in evaluations)
-    assert "break lat<=2ms" in capsys.readouterr().out  # The largest subnet is slower.
+    assert "violate lat<=2ms" in capsys.readouterr().out  # The largest subnet is slower.
 
 
 def test_nothing_feasible_is_said(capsys: pytest.CaptureFixture[str]) -> None:
