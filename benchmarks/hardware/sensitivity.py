@@ -36,6 +36,7 @@ from objectives.hardware import CostModel, SoC, load_soc, variant
 from objectives.hardware.chip_options import add_hardware_options
 from objectives.hardware.soc import assumed, with_value
 from objectives.hardware_objectives import network_totals
+from objectives.population.cost_tables import SpaceTables
 from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
@@ -44,6 +45,9 @@ from search_space.errors import H4HError
 from search_space.genotype import Genotype
 from search_space.space import Space, load_space
 from studies.study.pareto_front import MARGIN, hypervolume, nondominated
+
+TABLES_PAY_FROM = 250
+"""Number of subnets from which a table of the space takes less time than the cost model, subnet by subnet."""
 
 
 @dataclass(frozen=True)
@@ -274,7 +278,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
 
     def cost(chip: SoC) -> tuple[Floats, Floats]:
-        return network_totals(CostModel(chip), subnets)
+        if len(subnets) < TABLES_PAY_FROM:
+            return network_totals(CostModel(chip), subnets)
+        return SpaceTables(space, CostModel(chip)).totals(np.array(genotypes))
 
     nominal = cost(soc)
     influential = influences(

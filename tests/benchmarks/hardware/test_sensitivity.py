@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.hardware import sensitivity
 from benchmarks.hardware.sensitivity import compared, influences, main
 from objectives.hardware import SoC, load_soc
 from objectives.hardware.soc import assumed
@@ -57,9 +58,10 @@ def test_sorted_by_what_leaves_the_front() -> None:
     assert all(one.latency_tau == pytest.approx(1) for one in found[2:])
 
 
-def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Chip with one assumed number, so that the command is as fast as two costs."""
     path = tmp_path / "one.yaml"
-    # All ranges closed but one: the command is as fast as two costs.
     data = load_soc("u55-256-cim1").to_dict()
     for section in data.values():
         for number in section.values() if isinstance(section, dict) else ():
@@ -67,6 +69,10 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
                 number["low"] = number["high"] = number["value"]
     data["noc"]["bandwidth"]["low"] = 1.0
     path.write_text(json.dumps(data))
+    return path
+
+
+def test_command(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plot = tmp_path / "plot.png"
     main(["--hardware", str(path), "--subnets", "5", "--json", "--plot", str(plot)])
     record = json.loads(capsys.readouterr().out)
@@ -77,6 +83,18 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert plot.read_bytes().startswith(b"\x89PNG")
     main(["--hardware", str(path), "--subnets", "5"])
     assert "noc.bandwidth" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_tables_give_the_same_figures(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = []
+    for least in (6, 5):
+        monkeypatch.setattr(sensitivity, "TABLES_PAY_FROM", least)
+        main(["--hardware", str(path), "--subnets", "5", "--json"])
+        records.append(json.loads(capsys.readouterr().out))
+    assert records[0] == records[1]
 
 
 @pytest.mark.parametrize(
