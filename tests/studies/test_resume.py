@@ -27,6 +27,7 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", known_samplers())
 def test_killed_at_random_moments_gives_the_same_table(
     tmp_path: Path, tiny_path: Path, earlier: tuple[Path, Path], name: str
