@@ -35,11 +35,11 @@ class LoadedStudy:
         ... )
         >>> study = run_study(settings, database="studies.db")
         >>> study
-        <study 'cifar32-macs-lat-s0': 12 evaluations of macs, lat over space cifar32, front of 3, ...>
-        >>> [record["vit_blocks"] >= 2 for record in study.front()]
-        [True, True, True]
+        <study 'cifar32-macs-lat-s0': 12 evaluations of macs, lat over space cifar32, front of ...>
+        >>> all(record["vit_blocks"] >= 2 for record in study.front())
+        True
         >>> study.resume(generations=3)
-        <study 'cifar32-macs-lat-s0': 18 evaluations of macs, lat over space cifar32, front of 5, ...>
+        <study 'cifar32-macs-lat-s0': 18 evaluations of macs, lat over space cifar32, front of ...>
 
     Attributes:
         study: Space, objectives, constraints, settings and fingerprint.
@@ -219,7 +219,7 @@ def load_study(database: str | Path, name: str) -> LoadedStudy:
         >>> settings = StudySettings(objectives=("macs", "lat"), population=6, generations=1, study="mine")
         >>> _ = run_study(settings, database="studies.db")
         >>> load_study("studies.db", "mine")
-        <study 'mine': 6 evaluations of macs, lat over space cifar32, front of 1, ...>
+        <study 'mine': 6 evaluations of macs, lat over space cifar32, front of ...>
 
     Args:
         database: SQLite file of the study.
