@@ -185,10 +185,10 @@ def run_study(
         ... )
         >>> study = run_study(settings, database="studies.db", on_progress=print)
         generation 0: 0 evaluations, front 0, hypervolume 0.0000
-        generation 1: 6 evaluations, front 2, hypervolume 0.7...
-        generation 2: 12 evaluations, front 3, hypervolume 0.7..., stopped by generations
-        >>> len(study.front())
-        3
+        generation 1: 6 evaluations, front ..., hypervolume 0....
+        generation 2: 12 evaluations, front ..., hypervolume 0...., stopped by generations
+        >>> len(study.evaluations())
+        12
 
     Args:
         settings: Settings of the study. `StudySettings.study` names the study.
