@@ -185,8 +185,8 @@ def run_study(
         ... )
         >>> study = run_study(settings, database="studies.db", on_progress=print)
         generation 0: 0 evaluations, front 0, hypervolume 0.0000
-        generation 1: 6 evaluations, front ..., hypervolume 0....
-        generation 2: 12 evaluations, front ..., hypervolume 0...., stopped by generations
+        generation 1: 6 evaluations, front ..., hypervolume ...
+        generation 2: 12 evaluations, front ..., hypervolume ..., stopped by generations
         >>> len(study.evaluations())
         12
 
