@@ -200,6 +200,10 @@ class OpArrays:
     def __len__(self) -> int:
         return len(self.kind)
 
+    def rows(self) -> list[tuple[int, ...]]:
+        """The ops as tuples of integers, in the order of the fields; flags are 0 or 1."""
+        return list(zip(*(column.astype(np.int64).tolist() for column in vars(self).values()), strict=True))
+
     def is_kind(self, *kinds: str) -> Booleans:
         """Mask (n,) of the ops whose kind is one of `kinds`."""
         return np.isin(self.kind, [_CODES[kind] for kind in kinds])
@@ -262,3 +266,12 @@ class OpArrays:
             [linear, product, self.output_bytes, 2.0 * self.output_bytes],
             default=pixels * self.out_channels,
         )
+
+
+def op_of(row: tuple[int, ...]) -> Op:
+    """The op of a row of `OpArrays.rows`; a linear layer loses its heads."""
+    kind, height, width, in_channels, out_channels, kernel, stride, heads, gelu = row
+    name = KINDS[kind]
+    # A share of a joint projection need not be whole heads for each matrix.
+    heads = 1 if name == "linear" else heads
+    return Op(name, height, width, in_channels, out_channels, kernel, stride, heads, bool(gelu))

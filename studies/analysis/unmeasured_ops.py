@@ -11,7 +11,7 @@ from objectives.hardware import CostModel
 from objectives.hardware.measured_share import npu_origins, npu_parts
 from objectives.hardware.measurements.measured_cycles import Origin
 from objectives.hardware.npu_model import MEASURED_NAME
-from objectives.hardware.op import KINDS, Op, OpArrays
+from objectives.hardware.op import Op, op_of
 from objectives.workload import ops_of, read_again, workload
 from search_space.errors import H4HError
 from search_space.subnet import Subnet
@@ -76,7 +76,7 @@ def coverage(models: Sequence[CostModel], subnets: Sequence[Subnet]) -> Coverage
         origins = npu_origins(model, ops, costs) or [Origin.MODELLED] * len(ops)
         on_npu = [(cost, origin) for cost, origin in zip(costs, origins, strict=True) if cost.npu_channels]
         of_network: set[Op] = set()
-        for op, (cost, origin) in zip(_ops(npu_parts(ops, costs)), on_npu, strict=True):
+        for op, (cost, origin) in zip(map(op_of, npu_parts(ops, costs).rows()), on_npu, strict=True):
             share = cost.npu_cycles / latency
             if origin is Origin.MEASURED:
                 measured += share
@@ -112,17 +112,6 @@ def coverage_line(study: Study, front: Sequence[Evaluation]) -> str:
         f"{covered.measured:.0%} of the front's latency is measured NPU time; the other "
         f"{len(covered.unmeasured)} ops of the NPU are listed by studies.measure"
     )
-
-
-def _ops(parts: OpArrays) -> list[Op]:
-    """The rows of `parts` as ops. Q, K and V of some heads are one linear layer."""
-    ops = []
-    for row in zip(*(column.astype(int).tolist() for column in vars(parts).values()), strict=True):
-        kind, height, width, inputs, outputs, kernel, stride, heads, gelu = row
-        name = KINDS[kind]
-        heads = 1 if name == "linear" else heads
-        ops.append(Op(name, height, width, inputs, outputs, kernel, stride, heads, bool(gelu)))
-    return ops
 
 
 def csv_text(ops: Sequence[UnmeasuredOp], files: Sequence[str] | None = None) -> str:

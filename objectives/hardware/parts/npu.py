@@ -18,7 +18,7 @@ import numpy as np
 from objectives.hardware.npu_passes.machine import Machine
 from objectives.hardware.npu_passes.op_cost import OpCost, op_cost
 from objectives.hardware.npu_passes.weight_stream import WeightFormat
-from objectives.hardware.op import KINDS, Op, OpArrays
+from objectives.hardware.op import Op, OpArrays, op_of
 from objectives.hardware.parts.sourced_number import Quantity, Section, Unit
 from search_space.arrays import Floats
 from search_space.errors import H4HError
@@ -189,29 +189,10 @@ def array_terms(ops: OpArrays, npu: Npu) -> Terms:
         BlockError: An op does not fit the NPU's buffer.
     """
     machine, weights = npu.machine, npu.weight_format
-    columns = (
-        ops.kind,
-        ops.height,
-        ops.width,
-        ops.in_channels,
-        ops.out_channels,
-        ops.kernel,
-        ops.stride,
-        ops.heads,
-        ops.fused_gelu,
-    )
-    rows = list(zip(*(column.astype(np.int64).tolist() for column in columns), strict=True))
-    costs = {row: op_cost(_op(row), machine, weights) for row in dict.fromkeys(rows)}
+    rows = ops.rows()
+    costs = {row: op_cost(op_of(row), machine, weights) for row in dict.fromkeys(rows)}
     table = np.array([costs[row] for row in rows], dtype=np.float64).reshape(len(rows), len(OpCost._fields))
     return Terms(*table.T)
-
-
-def _op(row: tuple[int, ...]) -> Op:
-    kind, height, width, in_channels, out_channels, kernel, stride, heads, gelu = row
-    name = KINDS[kind]
-    # A share of a joint projection need not be whole heads for each matrix.
-    heads = 1 if name == "linear" else heads
-    return Op(name, height, width, in_channels, out_channels, kernel, stride, heads, bool(gelu))
 
 
 def op_cycles(ops: OpArrays, npu: Npu) -> Floats:

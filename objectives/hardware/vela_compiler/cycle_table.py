@@ -107,20 +107,7 @@ class VelaTable:
 
 def _ops(ops: OpArrays) -> list[Op]:
     """The rows of `ops` as ops; rows that the compiler cannot tell apart become equal."""
-    columns = (
-        ops.kind,
-        ops.height,
-        ops.width,
-        ops.in_channels,
-        ops.out_channels,
-        ops.kernel,
-        ops.stride,
-        ops.heads,
-        ops.fused_gelu,
-    )
-    return [
-        _plain(row) for row in zip(*(column.astype(np.int64).tolist() for column in columns), strict=True)
-    ]
+    return [_plain(row) for row in ops.rows()]
 
 
 def _plain(row: tuple[int, ...]) -> Op:
