@@ -28,7 +28,7 @@ from benchmarks.paper import tables
 from benchmarks.paper.campaign import Campaign, add_options, campaign, parse_run
 from benchmarks.paper.comparison import Fronts, all_figures
 from benchmarks.paper.protocol import COST_NAMES, COSTS, PAIRS, PRIMARY
-from benchmarks.paper.remapping import AssumedNumber, assumed_numbers, check_names
+from benchmarks.paper.remapping import AssumedNumber, check_names
 from benchmarks.paper.searches import chip as load_chip
 from objectives.hardware import CostModel
 from objectives.hardware.mapping.mapper import CapacityError
@@ -170,16 +170,7 @@ def main() -> None:
     with campaign(options, run) as at:
         found = at.fronts(at.budget())
         if options.explain is not None:
-            numbers = assumed_numbers(
-                run,
-                found,
-                at.scores,
-                at.costing,
-                images=at.scores.images,
-                file=at.file,
-                notify=at.searches.notify,
-                names=names,
-            )
+            numbers = at.assumed(found, names)
             if options.json:
                 print(json.dumps([{**asdict(one), "figures": defined(dict(one.figures))} for one in numbers]))
             else:

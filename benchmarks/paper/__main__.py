@@ -17,7 +17,7 @@ from benchmarks.paper.campaign import Campaign, add_options, campaign, check_fol
 from benchmarks.paper.comparison import all_figures
 from benchmarks.paper.page import Results, page
 from benchmarks.paper.protocol import COSTS
-from benchmarks.paper.remapping import assumed_numbers, baselines, random_members
+from benchmarks.paper.remapping import baselines, random_members
 from benchmarks.paper.searches import chip
 from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
@@ -38,15 +38,7 @@ def results(at: Campaign, command: str) -> Results:
         fronts=found,
         figures=all_figures(run, found),
         baselines={cost: baselines(run, found, random, at.costing, cost) for cost in COSTS},
-        assumed=assumed_numbers(
-            run,
-            found,
-            at.scores,
-            at.costing,
-            images=at.scores.images,
-            file=at.file,
-            notify=at.searches.notify,
-        ),
+        assumed=at.assumed(found),
         digests={
             **{f"chip `{name}`": chip(name).digest for name in run.hardware},
             f"weights `{at.searches.checkpoint.name}`": file_digest(at.searches.checkpoint),

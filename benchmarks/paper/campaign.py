@@ -24,7 +24,7 @@ from benchmarks.paper.protocol import (
     parse_chips,
     parse_seeds,
 )
-from benchmarks.paper.remapping import Costing, random_searches
+from benchmarks.paper.remapping import AssumedNumber, Costing, assumed_numbers, random_searches
 from benchmarks.paper.searches import Search, Searched, Searches, chip
 from search_space.command.command_line import Parser, check_least
 from search_space.errors import H4HError
@@ -161,6 +161,19 @@ class Campaign:
             resamples=self.run.resamples,
             images=self.scores.images,
             more=more,
+        )
+
+    def assumed(self, found: Fronts, names: Sequence[str] = ()) -> list[AssumedNumber]:
+        """Primary figures with each assumed number of the default chip at each end, see `assumed_numbers`."""
+        return assumed_numbers(
+            self.run,
+            found,
+            self.scores,
+            self.costing,
+            images=self.scores.images,
+            file=self.file,
+            notify=self.searches.notify,
+            names=names,
         )
 
 
