@@ -252,7 +252,7 @@ class Space(Document):
         """The canonical genotype that `text` names: ``max``, ``min``, or indices joined by commas.
 
         Raises:
-            GenotypeError: `text` is none of these, or the genotype is not in this space.
+            GenotypeError: `text` has another form, or the genotype is not in this space.
         """
         if text == "max":
             return self.largest()

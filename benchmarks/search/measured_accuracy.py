@@ -98,7 +98,7 @@ class MeasuredAccuracy:
 
 
 def measured_accuracy(space: Space, genotypes: Sequence[Genotype]) -> Floats:
-    """Accuracies in % (n,) of n genotypes, measured and kept as `MeasuredAccuracy` does unless told more.
+    """Accuracies in % (n,) of n genotypes, measured and stored by a `MeasuredAccuracy` with its defaults.
 
     Raises:
         H4HError: As `MeasuredAccuracy`.

@@ -145,7 +145,7 @@ class DesignSpace:
         """The canonical genotype named by `text`: ``max``, ``min``, or indices separated by commas.
 
         Raises:
-            GenotypeError: `text` is none of these.
+            GenotypeError: `text` has another form.
         """
         if text in ("max", "min"):
             return self.largest() if text == "max" else self.smallest()

@@ -307,7 +307,7 @@ def test_a_run_is_worked_on_by_one_process(tmp_path: Path) -> None:
     with locked(tmp_path / "run") as lock:
         with pytest.raises(H4HError, match="run is in use"), locked(tmp_path / "run"):
             pass
-        # Whoever inherits the lock keeps it when its first holder is gone.
+        # A process that inherits the lock keeps it after its first holder has ended.
         orphan = subprocess.Popen(["sleep", "60"], pass_fds=(lock,))
     with pytest.raises(H4HError, match="run is in use"), locked(tmp_path / "run"):
         pass
