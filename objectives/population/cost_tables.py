@@ -31,10 +31,6 @@ from search_space.space import Space
 VERSION = "2"
 """Version of the cached files; changes whenever their content may change."""
 
-_CHUNK = 1 << 12
-"""Networks per look-up; small enough for the processor's cache."""
-
-
 class SpaceTablesError(H4HError):
     """The cached tables cannot be written."""
 
@@ -100,13 +96,13 @@ class SpaceTables:
             GenotypeError: A row is not a genotype of the space.
         """
         assert self._population is not None, "the mapping is not tabulated"
-        latency_ms, energy_mj = np.empty(len(genotypes)), np.empty(len(genotypes))
-        for start in range(0, len(genotypes), _CHUNK):
-            rows = slice(start, start + _CHUNK)
-            cycles, energy_pj, _ = self._population(genotypes[rows])
-            latency_ms[rows] = cycles / self.model.soc.cycles_per_ms
-            energy_mj[rows] = energy_pj / PJ_PER_MJ
-        return latency_ms, energy_mj
+        return self._looked_up(self._population, genotypes)[:2]
+
+    def _looked_up(
+        self, population: PopulationCosts, genotypes: Genotypes
+    ) -> tuple[Floats, Floats, Booleans]:
+        cycles, energy_pj, fits = population(genotypes)
+        return cycles / self.model.soc.cycles_per_ms, energy_pj / PJ_PER_MJ, fits
 
     def totals(self, genotypes: Genotypes) -> tuple[Floats, Floats]:
         """Latency in ms (n,) and energy in mJ (n,) of genotypes (n, genes), canonical or not.
@@ -118,12 +114,8 @@ class SpaceTables:
         latency_ms, energy_mj = np.empty(len(genotypes)), np.empty(len(genotypes))
         is_left = np.ones(len(genotypes), dtype=bool)
         if self._population is not None:
-            for start in range(0, len(genotypes), _CHUNK):
-                rows = slice(start, start + _CHUNK)
-                cycles, energy_pj, fits = self._population(genotypes[rows])
-                latency_ms[rows] = cycles / self.model.soc.cycles_per_ms
-                energy_mj[rows] = energy_pj / PJ_PER_MJ
-                is_left[rows] = ~fits
+            latency_ms, energy_mj, fits = self._looked_up(self._population, genotypes)
+            is_left = ~fits
         if is_left.any():
             subnets = [self.space.decode(genotype.tolist()) for genotype in genotypes[is_left]]
             latency_ms[is_left], energy_mj[is_left] = network_totals(self.model, subnets)

@@ -19,7 +19,6 @@ from objectives.hardware.mapping.placement import (
     BACK,
     FORBIDDEN,
     STAY,
-    Axis,
     OpCosts,
     hands_over,
     is_projection,
@@ -109,7 +108,9 @@ def segment_costs(
     for index, op_splits in enumerate(splits):
         previous = before if index == 0 else splits[index - 1] if stays[index - 1] else None
         value_bytes = _value_bytes([one.op for one in splits], index)
-        costs.append(op_costs(previous, op_splits, soc, value_bytes=value_bytes))
+        costs.append(
+            op_costs(previous, op_splits, soc, value_bytes=value_bytes, may_stay=stays[index])
+        )
     return costs
 
 
@@ -134,7 +135,7 @@ def _values_of(ops: Sequence[Op], index: int) -> float:
 
 @dataclass(frozen=True)
 class Steps:
-    """Costs of a segment for dynamic programming: arrays (m, p, k, 2) of each op.
+    """Costs of a segment for dynamic programming: arrays (m, p, k, 1 or 2) of each op, as in `OpCosts`.
 
     Impossible ways cost `FORBIDDEN`.
 
@@ -144,6 +145,8 @@ class Steps:
         weight_bytes: Weight bytes in all macros together.
         stays: For each op whether its output may stay at the macros.
         last: For each op the devices that work last, by split (k,).
+        matching: For each op as in `OpCosts`.
+        inputs: Number of placements of the input of the segment.
     """
 
     cycles: tuple[Floats, ...]
@@ -151,6 +154,8 @@ class Steps:
     weight_bytes: tuple[Floats, ...]
     stays: tuple[bool, ...]
     last: tuple[Integers, ...]
+    matching: tuple[Integers | None, ...]
+    inputs: int
 
     @classmethod
     def of(cls, costs: Sequence[OpCosts], splits: Sequence[SplitCosts], stays: Sequence[bool]) -> Steps:
@@ -161,6 +166,8 @@ class Steps:
             tuple(_limited(cost.weight_bytes, cost.possible) for cost in costs),
             tuple(stays),
             tuple(last_devices(op_splits) for op_splits in splits),
+            tuple(cost.matching for cost in costs),
+            costs[0].inputs,
         )
 
     def of_macros(self, index: int) -> Steps:
@@ -183,13 +190,17 @@ def _limited(values: Floats, possible: Booleans) -> Floats:
 
 def lexicographic(keys: Sequence[Floats]) -> Integers:
     """Index (rows,) of the smallest entry of each row of arrays (rows, n); later keys break ties."""
-    least: Booleans | None = None
-    for key in keys:
-        masked = key if least is None else np.where(least, key, np.inf)
-        ties = masked == masked.min(axis=1, keepdims=True)
-        least = ties
-    assert least is not None
-    index: Integers = least.argmax(axis=1)
+    return _least(keys[0], lambda tied: [key[tied] for key in keys[1:]])
+
+
+def _least(key: Floats, others: Callable[[Integers], Sequence[Floats]]) -> Integers:
+    """`lexicographic`, with later keys computed for the rows that need them only; impossible rows do not."""
+    index: Integers = key.argmin(axis=1)
+    least = np.take_along_axis(key, index[:, None], axis=1)
+    ties = key == least
+    tied = np.flatnonzero((ties.sum(axis=1) > 1) & (least[:, 0] < FORBIDDEN))
+    if len(tied) and (keys := others(tied)):
+        index[tied] = lexicographic([np.where(ties[tied], other, np.inf) for other in keys])
     return index
 
 
@@ -203,7 +214,8 @@ def solve(steps: Steps, weights: Weights, tie_breaker: Weights = LATENCY) -> lis
     """
     sums, choices = run(steps, weights, tie_breaker)
     rows = [total[:, 0, -IN_SRAM:] for total in sums]
-    _, ends = _best(rows, weights, tie_breaker, (len(rows[0]),))
+    keys = [_weighted(rows, criterion) for criterion in (weights, tie_breaker) if sum(criterion) > 0]
+    ends = lexicographic([*keys, *rows])
     points = []
     for macros, end in enumerate(ends.tolist()):
         placement, ways = sums[0].shape[2] - IN_SRAM + end, []
@@ -248,94 +260,142 @@ def run(
         Cycles, energy and bytes of the best way to every placement of the output, each (m, starts, outputs),
         the last three outputs being SRAM; and for every op the choices that lead there.
     """
-    count, placements = steps.cycles[0].shape[:2]
+    count, placements = len(steps.cycles[0]), steps.inputs
     begin = np.where(np.eye(placements, dtype=bool), 0.0, FORBIDDEN)  # (starts, p)
     begin = begin if from_anywhere else begin[-1:]
     sums = [np.broadcast_to(begin, (count, *begin.shape)) for _ in range(3)]
     choices: list[Choices] = []
-    for *costs, stays, last in zip(
-        steps.cycles, steps.energy_pj, steps.weight_bytes, steps.stays, steps.last, strict=True
+    for *costs, stays, last, matching in zip(
+        steps.cycles, steps.energy_pj, steps.weight_bytes, steps.stays, steps.last, steps.matching, strict=True
     ):
-        sums, best = _step(sums, costs, last, weights, tie_breaker, stays=stays)
+        step = _Step.of(sums, costs, matching, weights, tie_breaker)
+        sums, best = step.best(last, stays=stays)
         choices.append(best)
     return sums, choices
 
 
-def _step(
-    sums: Sequence[Floats],
-    costs: Sequence[Floats],
-    last: Integers,
-    weights: Weights,
-    tie_breaker: Weights,
-    *,
-    stays: bool,
-) -> tuple[list[Floats], Choices]:
+@dataclass(frozen=True)
+class _Step:
     """One op of the dynamic programme.
 
-    Args:
-        sums: Cycles, energy and bytes up to each placement of the input, each (m, starts, p).
-        costs: Cycles, energy and bytes of the op, each (m, p, k, 2).
-        last: Devices that work last, by split (k,).
-        weights: Weights of the sum to minimise.
-        tie_breaker: Weights of the sum that decides between equals.
-        stays: Whether the output may stay at the macros.
+    Axes: number of macros m, start s, placement of the input p, split k, output (`BACK` or `STAY`).
 
-    Returns:
-        Cycles, energy and bytes up to each placement of the output, each (m, starts, q), and the choices.
+    Attributes:
+        sums: Cycles, energy and bytes up to each placement of the input, each (m, s, p, 1 or k).
+        costs: Cycles, energy and bytes of the op, each (m, p, k, 1 or 2).
+        keys: Criterion to minimise, then the tie breaker, as weights.
+        stays: Number of placements of the input at the macros.
+        matching: As in `OpCosts`.
     """
-    # Axes of the totals: number of macros, start, placement of the input, split, output (BACK or STAY).
-    modes = slice(None) if stays else slice(0, 1)
-    totals = [
-        total[:, :, :, None, None] + cost[:, None, ..., modes]
-        for total, cost in zip(sums, costs, strict=True)
-    ]
-    back = [total[..., BACK] for total in totals]
-    parts = [
-        _to_sram(back, np.flatnonzero(last == device), weights, tie_breaker)
-        for device in (MACROS_ONLY, BOTH, NPU_ONLY)
-    ]
-    if stays:
-        parts.insert(0, _to_macros([total[..., :-1, STAY] for total in totals], weights, tie_breaker))
-    values = [np.concatenate([part[0][number] for part in parts], axis=2) for number in range(3)]
-    choices = [vars(part[1]).values() for part in parts]
-    return values, Choices(*(np.concatenate(column, axis=2) for column in zip(*choices, strict=True)))
 
+    sums: Sequence[Floats]
+    costs: Sequence[Floats]
+    keys: tuple[Weights, ...]
+    stays: int
+    matching: Integers | None
 
-def _to_sram(
-    totals: Sequence[Floats], splits: Integers, weights: Weights, tie_breaker: Weights
-) -> tuple[list[Floats], Choices]:
-    """The best of all placements of the input and of `splits`: totals (m, starts, p, k) to (m, starts, 1)."""
-    count, starts, placements, _ = totals[0].shape
-    if not len(splits):
-        index = np.zeros((count, starts, 1), dtype=np.int64)
-        return [np.full(index.shape, FORBIDDEN) for _ in totals], Choices(index, index, index)
-    rows = [total[..., splits].reshape(-1, placements * len(splits)) for total in totals]
-    values, index = _best(rows, weights, tie_breaker, (count, starts, 1))
-    return values, Choices(index // len(splits), splits[index % len(splits)], np.full_like(index, BACK))
+    @classmethod
+    def of(
+        cls,
+        sums: Sequence[Floats],
+        costs: Sequence[Floats],
+        matching: Integers | None,
+        weights: Weights,
+        tie_breaker: Weights,
+    ) -> _Step:
+        """A step behind `sums`, each (m, s, placements of the input)."""
+        keys = tuple(criterion for criterion in (weights, tie_breaker) if sum(criterion) > 0)
+        stays = sums[0].shape[2] - IN_SRAM
+        if matching is None:
+            return cls([total[..., None] for total in sums], costs, keys, stays, None)
+        spread = []
+        for total in sums:
+            in_sram = np.broadcast_to(total[:, :, stays:, None], (*total.shape[:2], IN_SRAM, len(matching)))
+            spread.append(np.concatenate([total[:, :, None, matching], in_sram], axis=2))
+        return cls(spread, costs, keys, stays, matching)
 
+    def best(self, last: Integers, *, stays: bool) -> tuple[list[Floats], Choices]:
+        """The best ways to each placement of the output.
 
-def _to_macros(
-    totals: Sequence[Floats], weights: Weights, tie_breaker: Weights
-) -> tuple[list[Floats], Choices]:
-    """The best placement of the input for each split: totals (m, starts, p, k) to (m, starts, k).
+        Args:
+            last: Devices that work last, by split (k,).
+            stays: Whether the output may stay at the macros.
 
-    The macros' share of the output stays with them, so the split is the placement of the output.
-    """
-    count, starts, placements, splits = totals[0].shape
-    rows = [total.swapaxes(2, 3).reshape(-1, placements) for total in totals]
-    values, placement = _best(rows, weights, tie_breaker, (count, starts, splits))
-    split = np.broadcast_to(np.arange(splits), placement.shape)
-    return values, Choices(placement, split, np.full_like(placement, STAY))
+        Returns:
+            Cycles, energy and bytes up to each placement of the output, each (m, s, q), and the choices.
+        """
+        key = self._total(self.keys[0], BACK)
+        parts = [self._to_sram(key, np.flatnonzero(last == device)) for device in (MACROS_ONLY, BOTH, NPU_ONLY)]
+        if stays:
+            parts.insert(0, self._to_macros())
+        values = [np.concatenate([part[0][number] for part in parts], axis=2) for number in range(3)]
+        choices = [vars(part[1]).values() for part in parts]
+        return values, Choices(*(np.concatenate(column, axis=2) for column in zip(*choices, strict=True)))
 
+    def _total(self, weights: Weights, mode: int) -> Floats:
+        """A weighted sum of the criteria (m, s, p, k)."""
+        totals = {
+            number: self.sums[number] + self.costs[number][:, None, ..., mode]
+            for number, weight in enumerate(weights)
+            if weight != 0
+        }
+        numbers = list(totals)
+        if len(numbers) == 1 and weights[numbers[0]] == 1:
+            return totals[numbers[0]]
+        first, *others = (total * weights[number] for number, total in totals.items())
+        return sum(others, first)
 
-def _best(
-    rows: Sequence[Floats], weights: Weights, tie_breaker: Weights, shape: tuple[int, ...]
-) -> tuple[list[Floats], Integers]:
-    """The best of each row, for the three criteria, and its index; reshaped."""
-    keys = [_weighted(rows, criterion) for criterion in (weights, tie_breaker) if sum(criterion) > 0]
-    index = lexicographic([*keys, *rows])
-    values = [np.take_along_axis(row, index[:, None], axis=1).reshape(shape) for row in rows]
-    return values, index.reshape(shape)
+    def _to_sram(self, key: Floats, splits: Integers) -> tuple[list[Floats], Choices]:
+        """The best of all placements of the input and of `splits`: arrays (m, s, 1)."""
+        count, starts, placements, _ = key.shape
+        if not len(splits):
+            none = np.zeros((count, starts, 1), dtype=np.int64)
+            return [np.full(none.shape, FORBIDDEN) for _ in self.sums], Choices(none, none, none)
+        rows = key[..., splits].reshape(count * starts, placements * len(splits))
+
+        def others(tied: Integers) -> list[Floats]:
+            macros, start = tied // starts, tied % starts
+            sums = [total[macros, start] for total in self.sums]
+            sums = [total[..., splits] if total.shape[-1] > 1 else total for total in sums]
+            costs = [cost[macros][..., splits, BACK] for cost in self.costs]
+            return self._later_keys([(a + b).reshape(len(tied), -1) for a, b in zip(sums, costs, strict=True)])
+
+        index = _least(rows, others).reshape(count, starts, 1)
+        return self._chosen(index // len(splits), splits[index % len(splits)], BACK)
+
+    def _to_macros(self) -> tuple[list[Floats], Choices]:
+        """The best placement of the input for each split: arrays (m, s, k - 1).
+
+        The macros' share of the output stays with them, so the split is the placement of the output.
+        """
+        key = self._total(self.keys[0], STAY)[..., :-1]
+        count, starts, placements, splits = key.shape
+        rows = key.swapaxes(2, 3).reshape(-1, placements)
+
+        def others(tied: Integers) -> list[Floats]:
+            macros, start, split = np.unravel_index(tied, (count, starts, splits))
+            sums = [total[macros, start, :, split if total.shape[-1] > 1 else 0] for total in self.sums]
+            costs = [cost[macros, :, split, STAY] for cost in self.costs]
+            return self._later_keys([a + b for a, b in zip(sums, costs, strict=True)])
+
+        index = _least(rows, others).reshape(count, starts, splits)
+        return self._chosen(index, np.broadcast_to(np.arange(splits), index.shape), STAY)
+
+    def _later_keys(self, rows: list[Floats]) -> list[Floats]:
+        return [*(_weighted(rows, criterion) for criterion in self.keys[1:]), *rows]
+
+    def _chosen(self, entry: Integers, split: Integers, mode: int) -> tuple[list[Floats], Choices]:
+        """Costs of the chosen entries of p and splits, each (m, s, q), and the choices themselves."""
+        count, starts, _ = entry.shape
+        macros, start = np.arange(count)[:, None, None], np.arange(starts)[None, :, None]
+        values = [
+            total[macros, start, entry, split if total.shape[-1] > 1 else 0] + cost[macros, entry, split, mode]
+            for total, cost in zip(self.sums, self.costs, strict=True)
+        ]
+        placement = entry
+        if self.matching is not None:
+            placement = np.where(entry == 0, self.matching[split], entry + self.stays - 1)
+        return values, Choices(placement, split, np.full_like(entry, mode))
 
 
 def _weighted(rows: Sequence[Floats], weights: Weights) -> Floats:
@@ -396,7 +456,7 @@ def all_points(steps: Steps) -> list[Point] | None:
         sums.append(total)
     points = []
     for split in np.flatnonzero(sums[0] < FORBIDDEN).tolist():
-        ways = [Way(steps.cycles[0].shape[Axis.INPUT] - 1, split, BACK)]
+        ways = [Way(steps.inputs - 1, split, BACK)]
         placement_of_next = int(first[split])
         for _ in others:
             ways.append(Way(placement_of_next, 0, BACK))
