@@ -14,7 +14,9 @@ from objectives.hardware.cost_model import CostModel
 from objectives.hardware.mapping.mapper import CRITERIA
 from objectives.hardware.mapping.op_splits import macro_options
 from objectives.hardware.mapping.placement import FORBIDDEN
-from objectives.hardware.mapping.segment import ENERGY
+from objectives.hardware.mapping.step_choice import (
+    ENERGY,
+)
 from objectives.population.gene_table import GeneColumns, GeneTable, merged, without_idle_genes
 from objectives.population.piece_costs import CYCLES, ENERGY_PJ, WEIGHT_BYTES, PieceCosts
 from objectives.population.step_genes import StepGenes
@@ -62,7 +64,10 @@ class PopulationCosts:
             sums += [_of_npu(wanted(step)) for step in pieces.steps]
         else:
             few = StepGenes.of(
-                len(space.genes), list(map(wanted, pieces.steps)), list(map(wanted, pieces.begins)), pieces.is_empty
+                len(space.genes),
+                list(map(wanted, pieces.steps)),
+                list(map(wanted, pieces.begins)),
+                pieces.is_empty,
             )
             derived = few.derived
         self._columns = GeneColumns(space, derived)

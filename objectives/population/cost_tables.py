@@ -31,6 +31,7 @@ from search_space.space import Space
 VERSION = "2"
 """Version of the cached files; changes whenever their content may change."""
 
+
 class SpaceTablesError(H4HError):
     """The cached tables cannot be written."""
 

@@ -19,7 +19,16 @@ from objectives.hardware.mapping.hand_over import IN_SRAM
 from objectives.hardware.mapping.mapper import CRITERIA, Mapper
 from objectives.hardware.mapping.op_splits import channel_options
 from objectives.hardware.mapping.placement import FORBIDDEN, hands_over
-from objectives.hardware.mapping.segment import ENERGY, Steps, lexicographic, run, segment_costs, split_points
+from objectives.hardware.mapping.segment import (
+    Steps,
+    run,
+    segment_costs,
+    split_points,
+)
+from objectives.hardware.mapping.step_choice import (
+    ENERGY,
+    lexicographic,
+)
 from objectives.hardware.op import Op
 from objectives.population.gene_table import GeneTable
 from objectives.population.pieces import Piece, SpacePieces

@@ -123,7 +123,7 @@ class StepRuns:
         empty = [values[columns[gene]] for gene, values in self._is_empty]
         left = np.zeros(columns.shape[1], dtype=bool)
         numbers = []
-        for start, (genes, offsets) in enumerate(zip(self._genes, self._offsets, strict=True)):
+        for start, genes in enumerate(self._genes):
             rows = self._columns.rows(columns, genes[start])
             none = len(self._tables[start]) - 1
             if start > 0:

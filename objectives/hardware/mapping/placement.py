@@ -35,9 +35,9 @@ from objectives.hardware.mapping.hand_over import (
     devices,
     hand_overs,
 )
-from objectives.hardware.mapping.op_splits import PRODUCTS, SplitCosts, channels_of, macro_options, on_grid
+from objectives.hardware.mapping.op_splits import PRODUCTS, SplitCosts, channels_of, on_grid
+from objectives.hardware.mapping.transfers import Transfers, network_costs
 from objectives.hardware.op import Op
-from objectives.hardware.parts.noc import Noc, Pattern
 from objectives.hardware.soc import SoC
 from search_space.arrays import Booleans, Floats, Integers
 
@@ -198,7 +198,7 @@ def op_costs(
     """
     moves = _moves(previous, splits)
     transfers = _transfers(moves, splits, value_bytes, may_stay=may_stay)
-    network = _network_costs(soc, transfers)
+    network = network_costs(soc, transfers)
     cim = {name: along(column, Axis.MACROS, Axis.SPLIT) for name, column in vars(splits.cim).items()}
     npu_cycles = along(splits.npu_cycles, Axis.SPLIT)
     tail_cycles = along(splits.tail_cycles, Axis.SPLIT)
@@ -320,9 +320,7 @@ def _moves(previous: SplitCosts | None, splits: SplitCosts) -> _Moves:
         fetch[:stays] = np.where(splits.channels > 0, at_macros, 0.0)
         multicast[:stays] = np.where(on_macros, in_sram, 0.0)
         exchange[:stays] = np.where(on_macros, at_macros, 0.0)
-    return _Moves(
-        possible, is_in_place, before, resident, fetch, multicast, scatter, exchange, matching
-    )
+    return _Moves(possible, is_in_place, before, resident, fetch, multicast, scatter, exchange, matching)
 
 
 def _matching(previous: SplitCosts, splits: SplitCosts) -> Integers:
@@ -334,9 +332,7 @@ def _matching(previous: SplitCosts, splits: SplitCosts) -> Integers:
     return np.where(is_same, nearest, -1)
 
 
-def _possible(
-    splits: SplitCosts, moves: _Moves, value_bytes: float, soc: SoC, *, may_stay: bool
-) -> Booleans:
+def _possible(splits: SplitCosts, moves: _Moves, value_bytes: float, soc: SoC, *, may_stay: bool) -> Booleans:
     """Whether each way exists, (m, p, k, 2): what arrives and what stays fits into the macros' buffers."""
     allowed = along(moves.possible & splits.allowed, Axis.INPUT, Axis.SPLIT)
     buffer_bytes = soc.cim.buffer_bytes if soc.cim is not None else 0.0
@@ -354,23 +350,7 @@ def _possible(
     return np.concatenate([fits, fits & along(stays, Axis.MACROS, Axis.SPLIT)], axis=Axis.OUTPUT)
 
 
-@dataclass(frozen=True)
-class _Transfers:
-    """Bytes of all transfers of an op, arrays that broadcast to the axes of `Axis`."""
-
-    fetch: Floats
-    multicast: Floats
-    scatter: Floats
-    exchange: Floats
-    returning: Floats
-
-    @property
-    def bytes(self) -> Floats:
-        """Bytes sent over the network."""
-        return self.fetch + self.multicast + self.scatter + self.exchange + self.returning
-
-
-def _transfers(moves: _Moves, splits: SplitCosts, value_bytes: float, *, may_stay: bool) -> _Transfers:
+def _transfers(moves: _Moves, splits: SplitCosts, value_bytes: float, *, may_stay: bool) -> Transfers:
     """Bytes of all transfers, with V where scores or softmax change their place without it."""
     modes = 2 if may_stay else 1
     returned = np.stack([splits.returned, np.zeros_like(splits.returned)], axis=-1)  # (k, 2)
@@ -384,72 +364,10 @@ def _transfers(moves: _Moves, splits: SplitCosts, value_bytes: float, *, may_sta
         arrives[stays:, :, STAY] = values
         leaves[:stays, :, BACK] = values
         scatter, returning = scatter + arrives[None, ..., :modes], returning + leaves[None, ..., :modes]
-    return _Transfers(
+    return Transfers(
         fetch=along(moves.fetch, Axis.INPUT, Axis.SPLIT),
         multicast=along(moves.multicast, Axis.INPUT, Axis.SPLIT),
         scatter=scatter,
         exchange=along(moves.exchange, Axis.INPUT, Axis.SPLIT),
         returning=returning,
     )
-
-
-@dataclass(frozen=True)
-class _NetworkCosts:
-    """Costs of the transfers of an op, arrays that broadcast to the axes of `Axis`.
-
-    Attributes:
-        fetch_cycles: Time of the fetch alone.
-        arriving_cycles: Time of the transfers to the macros and among them.
-        returning_cycles: Time of the transfer back to SRAM.
-        energy_pj: Energy of all transfers.
-        is_bus: Whether only one of them can go on at a time.
-    """
-
-    fetch_cycles: Floats
-    arriving_cycles: Floats
-    returning_cycles: Floats
-    energy_pj: Floats
-    is_bus: bool
-
-    @property
-    def cycles(self) -> Floats:
-        """Time of all transfers, one after the other."""
-        return self.fetch_cycles + self.arriving_cycles + self.returning_cycles
-
-    def overlap(self, working: Floats, pieces: float) -> Floats:
-        """Cycles saved where a map passes in pieces: one arrives, one is in work, one returns."""
-        arriving, returning = self.arriving_cycles, self.returning_cycles
-        moving = arriving + returning if self.is_bus else np.maximum(arriving, returning)
-        saved = arriving + working + returning - np.maximum(moving, working)
-        return on_grid((1.0 - 1.0 / pieces) * saved)
-
-
-def _network_costs(soc: SoC, transfers: _Transfers) -> _NetworkCosts:
-    none = np.zeros((1, 1, 1, 1))
-    if soc.noc is None:
-        return _NetworkCosts(none, none, none, none, is_bus=False)
-    traffic = [soc.noc.traffic(count) for count in macro_options(soc)]
-    energy_pj, times = none, {"fetch": none, "arriving": none, "returning": none}
-    for name, pattern, part in (
-        ("fetch", "gather", "fetch"),
-        ("multicast", "multicast", "arriving"),
-        ("scatter", "scatter", "arriving"),
-        ("exchange", "exchange", "arriving"),
-        ("returning", "gather", "returning"),
-    ):
-        moved = getattr(transfers, name)
-        if not moved.any():
-            continue
-        cycles, energy = _transfer_costs(soc.noc, [getattr(ways, pattern) for ways in traffic], moved)
-        times[part] = times[part] + cycles
-        energy_pj = energy_pj + energy
-    return _NetworkCosts(
-        times["fetch"], times["arriving"], times["returning"], energy_pj, soc.noc.topology == "bus"
-    )
-
-
-def _transfer_costs(noc: Noc, patterns: list[Pattern], moved: Floats) -> tuple[Floats, Floats]:
-    """Cycles and energy of moving `moved` bytes in the pattern of each number of macros."""
-    cycles = np.concatenate([noc.cycles(pattern, moved) for pattern in patterns])
-    energy = np.concatenate([noc.energy_pj(pattern, moved) for pattern in patterns])
-    return on_grid(cycles), on_grid(energy)
