@@ -15,12 +15,15 @@ from math import prod
 
 import numpy as np
 
+from objectives.hardware.mapping.hand_over import IN_SRAM
 from objectives.hardware.mapping.placement import FORBIDDEN
 from objectives.population.gene_table import Columns, GeneColumns, GeneTable
 from search_space.arrays import Booleans, Floats, Integers
 
-MOST_ROWS = 1 << 14
-"""Most rows of the table of a run."""
+MOST_ROWS = 1 << 15
+"""Most combinations of genes for which runs with an open end are tabulated."""
+_MOST_ENDS = 4
+"""Most first blocks for each of them."""
 
 
 def least(candidates: Iterable[Floats]) -> Floats:
@@ -65,7 +68,7 @@ class StepRuns:
         steps: Costs (p, q, c, m) of each step, the last being the head's.
         begins: Costs (3, c, m) of the first block behind each step but the last.
         is_empty: For each stage a table of one gene: whether it has no blocks.
-        most_rows: Most rows of the table of a run.
+        most_rows: As `MOST_ROWS`.
     """
 
     def __init__(
@@ -96,14 +99,29 @@ class StepRuns:
         """The last step and the costs (c, m) of each run from step `start` that is tabulated."""
         opened = _from_sram(self._steps[start])
         for end in range(start, len(self._steps)):
-            if end > start:
-                if not self._is_empty[end - 1][1].any() or self._rows(opened, self._steps[end]) > most_rows:
-                    return
-                opened = joined(opened, self._steps[end])
+            following = self._steps[end + 1 : end + 2]
+            goes_on = (
+                bool(following)
+                and bool(self._is_empty[end][1].any())
+                and self._rows(opened, following[0]) <= most_rows
+            )
             closing = self._begins[end : end + 1]
-            if closing and self._rows(opened, closing[0]) > most_rows and end > start:
+            if closing and self._rows(opened, closing[0]) > _MOST_ENDS * most_rows and end > start:
                 return
-            yield end, joined(opened, closing[0]) if closing else _closed(opened)
+            yield end, joined(opened, closing[0]) if closing else _from_sram(opened)
+            if not goes_on:
+                return
+            opened = joined(opened, self._in_use(following[0], opened, end + 2, most_rows))
+
+    def _in_use(self, step: GeneTable, opened: GeneTable, following: int, most_rows: int) -> GeneTable:
+        """Costs (p, q, c, m) of a step, without outputs at the macros if no table of runs needs them."""
+        if following < len(self._steps) and (
+            self._is_empty[following - 1][1].any()
+            and self._rows(opened, step, self._steps[following]) <= most_rows
+        ):
+            return step
+        axis = len(step.genes) + 1
+        return GeneTable(step.genes, step.values[(slice(None),) * axis + (slice(IN_SRAM),)])
 
     def _rows(self, *tables: GeneTable) -> int:
         genes = {gene for table in tables for gene in table.genes}
@@ -175,12 +193,12 @@ class StepRuns:
         for index, (step, begin) in enumerate(zip(self._steps, begins, strict=True)):
             costs = self._flat(step)[self._columns.rows(columns, step.genes)]  # (n, p, q, c, m)
             places = min(opened.shape[1], costs.shape[1])
-            opened = least(opened[:, place, None] + costs[:, place] for place in range(places))
+            opened = _least_along(opened[:, :places, None] + costs[:, :places])
             if begin is None:
                 return (total + opened[:, 0]).reshape(count, -1)
             more = begin[self._columns.rows(columns, self._begins[index].genes)]
             places = min(opened.shape[1], more.shape[1])
-            closed = least(opened[:, place] + more[:, place] for place in range(places))
+            closed = _least_along(opened[:, :places] + more[:, :places])
             gene, is_empty = self._is_empty[index]
             ends = ~is_empty[columns[gene]]
             total[ends] += closed[ends]
@@ -197,5 +215,12 @@ def _from_sram(step: GeneTable) -> GeneTable:
     return GeneTable(step.genes, step.values[(slice(None),) * len(step.genes) + (0,)])
 
 
-_closed = _from_sram
-"""Costs (c, m) where the output is in SRAM and the NPU worked last."""
+def _least_along(sums: Floats) -> Floats:
+    """`least` of arrays (n, p, ..., c, m) along p, in few steps: quicker where they are small."""
+    is_best = np.ones((1, 1), dtype=bool)
+    for criterion in range(sums.shape[-2]):
+        key = np.where(is_best, sums[..., criterion, :], np.inf)
+        is_best = key == key.min(axis=1, keepdims=True)
+    index = is_best.argmax(axis=1)[:, None, ..., None, :]
+    best: Floats = np.take_along_axis(sums, index, axis=1)[:, 0]
+    return best
