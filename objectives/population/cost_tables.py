@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 from zipfile import BadZipFile
@@ -20,6 +21,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from objectives.hardware.cost_model import PJ_PER_MJ, CostModel
+from objectives.hardware.mapping.op_splits import FREE_MAPPINGS
 from objectives.hardware_objectives import network_totals
 from objectives.population.cost_lookup import PopulationCosts
 from objectives.population.piece_costs import PieceCosts
@@ -55,32 +57,47 @@ class SpaceTables:
 
     @classmethod
     def cached(cls, space: Space, model: CostModel, folder: Path | None = None) -> Self:
+        """Tables of one cost model from the cache; see `cached_each`."""
+        (tables,) = cls.cached_each(space, [model], folder)
+        return tables
+
+    @classmethod
+    def cached_each(cls, space: Space, models: Sequence[CostModel], folder: Path | None = None) -> list[Self]:
         """Tables from the cache; missing or damaged tables are computed and written.
+
+        Tables of one chip for low latency and for low energy are computed together, which is quicker.
 
         Args:
             space: The search space of the genotypes.
-            model: SoC, mapping and model of the NPU.
+            models: SoC, mapping and model of the NPU of each.
             folder: Folder of the tables; default: `space_tables` in the cache folder.
 
         Raises:
             SpaceTablesError: The folder cannot be written.
         """
-        if not is_tabulated(model):
-            return cls(space, model)
-        key = {"space": space.digest, "version": VERSION, **model.fingerprint()}
-        name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-        file = (cache_folder() / "space_tables" if folder is None else folder) / f"{name}.npz"
-        try:
-            return cls(space, model, PieceCosts.load(file))
-        except (OSError, ValueError, KeyError, BadZipFile):
-            pieces = PieceCosts.of(space, model.mapper)
-        try:
-            pieces.save(file)
-        except OSError as error:
-            raise SpaceTablesError(
-                f"the table of costs {file} cannot be written: {error}; set {VARIABLE} to another folder"
-            ) from error
-        return cls(space, model, pieces)
+        folder = cache_folder() / "space_tables" if folder is None else folder
+        pieces: dict[int, PieceCosts] = {}
+        missing: dict[tuple[str, ...], list[int]] = {}
+        for index, model in enumerate(models):
+            if not is_tabulated(model):
+                continue
+            try:
+                pieces[index] = PieceCosts.load(folder / _file_name(space, model))
+            except (OSError, ValueError, KeyError, BadZipFile):
+                missing.setdefault(_shared_splits(model), []).append(index)
+        for indices in missing.values():
+            computed = PieceCosts.of_each(space, [models[index].mapper for index in indices])
+            for index, own in zip(indices, computed, strict=True):
+                pieces[index] = own
+                file = folder / _file_name(space, models[index])
+                try:
+                    own.save(file)
+                except OSError as error:
+                    raise SpaceTablesError(
+                        f"the table of costs {file} cannot be written: {error}; set {VARIABLE} to another "
+                        f"folder"
+                    ) from error
+        return [cls(space, model, pieces.get(index)) for index, model in enumerate(models)]
 
     def suffice(self, genotypes: Genotypes) -> Booleans:
         """Whether the tables alone can cost each network (n,); the cost model is much slower."""
@@ -126,3 +143,15 @@ class SpaceTables:
 def is_tabulated(model: CostModel) -> bool:
     """Whether the mapping minimises a sum over pieces."""
     return model.mapper.name != "edp"
+
+
+def _file_name(space: Space, model: CostModel) -> str:
+    key = {"space": space.digest, "version": VERSION, **model.fingerprint()}
+    return f"{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()}.npz"
+
+
+def _shared_splits(model: CostModel) -> tuple[str, ...]:
+    """Equal for cost models whose mappings choose among the same splits at the same costs."""
+    fingerprint = model.fingerprint()
+    is_free = fingerprint.pop("mapping") in FREE_MAPPINGS
+    return (*fingerprint.values(), "" if is_free else model.mapper.name)
