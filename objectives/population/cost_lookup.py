@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from objectives.hardware.cost_model import CostModel
-from objectives.hardware.mapping.mapper import CRITERIA
+from objectives.hardware.mapping.mapper import CRITERIA, Mapper
 from objectives.hardware.mapping.op_splits import macro_options
 from objectives.hardware.mapping.placement import FORBIDDEN
 from objectives.hardware.mapping.step_choice import (
@@ -35,18 +34,18 @@ class PopulationCosts:
 
     Args:
         space: The search space of the genotypes.
-        model: SoC and mapping; the mapping minimises a sum.
-        pieces: Costs of all pieces of `space` under `model`.
+        mapper: SoC and mapping; the mapping minimises a sum.
+        pieces: Costs of all pieces of `space` under that mapping.
     """
 
-    def __init__(self, space: Space, model: CostModel, pieces: PieceCosts) -> None:
-        capacity = model.soc.cim.macro_capacity_bytes if model.soc.cim is not None else 0.0
+    def __init__(self, space: Space, mapper: Mapper, pieces: PieceCosts) -> None:
+        capacity = mapper.soc.cim.macro_capacity_bytes if mapper.soc.cim is not None else 0.0
         # The criterion to minimise comes first, then the tie breakers.
         self._criteria = [CYCLES, ENERGY_PJ]
-        if CRITERIA[model.mapper.name][0] == ENERGY:
+        if CRITERIA[mapper.name][0] == ENERGY:
             self._criteria.reverse()
         choices = _useful_choices(pieces, self._criteria)
-        self._budgets = capacity * np.array(macro_options(model.soc), dtype=np.float64)[choices]
+        self._budgets = capacity * np.array(macro_options(mapper.soc), dtype=np.float64)[choices]
         if (_most_bytes(pieces)[choices] > self._budgets).any():
             self._criteria.append(WEIGHT_BYTES)
         self._shape = (len(self._criteria), len(choices))

@@ -29,9 +29,6 @@ PRODUCTS = ("matmul", "softmax")
 MAPPINGS = ("latency", "energy", "edp", "npu", "cim")
 """Cost that a mapping minimises, or the one device that it uses."""
 
-FREE_MAPPINGS = MAPPINGS[:3]
-"""Mappings that may use any split."""
-
 _GRID = 1024.0
 
 
