@@ -65,7 +65,7 @@ def test_costs_of_a_mapping_that_stands_in_no_table_are_not_exact(tiny: Space) -
     ratio = estimate["lat"] * estimate["energy"] / (latency_ms * energy_mj)
     assert ratio.min() >= 1 - 1e-12
     assert ratio.max() <= 1.1  # 1.078
-    assert np.corrcoef(estimate["lat"], latency_ms)[0, 1] > 0.98
+    assert np.corrcoef(estimate["lat"], latency_ms)[0, 1] > 0.97
 
 
 def test_costs_are_not_exact_where_networks_may_exceed_the_macros(tiny: Space) -> None:
