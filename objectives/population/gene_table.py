@@ -91,7 +91,8 @@ def _joint_rows(first: GeneTable, second: GeneTable) -> int:
 
 def without_idle_genes(table: GeneTable) -> GeneTable:
     """The same function without the genes that decide nothing."""
-    values, genes = table.values, []
+    values = table.values
+    genes: list[int] = []
     for gene in table.genes:
         axis = len(genes)
         first = values.take([0], axis=axis)
