@@ -51,11 +51,11 @@ def joined(first: GeneTable, second: GeneTable) -> GeneTable:
     axis = len(genes)
     if second.values.ndim - len(second.genes) > 3:
         one = one[..., None, :, :]
-    before = (slice(None),) * axis
+    one, other = np.moveaxis(one, axis, 0), np.moveaxis(other, axis, 0)
 
     def candidates() -> Iterator[Floats]:
-        for placement in range(min(one.shape[axis], other.shape[axis])):
-            yield one[(*before, placement)] + other[(*before, placement)]
+        for mine, theirs in zip(one, other, strict=False):
+            yield mine + theirs
 
     return GeneTable(genes, least(candidates()))
 

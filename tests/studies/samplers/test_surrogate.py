@@ -161,6 +161,7 @@ def test_an_estimated_cost_is_learned_as_a_factor_of_its_estimate(
     assert sampler.report.rank_correlation is not None
     assert sampler.report.rank_correlation > 0.5
     # Without the limit of the capacity every network would be at least as fast.
+    assert isinstance(sampler, SurrogateSampler)
     assert 1 <= sampler._processes["lat"].mean <= 2
     # Nothing but the first generation is spent on networks above the limit.
     assert shares[0] < 0.8
