@@ -71,7 +71,7 @@ def test_costs_of_a_mapping_that_stands_in_no_table_are_not_exact(tiny: Space) -
 def test_costs_are_not_exact_where_networks_may_exceed_the_macros(tiny: Space) -> None:
     soc = load_soc("u55-256-cim8")
     assert soc.cim is not None
-    capacity = replace(soc.cim.capacity, value=0.5, low=0.5)  # KiB
+    capacity = replace(soc.cim.capacity, value=1.0, low=0.5)  # KiB
     small = replace(soc, cim=replace(soc.cim, capacity=capacity))
     exact = exact_of(tiny, small, ("lat", "params"))
     assert (exact.names, exact.estimated) == (("params",), ("lat",))
