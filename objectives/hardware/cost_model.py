@@ -20,7 +20,7 @@ from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC
 from search_space.arrays import Floats
 
-VERSION = "7"
+VERSION = "8"
 """Version of the cost model; changes whenever the cost of an equal network on an equal SoC may change."""
 
 PJ_PER_MJ = 1e9
@@ -51,12 +51,12 @@ class OpCost:
         handover_cycles: Time of the hand-overs between NPU and macros before and within the op.
         mac_pj: Energy of the multiply-accumulates of both.
         sram_pj: Energy of the activations in SRAM and in the macros' buffers.
-        mram_pj: Energy of the weights read by the NPU and in the macros.
-        noc_pj: Energy of the transfers.
+        mram_pj: Energy of the weights that the NPU reads from their store, and of those read in the macros.
+        noc_pj: Energy of the transfers, those of the NPU's weights included.
         static_pj: Energy of leakage and idle clocks over the time of the op.
         handover_pj: Energy of the hand-overs.
         sram_bytes: Bytes read from and written to SRAM.
-        mram_bytes: Weight bytes read.
+        mram_bytes: Weight bytes read, from the store and in the macros.
         noc_bytes: Bytes sent over the network, a multicast counted once.
         cim_weight_bytes: Bytes of weights that have to reside in the macros.
         bound: Resource that decides the time: ``compute``, ``memory``, ``transfer`` or ``hand-over``.
