@@ -136,13 +136,13 @@ class Power(TotalsObjective):
         return 1e3 * energy_mj / latency_ms
 
 
-AREA_VERSION = "1"
+AREA_VERSION = "2"
 """Version of the area. It changes whenever equal SoC files may get another area."""
 
 
 @dataclass(frozen=True)
 class Area:
-    """Area of NPU and macros in mm2; for parts without area see `objectives.hardware.parts.memory_and_area`.
+    """Area of NPU, weight store and macros in mm2; for other parts see `objectives.hardware.soc.SoC.area_mm2`.
 
     Attributes:
         costs: Model of the SoC.
@@ -167,11 +167,13 @@ class Area:
         return np.full(len(subnets), self.costs.soc.area_mm2)
 
     def fingerprint(self) -> dict[str, str]:
-        """Numbers of macros and units, areas of the parts, and version of the sum."""
+        """Numbers of macros and units, areas of store and parts, and version of the sum."""
         soc = self.costs.soc
+        store = soc.memory.weight_store if soc.has_npu else None
+        store_mm2 = store.area_mm2(soc.name) if store is not None else 0.0
         return {
             "hardware": soc.name,
-            "area_parts": f"{soc.macros} macros of {soc.units} units",
+            "area_parts": f"{soc.macros} macros of {soc.units} units, weight store of {store_mm2:g} mm2",
             "area_digest": soc.area.digest,
             "area_version": AREA_VERSION,
         }
