@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from objectives.hardware.chip import Chip
-from objectives.hardware.cost_model import CostModel
+from objectives.hardware.cost_model import CostModel, NetworkCost
 from objectives.objective import (
     Declaration,
     Dependency,
@@ -24,15 +24,34 @@ from objectives.objective import (
     ObjectiveError,
     declaration,
 )
-from objectives.workload import ops_of, read_again, workload
+from objectives.workload import Step, excess_bytes, ops_of, read_again, workload
 from search_space.arrays import Floats
 from search_space.subnet import Subnet
 
 
 def network_totals(costs: CostModel, subnets: Sequence[Subnet]) -> tuple[Floats, Floats]:
-    """Latency in ms and energy in mJ of subnets, each (n,)."""
+    """Latency in ms and energy in mJ of subnets, each (n,), spilt activations included."""
     workloads = [workload(subnet) for subnet in subnets]
-    return costs.totals([ops_of(steps) for steps in workloads], [read_again(steps) for steps in workloads])
+    totals = costs.totals([ops_of(steps) for steps in workloads], [read_again(steps) for steps in workloads])
+    if costs.spill is None:
+        return totals
+    excess = [excess_bytes(steps, costs.spill.sram_bytes) for steps in workloads]
+    return costs.spill.added(*totals, np.array(excess, dtype=np.float64))
+
+
+def mapped_totals(costs: CostModel, steps: Sequence[Step], cost: NetworkCost) -> tuple[float, float]:
+    """Latency in ms and energy in mJ of a network in its mapping, spilt activations included.
+
+    Args:
+        costs: Model of the SoC.
+        steps: The network.
+        cost: Its cost by `costs`.
+    """
+    if costs.spill is None:
+        return cost.latency_ms, cost.energy_mj
+    excess = np.array(excess_bytes(steps, costs.spill.sram_bytes))
+    latency, energy = costs.spill.added(np.array(cost.latency_ms), np.array(cost.energy_mj), excess)
+    return float(latency), float(energy)
 
 
 @dataclass(frozen=True)

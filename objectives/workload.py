@@ -160,6 +160,11 @@ def _head_steps(head: Head, side: int) -> Iterator[Step]:
     yield Step("head.classifier", Op("linear", 1, 1, head.width, head.classes))
 
 
+def excess_bytes(steps: Iterable[Step], sram_bytes: float) -> float:
+    """Bytes of activations beyond an SRAM of `sram_bytes`, summed over the ops."""
+    return sum(max(step.live_bytes - sram_bytes, 0.0) for step in steps)
+
+
 def peak_bytes(steps: Sequence[Step]) -> int:
     """Peak activation memory in bytes: the smallest SRAM in which the compiler runs the ops one by one."""
     return max(step.live_bytes for step in steps)

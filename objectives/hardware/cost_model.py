@@ -18,10 +18,14 @@ from objectives.hardware.mapping.segment import Point, Way, npu_heads, segment_c
 from objectives.hardware.npu_model import create_npu_model
 from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC
+from objectives.hardware.spill import Spill
 from search_space.arrays import Floats
 
 VERSION = "8"
 """Version of the cost model; changes whenever the cost of an equal network on an equal SoC may change."""
+
+SPILL_VERSION = "1"
+"""Version of the cost of activations beyond the SRAM."""
 
 PJ_PER_MJ = 1e9
 
@@ -143,15 +147,20 @@ class CostModel:
         mapping: Cost that the mapping minimises (``latency``, ``energy``, ``edp``), or the one device that it
             uses (``npu``, ``cim``).
         npu_model: Model of the NPU's cycles: ``analytic``, or Arm's compiler ``vela``.
+        spill: Whether networks whose activations exceed the SRAM cost their traffic to the weight store. It
+            is added to their totals, see `objectives.hardware_objectives.network_totals`.
 
     Raises:
         UnknownNameError: There is no such mapping or model.
         VelaError: The compiler is not installed, or does not support such an NPU.
-        H4HError: The mapping is ``cim``, but the chip has no macros.
+        H4HError: The mapping is ``cim``, but the chip has no macros; or activations cannot be spilt.
     """
 
-    def __init__(self, soc: SoC, mapping: str = "latency", *, npu_model: str = "analytic") -> None:
+    def __init__(
+        self, soc: SoC, mapping: str = "latency", *, npu_model: str = "analytic", spill: bool = False
+    ) -> None:
         self.soc = soc
+        self.spill = Spill.of(soc) if spill else None
         self.npu_model = create_npu_model(npu_model, soc.npu, soc.measured_npu)
         self.mapper = Mapper(soc, mapping, self.npu_model)
         self._breakdowns: dict[
@@ -166,6 +175,7 @@ class CostModel:
             "mapping": self.mapper.name,
             "npu_model": self.npu_model.name,
             "cost_model": VERSION,
+            **({} if self.spill is None else {"spill": SPILL_VERSION}),
         }
 
     def network(self, ops: Sequence[Op], read_again: Collection[int] = ()) -> NetworkCost:

@@ -23,6 +23,7 @@ from objectives.hardware.cost_model import PJ_PER_MJ, CostModel
 from objectives.hardware_objectives import network_totals
 from objectives.population.cost_lookup import PopulationCosts
 from objectives.population.piece_costs import PieceCosts
+from objectives.population.size_tables import EXCESS, SizeTables
 from search_space.arrays import Booleans, Floats, Genotypes
 from search_space.errors import H4HError
 from search_space.files.cache_folder import VARIABLE, cache_folder
@@ -52,6 +53,7 @@ class SpaceTables:
         self.space = space
         self.model = model
         self._population: PopulationCosts | None = None
+        self._sizes = None if model.spill is None else SizeTables(space, model.spill.sram_bytes)
         if is_tabulated(model):
             pieces = pieces if pieces is not None else PieceCosts.of(space, model.mapper)
             self._population = PopulationCosts(space, model, pieces)
@@ -106,7 +108,15 @@ class SpaceTables:
             cycles, energy_pj, _ = self._population(genotypes[rows])
             latency_ms[rows] = cycles / self.model.soc.cycles_per_ms
             energy_mj[rows] = energy_pj / PJ_PER_MJ
-        return latency_ms, energy_mj
+        return self._with_spill(latency_ms, energy_mj, genotypes)
+
+    def _with_spill(
+        self, latency_ms: Floats, energy_mj: Floats, genotypes: Genotypes
+    ) -> tuple[Floats, Floats]:
+        """Latencies and energies (n,) with the cost of activations beyond the SRAM."""
+        if self._sizes is None or self.model.spill is None:
+            return latency_ms, energy_mj
+        return self.model.spill.added(latency_ms, energy_mj, self._sizes(genotypes)[EXCESS])
 
     def totals(self, genotypes: Genotypes) -> tuple[Floats, Floats]:
         """Latency in ms (n,) and energy in mJ (n,) of genotypes (n, genes), canonical or not.
@@ -124,6 +134,7 @@ class SpaceTables:
                 latency_ms[rows] = cycles / self.model.soc.cycles_per_ms
                 energy_mj[rows] = energy_pj / PJ_PER_MJ
                 is_left[rows] = ~fits
+            latency_ms, energy_mj = self._with_spill(latency_ms, energy_mj, genotypes)
         if is_left.any():
             subnets = [self.space.decode(genotype.tolist()) for genotype in genotypes[is_left]]
             latency_ms[is_left], energy_mj[is_left] = network_totals(self.model, subnets)
