@@ -24,7 +24,7 @@ from objectives.objective import (
     ObjectiveError,
     declaration,
 )
-from objectives.workload import Step, excess_bytes, ops_of, read_again, workload
+from objectives.workload import Step, spilt_bytes, ops_of, read_again, workload
 from search_space.arrays import Floats
 from search_space.subnet import Subnet
 
@@ -35,8 +35,8 @@ def network_totals(costs: CostModel, subnets: Sequence[Subnet]) -> tuple[Floats,
     totals = costs.totals([ops_of(steps) for steps in workloads], [read_again(steps) for steps in workloads])
     if costs.spill is None:
         return totals
-    excess = [excess_bytes(steps, costs.spill.sram_bytes) for steps in workloads]
-    return costs.spill.added(*totals, np.array(excess, dtype=np.float64))
+    spilt = [spilt_bytes(steps, costs.spill.sram_bytes) for steps in workloads]
+    return costs.spill.added(*totals, np.array(spilt, dtype=np.float64))
 
 
 def mapped_totals(costs: CostModel, steps: Sequence[Step], cost: NetworkCost) -> tuple[float, float]:
@@ -49,8 +49,8 @@ def mapped_totals(costs: CostModel, steps: Sequence[Step], cost: NetworkCost) ->
     """
     if costs.spill is None:
         return cost.latency_ms, cost.energy_mj
-    excess = np.array(excess_bytes(steps, costs.spill.sram_bytes))
-    latency, energy = costs.spill.added(np.array(cost.latency_ms), np.array(cost.energy_mj), excess)
+    spilt = np.array(spilt_bytes(steps, costs.spill.sram_bytes))
+    latency, energy = costs.spill.added(np.array(cost.latency_ms), np.array(cost.energy_mj), spilt)
     return float(latency), float(energy)
 
 

@@ -21,7 +21,7 @@ from objectives.hardware.measured_share import ORIGIN_NAMES, npu_origins, npu_sh
 from objectives.hardware.measurements.measured_cycles import Origin
 from objectives.hardware.npu_model import known_npu_models
 from objectives.hardware_objectives import mapped_totals
-from objectives.workload import Step, excess_bytes, ops_of, peak_bytes, read_again, workload
+from objectives.workload import Step, spilt_bytes, ops_of, peak_bytes, read_again, workload
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from search_space.files.figure_file import check_figure_path, save_figure
@@ -197,7 +197,7 @@ def spill_record(steps: Sequence[Step], cost: NetworkCost, costs: CostModel) -> 
         return {}
     latency_ms, energy_mj = mapped_totals(costs, steps, cost)
     return {
-        "spilt_bytes": int(excess_bytes(steps, costs.spill.sram_bytes)),
+        "spilt_bytes": int(spilt_bytes(steps, costs.spill.sram_bytes)),
         "latency_with_spill_ms": latency_ms,
         "energy_with_spill_mj": energy_mj,
     }
@@ -220,9 +220,9 @@ def memory_lines(steps: Sequence[Step], cost: NetworkCost, costs: CostModel) -> 
         )
     if costs.spill is not None:
         latency_ms, energy_mj = mapped_totals(costs, steps, cost)
-        excess = excess_bytes(steps, costs.spill.sram_bytes)
+        spilt = spilt_bytes(steps, costs.spill.sram_bytes)
         yield (
-            f"spilt: {excess / 1024:.1f} KiB over all ops; with them latency {latency_ms:.3f} ms, energy "
+            f"spilt: {spilt / 1024:.1f} KiB over all ops; with them latency {latency_ms:.3f} ms, energy "
             f"{energy_mj * 1e3:.3f} uJ"
         )
 

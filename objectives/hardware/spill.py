@@ -1,7 +1,7 @@
 """Cost of activations that exceed the SRAM: they pass through the weight store.
 
-While an op runs, its activations beyond the SRAM lie in the weight store: each such byte is written there
-once and read back once. The NPU waits meanwhile, so times add up. Arm's compiler Vela moves whole maps and
+While an op runs that exceeds the SRAM, some of its maps lie in the weight store (`npu_passes/spilt_maps.py`).
+Each is written there once and read back once. The NPU waits meanwhile, so times add up. Arm's compiler Vela
 lets transfers overlap with the work; docs/explanation/chip-model.md compares both.
 """
 
@@ -22,7 +22,7 @@ class SpillError(H4HError):
 
 @dataclass(frozen=True)
 class Spill:
-    """Cost of a byte beyond the SRAM, written to the weight store and read back.
+    """Cost of a byte that leaves the SRAM: it is written to the weight store and read back.
 
     Attributes:
         sram_bytes: Capacity of the SRAM.
@@ -61,9 +61,9 @@ class Spill:
         )
         return cls(memory.sram_bytes, cycles, picojoules, soc.cycles_per_ms)
 
-    def added(self, latency_ms: Floats, energy_mj: Floats, excess: Floats) -> tuple[Floats, Floats]:
-        """Latency in ms (n,) and energy in mJ (n,) with the cost of `excess` bytes (n,)."""
+    def added(self, latency_ms: Floats, energy_mj: Floats, spilt: Floats) -> tuple[Floats, Floats]:
+        """Latency in ms (n,) and energy in mJ (n,) with the cost of `spilt` bytes (n,)."""
         return (
-            latency_ms + excess * (self.cycles_per_byte / self.cycles_per_ms),
-            energy_mj + excess * (self.pj_per_byte / _PJ_PER_MJ),
+            latency_ms + spilt * (self.cycles_per_byte / self.cycles_per_ms),
+            energy_mj + spilt * (self.pj_per_byte / _PJ_PER_MJ),
         )

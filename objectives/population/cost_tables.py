@@ -23,7 +23,7 @@ from objectives.hardware.cost_model import PJ_PER_MJ, CostModel
 from objectives.hardware_objectives import network_totals
 from objectives.population.cost_lookup import PopulationCosts
 from objectives.population.piece_costs import PieceCosts
-from objectives.population.size_tables import EXCESS, SizeTables
+from objectives.population.size_tables import SPILT, SizeTables
 from search_space.arrays import Booleans, Floats, Genotypes
 from search_space.errors import H4HError
 from search_space.files.cache_folder import VARIABLE, cache_folder
@@ -116,7 +116,7 @@ class SpaceTables:
         """Latencies and energies (n,) with the cost of activations beyond the SRAM."""
         if self._sizes is None or self.model.spill is None:
             return latency_ms, energy_mj
-        return self.model.spill.added(latency_ms, energy_mj, self._sizes(genotypes)[EXCESS])
+        return self.model.spill.added(latency_ms, energy_mj, self._sizes(genotypes)[SPILT])
 
     def totals(self, genotypes: Genotypes) -> tuple[Floats, Floats]:
         """Latency in ms (n,) and energy in mJ (n,) of genotypes (n, genes), canonical or not.

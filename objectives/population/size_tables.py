@@ -13,21 +13,21 @@ import numpy as np
 
 from objectives.population.gene_table import GeneTable, RowNumbers
 from objectives.population.pieces import Piece, PieceKind, SpacePieces
-from objectives.workload import excess_bytes, peak_bytes, workload
+from objectives.workload import spilt_bytes, peak_bytes, workload
 from search_space import complexity
 from search_space.arrays import Floats, Genotypes
 from search_space.space import Space
 from search_space.subnet import Block, PatchMerging, Subnet
 
-EXCESS = "sram_excess"
-"""Bytes of activations beyond a given SRAM, summed over the ops."""
-SUMS = ("macs", "params", "conv_blocks", "vit_blocks", EXCESS)
+SPILT = "spilt"
+"""Bytes of the maps that leave a given SRAM, summed over the ops."""
+SUMS = ("macs", "params", "conv_blocks", "vit_blocks", SPILT)
 PEAK = "sram"
 SIZES = (*SUMS, PEAK)
 """Names of what is counted; units as in `objectives.size_objectives`."""
 
 Counts = tuple[int, int, int, int]
-"""One number for each of `SUMS` but the excess."""
+"""One number for each of `SUMS` but the last."""
 
 
 class SizeTables:
@@ -35,7 +35,7 @@ class SizeTables:
 
     Args:
         space: The search space of the genotypes.
-        sram_bytes: SRAM beyond which activations are in excess; none are by default.
+        sram_bytes: SRAM that maps leave where an op exceeds it; none do by default.
     """
 
     def __init__(self, space: Space, sram_bytes: float = math.inf) -> None:
@@ -80,9 +80,9 @@ def _tables(pieces: SpacePieces, sram_bytes: float) -> Iterator[GeneTable]:
 
 
 def _memory(piece: Piece, subnet: Subnet, sram_bytes: float) -> tuple[float, float]:
-    """Excess over `sram_bytes`, and peak."""
+    """Bytes of the maps that leave an SRAM of `sram_bytes`, and peak."""
     steps = [step for step in workload(subnet) if step.name.startswith(piece.step_names)]
-    return excess_bytes(steps, sram_bytes), peak_bytes(steps)
+    return spilt_bytes(steps, sram_bytes), peak_bytes(steps)
 
 
 def _counts(piece: Piece, subnet: Subnet) -> Counts:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objectives.population.size_tables import EXCESS, SIZES, SizeTables
+from objectives.population.size_tables import SPILT, SIZES, SizeTables
 from objectives.size_objectives import MACS, PARAMS, SRAM
-from objectives.workload import workload
+from objectives.workload import spilt_bytes, workload
 from search_space.arrays import Genotypes
 from search_space.genotype import GenotypeError
 from search_space.space import load_space
@@ -20,7 +20,7 @@ from tests.objectives.population.test_cost_tables import CHAINED, population
 def one_by_one(subnets: list[Subnet]) -> dict[str, list[float]]:
     counted = {size.name: size(subnets).tolist() for size in (MACS, PARAMS, SRAM)}
     counted["conv_blocks"] = [float(subnet.conv_blocks) for subnet in subnets]
-    counted[EXCESS] = [0.0] * len(subnets)
+    counted[SPILT] = [0.0] * len(subnets)
     counted["vit_blocks"] = [float(subnet.vit_blocks) for subnet in subnets]
     return counted
 
@@ -45,15 +45,15 @@ def test_extremes_and_stages_that_may_be_empty(tmp_path: Path) -> None:
     assert {key: values.tolist() for key, values in found.items()} == expected
 
 
-def test_excess_over_an_sram() -> None:
+def test_maps_that_leave_the_sram() -> None:
     space = load_space("imagenet224")
     rows = population(space, 60)
     workloads = [workload(space.decode(row.tolist())) for row in rows]
     for sram in (2**19, 2**20):
-        expected = [sum(max(step.live_bytes - sram, 0) for step in steps) for steps in workloads]
+        expected = [spilt_bytes(steps, sram) for steps in workloads]
         assert 0 in expected or sram < 2**20
         assert max(expected) > 0
-        assert SizeTables(space, sram)(rows)[EXCESS].tolist() == expected
+        assert SizeTables(space, sram)(rows)[SPILT].tolist() == expected
 
 
 @pytest.mark.parametrize("name", ["cifar32", "imagenet224"])
