@@ -24,7 +24,7 @@ from objectives.objective import (
     ObjectiveError,
     declaration,
 )
-from objectives.workload import Step, spilt_bytes, ops_of, read_again, workload
+from objectives.workload import Step, ops_of, read_again, spilt_bytes, workload
 from search_space.arrays import Floats
 from search_space.subnet import Subnet
 
@@ -161,7 +161,7 @@ AREA_VERSION = "2"
 
 @dataclass(frozen=True)
 class Area:
-    """Area of NPU, weight store and macros in mm2; for other parts see `objectives.hardware.soc.SoC.area_mm2`.
+    """Area of NPU, weight store and macros in mm2; SRAM and network are not counted.
 
     Attributes:
         costs: Model of the SoC.

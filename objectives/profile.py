@@ -21,7 +21,7 @@ from objectives.hardware.measured_share import ORIGIN_NAMES, npu_origins, npu_sh
 from objectives.hardware.measurements.measured_cycles import Origin
 from objectives.hardware.npu_model import known_npu_models
 from objectives.hardware_objectives import mapped_totals
-from objectives.workload import Step, spilt_bytes, ops_of, peak_bytes, read_again, workload
+from objectives.workload import Step, ops_of, peak_bytes, read_again, spilt_bytes, workload
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from search_space.files.figure_file import check_figure_path, save_figure
@@ -215,8 +215,8 @@ def memory_lines(steps: Sequence[Step], cost: NetworkCost, costs: CostModel) -> 
     weights = sum(step.op.weight_bytes for step in steps)
     if store is not None and weights > store.capacity_bytes:
         yield (
-            f"does not fit: {weights / 1024:,.0f} KiB of weights, {store.capacity_bytes / 1024:g} KiB of weight "
-            f"store"
+            f"does not fit: {weights / 1024:,.0f} KiB of weights, {store.capacity_bytes / 1024:g} KiB of "
+            f"weight store"
         )
     if costs.spill is not None:
         latency_ms, energy_mj = mapped_totals(costs, steps, cost)

@@ -190,7 +190,12 @@ def main() -> None:
     header = "space|above SRAM, %|above store, %|either, %|largest peak, KiB"
     print_wide(_table(f"random networks that exceed the memories of {CHIP}", header, rows))
     rows = [
-        [name, f"{one['count']}", *(f"{one[key]:.2f}" for key in ("error", "worst")), f"{one['spearman']:.4f}"]
+        [
+            name,
+            f"{one['count']}",
+            *(f"{one[key]:.2f}" for key in ("error", "worst")),
+            f"{one['spearman']:.4f}",
+        ]
         for name, one in figures["stores"].items()
     ]
     print_wide(_table("cycles against the compiler", "chip|networks|mean error, %|worst, %|Spearman", rows))

@@ -226,7 +226,7 @@ class SoC(Document):
 
     @property
     def idle_pj_per_cycle(self) -> float:
-        """Energy of every cycle, whatever runs: static power of the NPU, leakage of memories and idle macros."""
+        """Energy of every cycle, whatever runs: the NPU's static power, leakage of memories and macros."""
         npu = self.npu.static_power.value if self.has_npu else 0.0
         macros = self.cim.static_mw if self.cim is not None else 0.0
         return self.picojoules_per_cycle(npu + self.memory.leakage_mw + macros)

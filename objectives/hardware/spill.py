@@ -47,9 +47,9 @@ class Spill:
         if store is None or store.write_bandwidth is None or store.write_energy is None:
             kind = "none" if store is None else f"of kind {store.kind!r}"
             raise SpillError(
-                f"--spill needs a weight store that is written during an inference, but that of {soc.name!r} is "
-                f"{kind}, without memory.weight_store.write_bandwidth; leave out --spill, or use a chip with "
-                f"both numbers"
+                f"--spill needs a weight store that is written during an inference, but that of {soc.name!r} "
+                f"is {kind}, without memory.weight_store.write_bandwidth; leave out --spill, or use a chip "
+                f"that states it"
             )
         cycles = 1 / store.write_bandwidth.value + 1 / store.bandwidth.value
         picojoules = (

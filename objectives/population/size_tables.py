@@ -13,7 +13,7 @@ import numpy as np
 
 from objectives.population.gene_table import GeneTable, RowNumbers
 from objectives.population.pieces import Piece, PieceKind, SpacePieces
-from objectives.workload import spilt_bytes, peak_bytes, workload
+from objectives.workload import peak_bytes, spilt_bytes, workload
 from search_space import complexity
 from search_space.arrays import Floats, Genotypes
 from search_space.space import Space

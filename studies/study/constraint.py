@@ -133,6 +133,7 @@ def _match(text: str) -> re.Match[str]:
     if match is None:
         raise ConstraintError(
             f"constraint {text!r}: must be a quantity, {' or '.join(OPERATORS)}, a number and its unit, "
-            f"such as 'lat<=2ms' or 'vit_blocks>=1', or {' or '.join(CHIP_LIMITS)} (quantities: {', '.join(known_units())})"
+            f"such as 'lat<=2ms' or 'vit_blocks>=1', or {' or '.join(CHIP_LIMITS)} (quantities: "
+            f"{', '.join(known_units())})"
         )
     return match

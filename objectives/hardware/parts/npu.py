@@ -37,8 +37,8 @@ _OF_STORE = {**field_options(serialize="omit", deserialize=_refuse_store), DERIV
 class Npu(Section):
     """Constants of one Ethos-U55 configuration (section `npu` of a SoC file).
 
-    `buffers_weights` says whether weights that are read more than once are copied into SRAM first; None leaves
-    it to the kind of the weight store.
+    `buffers_weights` says whether weights that are read more than once are copied into SRAM first; None
+    leaves it to the kind of the weight store.
     """
 
     clock: Annotated[Quantity, Unit("MHz")]

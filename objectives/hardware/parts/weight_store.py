@@ -61,8 +61,8 @@ class WeightStore(Section):
         super().check_quantities(name)
         if not self.is_on_die and self.area is not None and self.area.high > 0:
             raise DocumentError(
-                f"{name}.area: must be absent or 0 for kind {self.kind!r}, which lies beside the die, but got "
-                f"{self.area.value:g}; state all numbers of the new kind, as u55-256-flash does"
+                f"{name}.area: must be absent or 0 for kind {self.kind!r}, which lies beside the die, but "
+                f"got {self.area.value:g}; state all numbers of the new kind, as u55-256-flash does"
             )
         for given, missing in (("write_bandwidth", "write_energy"), ("write_energy", "write_bandwidth")):
             if getattr(self, given) is not None and getattr(self, missing) is None:

@@ -99,7 +99,8 @@ def test_numbers_of_the_weight_store_move_there(tmp_path: Path) -> None:
     with pytest.warns(
         H4HWarning,
         match=r"npu\.weight_bandwidth, npu\.weight_latency, memory\.mram_read_energy is "
-        r"memory\.weight_store\.bandwidth, memory\.weight_store\.latency, memory\.weight_store\.read_energy; .*'mram'",
+        r"memory\.weight_store\.bandwidth, memory\.weight_store\.latency, "
+        r"memory\.weight_store\.read_energy; .*'mram'",
     ):
         soc = load_soc(write(tmp_path, base="u55-256-cim8", npu=npu, memory=memory))
     store, before = soc.memory.weight_store, load_soc("u55-256-cim8").memory.weight_store

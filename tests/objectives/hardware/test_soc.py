@@ -37,9 +37,7 @@ def test_built_in_names() -> None:
     macros = [f"u55-256-cim{count}" for count in (1, 2, 4, 8)]
     stores = [f"u55-256-{store}{macros}" for store in ("background", "flash") for macros in ("", "-cim8")]
     assert known_socs() == tuple(
-        sorted(
-            ["u55-128", "u55-256", *macros, *stores, "u55-256-cim8-no-heads", *MORE, "u55-32", "u55-64"]
-        )
+        sorted(["u55-128", "u55-256", *macros, *stores, "u55-256-cim8-no-heads", *MORE, "u55-32", "u55-64"])
     )
 
 

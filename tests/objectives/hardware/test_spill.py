@@ -108,7 +108,9 @@ def test_refused_where_nothing_can_be_written() -> None:
         CostModel(load_soc("u55-256-flash"), spill=True)
 
 
-def test_the_profile_says_what_does_not_fit(dram: SoC, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_profile_says_what_does_not_fit(
+    dram: SoC, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["--space", "imagenet224", "--subnet", "max", "--hardware"]
     profile.main([*arguments, "u55-256"])
     printed = capsys.readouterr().out

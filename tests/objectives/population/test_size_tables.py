@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objectives.population.size_tables import SPILT, SIZES, SizeTables
+from objectives.population.size_tables import SIZES, SPILT, SizeTables
 from objectives.size_objectives import MACS, PARAMS, SRAM
 from objectives.workload import spilt_bytes, workload
 from search_space.arrays import Genotypes

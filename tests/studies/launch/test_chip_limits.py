@@ -88,7 +88,7 @@ def test_spilling_takes_the_limit_of_the_sram_away() -> None:
 
 
 def test_flash_cannot_be_spilt_to() -> None:
-    with pytest.raises(SpillError, match="u55-256-flash.*of kind 'flash', without") as caught:
+    with pytest.raises(SpillError, match=r"u55-256-flash.*of kind 'flash', without") as caught:
         plan(spill=True, hardware="u55-256-flash")
     assert isinstance(caught.value, H4HError)
     assert "\n" not in str(caught.value)

@@ -111,7 +111,10 @@ def number(value: float, unit: str) -> dict[str, Any]:
             {"bandwidth": number(0.5, "GiB/s")},
             r"weight_store\.bandwidth\.unit: must be 'B/cycle', but got 'GiB/s'",
         ),
-        ({"hops": {"value": 1, "low": 1, "high": 1, "source": "x"}}, r"weight_store\.hops\.unit: this key is"),
+        (
+            {"hops": {"value": 1, "low": 1, "high": 1, "source": "x"}},
+            r"weight_store\.hops\.unit: this key is missing",
+        ),
         ({"leakage": number(-0.1, "mW/MiB")}, r"weight_store\.leakage\.low: must be at least 0"),
         ({"write_energy": None}, r"weight_store\.write_energy: this key is missing"),
         ({"speed": number(1, "B/cycle")}, r"memory\.weight_store: unknown key 'speed'; the keys are kind, "),
