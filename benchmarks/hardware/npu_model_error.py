@@ -118,7 +118,7 @@ def judge_mobilenet() -> list[Row]:
     ]
     # With everything in SRAM, activations and weights share one port.
     terms = array_terms(ops, npu)
-    shared = (terms.sram_bytes + terms.weight_bytes) / npu.sram_bandwidth.value
+    shared = (terms.sram_bytes + terms.weight_bytes) / npu.sram_bytes_per_cycle
     cycles = np.array([np.maximum(terms.npu, shared).sum()])
     alone = row("MobileNetV2, SRAM only", "u55-128", MOST_SRAM_ONLY, cycles, np.array([FVP_SRAM_ONLY]))
     return [*rows, alone]

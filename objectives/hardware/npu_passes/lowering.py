@@ -33,27 +33,23 @@ def token_map(tokens: int) -> tuple[int, int]:
     return tokens // columns, columns
 
 
-def _out(side: int, stride: int) -> int:
-    return -(-side // stride)
-
-
 def _convolution(op: Op) -> tuple[Pass, ...]:
     source = Map((op.height, op.width, op.in_channels), bricks=op.in_channels > IMAGE_CHANNELS)
-    target = Map((_out(op.height, op.stride), _out(op.width, op.stride), op.out_channels))
-    return (Pass(Engine.CONVOLUTION, source, target, window=(op.kernel, op.kernel), stride=op.stride),)
+    target = Map((*op.out_size, op.out_channels))
+    return (Pass(Engine.CONVOLUTION, source, target, window=op.window, stride=op.stride),)
 
 
 def _depthwise(op: Op) -> tuple[Pass, ...]:
     source = Map((op.height, op.width, op.in_channels))
-    target = Map((_out(op.height, op.stride), _out(op.width, op.stride), op.out_channels))
-    return (Pass(Engine.DEPTHWISE, source, target, window=(op.kernel, op.kernel), stride=op.stride),)
+    target = Map((*op.out_size, op.out_channels))
+    return (Pass(Engine.DEPTHWISE, source, target, window=op.window, stride=op.stride),)
 
 
 def _pool(op: Op) -> tuple[Pass, ...]:
     source = Map((op.height, op.width, op.in_channels))
-    target = Map((_out(op.height, op.stride), _out(op.width, op.stride), op.out_channels))
-    stride = op.stride if target.shape[:2] != (1, 1) else 1
-    return (Pass(Engine.POOLING, source, target, window=(op.kernel, op.kernel), stride=stride),)
+    target = Map((*op.out_size, op.out_channels))
+    stride = op.stride if op.out_size != (1, 1) else 1
+    return (Pass(Engine.POOLING, source, target, window=op.window, stride=stride),)
 
 
 def _linear(op: Op) -> tuple[Pass, ...]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from objectives.hardware.npu_passes.lowering import IMAGE_CHANNELS
 from objectives.hardware.op import Op
+from objectives.hardware.parts.clocked_number import PORT_BYTES
 from search_space.errors import H4HError
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ PROBE_VERSION = "2"
 """Version of `probe`; changes whenever it builds another network for an op."""
 MAC_COUNTS = (32, 64, 128, 256)
 _EDGE_CHANNELS = 16
-_BUS_BYTES = 8
-"""Width of the AXI ports of an Ethos-U55 in bytes; a slower memory runs at a fraction of the clock."""
 
 # The compiler silently doubles the port width of a configuration whose name does not start with Ethos_U55_.
 _SYSTEM = """\
@@ -108,21 +107,73 @@ def system_configuration(npu: Npu) -> str:
             f"--npu-model vela supports an Ethos-U55 with {known} MAC/cycle, but npu has {macs:g}; "
             f"start from `base: u55-256`, or use --npu-model analytic, which then follows no compiler"
         )
-    for name in ("sram_bandwidth", "weight_bandwidth"):
-        value = getattr(npu, name).value
-        if value > _BUS_BYTES:
+    # A memory slower than the port runs at a fraction of the clock.
+    machine = npu.machine
+    for name, value in (("sram_bandwidth", machine.sram), ("weight_bandwidth", machine.weights)):
+        if value > PORT_BYTES:
             raise VelaError(
-                f"--npu-model vela supports npu.{name} up to {_BUS_BYTES} B/cycle, the width of the port, "
+                f"--npu-model vela supports npu.{name} up to {PORT_BYTES} B/cycle, the width of the port, "
                 f"but got {value:g}; use --npu-model analytic"
             )
     return _SYSTEM.format(
         macs=int(macs),
         clock_hz=npu.clock.value * 1e6,
-        sram_scale=npu.sram_bandwidth.value / _BUS_BYTES,
-        weight_scale=npu.weight_bandwidth.value / _BUS_BYTES,
-        weight_latency=round(npu.weight_latency.value),
-        sram_latency=round(npu.sram_latency.value),
+        sram_scale=machine.sram / PORT_BYTES,
+        weight_scale=machine.weights / PORT_BYTES,
+        weight_latency=round(machine.weight_latency),
+        sram_latency=round(machine.sram_latency),
         sram_burst=int(npu.sram_burst.value),
+    )
+
+
+@dataclass(frozen=True)
+class OperatorReport:
+    """What the compiler reports of a model file.
+
+    Attributes:
+        cycles: Cycles of each operator by its place in the file; those that cost nothing are absent.
+        cpu_operators: Number of operators that it leaves to the CPU.
+        sram_bytes: Peak of the activation memory.
+        weight_bytes: Bytes read from the weight memory, repeated reads included.
+        traffic_bytes: Bytes read from and written to the activation memory.
+    """
+
+    cycles: dict[int, int]
+    cpu_operators: int
+    sram_bytes: int
+    weight_bytes: int
+    traffic_bytes: int
+
+
+def compiled_model(content: bytes, system: str, options: str = IN_PLACE) -> OperatorReport:
+    """The compiler's report of a TensorFlow Lite file.
+
+    Args:
+        content: The file.
+        system: Result of `system_configuration`.
+        options: Options of the compiler.
+
+    Raises:
+        VelaError: The compiler refuses the model.
+    """
+    try:
+        result = _regor().compile("EthosU55", content, "TFLITE", system, options=options, verbose=False)
+    except RuntimeError as error:
+        raise VelaError(f"Vela cannot compile this network: {error}") from error
+    tables = result.opt_database.tables
+    operator = {row["id"]: int(row["ext_key"]) for row in _rows(tables["source"])}
+    cycles: Counter[int] = Counter()
+    for row in _rows(tables["perf"]):
+        cycles[operator[row["source_id"]]] += int(row["op_cycles"])
+    moved: Counter[str] = Counter()
+    for row in _rows(tables["perf_debug"]):
+        for name, value in row.items():
+            memory = "sram" if name.startswith("Sram") else "weights" if "Flash" in name else ""
+            if memory and value and name.endswith(("_read", "_write")):
+                moved[memory] += int(value)
+    report = result.perf_report
+    return OperatorReport(
+        dict(cycles), report.cpuOps, report.memories["Sram"].peakUsage, moved["weights"], moved["sram"]
     )
 
 
@@ -155,28 +206,13 @@ def compiled(graph: Graph, outputs: Sequence[Node], system: str, options: str = 
     Raises:
         VelaError: The compiler refuses the model, or leaves a layer to the CPU.
     """
-    try:
-        result = _regor().compile(
-            "EthosU55", graph.model(outputs), "TFLITE", system, options=options, verbose=False
-        )
-    except RuntimeError as error:
-        raise VelaError(f"Vela cannot compile this network: {error}") from error
-    if result.perf_report.cpuOps:
-        raise VelaError(f"Vela leaves {result.perf_report.cpuOps} operators of this network to the CPU")
-    tables = result.opt_database.tables
-    operator = {row["id"]: int(row["ext_key"]) for row in _rows(tables["source"])}
+    report = compiled_model(graph.model(outputs), system, options)
+    if report.cpu_operators:
+        raise VelaError(f"Vela leaves {report.cpu_operators} operators of this network to the CPU")
     cycles: Counter[Hashable] = Counter(dict.fromkeys(graph.owners, 0))
-    for row in _rows(tables["perf"]):
-        cycles[graph.owners[operator[row["source_id"]]]] += int(row["op_cycles"])
-    moved: Counter[str] = Counter()
-    for row in _rows(tables["perf_debug"]):
-        for name, value in row.items():
-            memory = "sram" if name.startswith("Sram") else "weights" if "Flash" in name else ""
-            if memory and value and name.endswith(("_read", "_write")):
-                moved[memory] += int(value)
-    return Compiled(
-        dict(cycles), result.perf_report.memories["Sram"].peakUsage, moved["weights"], moved["sram"]
-    )
+    for operator, spent in report.cycles.items():
+        cycles[graph.owners[operator]] += spent
+    return Compiled(dict(cycles), report.sram_bytes, report.weight_bytes, report.traffic_bytes)
 
 
 def compiled_cycles(
