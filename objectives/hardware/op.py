@@ -14,13 +14,13 @@ from search_space.errors import H4HError, UnknownNameError
 
 KINDS = (
     *("conv2d", "depthwise", "linear", "matmul", "softmax", "norm", "activation", "add", "pool"),
-    *("max_pool", "mean", "mul", "resize", "copy"),
+    *("max_pool", "mean", "mul", "resize", "copy", "pad", "interleave"),
 )
 _CODES = {kind: code for code, kind in enumerate(KINDS)}
 _WINDOWED = ("conv2d", "depthwise", "pool", "max_pool", "resize")
-_SIZED = (*_WINDOWED, "copy")
+_SIZED = (*_WINDOWED, "pad")
 """Kinds whose output may have any height and width."""
-_KEEPS_CHANNELS = ("depthwise", "pool", "max_pool", "mean", "resize")
+_KEEPS_CHANNELS = ("depthwise", "pool", "max_pool", "mean", "resize", "copy", "pad")
 _ONE_COLUMN = ("matmul", "softmax")
 _HEADED = ("linear", "matmul", "softmax")
 
@@ -45,7 +45,9 @@ class Op:
     | mean | over all rows and columns, computed in 32 bits |
     | mul | product of two maps, element by element |
     | resize | to out_height x out_width: nearest neighbour with kernel 1, bilinear with kernel 2 |
-    | copy | of a map into a larger one: a part of a concatenation, or padding |
+    | copy | of a map into a larger one, such as a concatenation |
+    | pad | zeros around a map, which itself is already in place |
+    | interleave | maps of in_channels each become one of out_channels, whose channels take turns |
 
     A field at its default says what the searched networks have: square windows and "same" padding. Networks
     read from files have the others.
@@ -290,7 +292,7 @@ class OpArrays:
         return OpArrays(*(np.repeat(column, times) for column in vars(self).values()))
 
     def with_out_channels(self, out_channels: Floats) -> OpArrays:
-        """The same ops with other numbers of output channels; kinds that keep channels change both numbers."""
+        """The same ops with other numbers of output channels, and of input channels where they are equal."""
         follows = self.is_kind(*_KEEPS_CHANNELS)
         columns = dict(vars(self))
         columns["out_channels"] = out_channels

@@ -42,12 +42,14 @@ class Tensor:
         shape: Shape; empty for a scalar.
         type: Type of its elements, e.g. ``INT8``.
         data: Bytes of a constant; empty for an activation.
+        scale: Scale and zero point of the whole tensor; empty if it has none, or one for each channel.
     """
 
     name: str
     shape: tuple[int, ...]
     type: str
     data: bytes
+    scale: tuple[float, ...] = ()
 
     def integers(self) -> list[int]:
         """Elements of a constant of 32-bit integers, such as axes or paddings."""
@@ -98,6 +100,7 @@ OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "AVERAGE_POOL_2D": ("Pool2DOptions", (*_WINDOW, "FilterHeight", "FilterWidth")),
     "MAX_POOL_2D": ("Pool2DOptions", (*_WINDOW, "FilterHeight", "FilterWidth")),
     "CONCATENATION": ("ConcatenationOptions", ("Axis",)),
+    "RESIZE_BILINEAR": ("ResizeBilinearOptions", ("AlignCorners", "HalfPixelCenters")),
     "BATCH_MATMUL": ("BatchMatMulOptions", ("AdjX", "AdjY")),
 }
 """Class and fields of the options that decide costs, by operator."""
@@ -167,7 +170,11 @@ def _tensor(file: Any, tensor: Any) -> Tensor:
     data = buffer.DataAsNumpy().tobytes() if buffer is not None and buffer.DataLength() else b""
     shape = tensor.ShapeAsNumpy().tolist() if tensor.ShapeLength() else []
     name = (tensor.Name() or b"").decode(errors="replace")
-    return Tensor(name, tuple(shape), _names("TensorType")[tensor.Type()], data)
+    scale: tuple[float, ...] = ()
+    grid = tensor.Quantization()
+    if grid is not None and grid.ScaleLength() == 1 and grid.ZeroPointLength() == 1:
+        scale = (float(grid.Scale(0)), float(grid.ZeroPoint(0)))
+    return Tensor(name, tuple(shape), _names("TensorType")[tensor.Type()], data, scale)
 
 
 def _operator_name(path: Path, code: Any) -> str:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 
-from objectives.hardware.npu_passes.live_memory import map_bytes
 from objectives.hardware.op import Op
-from objectives.tflite_network.model_file import Operator, TfliteError, TfliteModel, read_model
-from objectives.tflite_network.operator_ops import ALIASES, INTEGERS, InexpressibleError, ops_of_operator
+from objectives.tflite_network.data_flow import DataFlow, vanishes
+from objectives.tflite_network.model_file import TfliteError, TfliteModel, read_model
+from objectives.tflite_network.operator_ops import INTEGERS, InexpressibleError, ops_of_operator
 from objectives.workload import Step
 
 COMPILED = "CUSTOM ethos-u"
 """Operator of a file that Arm's compiler wrote."""
-_PADS = ("PAD", "PADV2")
-_PADDED = ("CONV_2D", "DEPTHWISE_CONV_2D")
-_VALID = 1
-_PLAIN_CHANNELS = 4
-"""Maps of up to this many channels, such as the image, lie pixel by pixel."""
+_TRAINED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 
 @dataclass(frozen=True)
@@ -62,11 +59,11 @@ class TfliteNetwork:
         constants = {
             index
             for operator in self.model.operators
-            if operator.name in (*_PADDED, "FULLY_CONNECTED")
+            if operator.name in _TRAINED
             for index in operator.inputs[1:]
             if index >= 0 and self.model.tensors[index].data
         }
-        return sum(_elements(self.model.tensors[index].shape) for index in constants)
+        return sum(prod(self.model.tensors[index].shape) for index in constants)
 
 
 def read_network(path: Path) -> TfliteNetwork:
@@ -77,20 +74,19 @@ def read_network(path: Path) -> TfliteNetwork:
     """
     model = read_model(path)
     _check(path, model)
-    unpadded = _unpadded(model)
-    uses = _uses(model, unpadded)
+    flow = DataFlow.of(model)
     steps: list[Step] = []
     operators: list[int] = []
     missing: list[Missing] = []
     for index, operator in enumerate(model.operators):
-        if operator.name in _PADS and operator.outputs[0] in unpadded:
+        if vanishes(operator, flow.unpadded):
             continue
         try:
-            ops = ops_of_operator(model, operator, unpadded)
+            ops = ops_of_operator(model, flow, index)
         except InexpressibleError as error:
             missing.append(Missing(index, operator.name, str(error)))
             continue
-        held = _held_bytes(model, uses, index)
+        held = flow.held_bytes(model, index) if ops else 0
         for part, op in enumerate(ops):
             suffix = f".{part}" if len(ops) > 1 else ""
             steps.append(Step(f"{index}.{operator.name}{suffix}", op, held))
@@ -99,19 +95,17 @@ def read_network(path: Path) -> TfliteNetwork:
         reasons = "; ".join(f"{each.name}: {each.reason}" for each in missing[:3])
         raise TfliteError(f"{path}: the cost model has an op for none of its operators ({reasons})")
     return TfliteNetwork(
-        model, _with_readers(model, uses, steps, operators), tuple(operators), tuple(missing)
+        model, _with_readers(model, flow, steps, operators), tuple(operators), tuple(missing)
     )
 
 
 def _with_readers(
-    model: TfliteModel, uses: _Uses, steps: list[Step], operators: list[int]
+    model: TfliteModel, flow: DataFlow, steps: list[Step], operators: list[int]
 ) -> tuple[Step, ...]:
     """The steps; those whose output is read by others than the next step alone say so."""
     following = [*operators[1:], -1]
     return tuple(
-        replace(
-            step, is_read_again=uses.readers.get(uses.owner[model.operators[place].outputs[0]]) != [after]
-        )
+        replace(step, is_read_again=not flow.is_read_by(model.operators[place].outputs[0], after))
         for step, place, after in zip(steps, operators, following, strict=True)
     )
 
@@ -139,96 +133,3 @@ def _check(path: Path, model: TfliteModel) -> None:
                 f"{path}: tensor {tensor.name!r:.60} has the dynamic shape {list(tensor.shape)}; convert the "
                 f"model with fixed shapes"
             )
-
-
-def _unpadded(model: TfliteModel) -> dict[int, int]:
-    """Tensors that padding makes for windows without padding alone, with the tensors before it."""
-    readers: dict[int, list[Operator]] = {}
-    for operator in model.operators:
-        for index in operator.inputs:
-            readers.setdefault(index, []).append(operator)
-    found = {}
-    for operator in model.operators:
-        if operator.name not in _PADS or not operator.outputs or not operator.inputs:
-            continue
-        source, target = operator.inputs[0], operator.outputs[0]
-        before, after = model.tensors[source].shape, model.tensors[target].shape
-        is_spatial = len(before) == len(after) == 4 and (before[0], before[3]) == (after[0], after[3])
-        behind = readers.get(target, [])
-        if (
-            is_spatial
-            and behind
-            and target not in model.outputs
-            and all(
-                reader.name in _PADDED
-                and reader.options.get("Padding") == _VALID
-                and reader.inputs[0] == target
-                for reader in behind
-            )
-        ):
-            found[target] = source
-    return found
-
-
-@dataclass(frozen=True)
-class _Uses:
-    """When tensors live: the tensor that holds the elements of each, its first and its last operator."""
-
-    owner: dict[int, int]
-    born: dict[int, int]
-    last: dict[int, int]
-    readers: dict[int, list[int]]
-
-
-def _uses(model: TfliteModel, unpadded: dict[int, int]) -> _Uses:
-    owner: dict[int, int] = dict(unpadded)
-
-    def root(index: int) -> int:
-        while index in owner:
-            index = owner[index]
-        return index
-
-    born = dict.fromkeys(model.inputs, -1)
-    last: dict[int, int] = {}
-    readers: dict[int, list[int]] = {}
-    for place, operator in enumerate(model.operators):
-        if operator.name in ALIASES and operator.inputs and operator.outputs:
-            owner[operator.outputs[0]] = operator.inputs[0]
-            continue
-        is_absorbed = any(index in unpadded for index in operator.outputs)
-        for index in operator.inputs:
-            if index >= 0 and not model.tensors[index].data and not is_absorbed:
-                last[root(index)] = place
-                readers.setdefault(root(index), []).append(place)
-        for index in operator.outputs:
-            if not is_absorbed:
-                born.setdefault(root(index), place)
-    for index in model.outputs:
-        last[root(index)] = len(model.operators)
-        readers.setdefault(root(index), []).append(len(model.operators))
-    return _Uses({index: root(index) for index in range(len(model.tensors))}, born, last, readers)
-
-
-def _held_bytes(model: TfliteModel, uses: _Uses, place: int) -> int:
-    """Bytes of the maps that live while operator `place` runs, although it neither reads nor writes them."""
-    operator = model.operators[place]
-    own = {uses.owner[index] for index in (*operator.inputs, *operator.outputs) if index >= 0}
-    return sum(
-        _tensor_bytes(model.tensors[index].shape)
-        for index, born in uses.born.items()
-        if index not in own and born < place < uses.last.get(index, -1)
-    )
-
-
-def _tensor_bytes(shape: tuple[int, ...]) -> int:
-    if len(shape) != 4:
-        return map_bytes(1, 1, _elements(shape), bricks=False)
-    batch, height, width, channels = shape
-    return map_bytes(batch * height, width, channels, bricks=channels > _PLAIN_CHANNELS)
-
-
-def _elements(shape: tuple[int, ...]) -> int:
-    count = 1
-    for side in shape:
-        count *= side
-    return count

@@ -4,25 +4,25 @@
 |---|---|
 | convolutions, linear layers, means, maxima, softmax, tables | one |
 | sums and products of two maps | one |
-| concatenation | one copy for each input |
-| padding before a window without padding | none: the window pads |
-| other padding | one copy |
+| depthwise convolution with a multiplier | one for each multiple, and one that interleaves their channels |
+| concatenation | one copy for each input that its maker cannot write in place |
+| padding | strips of zeros, and a copy where the maker cannot write in place; none where a window pads |
 | other shapes of the same elements | none |
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import prod
 
 from objectives.hardware.op import InvalidOpError, Op
+from objectives.tflite_network.data_flow import DataFlow
 from objectives.tflite_network.model_file import Operator, Tensor, TfliteModel
 from search_space.errors import H4HError
 
 INTEGERS = ("INT8", "UINT8")
 """Types of activations that the NPU computes with."""
-ALIASES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
-"""Operators whose output is their input in another shape."""
 _TABLES = (
     *("RELU", "RELU6", "RELU_N1_TO_1", "LOGISTIC", "TANH", "HARD_SWISH", "LEAKY_RELU", "GELU", "ELU"),
     *("EXP", "RSQRT", "QUANTIZE"),
@@ -34,29 +34,50 @@ class InexpressibleError(H4HError):
     """An operator that the cost model has no op for; the message is the reason."""
 
 
-def ops_of_operator(model: TfliteModel, operator: Operator, unpadded: dict[int, int]) -> tuple[Op, ...]:
-    """The ops of `operator`.
+@dataclass(frozen=True)
+class Call:
+    """An operator with its tensors.
+
+    Attributes:
+        operator: The operator.
+        inputs: Its inputs, before padding that its window does.
+        output: Its output.
+        is_in_place: Whether the maker of each input writes it straight into the output.
+    """
+
+    operator: Operator
+    inputs: list[Tensor]
+    output: Tensor
+    is_in_place: tuple[bool, ...]
+
+
+Build = Callable[[Call], tuple[Op, ...]]
+
+
+def ops_of_operator(model: TfliteModel, flow: DataFlow, place: int) -> tuple[Op, ...]:
+    """The ops of an operator.
 
     Args:
         model: The file.
-        operator: One of its operators.
-        unpadded: Tensors that are padded by the window that reads them, with the tensor before the padding.
+        flow: Its data flow.
+        place: Place of the operator.
 
     Raises:
         InexpressibleError: The cost model has no such op.
     """
-    if operator.name in ALIASES:
-        return ()
+    operator = model.operators[place]
     build = _BUILDERS.get(operator.name)
     if build is None:
         raise InexpressibleError("the cost model has no such op")
-    tensors = [model.tensors[unpadded.get(index, index)] for index in operator.inputs if index >= 0]
-    outputs = [model.tensors[index] for index in operator.outputs]
-    if not tensors or len(outputs) != 1:
-        raise InexpressibleError(f"it has {len(tensors)} inputs and {len(outputs)} outputs")
-    _check_types(operator, [tensor for tensor in (*tensors, *outputs) if not tensor.data])
+    indices = [flow.unpadded.get(index, index) for index in operator.inputs if index >= 0]
+    inputs = [model.tensors[index] for index in indices]
+    if not inputs or len(operator.outputs) != 1:
+        raise InexpressibleError(f"it has {len(inputs)} inputs and {len(operator.outputs)} outputs")
+    output = model.tensors[operator.outputs[0]]
+    _check_types(operator, [tensor for tensor in (*inputs, output) if not tensor.data])
+    is_in_place = tuple(flow.is_in_place(model, index, place) for index in indices)
     try:
-        return build(operator, tensors, outputs[0])
+        return build(Call(operator, inputs, output, is_in_place))
     except InvalidOpError as error:
         raise InexpressibleError(str(error)) from error
 
@@ -97,109 +118,125 @@ def _stride(operator: Operator, out: tuple[int, int, int]) -> int:
     return int(high)
 
 
-def _windowed(
-    kind: str, operator: Operator, x: Tensor, y: Tensor, window: tuple[int, int], in_channels: int
-) -> Op:
+def _windowed(kind: str, call: Call, window: tuple[int, int], out_channels: int | None = None) -> Op:
+    """An op with a window; the output channels are those of the output unless `out_channels` says otherwise."""
+    operator = call.operator
     for name, side in zip(("DilationHFactor", "DilationWFactor"), window, strict=True):
         if side > 1 and operator.options.get(name, 1) > 1:
             raise InexpressibleError("its window is dilated")
-    height, width, _ = _image(x)
-    out = _image(y)
+    height, width, channels = _image(call.inputs[0])
+    out = _image(call.output)
     return Op(
-        kind, height, width, in_channels, out[2], window[0], _stride(operator, out),
+        kind, height, width, channels, out_channels or out[2], window[0], _stride(operator, out),
         kernel_width=window[1], out_height=out[0], out_width=out[1],
     )  # fmt: skip
 
 
-def _constant(tensors: list[Tensor], what: str, *, rank: int) -> Tensor:
+def _constant(call: Call, what: str, *, rank: int) -> Tensor:
     """The second input, a constant of `rank` dimensions."""
-    if len(tensors) < 2 or not tensors[1].data:
+    if len(call.inputs) < 2 or not call.inputs[1].data:
         raise InexpressibleError(f"its {what} are no constant")
-    if len(tensors[1].shape) != rank or not all(tensors[1].shape):
-        raise InexpressibleError(f"its {what} have the shape {tensors[1].shape}")
-    return tensors[1]
+    constant = call.inputs[1]
+    if len(constant.shape) != rank or not all(constant.shape):
+        raise InexpressibleError(f"its {what} have the shape {constant.shape}")
+    return constant
 
 
-def _conv2d(operator: Operator, tensors: list[Tensor], y: Tensor) -> tuple[Op, ...]:
-    weights = _constant(tensors, "weights", rank=4)
-    _, high, wide, depth = weights.shape
-    channels = _image(tensors[0])[2]
+def _conv2d(call: Call) -> tuple[Op, ...]:
+    _, high, wide, depth = _constant(call, "weights", rank=4).shape
+    channels = _image(call.inputs[0])[2]
     if depth != channels:
-        raise InexpressibleError(f"it has {channels // max(depth, 1)} groups of channels")
-    return (_windowed("conv2d", operator, tensors[0], y, (high, wide), channels),)
+        raise InexpressibleError(f"it has {channels // depth} groups of channels")
+    return (_windowed("conv2d", call, (high, wide)),)
 
 
-def _depthwise(operator: Operator, tensors: list[Tensor], y: Tensor) -> tuple[Op, ...]:
-    weights = _constant(tensors, "weights", rank=4)
-    _, high, wide, out_channels = weights.shape
-    channels = _image(tensors[0])[2]
-    if channels == 1:  # a multiplier on one channel: an ordinary convolution
-        return (_windowed("conv2d", operator, tensors[0], y, (high, wide), 1),)
-    if out_channels != channels:
-        raise InexpressibleError(f"its depth multiplier is {out_channels // channels} on {channels} channels")
-    return (_windowed("depthwise", operator, tensors[0], y, (high, wide), channels),)
+def _depthwise(call: Call) -> tuple[Op, ...]:
+    """One op; a multiplier repeats it, and the results are interleaved."""
+    _, high, wide, out_channels = _constant(call, "weights", rank=4).shape
+    height, width, channels = _image(call.output)
+    in_channels = _image(call.inputs[0])[2]
+    if in_channels == 1:
+        return (_windowed("conv2d", call, (high, wide)),)
+    one = _windowed("depthwise", call, (high, wide), in_channels)
+    multiplier = out_channels // in_channels
+    if multiplier == 1:
+        return (one,)
+    return (*[one] * multiplier, Op("interleave", height, width, in_channels, channels))
 
 
-def _linear(operator: Operator, tensors: list[Tensor], y: Tensor) -> tuple[Op, ...]:  # noqa: ARG001
-    weights = _constant(tensors, "weights", rank=2)
-    out_channels, channels = weights.shape
-    tokens = prod(tensors[0].shape) // channels
-    return (Op("linear", tokens, 1, channels, out_channels),)
+def _linear(call: Call) -> tuple[Op, ...]:
+    out_channels, channels = _constant(call, "weights", rank=2).shape
+    return (Op("linear", prod(call.inputs[0].shape) // channels, 1, channels, out_channels),)
 
 
-def _pool(kind: str) -> Callable[[Operator, list[Tensor], Tensor], tuple[Op, ...]]:
-    def build(operator: Operator, tensors: list[Tensor], y: Tensor) -> tuple[Op, ...]:
-        window = operator.options.get("FilterHeight", 1), operator.options.get("FilterWidth", 1)
-        return (_windowed(kind, operator, tensors[0], y, window, _image(tensors[0])[2]),)
+def _pool(kind: str) -> Build:
+    def build(call: Call) -> tuple[Op, ...]:
+        options = call.operator.options
+        return (_windowed(kind, call, (options.get("FilterHeight", 1), options.get("FilterWidth", 1))),)
 
     return build
 
 
-def _mean(operator: Operator, tensors: list[Tensor], y: Tensor) -> tuple[Op, ...]:  # noqa: ARG001
-    height, width, channels = _image(tensors[0])
-    axes = {axis % 4 for axis in _constant(tensors, "axes", rank=1).integers()}
+def _mean(call: Call) -> tuple[Op, ...]:
+    height, width, channels = _image(call.inputs[0])
+    axes = {axis % 4 for axis in _constant(call, "axes", rank=1).integers()}
     sides = {1: height, 2: width, 3: channels}
     reduced = {axis for axis in axes if sides.get(axis, 1) > 1}
-    kept = {axis for axis in (1, 2) if sides[axis] > 1}
-    if reduced != kept:
+    if reduced != {axis for axis in (1, 2) if sides[axis] > 1}:
         raise InexpressibleError("it is a mean over other axes than height and width")
     return (Op("mean", height, width, channels, channels),)
 
 
-def _elementwise(kind: str) -> Callable[[Operator, list[Tensor], Tensor], tuple[Op, ...]]:
-    def build(operator: Operator, tensors: list[Tensor], y: Tensor) -> tuple[Op, ...]:  # noqa: ARG001
-        height, width, channels = _map(y)
+def _elementwise(kind: str) -> Build:
+    def build(call: Call) -> tuple[Op, ...]:
+        height, width, channels = _map(call.output)
         return (Op(kind, height, width, channels, channels),)
 
     return build
 
 
-def _softmax(operator: Operator, tensors: list[Tensor], y: Tensor) -> tuple[Op, ...]:  # noqa: ARG001
-    columns = y.shape[-1]
-    return (Op("softmax", prod(y.shape[:-1]), 1, columns, columns),)
+def _softmax(call: Call) -> tuple[Op, ...]:
+    shape = call.output.shape
+    return (Op("softmax", prod(shape[:-1]), 1, shape[-1], shape[-1]),)
 
 
-def _resize(kernel: int) -> Callable[[Operator, list[Tensor], Tensor], tuple[Op, ...]]:
-    def build(operator: Operator, tensors: list[Tensor], y: Tensor) -> tuple[Op, ...]:  # noqa: ARG001
-        height, width, channels = _image(tensors[0])
-        rows, columns, _ = _image(y)
+def _resize(kernel: int, factors: tuple[int, ...]) -> Build:
+    def build(call: Call) -> tuple[Op, ...]:
+        height, width, channels = _image(call.inputs[0])
+        rows, columns, _ = _image(call.output)
+        if (rows, columns) not in [(height * factor, width * factor) for factor in factors]:
+            known = " or ".join(map(str, factors))
+            raise InexpressibleError(
+                f"it resizes {height}x{width} to {rows}x{columns}, and the NPU does by {known}"
+            )
         return (Op("resize", height, width, channels, channels, kernel, out_height=rows, out_width=columns),)
 
     return build
 
 
-def _concatenation(operator: Operator, tensors: list[Tensor], y: Tensor) -> tuple[Op, ...]:  # noqa: ARG001
-    shapes = [_map(x) for x in tensors]
-    return tuple(Op("copy", height, width, channels, channels) for height, width, channels in shapes)
+def _bilinear(call: Call) -> tuple[Op, ...]:
+    if not call.operator.options.get("HalfPixelCenters", False):
+        raise InexpressibleError("its pixels have their centres in a corner")
+    return _resize(2, (2,))(call)
 
 
-def _pad(operator: Operator, tensors: list[Tensor], y: Tensor) -> tuple[Op, ...]:  # noqa: ARG001
-    height, width, channels = _image(tensors[0])
-    rows, columns, out_channels = _image(y)
-    return (Op("copy", height, width, channels, out_channels, out_height=rows, out_width=columns),)
+def _concatenation(call: Call) -> tuple[Op, ...]:
+    copied = [
+        _map(x) for x, is_in_place in zip(call.inputs, call.is_in_place, strict=True) if not is_in_place
+    ]
+    return tuple(Op("copy", height, width, channels, channels) for height, width, channels in copied)
 
 
-_BUILDERS: dict[str, Callable[[Operator, list[Tensor], Tensor], tuple[Op, ...]]] = {
+def _pad(call: Call) -> tuple[Op, ...]:
+    height, width, channels = _image(call.inputs[0])
+    rows, columns, out_channels = _image(call.output)
+    padding = Op("pad", height, width, channels, out_channels, out_height=rows, out_width=columns)
+    if call.is_in_place[0]:
+        return (padding,)
+    return (Op("copy", height, width, channels, channels), padding)
+
+
+_BUILDERS: dict[str, Build] = {
     "CONV_2D": _conv2d,
     "DEPTHWISE_CONV_2D": _depthwise,
     "FULLY_CONNECTED": _linear,
@@ -210,11 +247,11 @@ _BUILDERS: dict[str, Callable[[Operator, list[Tensor], Tensor], tuple[Op, ...]]]
     "SUB": _elementwise("add"),
     "MUL": _elementwise("mul"),
     "SOFTMAX": _softmax,
-    "RESIZE_NEAREST_NEIGHBOR": _resize(1),
-    "RESIZE_BILINEAR": _resize(2),
+    "RESIZE_NEAREST_NEIGHBOR": _resize(1, (2, 4, 8)),
+    "RESIZE_BILINEAR": _bilinear,
     "CONCATENATION": _concatenation,
     "PAD": _pad,
     "PADV2": _pad,
     **dict.fromkeys(_TABLES, _elementwise("activation")),
 }
-"""Ops of each operator, from the operator, its input tensors and its output tensor."""
+"""Ops of each operator."""

@@ -10,14 +10,16 @@ from collections.abc import Callable
 from functools import lru_cache
 from math import ceil, sqrt
 
-from objectives.hardware.npu_passes.attention import product_passes, softmax_passes
+from objectives.hardware.npu_passes.attention import ONE, product_passes, softmax_passes
 from objectives.hardware.npu_passes.layer_norm import norm_passes
 from objectives.hardware.npu_passes.layer_pass import Engine, Map, Pass
-from objectives.hardware.npu_passes.machine import ADD
+from objectives.hardware.npu_passes.machine import ADD, MULTIPLY, WIDE_BINARY
 from objectives.hardware.op import Op
 
 IMAGE_CHANNELS = 4
 """A convolution of up to this many channels reads the image."""
+_LARGEST_WINDOW = 64 * 64
+"""Elements of the largest window of a sum over rows and columns."""
 
 
 def passes_of(op: Op) -> tuple[Pass, ...]:
@@ -52,6 +54,83 @@ def _pool(op: Op) -> tuple[Pass, ...]:
     return (Pass(Engine.POOLING, source, target, window=op.window, stride=stride),)
 
 
+def _mean(op: Op) -> tuple[Pass, ...]:
+    """Sums in 32 bits of as many rows as a window takes, their sum, and its scaling."""
+    rows = min(op.height, max(_LARGEST_WINDOW // op.width, 1))
+    total = Map((1, 1, op.out_channels), 32)
+    sums = []
+    for start in range(0, op.height, rows):
+        height = min(rows, op.height - start)
+        source = Map((height, op.width, op.out_channels))
+        sums.append(Pass(Engine.DEPTHWISE, source, total, window=(height, op.width)))
+    joined = [Pass(Engine.ELEMENTWISE, total, total, total, output=WIDE_BINARY)] * (len(sums) - 1)
+    scaled = Pass(Engine.ELEMENTWISE, total, total._replace(bits=8), ONE, output=WIDE_BINARY)
+    return (*sums, *joined, scaled)
+
+
+def _resize(op: Op) -> tuple[Pass, ...]:
+    """Doubling by repetition, again and again; bilinear: edges are repeated, then a mean for each quarter."""
+    height, width, channels = op.height, op.width, op.out_channels
+    if op.kernel == 1:
+        passes = []
+        while height < op.out_size[0] or width < op.out_size[1]:
+            source = Map((height, width, channels))
+            height, width = 2 * height, 2 * width
+            passes.append(Pass(Engine.POOLING, source, Map((height, width, channels)), upscaling=2))
+        return tuple(passes)
+    row, column = Map((1, width, channels)), Map((height + 2, 1, channels), bricks=False)
+    plain = row._replace(bricks=False)
+    source = Map((height + 1, width + 1, channels), bricks=False)
+    # Every second row and column of the result belongs to one of the quarters.
+    target = Map((2 * height - 1, 2 * width - 1, channels), bricks=False)
+    inner = Map((height, width, channels))
+    return (
+        Pass(Engine.POOLING, inner, inner._replace(bricks=False)),
+        *[Pass(Engine.POOLING, row, plain)] * 2,
+        *[Pass(Engine.POOLING, column, column)] * 2,
+        *[Pass(Engine.DEPTHWISE, source, target, window=(2, 2))] * 4,
+    )
+
+
+def _copy(op: Op) -> tuple[Pass, ...]:
+    data = Map((op.height, op.width, op.out_channels))
+    return (Pass(Engine.POOLING, data, data),)
+
+
+def _pad(op: Op) -> tuple[Pass, ...]:
+    """Strips of zeros from the weight memory: above and below, left and right."""
+    rows, columns = op.out_size
+    channels = op.out_channels
+    shapes = [(part, columns, channels) for part in _halves(rows - op.height)]
+    shapes += [(rows, part, channels) for part in _halves(columns - op.width)]
+    return tuple(
+        Pass(Engine.POOLING, Map(shape, bricks=False, is_constant=True), Map(shape)) for shape in shapes
+    )
+
+
+def _halves(count: int) -> list[int]:
+    return [part for part in (count // 2, count - count // 2) if part > 0]
+
+
+def _interleave(op: Op) -> tuple[Pass, ...]:
+    """Transposes that put the channels of several maps in turn."""
+    height, width, channels = op.height, op.width, op.in_channels
+    maps = op.out_channels // channels
+    pairs = (
+        ((maps, height, width * channels), (height, maps, width * channels)),
+        ((height, maps, width * channels), (maps, height, width * channels)),
+        ((maps * height, width, channels), (maps * height, channels, width)),
+        ((maps, height * channels, width), (width, height * channels, maps)),
+        ((height * width, channels, maps), (height * width, maps, channels)),
+        ((height, width, channels * maps), (width, height, channels * maps)),
+        ((height * width, maps, channels), (height * width, channels, maps)),
+    )
+    return tuple(
+        Pass(Engine.TRANSPOSE, Map(source, bricks=False), Map(target, bricks=False))
+        for source, target in pairs
+    )
+
+
 def _linear(op: Op) -> tuple[Pass, ...]:
     rows, columns = token_map(op.height * op.width)
     source = Map((rows, columns, op.in_channels), bricks=False)
@@ -65,11 +144,19 @@ def _activation(op: Op) -> tuple[Pass, ...]:
 
 
 def _add(op: Op) -> tuple[Pass, ...]:
+    return _of_two_maps(op, ADD)
+
+
+def _multiply(op: Op) -> tuple[Pass, ...]:
+    return _of_two_maps(op, MULTIPLY)
+
+
+def _of_two_maps(op: Op, output: int) -> tuple[Pass, ...]:
     if op.width == 1 and op.height > 1:
         data = Map((1, op.height, op.out_channels), bricks=False)
     else:
         data = Map((op.height, op.width, op.out_channels))
-    return (Pass(Engine.ELEMENTWISE, data, data, data, output=ADD),)
+    return (Pass(Engine.ELEMENTWISE, data, data, data, output=output),)
 
 
 _LOWERINGS: dict[str, Callable[[Op], tuple[Pass, ...]]] = {
@@ -82,4 +169,11 @@ _LOWERINGS: dict[str, Callable[[Op], tuple[Pass, ...]]] = {
     "activation": _activation,
     "add": _add,
     "pool": _pool,
+    "max_pool": _pool,
+    "mean": _mean,
+    "mul": _multiply,
+    "resize": _resize,
+    "copy": _copy,
+    "pad": _pad,
+    "interleave": _interleave,
 }

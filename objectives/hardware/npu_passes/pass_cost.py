@@ -89,6 +89,7 @@ def mac_block(work: Pass, machine: Machine) -> Block:
         bits=work.source.bits,
         window=work.window,
         stride=work.stride,
+        upscaling=work.upscaling,
         table=work.uses_table,
     )
 
