@@ -120,8 +120,8 @@ def _tflite_network(path: Path, soc: SoC) -> TfliteNetwork:
     """The network of `path` for a chip with an NPU."""
     if not soc.has_npu:
         raise H4HError(
-            f"--tflite needs a chip with an NPU, but hardware {soc.name!r} has none; use one that has, such as "
-            f"u55-256-cim8"
+            f"--tflite needs a chip with an NPU, but hardware {soc.name!r} has none; use one that has, such "
+            f"as u55-256-cim8"
         )
     from objectives.tflite_network.network import read_network
 

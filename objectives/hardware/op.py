@@ -14,13 +14,13 @@ from search_space.errors import H4HError, UnknownNameError
 
 KINDS = (
     *("conv2d", "depthwise", "linear", "matmul", "softmax", "norm", "activation", "add", "pool"),
-    *("max_pool", "mean", "mul", "resize", "copy", "pad", "interleave"),
+    *("max_pool", "mean", "mul", "resize", "bilinear", "copy", "pad", "interleave"),
 )
 _CODES = {kind: code for code, kind in enumerate(KINDS)}
 _WINDOWED = ("conv2d", "depthwise", "pool", "max_pool", "resize")
-_SIZED = (*_WINDOWED, "pad")
+_SIZED = (*_WINDOWED, "bilinear", "pad")
 """Kinds whose output may have any height and width."""
-_KEEPS_CHANNELS = ("depthwise", "pool", "max_pool", "mean", "resize", "copy", "pad")
+_KEEPS_CHANNELS = ("depthwise", "pool", "max_pool", "mean", "resize", "bilinear", "copy", "pad")
 _ONE_COLUMN = ("matmul", "softmax")
 _HEADED = ("linear", "matmul", "softmax")
 
@@ -44,7 +44,8 @@ class Op:
     | pool, max_pool | mean or maximum over a kernel x kernel_width window |
     | mean | over all rows and columns, computed in 32 bits |
     | mul | product of two maps, element by element |
-    | resize | to out_height x out_width: nearest neighbour with kernel 1, bilinear with kernel 2 |
+    | resize | repeats rows and columns, then a mean over a kernel x kernel window; 1 for nearest neighbour |
+    | bilinear | to twice the height and width, between centres of pixels |
     | copy | of a map into a larger one, such as a concatenation |
     | pad | zeros around a map, which itself is already in place |
     | interleave | maps of in_channels each become one of out_channels, whose channels take turns |

@@ -15,6 +15,8 @@ from objectives.tflite_network.model_file import Operator, TfliteModel
 ALIASES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 """Operators whose output is their input in another shape."""
 PADS = ("PAD", "PADV2")
+COLLECTORS = ("CONCATENATION", *PADS)
+"""Operators whose output has their inputs as parts."""
 _PADDED = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _VALID = 1
 _PLAIN_CHANNELS = 4
@@ -30,12 +32,14 @@ class DataFlow:
         owner: Tensor that holds the elements of each tensor: itself, or the one of which it is another shape.
         born: Operator that makes each tensor; -1 for inputs of the network.
         readers: Operators that read each tensor, in order; their number for outputs of the network.
+        collectors: Operator into whose output the maker of a tensor writes it straight away.
     """
 
     unpadded: dict[int, int]
     owner: dict[int, int]
     born: dict[int, int]
     readers: dict[int, list[int]]
+    collectors: dict[int, int]
 
     @classmethod
     def of(cls, model: TfliteModel) -> DataFlow:
@@ -58,31 +62,63 @@ class DataFlow:
                 born.setdefault(owner[index], place)
         for index in model.outputs:
             readers.setdefault(owner[index], []).append(len(model.operators))
-        return cls(unpadded, owner, born, readers)
+        collectors = {
+            index: place
+            for place, operator in enumerate(model.operators)
+            if operator.name in COLLECTORS and not vanishes(operator, unpadded) and operator.outputs
+            for index in operator.inputs
+            if readers.get(index) == [place]
+            and born.get(index, -1) >= 0
+            and model.tensors[index].scale == model.tensors[operator.outputs[0]].scale
+        }
+        return cls(unpadded, owner, born, readers, collectors)
 
     def is_read_by(self, index: int, place: int) -> bool:
         """Whether operator `place` alone reads tensor `index`, once."""
         return self.readers.get(self.owner[index]) == [place]
 
-    def is_in_place(self, model: TfliteModel, index: int, place: int) -> bool:
+    def is_in_place(self, index: int, place: int) -> bool:
         """Whether the maker of tensor `index` writes it straight into the output of operator `place`."""
-        target = model.tensors[model.operators[place].outputs[0]]
-        return (
-            self.owner[index] == index
-            and self.born.get(index, -1) >= 0
-            and self.is_read_by(index, place)
-            and model.tensors[index].scale == target.scale
-        )
+        return self.collectors.get(index) == place
 
     def held_bytes(self, model: TfliteModel, place: int) -> int:
-        """Bytes of the maps that live while operator `place` runs, although it neither reads nor writes them."""
+        """Bytes of maps in memory while operator `place` runs, besides those that its ops count themselves.
+
+        A map that others write part by part takes its whole room from the first part on.
+        """
         operator = model.operators[place]
         own = {self.owner[index] for index in (*operator.inputs, *operator.outputs) if index >= 0}
-        return sum(
-            _bytes(model.tensors[index].shape)
-            for index, born in self.born.items()
-            if index not in own and born < place < max(self.readers.get(index, [-1]))
+        own = {index for index in own if index in self.born}
+        rooms = {index: self._room(model, index) for index in own}
+        held = sum(
+            _bytes(model, room)
+            for room, (first, last) in self._rooms(model).items()
+            if room not in rooms.values() and first < place < last
         )
+        if operator.name not in COLLECTORS:
+            return held + sum(
+                _bytes(model, room) - _bytes(model, index) for index, room in rooms.items() if room != index
+            )
+        # Each copy counts what it copies, but neither the whole nor what the others copy.
+        output = self.owner[operator.outputs[0]]
+        copied = [_bytes(model, index) for index, room in rooms.items() if index != output and room == index]
+        is_padding = operator.name in PADS
+        return held + sum(copied) - max(copied, default=0) + (0 if is_padding else _bytes(model, output))
+
+    def _room(self, model: TfliteModel, index: int) -> int:
+        """Tensor in whose memory tensor `index` lies: itself, or one of which it is a part."""
+        while index in self.collectors:
+            index = self.owner[model.operators[self.collectors[index]].outputs[0]]
+        return index
+
+    def _rooms(self, model: TfliteModel) -> dict[int, tuple[int, int]]:
+        """First and last operator that use the memory of each tensor that is no part of another."""
+        found: dict[int, tuple[int, int]] = {}
+        for index, born in self.born.items():
+            room, last = self._room(model, index), max(self.readers.get(index, [-1]))
+            first_before, last_before = found.get(room, (born, last))
+            found[room] = (min(born, first_before), max(last, last_before))
+        return found
 
 
 def vanishes(operator: Operator, unpadded: dict[int, int]) -> bool:
@@ -116,7 +152,7 @@ def _unpadded(model: TfliteModel) -> dict[int, int]:
 
 
 def _can_pad(model: TfliteModel, padding: Operator, reader: Operator) -> bool:
-    """Whether the window of `reader` takes over `padding`: of height and width, within half of the window."""
+    """Whether the window of `reader` takes over `padding`: of height and width, less than the window."""
     if reader.name not in _PADDED or reader.options.get("Padding") != _VALID:
         return False
     weights, sides = model.tensors[reader.inputs[1]].shape, model.tensors[padding.inputs[1]].integers()
@@ -124,10 +160,11 @@ def _can_pad(model: TfliteModel, padding: Operator, reader: Operator) -> bool:
         return False
     if any(sides[:2]) or any(sides[6:]):
         return False
-    return max(sides[2:4]) <= weights[1] // 2 and max(sides[4:6]) <= weights[2] // 2
+    return max(sides[2:4]) < weights[1] and max(sides[4:6]) < weights[2]
 
 
-def _bytes(shape: tuple[int, ...]) -> int:
+def _bytes(model: TfliteModel, index: int) -> int:
+    shape = model.tensors[index].shape
     if len(shape) != 4:
         return map_bytes(1, 1, prod(shape), bricks=False)
     batch, height, width, channels = shape

@@ -78,7 +78,7 @@ class TfliteModel:
     """A model file.
 
     Attributes:
-        content: Its bytes, with fixed sides in the signatures of shapes, about which the compiler prints lines.
+        content: Its bytes; signatures of shapes have fixed sides, about which the compiler prints lines.
         tensors: All tensors.
         operators: All operators in the order of execution.
         inputs: Indices of the tensors that the network reads.

@@ -123,8 +123,8 @@ def _check(path: Path, model: TfliteModel) -> None:
     if not any(model.tensors[index].type in INTEGERS for index in activations):
         types = sorted({model.tensors[index].type.lower() for index in activations})
         raise TfliteError(
-            f"{path}: computes with {', '.join(types) or 'constants'} only, and the NPU runs int8; convert the "
-            f"model with full-integer quantisation"
+            f"{path}: computes with {', '.join(types) or 'constants'} only, and the NPU runs int8; convert "
+            f"the model with full-integer quantisation"
         )
     for index in sorted(activations):
         tensor = model.tensors[index]

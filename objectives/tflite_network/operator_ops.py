@@ -30,6 +30,10 @@ _TABLES = (
 """Functions of one element."""
 
 
+_FACTORS = (2, 4, 8)
+"""Factors by which the NPU resizes."""
+
+
 class InexpressibleError(H4HError):
     """An operator that the cost model has no op for; the message is the reason."""
 
@@ -75,7 +79,7 @@ def ops_of_operator(model: TfliteModel, flow: DataFlow, place: int) -> tuple[Op,
         raise InexpressibleError(f"it has {len(inputs)} inputs and {len(operator.outputs)} outputs")
     output = model.tensors[operator.outputs[0]]
     _check_types(operator, [tensor for tensor in (*inputs, output) if not tensor.data])
-    is_in_place = tuple(flow.is_in_place(model, index, place) for index in indices)
+    is_in_place = tuple(flow.is_in_place(index, place) for index in indices)
     try:
         return build(Call(operator, inputs, output, is_in_place))
     except InvalidOpError as error:
@@ -200,24 +204,40 @@ def _softmax(call: Call) -> tuple[Op, ...]:
     return (Op("softmax", prod(shape[:-1]), 1, shape[-1], shape[-1]),)
 
 
-def _resize(kernel: int, factors: tuple[int, ...]) -> Build:
-    def build(call: Call) -> tuple[Op, ...]:
-        height, width, channels = _image(call.inputs[0])
-        rows, columns, _ = _image(call.output)
-        if (rows, columns) not in [(height * factor, width * factor) for factor in factors]:
-            known = " or ".join(map(str, factors))
-            raise InexpressibleError(
-                f"it resizes {height}x{width} to {rows}x{columns}, and the NPU does by {known}"
-            )
-        return (Op("resize", height, width, channels, channels, kernel, out_height=rows, out_width=columns),)
+def _resize_factor(call: Call) -> int:
+    """Factor of height and width."""
+    (height, width, _), (rows, columns, _) = _image(call.inputs[0]), _image(call.output)
+    for factor in _FACTORS:
+        if (rows, columns) == (factor * height, factor * width):
+            return factor
+    known = ", ".join(map(str, _FACTORS))
+    raise InexpressibleError(
+        f"it resizes {height}x{width} to {rows}x{columns}, and the NPU multiplies both sides by one of {known}"
+    )
 
-    return build
+
+def _nearest(call: Call) -> tuple[Op, ...]:
+    _resize_factor(call)
+    return (_resized(call, kernel=1),)
 
 
 def _bilinear(call: Call) -> tuple[Op, ...]:
-    if not call.operator.options.get("HalfPixelCenters", False):
-        raise InexpressibleError("its pixels have their centres in a corner")
-    return _resize(2, (2,))(call)
+    options = call.operator.options
+    if options.get("AlignCorners", False):
+        raise InexpressibleError("its corners are aligned")
+    factor = _resize_factor(call)
+    if not options.get("HalfPixelCenters", False):
+        return (_resized(call, kernel=factor),)
+    if factor != 2:
+        raise InexpressibleError(f"it multiplies both sides by {factor}, and the NPU does by 2")
+    height, width, channels = _image(call.inputs[0])
+    return (Op("bilinear", height, width, channels, channels, out_height=2 * height, out_width=2 * width),)
+
+
+def _resized(call: Call, *, kernel: int) -> Op:
+    height, width, channels = _image(call.inputs[0])
+    rows, columns, _ = _image(call.output)
+    return Op("resize", height, width, channels, channels, kernel, out_height=rows, out_width=columns)
 
 
 def _concatenation(call: Call) -> tuple[Op, ...]:
@@ -247,7 +267,7 @@ _BUILDERS: dict[str, Build] = {
     "SUB": _elementwise("add"),
     "MUL": _elementwise("mul"),
     "SOFTMAX": _softmax,
-    "RESIZE_NEAREST_NEIGHBOR": _resize(1, (2, 4, 8)),
+    "RESIZE_NEAREST_NEIGHBOR": _nearest,
     "RESIZE_BILINEAR": _bilinear,
     "CONCATENATION": _concatenation,
     "PAD": _pad,

@@ -188,7 +188,7 @@ def beside_notes(rows: Sequence[BesideRow]) -> list[str]:
         members = f"{row.better} member{'' if row.better == 1 else 's'} of the front"
         verb = "is" if row.better == 1 else "are"
         notes.append(
-            f"{row.name}, mapped for {row.mapping}: {members} {verb} at least as good in every value shown and "
-            f"better in one" + (f"; {row.note}" if row.note else "")
+            f"{row.name}, mapped for {row.mapping}: {members} {verb} at least as good in every known value "
+            f"and better in one" + (f"; {row.note}" if row.note else "")
         )
     return notes

@@ -75,5 +75,28 @@ def _product(op: Op) -> int:
     return joint + max(joint, keys_and_values + result + column)
 
 
-_PEAKS: dict[str, Callable[[Op], int]] = {"matmul": _product, "norm": _norm, "softmax": _softmax}
+def _largest_pass(op: Op) -> int:
+    """Operand and result of the largest of several passes."""
+    return max(work.source.stored_bytes + work.target.stored_bytes for work in passes_of(op))
+
+
+def _copied(op: Op) -> int:
+    """The map to copy; its place in the larger one counts with that."""
+    return map_bytes(op.height, op.width, op.out_channels, bricks=True)
+
+
+def _padded(op: Op) -> int:
+    """The padded map, in which the inner one lies already."""
+    return map_bytes(*op.out_size, op.out_channels, bricks=True)
+
+
+_PEAKS: dict[str, Callable[[Op], int]] = {
+    "matmul": _product,
+    "norm": _norm,
+    "softmax": _softmax,
+    "resize": _largest_pass,
+    "bilinear": _largest_pass,
+    "copy": _copied,
+    "pad": _padded,
+}
 """Kinds of ops whose peak is not that of operand and result."""

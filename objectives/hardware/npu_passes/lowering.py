@@ -69,24 +69,26 @@ def _mean(op: Op) -> tuple[Pass, ...]:
 
 
 def _resize(op: Op) -> tuple[Pass, ...]:
-    """Doubling by repetition, again and again; bilinear: edges are repeated, then a mean for each quarter."""
+    """Doubling by repetition, again and again; the last pass takes the mean."""
     height, width, channels = op.height, op.width, op.out_channels
-    if op.kernel == 1:
-        passes = []
-        while height < op.out_size[0] or width < op.out_size[1]:
-            source = Map((height, width, channels))
-            height, width = 2 * height, 2 * width
-            passes.append(Pass(Engine.POOLING, source, Map((height, width, channels)), upscaling=2))
-        return tuple(passes)
+    passes = []
+    while height < op.out_size[0] or width < op.out_size[1]:
+        source = Map((height, width, channels))
+        height, width = 2 * height, 2 * width
+        passes.append(Pass(Engine.POOLING, source, Map((height, width, channels)), upscaling=2))
+    return (*passes[:-1], *(each._replace(window=op.window) for each in passes[-1:]))
+
+
+def _bilinear(op: Op) -> tuple[Pass, ...]:
+    """Edges are repeated, then four weighted means each make every second row and column of the result."""
+    height, width, channels = op.height, op.width, op.out_channels
     row, column = Map((1, width, channels)), Map((height + 2, 1, channels), bricks=False)
-    plain = row._replace(bricks=False)
     source = Map((height + 1, width + 1, channels), bricks=False)
-    # Every second row and column of the result belongs to one of the quarters.
     target = Map((2 * height - 1, 2 * width - 1, channels), bricks=False)
     inner = Map((height, width, channels))
     return (
         Pass(Engine.POOLING, inner, inner._replace(bricks=False)),
-        *[Pass(Engine.POOLING, row, plain)] * 2,
+        *[Pass(Engine.POOLING, row, row._replace(bricks=False))] * 2,
         *[Pass(Engine.POOLING, column, column)] * 2,
         *[Pass(Engine.DEPTHWISE, source, target, window=(2, 2))] * 4,
     )
@@ -173,6 +175,7 @@ _LOWERINGS: dict[str, Callable[[Op], tuple[Pass, ...]]] = {
     "mean": _mean,
     "mul": _multiply,
     "resize": _resize,
+    "bilinear": _bilinear,
     "copy": _copy,
     "pad": _pad,
     "interleave": _interleave,

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from objectives.hardware.npu_passes.lowering import IMAGE_CHANNELS
+from objectives.hardware.npu_passes.machine import WEIGHT_BURST
 from objectives.hardware.op import Op
 from objectives.hardware.parts.clocked_number import PORT_BYTES
 from search_space.errors import H4HError
@@ -47,7 +48,7 @@ Sram_write_latency={sram_latency}
 Sram_max_reads=4
 Sram_max_writes=4
 OnChipFlash_clock_scale={weight_scale}
-OnChipFlash_burst_length=64
+OnChipFlash_burst_length={weight_burst}
 OnChipFlash_read_latency={weight_latency}
 OnChipFlash_write_latency=0
 OnChipFlash_max_reads=2
@@ -123,6 +124,7 @@ def system_configuration(npu: Npu) -> str:
         weight_latency=round(machine.weight_latency),
         sram_latency=round(machine.sram_latency),
         sram_burst=int(npu.sram_burst.value),
+        weight_burst=WEIGHT_BURST,
     )
 
 

@@ -112,8 +112,8 @@ def read_board(path: Path, system: str, mode: str) -> Board:
     activations, weights = memory("arena_mem_area"), memory("const_mem_area")
     if activations.name != "Sram":
         raise VelaIniError(
-            f"--memory-mode {mode}: keeps activations in {activations.name}, but this model keeps them in Sram; "
-            f"choose a mode whose arena_mem_area is the port of Sram, such as Shared_Sram"
+            f"--memory-mode {mode}: keeps activations in {activations.name}, but this model keeps them in "
+            f"Sram; choose a mode whose arena_mem_area is the port of Sram, such as Shared_Sram"
         )
     size = ini.number(mode_section, "arena_cache_size") if ini.has(mode_section, "arena_cache_size") else None
     return Board(clock, activations, weights, None if size is None else int(size))
@@ -211,7 +211,7 @@ def chip_text(board: Board, *, name: str, base: str, source: str) -> str:
     data: dict[str, Any] = {
         "base": base,
         "name": name,
-        "description": f"{board.clock_hz / 1e6:g} MHz, weights in {board.weights.name}; other numbers of {base}",
+        "description": f"{board.clock_hz / 1e6:g} MHz, weights in {board.weights.name}; others of {base}",
         "npu": npu,
     }
     if board.sram_bytes is not None:
