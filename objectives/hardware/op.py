@@ -14,10 +14,10 @@ from search_space.errors import H4HError, UnknownNameError
 
 KINDS = (
     *("conv2d", "depthwise", "linear", "matmul", "softmax", "norm", "activation", "add", "pool"),
-    *("max_pool", "mean", "mul", "resize", "bilinear", "copy", "pad", "interleave"),
+    *("max_pool", "mean", "mul", "resize", "bilinear", "copy", "pad", "depth_multiplier"),
 )
 _CODES = {kind: code for code, kind in enumerate(KINDS)}
-_WINDOWED = ("conv2d", "depthwise", "pool", "max_pool", "resize")
+_WINDOWED = ("conv2d", "depthwise", "depth_multiplier", "pool", "max_pool", "resize")
 _SIZED = (*_WINDOWED, "bilinear", "pad")
 """Kinds whose output may have any height and width."""
 _KEEPS_CHANNELS = ("depthwise", "pool", "max_pool", "mean", "resize", "bilinear", "copy", "pad")
@@ -48,7 +48,7 @@ class Op:
     | bilinear | to twice the height and width, between centres of pixels |
     | copy | of a map into a larger one, such as a concatenation |
     | pad | zeros around a map, which itself is already in place |
-    | interleave | maps of in_channels each become one of out_channels, whose channels take turns |
+    | depth_multiplier | a depthwise convolution with several output channels for each input channel |
 
     A field at its default says what the searched networks have: square windows and "same" padding. Networks
     read from files have the others.
@@ -110,6 +110,11 @@ class Op:
             raise InvalidOpError(
                 f"linear: `out_channels` must be a multiple of `heads`, but got {self.out_channels} and "
                 f"{self.heads}"
+            )
+        if self.kind == "depth_multiplier" and self.out_channels % self.in_channels:
+            raise InvalidOpError(
+                f"depth_multiplier: `out_channels` must be a multiple of `in_channels`, but got "
+                f"{self.out_channels} and {self.in_channels}"
             )
         if self.fused_gelu and self.kind != "linear":
             raise InvalidOpError(f"{self.kind}: `fused_gelu` needs kind 'linear'")
@@ -174,7 +179,7 @@ class Op:
         match self.kind:
             case "conv2d" | "linear":
                 return self.positions * self._taps * self.in_channels * self.out_channels
-            case "depthwise":
+            case "depthwise" | "depth_multiplier":
                 return self.positions * self._taps * self.out_channels
             case "matmul":
                 return self.heads * self.height * self.in_channels * self.out_channels
@@ -186,7 +191,7 @@ class Op:
         match self.kind:
             case "conv2d" | "linear":
                 return self._taps * self.in_channels * self.out_channels
-            case "depthwise":
+            case "depthwise" | "depth_multiplier":
                 return self._taps * self.out_channels
         return 0
 
@@ -194,7 +199,7 @@ class Op:
     def input_bytes(self) -> int:
         """Activation bytes read, of both operands of a matmul or add."""
         match self.kind:
-            case "conv2d" | "linear":
+            case "conv2d" | "linear" | "depth_multiplier":
                 return self.height * self.width * self.in_channels
             case "matmul":
                 return self.heads * self.in_channels * (self.height + self.out_channels)
@@ -330,20 +335,20 @@ class OpArrays:
     @property
     def depth(self) -> Floats:
         """Products summed into one output element (n,): the window size for depthwise and pool."""
-        per_channel = self.is_kind("depthwise", "pool")
+        per_channel = self.is_kind("depthwise", "depth_multiplier", "pool")
         return self.taps * np.where(per_channel, 1.0, self.in_channels)
 
     @property
     def macs(self) -> Floats:
         """Multiply-accumulates (n,), as `Op.macs`."""
         maps = np.where(self.is_kind("matmul"), self.heads, 1.0)
-        has_macs = self.is_kind("conv2d", "depthwise", "linear", "matmul")
+        has_macs = self.is_kind("conv2d", "depthwise", "depth_multiplier", "linear", "matmul")
         return np.where(has_macs, maps * self.positions * self.depth * self.out_channels, 0.0)
 
     @property
     def weight_bytes(self) -> Floats:
         """Weight bytes (n,), as `Op.weight_bytes`."""
-        has_weights = self.is_kind("conv2d", "depthwise", "linear")
+        has_weights = self.is_kind("conv2d", "depthwise", "depth_multiplier", "linear")
         return np.where(has_weights, self.depth * self.out_channels, 0.0)
 
     @property
@@ -360,7 +365,7 @@ class OpArrays:
         product = self.heads * self.in_channels * (self.height + self.out_channels)
         return np.select(
             [
-                self.is_kind("conv2d", "linear"),
+                self.is_kind("conv2d", "linear", "depth_multiplier"),
                 self.is_kind("matmul"),
                 self.is_kind("softmax"),
                 self.is_kind("add", "mul"),

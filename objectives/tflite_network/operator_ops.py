@@ -4,7 +4,6 @@
 |---|---|
 | convolutions, linear layers, means, maxima, softmax, tables | one |
 | sums and products of two maps | one |
-| depthwise convolution with a multiplier | one for each multiple, and one that interleaves their channels |
 | concatenation | one copy for each input that its maker cannot write in place |
 | padding | strips of zeros, and a copy where the maker cannot write in place; none where a window pads |
 | other shapes of the same elements | none |
@@ -122,8 +121,8 @@ def _stride(operator: Operator, out: tuple[int, int, int]) -> int:
     return int(high)
 
 
-def _windowed(kind: str, call: Call, window: tuple[int, int], out_channels: int | None = None) -> Op:
-    """An op with a window; the output channels are those of the output unless `out_channels` says otherwise."""
+def _windowed(kind: str, call: Call, window: tuple[int, int]) -> Op:
+    """An op with a window."""
     operator = call.operator
     for name, side in zip(("DilationHFactor", "DilationWFactor"), window, strict=True):
         if side > 1 and operator.options.get(name, 1) > 1:
@@ -131,7 +130,7 @@ def _windowed(kind: str, call: Call, window: tuple[int, int], out_channels: int 
     height, width, channels = _image(call.inputs[0])
     out = _image(call.output)
     return Op(
-        kind, height, width, channels, out_channels or out[2], window[0], _stride(operator, out),
+        kind, height, width, channels, out[2], window[0], _stride(operator, out),
         kernel_width=window[1], out_height=out[0], out_width=out[1],
     )  # fmt: skip
 
@@ -155,17 +154,11 @@ def _conv2d(call: Call) -> tuple[Op, ...]:
 
 
 def _depthwise(call: Call) -> tuple[Op, ...]:
-    """One op; a multiplier repeats it, and the results are interleaved."""
     _, high, wide, out_channels = _constant(call, "weights", rank=4).shape
-    height, width, channels = _image(call.output)
-    in_channels = _image(call.inputs[0])[2]
-    if in_channels == 1:
-        return (_windowed("conv2d", call, (high, wide)),)
-    one = _windowed("depthwise", call, (high, wide), in_channels)
-    multiplier = out_channels // in_channels
-    if multiplier == 1:
-        return (one,)
-    return (*[one] * multiplier, Op("interleave", height, width, in_channels, channels))
+    channels = _image(call.inputs[0])[2]
+    # On one channel, a multiplier makes an ordinary convolution.
+    kind = "conv2d" if channels == 1 else "depthwise" if out_channels == channels else "depth_multiplier"
+    return (_windowed(kind, call, (high, wide)),)
 
 
 def _linear(call: Call) -> tuple[Op, ...]:

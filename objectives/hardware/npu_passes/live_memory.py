@@ -80,6 +80,12 @@ def _largest_pass(op: Op) -> int:
     return max(work.source.stored_bytes + work.target.stored_bytes for work in passes_of(op))
 
 
+def _multiplied(op: Op) -> int:
+    """The input and all multiples, or these before and after a transpose."""
+    source, target = map_bytes(op.height, op.width, op.in_channels, bricks=True), op.output_bytes
+    return max(source + target, 2 * target)
+
+
 def _copied(op: Op) -> int:
     """The map to copy; its place in the larger one counts with that."""
     return map_bytes(op.height, op.width, op.out_channels, bricks=True)
@@ -97,6 +103,7 @@ _PEAKS: dict[str, Callable[[Op], int]] = {
     "resize": _largest_pass,
     "bilinear": _largest_pass,
     "copy": _copied,
+    "depth_multiplier": _multiplied,
     "pad": _padded,
 }
 """Kinds of ops whose peak is not that of operand and result."""

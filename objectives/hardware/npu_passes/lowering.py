@@ -114,22 +114,24 @@ def _halves(count: int) -> list[int]:
     return [part for part in (count // 2, count - count // 2) if part > 0]
 
 
-def _interleave(op: Op) -> tuple[Pass, ...]:
-    """Transposes that put the channels of several maps in turn."""
-    height, width, channels = op.height, op.width, op.in_channels
-    maps = op.out_channels // channels
+def _depth_multiplier(op: Op) -> tuple[Pass, ...]:
+    """A depthwise pass for each multiple, then transposes that put their channels in turn."""
+    channels, count = op.in_channels, op.out_channels // op.in_channels
+    rows, columns = op.out_size
+    source, target = Map((op.height, op.width, channels)), Map((rows, columns, channels), bricks=False)
+    one = Pass(Engine.DEPTHWISE, source, target, window=op.window, stride=op.stride)
     pairs = (
-        ((maps, height, width * channels), (height, maps, width * channels)),
-        ((height, maps, width * channels), (maps, height, width * channels)),
-        ((maps * height, width, channels), (maps * height, channels, width)),
-        ((maps, height * channels, width), (width, height * channels, maps)),
-        ((height * width, channels, maps), (height * width, maps, channels)),
-        ((height, width, channels * maps), (width, height, channels * maps)),
-        ((height * width, maps, channels), (height * width, channels, maps)),
+        ((count, rows, columns * channels), (rows, count, columns * channels)),
+        ((rows, count, columns * channels), (count, rows, columns * channels)),
+        ((count * rows, columns, channels), (count * rows, channels, columns)),
+        ((count, rows * channels, columns), (columns, rows * channels, count)),
+        ((rows * columns, channels, count), (rows * columns, count, channels)),
+        ((rows, columns, channels * count), (columns, rows, channels * count)),
+        ((rows * columns, count, channels), (rows * columns, channels, count)),
     )
-    return tuple(
-        Pass(Engine.TRANSPOSE, Map(source, bricks=False), Map(target, bricks=False))
-        for source, target in pairs
+    return (
+        *[one] * count,
+        *(Pass(Engine.TRANSPOSE, Map(a, bricks=False), Map(b, bricks=False)) for a, b in pairs),
     )
 
 
@@ -178,5 +180,5 @@ _LOWERINGS: dict[str, Callable[[Op], tuple[Pass, ...]]] = {
     "bilinear": _bilinear,
     "copy": _copy,
     "pad": _pad,
-    "interleave": _interleave,
+    "depth_multiplier": _depth_multiplier,
 }

@@ -171,15 +171,17 @@ class Graph:
         """Product of two tensors, element by element; `b` may have sides of 1."""
         return self._add(_CODE.MUL, [a, b], a.shape, MulOptions, scale=_SUM_SCALE)
 
-    def resize(self, x: Node, height: int, width: int, *, bilinear: bool = False) -> Node:
-        """Another height and width: nearest neighbour or bilinear, with centres of pixels at a half."""
+    def resize(
+        self, x: Node, height: int, width: int, *, bilinear: bool = False, half_pixel: bool = True
+    ) -> Node:
+        """Another height and width: nearest neighbour or bilinear, with centres of pixels at a half or 0."""
         size = self._constant(np.array([height, width], np.int32))
         shape = (1, height, width, x.shape[3])
         if bilinear:
             code, options = _CODE.RESIZE_BILINEAR, ResizeBilinearOptions
         else:
             code, options = _CODE.RESIZE_NEAREST_NEIGHBOR, ResizeNearestNeighborOptions
-        return self._move(code, [x, size], shape, options, HalfPixelCenters=True)
+        return self._move(code, [x, size], shape, options, HalfPixelCenters=half_pixel)
 
     def concatenate(self, parts: Sequence[Node]) -> Node:
         """Tensors of equal height and width, one behind the other along the channels."""

@@ -312,11 +312,19 @@ def probe(graph: Graph, op: Op, owner: Hashable) -> list[Node]:
         case "conv2d" if op.in_channels <= IMAGE_CHANNELS:
             source = graph.input(1, op.height, op.width, op.in_channels)
             graph.owner = owner
-            x = graph.conv2d(source, op.out_channels, kernel=op.kernel, stride=op.stride)
+            x = _windowed(graph, op, source)
+        case "copy":
+            source = graph.input(1, op.height, op.width, _EDGE_CHANNELS)
+            x = graph.conv2d(source, op.in_channels)
+            # A second reader prevents the compiler from writing the map into the larger one at once.
+            outputs.append(graph.conv2d(x, _EDGE_CHANNELS))
+            other = graph.conv2d(source, _EDGE_CHANNELS)
+            graph.owner = owner
+            x = graph.concatenate([x, other])
         case _:
             source = graph.input(1, op.height, op.width, _EDGE_CHANNELS)
             x = graph.conv2d(source, op.in_channels)
-            second = graph.conv2d(source, op.in_channels) if op.kind == "add" else x
+            second = graph.conv2d(source, op.in_channels) if op.kind in ("add", "mul") else x
             graph.owner = owner
             x = _middle(graph, op, x, second)
     graph.owner = None
@@ -325,15 +333,40 @@ def probe(graph: Graph, op: Op, owner: Hashable) -> list[Node]:
 
 
 def _middle(graph: Graph, op: Op, x: Node, second: Node) -> Node:
+    rows, columns = op.out_size
     match op.kind:
-        case "conv2d":
-            return graph.conv2d(x, op.out_channels, kernel=op.kernel, stride=op.stride)
-        case "depthwise":
-            return graph.depthwise(x, kernel=op.kernel, stride=op.stride)
-        case "pool":
-            return graph.pool(x, kernel=op.kernel, stride=op.stride)
         case "add":
             return graph.add(x, second)
+        case "mul":
+            return graph.mul(x, second)
+        case "mean":
+            return graph.mean(x)
+        case "bilinear":
+            return graph.resize(x, rows, columns, bilinear=True)
+        case "resize":
+            return graph.resize(x, rows, columns, bilinear=op.kernel > 1, half_pixel=op.kernel == 1)
+        case "pad":
+            above, left = (rows - op.height) // 2, (columns - op.width) // 2
+            return graph.pad(x, above, rows - op.height - above, left, columns - op.width - left)
+    return _windowed(graph, op, x)
+
+
+def _windowed(graph: Graph, op: Op, x: Node) -> Node:
+    """A layer with a window, padded as far as its output needs it."""
+    is_same = op.out_height == op.out_width == 0
+    sides = zip(op.out_size, op.window, (op.height, op.width), strict=True)
+    needed = [max((out - 1) * op.stride + window - size, 0) for out, window, size in sides]
+    if not is_same and any(needed):
+        above, left = needed[0] // 2, needed[1] // 2
+        x = graph.pad(x, above, needed[0] - above, left, needed[1] - left)
+    window = {"kernel": op.window, "stride": op.stride, "valid": not is_same}
+    match op.kind:
+        case "conv2d":
+            return graph.conv2d(x, op.out_channels, **window)
+        case "depthwise" | "depth_multiplier":
+            return graph.depthwise(x, multiplier=op.out_channels // op.in_channels, **window)
+        case "pool" | "max_pool":
+            return graph.pool(x, maximum=op.kind == "max_pool", **window)
     raise AssertionError(op.kind)
 
 
