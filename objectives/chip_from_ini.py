@@ -46,6 +46,10 @@ def make_chip(options: Namespace) -> None:
     out: Path = options.out
     if out.suffix not in (".yaml", ".yml"):
         raise VelaIniError(f"--out must end in .yaml, but got {str(out)!r}")
+    if out.resolve() == Path(options.hardware).resolve():
+        raise VelaIniError(
+            f"--out {out}: is the chip of --hardware, on which the new one rests; name another"
+        )
     if not load_soc(options.hardware).has_npu:
         raise VelaIniError(
             f"--hardware {options.hardware}: has no NPU, whose clock and memories the ini file states"

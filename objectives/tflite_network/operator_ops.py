@@ -224,7 +224,8 @@ def _bilinear(call: Call) -> tuple[Op, ...]:
     if factor != 2:
         raise InexpressibleError(f"it multiplies both sides by {factor}, and the NPU does by 2")
     height, width, channels = _image(call.inputs[0])
-    return (Op("bilinear", height, width, channels, channels, out_height=2 * height, out_width=2 * width),)
+    rows, columns, _ = _image(call.output)
+    return (Op("bilinear", height, width, channels, channels, out_height=rows, out_width=columns),)
 
 
 def _resized(call: Call, *, kernel: int) -> Op:

@@ -171,9 +171,9 @@ class _IniFile:
         except ValueError:
             value = math.nan
         if not math.isfinite(value) or value < 0 or (value == 0 and not zero):
-            least = "at least 0" if zero else "positive"
+            least = "of at least 0" if zero else "above 0"
             raise VelaIniError(
-                f"{self._path}: [{section}] {key}: must be a {least} number, but got {text!r:.40}"
+                f"{self._path}: [{section}] {key}: must be a number {least}, but got {text!r:.40}"
             )
         return value
 
