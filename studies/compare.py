@@ -305,17 +305,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{OPTION} needs studies to stand beside, and tables or JSON: name studies, without --csv"
         )
     comparison = read(options.studies, options.group, options.db)
-    beside = {each: beside_rows(each.study, each.front, files) for each in comparison.contenders}
+    beside = [(each, beside_rows(each.study, each.front, files)) for each in comparison.contenders if files]
     if options.json:
         result = record(comparison)
-        for each, rows in beside.items() if files else ():
+        for each, rows in beside:
             result["studies"][each.name]["beside"] = beside_record(each.study, rows)
         print(json.dumps(result, allow_nan=False))
     elif options.csv:
         print_csv(comparison)
     else:
         print_tables(comparison)
-        for each, rows in beside.items() if files else ():
+        for each, rows in beside:
             print(f"{each.name}:")
             print_beside(each.study, rows)
 

@@ -204,9 +204,7 @@ def _resize_factor(call: Call) -> int:
         if (rows, columns) == (factor * height, factor * width):
             return factor
     known = ", ".join(map(str, _FACTORS))
-    raise InexpressibleError(
-        f"it resizes {height}x{width} to {rows}x{columns}, and the NPU multiplies both sides by one of {known}"
-    )
+    raise InexpressibleError(f"it resizes {height}x{width} to {rows}x{columns}, and the NPU does by {known}")
 
 
 def _nearest(call: Call) -> tuple[Op, ...]:

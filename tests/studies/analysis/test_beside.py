@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from objectives.hardware import CostModel, load_soc
 from objectives.tflite_network.network import read_network
@@ -16,6 +17,10 @@ from search_space.errors import H4HError
 from studies import compare, report, show
 from studies.analysis.assumed_numbers import HardwareError
 from studies.analysis.beside import BesideError, beside_rows, read_beside
+from studies.report_page.beside_marks import add_beside
+from studies.report_page.figures import front_figure
+from studies.report_page.html import page
+from studies.report_page.report_data import report_record
 from studies.storage.store import open_store
 from studies.study.study import Study
 from tests.objectives.tflite_network.files import LAYERS, write
@@ -61,7 +66,7 @@ def test_a_name_with_an_equals_sign(tmp_path: Path) -> None:
 
 
 def test_values_are_those_of_the_cost_model(report_database: Path, file: Path) -> None:
-    study = study_of(report_database, "objectives3")
+    study = study_of(report_database, "a")
     assert study.objectives == ("acc", "lat", "energy")
     network = read_network(file)
     cost = CostModel(load_soc(HARDWARE)).network(network.ops, read_again(network.steps))
@@ -75,7 +80,7 @@ def test_values_are_those_of_the_cost_model(report_database: Path, file: Path) -
 
 def test_members_of_the_front_that_are_better_are_counted(report_database: Path, file: Path) -> None:
     with open_store(report_database) as store:
-        study, evaluations = store.study("objectives3"), store.evaluations("objectives3")
+        study, evaluations = store.study("a"), store.evaluations("a")
     front = study.front(evaluations)
     (row,) = beside_rows(study, front, read_beside([f"{file}=0"]))
     _, latency, energy = row.values
@@ -90,7 +95,7 @@ def test_members_of_the_front_that_are_better_are_counted(report_database: Path,
 
 def test_what_is_left_out_is_named(report_database: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "x.tflite", lambda graph, x: graph.transpose(x, 0, 2, 1, 3))
-    (row,) = beside_rows(study_of(report_database, "objectives3"), [], read_beside([str(path)]))
+    (row,) = beside_rows(study_of(report_database, "a"), [], read_beside([str(path)]))
     assert row.note.startswith("without operator 1 TRANSPOSE (the cost model has no such op); ")
     assert row.note.endswith("of Vela's cycles are costed")
 
@@ -101,7 +106,7 @@ def test_a_study_without_chip_is_refused(study: Study, file: Path) -> None:
 
 
 def test_show(report_database: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    common = ["--db", str(report_database), "--study", "objectives3", "--beside", f"{file}=80"]
+    common = ["--db", str(report_database), "--study", "a", "--beside", f"{file}=80"]
     show.main(common)
     text = capsys.readouterr().out
     assert "beside the front" in text
@@ -114,7 +119,7 @@ def test_show(report_database: Path, file: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_compare(report_database: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    common = ["objectives3", "one", "--db", str(report_database), "--beside", str(file)]
+    common = ["a", "one", "--db", str(report_database), "--beside", str(file)]
     compare.main(common)
     assert capsys.readouterr().out.count("today.tflite, mapped for latency") == 2
     compare.main([*common, "--json"])
@@ -122,27 +127,29 @@ def test_compare(report_database: Path, file: Path, capsys: pytest.CaptureFixtur
     assert [len(study["beside"]) for study in studies.values()] == [1, 1]
 
 
-def test_report(report_database: Path, file: Path, tmp_path: Path) -> None:
-    out, plots = tmp_path / "report.html", tmp_path / "plots"
-    plots.mkdir()
-    common = ["objectives3", "--db", str(report_database), "--out", str(out), "--plots", str(plots)]
-    report.main(common)
-    plain = (plots / "front.svg").read_text()
-    report.main([*common, "--beside", f"{file}=80", "--beside", str(file)])
-    drawn = (plots / "front.svg").read_text()
-    assert "today.tflite (latency)" in out.read_text(encoding="utf-8")
+def test_report(report_database: Path, file: Path) -> None:
+    reported = report.read(["one"], report_database)
+    record = report_record(reported)
+    assert "today.tflite (latency)" not in _texts(front_figure(record))
+    add_beside(record, reported, read_beside([f"{file}=80", str(file)]))
+    assert [entry["values"][0] for entry in record["studies"][0]["beside"]] == [80.0, None]
+    assert sum("today.tflite, mapped for latency" in note for note in record["notes"]) == 2
     # Two plots of the front, each with a star and a line.
-    assert drawn.count("today.tflite (latency)") == 4
-    assert "today.tflite" not in plain
+    assert _texts(front_figure(record)).count("today.tflite (latency)") == 4
+    assert '"name":"today.tflite"' in page(record).replace(": ", ":")
+
+
+def _texts(figure: Figure) -> list[str]:
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
 @pytest.mark.parametrize(
     ("main", "arguments", "message"),
     [
         (show.main, ["--beside", "x.tflite"], "--beside needs --study NAME"),
-        (show.main, ["--study", "objectives3", "--beside", "x.tflite"], "x.tflite: no such file"),
-        (compare.main, ["objectives3", "one", "--csv", "--beside", "{file}"], "without --csv"),
-        (report.main, ["objectives3", "--out", "r.html", "--beside", "x.tflite"], "x.tflite: no such file"),
+        (show.main, ["--study", "a", "--beside", "x.tflite"], "x.tflite: no such file"),
+        (compare.main, ["a", "one", "--csv", "--beside", "{file}"], "without --csv"),
+        (report.main, ["a", "--out", "r.html", "--beside", "x.tflite"], "x.tflite: no such file"),
     ],
 )
 def test_bad_input_is_one_line(
