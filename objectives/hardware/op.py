@@ -20,7 +20,7 @@ _CODES = {kind: code for code, kind in enumerate(KINDS)}
 _WINDOWED = ("conv2d", "depthwise", "depth_multiplier", "pool", "max_pool", "resize")
 _SIZED = (*_WINDOWED, "bilinear", "pad")
 """Kinds whose output may have any height and width."""
-_KEEPS_CHANNELS = ("depthwise", "pool", "max_pool", "mean", "resize", "bilinear", "copy", "pad")
+_KEEPS_CHANNELS = ("depthwise", "pool", "max_pool", "mean", "resize", "copy", "pad")
 _ONE_COLUMN = ("matmul", "softmax")
 _HEADED = ("linear", "matmul", "softmax")
 
@@ -45,7 +45,7 @@ class Op:
     | mean | over all rows and columns, computed in 32 bits |
     | mul | product of two maps, element by element |
     | resize | repeats rows and columns, then a mean over a kernel x kernel window; 1 for nearest neighbour |
-    | bilinear | to twice the height and width, between centres of pixels |
+    | bilinear | to twice the height and width, into a map of out_channels; in_channels unless it is a part |
     | copy | of a map into a larger one, such as a concatenation |
     | pad | zeros around a map, which itself is already in place |
     | depth_multiplier | a depthwise convolution with several output channels for each input channel |
@@ -199,7 +199,7 @@ class Op:
     def input_bytes(self) -> int:
         """Activation bytes read, of both operands of a matmul or add."""
         match self.kind:
-            case "conv2d" | "linear" | "depth_multiplier":
+            case "conv2d" | "linear" | "depth_multiplier" | "bilinear":
                 return self.height * self.width * self.in_channels
             case "matmul":
                 return self.heads * self.in_channels * (self.height + self.out_channels)
@@ -365,7 +365,7 @@ class OpArrays:
         product = self.heads * self.in_channels * (self.height + self.out_channels)
         return np.select(
             [
-                self.is_kind("conv2d", "linear", "depth_multiplier"),
+                self.is_kind("conv2d", "linear", "depth_multiplier", "bilinear"),
                 self.is_kind("matmul"),
                 self.is_kind("softmax"),
                 self.is_kind("add", "mul"),

@@ -89,7 +89,7 @@ class DataFlow:
         operator = model.operators[place]
         own = {self.owner[index] for index in (*operator.inputs, *operator.outputs) if index >= 0}
         own = {index for index in own if index in self.born}
-        rooms = {index: self._room(model, index) for index in own}
+        rooms = {index: self.room(model, index) for index in own}
         held = sum(
             _bytes(model, room)
             for room, (first, last) in self._rooms(model).items()
@@ -105,7 +105,7 @@ class DataFlow:
         is_padding = operator.name in PADS
         return held + sum(copied) - max(copied, default=0) + (0 if is_padding else _bytes(model, output))
 
-    def _room(self, model: TfliteModel, index: int) -> int:
+    def room(self, model: TfliteModel, index: int) -> int:
         """Tensor in whose memory tensor `index` lies: itself, or one of which it is a part."""
         while index in self.collectors:
             index = self.owner[model.operators[self.collectors[index]].outputs[0]]
@@ -115,7 +115,7 @@ class DataFlow:
         """First and last operator that use the memory of each tensor that is no part of another."""
         found: dict[int, tuple[int, int]] = {}
         for index, born in self.born.items():
-            room, last = self._room(model, index), max(self.readers.get(index, [-1]))
+            room, last = self.room(model, index), max(self.readers.get(index, [-1]))
             first_before, last_before = found.get(room, (born, last))
             found[room] = (min(born, first_before), max(last, last_before))
         return found

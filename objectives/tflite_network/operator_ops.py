@@ -46,12 +46,14 @@ class Call:
         inputs: Its inputs, before padding that its window does.
         output: Its output.
         is_in_place: Whether the maker of each input writes it straight into the output.
+        room: Tensor in whose memory the output lies: itself, or one of which it is a part.
     """
 
     operator: Operator
     inputs: list[Tensor]
     output: Tensor
     is_in_place: tuple[bool, ...]
+    room: Tensor
 
 
 Build = Callable[[Call], tuple[Op, ...]]
@@ -80,7 +82,8 @@ def ops_of_operator(model: TfliteModel, flow: DataFlow, place: int) -> tuple[Op,
     _check_types(operator, [tensor for tensor in (*inputs, output) if not tensor.data])
     is_in_place = tuple(flow.is_in_place(index, place) for index in indices)
     try:
-        return build(Call(operator, inputs, output, is_in_place))
+        room = model.tensors[flow.room(model, operator.outputs[0])]
+        return build(Call(operator, inputs, output, is_in_place, room))
     except InvalidOpError as error:
         raise InexpressibleError(str(error)) from error
 
@@ -223,7 +226,8 @@ def _bilinear(call: Call) -> tuple[Op, ...]:
         raise InexpressibleError(f"it multiplies both sides by {factor}, and the NPU does by 2")
     height, width, channels = _image(call.inputs[0])
     rows, columns, _ = _image(call.output)
-    return (Op("bilinear", height, width, channels, channels, out_height=rows, out_width=columns),)
+    room = _image(call.room)[2]
+    return (Op("bilinear", height, width, channels, room, out_height=rows, out_width=columns),)
 
 
 def _resized(call: Call, *, kernel: int) -> Op:

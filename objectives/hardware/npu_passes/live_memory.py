@@ -86,6 +86,12 @@ def _multiplied(op: Op) -> int:
     return max(source + target, 2 * target)
 
 
+def _interpolated(op: Op) -> int:
+    """The input with its edges repeated, and the result; what it is a part of counts elsewhere."""
+    source = map_bytes(op.height + 2, op.width + 2, op.in_channels, bricks=False)
+    return source + map_bytes(*op.out_size, op.in_channels, bricks=True)
+
+
 def _copied(op: Op) -> int:
     """The map to copy; its place in the larger one counts with that."""
     return map_bytes(op.height, op.width, op.out_channels, bricks=True)
@@ -101,7 +107,7 @@ _PEAKS: dict[str, Callable[[Op], int]] = {
     "norm": _norm,
     "softmax": _softmax,
     "resize": _largest_pass,
-    "bilinear": _largest_pass,
+    "bilinear": _interpolated,
     "copy": _copied,
     "depth_multiplier": _multiplied,
     "pad": _padded,

@@ -80,11 +80,14 @@ def _resize(op: Op) -> tuple[Pass, ...]:
 
 
 def _bilinear(op: Op) -> tuple[Pass, ...]:
-    """Edges are repeated, then four weighted means each make every second row and column of the result."""
-    height, width, channels = op.height, op.width, op.out_channels
+    """Edges are repeated, then four weighted means each make every second row and column of the result.
+
+    The compiler counts all channels of the map that the result is a part of.
+    """
+    height, width, channels = op.height, op.width, op.in_channels
     row, column = Map((1, width, channels)), Map((height + 2, 1, channels), bricks=False)
     source = Map((height + 1, width + 1, channels), bricks=False)
-    target = Map((2 * height - 1, 2 * width - 1, channels), bricks=False)
+    target = Map((2 * height - 1, 2 * width - 1, op.out_channels), bricks=False)
     inner = Map((height, width, channels))
     return (
         Pass(Engine.POOLING, inner, inner._replace(bricks=False)),

@@ -26,10 +26,11 @@ MUL = Op("mul", 7, 7, 32, 32)
 RESIZE = Op("resize", 4, 6, 16, 16, out_height=8, out_width=12)
 BILINEAR = Op("bilinear", 4, 6, 16, 16, out_height=8, out_width=12)
 COPY = Op("copy", 4, 6, 16, 16)
+PART = Op("bilinear", 4, 6, 16, 24, out_height=8, out_width=12)
 PAD = Op("pad", 4, 6, 16, 16, out_height=5, out_width=8)
 ALL = [
     *(CONV, DEPTHWISE, LINEAR, MATMUL, SOFTMAX, NORM, ACTIVATION, ADD, POOL, WINDOW, MULTIPLIER),
-    *(MAXIMUM, MEAN, MUL, RESIZE, BILINEAR, COPY, PAD),
+    *(MAXIMUM, MEAN, MUL, RESIZE, BILINEAR, PART, COPY, PAD),
 ]
 
 
@@ -56,6 +57,7 @@ def test_every_kind_is_covered() -> None:
         (MUL, 0, 0, 2 * 49 * 32, 49 * 32),
         (RESIZE, 0, 0, 24 * 16, 96 * 16),
         (BILINEAR, 0, 0, 24 * 16, 96 * 16),
+        (PART, 0, 0, 24 * 16, 96 * 24),
         (COPY, 0, 0, 24 * 16, 24 * 16),
         (PAD, 0, 0, 24 * 16, 40 * 16),
     ],

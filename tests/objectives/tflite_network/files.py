@@ -52,6 +52,9 @@ LAYERS: dict[str, Layer] = {
     "bilinear by 4": lambda graph, x: graph.resize(x, 64, 48, bilinear=True, half_pixel=False),
     "in place": lambda graph, x: graph.concatenate([graph.conv2d(x, 16), graph.depthwise(x, kernel=3)]),
     "copied": lambda graph, x: graph.concatenate([x, graph.conv2d(x, 16)]),
+    "bilinear part": lambda graph, x: graph.concatenate(
+        [graph.resize(x, 32, 24, bilinear=True), graph.resize(graph.conv2d(x, 16), 32, 24)]
+    ),
     "padded window": lambda graph, x: graph.conv2d(
         graph.pad(x, 0, 1, 0, 1), 24, kernel=3, stride=2, valid=True
     ),

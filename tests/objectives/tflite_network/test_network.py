@@ -32,6 +32,11 @@ EXPECTED: dict[str, list[Op]] = {
     "bilinear by 4": [Op("resize", 16, 12, 32, 32, 4, out_height=64, out_width=48)],
     "in place": [Op("conv2d", 16, 12, 32, 16), Op("depthwise", 16, 12, 32, 32, 3)],
     "copied": [Op("conv2d", 16, 12, 32, 16), Op("copy", 16, 12, 32, 32)],
+    "bilinear part": [
+        Op("bilinear", 16, 12, 32, 48, out_height=32, out_width=24),
+        Op("conv2d", 16, 12, 32, 16),
+        Op("resize", 16, 12, 16, 16, out_height=32, out_width=24),
+    ],
     "padded window": [Op("conv2d", 16, 12, 32, 24, 3, 2)],
     "padding": [
         Op("pad", 16, 12, 32, 32, out_height=18, out_width=14),

@@ -33,7 +33,7 @@ def test_every_layer_agrees_with_the_compiler(name: str, chip: str, tmp_path: Pa
 def test_memory_is_what_the_compiler_allocates(name: str, tmp_path: Path) -> None:
     network = read_network(write(tmp_path / "x.tflite", LAYERS[name]))
     peak = compared(network, NPUS["u55-128"]).sram_bytes
-    assert peak <= peak_bytes(network.steps) <= 1.15 * peak
+    assert 0.95 * peak <= peak_bytes(network.steps) <= 1.15 * peak
 
 
 @pytest.mark.parametrize("chip", NPUS)
