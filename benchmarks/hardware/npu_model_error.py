@@ -73,7 +73,7 @@ class Row:
         count: Ops or networks.
         asked: Largest mean error in percent.
         mape: Mean absolute error in percent.
-        spearman: Rank correlation; NaN for one network.
+        spearman: Rank correlation; NaN for equal networks.
         worst: Largest error in percent.
         bias: Mean error with sign in percent.
         covered: Least share of the compiler's cycles that the model has ops for, in percent.
@@ -98,7 +98,8 @@ class Row:
 def row(name: str, chip: str, asked: float, modelled: Floats, expected: Floats) -> Row:
     """Agreement of `modelled` with `expected`, both (n,)."""
     error = 100 * (modelled / expected - 1)
-    ranks = float(spearmanr(modelled, expected).statistic) if len(error) > 1 else float("nan")
+    differs = len(np.unique(expected)) > 1
+    ranks = float(spearmanr(modelled, expected).statistic) if differs else float("nan")
     size = np.abs(error)
     return Row(
         name, chip, len(error), asked, float(size.mean()), ranks, float(size.max()), float(error.mean())
