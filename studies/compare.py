@@ -22,6 +22,7 @@ from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
 from studies.analysis.beside import HELP, METAVAR, OPTION, beside_rows, read_beside
+from studies.analysis.beside_table import beside_record, print_beside
 from studies.analysis.comparison import (
     COSTS,
     Contender,
@@ -33,7 +34,6 @@ from studies.analysis.comparison import (
 )
 from studies.analysis.seed_groups import Group, attained, compared, smallest, summary
 from studies.analysis.tradeoff import Gain
-from studies.presentation.beside_table import beside_record, print_beside
 from studies.storage.named_study import add_database, read_study
 
 MEASURES = {

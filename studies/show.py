@@ -17,9 +17,9 @@ from objectives.hardware.cost_model import COST_SCOPE
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from studies.analysis.beside import HELP, METAVAR, OPTION, beside_rows, read_beside
+from studies.analysis.beside_table import beside_record, print_beside
 from studies.analysis.outside_bounds import outside_bounds
 from studies.analysis.unmeasured_ops import coverage_line
-from studies.presentation.beside_table import beside_record, print_beside
 from studies.presentation.plain_records import study_record, summary_record
 from studies.presentation.text_table import front_table
 from studies.storage.named_study import add_database
