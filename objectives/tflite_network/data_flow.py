@@ -81,19 +81,22 @@ class DataFlow:
         """Whether the maker of tensor `index` writes it straight into the output of operator `place`."""
         return self.collectors.get(index) == place
 
-    def held_bytes(self, model: TfliteModel, place: int) -> int:
-        """Bytes of maps in memory while operator `place` runs, besides those that its ops count themselves.
+    def held_bytes(self, model: TfliteModel, start: int, place: int) -> int:
+        """Bytes of maps in memory while operators `start` to `place` run, besides those that their op counts.
 
         A map that others write part by part takes its whole room from the first part on.
         """
         operator = model.operators[place]
-        own = {self.owner[index] for index in (*operator.inputs, *operator.outputs) if index >= 0}
+        indices = {
+            index for each in model.operators[start : place + 1] for index in (*each.inputs, *each.outputs)
+        }
+        own = {self.owner[index] for index in indices if index >= 0}
         own = {index for index in own if index in self.born}
         rooms = {index: self.room(model, index) for index in own}
         held = sum(
             _bytes(model, room)
             for room, (first, last) in self._rooms(model).items()
-            if room not in rooms.values() and first < place < last
+            if room not in rooms.values() and first < place and start < last
         )
         if operator.name not in COLLECTORS:
             return held + sum(

@@ -9,6 +9,7 @@ from pathlib import Path
 from objectives.hardware.op import Op
 from objectives.tflite_network.data_flow import DataFlow, vanishes
 from objectives.tflite_network.model_file import TfliteError, TfliteModel, read_model
+from objectives.tflite_network.operator_groups import group_at
 from objectives.tflite_network.operator_ops import INTEGERS, InexpressibleError, ops_of_operator
 from objectives.workload import Step
 
@@ -39,7 +40,7 @@ class TfliteNetwork:
     Attributes:
         model: The file.
         steps: Its ops in order.
-        operators: Place of the operator of each step.
+        operators: Place of the operator of each step; of several operators that of the last.
         missing: Operators without an op.
     """
 
@@ -78,15 +79,22 @@ def read_network(path: Path) -> TfliteNetwork:
     steps: list[Step] = []
     operators: list[int] = []
     missing: list[Missing] = []
+    done = -1
     for index, operator in enumerate(model.operators):
-        if vanishes(operator, flow.unpadded):
+        if index <= done or vanishes(operator, flow.unpadded):
+            continue
+        if (group := group_at(model, index)) is not None:
+            held = flow.held_bytes(model, index, group.last)
+            steps.append(Step(f"{index}.{group.name}", group.op, held))
+            operators.append(group.last)
+            done = group.last
             continue
         try:
             ops = ops_of_operator(model, flow, index)
         except InexpressibleError as error:
             missing.append(Missing(index, operator.name, str(error)))
             continue
-        held = flow.held_bytes(model, index) if ops else 0
+        held = flow.held_bytes(model, index, index) if ops else 0
         for part, op in enumerate(ops):
             suffix = f".{part}" if len(ops) > 1 else ""
             steps.append(Step(f"{index}.{operator.name}{suffix}", op, held))

@@ -197,7 +197,8 @@ def _elementwise(kind: str) -> Build:
 
 def _softmax(call: Call) -> tuple[Op, ...]:
     shape = call.output.shape
-    return (Op("softmax", prod(shape[:-1]), 1, shape[-1], shape[-1]),)
+    heads = shape[1] if len(shape) == 4 and shape[0] == 1 else 1
+    return (Op("softmax", prod(shape[:-1]) // heads, 1, shape[-1], shape[-1], heads=heads),)
 
 
 def _resize_factor(call: Call) -> int:
