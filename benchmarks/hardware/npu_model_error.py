@@ -11,7 +11,7 @@ No set was used to settle the model. Errors are those of cycles, in percent of t
 | SRAM 8, 4, 2 B/cycle | the same with a slower SRAM |
 | flash, CNNs and hybrids | U55-128 with weights in flash, copied into SRAM as by Vela's command line |
 | MobileNetV2 | cycles, bytes of weights and of SRAM of Arm's Fixed Virtual Platform, U55-128 with flash |
-| files of NAME | networks of `file_networks.py`, written to TensorFlow Lite files and read again |
+| files of NAME | networks of `file_networks.py` and hybrid subnets, written to files and read again |
 | other files | those of `--files`, each by its name |
 """
 
@@ -39,7 +39,7 @@ from benchmarks.hardware.npu_chips import (
     with_sram_bandwidth,
 )
 from benchmarks.hardware.npu_shapes import CHIPS, compiled, draw, read
-from benchmarks.hardware.vela_network import network_cycles
+from benchmarks.hardware.vela_network import model_of, network_cycles
 from objectives.hardware import Op
 from objectives.hardware.op import OpArrays
 from objectives.hardware.parts.npu import Npu, array_terms
@@ -59,6 +59,7 @@ FVP_SRAM_ONLY, MOST_SRAM_ONLY = 5.5e6, 8
 NAMES = {ARRAY: "CNNs", HYBRID: "hybrids"}
 ASKED_OF_FILES, ASKED_COVERED = 6.0, 98.0
 """Largest total error of a network of a file, and least share of the compiler's cycles; both in percent."""
+SUBNETS = "hybrid subnets"
 FAMILY_BIAS = 3.0
 """Largest difference asked for between the biases of CNNs and hybrids, in points."""
 
@@ -150,12 +151,13 @@ def judge_written_files(networks: int, seed: int) -> list[Row]:
     """Networks of the project's own writer, by kind."""
     with TemporaryDirectory() as folder:
         paths = list(write_networks(Path(folder), networks, seed))
+        by_kind = {kind: [path for path in paths if path.name.startswith(f"{kind}-")] for kind in FILE_KINDS}
+        by_kind[SUBNETS] = []
+        for number, subnet in enumerate(family(networks, seed, HYBRID)):
+            by_kind[SUBNETS].append(Path(folder) / f"{number}.tflite")
+            by_kind[SUBNETS][-1].write_bytes(model_of(subnet))
         return [
-            judge_files(
-                f"files of {kind}", chip, [path for path in paths if path.name.startswith(f"{kind}-")]
-            )
-            for kind in FILE_KINDS
-            for chip in CHIPS
+            judge_files(f"files of {kind}", chip, files) for kind, files in by_kind.items() for chip in CHIPS
         ]
 
 
