@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     soc = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
     network = None if options.tflite is None else _tflite_network(options.tflite, soc)
     if network is not None:
-        names = {"tflite": str(options.tflite)}
+        names: dict[str, Any] = {"tflite": str(options.tflite)}
         steps = network.steps
     else:
         space = load_space(options.space or SPACE)

@@ -359,14 +359,21 @@ def _windowed(graph: Graph, op: Op, x: Node) -> Node:
     if not is_same and any(needed):
         above, left = needed[0] // 2, needed[1] // 2
         x = graph.pad(x, above, needed[0] - above, left, needed[1] - left)
-    window = {"kernel": op.window, "stride": op.stride, "valid": not is_same}
     match op.kind:
         case "conv2d":
-            return graph.conv2d(x, op.out_channels, **window)
+            return graph.conv2d(x, op.out_channels, kernel=op.window, stride=op.stride, valid=not is_same)
         case "depthwise" | "depth_multiplier":
-            return graph.depthwise(x, multiplier=op.out_channels // op.in_channels, **window)
+            return graph.depthwise(
+                x,
+                kernel=op.window,
+                stride=op.stride,
+                valid=not is_same,
+                multiplier=op.out_channels // op.in_channels,
+            )
         case "pool" | "max_pool":
-            return graph.pool(x, maximum=op.kind == "max_pool", **window)
+            return graph.pool(
+                x, kernel=op.window, stride=op.stride, valid=not is_same, maximum=op.kind == "max_pool"
+            )
     raise AssertionError(op.kind)
 
 

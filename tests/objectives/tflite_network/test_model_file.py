@@ -38,7 +38,7 @@ def test_what_the_writer_wrote_is_read(tmp_path: Path) -> None:
     assert model.operators[1].options["StrideH"] == 1
     assert model.tensors[model.operators[1].inputs[1]].shape == (24, 5, 3, 32)
     assert model.tensors[model.inputs[0]].shape == (1, 16, 12, 16)
-    assert model.tensors[model.outputs[0]].scale == (pytest.approx(0.05), 0)
+    assert model.tensors[model.outputs[0]].scale == pytest.approx((0.05, 0))
 
 
 @pytest.mark.parametrize(
