@@ -14,7 +14,14 @@ import numpy as np
 from objectives.hardware.mapping.mapper import Mapper, Mapping, Segment
 from objectives.hardware.mapping.op_splits import SplitCosts, channels_of, macro_options
 from objectives.hardware.mapping.placement import STAY
-from objectives.hardware.mapping.segment import Point, Way, npu_heads, segment_costs
+from objectives.hardware.mapping.segment import (
+    Point,
+    npu_heads,
+    segment_costs,
+)
+from objectives.hardware.mapping.step_choice import (
+    Way,
+)
 from objectives.hardware.npu_model import create_npu_model
 from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from objectives.population.gene_table import GeneTable, RowNumbers
+from objectives.population.gene_table import GeneColumns, GeneTable
 from objectives.population.pieces import Piece, PieceKind, SpacePieces
 from objectives.workload import peak_bytes, workload
 from search_space import complexity
@@ -36,7 +36,8 @@ class SizeTables:
 
     def __init__(self, space: Space) -> None:
         tables = list(_tables(SpacePieces(space)))
-        self._rows = RowNumbers(space, tables)
+        self._columns = GeneColumns(space)
+        self._genes = [table.genes for table in tables]
         self._values = [np.ascontiguousarray(table.values.reshape(table.rows, -1).T) for table in tables]
 
     def __call__(self, genotypes: Genotypes) -> dict[str, Floats]:
@@ -47,10 +48,11 @@ class SizeTables:
         """
         totals = np.zeros((len(SUMS), len(genotypes)))
         peak = np.zeros(len(genotypes))
-        for values, rows in zip(self._values, self._rows(genotypes), strict=True):
-            columns = values.take(rows, axis=1)
-            totals += columns[:-1]
-            np.maximum(peak, columns[-1], out=peak)
+        columns = self._columns(genotypes)
+        for values, genes in zip(self._values, self._genes, strict=True):
+            sizes = values.take(self._columns.rows(columns, genes), axis=1)
+            totals += sizes[:-1]
+            np.maximum(peak, sizes[-1], out=peak)
         return dict(zip(SIZES, (*totals, peak), strict=True))
 
 

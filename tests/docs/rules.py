@@ -53,6 +53,9 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "benchmarks.hardware.npu_shapes": ("--ops", "2"),
     "benchmarks.supernet.oracle_speed": ("--quick",),
     "benchmarks.supernet.precision_loss": ("--subnets", "4"),
+    "benchmarks.search.cost_estimates": (
+        *("--space", "tiny.yaml", "--capacity", "0.5", "--networks", "24", "--learned", "12"),
+    ),
     "benchmarks.search.report_cost": ("--evaluations", "40"),
     "benchmarks.search.sampler_cost": ("--sampler", "nsga2,random", "--evaluations", "60"),
     "benchmarks.search.mappings_compared": ("--seeds", "2", "--networks", "24"),

@@ -127,7 +127,7 @@ def test_from_the_cache_without_costing_anything(
     model = CostModel(load_soc("u55-256-cim8"))
     rows = population(chained, 50)
     made = SpaceTables.cached(chained, model, tmp_path).totals(rows)
-    monkeypatch.setattr(PieceCosts, "of", None)
+    monkeypatch.setattr(PieceCosts, "of_each", None)
     found = SpaceTables.cached(chained, model, tmp_path).totals(rows)
     assert np.array_equal(made, found)
     with pytest.raises(TypeError):  # another mapping is another table
