@@ -47,6 +47,7 @@ LAYERS = {
         (
             *("hardware_objectives", "accuracy_objective", "size_objectives", "own_objective"),
             *("timeline", "hardware.chip_options", "population", "workers", "registry"),
+            *("tflite_network", "chip_from_ini"),
         ),
         ("profile", "describe"),
     ),

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from supernet.training.recipe import load_recipe
 from supernet.training.soft_labels import SoftLabelHeader, augmentation, pixel_digest, save_soft_labels
 from tests.docs.pages import PAGES, page
 from tests.docs.rules import IN_ORDER
+from tests.objectives.tflite_network.files import LAYERS, write
 from tests.studies.conftest import TINY
 from tests.studies.reports import evaluated, genotypes, make_study
 from tests.supernet.gradient_conflict.test_figures import write_log
@@ -73,6 +75,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, patches: pytest.MonkeyPat
     _write_documents(folder)
     _write_weights(folder)
     _write_studies(folder)
+    write(folder / "today.tflite", LAYERS["residual"])
+    shutil.copy(Path(str(resources.files("ethosu") / "config_files" / "Arm" / "vela.ini")), folder)
     for name in ("figures", "benchmarks/hardware"):
         (folder / name).mkdir(parents=True)
     return folder
