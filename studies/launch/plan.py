@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
@@ -13,9 +14,12 @@ from objectives.hardware.chip import Chip
 from objectives.objective import Declaration
 from objectives.own_objective import OwnObjective, own_objectives
 from objectives.registry import check_objectives, declarations, known_objectives, registered_objectives
+from objectives.tabled.accuracy_table import AccuracyTable, read_table
+from objectives.tabled.table_columns import TableError
 from search_space.files.own_code import code_name
 from search_space.genotype import Genotype, parse, to_text
 from search_space.space import Space, load_space
+from search_space.table_space import is_table_space
 from studies.design_space.chip_choices import (
     MAPPING,
     SEARCHED_MAPPINGS,
@@ -25,6 +29,7 @@ from studies.design_space.chip_choices import (
     parse_hardware,
 )
 from studies.design_space.design_space import DesignSpace
+from studies.design_space.listed_networks import ListedNetworks
 from studies.samplers.own_sampler import own_sampler, sampler_identity
 from studies.samplers.registry import sampler_versions
 from studies.search.first_generation import WarmStart, parse_subnets, warm_start
@@ -51,6 +56,7 @@ class Plan:
         database: File of the study.
         names: Names of the objectives, in order.
         own: User-defined objectives, constrained ones included, by name.
+        table: Accuracy table whose values replace measurements; None without one.
         space: The networks, and the chips that they may run on.
         chips: The chip, or the chips that the study searches.
         constraints: The limits.
@@ -63,6 +69,7 @@ class Plan:
     database: Path
     names: tuple[str, ...]
     own: Mapping[str, OwnObjective]
+    table: AccuracyTable | None
     space: DesignSpace
     chips: Chips
     constraints: tuple[Constraint, ...]
@@ -80,8 +87,13 @@ class Plan:
     def limited(self) -> tuple[str, ...]:
         """Objectives that only a constraint needs."""
         quantities = dict.fromkeys(constraint.quantity for constraint in self.constraints)
-        known = {*known_objectives(), *self.own}
+        known = {*known_objectives(), *self.own, *self.tabled}
         return tuple(name for name in quantities if name in known and name not in self.names)
+
+    @property
+    def tabled(self) -> Mapping[str, Declaration]:
+        """Declarations of the objectives in the table, by name."""
+        return {} if self.table is None else self.table.declarations
 
     @property
     def networks(self) -> Space:
@@ -107,24 +119,27 @@ def check(
     Raises:
         H4HError: A setting, a file or an object is wrong.
     """
-    networks = searched_networks(settings)
-    known = objectives_of(settings, objectives)
+    table = searched_table(settings)
+    networks = searched_networks(settings) if table is None else table.space
+    known = objectives_of(settings, objectives, table)
     names, own = known.names, known.own
     quantities = {*names, *map(limited_quantity, settings.constraints)}
-    chips = _chips(settings, quantities, known.depending_on_chip)
+    computed = quantities - set(known.tabled)
+    chips = _chips(settings, computed, known.depending_on_chip)
     constraints = tuple(
         parse_constraint(text, known.own_units, sram_bytes=chips.file.memory.sram_bytes)
         for text in settings.constraints
     )
     _check_racing(settings, names, constraints)
-    space = DesignSpace(networks, chips.choices)
+    listed = None if table is None else ListedNetworks(networks, table.genotypes)
+    space = DesignSpace(networks, chips.choices, listed)
     appended = names[len(settings.objectives) :]
     settings = replace(
         settings,
         study=study_name(settings, networks, names),
         objectives=(*settings.objectives, *appended),
     )
-    checkpoint = _checkpoint(settings, networks, needs_accuracy="acc" in quantities - set(own))
+    checkpoint = _checkpoint(settings, networks, needs_accuracy="acc" in computed - set(own))
     check_writable(database)
     stored = _stored(database, settings.study or "")
     search = check_search(
@@ -136,7 +151,7 @@ def check(
         own_sampler=own_sampler(settings.sampler, samplers),
         stored=None if stored is None else stored[0],
     )
-    return Plan(settings, database, names, own, space, chips, constraints, checkpoint, search, stored)
+    return Plan(settings, database, names, own, table, space, chips, constraints, checkpoint, search, stored)
 
 
 @dataclass(frozen=True)
@@ -146,40 +161,95 @@ class NamedObjectives:
     Attributes:
         names: Names of the objectives, in order.
         own: User-defined objectives, constrained ones included, by name.
+        tabled: Objectives in the accuracy table, by name.
     """
 
     names: tuple[str, ...]
     own: Mapping[str, OwnObjective]
+    tabled: Mapping[str, Declaration] = field(default_factory=dict)
 
     @property
     def depending_on_chip(self) -> tuple[str, ...]:
         """Names of all objectives that depend on the chip, in this study or not."""
-        declared: dict[str, Declaration | OwnObjective] = {**declarations(), **self.own}
+        declared: dict[str, Declaration | OwnObjective] = {**declarations(), **self.own, **self.tabled}
         return tuple(name for name, objective in declared.items() if "chip" in objective.depends_on)
 
     @property
     def own_units(self) -> dict[str, str]:
-        """Units of the user's own objectives, by name."""
-        return {name: objective.unit for name, objective in self.own.items()}
+        """Units of the user's own objectives and of those in the table, by name."""
+        declared: dict[str, Declaration | OwnObjective] = {**self.own, **self.tabled}
+        return {name: objective.unit for name, objective in declared.items()}
 
 
-def objectives_of(settings: StudySettings, given: Sequence[object] = ()) -> NamedObjectives:
+def objectives_of(
+    settings: StudySettings, given: Sequence[object] = (), table: AccuracyTable | None = None
+) -> NamedObjectives:
     """The objectives of `settings` and `given`, with references resolved.
 
     A given object that the settings do not name is one more objective.
 
     Raises:
-        H4HError: An objective is unknown, wrong, or named twice.
+        H4HError: An objective is unknown, wrong, or named twice, or the networks of the table's own space
+            have no such value.
     """
-    own = own_objectives(settings.objectives, given, known_objectives())
+    tabled = {} if table is None else table.declarations
+    own = own_objectives(
+        [name for name in settings.objectives if name not in tabled], given, known_objectives()
+    )
+    if table is not None:
+        _check_tabled(settings, table, own)
     named = [own[name].name if name in own else name for name in settings.objectives]
     mentioned = {*named, *map(limited_quantity, settings.constraints)}
     named += [objective.name for objective in own.values() if objective.name not in mentioned]
     by_name = {objective.name: objective for objective in own.values()}
-    built_in = [name for name in named if name not in by_name]
+    built_in = [name for name in named if name not in by_name and name not in tabled]
     if built_in:
         check_objectives(built_in)
-    return NamedObjectives(tuple(named), by_name)
+    return NamedObjectives(tuple(named), by_name, tabled)
+
+
+def _check_tabled(settings: StudySettings, table: AccuracyTable, own: Mapping[str, OwnObjective]) -> None:
+    """Refuses quantities that neither the table nor anything else gives.
+
+    The project cannot compute anything of the networks of a table's own space. Where it can, the table must
+    still give something.
+    """
+    tabled, given = table.declarations, [name for name in settings.objectives if name not in own]
+    needed = dict.fromkeys([*given, *map(limited_quantity, settings.constraints)])
+    missing = [name for name in needed if name not in tabled]
+    if missing and is_table_space(table.space):
+        raise TableError(
+            f"--accuracy-table {table.source} has no column {missing[0]!r}, and nothing else is known of its "
+            f"networks: name some of --objectives {','.join(tabled)}"
+        )
+    if not set(needed) & set(tabled):
+        raise TableError(
+            f"--accuracy-table {table.source} gives {', '.join(tabled)}, but neither an objective nor a "
+            f"constraint needs it: name one in --objectives, or leave out the table"
+        )
+
+
+def searched_table(settings: StudySettings) -> AccuracyTable | None:
+    """The accuracy table of `settings`; None without one.
+
+    Raises:
+        H4HError: The table is wrong, or there is no such search space.
+    """
+    if settings.accuracy_table is None:
+        return None
+    space = None if settings.space_from_table else searched_networks(settings)
+    path = Path(settings.accuracy_table)
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise TableError(f"--accuracy-table {path}: cannot be read ({error.strerror})") from error
+    return _read_once(path, (state.st_mtime_ns, state.st_size), space)
+
+
+@lru_cache(maxsize=1)
+def _read_once(path: Path, state: tuple[int, int], space: Space | None) -> AccuracyTable:  # noqa: ARG001
+    """The table at `path`, read again if the state of the file changes. Naming a study needs it as well."""
+    return read_table(path, space)
 
 
 def named(settings: StudySettings) -> StudySettings:
@@ -190,7 +260,9 @@ def named(settings: StudySettings) -> StudySettings:
     """
     if settings.study is not None:
         return settings
-    space, names = searched_networks(settings), objectives_of(settings).names
+    table = searched_table(settings)
+    space = searched_networks(settings) if table is None else table.space
+    names = objectives_of(settings, table=table).names
     return replace(settings, study=study_name(settings, space, names))
 
 

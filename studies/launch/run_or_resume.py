@@ -102,6 +102,8 @@ def introduction(plan: Plan) -> list[str]:
         f"study {plan.study!r} in {plan.database}: {', '.join(plan.names)} over space {plan.space.name}{over}"
         f", {plan.search.sampler}, {plan.search.population} subnets per generation, until {plan.search.rules}"
     ]
+    if plan.table is not None:
+        lines.append(plan.table.summary())
     if plan.search.warm is not None:
         warm = plan.search.warm
         lines.append(f"warm start: {len(warm.subnets)} subnets of study {warm.study!r}")

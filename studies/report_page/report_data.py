@@ -232,7 +232,8 @@ def _subnets(study: Study, evaluations: Sequence[Evaluation]) -> list[Subnet | N
     subnets: list[Subnet | None] = []
     for evaluation in evaluations:
         try:
-            subnets.append(None if space is None else space.decode(evaluation.genotype).subnet)
+            is_known = space is not None and study.knows_networks
+            subnets.append(space.decode(evaluation.genotype).subnet if is_known else None)
         except H4HError:
             subnets.append(None)
     return subnets

@@ -39,7 +39,7 @@ from studies.samplers.gaussian_process import GaussianProcess, Steps, steps
 from studies.samplers.genetic import GeneticSampler
 from studies.samplers.operators import genotype_of
 from studies.samplers.sampler import Sampler, SamplerContext
-from studies.samplers.virtual_search import Predict, Predicted, virtual_search
+from studies.samplers.virtual_search import Predict, Predicted, listed_search, virtual_search
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import EXACT, PLAIN, RANDOM, SURROGATE, GenerationReport, kendall
 
@@ -214,7 +214,10 @@ class SurrogateSampler(GeneticSampler):
 
     def _candidates(self, score: Predict, count: int, rng: np.random.Generator) -> Predicted:
         """New networks that are predicted to be good, feasible ones first."""
-        best, seen = virtual_search(self._space, score, self._start(), rng)
+        if self._space.listed is None:
+            best, seen = virtual_search(self._space, score, self._start(), rng)
+        else:
+            best, seen = listed_search(score, self._archive.new_designs(), rng)
         candidates = self._new(best)
         if (candidates.broken == 0).sum() >= count:
             return candidates

@@ -97,6 +97,16 @@ class StudySettings:
         f"name or YAML file of the search space (default: the space of --checkpoint, else {DEFAULT_SPACE})",
         group=WHAT,
     )
+    accuracy_table: str | Path | None = setting(  # noqa: RUF009
+        None,
+        "CSV or JSON lines with a value for each network; its columns replace measurements, and only its "
+        "networks are searched",
+        group=WHAT,
+        metavar="FILE",
+    )
+    space_from_table: bool = setting(
+        False, "take the search space from the columns of --accuracy-table that are genes", group=WHAT
+    )
     hardware: str = setting(
         "u55-256-cim8", "name or YAML file of the chip that lat, energy and area refer to", group=WHAT
     )
@@ -272,6 +282,15 @@ class StudySettings:
             raise SettingError(
                 f"--prefer needs --sampler {PREFERRING}, but got --sampler {self.sampler}, which searches "
                 f"the whole front"
+            )
+        if self.space_from_table and self.accuracy_table is None:
+            raise SettingError("--space-from-table needs --accuracy-table, the file with the genes")
+        if self.space_from_table and (self.space is not None or self.checkpoint is not None):
+            given = "--space" if self.space is not None else "--checkpoint"
+            raise SettingError(f"--space-from-table takes the space from the table: leave out {given}")
+        if self.accuracy_table is not None and self.racing:
+            raise SettingError(
+                "--racing saves images, but with --accuracy-table no image is scored: leave out --racing"
             )
         if self.dataset is not None and self.data is None:
             raise SettingError(f"--dataset {self.dataset} needs --data, the folder that holds it")
