@@ -56,7 +56,7 @@ SEEDS = 20
 SIGNIFICANT, GAP = 0.05, 0.005
 """Holm's p above which, and gap of mean regrets up to which, two methods are tied."""
 DATA = "H4H_TEST_DATA"
-MODELS = ("surrogate", "gaussian_process", "virtual_search", "expected_gain")
+MODELS = ("surrogate", "gaussian_process", "virtual_search", "expected_gain", "cost_scales")
 """Files of `studies/samplers` that decide nothing but the sampler `surrogate`."""
 PACKAGES = ("moocore", "numpy", "optuna", "pymoo", "scipy")
 
