@@ -48,6 +48,7 @@ from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError, UnknownNameError
 from search_space.files.cache_folder import cache_folder
 from search_space.genotype import Genotype
+from studies.launch.sampler_choice import chosen_sampler
 from studies.samplers.proposed_designs import Archive
 from studies.study.settings import StudySettings
 
@@ -205,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add = parser.add_argument
     add("--tables", default=",".join(TABLES), metavar="A,B,...", help="default: %(default)s")
     add("--methods", default=",".join(METHODS), metavar="A,B,...", help="default: %(default)s")
-    add("--judge", default=StudySettings().sampler, metavar="METHOD", help="default: %(default)s")
+    add("--judge", default=default_sampler(), metavar="METHOD", help="default: %(default)s")
     add("--seeds", type=int, default=SEEDS, metavar="N", help="seeds 0 to N - 1 (default: %(default)s)")
     add("--evaluations", default=",".join(map(str, EVALUATIONS)), metavar="N,M", help="default: %(default)s")
     add(
@@ -239,6 +240,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(result, indent=2))
     else:
         print_tables(result, evaluations)
+
+
+def default_sampler() -> str:
+    """The sampler that a study of these budgets takes by default."""
+    return chosen_sampler(StudySettings(evaluations=max(EVALUATIONS)), is_expensive=True, stored=None)
 
 
 def check(options: Namespace) -> tuple[list[str], list[str], list[int]]:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from importlib import metadata
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from objectives.hardware import MAPPINGS, load_soc
 from objectives.hardware.chip import Chip
 from objectives.objective import Declaration
-from objectives.own_objective import OwnObjective, own_objectives
-from objectives.registry import check_objectives, declarations, known_objectives, registered_objectives
-from objectives.tabled.accuracy_table import AccuracyTable, read_table
-from objectives.tabled.table_columns import TableError
-from search_space.files.own_code import code_name
-from search_space.genotype import Genotype, parse, to_text
-from search_space.space import Space, load_space
-from search_space.table_space import is_table_space
+from objectives.own_objective import OwnObjective
+from objectives.registry import known_objectives, registered_objectives
+from objectives.tabled.accuracy_table import AccuracyTable
+from search_space.space import Space
 from studies.design_space.chip_choices import (
     MAPPING,
     SEARCHED_MAPPINGS,
@@ -30,20 +23,20 @@ from studies.design_space.chip_choices import (
 )
 from studies.design_space.design_space import DesignSpace
 from studies.design_space.listed_networks import ListedNetworks
-from studies.samplers.own_sampler import own_sampler, sampler_identity
-from studies.samplers.registry import sampler_versions
-from studies.search.first_generation import WarmStart, parse_subnets, warm_start
-from studies.search.preferred_values import Preference, parse_preference
+from studies.launch.named_objectives import objectives_of
+from studies.launch.sampler_choice import chosen_sampler
+from studies.launch.search_plan import SearchPlan, check_search
+from studies.launch.searched_space import searched_networks, searched_table
+from studies.samplers.own_sampler import own_sampler
 from studies.search.racing import check_racing
-from studies.search.stop_rules import StopRules
 from studies.storage.database_file import check_writable
 from studies.storage.store import open_store
 from studies.study.constraint import Constraint, limited_quantity, parse_constraint
 from studies.study.setting_field import SettingError
-from studies.study.settings import AUTO, CARRIED, DEFAULT_SPACE, WARM_START, StudySettings
+from studies.study.settings import AUTO, StudySettings
 from studies.study.study import Study
 from supernet.checkpoints import built_in_checkpoint
-from supernet.checkpoints.header import check_space, check_trained_on_pack, stored_space
+from supernet.checkpoints.header import check_trained_on_pack
 from supernet.images.folder_layouts import recognised
 
 
@@ -142,6 +135,14 @@ def check(
     checkpoint = _checkpoint(settings, networks, needs_accuracy="acc" in computed - set(own))
     check_writable(database)
     stored = _stored(database, settings.study or "")
+    settings = replace(
+        settings,
+        sampler=chosen_sampler(
+            settings,
+            is_expensive=bool(known.expensive & quantities),
+            stored=None if stored is None else stored[0],
+        ),
+    )
     search = check_search(
         settings,
         database,
@@ -152,104 +153,6 @@ def check(
         stored=None if stored is None else stored[0],
     )
     return Plan(settings, database, names, own, table, space, chips, constraints, checkpoint, search, stored)
-
-
-@dataclass(frozen=True)
-class NamedObjectives:
-    """Objectives of a study by name.
-
-    Attributes:
-        names: Names of the objectives, in order.
-        own: User-defined objectives, constrained ones included, by name.
-        tabled: Objectives in the accuracy table, by name.
-    """
-
-    names: tuple[str, ...]
-    own: Mapping[str, OwnObjective]
-    tabled: Mapping[str, Declaration] = field(default_factory=dict)
-
-    @property
-    def depending_on_chip(self) -> tuple[str, ...]:
-        """Names of all objectives that depend on the chip, in this study or not."""
-        declared: dict[str, Declaration | OwnObjective] = {**declarations(), **self.own, **self.tabled}
-        return tuple(name for name, objective in declared.items() if "chip" in objective.depends_on)
-
-    @property
-    def own_units(self) -> dict[str, str]:
-        """Units of the user's own objectives and of those in the table, by name."""
-        declared: dict[str, Declaration | OwnObjective] = {**self.own, **self.tabled}
-        return {name: objective.unit for name, objective in declared.items()}
-
-
-def objectives_of(
-    settings: StudySettings, given: Sequence[object] = (), table: AccuracyTable | None = None
-) -> NamedObjectives:
-    """The objectives of `settings` and `given`, with references resolved.
-
-    A given object that the settings do not name is one more objective.
-
-    Raises:
-        H4HError: An objective is unknown, wrong, or named twice, or the networks of the table's own space
-            have no such value.
-    """
-    tabled = {} if table is None else table.declarations
-    own = own_objectives(
-        [name for name in settings.objectives if name not in tabled], given, known_objectives()
-    )
-    if table is not None:
-        _check_tabled(settings, table, own)
-    named = [own[name].name if name in own else name for name in settings.objectives]
-    mentioned = {*named, *map(limited_quantity, settings.constraints)}
-    named += [objective.name for objective in own.values() if objective.name not in mentioned]
-    by_name = {objective.name: objective for objective in own.values()}
-    built_in = [name for name in named if name not in by_name and name not in tabled]
-    if built_in:
-        check_objectives(built_in)
-    return NamedObjectives(tuple(named), by_name, tabled)
-
-
-def _check_tabled(settings: StudySettings, table: AccuracyTable, own: Mapping[str, OwnObjective]) -> None:
-    """Refuses quantities that neither the table nor anything else gives.
-
-    The project cannot compute anything of the networks of a table's own space. Where it can, the table must
-    still give something.
-    """
-    tabled, given = table.declarations, [name for name in settings.objectives if name not in own]
-    needed = dict.fromkeys([*given, *map(limited_quantity, settings.constraints)])
-    missing = [name for name in needed if name not in tabled]
-    if missing and is_table_space(table.space):
-        raise TableError(
-            f"--accuracy-table {table.source} has no column {missing[0]!r}, and nothing else is known of its "
-            f"networks: name some of --objectives {','.join(tabled)}"
-        )
-    if not set(needed) & set(tabled):
-        raise TableError(
-            f"--accuracy-table {table.source} gives {', '.join(tabled)}, but neither an objective nor a "
-            f"constraint needs it: name one in --objectives, or leave out the table"
-        )
-
-
-def searched_table(settings: StudySettings) -> AccuracyTable | None:
-    """The accuracy table of `settings`; None without one.
-
-    Raises:
-        H4HError: The table is wrong, or there is no such search space.
-    """
-    if settings.accuracy_table is None:
-        return None
-    space = None if settings.space_from_table else searched_networks(settings)
-    path = Path(settings.accuracy_table)
-    try:
-        state = path.stat()
-    except OSError as error:
-        raise TableError(f"--accuracy-table {path}: cannot be read ({error.strerror})") from error
-    return _read_once(path, (state.st_mtime_ns, state.st_size), space)
-
-
-@lru_cache(maxsize=1)
-def _read_once(path: Path, state: tuple[int, int], space: Space | None) -> AccuracyTable:  # noqa: ARG001
-    """The table at `path`, read again if the state of the file changes. Naming a study needs it as well."""
-    return read_table(path, space)
 
 
 def named(settings: StudySettings) -> StudySettings:
@@ -312,24 +215,6 @@ def _stored(database: Path, study: str) -> tuple[Study, int] | None:
         return None if stored is None else (stored, store.count(study))
 
 
-def searched_networks(settings: StudySettings) -> Space:
-    """The search space of the networks.
-
-    Raises:
-        H4HError: There is no such space or checkpoint, or the checkpoint is damaged or has another space.
-    """
-    checkpoint = None if settings.checkpoint is None else Path(settings.checkpoint)
-    if checkpoint is not None and not checkpoint.is_file():
-        raise SettingError(f"--checkpoint {checkpoint} does not exist")
-    stored = None if checkpoint is None else stored_space(checkpoint)
-    if settings.space is None and stored is not None:
-        return stored
-    space = load_space(settings.space or DEFAULT_SPACE)
-    if checkpoint is not None and stored is not None:
-        check_space(checkpoint, stored, space)
-    return space
-
-
 def _chips(settings: StudySettings, quantities: Collection[str], on_chip: Sequence[str]) -> Chips:
     """The chips that networks may run on.
 
@@ -377,109 +262,3 @@ def _with_mapping(chips: Chips, quantities: Collection[str], *, is_racing: bool)
     if len(wanted) == 1:
         return replace(chips, given=replace(chips.given, mapping=wanted.pop()))
     return replace(chips, choices=replace(chips.choices, mapping=SEARCHED_MAPPINGS))
-
-
-@dataclass(frozen=True)
-class SearchPlan:
-    """Checked settings of the search: sampler, first generation, stop rules.
-
-    Attributes:
-        sampler: Name of the sampler; ``module:Class`` for a user-defined one.
-        own_sampler: Class or function that creates the user-defined sampler; None for a built-in one.
-        population: Number of subnets per generation.
-        seed: Random seed.
-        rules: Stopping rules.
-        preferences: Values to search near.
-        named: Networks named for the first generation.
-        warm: Networks of an earlier study; None without a warm start.
-    """
-
-    sampler: str
-    own_sampler: object | None
-    population: int
-    seed: int
-    rules: StopRules
-    preferences: tuple[Preference, ...]
-    named: tuple[Genotype, ...]
-    warm: WarmStart | None
-
-    @property
-    def carried(self) -> tuple[Genotype, ...]:
-        """Networks of an earlier study."""
-        return () if self.warm is None else self.warm.subnets
-
-    @property
-    def first(self) -> tuple[Genotype, ...]:
-        """Networks of the first generation besides the smallest and the largest one."""
-        return self.named + self.carried
-
-    def fingerprint(self) -> dict[str, str]:
-        """Entries of the fingerprint besides sampler, population and seed; defaults are left out."""
-        parts = {}
-        if self.preferences:
-            parts["preferences"] = " ".join(map(str, self.preferences))
-        if self.warm is not None:
-            parts[WARM_START] = self.warm.study
-        if self.first:
-            texts = ";".join(map(to_text, self.first))
-            parts["first generation"] = hashlib.sha256(texts.encode()).hexdigest()
-        if self.own_sampler is not None:
-            return (
-                parts | sampler_identity(self.own_sampler) | {"version of numpy": metadata.version("numpy")}
-            )
-        return parts | sampler_versions(self.sampler)
-
-
-def check_search(
-    settings: StudySettings,
-    database: Path,
-    *,
-    objectives: tuple[str, ...],
-    space: DesignSpace,
-    own_units: Mapping[str, str],
-    own_sampler: object | None,
-    stored: Study | None,
-) -> SearchPlan:
-    """Checks the settings of the search, and reads the study of a warm start.
-
-    Args:
-        settings: Settings of the study.
-        database: File of the study.
-        objectives: Names of the objectives, in order.
-        space: The design space.
-        own_units: Units of the user-defined objectives, by name.
-        own_sampler: Class or function that creates the user-defined sampler; None for a built-in one.
-        stored: The stored study, or None. It holds the networks of its warm start, so that it resumes exactly
-            even if the other study has grown or is gone.
-
-    Raises:
-        H4HError: A setting is wrong.
-    """
-    preferences = tuple(parse_preference(text, objectives, own_units) for text in settings.prefer)
-    extremes = (space.smallest(), space.largest())
-    given = () if settings.seed_subnets is None else parse_subnets(settings.seed_subnets, space)
-    named = tuple(subnet for subnet in given if subnet not in extremes)
-    room = settings.population - len(set(extremes))
-    if len(named) > room:
-        raise SettingError(
-            f"--seed-subnets names {len(named)} subnets besides the smallest and the largest, but with "
-            f"--population {settings.population} the first generation has room for {room}; raise --population"
-        )
-    warm: WarmStart | None = None
-    if settings.warm_start is not None:
-        if stored is not None and stored.settings.get("warm_start") == settings.warm_start:
-            warm = WarmStart(stored.fingerprint[WARM_START], tuple(map(parse, stored.settings[CARRIED])))
-        else:
-            known = {*extremes, *named}
-            count = room - len(named)
-            warm = warm_start(settings.warm_start, database, space, without=known, count=count)
-    return SearchPlan(
-        sampler=settings.sampler if own_sampler is None else code_name(own_sampler),
-        own_sampler=own_sampler,
-        population=settings.population,
-        seed=settings.seed,
-        rules=StopRules(**settings.stop_rules()),
-        preferences=preferences,
-        named=named,
-        warm=warm,
-    )

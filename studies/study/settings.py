@@ -31,7 +31,7 @@ from supernet.images.folder_layouts import LAYOUTS
 
 DEFAULT_SPACE = "cifar32"
 AUTO = "auto"
-"""The mapping that follows from the objectives."""
+"""The mapping that follows from the objectives, or the sampler that follows from them and the stop rules."""
 DEFAULT_GENERATIONS = 12
 PREFERRING = "rnsga2"
 """The sampler that searches near preferred values."""
@@ -150,7 +150,12 @@ class StudySettings:
         group=WHAT,
         choices=(AUTO, *MAPPINGS),
     )
-    sampler: str = setting("nsga2", "search algorithm, or your own as module:Class", group=HOW)
+    sampler: str = setting(
+        "nsga2",
+        f"search algorithm, or your own as module:Class; {AUTO} takes surrogate for up to 500 evaluations of "
+        f"an expensive objective, else nsga2",
+        group=HOW,
+    )
     prefer: tuple[str, ...] = setting(
         (),
         f"values to search near with --sampler {PREFERRING}, such as acc=85%,lat=0.5ms; objectives left out "

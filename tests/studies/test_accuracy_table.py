@@ -85,6 +85,16 @@ def test_resume_is_exact(own: Path, command: Command, sampler: str) -> None:
     assert rows(Path("part.db"), "generation") == rows(Path("whole.db"), "generation")
 
 
+def test_auto_predicts_and_stays_with_it_beyond_its_limit(own: Path, command: Command) -> None:
+    given = [*table(own, "--sampler", "auto", "--study", "mine")]
+    assert ", surrogate, 8 subnets per generation" in command(run, *given).out
+    more = command(run, *given, "--evaluations", "501")
+    assert (more.code in (0, None), more.err) == (True, "")
+    with open_store(Path("studies.db")) as store:
+        assert store.study("mine").fingerprint["sampler"] == "surrogate"
+        assert store.count("mine") == 40
+
+
 def test_another_table_is_another_study(own: Path, command: Command) -> None:
     assert command(run, *table(own)).code in (0, None)
     own.write_text(own.read_text().replace("layer0", "first"))
@@ -138,7 +148,9 @@ def test_our_own_networks_with_computed_costs(tmp_path: Path) -> None:
     )
     study = run_study(settings, database=tmp_path / "studies.db")
     # Both mappings of each network, as without a table.
-    assert len(study.evaluations()) == 64
+    assert {record["mapping"] for record in study.evaluations()} == {"latency", "energy"}
+    networks = {record["genotype"].rsplit(",", 1)[0] for record in study.evaluations()}
+    assert len(study.evaluations()) == 2 * len(networks)
     assert study.study.space == "cifar32"
     assert study.front()[0]["family"] != ""
 
