@@ -267,7 +267,8 @@ def check(options: Namespace) -> tuple[list[str], list[str], list[int]]:
         )
     if options.seeds < 1:
         raise H4HError(f"--seeds must be at least 1, but got {options.seeds}")
-    if set(tables) != {"own"} and not os.environ.get(DATA):
+    folder = os.environ.get(DATA)
+    if set(tables) != {"own"} and not (folder and (Path(folder) / "nas-bench-macro").is_dir()):
         raise H4HError(f"{DATA} must name the folder that holds nas-bench-macro, or give --tables own")
     return tables, methods, sorted(set(map(int, counts)))
 

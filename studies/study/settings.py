@@ -99,8 +99,8 @@ class StudySettings:
     )
     accuracy_table: str | Path | None = setting(  # noqa: RUF009
         None,
-        "CSV or JSON lines with a value for each network; its columns replace measurements, and only its "
-        "networks are searched",
+        "file of networks and their values, CSV or JSON lines; its columns replace measurements, and only "
+        "its networks are searched",
         group=WHAT,
         metavar="FILE",
     )

@@ -60,6 +60,10 @@ LIMITS: dict[str, tuple[str, ...]] = {
         *("--methods", "nsga2,random", "--seeds", "1", "--evaluations", "24"),
         *("--cache", "search.db"),
     ),
+    "benchmarks.search.tables_compared": (
+        *("--tables", "own", "--methods", "surrogate,random", "--seeds", "1", "--evaluations", "24"),
+        *("--cache", "search.db"),
+    ),
     "benchmarks.hardware.sensitivity": ("--subnets", "4", "--space", "tiny.yaml"),
     "benchmarks.search.study_cost": ("--evaluations", "60", "--times", "2", "--generations", "1"),
     "benchmarks.supernet.training_speed": ("--quick", "--batch", "2", "--space", "tiny.yaml"),
