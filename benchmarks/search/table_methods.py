@@ -18,6 +18,7 @@ mutation on floats, both with ``prob=1.0, eta=3.0``, then rounding, without dupl
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -102,13 +103,10 @@ def pymoo(bench: JudgingTable, seed: int, algorithm: str, *, is_tuned: bool) -> 
 
 OURS = ("surrogate", "nsga2", "sms", "local", "random")
 METHODS: dict[str, Callable[[JudgingTable, int], Search]] = {
-    **{name: (lambda bench, seed, name=name: own(bench, seed, name)) for name in OURS},
-    "optuna-nsga2": lambda bench, seed: own(bench, seed, "optuna-nsga2"),
-    "optuna-tpe": lambda bench, seed: own(bench, seed, "optuna-tpe", at_once=1),
+    **{name: partial(own, sampler=name) for name in (*OURS, "optuna-nsga2")},
+    "optuna-tpe": partial(own, sampler="optuna-tpe", at_once=1),
     **{
-        f"pymoo-{kind}{'-tuned' if is_tuned else ''}": (
-            lambda bench, seed, kind=kind, is_tuned=is_tuned: pymoo(bench, seed, kind, is_tuned=is_tuned)
-        )
+        f"pymoo-{kind}{'-tuned' if is_tuned else ''}": partial(pymoo, algorithm=kind, is_tuned=is_tuned)
         for kind in ("nsga2", "sms", "spea2")
         for is_tuned in (False, True)
     },

@@ -86,7 +86,8 @@ def searched(method: str, bench: JudgingTable, seed: int, evaluations: Sequence[
     archive = Archive(bench.space, np.random.default_rng([seed, 1]))
     networks: list[Genotype] = []
     values: Floats | None = None
-    choosing_s, admitted = 0.0, []
+    choosing_s = 0.0
+    admitted: list[Genotype] = []
     while len(networks) < most:
         begun = time.process_time()
         try:

@@ -228,12 +228,11 @@ def _space(study: Study) -> DesignSpace | None:
 
 def _subnets(study: Study, evaluations: Sequence[Evaluation]) -> list[Subnet | None]:
     """The networks; None for a genotype that is not in the space."""
-    space = _space(study)
+    space = _space(study) if study.knows_networks else None
     subnets: list[Subnet | None] = []
     for evaluation in evaluations:
         try:
-            is_known = space is not None and study.knows_networks
-            subnets.append(space.decode(evaluation.genotype).subnet if is_known else None)
+            subnets.append(None if space is None else space.decode(evaluation.genotype).subnet)
         except H4HError:
             subnets.append(None)
     return subnets

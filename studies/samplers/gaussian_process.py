@@ -139,9 +139,9 @@ class GaussianProcess:
         gaps, few = distances(known[::every], known[::every]), values[::every]
         most = known.shape[1]
         best = (-np.inf, SQUARED_LENGTHS[0], NUGGETS[0])
-        for squared_length in _beside(SQUARED_LENGTHS, earlier and earlier.squared_length):
+        for squared_length in _beside(SQUARED_LENGTHS, None if earlier is None else earlier.squared_length):
             covariance = covariances(squared_length, most)[gaps]
-            for nugget in _beside(NUGGETS, earlier and earlier.nugget):
+            for nugget in _beside(NUGGETS, None if earlier is None else earlier.nugget):
                 likelihood = _likelihood(covariance, nugget, few - few.mean())
                 # The last bit must not decide between equal likelihoods.
                 if likelihood > best[0] + 1e-9:

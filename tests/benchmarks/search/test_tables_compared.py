@@ -4,12 +4,13 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks.search import tables_compared
+from benchmarks.search import table_methods, tables_compared
 from benchmarks.search.judging_tables import JudgingTable, _judging, _macro, _noisy
 from benchmarks.search.table_methods import METHODS, start
 from benchmarks.search.tables_compared import Record, main, searched, verdicts
@@ -60,7 +61,7 @@ def test_a_method_finds_the_front_once_it_has_evaluated_everything(bench: Judgin
 def test_a_method_that_takes_long_is_absent_from_large_budgets(
     bench: JudgingTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(tables_compared.MOST, "random", 16)
+    monkeypatch.setitem(table_methods.MOST, "random", 16)
     assert len(searched("random", bench, 0, (8, 16, 32)).regrets["log"]) == 2
 
 
@@ -95,8 +96,7 @@ def test_verdicts_by_hand() -> None:
 def test_finished_searches_are_kept(
     bench: JudgingTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
-    settings = {
+    settings: dict[str, Any] = {
         "seeds": 2,
         "evaluations": (8,),
         "cache": tmp_path / "kept.db",

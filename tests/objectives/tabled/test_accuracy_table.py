@@ -82,12 +82,11 @@ def test_order_of_a_gene_may_be_given(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["commas", "digits", "list"])
 def test_genotypes_of_a_known_space(tmp_path: Path, tiny: Space, form: str) -> None:
     networks = [tiny.smallest(), tiny.largest()]
-    written = {
-        "commas": lambda genes: f'"{",".join(map(str, genes))}"',
-        "digits": lambda genes: "".join(map(str, genes)),
-        "list": lambda genes: json.dumps({"genotype": list(genes), "acc": 50}),
-    }[form]
-    lines = [written(genes) if form == "list" else f"{written(genes)},50" for genes in networks]
+    if form == "list":
+        lines = [json.dumps({"genotype": list(genes), "acc": 50}) for genes in networks]
+    else:
+        separator = "," if form == "commas" else ""
+        lines = [f'"{separator.join(map(str, genes))}",50' for genes in networks]
     text = "\n".join(lines if form == "list" else ["genotype,acc", *lines])
     assert read(tmp_path, text, tiny).genotypes.tolist() == [list(genes) for genes in networks]
 

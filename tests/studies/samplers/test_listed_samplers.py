@@ -32,6 +32,7 @@ def test_every_listed_network_is_proposed_once_and_no_other(name: str) -> None:
     sampler = sampler_of(name, space, study_of(2))
     generations = run(sampler, 9, noise(2), count=8)
     asked = [genotype for generation in generations for genotype in generation]
+    assert space.listed is not None
     assert [len(generation) for generation in generations] == [8] * 8 + [6]
     assert sorted(asked) == sorted(map(tuple, space.listed.genotypes.tolist()))
     assert sampler.ask(8) == []
@@ -65,6 +66,7 @@ def test_ties_do_not_follow_the_order_of_the_table() -> None:
     chosen = set()
     for seed in range(20):
         archive = Archive(space, np.random.default_rng(seed))
+        assert space.listed is not None
         first = space.listed.at(0)
         archive.admit([first], 1)
         chosen.add(archive.nearest_new(first))
