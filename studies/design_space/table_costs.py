@@ -21,6 +21,7 @@ class TableQuantities:
 
     Attributes:
         names: The known names among `wanted`.
+        estimated: Names among `wanted` that are only estimated, as in `ExactQuantities`.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class TableQuantities:
             for name, declared in table.declarations.items()
             if name in wanted and not declared.is_expensive
         )
+        self.estimated = () if computed is None else computed.estimated
         self.names = (*self._columns, *(() if computed is None else computed.names))
 
     def __call__(self, genotypes: Genotypes) -> dict[str, Floats]:

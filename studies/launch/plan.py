@@ -23,6 +23,7 @@ from studies.design_space.chip_choices import (
 )
 from studies.design_space.design_space import DesignSpace
 from studies.design_space.listed_networks import ListedNetworks
+from studies.launch.chip_limits import chip_bounds, default_limits
 from studies.launch.named_objectives import objectives_of
 from studies.launch.sampler_choice import chosen_sampler
 from studies.launch.search_plan import SearchPlan, check_search
@@ -52,7 +53,8 @@ class Plan:
         table: Accuracy table whose values replace measurements; None without one.
         space: The networks, and the chips that they may run on.
         chips: The chip, or the chips that the study searches.
-        constraints: The limits.
+        constraints: The limits, those of the chip's memories included.
+        added: The limits among them that nobody asked for.
         checkpoint: File of the supernet; None if the study does not measure accuracy.
         search: Sampler, first generation and stop rules.
         stored: The study as stored already, with its number of evaluations; None for a new study.
@@ -66,6 +68,7 @@ class Plan:
     space: DesignSpace
     chips: Chips
     constraints: tuple[Constraint, ...]
+    added: tuple[Constraint, ...]
     checkpoint: Path | None
     search: SearchPlan
     stored: tuple[Study, int] | None
@@ -120,9 +123,13 @@ def check(
     computed = quantities - set(known.tabled)
     chips = _chips(settings, computed, known.depending_on_chip)
     constraints = tuple(
-        parse_constraint(text, known.own_units, sram_bytes=chips.file.memory.sram_bytes)
+        parse_constraint(text, known.own_units, chip_bounds=chip_bounds(chips.file))
         for text in settings.constraints
     )
+    added: tuple[Constraint, ...] = ()
+    if computed & set(known.depending_on_chip):
+        added = default_limits(chips.file, networks, constraints, is_spilt=settings.spill)
+    constraints += added
     _check_racing(settings, names, constraints)
     listed = None if table is None else ListedNetworks(networks, table.genotypes)
     space = DesignSpace(networks, chips.choices, listed)
@@ -152,7 +159,9 @@ def check(
         own_sampler=own_sampler(settings.sampler, samplers),
         stored=None if stored is None else stored[0],
     )
-    return Plan(settings, database, names, own, table, space, chips, constraints, checkpoint, search, stored)
+    return Plan(
+        settings, database, names, own, table, space, chips, constraints, added, checkpoint, search, stored
+    )
 
 
 def named(settings: StudySettings) -> StudySettings:
@@ -229,7 +238,7 @@ def _chips(settings: StudySettings, quantities: Collection[str], on_chip: Sequen
     text = settings.search_hardware
     searched = ChipChoices() if text is None else parse_hardware(text)
     given = Chip(settings.macros, settings.units, None if settings.mapping == AUTO else settings.mapping)
-    chips = Chips(load_soc(settings.hardware), given, searched, settings.npu_model)
+    chips = Chips(load_soc(settings.hardware), given, searched, settings.npu_model, settings.spill)
     check_chips(chips)
     if searched.genes and not set(quantities) & set(on_chip):
         raise SettingError(

@@ -1,17 +1,21 @@
 """Data augmentation: crops and flips, RandAugment, mixup and cutmix.
 
 Crops and flips of a whole batch at once, each image with its own, run on the device that holds the images.
-Everything else is torchvision's.
+Everything else is torchvision's, whose import takes longer than torch's: only what needs it waits for it.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.transforms import v2
 
 from supernet.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torchvision.transforms import v2
 
 
 def crop_and_flip(pixels: Tensor, offsets: Tensor, flips: Tensor, *, padding: int) -> Tensor:
@@ -47,6 +51,8 @@ def image_transform(recipe: Recipe, *, crop: int | None) -> v2.Transform:
         recipe: Padding or scale of crops, and RandAugment.
         crop: Side of the random resized crop; None for a crop of the image's own size after padding.
     """
+    from torchvision.transforms import v2
+
     first: v2.Transform | _PaddedCrop = (
         _PaddedCrop(recipe.crop_padding)
         if crop is None
@@ -65,6 +71,8 @@ class _PaddedCrop:
         self._padding = padding
 
     def __call__(self, image: Tensor) -> Tensor:
+        from torchvision.transforms import v2
+
         cropped: Tensor = v2.RandomCrop(image.shape[-2:], padding=self._padding)(image)
         return cropped
 
@@ -75,6 +83,10 @@ def mixing(recipe: Recipe, classes: int) -> v2.Transform | None:
     It turns images ``(n, c, h, w)`` and class numbers ``(n,)`` into mixed images and class probabilities
     ``(n, classes)``.
     """
+    if recipe.mixup <= 0 and recipe.cutmix <= 0:
+        return None
+    from torchvision.transforms import v2
+
     kinds = {v2.MixUp: recipe.mixup, v2.CutMix: recipe.cutmix}
     chosen = [kind(alpha=alpha, num_classes=classes) for kind, alpha in kinds.items() if alpha > 0]
-    return v2.RandomChoice(chosen) if chosen else None
+    return v2.RandomChoice(chosen)

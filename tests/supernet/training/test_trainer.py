@@ -366,10 +366,11 @@ def test_compiled_training_is_the_same_but_for_rounding(
 
 
 SCRIPT = """
-import sys, torch
+import json, sys, torch
 from dataclasses import replace
 from pathlib import Path
-from search_space.space import load_space
+from search_space.files.yaml_document import parse_document
+from search_space.space import Space
 from supernet.images.labelled_images import LabelledImages
 from supernet.training.recipe import load_recipe
 from supernet.training.trainer import Trainer
@@ -377,10 +378,11 @@ from supernet.training.trainer import Trainer
 torch.set_num_threads(1)
 generator = torch.Generator().manual_seed(0)
 images = LabelledImages(
-    torch.randint(0, 255, (96, 3, 32, 32), generator=generator, dtype=torch.uint8), torch.arange(96) % 10
+    torch.randint(0, 255, (256, 3, 16, 16), generator=generator, dtype=torch.uint8), torch.arange(256) % 4
 )
 recipe = replace(load_recipe("two_phase"), batch=32, ema=0.9, precision="fp32").with_phases(epochs=[2])
-trainer = Trainer(space=load_space("cifar32"), images=images, recipe=recipe, device=torch.device("cpu"))
+space = parse_document(Space, json.loads(sys.argv[2]), source="small")
+trainer = Trainer(space=space, images=images, recipe=recipe, device=torch.device("cpu"))
 state = Path(sys.argv[1])
 if state.exists():
     trainer.load(state)
@@ -393,15 +395,16 @@ print("done", flush=True)
 
 
 @pytest.mark.slow
-def test_killed_training_ends_with_the_bits_of_one_never_disturbed(tmp_path: Path) -> None:
+def test_killed_training_ends_with_the_bits_of_one_never_disturbed(tmp_path: Path, small_text: str) -> None:
     def start(state: Path) -> subprocess.Popen[str]:
-        return subprocess.Popen([sys.executable, "-c", SCRIPT, str(state)], stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, "-c", SCRIPT, str(state), small_text]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     undisturbed = start(tmp_path / "undisturbed")
     assert undisturbed.communicate()[0].endswith("done\n")
     state = tmp_path / "killed"
     kills = 0
-    for delay in (0.1, 1.0, 2.5):
+    for delay in (0.1, 0.5, 1.5):
         process = start(state)
         assert process.stdout is not None
         process.stdout.readline()  # imports are over
