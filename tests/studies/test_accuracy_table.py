@@ -21,6 +21,7 @@ from studies.report import main as report
 from studies.run import main as run
 from studies.show import main as show
 from studies.storage.store import open_store
+from studies.validate import main as validate
 from tests.command import Command
 from tests.studies.killed_run import ROOT, rows
 
@@ -114,6 +115,10 @@ def test_the_other_commands_read_it(own: Path, command: Command) -> None:
     assert records["front"][0]["macs"] > 0
     picked = command(pick, "mine")
     assert "layer0=" in picked.out
+    assert "finetune" not in picked.out
+    refused = command(validate, "--study", "mine")
+    assert refused.code == 2
+    assert "come from the table" in refused.err
     assert command(export, "mine", "--format", "csv", "--out", "mine.csv").code in (0, None)
     made = command(report, "mine", "--out", "mine.html")
     assert (made.code in (0, None), made.err) == (True, "")
