@@ -231,7 +231,7 @@ def _space(study: Study) -> DesignSpace | None:
 
 def _subnets(study: Study, evaluations: Sequence[Evaluation]) -> list[Subnet | None]:
     """The networks; None for a genotype that is not in the space."""
-    space = _space(study)
+    space = _space(study) if study.knows_networks else None
     subnets: list[Subnet | None] = []
     for evaluation in evaluations:
         try:
