@@ -302,7 +302,7 @@ def main() -> None:
     parser = Parser(
         prog="python -m benchmarks.supernet.oracle_speed", description=(__doc__ or "").splitlines()[0]
     )
-    parser.add_argument("--quick", action="store_true", help="8 subnets, 512 and 256 images, one round")
+    parser.add_argument("--quick", action="store_true", help="4 subnets, 128 and 64 images, one round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--memory", default=DEFAULT_MEMORY, help="as that of studies.run (default: %(default)s)"
@@ -313,7 +313,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     memory = parse_bytes(options.memory, option="--memory")
-    work = Work(8, 512, 256, memory) if options.quick else Work(32, 2000, 512, memory)
+    work = Work(4, 128, 64, memory) if options.quick else Work(32, 2000, 512, memory)
     is_left_out = is_emulated("bf16", torch.device("cpu")) and not options.emulated
     ways = [way for way in WAYS if not (way == BF16 and is_left_out)]
     figures = measure(work, 1 if options.quick else options.rounds, ways)

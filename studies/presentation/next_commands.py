@@ -40,7 +40,7 @@ def profile_command(space: str, network: Genotype, hardware: Mapping[str, object
     for name, value in hardware.items():
         if value is True:
             words.append(f"--{name.replace('_', '-')}")
-        elif value not in (None, False, NPU_MODELS[0], MAPPINGS[0]):
+        elif value is not None and value is not False and value not in (NPU_MODELS[0], MAPPINGS[0]):
             words += [f"--{name.replace('_', '-')}", str(value)]
     return command_text("objectives.profile", words)
 

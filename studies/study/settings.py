@@ -157,7 +157,7 @@ class StudySettings:
         choices=(AUTO, *MAPPINGS),
     )
     sampler: str = setting(
-        "nsga2",
+        AUTO,
         f"search algorithm, or your own as module:Class; {AUTO} takes surrogate for up to 500 evaluations of "
         f"an expensive objective, else nsga2",
         group=HOW,

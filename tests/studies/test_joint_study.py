@@ -332,10 +332,11 @@ def test_tables_and_json_say_the_chip(finished: Finished, capsys: pytest.Capture
         assert (row["macros"], row["units"]) == (chip.macros, chip.units)
     assert {row["macros"] for row in record["evaluations"]} == {0, 2, 8}
     show.main(["--study", "mine"])
-    header, *lines = [line.split() for line in capsys.readouterr().out.splitlines() if "─" not in line][2:]
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    (header,) = (line for line in lines if line[:1] == ["id"])
     place = header.index("macros") - 4  # the objectives have a unit each
     front = finished.study.front(finished.evaluations)
-    for one, cells in zip(front, (line for line in lines if line), strict=True):
+    for one, cells in zip(front, (line for line in lines if line and line[0].isdigit()), strict=True):
         chip = finished.study.chip(one.genotype)
         assert cells[place : place + 2] == [str(chip.macros), "-" if chip.units is None else str(chip.units)]
     html = load_study("studies.db", "mine")._repr_html_()
@@ -361,7 +362,8 @@ def test_printed_commands_profile_on_the_right_chip(
     monkeypatch.delenv("UV", raising=False)
     from objectives import profile
 
-    for limit in ("0.5mm2", "3mm2", "9mm2"):
+    macros = set()
+    for limit in ("18mm2", "20mm2", "27mm2"):
         pick.main(["mine", "--max-area", limit, "--prefer", "lat", "--json"])
         found = json.loads(capsys.readouterr().out)
         words = shlex.split(found["next"]["profile"])
@@ -371,7 +373,8 @@ def test_printed_commands_profile_on_the_right_chip(
         assert profiled["energy_mj"] == found["picked"]["energy"]
         tuned = shlex.split(found["next"]["fine-tune"])
         assert tuned[tuned.index("--subnet") + 1] == to_text(tuple(found["picked"]["genotype"][:10]))
-    assert found["picked"]["macros"] == 8
+        macros.add(found["picked"]["macros"])
+    assert macros >= {0, 2}
 
 
 def test_report_maps_each_network_on_its_own_chip(finished: Finished) -> None:
