@@ -8,17 +8,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rich.table import Table
 
 from objectives.hardware import MAPPINGS, CostModel, NetworkCost, SoC, load_soc, variant
 from objectives.hardware.chip_options import add_hardware_options
-from objectives.hardware.measured_share import ORIGIN_NAMES, npu_origins, npu_shares, shares_text
-from objectives.hardware.measurements.measured_cycles import Origin
+from objectives.hardware.measured_share import ORIGIN_NAMES, Origins, measured_origins, shares_text
 from objectives.hardware.npu_model import known_npu_models
 from objectives.workload import Step, ops_of, peak_bytes, read_again, workload
 from search_space.command.command_line import Parser, run_command
@@ -26,8 +26,8 @@ from search_space.command.wide_table import print_wide
 from search_space.files.figure_file import check_figure_path, save_figure
 from search_space.space import load_space
 
-Origins = Sequence[Origin | None]
-"""Where the NPU cycles of each op come from."""
+OriginsByName = Mapping[str, Origins]
+"""Result of `measured_origins`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from objectives.timeline import gantt
 
         save_figure(gantt(steps, cost, soc), options.plot)
-    origins = npu_origins(costs, ops_of(steps), cost.ops)
+    origins = measured_origins(costs, ops_of(steps), cost.ops)
     if options.json:
         record = profile_record(steps, cost, soc, origins)
         print(
@@ -88,12 +88,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{space.name}: {subnet}")
     print_wide(profile_table(steps, cost, soc, origins))
     print(totals_text(steps, cost, soc))
-    if origins is not None:
-        print(f"NPU cycles: {shares_text(npu_shares(origins, cost.ops))}")
+    for name, measured in origins.items():
+        print(f"{name}: {shares_text(measured.shares) or 'no op on the device'}")
 
 
 def profile_record(
-    steps: Sequence[Step], cost: NetworkCost, soc: SoC, origins: Origins | None = None
+    steps: Sequence[Step], cost: NetworkCost, soc: SoC, origins: OriginsByName = MappingProxyType({})
 ) -> dict[str, Any]:
     """Plain data of everything in the table, and the energy by part.
 
@@ -101,7 +101,7 @@ def profile_record(
         steps: The network.
         cost: Its cost.
         soc: The chip.
-        origins: Result of `npu_origins`.
+        origins: Result of `measured_origins`.
     """
     return {
         "hardware": soc.name,
@@ -124,7 +124,10 @@ def profile_record(
                 **asdict(op_cost),
                 "cycles": op_cost.cycles,
                 "energy_pj": op_cost.energy_pj,
-                **({} if origins is None else {"npu_cycles_from": _origin_text(origins[index]) or None}),
+                **{
+                    f"{name.lower().replace(' ', '_')}_from": _origin_text(measured, index) or None
+                    for name, measured in origins.items()
+                },
             }
             for index, (step, op_cost) in enumerate(zip(steps, cost.ops, strict=True))
         ],
@@ -132,7 +135,7 @@ def profile_record(
 
 
 def profile_table(
-    steps: Sequence[Step], cost: NetworkCost, soc: SoC, origins: Origins | None = None
+    steps: Sequence[Step], cost: NetworkCost, soc: SoC, origins: OriginsByName = MappingProxyType({})
 ) -> Table:
     """Table with one row per op: thousands of NPU cycles, energy in nJ, KiB of SRAM alive while it runs.
 
@@ -143,8 +146,8 @@ def profile_table(
         table.add_column(column, no_wrap=True)
     for column in ("kMAC", "NPU kcyc", "CIM kcyc", "transfer kcyc", "total kcyc", "energy nJ", "SRAM KiB"):
         table.add_column(column, justify="right", no_wrap=True)
-    if origins is not None:
-        table.add_column("NPU kcyc from", no_wrap=True)
+    for name in origins:
+        table.add_column(f"{name} from", no_wrap=True)
     peak = peak_bytes(steps)
     for index, (step, op_cost) in enumerate(zip(steps, cost.ops, strict=True)):
         table.add_row(
@@ -162,7 +165,7 @@ def profile_table(
             f"{op_cost.cycles / 1e3:,.1f}",
             f"{op_cost.energy_pj / 1e3:,.1f}",
             f"{step.live_bytes / 1024:,.1f}{'*' if step.live_bytes == peak else ' '}",
-            *(() if origins is None else (_origin_text(origins[index]),)),
+            *(_origin_text(measured, index) for measured in origins.values()),
         )
     return table
 
@@ -183,7 +186,8 @@ def totals_text(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> str:
     )
 
 
-def _origin_text(origin: Origin | None) -> str:
+def _origin_text(measured: Origins, index: int) -> str:
+    origin = measured.of_ops[index]
     return "" if origin is None else ORIGIN_NAMES[origin]
 
 

@@ -173,6 +173,7 @@ class CostModel:
             "mapping": self.mapper.name,
             "npu_model": self.npu_model.name,
             "cost_model": VERSION,
+            **({} if self.soc.measured_cim is None else {"cim_table": self.soc.measured_cim.digest[:16]}),
         }
 
     def network(self, ops: Sequence[Op], read_again: Collection[int] = ()) -> NetworkCost:
