@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +20,8 @@ from objectives.hardware import MAPPINGS, CostModel, NetworkCost, SoC, load_soc,
 from objectives.hardware.chip_options import add_hardware_options
 from objectives.hardware.measured_share import ORIGIN_NAMES, Origins, measured_origins, shares_text
 from objectives.hardware.npu_model import known_npu_models
-from objectives.workload import Step, ops_of, peak_bytes, read_again, workload
+from objectives.hardware_objectives import mapped_totals
+from objectives.workload import Step, ops_of, peak_bytes, read_again, spilt_bytes, workload
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from search_space.files.figure_file import check_figure_path, save_figure
@@ -59,6 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default="latency",
         help="cost that the mapping minimises, or force one device (npu, cim) (default: %(default)s)",
     )
+    parser.add_argument(
+        "--spill",
+        action="store_true",
+        help="add the cost of activations that exceed the SRAM, by their traffic to the weight store",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(
         "--plot", type=Path, metavar="FILE", help="file for a Gantt chart: .png, .svg or .pdf"
@@ -72,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     genotype = space.parse(options.subnet)
     subnet = space.decode(genotype)
     steps = workload(subnet)
-    costs = CostModel(soc, options.mapping, npu_model=options.npu_model)
+    costs = CostModel(soc, options.mapping, npu_model=options.npu_model, spill=options.spill)
     cost = costs.network(ops_of(steps), read_again(steps))
     if options.plot is not None:
         from objectives.timeline import gantt
@@ -80,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         save_figure(gantt(steps, cost, soc), options.plot)
     origins = measured_origins(costs, ops_of(steps), cost.ops)
     if options.json:
-        record = profile_record(steps, cost, soc, origins)
+        record = profile_record(steps, cost, soc, origins) | spill_record(steps, cost, costs)
         print(
             json.dumps({"space": space.name, "genotype": genotype, "subnet": str(subnet), **record}, indent=2)
         )
@@ -88,6 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{space.name}: {subnet}")
     print_wide(profile_table(steps, cost, soc, origins))
     print(totals_text(steps, cost, soc))
+    for line in memory_lines(steps, cost, costs):
+        print(line)
     for name, measured in origins.items():
         print(f"{name}: {shares_text(measured.shares) or 'no op on the device'}")
 
@@ -184,6 +192,42 @@ def totals_text(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> str:
         f"of weights; writing them once takes {cost.deployment_s * 1e3:.1f} ms "
         f"and {cost.deployment_mj:.3f} mJ"
     )
+
+
+def spill_record(steps: Sequence[Step], cost: NetworkCost, costs: CostModel) -> dict[str, Any]:
+    """Plain data of the activations beyond the SRAM; empty where they are not costed."""
+    if costs.spill is None:
+        return {}
+    latency_ms, energy_mj = mapped_totals(costs, steps, cost)
+    return {
+        "spilt_bytes": int(spilt_bytes(steps, costs.spill.sram_bytes)),
+        "latency_with_spill_ms": latency_ms,
+        "energy_with_spill_mj": energy_mj,
+    }
+
+
+def memory_lines(steps: Sequence[Step], cost: NetworkCost, costs: CostModel) -> Iterator[str]:
+    """Lines that say which memory of the chip the network exceeds, and what spilling costs."""
+    memory, peak = costs.soc.memory, peak_bytes(steps)
+    if peak > memory.sram_bytes:
+        yield (
+            f"does not fit: {peak / 1024:.1f} KiB of activations, {memory.sram_bytes / 1024:g} KiB of SRAM"
+            f"{'' if costs.spill is not None else '; --spill adds the cost of the rest'}"
+        )
+    store = memory.weight_store if costs.soc.has_npu else None
+    weights = sum(step.op.weight_bytes for step in steps)
+    if store is not None and weights > store.capacity_bytes:
+        yield (
+            f"does not fit: {weights / 1024:,.0f} KiB of weights, {store.capacity_bytes / 1024:g} KiB of "
+            f"weight store"
+        )
+    if costs.spill is not None:
+        latency_ms, energy_mj = mapped_totals(costs, steps, cost)
+        spilt = spilt_bytes(steps, costs.spill.sram_bytes)
+        yield (
+            f"spilt: {spilt / 1024:.1f} KiB over all ops; with them latency {latency_ms:.3f} ms, energy "
+            f"{energy_mj * 1e3:.3f} uJ"
+        )
 
 
 def _origin_text(measured: Origins, index: int) -> str:

@@ -41,7 +41,7 @@ LAYERS = {
         ("hardware.npu_passes",),
         ("workload", "hardware.parts", "hardware.measurements"),
         ("hardware.soc", "hardware.chip_upgrade", "hardware.vela_compiler", "hardware.npu_model"),
-        ("hardware.mapping",),
+        ("hardware.mapping", "hardware.spill"),
         ("hardware.cost_model",),
         ("hardware.measured_share",),
         (

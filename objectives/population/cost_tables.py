@@ -26,6 +26,7 @@ from objectives.hardware.mapping.mapper import Mapper
 from objectives.hardware_objectives import network_totals
 from objectives.population.cost_lookup import PopulationCosts
 from objectives.population.piece_costs import PieceCosts
+from objectives.population.size_tables import SPILT, SizeTables
 from search_space.arrays import Booleans, Floats, Genotypes
 from search_space.errors import H4HError
 from search_space.files.cache_folder import VARIABLE, cache_folder
@@ -63,6 +64,7 @@ class SpaceTables:
                 PopulationCosts(space, mapper, pieces) for mapper, pieces in zip(mappers, each, strict=True)
             ]
         self._populations = populations
+        self._sizes = None if model.spill is None else SizeTables(space, model.spill.sram_bytes)
 
     @classmethod
     def cached(cls, space: Space, model: CostModel, folder: Path | None = None) -> Self:
@@ -149,7 +151,11 @@ class SpaceTables:
             )
         if others:
             fits = np.zeros(len(genotypes), dtype=bool)
-        return cycles / self.model.soc.cycles_per_ms, energy_pj / PJ_PER_MJ, fits
+        latency_ms, energy_mj = cycles / self.model.soc.cycles_per_ms, energy_pj / PJ_PER_MJ
+        if self._sizes is not None and self.model.spill is not None:
+            spilt = self._sizes(genotypes)[SPILT]
+            latency_ms, energy_mj = self.model.spill.added(latency_ms, energy_mj, spilt)
+        return latency_ms, energy_mj, fits
 
 
 def tabulated_mappings(mapping: str) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from studies.design_space.chip_choices import (
     parse_hardware,
 )
 from studies.design_space.design_space import DesignSpace
+from studies.launch.chip_limits import chip_bounds, default_limits
 from studies.samplers.own_sampler import own_sampler, sampler_identity
 from studies.samplers.registry import sampler_versions
 from studies.search.first_generation import WarmStart, parse_subnets, warm_start
@@ -53,7 +54,8 @@ class Plan:
         own: User-defined objectives, constrained ones included, by name.
         space: The networks, and the chips that they may run on.
         chips: The chip, or the chips that the study searches.
-        constraints: The limits.
+        constraints: The limits, those of the chip's memories included.
+        added: The limits among them that nobody asked for.
         checkpoint: File of the supernet; None if the study does not measure accuracy.
         search: Sampler, first generation and stop rules.
         stored: The study as stored already, with its number of evaluations; None for a new study.
@@ -66,6 +68,7 @@ class Plan:
     space: DesignSpace
     chips: Chips
     constraints: tuple[Constraint, ...]
+    added: tuple[Constraint, ...]
     checkpoint: Path | None
     search: SearchPlan
     stored: tuple[Study, int] | None
@@ -113,9 +116,13 @@ def check(
     quantities = {*names, *map(limited_quantity, settings.constraints)}
     chips = _chips(settings, quantities, known.depending_on_chip)
     constraints = tuple(
-        parse_constraint(text, known.own_units, sram_bytes=chips.file.memory.sram_bytes)
+        parse_constraint(text, known.own_units, chip_bounds=chip_bounds(chips.file))
         for text in settings.constraints
     )
+    added: tuple[Constraint, ...] = ()
+    if quantities & set(known.depending_on_chip):
+        added = default_limits(chips.file, networks, constraints, is_spilt=settings.spill)
+    constraints += added
     _check_racing(settings, names, constraints)
     space = DesignSpace(networks, chips.choices)
     appended = names[len(settings.objectives) :]
@@ -136,7 +143,7 @@ def check(
         own_sampler=own_sampler(settings.sampler, samplers),
         stored=None if stored is None else stored[0],
     )
-    return Plan(settings, database, names, own, space, chips, constraints, checkpoint, search, stored)
+    return Plan(settings, database, names, own, space, chips, constraints, added, checkpoint, search, stored)
 
 
 @dataclass(frozen=True)
@@ -272,7 +279,7 @@ def _chips(settings: StudySettings, quantities: Collection[str], on_chip: Sequen
     text = settings.search_hardware
     searched = ChipChoices() if text is None else parse_hardware(text)
     given = Chip(settings.macros, settings.units, None if settings.mapping == AUTO else settings.mapping)
-    chips = Chips(load_soc(settings.hardware), given, searched, settings.npu_model)
+    chips = Chips(load_soc(settings.hardware), given, searched, settings.npu_model, settings.spill)
     check_chips(chips)
     if searched.genes and not set(quantities) & set(on_chip):
         raise SettingError(

@@ -72,6 +72,7 @@ def make_objectives(plan: Plan, notify: Notify) -> Objectives:
         lambda: _accuracy(plan, notify),
         mapping=chips.given.mapping or MAPPINGS[0],
         npu_model=plan.settings.npu_model,
+        spill=plan.settings.spill,
         chips=chips.soc,
         greatest=chips.choices.greatest,
     )

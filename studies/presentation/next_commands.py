@@ -17,7 +17,7 @@ from studies.study.evaluation import Evaluation
 from studies.study.settings import StudySettings
 from studies.study.study import Study
 
-CHIP_OPTIONS = ("macros", "units", "npu_model", "mapping")
+CHIP_OPTIONS = ("macros", "units", "npu_model", "spill", "mapping")
 """Settings of the chip besides its name, which a study and a profile share."""
 
 
@@ -38,7 +38,9 @@ def profile_command(space: str, network: Genotype, hardware: Mapping[str, object
     """
     words = ["--space", space, "--subnet", to_text(network)]
     for name, value in hardware.items():
-        if value not in (None, NPU_MODELS[0], MAPPINGS[0]):
+        if value is True:
+            words.append(f"--{name.replace('_', '-')}")
+        elif value not in (None, False, NPU_MODELS[0], MAPPINGS[0]):
             words += [f"--{name.replace('_', '-')}", str(value)]
     return command_text("objectives.profile", words)
 

@@ -132,6 +132,12 @@ class StudySettings:
         check=limited_quantity,
         is_stored=False,
     )
+    spill: bool = setting(
+        False,
+        "cost networks whose activations exceed the SRAM of the chip, by their traffic to the weight store; "
+        "default: they are infeasible",
+        group=WHAT,
+    )
     npu_model: str = setting(NPU_MODELS[0], "source of NPU cycles", group=WHAT, choices=known_npu_models())
     mapping: str = setting(
         AUTO,

@@ -93,7 +93,7 @@ class OpCosts:
         mac_pj: Energy of the multiply-accumulates of both.
         sram_pj: Energy of the activations in SRAM and in the macros' buffers.
         mram_pj: Energy of the weights read by the NPU and in the macros.
-        noc_pj: Energy of the transfers.
+        noc_pj: Energy of the transfers, those of the NPU's weights included.
         static_pj: Energy of leakage and idle clocks over the time of the op.
         handover_pj: Energy of the hand-overs.
         sram_bytes: Bytes read from and written to SRAM.
@@ -244,12 +244,12 @@ def op_costs(
         handover_cycles=along(changes.cycles, Axis.INPUT, Axis.SPLIT),
         mac_pj=on_grid(along(splits.npu_macs, Axis.SPLIT) * factor * npu_mac_energy + cim["mac_pj"]),
         sram_pj=on_grid(
-            (sram_bytes + (factor - 1.0) * npu_bytes) * soc.memory.sram_energy.value
+            (sram_bytes + (factor - 1.0) * npu_bytes) * soc.memory.sram_pj_per_byte
             + cim["buffer_pj"]
             + buffered * input_energy
         ),
-        mram_pj=on_grid(factor * mram_bytes * soc.memory.mram_read_energy.value + cim["read_pj"]),
-        noc_pj=network.energy_pj,
+        mram_pj=on_grid(factor * mram_bytes * soc.memory.weight_pj_per_byte + cim["read_pj"]),
+        noc_pj=network.energy_pj + on_grid(factor * mram_bytes * soc.memory.weight_network_pj_per_byte),
         static_pj=on_grid(soc.idle_pj_per_cycle * cycles + leakage * cim["active"] * busy),
         handover_pj=along(changes.energy_pj, Axis.INPUT, Axis.SPLIT),
         sram_bytes=sram_bytes,

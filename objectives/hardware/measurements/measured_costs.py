@@ -144,9 +144,17 @@ def measured_cycles(table: MeasuredOps, model: Model) -> MeasuredCosts:
 
 
 def measured_energy(table: MeasuredOps, model: Model) -> MeasuredCosts | None:
-    """Energies in pJ by the rows of `table` that state one, completed by `model`; None without such rows."""
+    """Energies in pJ by the rows of `table` that state one, completed by `model`; None without such rows.
+
+    Raises:
+        MeasurementError: The model has no energy for a measured op.
+    """
     part = table.with_energy
-    return None if part is None else MeasuredCosts(part, part.picojoules, model)
+    if part is None:
+        return None
+    energy = MeasuredCosts(part, part.picojoules, model)
+    _ = energy.fits
+    return energy
 
 
 def _fit(kind: str, measured: Floats, modelled: Floats) -> KindFit:

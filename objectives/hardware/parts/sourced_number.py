@@ -91,6 +91,9 @@ class Unit:
                 raise DocumentError(f"{where}.{end}: must be a whole number, but got {number:g}")
 
 
+DERIVED = "derived"
+"""Key in the metadata of a field that is no key of the file, because it follows from another section."""
+
 _UNITS: dict[str, dict[str, Unit]] = {}
 """Cache by class, because resolving the hints of one takes longer than costing a network."""
 
@@ -112,11 +115,26 @@ class Section(Document):
     """Base of the sections of a SoC file; their fields are quantities or plain values."""
 
     def quantities(self) -> Iterator[tuple[str, Quantity]]:
-        """Names and quantities in the order of the fields, without those that the file omits."""
+        """Names and quantities in the order of the fields, without those that the file omits.
+
+        Those of a section within follow, with dotted names.
+        """
+        yield from self._own_quantities()
+        for prefix, section in self._sections():
+            for name, number in section.quantities():
+                yield f"{prefix}.{name}", number
+
+    def _own_quantities(self) -> Iterator[tuple[str, Quantity]]:
         for name in _units(type(self)):
             number = getattr(self, name)
             if number is not None:
                 yield name, number
+
+    def _sections(self) -> Iterator[tuple[str, Section]]:
+        """Names and sections within this one."""
+        for name, value in vars(self).items():
+            if isinstance(value, Section):
+                yield name, value
 
     def check_quantities(self, name: str) -> None:
         """Checks all quantities of the section.
@@ -129,8 +147,10 @@ class Section(Document):
                 where that is not allowed.
         """
         units = _units(type(self))
-        for entry, number in self.quantities():
+        for entry, number in self._own_quantities():
             units[entry].check_quantity(f"{name}.{entry}", number)
+        for entry, section in self._sections():
+            section.check_quantities(f"{name}.{entry}")
 
 
 def check_section(name: str, data: object, section: type[Section]) -> None:
@@ -146,7 +166,11 @@ def check_section(name: str, data: object, section: type[Section]) -> None:
     """
     if not isinstance(data, dict):
         return
-    known = [entry.name for entry in fields(section) if entry.init]  # type: ignore[arg-type]
+    known = [
+        entry.name
+        for entry in fields(section)  # type: ignore[arg-type]
+        if entry.init and not entry.metadata.get(DERIVED)
+    ]
     for key, value in data.items():
         if key not in known:
             close = get_close_matches(str(key), known, n=1)

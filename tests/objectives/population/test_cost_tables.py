@@ -87,6 +87,11 @@ def assert_equal_to_the_cost_model(space: Space, hardware: str, mapping: str, co
         ("u55-128", "latency"),
         ("u55-256-cim1", "energy"),
         ("u55-256-tiles8", "latency"),
+        ("u55-256-flash", "energy"),
+        ("u55-256-flash-cim8", "latency"),
+        ("u55-256-flash-cim8", "energy"),
+        ("u55-256-background", "latency"),
+        ("u55-256-background-cim8", "latency"),
     ],
 )
 def test_chains_of_steps(chained: Space, hardware: str, mapping: str) -> None:

@@ -53,7 +53,8 @@ def test_transfer_carries_input_and_output_of_the_moved_part() -> None:
     conv = alone(Op("conv2d", 8, 8, 32, 64), 16, SOC)  # all input channels, 48 output channels
     # 3 hops of 3 cycles; a multicast uses 8 links, what comes back crosses 2 on average.
     assert conv.transfer_cycles == (9 + 64 * 32 / 8) + (9 + 64 * 48 / 8)
-    assert conv.noc_pj == pytest.approx((64 * 32 * 8 + 64 * 48 * 2) * 0.3, abs=1e-3)
+    weights = 16 * 32 * 0.9 + 10 * 16 + 16  # of the NPU, one hop from their store
+    assert conv.noc_pj == pytest.approx((64 * 32 * 8 + 64 * 48 * 2 + weights) * 0.3, abs=1e-3)
     depthwise = alone(Op("depthwise", 8, 8, 64, 64, kernel=3), 16, SOC)  # its own channels only
     assert depthwise.transfer_cycles == 2 * (9 + 64 * 48 / 8)
     assert alone(Op("conv2d", 8, 8, 32, 64), 64, SOC).transfer_cycles == 0
