@@ -144,7 +144,7 @@ def test_the_energy_of_the_npu_follows_its_table(tmp_path: Path) -> None:
     op, plain = Op("conv2d", 24, 24, 3, 16, kernel=3), CostModel(load_soc("u55-256"))
     before = float(plain.soc.npu_energy_pj(OpArrays.of([op]))[0])
     (cost,) = plain.network([op]).ops
-    assert cost.mac_pj + cost.sram_pj + cost.mram_pj == pytest.approx(before, abs=0.01)
+    assert cost.mac_pj + cost.sram_pj + cost.mram_pj + cost.noc_pj == pytest.approx(before, abs=0.01)
     (tmp_path / "npu.csv").write_text(
         f"kind,height,width,in_channels,out_channels,kernel,cycles,pJ\n"
         f"conv2d,24,24,3,16,3,{cost.npu_cycles},{3 * before}\n"
@@ -156,5 +156,6 @@ def test_the_energy_of_the_npu_follows_its_table(tmp_path: Path) -> None:
     assert measured.mac_pj == pytest.approx(3 * cost.mac_pj, abs=0.01)
     assert measured.sram_pj == pytest.approx(3 * cost.sram_pj, abs=0.01)
     assert measured.mram_pj == pytest.approx(3 * cost.mram_pj, abs=0.01)
+    assert measured.noc_pj == pytest.approx(3 * cost.noc_pj, abs=0.01)
     assert (measured.static_pj, measured.cycles) == (cost.static_pj, cost.cycles)
     assert list(measured_origins(model, [op], [measured])) == [NPU_CYCLES, NPU_ENERGY]
