@@ -8,22 +8,26 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 
 from objectives.hardware import MAPPINGS, CostModel, NetworkCost, SoC, load_soc, variant
 from objectives.hardware.chip_options import add_hardware_options
+from objectives.hardware.frame_rate import MS_PER_S, average_mw, sleep_mw, throughput
 from objectives.hardware.measured_share import ORIGIN_NAMES, Origins, measured_origins, shares_text
 from objectives.hardware.npu_model import known_npu_models
 from objectives.hardware_objectives import mapped_totals
 from objectives.workload import Step, ops_of, peak_bytes, read_again, spilt_bytes, workload
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
+from search_space.errors import H4HError
 from search_space.files.figure_file import check_figure_path, save_figure
 from search_space.space import load_space
 
@@ -65,6 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         action="store_true",
         help="add the cost of activations that exceed the SRAM, by their traffic to the weight store",
     )
+    parser.add_argument(
+        "--fps",
+        type=float,
+        metavar="RATE",
+        help="frames per second, for which to print the average power",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(
         "--plot", type=Path, metavar="FILE", help="file for a Gantt chart: .png, .svg or .pdf"
@@ -72,6 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.plot is not None:
         check_figure_path(options.plot)
+
+    if options.fps is not None and not 0 < options.fps < math.inf:
+        raise H4HError(f"--fps must be a positive number, but got {options.fps:g}")
 
     space = load_space(options.space)
     soc = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
@@ -87,6 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     origins = measured_origins(costs, ops_of(steps), cost.ops)
     if options.json:
         record = profile_record(steps, cost, soc, origins) | spill_record(steps, cost, costs)
+        record |= frames_record(steps, cost, costs, options.fps)
         print(
             json.dumps({"space": space.name, "genotype": genotype, "subnet": str(subnet), **record}, indent=2)
         )
@@ -95,6 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print_wide(profile_table(steps, cost, soc, origins))
     print(totals_text(steps, cost, soc))
     for line in memory_lines(steps, cost, costs):
+        print(line)
+    for line in frames_lines(steps, cost, costs, options.fps):
         print(line)
     for name, measured in origins.items():
         print(f"{name}: {shares_text(measured.shares) or 'no op on the device'}")
@@ -228,6 +244,51 @@ def memory_lines(steps: Sequence[Step], cost: NetworkCost, costs: CostModel) -> 
             f"spilt: {spilt / 1024:.1f} KiB over all ops; with them latency {latency_ms:.3f} ms, energy "
             f"{energy_mj * 1e3:.3f} uJ"
         )
+
+
+def frames_record(
+    steps: Sequence[Step], cost: NetworkCost, costs: CostModel, fps: float | None
+) -> dict[str, Any]:
+    """Plain data of frames per second, and of the power at a frame rate, if one is given."""
+    frames = throughput(cost, costs.soc)
+    record: dict[str, Any] = {
+        "busy_ms": frames.busy_ms,
+        "sequential_fps": frames.sequential_fps,
+        "pipelined_fps": frames.pipelined_fps,
+        "frames_in_flight": frames.frames_in_flight,
+        "sleep_mw": sleep_mw(costs.soc),
+    }
+    if fps is None:
+        return record
+    latency_ms, energy_mj = mapped_totals(costs, steps, cost)
+    power = average_mw(costs.soc, np.array(latency_ms), np.array(energy_mj), fps)
+    is_kept = latency_ms * fps <= MS_PER_S
+    return record | {"fps": fps, "power_mw": float(power) if is_kept else None}
+
+
+def frames_lines(
+    steps: Sequence[Step], cost: NetworkCost, costs: CostModel, fps: float | None
+) -> Iterator[str]:
+    """Lines about frames per second, and about the power at a frame rate, if one is given."""
+    frames, record = throughput(cost, costs.soc), frames_record(steps, cost, costs, fps)
+    pipelined = ""
+    if frames.frames_in_flight > 1:
+        kib = frames.frames_in_flight * peak_bytes(steps) / 1024
+        pipelined = (
+            f"; pipelined {frames.pipelined_fps:,.1f} with {frames.frames_in_flight} frames in flight and up "
+            f"to {kib:,.1f} KiB of SRAM, limited by the {frames.bottleneck}"
+        )
+    yield f"frames/s: {frames.sequential_fps:,.1f} one after the other{pipelined}"
+    if fps is None:
+        return
+    power = record["power_mw"]
+    if power is None:
+        yield f"at {fps:g} frames/s: an inference takes longer than a frame"
+        return
+    yield (
+        f"at {fps:g} frames/s: {power:.3f} mW on average; {record['sleep_mw']:.3f} mW while the chip sleeps "
+        f"between frames"
+    )
 
 
 def _origin_text(measured: Origins, index: int) -> str:

@@ -12,7 +12,13 @@ from objectives.hardware import MAPPINGS, load_soc
 from objectives.hardware.chip import Chip
 from objectives.objective import Declaration
 from objectives.own_objective import OwnObjective, own_objectives
-from objectives.registry import check_objectives, declarations, known_objectives, registered_objectives
+from objectives.registry import (
+    check_objectives,
+    declarations,
+    is_registered,
+    known_objectives,
+    registered_objectives,
+)
 from search_space.files.own_code import code_name
 from search_space.genotype import Genotype, parse, to_text
 from search_space.space import Space, load_space
@@ -25,7 +31,7 @@ from studies.design_space.chip_choices import (
     parse_hardware,
 )
 from studies.design_space.design_space import DesignSpace
-from studies.launch.chip_limits import chip_bounds, default_limits
+from studies.launch.chip_limits import chip_bounds, default_limits, frame_limits
 from studies.samplers.own_sampler import own_sampler, sampler_identity
 from studies.samplers.registry import sampler_versions
 from studies.search.first_generation import WarmStart, parse_subnets, warm_start
@@ -83,8 +89,11 @@ class Plan:
     def limited(self) -> tuple[str, ...]:
         """Objectives that only a constraint needs."""
         quantities = dict.fromkeys(constraint.quantity for constraint in self.constraints)
-        known = {*known_objectives(), *self.own}
-        return tuple(name for name in quantities if name in known and name not in self.names)
+        return tuple(
+            name
+            for name in quantities
+            if (name in self.own or is_registered(name)) and name not in self.names
+        )
 
     @property
     def networks(self) -> Space:
@@ -122,6 +131,7 @@ def check(
     added: tuple[Constraint, ...] = ()
     if quantities & set(known.depending_on_chip):
         added = default_limits(chips.file, networks, constraints, is_spilt=settings.spill)
+    added += frame_limits(constraints)
     constraints += added
     _check_racing(settings, names, constraints)
     space = DesignSpace(networks, chips.choices)
