@@ -25,7 +25,7 @@ LAYERS = {
         ("errors", "arrays"),
         ("files", "command"),
         ("genotype", "subnet", "block_options"),
-        ("complexity", "families", "mobilenet_v2", "space", "subnet_sampling"),
+        ("complexity", "families", "mobilenet_v2", "space", "subnet_sampling", "table_space", "row_index"),
         ("describe",),
     ),
     "supernet": (
@@ -46,7 +46,8 @@ LAYERS = {
         ("hardware.measured_share", "hardware.frame_rate"),
         (
             *("hardware_objectives", "accuracy_objective", "size_objectives", "own_objective"),
-            *("timeline", "hardware.chip_options", "population", "workers", "registry"),
+            *("timeline", "hardware.chip_options", "population", "workers", "registry", "tabled"),
+            *("tflite_network", "chip_from_ini"),
         ),
         ("profile", "describe"),
     ),

@@ -36,6 +36,12 @@ SPILL_VERSION = "1"
 
 PJ_PER_MJ = 1e9
 
+COST_SCOPE = (
+    "lat and energy are those of busy NPU, macros, network and memories; without runtime, camera, CPU, "
+    "regulators and flash pads"
+)
+"""What latency and energy stand for, as a line below tables."""
+
 
 @dataclass(frozen=True)
 class OpCost:

@@ -77,7 +77,7 @@ def throughput(cost: NetworkCost, soc: SoC) -> Throughput:
         cost: Cost of the network, with at least one op.
         soc: The chip.
     """
-    sram = sum(op.sram_bytes for op in cost.ops) / soc.npu.sram_bandwidth.value if soc.has_npu else 0.0
+    sram = sum(op.sram_bytes for op in cost.ops) / soc.npu.sram_bytes_per_cycle if soc.has_npu else 0.0
     cycles = {
         NPU: sum(op.npu_cycles + op.tail_cycles for op in cost.ops),
         MACROS: sum(op.cim_cycles for op in cost.ops),

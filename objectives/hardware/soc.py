@@ -25,6 +25,7 @@ from objectives.hardware.measurements.measured_macros import MeasuredMacros
 from objectives.hardware.measurements.measured_ops import MeasuredOps, read_measured_ops
 from objectives.hardware.op import OpArrays
 from objectives.hardware.parts.cim import KINDS, RUNS, Cim, Digital, check_removed_keys, read_cim
+from objectives.hardware.parts.clocked_number import BANDWIDTH, LATENCY
 from objectives.hardware.parts.floor_plan import with_room
 from objectives.hardware.parts.memory_and_area import Memory, PartAreas
 from objectives.hardware.parts.noc import Noc
@@ -234,6 +235,13 @@ class SoC(Document):
         """SHA-256 of everything that decides costs: models and values, but not names, sources or ranges."""
         values: dict[str, Any] = {
             name: value.value for name, value in self.quantities() if _decides_costs(name)
+        }
+        # Only a unit that may differ, so that digests of earlier versions stay.
+        values |= {
+            f"{name}.unit": value.unit
+            for name, value in self.quantities()
+            if value.unit in (*BANDWIDTH.others, *LATENCY.others)
+            and name.startswith(("npu.", "memory.weight_store."))
         }
         if self.has_npu and self.npu.buffers_weights:
             values["npu.buffers_weights"] = True

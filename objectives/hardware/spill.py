@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from objectives.hardware.parts.clocked_number import bytes_per_cycle
 from objectives.hardware.soc import SoC
 from search_space.arrays import Floats
 from search_space.errors import H4HError
@@ -51,7 +52,9 @@ class Spill:
                 f"is {kind}, without memory.weight_store.write_bandwidth; leave out --spill, or use a chip "
                 f"that states it"
             )
-        cycles = 1 / store.write_bandwidth.value + 1 / store.bandwidth.value
+        cycles = sum(
+            1 / bytes_per_cycle(each, soc.clock_mhz) for each in (store.write_bandwidth, store.bandwidth)
+        )
         picojoules = (
             store.write_energy.value
             + store.read_energy.value

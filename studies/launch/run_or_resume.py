@@ -103,6 +103,8 @@ def introduction(plan: Plan) -> list[str]:
         f"study {plan.study!r} in {plan.database}: {', '.join(plan.names)} over space {plan.space.name}{over}"
         f", {plan.search.sampler}, {plan.search.population} subnets per generation, until {plan.search.rules}"
     ]
+    if plan.table is not None:
+        lines.append(plan.table.summary())
     lines += [limit_text(limit, plan.chips.file, plan.networks) for limit in plan.added]
     if plan.search.warm is not None:
         warm = plan.search.warm

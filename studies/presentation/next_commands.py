@@ -75,7 +75,12 @@ def mapping_of(study: Study) -> str | None:
 
 
 def next_commands(study: Study, evaluation: Evaluation) -> dict[str, str]:
-    """Commands to type next for a subnet, by title; no profile if the space has no known file."""
+    """Commands to type next for a subnet, by title; no profile if the space has no known file.
+
+    There are none for a network of which only the genes are known.
+    """
+    if not study.knows_networks:
+        return {}
     settings, network = study.settings, study.network(evaluation.genotype)
     space = space_name(study)
     weights = ["--checkpoint", str(settings["checkpoint"])] if settings.get("checkpoint") else []

@@ -3,9 +3,10 @@
 In each generation a Gaussian process (`gaussian_process`) learns from the measured networks every quantity
 that cannot be computed from tables, usually the accuracy alone. NSGA-II then searches a hundred thousand
 predicted networks with their exact costs (`virtual_search`). A cost that tables only estimate is learned as a
-factor of its estimate, which leaves little to learn. The batch to measure is the one expected to add
-most hypervolume (`expected_gain`). The method follows LINAS (Cummings et al. 2022) and NSGANetV2 (Lu et al.
-2020), which also predict costs and ignore the uncertainty of a prediction.
+factor of its estimate, which leaves little to learn. The batch to measure is the one expected to add most
+hypervolume (`expected_gain`): one half with costs on a linear scale, the other half on a logarithmic scale
+(`cost_scales`), so that small networks are not neglected. The method follows LINAS (Cummings et al. 2022) and
+NSGANetV2 (Lu et al. 2020), which also predict costs and ignore the uncertainty of a prediction.
 
 Predictions are trusted as long as they rank networks correctly. The networks of each generation are predicted
 before they are measured. If the rank correlation of the last `WINDOW` of them falls below `TRUSTED`, plain
@@ -35,12 +36,13 @@ from pymoo.operators.selection.tournament import TournamentSelection
 from search_space.arrays import Floats, Genotypes
 from search_space.genotype import Genotype
 from studies.design_space.design_space import DesignSpace
+from studies.samplers.cost_scales import cost_scales, in_turn, logarithmic
 from studies.samplers.expected_gain import choose
 from studies.samplers.gaussian_process import GaussianProcess, Steps, steps
 from studies.samplers.genetic import GeneticSampler
 from studies.samplers.operators import genotype_of
 from studies.samplers.sampler import Sampler, SamplerContext
-from studies.samplers.virtual_search import Predict, Predicted, virtual_search
+from studies.samplers.virtual_search import Predict, Predicted, listed_search, virtual_search
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import EXACT, PLAIN, RANDOM, SURROGATE, GenerationReport, kendall
 
@@ -50,7 +52,7 @@ WINDOW = 24
 """Number of newest networks, predicted and then measured, over which the rank correlation is taken."""
 TRUSTED = 0.3
 """Least rank correlation at which the surrogate chooses the next generation."""
-SAMPLES = 64
+SAMPLES = 32
 """Samples of possible measurements for the expected gain."""
 
 
@@ -78,6 +80,7 @@ class SurrogateSampler(GeneticSampler):
         self._processes: dict[str, GaussianProcess] = {}
         self._measured: dict[str, dict[Genotype, float]] = {name: {} for name in self._predicted}
         self._pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in self._predicted}
+        self._scales = cost_scales(self._study)
         self._generation = 0
         self._source = RANDOM
         self._batch_correlation: float | None = None
@@ -116,7 +119,9 @@ class SurrogateSampler(GeneticSampler):
                 genes = np.array(list(measured), dtype=np.int64)
                 values = np.array(list(measured.values()), dtype=np.float64)
                 factors = values / self._estimate(name, genes)
-                self._processes[name] = GaussianProcess.fit(self._steps(name, genes), factors)
+                self._processes[name] = GaussianProcess.fit(
+                    self._steps(name, genes), factors, self._processes.get(name)
+                )
 
     @property
     def _has_exact_limit(self) -> bool:
@@ -192,7 +197,12 @@ class SurrogateSampler(GeneticSampler):
         if len(feasible) == 0:
             return candidates.genes[:count]
         front = np.nan_to_num(self._study.scaled_losses(self._front), nan=1.0)
-        chosen = choose(self._samples(candidates.rows(feasible), rng), front, count, pivot=self._pivot)
+        losses = self._samples(candidates.rows(feasible), rng)
+        chosen = choose(losses, front, count, pivot=self._pivot)
+        if self._scales:
+            # Half of the batch for either scale of the costs, in turn.
+            losses, front = (logarithmic(each, self._scales) for each in (losses, front))
+            chosen = in_turn(chosen, choose(losses, front, count, pivot=self._pivot))[:count]
         # If too few add hypervolume, the best predicted ones follow, then those that violate limits least.
         order = dict.fromkeys([*feasible[chosen], *feasible, *range(len(candidates.genes))])
         return candidates.genes[list(order)[:count]]
@@ -234,7 +244,10 @@ class SurrogateSampler(GeneticSampler):
 
     def _candidates(self, score: Predict, count: int, rng: np.random.Generator) -> Predicted:
         """New networks that are predicted to be good, feasible ones first."""
-        best, seen = virtual_search(self._space, score, self._start(), rng)
+        if self._space.listed is None:
+            best, seen = virtual_search(self._space, score, self._start(), rng)
+        else:
+            best, seen = listed_search(score, self._archive.new_designs(), rng)
         candidates = self._new(best)
         if (candidates.broken == 0).sum() >= count:
             return candidates

@@ -212,7 +212,7 @@ def op_costs(
     npu_bytes = along(splits.npu_sram_bytes, Axis.SPLIT)
     sram_bytes = npu_bytes + on_network + along(gelu, Axis.SPLIT)
     shared_bytes = np.where(uses_macros, npu_bytes + on_network, 0.0)
-    sram_cycles = on_grid(shared_bytes / soc.npu.sram_bandwidth.value) if soc.has_npu else 0.0 * shared_bytes
+    sram_cycles = on_grid(shared_bytes / soc.npu.sram_bytes_per_cycle) if soc.has_npu else 0.0 * shared_bytes
     # What arrives is written to buffers, what leaves them is read.
     buffered = (
         cim["active"] * transfers.multicast

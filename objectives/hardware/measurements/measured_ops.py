@@ -147,6 +147,9 @@ def _keys(ops: OpArrays, macros: Floats, units: Floats) -> np.ndarray[tuple[int]
         ops.stride,
         np.where(ops.is_kind("linear"), 1, ops.heads),
         ops.fused_gelu,
+        ops.kernel_width,
+        ops.out_height,
+        ops.out_width,
         macros,
         units,
     ]

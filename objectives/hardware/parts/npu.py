@@ -20,6 +20,7 @@ from objectives.hardware.npu_passes.machine import Machine
 from objectives.hardware.npu_passes.op_cost import OpCost, op_cost
 from objectives.hardware.npu_passes.weight_stream import WeightFormat
 from objectives.hardware.op import Op, OpArrays, op_of
+from objectives.hardware.parts.clocked_number import BANDWIDTH, LATENCY, bytes_per_cycle, latency_cycles
 from objectives.hardware.parts.sourced_number import DERIVED, Quantity, Section, Unit
 from objectives.hardware.parts.weight_store import WeightStore
 from search_space.arrays import Floats
@@ -71,8 +72,8 @@ class Npu(Section):
     padded_compression: Annotated[Quantity, Unit("B/B")]
     padding_compression: Annotated[Quantity, Unit("B/B", zero=True)]
     # Activations in SRAM.
-    sram_bandwidth: Annotated[Quantity, Unit("B/cycle")]
-    sram_latency: Annotated[Quantity, Unit("cycle", zero=True)]
+    sram_bandwidth: Annotated[Quantity, BANDWIDTH]
+    sram_latency: Annotated[Quantity, LATENCY]
     sram_burst: Annotated[Quantity, Unit("B", whole=True)]
     # Energy.
     mac_energy: Annotated[Quantity, Unit("pJ/MAC")]
@@ -95,6 +96,16 @@ class Npu(Section):
         """Multiply-accumulates per cycle with every multiplier busy."""
         block = self.micro_block_height.value * self.micro_block_width.value * self.micro_block_depth.value
         return block * self.dot_product_depth.value / self.dot_product_cycles.value
+
+    @property
+    def sram_bytes_per_cycle(self) -> float:
+        """Bandwidth of the SRAM."""
+        return bytes_per_cycle(self.sram_bandwidth, self.clock.value)
+
+    @property
+    def weight_bytes_per_cycle(self) -> float:
+        """Bandwidth of the weight memory."""
+        return bytes_per_cycle(self.weight_bandwidth, self.clock.value)
 
     @property
     def machine(self) -> Machine:
@@ -121,11 +132,11 @@ class Npu(Section):
                 self.wide_binary_cycles.value,
                 self.table_cycles.value,
             ),
-            sram=self.sram_bandwidth.value,
-            sram_latency=self.sram_latency.value,
+            sram=self.sram_bytes_per_cycle,
+            sram_latency=latency_cycles(self.sram_latency, self.clock.value),
             sram_burst=int(self.sram_burst.value),
-            weights=self.weight_bandwidth.value,
-            weight_latency=self.weight_latency.value,
+            weights=self.weight_bytes_per_cycle,
+            weight_latency=latency_cycles(self.weight_latency, self.clock.value),
         )
 
     @property

@@ -21,7 +21,7 @@ class Quantity(Document):
 
     Attributes:
         value: Value that the model uses.
-        unit: Unit of the value; must equal the unit that the model expects, nothing is converted.
+        unit: Unit of the value; must be one that the model expects. Only memories have several, see `Unit`.
         source: Publication, measurement or reasoning behind `value`.
         low: Lower end of the plausible range, for sensitivity studies.
         high: Upper end of the plausible range.
@@ -60,6 +60,7 @@ class Unit:
 
     Attributes:
         name: The accepted unit.
+        others: Other accepted units; `clocked_number.py` converts them.
         zero: Whether 0 is allowed; otherwise the value must be positive.
         whole: Whether the value must be an integer.
     """
@@ -67,6 +68,7 @@ class Unit:
     name: str
     zero: bool = False
     whole: bool = False
+    others: tuple[str, ...] = ()
 
     def check_quantity(self, where: str, got: Quantity) -> None:
         """Checks unit and domain of a quantity.
@@ -78,8 +80,9 @@ class Unit:
         Raises:
             DocumentError: The unit differs, or a number is outside the domain.
         """
-        if got.unit != self.name:
-            raise DocumentError(f"{where}.unit: must be {self.name!r}, but got {got.unit!r}")
+        if got.unit != self.name and got.unit not in self.others:
+            known = " or ".join(map(repr, (self.name, *self.others)))
+            raise DocumentError(f"{where}.unit: must be {known}, but got {got.unit!r}")
         # All three are checked, not `value` alone: a sensitivity study sets the value to either end.
         if got.low < 0 or (got.low == 0 and not self.zero):
             raise DocumentError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from objectives.hardware.parts.clocked_number import BANDWIDTH, LATENCY
 from objectives.hardware.parts.sourced_number import Quantity, Section, Unit
 from search_space.errors import DocumentError, UnknownNameError
 
@@ -39,14 +40,14 @@ class WeightStore(Section):
 
     kind: str
     capacity: Annotated[Quantity, Unit("MiB")]
-    bandwidth: Annotated[Quantity, Unit("B/cycle")]
-    latency: Annotated[Quantity, Unit("cycle", zero=True)]
+    bandwidth: Annotated[Quantity, BANDWIDTH]
+    latency: Annotated[Quantity, LATENCY]
     read_energy: Annotated[Quantity, Unit("pJ/B", zero=True)]
     hops: Annotated[Quantity, Unit("hop", zero=True)]
     hop_energy: Annotated[Quantity, Unit("pJ/B/hop", zero=True)]
     leakage: Annotated[Quantity, Unit("mW/MiB", zero=True)]
     area: Annotated[Quantity | None, Unit("mm2/MiB", zero=True)] = field(default=None, kw_only=True)
-    write_bandwidth: Annotated[Quantity | None, Unit("B/cycle")] = field(default=None, kw_only=True)
+    write_bandwidth: Annotated[Quantity | None, BANDWIDTH] = field(default=None, kw_only=True)
     write_energy: Annotated[Quantity | None, Unit("pJ/B", zero=True)] = field(default=None, kw_only=True)
 
     def check_quantities(self, name: str) -> None:

@@ -109,7 +109,7 @@ def number(value: float, unit: str) -> dict[str, Any]:
         ({"capacity": 4}, r"weight_store\.capacity: a number needs unit, range and source, but got 4"),
         (
             {"bandwidth": number(0.5, "GiB/s")},
-            r"weight_store\.bandwidth\.unit: must be 'B/cycle', but got 'GiB/s'",
+            r"weight_store\.bandwidth\.unit: must be 'B/cycle' or 'GB/s' or 'MB/s', but got 'GiB/s'",
         ),
         (
             {"hops": {"value": 1, "low": 1, "high": 1, "source": "x"}},
