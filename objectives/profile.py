@@ -87,7 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(
-        "--plot", type=Path, metavar="FILE", help="file for a Gantt chart: .png, .svg or .pdf"
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="file for a figure of time, utilisation, rooflines and energy: .png, .svg or .pdf",
     )
     options = parser.parse_args(arguments)
     if options.plot is not None:
@@ -111,9 +114,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     costs = CostModel(soc, options.mapping, npu_model=options.npu_model, spill=options.spill)
     cost = costs.network(ops_of(steps), read_again(steps))
     if options.plot is not None:
-        from objectives.timeline import gantt
+        from objectives.timeline import figure_of
 
-        save_figure(gantt(steps, cost, soc), options.plot)
+        save_figure(figure_of(steps, cost, soc), options.plot)
     origins = measured_origins(costs, ops_of(steps), cost.ops)
     if options.json:
         record = profile_record(steps, cost, soc, origins) | spill_record(steps, cost, costs)

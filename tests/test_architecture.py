@@ -44,6 +44,7 @@ LAYERS = {
         ("hardware.mapping", "hardware.spill"),
         ("hardware.cost_model",),
         ("hardware.measured_share", "hardware.frame_rate"),
+        ("roofline",),
         (
             *("hardware_objectives", "accuracy_objective", "size_objectives", "own_objective"),
             *("timeline", "hardware.chip_options", "population", "workers", "registry", "tabled"),
