@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -15,7 +16,8 @@ from objectives.workload import Step, ops_of
 def figure_of(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Figure:
     """Timeline above the rooflines of NPU and macros, and the energy by kind of op and part."""
     figure = Figure(figsize=(14, 12), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(3, 2))
+    parts: Any = figure.subfigures(2, 1, height_ratios=(3, 2))  # an array, which the stubs do not say
+    above, below = parts
     timeline(above, steps, cost, soc)
     lines = rooflines(ops_of(steps), cost, soc)
     axes = below.subplots(1, len(lines) + 1, squeeze=False)[0]

@@ -30,14 +30,15 @@ def test_half_of_the_channels_have_half_of_the_macs() -> None:
 
 def test_shares_of_both_devices_have_all_macs() -> None:
     soc = load_soc("u55-256-cim8")
-    steps = workload(SPACE.decode(SPACE.smallest()))
-    cost = CostModel(soc).network(OPS, read_again(steps))
-    npu, macros = rooflines(OPS, cost, soc)
+    steps = workload(SPACE.decode(SPACE.largest()))
+    ops = ops_of(steps)
+    cost = CostModel(soc).network(ops, read_again(steps))
+    npu, macros = rooflines(ops, cost, soc)
     assert macros.peak == 16 * cost.macros
     assert macros.device == f"{cost.macros} macros"
     total = sum(point.macs for line in (npu, macros) for point in line.points)
-    assert total == sum(op.macs for op in OPS)
-    shares = utilisation(OPS, cost, soc)
+    assert total == sum(op.macs for op in ops)
+    shares = utilisation(ops, cost, soc)
     busy = sum(share / 100 * each.cycles for share, each in zip(shares["NPU"], cost.ops, strict=True))
     assert busy * 256 == pytest.approx(sum(point.macs for point in npu.points))
 
