@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from objectives.chip_from_ini import INI_OPTIONS, add_ini_options, make_chip
 from objectives.hardware import SoC, load_soc, variant
 from objectives.hardware.chip_options import add_hardware_options
+from objectives.hardware.measurements.measured_costs import MeasuredCosts
 from objectives.hardware.measurements.measured_ops import MeasuredOps
 from objectives.hardware.npu_model import AnalyticNpu, MeasuredNpu
 from objectives.hardware.parts.floor_plan import drawing
@@ -63,18 +64,31 @@ def floor_plan_text(soc: SoC) -> str:
     )
 
 
-def measured_text(soc: SoC, table: MeasuredOps) -> str:
-    """How the closed form meets the ops measured on the NPU, kind by kind."""
-    lines = [f"npu.table: {len(table.rows)} measured ops, digest {table.digest[:16]}"]
-    for fit in MeasuredNpu(table, AnalyticNpu(soc.npu)).measured.fits.values():
-        error = (
-            f"{fit.error:.1f} % error when each is left out" if fit.count > 1 else "error unknown from one op"
+def measured_text(soc: SoC) -> Iterator[str]:
+    """How the closed form meets the ops measured on NPU and macros, kind by kind."""
+    if soc.measured_npu is not None:
+        costs = {"cycles": MeasuredNpu(soc.measured_npu, AnalyticNpu(soc.npu)).measured}
+        energy = soc.measured_npu_energy
+        yield from _table_text(
+            "npu", soc.measured_npu, costs | ({} if energy is None else {"energy": energy})
         )
-        lines.append(
-            f"  {fit.kind:<10} {fit.count:>4} ops: other shapes take {fit.factor:.3f} times the closed form, "
-            f"{error}"
-        )
-    return "\n".join(lines) + "\n"
+    if soc.measured_cim is not None and soc.measured_macros is not None:
+        yield from _table_text("cim", soc.measured_cim, soc.measured_macros.costs)
+
+
+def _table_text(device: str, table: MeasuredOps, costs: Mapping[str, MeasuredCosts]) -> Iterator[str]:
+    yield f"{device}.table: {len(table.rows)} measured ops, digest {table.digest[:16]}"
+    for name, measured in costs.items():
+        for fit in measured.fits.values():
+            error = (
+                f"{fit.error:.1f} % error when each is left out"
+                if fit.count > 1
+                else "error unknown from one op"
+            )
+            yield (
+                f"  {fit.kind:<10} {fit.count:>4} ops: {name} of other shapes {fit.factor:.3f} times the "
+                f"closed form, {error}"
+            )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -99,8 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     print(numbers_text(soc, shutil.get_terminal_size((100, 24)).columns))
     print(floor_plan_text(soc))
-    if soc.measured_npu is not None:
-        print(measured_text(soc, soc.measured_npu))
+    for line in measured_text(soc):
+        print(line)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import numpy as np
 
 from objectives.hardware.chip import Chip
 from objectives.hardware.cost_model import CostModel, NetworkCost
+from objectives.hardware.frame_rate import average_mw
 from objectives.objective import (
     Declaration,
     Dependency,
@@ -70,9 +71,8 @@ class TotalsObjective(ABC):
     mapped_for: ClassVar[tuple[str, ...]] = ("latency", "energy")
     """Mappings that give the best values, one of them each."""
 
-    @staticmethod
     @abstractmethod
-    def of_totals(latency_ms: Floats, energy_mj: Floats) -> Floats:
+    def of_totals(self, latency_ms: Floats, energy_mj: Floats) -> Floats:
         """Values (n,) from latencies in ms (n,) and energies in mJ (n,)."""
 
     def __call__(self, subnets: Sequence[Subnet]) -> Floats:
@@ -101,8 +101,7 @@ class Latency(TotalsObjective):
     unit: ClassVar[str] = "ms"
     mapped_for: ClassVar[tuple[str, ...]] = ("latency",)
 
-    @staticmethod
-    def of_totals(latency_ms: Floats, energy_mj: Floats) -> Floats:  # noqa: ARG004
+    def of_totals(self, latency_ms: Floats, energy_mj: Floats) -> Floats:  # noqa: ARG002
         """The latencies."""
         return latency_ms
 
@@ -124,8 +123,7 @@ class Energy(TotalsObjective):
     unit: ClassVar[str] = "mJ"
     mapped_for: ClassVar[tuple[str, ...]] = ("energy",)
 
-    @staticmethod
-    def of_totals(latency_ms: Floats, energy_mj: Floats) -> Floats:  # noqa: ARG004
+    def of_totals(self, latency_ms: Floats, energy_mj: Floats) -> Floats:  # noqa: ARG002
         """The energies."""
         return energy_mj
 
@@ -149,10 +147,31 @@ class Power(TotalsObjective):
     unit: ClassVar[str] = "mW"
     follows_size: ClassVar[bool] = False  # A ratio: small and large networks may have the same.
 
-    @staticmethod
-    def of_totals(latency_ms: Floats, energy_mj: Floats) -> Floats:
+    def of_totals(self, latency_ms: Floats, energy_mj: Floats) -> Floats:
         """1000 mJ/ms are one W, or 1000 mW."""
         return 1e3 * energy_mj / latency_ms
+
+
+@dataclass(frozen=True)
+class PowerAtRate(TotalsObjective):
+    """Average power in mW of a chip that runs one inference per frame and sleeps meanwhile.
+
+    Attributes:
+        fps: Frames per second.
+    """
+
+    fps: float
+    unit: ClassVar[str] = Power.unit
+    follows_size: ClassVar[bool] = False
+
+    @property
+    def name(self) -> str:
+        """Name of the quantity, such as ``power@30fps``."""
+        return f"{Power.name}@{self.fps:.12g}fps"
+
+    def of_totals(self, latency_ms: Floats, energy_mj: Floats) -> Floats:
+        """Values (n,) from latencies in ms (n,) and energies in mJ (n,)."""
+        return average_mw(self.costs.soc, latency_ms, energy_mj, self.fps)
 
 
 AREA_VERSION = "2"
@@ -205,16 +224,19 @@ class PerChip:
         create: Creates the objective of one chip. All of them have the same declaration.
         greatest: The chip of the fingerprint, and of calls without chips. Its tiles include those of the
             others.
+        declared: Their declaration; by default that of the created objective.
 
     Raises:
         ObjectiveError: The objective does not declare that it depends on the chip.
     """
 
-    def __init__(self, create: Callable[[Chip], Objective], greatest: Chip) -> None:
+    def __init__(
+        self, create: Callable[[Chip], Objective], greatest: Chip, declared: Declaration | None = None
+    ) -> None:
         self._create = create
         self._objective_by_chip: dict[Chip, Objective] = {}
         self._greatest = self._on(greatest)
-        self._declaration: Declaration = declaration(self._greatest)
+        self._declaration: Declaration = declared or declaration(self._greatest)
         if "chip" not in self._declaration.depends_on:
             raise ObjectiveError(
                 f"objective {self.name!r} takes the chip's cost model but declares that it depends on "

@@ -9,18 +9,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.table import Table
 
 from objectives.hardware import MAPPINGS, CostModel, NetworkCost, SoC, load_soc, variant
 from objectives.hardware.chip_options import add_hardware_options
 from objectives.hardware.cost_model import COST_SCOPE
-from objectives.hardware.measured_share import ORIGIN_NAMES, npu_origins, npu_shares, shares_text
-from objectives.hardware.measurements.measured_cycles import Origin
+from objectives.hardware.frame_rate import MS_PER_S, average_mw, sleep_mw, throughput
+from objectives.hardware.measured_share import ORIGIN_NAMES, Origins, measured_origins, shares_text
 from objectives.hardware.npu_model import known_npu_models
 from objectives.hardware.parts.npu import Npu
 from objectives.hardware.vela_compiler.vela import VelaError
@@ -38,8 +41,8 @@ if TYPE_CHECKING:
 SPACE, SUBNET = "cifar32", "max"
 """Space and subnet by default."""
 
-Origins = Sequence[Origin | None]
-"""Where the NPU cycles of each op come from."""
+OriginsByName = Mapping[str, Origins]
+"""Result of `measured_origins`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -76,14 +79,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         action="store_true",
         help="add the cost of activations that exceed the SRAM, by their traffic to the weight store",
     )
+    parser.add_argument(
+        "--fps",
+        type=float,
+        metavar="RATE",
+        help="frames per second, for which to print the average power",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(
-        "--plot", type=Path, metavar="FILE", help="file for a Gantt chart: .png, .svg or .pdf"
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="file for a figure of time, utilisation, rooflines and energy: .png, .svg or .pdf",
     )
     options = parser.parse_args(arguments)
     if options.plot is not None:
         check_figure_path(options.plot)
 
+    if options.fps is not None and not 0 < options.fps < math.inf:
+        raise H4HError(f"--fps must be a positive number, but got {options.fps:g}")
     if options.tflite is not None and (options.space or options.subnet):
         raise H4HError("--tflite takes the place of --space and --subnet; give one or the other")
     soc = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
@@ -100,12 +114,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     costs = CostModel(soc, options.mapping, npu_model=options.npu_model, spill=options.spill)
     cost = costs.network(ops_of(steps), read_again(steps))
     if options.plot is not None:
-        from objectives.timeline import gantt
+        from objectives.timeline import figure_of
 
-        save_figure(gantt(steps, cost, soc), options.plot)
-    origins = npu_origins(costs, ops_of(steps), cost.ops)
+        save_figure(figure_of(steps, cost, soc), options.plot)
+    origins = measured_origins(costs, ops_of(steps), cost.ops)
     if options.json:
         record = profile_record(steps, cost, soc, origins) | spill_record(steps, cost, costs)
+        record |= frames_record(steps, cost, costs, options.fps)
         if network is not None:
             record |= tflite_record(network, soc.npu)
         print(json.dumps({**names, **record}, indent=2))
@@ -117,11 +132,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(totals_text(steps, cost, soc))
     for line in memory_lines(steps, cost, costs):
         print(line)
+    for line in frames_lines(steps, cost, costs, options.fps):
+        print(line)
     print(COST_SCOPE)
     if network is not None:
         print("\n".join(tflite_lines(network, soc.npu)))
-    if origins is not None:
-        print(f"NPU cycles: {shares_text(npu_shares(origins, cost.ops))}")
+    for name, measured in origins.items():
+        print(f"{name}: {shares_text(measured.shares) or 'no op on the device'}")
 
 
 def _tflite_network(path: Path, soc: SoC) -> TfliteNetwork:
@@ -137,7 +154,7 @@ def _tflite_network(path: Path, soc: SoC) -> TfliteNetwork:
 
 
 def profile_record(
-    steps: Sequence[Step], cost: NetworkCost, soc: SoC, origins: Origins | None = None
+    steps: Sequence[Step], cost: NetworkCost, soc: SoC, origins: OriginsByName = MappingProxyType({})
 ) -> dict[str, Any]:
     """Plain data of everything in the table, and the energy by part.
 
@@ -145,7 +162,7 @@ def profile_record(
         steps: The network.
         cost: Its cost.
         soc: The chip.
-        origins: Result of `npu_origins`.
+        origins: Result of `measured_origins`.
     """
     return {
         "hardware": soc.name,
@@ -168,7 +185,10 @@ def profile_record(
                 **asdict(op_cost),
                 "cycles": op_cost.cycles,
                 "energy_pj": op_cost.energy_pj,
-                **({} if origins is None else {"npu_cycles_from": _origin_text(origins[index]) or None}),
+                **{
+                    f"{name.lower().replace(' ', '_')}_from": _origin_text(measured, index) or None
+                    for name, measured in origins.items()
+                },
             }
             for index, (step, op_cost) in enumerate(zip(steps, cost.ops, strict=True))
         ],
@@ -176,7 +196,7 @@ def profile_record(
 
 
 def profile_table(
-    steps: Sequence[Step], cost: NetworkCost, soc: SoC, origins: Origins | None = None
+    steps: Sequence[Step], cost: NetworkCost, soc: SoC, origins: OriginsByName = MappingProxyType({})
 ) -> Table:
     """Table with one row per op: thousands of NPU cycles, energy in nJ, KiB of SRAM alive while it runs.
 
@@ -187,8 +207,8 @@ def profile_table(
         table.add_column(column, no_wrap=True)
     for column in ("kMAC", "NPU kcyc", "CIM kcyc", "transfer kcyc", "total kcyc", "energy nJ", "SRAM KiB"):
         table.add_column(column, justify="right", no_wrap=True)
-    if origins is not None:
-        table.add_column("NPU kcyc from", no_wrap=True)
+    for name in origins:
+        table.add_column(f"{name} from", no_wrap=True)
     peak = peak_bytes(steps)
     for index, (step, op_cost) in enumerate(zip(steps, cost.ops, strict=True)):
         table.add_row(
@@ -206,7 +226,7 @@ def profile_table(
             f"{op_cost.cycles / 1e3:,.1f}",
             f"{op_cost.energy_pj / 1e3:,.1f}",
             f"{step.live_bytes / 1024:,.1f}{'*' if step.live_bytes == peak else ' '}",
-            *(() if origins is None else (_origin_text(origins[index]),)),
+            *(_origin_text(measured, index) for measured in origins.values()),
         )
     return table
 
@@ -263,7 +283,53 @@ def memory_lines(steps: Sequence[Step], cost: NetworkCost, costs: CostModel) -> 
         )
 
 
-def _origin_text(origin: Origin | None) -> str:
+def frames_record(
+    steps: Sequence[Step], cost: NetworkCost, costs: CostModel, fps: float | None
+) -> dict[str, Any]:
+    """Plain data of frames per second, and of the power at a frame rate, if one is given."""
+    frames = throughput(cost, costs.soc)
+    record: dict[str, Any] = {
+        "busy_ms": frames.busy_ms,
+        "sequential_fps": frames.sequential_fps,
+        "pipelined_fps": frames.pipelined_fps,
+        "frames_in_flight": frames.frames_in_flight,
+        "sleep_mw": sleep_mw(costs.soc),
+    }
+    if fps is None:
+        return record
+    latency_ms, energy_mj = mapped_totals(costs, steps, cost)
+    power = average_mw(costs.soc, np.array(latency_ms), np.array(energy_mj), fps)
+    is_kept = latency_ms * fps <= MS_PER_S
+    return record | {"fps": fps, "power_mw": float(power) if is_kept else None}
+
+
+def frames_lines(
+    steps: Sequence[Step], cost: NetworkCost, costs: CostModel, fps: float | None
+) -> Iterator[str]:
+    """Lines about frames per second, and about the power at a frame rate, if one is given."""
+    frames, record = throughput(cost, costs.soc), frames_record(steps, cost, costs, fps)
+    pipelined = ""
+    if frames.frames_in_flight > 1:
+        kib = frames.frames_in_flight * peak_bytes(steps) / 1024
+        pipelined = (
+            f"; pipelined {frames.pipelined_fps:,.1f} with {frames.frames_in_flight} frames in flight and up "
+            f"to {kib:,.1f} KiB of SRAM, limited by the {frames.bottleneck}"
+        )
+    yield f"frames/s: {frames.sequential_fps:,.1f} one after the other{pipelined}"
+    if fps is None:
+        return
+    power = record["power_mw"]
+    if power is None:
+        yield f"at {fps:g} frames/s: an inference takes longer than a frame"
+        return
+    yield (
+        f"at {fps:g} frames/s: {power:.3f} mW on average; {record['sleep_mw']:.3f} mW while the chip sleeps "
+        f"between frames"
+    )
+
+
+def _origin_text(measured: Origins, index: int) -> str:
+    origin = measured.of_ops[index]
     return "" if origin is None else ORIGIN_NAMES[origin]
 
 

@@ -5,14 +5,15 @@ User-defined objectives need no line here; see `own_objective`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from objectives.hardware import CostModel, SoC
 from objectives.hardware.chip import Chip
-from objectives.hardware_objectives import Area, Energy, Latency, PerChip, Power, TotalsObjective
+from objectives.hardware_objectives import Area, Energy, Latency, PerChip, Power, PowerAtRate, TotalsObjective
 from objectives.objective import ACCURACY, Declaration, Objective, declaration
 from objectives.size_objectives import MACS, PARAMS, SRAM
 from search_space.arrays import Floats
@@ -76,9 +77,11 @@ class ObjectiveContext:
             self._costs_by_chip[chip] = CostModel(soc, mapping, npu_model=self.npu_model, spill=self.spill)
         return self._costs_by_chip[chip]
 
-    def on_hardware(self, create: Callable[[CostModel], Objective]) -> Objective:
+    def on_hardware(
+        self, create: Callable[[CostModel], Objective], declared: Declaration | None = None
+    ) -> Objective:
         """The objective that `create` returns for a cost model, on every chip."""
-        return PerChip(lambda chip: create(self.costs_on(chip)), self.greatest)
+        return PerChip(lambda chip: create(self.costs_on(chip)), self.greatest, declared)
 
 
 @dataclass(frozen=True)
@@ -88,26 +91,31 @@ class RegisteredObjective:
     Attributes:
         declaration: Declaration of the objective.
         source: Class, or declaration, from which the objective is created.
+        arguments: Arguments of the class behind the cost model.
     """
 
     declaration: Declaration
     source: Source
+    arguments: tuple[float, ...] = ()
 
     @property
-    def of_totals(self) -> Callable[[Floats, Floats], Floats] | None:
-        """Its values from latencies and energies; None if they do not follow from these."""
-        is_class = isinstance(self.source, type) and issubclass(self.source, TotalsObjective)
-        return self.source.of_totals if is_class else None
+    def follows_totals(self) -> bool:
+        """Whether its values follow from latency and energy."""
+        return isinstance(self.source, type) and issubclass(self.source, TotalsObjective)
+
+    def of_totals(self, costs: CostModel) -> Callable[[Floats, Floats], Floats]:
+        """Its values from latencies and energies on one chip; it must follow these."""
+        objective: TotalsObjective = self.source(costs, *self.arguments)
+        return objective.of_totals
 
     @property
     def mapped_for(self) -> tuple[str, ...]:
         """Mappings that give its best values; none if its values follow from no mapping."""
-        is_class = isinstance(self.source, type) and issubclass(self.source, TotalsObjective)
-        return self.source.mapped_for if is_class else ()
+        return self.source.mapped_for if self.follows_totals else ()
 
     def on(self, costs: CostModel) -> Objective:
         """The objective on one chip; its source must be a class."""
-        objective: Objective = self.source(costs)
+        objective: Objective = self.source(costs, *self.arguments)
         return objective
 
     def check_on(self, costs: CostModel) -> None:
@@ -130,14 +138,31 @@ class RegisteredObjective:
                 raise H4HError("objective 'acc' needs a trained supernet, but none was given")
             return context.accuracy()
         if isinstance(self.source, type):
-            return context.on_hardware(self.on)
+            return context.on_hardware(self.on, self.declaration)
         objective: Objective = self.source
         return objective
 
 
-def registered_objectives() -> dict[str, RegisteredObjective]:
-    """All built-in objectives by name, in the order to list them."""
-    return {name: RegisteredObjective(declaration(source), source) for name, source in _BUILT_IN.items()}
+_AT_RATE = re.compile(rf"{Power.name}@(?P<fps>.+)fps")
+
+
+def registered_objectives(names: Iterable[str] = ()) -> dict[str, RegisteredObjective]:
+    """All built-in objectives by name, in the order to list them.
+
+    Args:
+        names: Names of quantities; those of the power at a frame rate (``power@30fps``) come last.
+    """
+    known = {name: RegisteredObjective(declaration(source), source) for name, source in _BUILT_IN.items()}
+    for name in names:
+        if match := _AT_RATE.fullmatch(name):
+            declared = replace(known[Power.name].declaration, name=name)
+            known[name] = RegisteredObjective(declared, PowerAtRate, (float(match["fps"]),))
+    return known
+
+
+def is_registered(name: str) -> bool:
+    """Whether `registered_objectives` knows a quantity of this name."""
+    return name in _BUILT_IN or _AT_RATE.fullmatch(name) is not None
 
 
 def declarations() -> dict[str, Declaration]:
@@ -173,12 +198,12 @@ def check_objectives(names: Sequence[str]) -> None:
 
 
 def create_objectives(names: Sequence[str], context: ObjectiveContext) -> tuple[Objective, ...]:
-    """The objectives called `names`, in this order.
+    """The objectives called `names`, in this order; limits may name the power at a frame rate.
 
     Raises:
         UnknownNameError: There is no objective of this name.
         H4HError: No name is given, one name twice, or `acc` without an oracle.
     """
-    check_objectives(names)
-    known = registered_objectives()
+    check_objectives([name for name in names if not _AT_RATE.fullmatch(name)] or list(names))
+    known = registered_objectives(names)
     return tuple(known[name].create(context) for name in names)

@@ -1,19 +1,35 @@
-"""Timeline of one network: a Gantt chart of NPU, macros and network-on-chip, with the energy of each op."""
+"""Figure of one network on a chip: Gantt chart, utilisation and energy over time, and rooflines."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 
 from objectives.hardware import NetworkCost, OpCost, SoC
-from objectives.workload import Step
+from objectives.roofline import Roofline, rooflines, utilisation
+from objectives.workload import Step, ops_of
 
 
-def gantt(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Figure:
-    """Gantt chart over microseconds, above the energy of each op in nJ on the same axis."""
-    figure = Figure(figsize=(14, 6), layout="constrained")
-    time_axis, energy_axis = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
+def figure_of(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Figure:
+    """Timeline above the rooflines of NPU and macros, and the energy by kind of op and part."""
+    figure = Figure(figsize=(14, 12), layout="constrained")
+    parts: Any = figure.subfigures(2, 1, height_ratios=(3, 2))  # an array, which the stubs do not say
+    above, below = parts
+    timeline(above, steps, cost, soc)
+    lines = rooflines(ops_of(steps), cost, soc)
+    axes = below.subplots(1, len(lines) + 1, squeeze=False)[0]
+    for axis, line in zip(axes, lines, strict=False):
+        draw_roofline(axis, line)
+    draw_energy_by_kind(axes[-1], steps, cost)
+    return figure
+
+
+def timeline(figure: SubFigure, steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> None:
+    """Gantt chart over microseconds, above utilisation in % and energy in nJ of each op on the same axis."""
+    time_axis, use_axis, energy_axis = figure.subplots(3, 1, sharex=True, height_ratios=(2, 2, 3))
     per_cycle = 1.0 / soc.clock_mhz  # microseconds
     intervals: dict[str, list[tuple[float, float]]] = {lane: [] for lane in LANES}
     starts, lengths = [], []
@@ -29,6 +45,12 @@ def gantt(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Figure:
     time_axis.set_yticks(range(len(LANES)), LANES)
     time_axis.invert_yaxis()
     time_axis.set_title(f"{soc.name}: {cost.latency_ms:.3f} ms, {cost.energy_mj * 1e3:.1f} uJ")
+    for device, shares in utilisation(ops_of(steps), cost, soc).items():
+        edges = [*starts, starts[-1] + lengths[-1]]
+        use_axis.stairs(shares, edges, fill=True, alpha=0.6, color=COLOURS[device], label=device)
+    use_axis.set_ylabel("multipliers busy, %")
+    use_axis.set_ylim(0, 100)
+    use_axis.legend(loc="upper right")
     bottom = [0.0] * len(cost.ops)
     for part, colour in PARTS.items():
         heights = [getattr(op, f"{part}_pj") / 1e3 for op in cost.ops]
@@ -48,7 +70,44 @@ def gantt(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Figure:
             textcoords="offset points",
         )
     energy_axis.margins(y=0.55)
-    return figure
+
+
+def draw_roofline(axis: Axes, line: Roofline) -> None:
+    """Ops under the roof of a device, by kind. Ops without transfers lie at the right end."""
+    reached = [point.intensity for point in line.points if point.bytes_moved]
+    ridge = line.peak / line.bandwidth
+    low, high = min([ridge, *reached]) / 2, max([ridge, *reached]) * 4
+    axis.plot([low, ridge, high], [line.roof(low), line.peak, line.peak], color="black")
+    for kind in dict.fromkeys(point.kind for point in line.points):
+        points = [point for point in line.points if point.kind == kind]
+        x = [min(point.intensity, high) for point in points]
+        axis.scatter(x, [point.rate for point in points], s=18, label=kind, alpha=0.8)
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_title(f"{line.device}: {line.peak:g} MAC/cycle, {line.memory} {line.bandwidth:g} B/cycle")
+    axis.set_xlabel(f"MAC per byte over the {line.memory}")
+    axis.set_ylabel("MAC per cycle")
+    axis.legend(fontsize=8)
+
+
+def draw_energy_by_kind(axis: Axes, steps: Sequence[Step], cost: NetworkCost) -> None:
+    """Stacked bars of the energy in uJ by part, one bar for each kind of op."""
+    kinds = list(dict.fromkeys(step.op.kind for step in steps))
+    left = [0.0] * len(kinds)
+    for part, colour in PARTS.items():
+        widths = [
+            sum(
+                getattr(op, f"{part}_pj") / 1e6
+                for step, op in zip(steps, cost.ops, strict=True)
+                if step.op.kind == kind
+            )
+            for kind in kinds
+        ]
+        axis.barh(kinds, widths, left=left, color=colour, label=part)
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    axis.invert_yaxis()
+    axis.set_title("energy by kind of op and part")
+    axis.set_xlabel("uJ")
 
 
 LANES = ("NPU", "NoC", "macros")

@@ -1,6 +1,6 @@
 """List the ops whose measurement would make a study's latencies most certain, as a table to fill in.
 
-python -m studies.measure --study NAME --out todo.csv [--tflite DIR]
+python -m studies.measure --study NAME --out todo.csv [--device cim] [--tflite DIR]
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from search_space.errors import H4HError
 from search_space.files.whole_file import whole_file
 from search_space.space import load_space
 from search_space.subnet import Subnet
-from studies.analysis.unmeasured_ops import UnmeasuredOp, coverage, csv_text, front_models
+from studies.analysis.unmeasured_ops import DEVICES, UnmeasuredOp, coverage, csv_text, front_models
 from studies.storage.named_study import add_database, read_study
 
 DEFAULT_OPS = 50
@@ -28,8 +28,8 @@ def parser() -> Parser:
     """The command line of this module."""
     result = Parser(
         prog="python -m studies.measure",
-        description="List the ops of the NPU that are worth measuring on your silicon, the largest share of "
-        "the latency first, as a table to fill in and to name as npu.table in a chip file.",
+        description="List the ops of the NPU or the macros that are worth measuring on your silicon, the "
+        "largest share of the latency first, as a table to fill in and to name in a chip file.",
     )
     add = result.add_argument
     which = result.add_mutually_exclusive_group(required=True)
@@ -42,8 +42,19 @@ def parser() -> Parser:
     )
     add_database(add)
     add_hardware_options(result)
+    add(
+        "--device",
+        choices=DEVICES,
+        default="npu",
+        help="device whose ops to list: npu or the macros, cim (default: %(default)s)",
+    )
     add("--out", type=Path, required=True, metavar="FILE", help="CSV file to write")
-    add("--tflite", type=Path, metavar="DIR", help="folder for one int8 .tflite file an op, for a board")
+    add(
+        "--tflite",
+        type=Path,
+        metavar="DIR",
+        help="folder for one int8 .tflite file an op, for a board; NPU only",
+    )
     add(
         "--ops",
         type=int,
@@ -104,6 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     if options.ops < 1:
         raise H4HError(f"--ops must be at least 1, but got {options.ops}")
+    if options.device != "npu" and options.tflite is not None:
+        raise H4HError("--tflite writes models for the NPU; leave it out with --device cim")
     if options.study is not None:
         models, subnets = front_of(options.db, options.study)
         of_what = f"the front of study {options.study!r} ({len(subnets)} networks)"
@@ -111,7 +124,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         soc = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
         models, subnets = random_networks(options.space, CostModel(soc, MAPPINGS[0]))
         of_what = f"{len(subnets)} random networks of {options.space} on {soc.name}"
-    covered = coverage(models, subnets)
+    covered = coverage(models, subnets, options.device)
+    if not (covered.unmeasured or covered.measured):
+        raise H4HError(
+            f"{of_what}: no op runs on the {DEVICES[options.device]}, so there is nothing to measure"
+        )
     chosen = covered.unmeasured[: options.ops]
     try:
         files = None if options.tflite is None else write_models(options.tflite, chosen)
@@ -120,11 +137,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         raise H4HError(f"cannot write {error.filename or options.out}: {error.strerror}") from error
     print(
-        f"{of_what}: {covered.measured:.1%} of the latency is measured on the NPU, "
+        f"{of_what}: {covered.measured:.1%} of the latency is measured on the {DEVICES[options.device]}, "
         f"{covered.with_first(len(chosen)):.1%} with the {len(chosen)} ops of {options.out} "
         f"(of {len(covered.unmeasured)} that are not measured)"
     )
-    print("fill in the column cycles (or rename it to us), then name the file as npu.table in your chip file")
+    print(
+        f"fill in the column cycles (or rename it to us) and, where known, pJ; then name the file as "
+        f"{options.device}.table in your chip file"
+    )
 
 
 if __name__ == "__main__":

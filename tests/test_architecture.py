@@ -43,7 +43,8 @@ LAYERS = {
         ("hardware.soc", "hardware.chip_upgrade", "hardware.vela_compiler", "hardware.npu_model"),
         ("hardware.mapping", "hardware.spill"),
         ("hardware.cost_model",),
-        ("hardware.measured_share",),
+        ("hardware.measured_share", "hardware.frame_rate"),
+        ("roofline",),
         (
             *("hardware_objectives", "accuracy_objective", "size_objectives", "own_objective"),
             *("timeline", "hardware.chip_options", "population", "workers", "registry", "tabled"),

@@ -188,6 +188,7 @@ class CostModel:
             "mapping": self.mapper.name,
             "npu_model": self.npu_model.name,
             "cost_model": VERSION,
+            **({} if self.soc.measured_cim is None else {"cim_table": self.soc.measured_cim.digest[:16]}),
             **({} if self.spill is None else {"spill": SPILL_VERSION}),
         }
 

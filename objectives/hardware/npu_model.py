@@ -10,9 +10,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import Protocol
 
-import numpy as np
-
-from objectives.hardware.measurements.measured_cycles import MeasuredCycles
+from objectives.hardware.measurements.measured_costs import measured_cycles
 from objectives.hardware.measurements.measured_ops import MeasuredOps
 from objectives.hardware.op import OpArrays
 from objectives.hardware.parts.npu import Npu, op_cycles
@@ -67,12 +65,12 @@ class MeasuredNpu:
     """
 
     def __init__(self, table: MeasuredOps, model: NpuModel) -> None:
-        self.measured = MeasuredCycles(table, lambda ops, _: model.cycles(ops))
+        self.measured = measured_cycles(table, lambda ops, *_: model.cycles(ops))
         self.name = f"{model.name}, {MEASURED_NAME} {table.digest[:16]}"
 
     def cycles(self, ops: OpArrays) -> Floats:
         """NPU cycles (n,)."""
-        return self.measured.cycles(ops, np.zeros(len(ops)))
+        return self.measured.of(ops)
 
 
 def known_npu_models() -> tuple[str, ...]:

@@ -19,15 +19,21 @@ from mashumaro import field_options
 
 from objectives.hardware.chip import Chip
 from objectives.hardware.chip_upgrade import upgraded, warn_of_mixed_sizes
+from objectives.hardware.measurements.chip_tables import CIM, NPU, take_tables
+from objectives.hardware.measurements.measured_costs import MeasuredCosts, measured_energy
+from objectives.hardware.measurements.measured_macros import MeasuredMacros
 from objectives.hardware.measurements.measured_ops import MeasuredOps, read_measured_ops
+from objectives.hardware.op import OpArrays
 from objectives.hardware.parts.cim import KINDS, RUNS, Cim, Digital, check_removed_keys, read_cim
 from objectives.hardware.parts.clocked_number import BANDWIDTH, LATENCY
 from objectives.hardware.parts.floor_plan import with_room
 from objectives.hardware.parts.memory_and_area import Memory, PartAreas
 from objectives.hardware.parts.noc import Noc
 from objectives.hardware.parts.npu import NoNpu, Npu
+from objectives.hardware.parts.npu_energy import npu_energy_pj
 from objectives.hardware.parts.sourced_number import Quantity, Section, Unit, check_section
 from objectives.hardware.parts.weight_store import WeightStore, check_kind
+from search_space.arrays import Floats
 from search_space.errors import DocumentError, H4HError, UnknownNameError
 from search_space.files.yaml_document import Document, built_in_names, parse_document, read_laid_over
 
@@ -36,12 +42,11 @@ MOST_PARTS = 1000
 
 _CLOCK = Unit("MHz")
 _AREA = "area"
-_NPU = "npu"
 _STORE = "weight_store"
 
 
 def _refuse_measurements(data: object) -> NoReturn:
-    raise ValueError(f"must be absent; name the table as npu.table, but got {data!r:.40}")
+    raise ValueError(f"must be absent; name the table as npu.table or cim.table, but got {data!r:.40}")
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class SoC(Document):
         digital: Engine in each macro for products of two activations; None without one.
         area: Areas of the parts, as far as they are known; they affect neither latency nor energy.
         measured_npu: Ops measured on the NPU, from the file that `npu.table` names; None without one.
+        measured_cim: Ops measured on the macros, from the file that `cim.table` names; None without one.
 
     Raises:
         DocumentError: A unit or sign is wrong, or macros lack a network-on-chip.
@@ -81,6 +87,9 @@ class SoC(Document):
     digital: Digital | None = None
     area: PartAreas = field(default_factory=PartAreas)
     measured_npu: MeasuredOps | None = field(
+        default=None, metadata=field_options(serialize="omit", deserialize=_refuse_measurements)
+    )
+    measured_cim: MeasuredOps | None = field(
         default=None, metadata=field_options(serialize="omit", deserialize=_refuse_measurements)
     )
 
@@ -110,7 +119,7 @@ class SoC(Document):
                 raise DocumentError(
                     f"memory.{_STORE}: this key is missing, and `npu` needs it; u55-256 has an example"
                 )
-            object.__setattr__(self, _NPU, self.npu.on_store(self.memory.weight_store))
+            object.__setattr__(self, NPU, self.npu.on_store(self.memory.weight_store))
         for name, section in self.sections():
             section.check_quantities(name)
         if self.cim is None and self.digital is not None:
@@ -178,6 +187,23 @@ class SoC(Document):
             return (*RUNS, "matmul", "softmax")
         return (*RUNS, "matmul") if self.cim.runs_products() else RUNS
 
+    @cached_property
+    def measured_macros(self) -> MeasuredMacros | None:
+        """Costs of the macros by their table; None without one."""
+        if self.cim is None or self.measured_cim is None:
+            return None
+        return MeasuredMacros(self.measured_cim, self.cim, self.digital, self.clock_mhz)
+
+    @cached_property
+    def measured_npu_energy(self) -> MeasuredCosts | None:
+        """Energy of the NPU by its table; None where no row states one."""
+        table = self.measured_npu
+        return None if table is None else measured_energy(table, lambda ops, *_: self.npu_energy_pj(ops))
+
+    def npu_energy_pj(self, ops: OpArrays) -> Floats:
+        """Energy (n,) of the NPU and its memories for ops, without leakage and idle clocks."""
+        return npu_energy_pj(ops, self.npu, self.memory)
+
     @property
     def area_mm2(self) -> float:
         """Area of NPU, weight store and macros in mm2; SRAM and the network-on-chip are not counted.
@@ -230,6 +256,8 @@ class SoC(Document):
             values["noc.tiles"] = [self.noc.sram, *self.noc.macros[: self.macros]]
         if self.measured_npu is not None:
             values["npu.table"] = self.measured_npu.digest
+        if self.measured_cim is not None:
+            values["cim.table"] = self.measured_cim.digest
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -300,38 +328,22 @@ def load_soc(name: str) -> SoC:
         H4HWarning: The file has keys of an earlier version, or its NPU mixes sizes of the Ethos-U55.
     """
     data = upgraded(read_laid_over("hardware", name, _BUILT_IN), name)
-    tables = _taken_tables(data, source=name)
+    tables = take_tables(data, source=name)
     soc = parse_document(SoC, data, source=name)
     if soc.has_npu:
         warn_of_mixed_sizes(soc.npu, name)
-    if _NPU in tables:
-        file = Path(name).parent / tables[_NPU]
-        measured = read_measured_ops(file, clock_mhz=soc.clock_mhz, of_macros=False)
+    if NPU in tables and soc.has_npu:
+        measured = read_measured_ops(Path(name).parent / tables[NPU], clock_mhz=soc.clock_mhz)
         soc = replace(soc, measured_npu=measured)
+        _ = soc.measured_npu_energy  # refuses energies that no factor can scale
+    if CIM in tables and soc.macros:
+        file = Path(name).parent / tables[CIM]
+        measured = read_measured_ops(
+            file, clock_mhz=soc.clock_mhz, macro_units=soc.units, kinds=soc.macro_kinds
+        )
+        soc = replace(soc, measured_cim=measured)
+        _ = soc.measured_macros
     return _without_idle_parts(soc)
-
-
-def _taken_tables(data: object, *, source: str) -> dict[str, str]:
-    """Names of the tables of measured ops by section, taken out of `data`, with `npu.model`.
-
-    Raises:
-        DocumentError: A name is not text, or only one of `npu.model: table` and `npu.table` is there.
-    """
-    tables: dict[str, str] = {}
-    npu = data.get(_NPU) if isinstance(data, dict) else None
-    if not isinstance(npu, dict) or not ({"model", "table"} & npu.keys()):
-        return tables
-    model, table = npu.pop("model", None), npu.pop("table", None)
-    if model not in (None, "table"):
-        raise DocumentError(
-            f"{source}: npu.model: must be 'table', or absent, but got {model!r:.40}; the option --npu-model "
-            f"chooses between closed form and compiler"
-        )
-    if not isinstance(table, str):
-        raise DocumentError(
-            f"{source}: npu.table: must be the path of a CSV file beside this one, but got {table!r:.40}"
-        )
-    return {_NPU: table}
 
 
 def variant(soc: SoC, *, macros: int | None = None, units: int | None = None) -> SoC:
@@ -433,4 +445,4 @@ def _decides_costs(name: str) -> bool:
 
 def _without_idle_parts(soc: SoC) -> SoC:
     """`soc` without network and macros if the number of macros is 0."""
-    return soc if soc.macros else replace(soc, cim=None, noc=None, digital=None)
+    return soc if soc.macros else replace(soc, cim=None, noc=None, digital=None, measured_cim=None)

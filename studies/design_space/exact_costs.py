@@ -54,12 +54,12 @@ class ExactQuantities:
     ) -> None:
         self._space = space
         objectives = {
-            name: registered for name, registered in registered_objectives().items() if name in wanted
+            name: registered for name, registered in registered_objectives(wanted).items() if name in wanted
         }
         of_totals = {
-            name: registered.of_totals
+            name: {chip: registered.of_totals(model) for chip, model in costs.items()}
             for name, registered in objectives.items()
-            if registered.of_totals is not None
+            if registered.follows_totals
         }
         self._of_totals = of_totals
         self._tables: dict[Chip, SpaceTables] = {}
@@ -89,14 +89,14 @@ class ExactQuantities:
     def _values(self, genotypes: Genotypes, totals: Totals, names: Sequence[str]) -> dict[str, Floats]:
         networks = genotypes[:, : len(self._space.networks.genes)]
         values = {} if self._sizes is None else dict(self._sizes(networks))
-        of_totals = {name: function for name, function in self._of_totals.items() if name in names}
+        of_totals = {name: by_chip for name, by_chip in self._of_totals.items() if name in names}
         if of_totals or self._by_chip:
             values |= {name: np.empty(len(genotypes)) for name in (*of_totals, *self._by_chip)}
             for chip, rows in self._space.rows_by_chip(genotypes).items():
                 if of_totals:
                     latency_ms, energy_mj = totals(self._tables[chip], networks[rows])
-                    for name, function in of_totals.items():
-                        values[name][rows] = function(latency_ms, energy_mj)
+                    for name, function_by_chip in of_totals.items():
+                        values[name][rows] = function_by_chip[chip](latency_ms, energy_mj)
                 for name, value_by_chip in self._by_chip.items():
                     values[name][rows] = value_by_chip[chip]
         return {name: values[name] for name in names}

@@ -1,7 +1,7 @@
-"""Limits that the memories of a chip set by default: activations fit its SRAM, weights its weight store.
+"""Limits that a study has by default: activations fit the SRAM, weights the store, an inference its frame.
 
-A limit is added where some network of the searched space may exceed it and an objective depends on the chip.
-Spaces whose networks all fit get none.
+A limit by a memory is added where some network of the searched space may exceed it and an objective depends
+on the chip. Spaces whose networks all fit get none.
 """
 
 from __future__ import annotations
@@ -48,8 +48,17 @@ def default_limits(
     )
 
 
+def frame_limits(given: Sequence[Constraint]) -> tuple[Constraint, ...]:
+    """Limits on the latency that limits at a frame rate need, where `given` ones do not imply them."""
+    limits = dict.fromkeys(limit for each in given if (limit := each.frame_limit) is not None)
+    least = sorted(limits, key=lambda limit: limit.bound)[:1]
+    return tuple(limit for limit in least if not _is_implied(limit.quantity, limit.bound, given))
+
+
 def limit_text(limit: Constraint, soc: SoC, networks: Space) -> str:
     """One line about a limit that was added."""
+    if limit.quantity not in _NAMES:
+        return f"limit {limit}: an inference must end before the next frame of the limited frame rate"
     most = _most(networks)[limit.quantity]
     if limit.quantity == PEAK:
         sizes = f"{limit.bound / 1024:g} KiB; networks of {networks.name} need up to {most / 1024:g} KiB"

@@ -10,7 +10,7 @@ from objectives.hardware import MAPPINGS, load_soc
 from objectives.hardware.chip import Chip
 from objectives.objective import Declaration
 from objectives.own_objective import OwnObjective
-from objectives.registry import known_objectives, registered_objectives
+from objectives.registry import is_registered, registered_objectives
 from objectives.tabled.accuracy_table import AccuracyTable
 from search_space.space import Space
 from studies.design_space.chip_choices import (
@@ -23,7 +23,7 @@ from studies.design_space.chip_choices import (
 )
 from studies.design_space.design_space import DesignSpace
 from studies.design_space.listed_networks import ListedNetworks
-from studies.launch.chip_limits import chip_bounds, default_limits
+from studies.launch.chip_limits import chip_bounds, default_limits, frame_limits
 from studies.launch.named_objectives import objectives_of
 from studies.launch.sampler_choice import chosen_sampler
 from studies.launch.search_plan import SearchPlan, check_search
@@ -83,8 +83,10 @@ class Plan:
     def limited(self) -> tuple[str, ...]:
         """Objectives that only a constraint needs."""
         quantities = dict.fromkeys(constraint.quantity for constraint in self.constraints)
-        known = {*known_objectives(), *self.own, *self.tabled}
-        return tuple(name for name in quantities if name in known and name not in self.names)
+        own = {*self.own, *self.tabled}
+        return tuple(
+            name for name in quantities if (name in own or is_registered(name)) and name not in self.names
+        )
 
     @property
     def tabled(self) -> Mapping[str, Declaration]:
@@ -129,6 +131,7 @@ def check(
     added: tuple[Constraint, ...] = ()
     if computed & set(known.depending_on_chip):
         added = default_limits(chips.file, networks, constraints, is_spilt=settings.spill)
+    added += frame_limits(constraints)
     constraints += added
     _check_racing(settings, names, constraints)
     listed = None if table is None else ListedNetworks(networks, table.genotypes)

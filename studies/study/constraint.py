@@ -21,8 +21,11 @@ OPERATORS = ("<=", ">=")
 
 _SYNTAX = re.compile(
     r"\s*(?P<quantity>[A-Za-z_]\w*)\s*(?P<operator><=|>=)\s*"
-    rf"{AMOUNT}\s*"
+    rf"{AMOUNT}\s*(?:@\s*(?P<rate>\d+\.?\d*|\.\d+)\s*fps\s*)?"
 )
+RATED = "power"
+"""The quantity that a constraint may limit at a frame rate."""
+_LEAST_FPS, _MOST_FPS = 1e-6, 1e9
 
 
 CHIP_LIMIT = "sram<=chip"
@@ -40,7 +43,8 @@ class Constraint:
     """One limit.
 
     Attributes:
-        quantity: The limited quantity: name of an objective, or a count such as ``vit_blocks``.
+        quantity: The limited quantity: name of an objective, a count such as ``vit_blocks``, or the power at
+            a frame rate, ``power@30fps``.
         operator: ``"<="`` or ``">="``.
         bound: The limit, in `unit`.
         unit: Unit in which the quantity is measured; empty for a count.
@@ -54,7 +58,14 @@ class Constraint:
     def __str__(self) -> str:
         """The text that `parse_constraint` reads; equal constraints have equal texts."""
         bound = int(self.bound) if self.bound.is_integer() and self.bound < 2**53 else self.bound
-        return f"{self.quantity}{self.operator}{bound}{self.unit}"
+        quantity, at, rate = self.quantity.partition("@")
+        return f"{quantity}{self.operator}{bound}{self.unit}{at}{rate}"
+
+    @property
+    def frame_limit(self) -> Constraint | None:
+        """For a limit at a frame rate that an inference takes no longer than a frame."""
+        _, _, rate = self.quantity.partition("@")
+        return Constraint("lat", "<=", 1e3 / float(rate.removesuffix("fps")), "ms") if rate else None
 
     def violation(self, value: float | None) -> float:
         """Violation of the limit by `value`, as a share of the limit; at most 0 if the limit holds.
@@ -82,7 +93,8 @@ def parse_constraint(
     """Reads one constraint such as ``"lat<=2ms"``.
 
     Args:
-        text: A quantity, an operator, a number and its unit; or one of `CHIP_LIMITS`.
+        text: A quantity, an operator, a number and its unit, for power with a frame rate if wanted
+            (``power<=20mW@30fps``); or one of `CHIP_LIMITS`.
         own_units: Units of user-defined objectives, by name.
         chip_bounds: Bounds by the chip's memories, by quantity; without one, its text is refused.
 
@@ -102,7 +114,29 @@ def parse_constraint(
     )
     if bound < 0:
         raise ConstraintError(f"{source}: the limit must not be negative")
-    return Constraint(quantity=match["quantity"], operator=match["operator"], bound=bound, unit=base)
+    rate = _rate(match, source)
+    return Constraint(match["quantity"] + rate, match["operator"], bound, base)
+
+
+def _rate(match: re.Match[str], source: str) -> str:
+    """End of the name of a quantity at a frame rate, such as ``@30fps``; empty without a rate.
+
+    Raises:
+        ConstraintError: The rate is 0 or huge, or the quantity has none.
+    """
+    if match["rate"] is None:
+        return ""
+    if match["quantity"] != RATED:
+        raise ConstraintError(
+            f"{source}: only {RATED} may be limited at a frame rate, such as '{RATED}<=20mW@30fps', but got "
+            f"{match['quantity']}"
+        )
+    rate = float(match["rate"])
+    if not _LEAST_FPS <= rate <= _MOST_FPS:
+        raise ConstraintError(
+            f"{source}: the frame rate must be {_LEAST_FPS:g} to {_MOST_FPS:g} fps, but got {match['rate']}"
+        )
+    return f"@{rate:.12g}fps"
 
 
 def parse_any_constraint(text: str) -> Constraint:
@@ -119,13 +153,13 @@ def parse_any_constraint(text: str) -> Constraint:
 
 
 def limited_quantity(text: str) -> str:
-    """Name of the quantity that a constraint limits, before its chip is known.
+    """Name of the quantity that a constraint limits, without frame rate and before its chip is known.
 
     Raises:
         H4HError: As for `parse_constraint`.
     """
     known = CHIP_LIMITS.get("".join(text.split()))
-    return parse_any_constraint(text).quantity if known is None else known[0]
+    return parse_any_constraint(text).quantity.partition("@")[0] if known is None else known[0]
 
 
 def _match(text: str) -> re.Match[str]:

@@ -60,6 +60,21 @@ def test_memory_alive_during_each_op_and_the_op_that_needs_most(capsys: pytest.C
     assert all("softmax" in line and f"{record['sram_bytes'] / 1024:.1f}*" in line for line in marked)
 
 
+def test_frames_per_second_and_power(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--subnet", "min", "--fps", "30", "--json"])
+    record = json.loads(capsys.readouterr().out)
+    assert record["sequential_fps"] == pytest.approx(1000 / record["latency_ms"])
+    assert record["pipelined_fps"] == pytest.approx(1000 / max(record["busy_ms"].values()))
+    asleep = 1 - record["latency_ms"] * 30 / 1000
+    assert record["power_mw"] == pytest.approx(record["energy_mj"] * 30 + record["sleep_mw"] * asleep)
+    main(["--subnet", "min", "--fps", "30"])
+    text = capsys.readouterr().out
+    assert f"{record['sequential_fps']:,.1f} one after the other; pipelined " in text
+    assert f"at 30 frames/s: {record['power_mw']:.3f} mW on average" in text
+    main(["--subnet", "min", "--fps", "1e9"])
+    assert "an inference takes longer than a frame" in capsys.readouterr().out
+
+
 def test_genotype_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--subnet", ",".join(map(str, SPACE.largest())), "--json"])
     by_genes = capsys.readouterr().out
@@ -87,6 +102,8 @@ def test_without_macros() -> None:
         (["--jsn"], "unrecognized arguments"),
         (["--mapping", "fast"], "invalid choice: 'fast'"),
         (["--mapping", "cim", "--hardware", "u55-128"], "has none"),
+        (["--fps", "0"], "--fps must be a positive number, but got 0"),
+        (["--fps", "nan"], "--fps must be a positive number, but got nan"),
         (["--macros", "-1"], "--macros must be at least 0"),
         (["--macros", "1", "--hardware", "u55-256"], "no macros to derive"),
         (["--macros", "1", "--mapping", "cim"], "mapping 'cim' needs"),

@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from objectives.hardware.measurements.measured_macros import ratio
 from objectives.hardware.npu_model import AnalyticNpu, NpuModel
 from objectives.hardware.op import Op, OpArrays
 from objectives.hardware.parts import npu as closed_form
 from objectives.hardware.parts.cim import RUNS, CimCost
+from objectives.hardware.parts.macro_cost import macro_cost
 from objectives.hardware.parts.npu import NoNpuError
 from objectives.hardware.soc import SoC
 from search_space.arrays import Booleans, Floats
@@ -106,6 +108,7 @@ class SplitCosts:
         npu_macs: Multiply-accumulates of the NPU's share (k,).
         npu_sram_bytes: Activation bytes that the NPU's share moves (k,).
         npu_mram_bytes: Weight bytes that the NPU's share reads (k,).
+        npu_energy_factor: Measured over modelled energy of the NPU's share (k,); 1 without measurements.
         cim: Costs of the macros' share, each array (m, k).
         received: Input bytes of the macros' share (k,).
         returned: Output bytes of the macros' share (k,).
@@ -121,6 +124,7 @@ class SplitCosts:
     npu_macs: Floats
     npu_sram_bytes: Floats
     npu_mram_bytes: Floats
+    npu_energy_factor: Floats
     cim: CimCost
     received: Floats
     returned: Floats
@@ -202,14 +206,19 @@ def _npu_costs(part: OpArrays, runs: Booleans, soc: SoC, npu_model: NpuModel | N
     if not soc.has_npu:
         none = np.zeros(len(part))
         names = ("npu_cycles", "npu_macs", "npu_sram_bytes", "npu_mram_bytes")
-        return {"npu_waits": none > 0, **dict.fromkeys(names, none)}
+        return {"npu_waits": none > 0, "npu_energy_factor": none + 1.0, **dict.fromkeys(names, none)}
     terms = closed_form.array_terms(part, soc.npu)
     has_weights = part.is_kind(*RUNS)
     cycles = np.zeros(len(part))
     model = npu_model or AnalyticNpu(soc.npu)
     cycles[runs] = model.cycles(part.repeated(runs.astype(np.int64)))
     waits = np.maximum(terms.sram, terms.weights) >= terms.total
+    factor = np.ones(len(part))
+    if soc.measured_npu_energy is not None:
+        modelled = soc.npu_energy_pj(part)
+        factor = ratio(soc.measured_npu_energy.of(part, modelled=modelled), modelled)
     return {
+        "npu_energy_factor": factor,
         "npu_cycles": on_grid(cycles),
         "npu_waits": waits & has_weights,
         "npu_macs": np.where(runs, part.macs, 0.0),
@@ -224,12 +233,9 @@ def _cim_costs(part: OpArrays, runs: Booleans, soc: SoC) -> CimCost:
     if soc.cim is None:
         return CimCost.none((len(choices), len(part)))
     macros = np.array(choices, dtype=np.float64)[:, None]
-    cost = soc.cim.cost(part, macros, soc.clock_mhz)
-    product = part.is_kind(*PRODUCTS)
-    if soc.digital is not None and product.any():
-        other = soc.digital.cost(part, macros, soc.cim)
-        pairs = zip(vars(other).values(), vars(cost).values(), strict=True)
-        cost = CimCost(*(np.where(product, digital, array) for digital, array in pairs))
+    cost = macro_cost(soc.cim, soc.digital, part, macros, soc.clock_mhz)
+    if soc.measured_macros is not None:
+        cost = soc.measured_macros.corrected(cost, part, macros[:, 0])
     columns = {name: np.where(runs, column, 0) for name, column in vars(cost).items()}
     columns["waits"] = columns["waits"].astype(bool)
     columns["cycles"] = on_grid(columns["cycles"])

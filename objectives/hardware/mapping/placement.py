@@ -231,6 +231,7 @@ def op_costs(
     leakage = soc.picojoules_per_cycle(soc.cim.busy_mw) if soc.cim is not None else 0.0
     npu_mac_energy = soc.npu.mac_energy.value if soc.has_npu else 0.0
     mram_bytes = along(splits.npu_mram_bytes, Axis.SPLIT)
+    factor = along(splits.npu_energy_factor, Axis.SPLIT)
     return OpCosts(
         possible=_possible(splits, moves, value_bytes, soc, may_stay=may_stay),
         npu_cycles=npu_cycles,
@@ -241,12 +242,14 @@ def op_costs(
         sram_cycles=sram_cycles,
         tail_cycles=tail_cycles,
         handover_cycles=along(changes.cycles, Axis.INPUT, Axis.SPLIT),
-        mac_pj=on_grid(along(splits.npu_macs * npu_mac_energy, Axis.SPLIT) + cim["mac_pj"]),
+        mac_pj=on_grid(along(splits.npu_macs, Axis.SPLIT) * factor * npu_mac_energy + cim["mac_pj"]),
         sram_pj=on_grid(
-            sram_bytes * soc.memory.sram_pj_per_byte + cim["buffer_pj"] + buffered * input_energy
+            (sram_bytes + (factor - 1.0) * npu_bytes) * soc.memory.sram_pj_per_byte
+            + cim["buffer_pj"]
+            + buffered * input_energy
         ),
-        mram_pj=on_grid(mram_bytes * soc.memory.weight_pj_per_byte + cim["read_pj"]),
-        noc_pj=network.energy_pj + on_grid(mram_bytes * soc.memory.weight_network_pj_per_byte),
+        mram_pj=on_grid(factor * mram_bytes * soc.memory.weight_pj_per_byte + cim["read_pj"]),
+        noc_pj=network.energy_pj + on_grid(factor * mram_bytes * soc.memory.weight_network_pj_per_byte),
         static_pj=on_grid(soc.idle_pj_per_cycle * cycles + leakage * cim["active"] * busy),
         handover_pj=along(changes.energy_pj, Axis.INPUT, Axis.SPLIT),
         sram_bytes=sram_bytes,

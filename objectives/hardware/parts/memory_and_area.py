@@ -24,6 +24,7 @@ class Memory(Section):
         sram_energy: Energy of a byte read or written, where it is known; else it follows from the table.
         sram_energy_table: Energies by the size of the SRAM.
         sram_energy_factor: Factor on the energies of the table, for sensitivity studies.
+        sram_retention: Leakage of the SRAM between frames; None where it is that in operation.
         weight_store: Memory of the NPU's weights; macros state their own read energy. None on a chip without
             an NPU.
 
@@ -36,6 +37,7 @@ class Memory(Section):
     sram_energy: Annotated[Quantity | None, Unit("pJ/B", zero=True)] = field(default=None, kw_only=True)
     sram_energy_table: SramEnergyTable | None = field(default=None, kw_only=True)
     sram_energy_factor: Annotated[Quantity | None, Unit("pJ/pJ")] = field(default=None, kw_only=True)
+    sram_retention: Annotated[Quantity | None, Unit("mW/MiB", zero=True)] = field(default=None, kw_only=True)
     weight_store: WeightStore | None = field(default=None, kw_only=True)
 
     def check_quantities(self, name: str) -> None:

@@ -39,7 +39,8 @@ class Npu(Section):
     """Constants of one Ethos-U55 configuration (section `npu` of a SoC file).
 
     `buffers_weights` says whether weights that are read more than once are copied into SRAM first; None
-    leaves it to the kind of the weight store.
+    leaves it to the kind of the weight store. `sleep_power` is the power between frames; None where it is
+    `static_power`.
     """
 
     clock: Annotated[Quantity, Unit("MHz")]
@@ -78,6 +79,7 @@ class Npu(Section):
     mac_energy: Annotated[Quantity, Unit("pJ/MAC")]
     static_power: Annotated[Quantity, Unit("mW", zero=True)]
     buffers_weights: bool | None = None
+    sleep_power: Annotated[Quantity | None, Unit("mW", zero=True)] = None
     # Of the weight store; the chip sets both, see `on_store`.
     weight_bandwidth: Quantity = field(default=None, metadata=_OF_STORE)  # type: ignore[assignment]
     weight_latency: Quantity = field(default=None, metadata=_OF_STORE)  # type: ignore[assignment]

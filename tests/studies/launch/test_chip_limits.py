@@ -92,3 +92,15 @@ def test_flash_cannot_be_spilt_to() -> None:
         plan(spill=True, hardware="u55-256-flash")
     assert isinstance(caught.value, H4HError)
     assert "\n" not in str(caught.value)
+
+
+def test_a_frame_rate_limits_the_latency_as_well() -> None:
+    rated = "power<=20mW@50fps"
+    found = plan(space="cifar32", constraints=(rated, "power<=9mW@10fps"))
+    assert limits(found) == [rated, "power<=9mW@10fps", "lat<=20ms"]
+    assert introduction(found)[1:] == [
+        "limit lat<=20ms: an inference must end before the next frame of the limited frame rate"
+    ]
+    assert found.limited == ("power@50fps", "power@10fps")
+    assert [each.name for each in make_objectives(found, print).limited] == list(found.limited)
+    assert limits(plan(space="cifar32", constraints=(rated, "lat<=5ms"))) == [rated, "lat<=5ms"]

@@ -153,3 +153,31 @@ def test_without_a_chip_its_sram_is_refused() -> None:
     with pytest.raises(H4HError, match="must be a quantity"):
         parse_constraint("sram<=chip")
     assert limited_quantity("lat<=2ms") == "lat"
+
+
+def test_power_at_a_frame_rate() -> None:
+    limit = parse_constraint("power <= 0.02W @ 30 fps")
+    assert limit == Constraint("power@30fps", "<=", 20.0, "mW")
+    assert str(limit) == "power<=20mW@30fps"
+    assert parse_any_constraint(str(limit)) == limit
+    assert limited_quantity(str(limit)) == "power"
+    assert limit.frame_limit == Constraint("lat", "<=", pytest.approx(1000 / 30), "ms")  # type: ignore[arg-type]
+    assert parse_constraint("power<=20mW").frame_limit is None
+    assert str(parse_constraint("power<=1mW@0.5fps")) == "power<=1mW@0.5fps"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("energy<=2mJ@30fps", "only power may be limited at a frame rate"),
+        ("power<=20mW@0fps", "the frame rate must be 1e-06 to 1e+09 fps, but got 0"),
+        ("power<=20mW@-3fps", "must be a quantity"),
+        ("power<=20mW@30", "must be a quantity"),
+        ("power<=20ms@30fps", "unit of power must be"),
+    ],
+)
+def test_wrong_frame_rates(text: str, message: str) -> None:
+    with pytest.raises(H4HError) as error:
+        parse_constraint(text)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
