@@ -43,6 +43,9 @@ COMMANDS = (
     "studies.validate",
     "studies.export",
     "studies.measure",
+    "studies.verify",
+    "studies.backup",
+    "studies.migrate",
 )
 """Commands with a reference page, in the order in which a project uses them."""
 
