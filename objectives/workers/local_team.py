@@ -24,6 +24,7 @@ from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import DupFd
 from typing import IO, Any, cast
 
+from h4h_packages import STOP_SIGNALS
 from objectives.objective import Objective
 from objectives.workers.packed_objective import Parcel, pack
 from objectives.workers.versions import WorkerError
@@ -142,24 +143,27 @@ class LocalTeam:
 
 @contextmanager
 def _without_interrupt() -> Iterator[None]:
-    """Delays Ctrl-C until a worker has started, and blocks it in the worker.
+    """Delays stop signals until a worker has started, and blocks them in the worker.
 
-    Ctrl-C reaches all processes of a terminal, but only the owner may end a worker. A worker inherits the
-    blocked signal and never receives it, not even while it starts. In the owner, another thread may receive
-    the signal despite the block, so its handler is replaced as well.
+    Ctrl-C and a closing terminal reach all processes of a terminal, but only the owner may end a worker. A
+    worker inherits the blocked signals and never receives them, not even while it starts. In the owner,
+    another thread may receive a signal despite the block, so its handler is replaced as well.
     """
     caught: list[int] = []
     is_main = threading.current_thread() is threading.main_thread()
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    handler = signal.signal(signal.SIGINT, lambda number, _: caught.append(number)) if is_main else None
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS} if is_main else {}
+    for number, handler in handlers.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _: caught.append(number))
     try:
         yield
     finally:
-        if is_main:
-            signal.signal(signal.SIGINT, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    if caught:
-        raise KeyboardInterrupt
+    for number in caught:
+        signal.raise_signal(number)
 
 
 class _Package:
