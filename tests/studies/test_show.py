@@ -171,17 +171,3 @@ def test_how_well_generations_were_predicted(database: Path, capsys: pytest.Capt
         {"generation": 2, "source": "surrogate", "rank_correlation": 0.75},
     ]
     assert "rank correlation by generation 0.75" in shown(capsys, database, "--study", "first")
-
-
-def test_square_brackets_in_a_name_are_text(tmp_path: Path, command: Command) -> None:
-    database = str(tmp_path / "studies.db")
-    for name in ("[/red]", "[bold]:smile:"):
-        words = ("--objectives", "macs,params", "--population", "4", "--generations", "1", "--study", name)
-        assert command(run, *words, "--db", database).code == 0
-    listed = command(show, "--db", database)
-    assert listed.code == 0
-    assert "[/red] " in listed.out
-    assert "[bold]:smile: " in listed.out
-    compared = command(compare, "--db", database, "[/red]", "[bold]:smile:")
-    assert (compared.code, compared.err) == (0, "")
-    assert "[/red]" in compared.out
