@@ -1,6 +1,7 @@
 """Command that prints a SoC: every number with unit, range and source, and the floor plan.
 
 python -m objectives.describe --hardware u55-256-cim8 [--macros N] [--units M] [--json]
+python -m objectives.describe --from-vela-ini FILE --system-config NAME --memory-mode NAME --out chip.yaml
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from objectives.chip_from_ini import INI_OPTIONS, add_ini_options, make_chip
 from objectives.hardware import SoC, load_soc, variant
 from objectives.hardware.chip_options import add_hardware_options
 from objectives.hardware.measurements.measured_ops import MeasuredOps
@@ -86,7 +88,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     add_hardware_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    add_ini_options(parser)
     options = parser.parse_args(arguments)
+    if any(getattr(options, name) is not None for name in INI_OPTIONS):
+        make_chip(options)
+        return
     soc = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
     if options.json:
         print(json.dumps(describe(soc), indent=2))

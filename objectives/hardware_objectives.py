@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from objectives.hardware.chip import Chip
-from objectives.hardware.cost_model import CostModel
+from objectives.hardware.cost_model import CostModel, NetworkCost
 from objectives.objective import (
     Declaration,
     Dependency,
@@ -24,15 +24,34 @@ from objectives.objective import (
     ObjectiveError,
     declaration,
 )
-from objectives.workload import ops_of, read_again, workload
+from objectives.workload import Step, ops_of, read_again, spilt_bytes, workload
 from search_space.arrays import Floats
 from search_space.subnet import Subnet
 
 
 def network_totals(costs: CostModel, subnets: Sequence[Subnet]) -> tuple[Floats, Floats]:
-    """Latency in ms and energy in mJ of subnets, each (n,)."""
+    """Latency in ms and energy in mJ of subnets, each (n,), spilt activations included."""
     workloads = [workload(subnet) for subnet in subnets]
-    return costs.totals([ops_of(steps) for steps in workloads], [read_again(steps) for steps in workloads])
+    totals = costs.totals([ops_of(steps) for steps in workloads], [read_again(steps) for steps in workloads])
+    if costs.spill is None:
+        return totals
+    spilt = [spilt_bytes(steps, costs.spill.sram_bytes) for steps in workloads]
+    return costs.spill.added(*totals, np.array(spilt, dtype=np.float64))
+
+
+def mapped_totals(costs: CostModel, steps: Sequence[Step], cost: NetworkCost) -> tuple[float, float]:
+    """Latency in ms and energy in mJ of a network in its mapping, spilt activations included.
+
+    Args:
+        costs: Model of the SoC.
+        steps: The network.
+        cost: Its cost by `costs`.
+    """
+    if costs.spill is None:
+        return cost.latency_ms, cost.energy_mj
+    spilt = np.array(spilt_bytes(steps, costs.spill.sram_bytes))
+    latency, energy = costs.spill.added(np.array(cost.latency_ms), np.array(cost.energy_mj), spilt)
+    return float(latency), float(energy)
 
 
 @dataclass(frozen=True)
@@ -136,13 +155,13 @@ class Power(TotalsObjective):
         return 1e3 * energy_mj / latency_ms
 
 
-AREA_VERSION = "1"
+AREA_VERSION = "2"
 """Version of the area. It changes whenever equal SoC files may get another area."""
 
 
 @dataclass(frozen=True)
 class Area:
-    """Area of NPU and macros in mm2; for parts without area see `objectives.hardware.parts.memory_and_area`.
+    """Area of NPU, weight store and macros in mm2; SRAM and network are not counted.
 
     Attributes:
         costs: Model of the SoC.
@@ -167,11 +186,13 @@ class Area:
         return np.full(len(subnets), self.costs.soc.area_mm2)
 
     def fingerprint(self) -> dict[str, str]:
-        """Numbers of macros and units, areas of the parts, and version of the sum."""
+        """Numbers of macros and units, areas of store and parts, and version of the sum."""
         soc = self.costs.soc
+        store = soc.memory.weight_store if soc.has_npu else None
+        store_mm2 = store.area_mm2(soc.name) if store is not None else 0.0
         return {
             "hardware": soc.name,
-            "area_parts": f"{soc.macros} macros of {soc.units} units",
+            "area_parts": f"{soc.macros} macros of {soc.units} units, weight store of {store_mm2:g} mm2",
             "area_digest": soc.area.digest,
             "area_version": AREA_VERSION,
         }

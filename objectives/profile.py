@@ -1,6 +1,7 @@
-"""Command that prints latency and energy of one subnet per op.
+"""Command that prints latency and energy per op of one subnet, or of a TensorFlow Lite file.
 
     python -m objectives.profile --space cifar32 --subnet max --hardware u55-256-cim8 [--plot FILE.png]
+    python -m objectives.profile --tflite FILE --hardware u55-256-cim8
 
 `--subnet` is `max`, `min`, or a genotype: gene indices joined by commas.
 """
@@ -8,23 +9,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from objectives.hardware import MAPPINGS, CostModel, NetworkCost, SoC, load_soc, variant
 from objectives.hardware.chip_options import add_hardware_options
+from objectives.hardware.cost_model import COST_SCOPE
 from objectives.hardware.measured_share import ORIGIN_NAMES, npu_origins, npu_shares, shares_text
 from objectives.hardware.measurements.measured_cycles import Origin
 from objectives.hardware.npu_model import known_npu_models
-from objectives.workload import Step, ops_of, peak_bytes, read_again, workload
+from objectives.hardware.parts.npu import Npu
+from objectives.hardware.vela_compiler.vela import VelaError
+from objectives.hardware_objectives import mapped_totals
+from objectives.workload import Step, ops_of, peak_bytes, read_again, spilt_bytes, workload
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
+from search_space.errors import H4HError
 from search_space.files.figure_file import check_figure_path, save_figure
 from search_space.space import load_space
+
+if TYPE_CHECKING:
+    from objectives.tflite_network.network import TfliteNetwork
+
+SPACE, SUBNET = "cifar32", "max"
+"""Space and subnet by default."""
 
 Origins = Sequence[Origin | None]
 """Where the NPU cycles of each op come from."""
@@ -37,15 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         H4HError: Unknown space, subnet or hardware.
     """
     parser = Parser(
-        prog="python -m objectives.profile", description="Print latency and energy of a subnet per op."
+        prog="python -m objectives.profile",
+        description="Print latency and energy per op of a subnet, or of a TensorFlow Lite file.",
+    )
+    parser.add_argument("--space", help=f"name or YAML file of the search space (default: {SPACE})")
+    parser.add_argument(
+        "--subnet", help=f"max, min, or a genotype: gene indices joined by commas (default: {SUBNET})"
     )
     parser.add_argument(
-        "--space", default="cifar32", help="name or YAML file of the search space (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--subnet",
-        default="max",
-        help="max, min, or a genotype: gene indices joined by commas (default: %(default)s)",
+        "--tflite", type=Path, metavar="FILE", help="int8 TensorFlow Lite file to cost instead of a subnet"
     )
     add_hardware_options(parser)
     parser.add_argument(
@@ -59,6 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default="latency",
         help="cost that the mapping minimises, or force one device (npu, cim) (default: %(default)s)",
     )
+    parser.add_argument(
+        "--spill",
+        action="store_true",
+        help="add the cost of activations that exceed the SRAM, by their traffic to the weight store",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(
         "--plot", type=Path, metavar="FILE", help="file for a Gantt chart: .png, .svg or .pdf"
@@ -67,12 +84,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.plot is not None:
         check_figure_path(options.plot)
 
-    space = load_space(options.space)
+    if options.tflite is not None and (options.space or options.subnet):
+        raise H4HError("--tflite takes the place of --space and --subnet; give one or the other")
     soc = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
-    genotype = space.parse(options.subnet)
-    subnet = space.decode(genotype)
-    steps = workload(subnet)
-    costs = CostModel(soc, options.mapping, npu_model=options.npu_model)
+    network = None if options.tflite is None else _tflite_network(options.tflite, soc)
+    if network is not None:
+        names: dict[str, Any] = {"tflite": str(options.tflite)}
+        steps = network.steps
+    else:
+        space = load_space(options.space or SPACE)
+        genotype = space.parse(options.subnet or SUBNET)
+        subnet = space.decode(genotype)
+        names = {"space": space.name, "genotype": genotype, "subnet": str(subnet)}
+        steps = workload(subnet)
+    costs = CostModel(soc, options.mapping, npu_model=options.npu_model, spill=options.spill)
     cost = costs.network(ops_of(steps), read_again(steps))
     if options.plot is not None:
         from objectives.timeline import gantt
@@ -80,16 +105,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
         save_figure(gantt(steps, cost, soc), options.plot)
     origins = npu_origins(costs, ops_of(steps), cost.ops)
     if options.json:
-        record = profile_record(steps, cost, soc, origins)
-        print(
-            json.dumps({"space": space.name, "genotype": genotype, "subnet": str(subnet), **record}, indent=2)
-        )
+        record = profile_record(steps, cost, soc, origins) | spill_record(steps, cost, costs)
+        if network is not None:
+            record |= tflite_record(network, soc.npu)
+        print(json.dumps({**names, **record}, indent=2))
         return
-    print(f"{space.name}: {subnet}")
+    print(
+        ": ".join(map(str, (options.tflite,) if network is not None else (names["space"], names["subnet"])))
+    )
     print_wide(profile_table(steps, cost, soc, origins))
     print(totals_text(steps, cost, soc))
+    for line in memory_lines(steps, cost, costs):
+        print(line)
+    print(COST_SCOPE)
+    if network is not None:
+        print("\n".join(tflite_lines(network, soc.npu)))
     if origins is not None:
         print(f"NPU cycles: {shares_text(npu_shares(origins, cost.ops))}")
+
+
+def _tflite_network(path: Path, soc: SoC) -> TfliteNetwork:
+    """The network of `path` for a chip with an NPU."""
+    if not soc.has_npu:
+        raise H4HError(
+            f"--tflite needs a chip with an NPU, but hardware {soc.name!r} has none; use one that has, such "
+            f"as u55-256-cim8"
+        )
+    from objectives.tflite_network.network import read_network
+
+    return read_network(path)
 
 
 def profile_record(
@@ -183,12 +227,71 @@ def totals_text(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> str:
     )
 
 
+def spill_record(steps: Sequence[Step], cost: NetworkCost, costs: CostModel) -> dict[str, Any]:
+    """Plain data of the activations beyond the SRAM; empty where they are not costed."""
+    if costs.spill is None:
+        return {}
+    latency_ms, energy_mj = mapped_totals(costs, steps, cost)
+    return {
+        "spilt_bytes": int(spilt_bytes(steps, costs.spill.sram_bytes)),
+        "latency_with_spill_ms": latency_ms,
+        "energy_with_spill_mj": energy_mj,
+    }
+
+
+def memory_lines(steps: Sequence[Step], cost: NetworkCost, costs: CostModel) -> Iterator[str]:
+    """Lines that say which memory of the chip the network exceeds, and what spilling costs."""
+    memory, peak = costs.soc.memory, peak_bytes(steps)
+    if peak > memory.sram_bytes:
+        yield (
+            f"does not fit: {peak / 1024:.1f} KiB of activations, {memory.sram_bytes / 1024:g} KiB of SRAM"
+            f"{'' if costs.spill is not None else '; --spill adds the cost of the rest'}"
+        )
+    store = memory.weight_store if costs.soc.has_npu else None
+    weights = sum(step.op.weight_bytes for step in steps)
+    if store is not None and weights > store.capacity_bytes:
+        yield (
+            f"does not fit: {weights / 1024:,.0f} KiB of weights, {store.capacity_bytes / 1024:g} KiB of "
+            f"weight store"
+        )
+    if costs.spill is not None:
+        latency_ms, energy_mj = mapped_totals(costs, steps, cost)
+        spilt = spilt_bytes(steps, costs.spill.sram_bytes)
+        yield (
+            f"spilt: {spilt / 1024:.1f} KiB over all ops; with them latency {latency_ms:.3f} ms, energy "
+            f"{energy_mj * 1e3:.3f} uJ"
+        )
+
+
 def _origin_text(origin: Origin | None) -> str:
     return "" if origin is None else ORIGIN_NAMES[origin]
 
 
 def _number(value: float) -> str:
     return f"{value:,.1f}" if value else ""
+
+
+def tflite_lines(network: TfliteNetwork, npu: Npu) -> list[str]:
+    """How the closed form agrees with Arm's compiler, and which operators have no op."""
+    from objectives.tflite_network.vela_comparison import compared, missing_text
+
+    try:
+        return compared(network, npu).lines()
+    except VelaError as error:
+        missing = [f"not costed: {missing_text(each)}" for each in network.missing]
+        return [f"Vela's cycles are unknown: {error}", *missing]
+
+
+def tflite_record(network: TfliteNetwork, npu: Npu) -> dict[str, Any]:
+    """The same as plain data; the numbers of the compiler are absent where it refuses the chip."""
+    from objectives.tflite_network.vela_comparison import compared
+
+    record: dict[str, Any] = {"missing": [asdict(each) for each in network.missing]}
+    try:
+        record |= compared(network, npu).record()
+    except VelaError as error:
+        record["vela_error"] = str(error)
+    return record
 
 
 if __name__ == "__main__":

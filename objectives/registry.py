@@ -45,6 +45,7 @@ class ObjectiveContext:
         mapping: Cost that the mapping of a subnet minimises, see `objectives.hardware.MAPPINGS`; a searched
             chip may name another one.
         npu_model: Source of the NPU's cycles, `analytic` or `vela`.
+        spill: Whether activations beyond the SRAM are costed, see `CostModel`.
         chips: Gives the SoC of a searched chip; None if all networks run on `hardware`.
         greatest: The chip that is `hardware`, if chips are searched.
     """
@@ -53,13 +54,15 @@ class ObjectiveContext:
     accuracy: Callable[[], Objective] | None = None
     mapping: str = "latency"
     npu_model: str = "analytic"
+    spill: bool = False
     chips: Callable[[Chip], SoC] | None = None
     greatest: Chip = field(default_factory=Chip)
 
     @cached_property
     def costs(self) -> CostModel:
         """The cost model of `hardware`."""
-        return CostModel(self.hardware, self.greatest.mapping or self.mapping, npu_model=self.npu_model)
+        mapping = self.greatest.mapping or self.mapping
+        return CostModel(self.hardware, mapping, npu_model=self.npu_model, spill=self.spill)
 
     @cached_property
     def _costs_by_chip(self) -> dict[Chip, CostModel]:
@@ -70,7 +73,7 @@ class ObjectiveContext:
         if chip not in self._costs_by_chip:
             soc = self.hardware if self.chips is None else self.chips(chip)
             mapping = chip.mapping or self.mapping
-            self._costs_by_chip[chip] = CostModel(soc, mapping, npu_model=self.npu_model)
+            self._costs_by_chip[chip] = CostModel(soc, mapping, npu_model=self.npu_model, spill=self.spill)
         return self._costs_by_chip[chip]
 
     def on_hardware(self, create: Callable[[CostModel], Objective]) -> Objective:

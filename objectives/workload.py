@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from objectives.hardware.npu_passes.live_memory import map_bytes, op_bytes
+from objectives.hardware.npu_passes.spilt_maps import spilt_bytes as op_spilt_bytes
 from objectives.hardware.op import Op
 from search_space.subnet import (
     LAYER_NORM,
@@ -158,6 +159,11 @@ def _head_steps(head: Head, side: int) -> Iterator[Step]:
     yield Step("head.conv", Op("conv2d", side, side, head.in_width, head.width))
     yield Step("head.pool", Op("pool", side, side, head.width, head.width, side, side))
     yield Step("head.classifier", Op("linear", 1, 1, head.width, head.classes))
+
+
+def spilt_bytes(steps: Iterable[Step], sram_bytes: float) -> float:
+    """Bytes of the maps that leave an SRAM of `sram_bytes`, summed over the ops."""
+    return sum(op_spilt_bytes(step.op, step.held_bytes, sram_bytes) for step in steps)
 
 
 def peak_bytes(steps: Sequence[Step]) -> int:

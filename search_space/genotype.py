@@ -28,15 +28,25 @@ class Gene:
     Attributes:
         name: Path of the choice, e.g. ``"stage2.conv1.kernel"``; stages and blocks count from 1.
         options: Options of the choice; the value of the gene is an index into them.
+        has_order: Whether neighbouring options are more alike than distant ones; None if this follows from
+            the options, see `is_ordered`.
     """
 
     name: str
     options: tuple[int | str, ...]
+    has_order: bool | None = None
 
     @property
     def cardinality(self) -> int:
         """Number of options."""
         return len(self.options)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the options have an order. Without `has_order`, numbers have one and names have none."""
+        if self.has_order is not None:
+            return self.has_order
+        return all(isinstance(option, int) for option in self.options)
 
 
 def checked(genotype: Iterable[int], genes: Sequence[Gene]) -> Genotype:

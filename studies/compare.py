@@ -22,6 +22,8 @@ from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
 from search_space.files.csv_cell import safe_cells
+from studies.analysis.beside import HELP, METAVAR, OPTION, beside_rows, read_beside
+from studies.analysis.beside_table import beside_record, print_beside
 from studies.analysis.comparison import (
     COSTS,
     Contender,
@@ -60,6 +62,7 @@ def parser() -> Parser:
         metavar="NAME=S1,S2,...",
         help="named group of runs that differ in their seed; may be repeated",
     )
+    add(OPTION, action="append", default=[], metavar=METAVAR, help=HELP)
     form = result.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON instead of tables")
     form.add_argument("--csv", action="store_true", help="print the pairs as CSV instead of tables")
@@ -297,13 +300,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     if options.csv and not options.studies:
         raise H4HError("--csv prints pairs of studies: name at least two")
+    files = read_beside(options.beside)
+    if files and (options.csv or not options.studies):
+        raise H4HError(
+            f"{OPTION} needs studies to stand beside, and tables or JSON: name studies, without --csv"
+        )
     comparison = read(options.studies, options.group, options.db)
+    beside = [(each, beside_rows(each.study, each.front, files)) for each in comparison.contenders if files]
     if options.json:
-        print(json.dumps(record(comparison), allow_nan=False))
+        result = record(comparison)
+        for each, rows in beside:
+            result["studies"][each.name]["beside"] = beside_record(each.study, rows)
+        print(json.dumps(result, allow_nan=False))
     elif options.csv:
         print_csv(comparison)
     else:
         print_tables(comparison)
+        for each, rows in beside:
+            print(f"{each.name}:")
+            print_beside(each.study, rows)
 
 
 if __name__ == "__main__":

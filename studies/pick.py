@@ -78,8 +78,10 @@ def print_pick(study: Study, choice: Pick, limits: Sequence[Constraint]) -> None
     for text in given_up(study, choice):
         print(f"  {text}")
     print()
-    print("next:")
-    for name, command in next_commands(study, choice.chosen).items():
+    commands = next_commands(study, choice.chosen)
+    if commands:
+        print("next:")
+    for name, command in commands.items():
         print(f"  {name:<10} {command}")
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.files.whole_file import whole_file
+from studies.analysis.beside import HELP, METAVAR, OPTION, read_beside
 from studies.analysis.comparison import Contender
+from studies.report_page.beside_marks import add_beside
 from studies.report_page.records import ReportRecord
 from studies.report_page.report_data import Reported, report_record
 from studies.storage.named_study import add_database, located, read_study
@@ -32,6 +34,7 @@ def parser() -> Parser:
     add = result.add_argument
     add("studies", nargs="+", metavar="STUDY", help=f"one to {MOST_STUDIES} studies")
     add_database(add)
+    add(OPTION, action="append", default=[], metavar=METAVAR, help=HELP)
     add("--out", type=Path, metavar="FILE", help="HTML file to write; it needs no other file")
     add("--plots", type=Path, metavar="DIR", help="folder for the same plots as figures: PNG, SVG and PDF")
     return result
@@ -105,7 +108,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     options = parser().parse_args(arguments)
     check_outputs(options.out, options.plots)
-    record = report_record(read(options.studies, options.db))
+    files = read_beside(options.beside)
+    reported = read(options.studies, options.db)
+    record = report_record(reported)
+    add_beside(record, reported, files)
     for note in record["notes"]:
         print(f"note: {note}")
     if options.out is not None:

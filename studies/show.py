@@ -1,6 +1,6 @@
 """Show the studies of a database, the Pareto front of one study, or all of its evaluations.
 
-python -m studies.show --db studies.db [--study NAME [--evaluations]] [--json]
+python -m studies.show --db studies.db [--study NAME [--evaluations] [--beside FILE.tflite]] [--json]
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from objectives.hardware.cost_model import COST_SCOPE
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
+from studies.analysis.beside import HELP, METAVAR, OPTION, beside_rows, read_beside
+from studies.analysis.beside_table import beside_record, print_beside
 from studies.analysis.outside_bounds import outside_bounds
 from studies.analysis.unmeasured_ops import coverage_line
 from studies.presentation.plain_records import study_record, summary_record
@@ -40,6 +43,7 @@ def parser() -> Parser:
         action="store_true",
         help="with --study: show all evaluations in order instead of the front",
     )
+    add(OPTION, action="append", default=[], metavar=METAVAR, help=HELP)
     add("--json", action="store_true", help="print JSON instead of a table")
     return result
 
@@ -53,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     if options.evaluations and options.study is None:
         parser().error("--evaluations needs --study NAME")
+    if options.beside and options.study is None:
+        parser().error(f"{OPTION} needs --study NAME")
+    files = read_beside(options.beside)
     with open_store(options.db) as store:
         if options.study is None:
             rows = [(study, store.evaluations(study.name)) for study in store.studies()]
@@ -63,10 +70,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             return
         study, evaluations = _read(store, options.study)
         reports = store.reports(study.name)
+    beside = beside_rows(study, study.front(evaluations), files)
     if options.json:
-        _print_json(study_record(study, evaluations, reports, is_complete=options.evaluations))
+        record = study_record(study, evaluations, reports, is_complete=options.evaluations)
+        _print_json(record | ({"beside": beside_record(study, beside)} if files else {}))
     else:
         _print_study(study, evaluations, reports, is_complete=options.evaluations)
+        print_beside(study, beside)
 
 
 def _read(store: Store, name: str) -> tuple[Study, list[Evaluation]]:
@@ -126,6 +136,8 @@ def _print_study(
         print_wide(front_table(study, front, study.contributions(front)))
         if line := coverage_line(study, front):
             print(line)
+    if {"lat", "energy"} & set(study.objectives):
+        print(COST_SCOPE)
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def nests() -> list[dict[str, float]]:
                 np.array([float(row[name])]) for name in ("positions", "products", "channels")
             )
             one = np.ones(1)
-            share = Share(positions, products, channels, one, one, positions, one < 0, positions)
+            share = Share(positions, products, channels, one, one, one, positions, one < 0, positions)
             nest: Nest = best_nest(structure, share)
             records.append(
                 {

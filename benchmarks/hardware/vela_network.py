@@ -35,6 +35,12 @@ def compiled_network(subnet: Subnet, npu: Npu) -> Compiled:
     return compiled(graph, [_network(graph, subnet)], system_configuration(npu), compiler_options(npu))
 
 
+def model_of(subnet: Subnet) -> bytes:
+    """Content of a TensorFlow Lite file of `subnet`."""
+    graph = Graph()
+    return graph.model([_network(graph, subnet)])
+
+
 def _network(graph: Graph, subnet: Subnet) -> Node:
     stem = subnet.stem
     graph.owner = "stem"

@@ -28,8 +28,8 @@ from benchmarks.paper.remapping import AssumedNumber, Costing, assumed_numbers, 
 from benchmarks.paper.searches import Search, Searched, Searches, chip
 from search_space.command.command_line import Parser, check_least
 from search_space.errors import H4HError
-from studies.launch.plan import searched_networks
 from studies.launch.plan_objects import Notify
+from studies.launch.searched_space import searched_networks
 from studies.study.evaluation import Evaluation
 from studies.study.settings import DEFAULT_SPACE, StudySettings
 from supernet.checkpoints import built_in_checkpoint

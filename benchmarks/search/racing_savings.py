@@ -209,7 +209,7 @@ def main() -> None:
 
 def measure(seeds: int, *, cache: Path | None, is_quick: bool, is_searched: bool) -> dict[str, Any]:
     """The figures of all seeds, under ``seeds``."""
-    settings = StudySettings(objectives=("acc", "lat", "energy"))
+    settings = StudySettings(objectives=("acc", "lat", "energy"), sampler="nsga2")
     if is_quick:
         settings = replace(settings, generations=3, population=12, val_images=1024, calibration_images=256)
     space = load_space(DEFAULT_SPACE)

@@ -219,7 +219,7 @@ def overhead(folder: Path, generations: int) -> dict[str, float]:
     from studies.launch.run_or_resume import search_with
     from studies.study.settings import StudySettings
 
-    plan = check(StudySettings(generations=generations), folder / "run.db")
+    plan = check(StudySettings(generations=generations, sampler="nsga2"), folder / "run.db")
     with closing(make_objectives(plan, lambda _: None)) as objectives:
         goals = tuple(Timed(goal) for goal in objectives.goals)
         timed = Objectives(goals, objectives.limited)  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 
 Until cost model 5 the section `npu` held constants of a fit. They follow from the structure now: such keys
 are left out with a warning, and missing ones are those of the built-in Ethos-U55 with the same micro-block.
+Until cost model 7 three numbers of the weight store stood elsewhere. They move there with a warning; other
+numbers of a missing store are those of the built-in chips.
 """
 
 from __future__ import annotations
@@ -79,6 +81,15 @@ _BLOCK = ("micro_block_height", "micro_block_width", "micro_block_depth")
 _MHZ_PER_PJ_AND_MW = 1e-3
 
 
+MOVED = {
+    ("npu", "weight_bandwidth"): "bandwidth",
+    ("npu", "weight_latency"): "latency",
+    ("memory", "mram_read_energy"): "read_energy",
+}
+"""Section and key in files of earlier versions, with the key of `memory.weight_store` instead."""
+_MEMORY, _STORE = "memory", "weight_store"
+
+
 def upgraded(data: object, source: str) -> object:
     """Content of a chip file with the keys of this version.
 
@@ -86,8 +97,11 @@ def upgraded(data: object, source: str) -> object:
         data: Content, laid over that of its base.
         source: Name of the file, for messages.
     """
-    npu = data.get("npu") if isinstance(data, dict) else None
-    if not isinstance(data, dict) or not isinstance(npu, dict):
+    if not isinstance(data, dict):
+        return data
+    data = _with_store(data, source)
+    npu = data.get("npu")
+    if not isinstance(npu, dict):
         return data
     old = [key for key in npu if key in RETIRED]
     if not old:
@@ -95,7 +109,7 @@ def upgraded(data: object, source: str) -> object:
     kept = {key: value for key, value in npu.items() if key not in RETIRED}
     if (power := _power(npu)) is not None:
         kept["static_power"] = power
-    reference = _reference(SIZES.get(_block(npu), "u55-128"))
+    reference = _reference(SIZES.get(_block(npu), "u55-128"))["npu"]
     missing = [key for key in reference if key not in kept]
     kept.update({key: reference[key] for key in missing})
     replaced = [key for key in old if key != "static_energy"]
@@ -107,6 +121,37 @@ def upgraded(data: object, source: str) -> object:
             stacklevel=3,
         )
     return {**data, "npu": kept}
+
+
+def _with_store(data: dict[Any, Any], source: str) -> dict[Any, Any]:
+    """`data` with numbers of earlier versions moved into the section of the weight store."""
+    moved = {
+        (section, key): entry
+        for section, key in MOVED
+        if isinstance(content := data.get(section), dict) and (entry := content.get(key)) is not None
+    }
+    memory = data.get(_MEMORY)
+    if not moved or not isinstance(memory, dict):
+        return data
+    store = memory.get(_STORE, _reference("u55-128")[_MEMORY][_STORE])
+    if not isinstance(store, dict):
+        return data
+    changed = dict(data)
+    for section, key in moved:
+        changed[section] = {name: entry for name, entry in changed[section].items() if name != key}
+    store = {**store, **{MOVED[place]: entry for place, entry in moved.items()}}
+    changed[_MEMORY] = {**changed[_MEMORY], _STORE: store}
+    old, new = (
+        ", ".join(names)
+        for names in (map(".".join, moved), (f"{_MEMORY}.{_STORE}.{MOVED[place]}" for place in moved))
+    )
+    warnings.warn(
+        f"{source}: since cost model 8 {old} is {new}; kind, capacity and network of the store are those of "
+        f"{store.get('kind')!r}, state them as well",
+        H4HWarning,
+        stacklevel=4,
+    )
+    return changed
 
 
 def warn_of_mixed_sizes(npu: Npu, source: str) -> None:
@@ -127,7 +172,7 @@ def warn_of_mixed_sizes(npu: Npu, source: str) -> None:
             stacklevel=3,
         )
         return
-    reference = _reference(name)
+    reference = _reference(name)["npu"]
     wrong = [key for key in FOLLOWS_BLOCK if not _is_within(getattr(npu, key).value, reference[key])]
     if wrong:
         given = ", ".join(f"npu.{key} {getattr(npu, key).value:g}" for key in wrong)
@@ -168,8 +213,8 @@ def _power(npu: dict[Any, Any]) -> dict[str, Any] | None:
 
 @lru_cache
 def _reference(name: str) -> dict[str, Any]:
-    """Section `npu` of a built-in chip."""
+    """Sections of a built-in chip."""
     folder = resources.files("objectives.hardware") / "socs"
     data = read_laid_over("hardware", name, folder)
     assert isinstance(data, dict)
-    return dict(data["npu"])
+    return data

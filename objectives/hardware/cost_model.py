@@ -14,16 +14,33 @@ import numpy as np
 from objectives.hardware.mapping.mapper import Mapper, Mapping, Segment
 from objectives.hardware.mapping.op_splits import SplitCosts, channels_of, macro_options
 from objectives.hardware.mapping.placement import STAY
-from objectives.hardware.mapping.segment import Point, Way, npu_heads, segment_costs
+from objectives.hardware.mapping.segment import (
+    Point,
+    npu_heads,
+    segment_costs,
+)
+from objectives.hardware.mapping.step_choice import (
+    Way,
+)
 from objectives.hardware.npu_model import create_npu_model
 from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC
+from objectives.hardware.spill import Spill
 from search_space.arrays import Floats
 
-VERSION = "7"
+VERSION = "8"
 """Version of the cost model; changes whenever the cost of an equal network on an equal SoC may change."""
 
+SPILL_VERSION = "1"
+"""Version of the cost of activations beyond the SRAM."""
+
 PJ_PER_MJ = 1e9
+
+COST_SCOPE = (
+    "lat and energy are those of busy NPU, macros, network and memories; without runtime, camera, CPU, "
+    "regulators and flash pads"
+)
+"""What latency and energy stand for, as a line below tables."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +68,12 @@ class OpCost:
         handover_cycles: Time of the hand-overs between NPU and macros before and within the op.
         mac_pj: Energy of the multiply-accumulates of both.
         sram_pj: Energy of the activations in SRAM and in the macros' buffers.
-        mram_pj: Energy of the weights read by the NPU and in the macros.
-        noc_pj: Energy of the transfers.
+        mram_pj: Energy of the weights that the NPU reads from their store, and of those read in the macros.
+        noc_pj: Energy of the transfers, those of the NPU's weights included.
         static_pj: Energy of leakage and idle clocks over the time of the op.
         handover_pj: Energy of the hand-overs.
         sram_bytes: Bytes read from and written to SRAM.
-        mram_bytes: Weight bytes read.
+        mram_bytes: Weight bytes read, from the store and in the macros.
         noc_bytes: Bytes sent over the network, a multicast counted once.
         cim_weight_bytes: Bytes of weights that have to reside in the macros.
         bound: Resource that decides the time: ``compute``, ``memory``, ``transfer`` or ``hand-over``.
@@ -143,15 +160,20 @@ class CostModel:
         mapping: Cost that the mapping minimises (``latency``, ``energy``, ``edp``), or the one device that it
             uses (``npu``, ``cim``).
         npu_model: Model of the NPU's cycles: ``analytic``, or Arm's compiler ``vela``.
+        spill: Whether networks whose activations exceed the SRAM cost their traffic to the weight store. It
+            is added to their totals, see `objectives.hardware_objectives.network_totals`.
 
     Raises:
         UnknownNameError: There is no such mapping or model.
         VelaError: The compiler is not installed, or does not support such an NPU.
-        H4HError: The mapping is ``cim``, but the chip has no macros.
+        H4HError: The mapping is ``cim``, but the chip has no macros; or activations cannot be spilt.
     """
 
-    def __init__(self, soc: SoC, mapping: str = "latency", *, npu_model: str = "analytic") -> None:
+    def __init__(
+        self, soc: SoC, mapping: str = "latency", *, npu_model: str = "analytic", spill: bool = False
+    ) -> None:
         self.soc = soc
+        self.spill = Spill.of(soc) if spill else None
         self.npu_model = create_npu_model(npu_model, soc.npu, soc.measured_npu)
         self.mapper = Mapper(soc, mapping, self.npu_model)
         self._breakdowns: dict[
@@ -166,6 +188,7 @@ class CostModel:
             "mapping": self.mapper.name,
             "npu_model": self.npu_model.name,
             "cost_model": VERSION,
+            **({} if self.spill is None else {"spill": SPILL_VERSION}),
         }
 
     def network(self, ops: Sequence[Op], read_again: Collection[int] = ()) -> NetworkCost:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
@@ -21,11 +21,13 @@ from objectives.hardware.chip import Chip
 from objectives.hardware.chip_upgrade import upgraded, warn_of_mixed_sizes
 from objectives.hardware.measurements.measured_ops import MeasuredOps, read_measured_ops
 from objectives.hardware.parts.cim import KINDS, RUNS, Cim, Digital, check_removed_keys, read_cim
+from objectives.hardware.parts.clocked_number import BANDWIDTH, LATENCY
 from objectives.hardware.parts.floor_plan import with_room
 from objectives.hardware.parts.memory_and_area import Memory, PartAreas
 from objectives.hardware.parts.noc import Noc
 from objectives.hardware.parts.npu import NoNpu, Npu
 from objectives.hardware.parts.sourced_number import Quantity, Section, Unit, check_section
+from objectives.hardware.parts.weight_store import WeightStore, check_kind
 from search_space.errors import DocumentError, H4HError, UnknownNameError
 from search_space.files.yaml_document import Document, built_in_names, parse_document, read_laid_over
 
@@ -35,6 +37,7 @@ MOST_PARTS = 1000
 _CLOCK = Unit("MHz")
 _AREA = "area"
 _NPU = "npu"
+_STORE = "weight_store"
 
 
 def _refuse_measurements(data: object) -> NoReturn:
@@ -54,7 +57,7 @@ class SoC(Document):
     Attributes:
         name: Name in reports.
         description: One line of description.
-        memory: SRAM for activations and MRAM for the NPU's weights.
+        memory: SRAM for activations and the store of the NPU's weights.
         npu: The matrix engine and its clock, in whose cycles all times are counted. `NoNpu` on a chip without
             one, which runs only the ops that its macros support, see `op_splits.channel_options`.
         clock: Clock of a chip without an NPU.
@@ -95,9 +98,19 @@ class SoC(Document):
             )
         for name, section in _SECTIONS.items():
             check_section(name, data.get(name), section)
+        memory = data.get("memory")
+        if isinstance(memory, dict) and isinstance(store := memory.get(_STORE), dict):
+            check_kind(store.get("kind"), f"memory.{_STORE}")
+            check_section(f"memory.{_STORE}", store, WeightStore)
         return {key: value for key, value in data.items() if key != "npu" or value is not None}
 
     def __post_init__(self) -> None:
+        if self.has_npu:
+            if self.memory.weight_store is None:
+                raise DocumentError(
+                    f"memory.{_STORE}: this key is missing, and `npu` needs it; u55-256 has an example"
+                )
+            object.__setattr__(self, _NPU, self.npu.on_store(self.memory.weight_store))
         for name, section in self.sections():
             section.check_quantities(name)
         if self.cim is None and self.digital is not None:
@@ -167,12 +180,14 @@ class SoC(Document):
 
     @property
     def area_mm2(self) -> float:
-        """Area of NPU and macros in mm2; memories and the network-on-chip are not counted.
+        """Area of NPU, weight store and macros in mm2; SRAM and the network-on-chip are not counted.
 
         Raises:
             DocumentError: The file lacks an area that is needed.
         """
-        return self.area.total_mm2(self.name, has_npu=self.has_npu, macros=self.macros, units=self.units)
+        parts = self.area.total_mm2(self.name, has_npu=self.has_npu, macros=self.macros, units=self.units)
+        store = self.memory.weight_store if self.has_npu else None
+        return parts + (store.area_mm2(self.name) if store is not None else 0.0)
 
     def sections(self) -> Iterator[tuple[str, Section]]:
         """Names and sections of the file, in a fixed order."""
@@ -195,8 +210,18 @@ class SoC(Document):
         values: dict[str, Any] = {
             name: value.value for name, value in self.quantities() if _decides_costs(name)
         }
+        # Only a unit that may differ, so that digests of earlier versions stay.
+        values |= {
+            f"{name}.unit": value.unit
+            for name, value in self.quantities()
+            if value.unit in (*BANDWIDTH.others, *LATENCY.others)
+            and name.startswith(("npu.", "memory.weight_store."))
+        }
         if self.has_npu and self.npu.buffers_weights:
             values["npu.buffers_weights"] = True
+        if self.memory.sram_energy is None and self.memory.sram_energy_table is not None:
+            table = self.memory.sram_energy_table
+            values["memory.sram_energy_table"] = [table.kib, table.values]
         if self.cim is not None:
             values["cim.model"] = self.cim.model
             values["cim.products"] = self.cim.runs_products()
@@ -209,7 +234,7 @@ class SoC(Document):
 
     @property
     def idle_pj_per_cycle(self) -> float:
-        """Energy of every cycle, whatever runs: static power of the NPU, leakage of SRAM and idle macros."""
+        """Energy of every cycle, whatever runs: the NPU's static power, leakage of memories and macros."""
         npu = self.npu.static_power.value if self.has_npu else 0.0
         macros = self.cim.static_mw if self.cim is not None else 0.0
         return self.picojoules_per_cycle(npu + self.memory.leakage_mw + macros)
@@ -369,13 +394,18 @@ def with_value(soc: SoC, name: str, value: float) -> SoC:
     known = dict(soc.quantities())
     if name not in known:
         raise UnknownNameError("quantity", name, known)
-    part, _, entry = name.partition(".")
+    path = name.split(".")
     try:
         number = replace(known[name], value=float(value))
     except DocumentError as error:
         raise DocumentError(f"{name}: {error}") from error
-    changed: dict[str, Any] = {part: replace(getattr(soc, part), **{entry: number}) if entry else number}
-    return _without_idle_parts(replace(soc, **changed))
+    return _without_idle_parts(_replaced(soc, path, number))
+
+
+def _replaced(owner: Any, path: Sequence[str], number: Quantity) -> Any:
+    """`owner` with another quantity at `path`, through the sections on the way."""
+    name, *rest = path
+    return replace(owner, **{name: _replaced(getattr(owner, name), rest, number) if rest else number})
 
 
 def assumed(soc: SoC) -> Iterator[tuple[str, str, float]]:
@@ -398,7 +428,7 @@ def _chosen(number: Quantity, value: int, option: str) -> Quantity:
 
 def _decides_costs(name: str) -> bool:
     """Whether latency or energy may depend on the quantity `name`."""
-    return not name.startswith(f"{_AREA}.")
+    return not (name.startswith(f"{_AREA}.") or name == f"memory.{_STORE}.area")
 
 
 def _without_idle_parts(soc: SoC) -> SoC:

@@ -1,27 +1,32 @@
 """Cycles and energy of whole populations, looked up in the tables of `piece_costs.py`.
 
-Costs of pieces that begin and end in SRAM with the NPU at work add up. The down-sampling step of a stage
-and its first block are looked up together, in the best of the ways to hand over between them. If a stage
-has no blocks, its step hands its map to the next one; dynamic programming finds the best placement of that
-map for all such networks at once. Each network then uses the number of macros that is best for it.
+Costs of pieces that begin and end in SRAM with the NPU at work add up. A down-sampling step is looked up
+together with the first block behind it, in the best of the ways to hand over between them; steps without a
+block between them are looked up together as well (`step_runs.py`). Each network then uses the number of
+macros that is best for it. Numbers of macros that are best for no network are left out.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from objectives.hardware.cost_model import CostModel
-from objectives.hardware.mapping.mapper import CRITERIA
+from objectives.hardware.mapping.mapper import CRITERIA, Mapper
 from objectives.hardware.mapping.op_splits import macro_options
 from objectives.hardware.mapping.placement import FORBIDDEN
-from objectives.hardware.mapping.segment import ENERGY
-from objectives.population.gene_table import GeneTable, RowNumbers, merged
+from objectives.hardware.mapping.step_choice import (
+    ENERGY,
+)
+from objectives.population.gene_table import GeneColumns, GeneTable, merged, without_idle_genes
 from objectives.population.piece_costs import CYCLES, ENERGY_PJ, WEIGHT_BYTES, PieceCosts
+from objectives.population.step_genes import StepGenes
+from objectives.population.step_runs import StepRuns
 from search_space.arrays import Booleans, Floats, Genotypes, Integers
 from search_space.space import Space
 
 _MOST_ROWS = 1 << 12
 """Maximum rows of a merged table: few look-ups, and small enough for the processor's cache."""
+_CHUNK = 1 << 12
+"""Networks per look-up; small enough for the processor's cache."""
 
 
 class PopulationCosts:
@@ -29,44 +34,48 @@ class PopulationCosts:
 
     Args:
         space: The search space of the genotypes.
-        model: SoC and mapping; the mapping minimises a sum.
-        pieces: Costs of all pieces of `space` under `model`.
+        mapper: SoC and mapping; the mapping minimises a sum.
+        pieces: Costs of all pieces of `space` under that mapping.
     """
 
-    def __init__(self, space: Space, model: CostModel, pieces: PieceCosts) -> None:
-        capacity = model.soc.cim.macro_capacity_bytes if model.soc.cim is not None else 0.0
-        budgets = capacity * np.array(macro_options(model.soc))
-        is_limited = _most_bytes(pieces) > budgets.min()
+    def __init__(self, space: Space, mapper: Mapper, pieces: PieceCosts) -> None:
+        capacity = mapper.soc.cim.macro_capacity_bytes if mapper.soc.cim is not None else 0.0
         # The criterion to minimise comes first, then the tie breakers.
         self._criteria = [CYCLES, ENERGY_PJ]
-        if CRITERIA[model.mapper.name][0] == ENERGY:
+        if CRITERIA[mapper.name][0] == ENERGY:
             self._criteria.reverse()
-        if is_limited:
+        choices = _useful_choices(pieces, self._criteria)
+        self._budgets = capacity * np.array(macro_options(mapper.soc), dtype=np.float64)[choices]
+        if (_most_bytes(pieces)[choices] > self._budgets).any():
             self._criteria.append(WEIGHT_BYTES)
-        self._choices = 1 if _is_same_for_all_choices(pieces) else pieces.sums[0].value_shape[1]
-        self._budgets = budgets[: self._choices]
+        self._shape = (len(self._criteria), len(choices))
 
-        joined = list(pieces.sums)
-        is_empty, steps, closed = pieces.is_empty, pieces.steps, []
+        def wanted(table: GeneTable) -> GeneTable:
+            """The criteria and choices alone, behind the placements: (..., c, m)."""
+            axis = len(table.genes)
+            values = table.values.take(self._criteria, axis=axis).take(choices, axis=axis + 1)
+            return without_idle_genes(GeneTable(table.genes, np.moveaxis(values, (axis, axis + 1), (-2, -1))))
+
+        sums = [wanted(table) for table in pieces.sums]
+        self._runs: StepRuns | None = None
+        derived: list[GeneTable] = []
         if pieces.has_one_ending:
-            joined += [GeneTable(step.genes, step.values[..., 0, 0]) for step in pieces.steps]
-            is_empty, steps = [], []
+            sums += [_of_npu(wanted(step)) for step in pieces.steps]
         else:
-            closed = [self._closed(*pair) for pair in zip(pieces.steps, pieces.begins, strict=False)]
-        if not any(table.values.any() for table in is_empty):
-            is_empty, joined, steps = [], [*joined, *map(_of_npu, closed), *map(_of_npu, steps[-1:])], []
-        joined = merged(joined, _MOST_ROWS)
-        self._numbers = RowNumbers(space, [*joined, *is_empty, *steps, *(closed if steps else [])])
-        self._sums = [self._values(table).reshape(table.rows, -1) for table in joined]
-        self._is_empty = [table.values.reshape(-1) for table in is_empty]
-        # Placements come first, so that the numbers to compare lie side by side: (rows, p, q, c, m).
-        self._steps = [_placements_first(self._values(table)) for table in steps]
-        self._starts = [np.ascontiguousarray(step[:, 0]) for step in self._steps]
-        # Up to the end of the first block; the head has none.
-        ends = [_placements_first(self._values(table)) for table in closed] if steps else []
-        self._ends = [*ends, *(np.ascontiguousarray(step[:, :, 0]) for step in self._steps[-1:])]
-        # One more row, of zeros, for networks in which the step is not alone.
-        self._alone = [np.concatenate([end[:, 0], np.zeros_like(end[:1, 0])]) for end in self._ends]
+            few = StepGenes.of(
+                len(space.genes),
+                list(map(wanted, pieces.steps)),
+                list(map(wanted, pieces.begins)),
+                pieces.is_empty,
+            )
+            derived = few.derived
+        self._columns = GeneColumns(space, derived)
+        if not pieces.has_one_ending:
+            self._runs = StepRuns(self._columns, few.steps, few.begins, few.is_empty)
+        self._sums = [
+            (table.genes, np.ascontiguousarray(table.values.reshape(table.rows, -1)))
+            for table in merged(sums, _MOST_ROWS)
+        ]
 
     def __call__(self, genotypes: Genotypes) -> tuple[Floats, Floats, Booleans]:
         """Cycles, energy in pJ, and whether the weights fit into the macros, each (n,).
@@ -77,130 +86,94 @@ class PopulationCosts:
         Raises:
             GenotypeError: A row is not a genotype of the space.
         """
-        numbers = self._numbers(genotypes)
-        sums, rest = numbers[: len(self._sums)], numbers[len(self._sums) :]
-        total = np.zeros((len(genotypes), self._sums[0].shape[1]))
-        for table, rows in zip(self._sums, sums, strict=True):
-            total += table.take(rows, axis=0)
-        costs = total.reshape(len(genotypes), len(self._criteria), self._choices)  # (n, c, m)
-        if self._steps:
-            costs += self._of_steps(rest)
-        best, choice = _of_best_choice(costs)  # (n, c), (n,)
-        by_name = dict(zip(self._criteria, best.T, strict=True))
-        fits = np.ones(len(best), dtype=bool)
-        if WEIGHT_BYTES in by_name:
-            fits = by_name[WEIGHT_BYTES] <= self._budgets[choice]
-        return by_name[CYCLES], by_name[ENERGY_PJ], fits
+        count, width = len(genotypes), self._shape[0] * self._shape[1]
+        best = np.empty((3, count))
+        left: list[Integers] = []
+        left_sums: list[Floats] = []
+        buffer = np.empty((min(count, _CHUNK), width))
+        for start in range(0, max(count, 1), _CHUNK):
+            columns = self._columns(genotypes[start : start + _CHUNK])
+            size = columns.shape[1]
+            total = np.zeros((size, width))
+            for genes, table in self._sums:
+                table.take(self._columns.rows(columns, genes), axis=0, out=buffer[:size], mode="clip")
+                total += buffer[:size]
+            if self._runs is not None:
+                rest = self._runs.add(total, columns, buffer[:size])
+                left.append(rest + start)
+                left_sums.append(total[rest])
+            best[:, start : start + size] = self._best(total)
+        # Few networks: together they take fewer steps.
+        rest, sums = np.concatenate([[], *left]).astype(np.int64), np.concatenate([buffer[:0], *left_sums])
+        for start in range(0, len(rest), _CHUNK):
+            rows = rest[start : start + _CHUNK]
+            assert self._runs is not None
+            total = sums[start : start + _CHUNK] + self._runs.untabulated(self._columns(genotypes[rows]))
+            best[:, rows] = self._best(total)
+        return best[0], best[1], best[2] > 0
 
-    def _closed(self, step: GeneTable, begin: GeneTable) -> GeneTable:
-        """Costs (3, m, p) of a step and of what the first block behind it costs more, in the best way."""
-        genes = tuple(sorted({*step.genes, *begin.genes}))
-        first, second = step.over(genes), begin.over(genes)  # (..., 3, m, p, q), (..., 3, m, 3)
-        size = min(first.shape[-1], second.shape[-1])
-        best: Floats | None = None
-        order = self._criteria if WEIGHT_BYTES in self._criteria else [*self._criteria, WEIGHT_BYTES]
-        for placement in range(size):
-            other = first[..., placement] + second[..., None, placement]
-            if best is None:
-                best = other.copy()
-                continue
-            is_better = np.zeros(other[..., 0, :, :].shape, dtype=bool)
-            is_equal = ~is_better
-            for criterion in order:
-                mine, theirs = best[..., criterion, :, :], other[..., criterion, :, :]
-                is_better |= is_equal & (theirs < mine)
-                is_equal &= theirs == mine
-            np.copyto(best, other, where=is_better[..., None, :, :])
-        assert best is not None
-        return GeneTable(genes, best)
+    def _best(self, total: Floats) -> Floats:
+        """Cycles, energy and whether the weights fit (3, n), each with the best number of macros.
 
-    def _values(self, table: GeneTable) -> Floats:
-        """Values (rows, c, m, ...) of the criteria, and of the numbers of macros if they differ."""
-        values = table.values.reshape(table.rows, *table.value_shape)
-        return np.ascontiguousarray(values[:, self._criteria, : self._choices])
-
-    def _of_steps(self, rows: Integers) -> Floats:
-        """Costs (n, c, m) of all steps, and of what the first blocks behind them cost more.
+        Among equals the fewest macros win, as in `Mapper.find`.
 
         Args:
-            rows: Rows in the tables of emptiness (stages), steps (stages + 1) and ends (stages), each (n,).
+            total: Costs (n, c * m).
         """
-        stages, count = len(self._is_empty), rows.shape[1]
-        is_empty = np.stack([table[own] for table, own in zip(self._is_empty, rows, strict=False)])
-        own_rows = rows[stages : 2 * stages + 1]
-        end_rows = [*rows[2 * stages + 1 :], own_rows[-1]]
-        total = np.zeros((count, len(self._criteria), self._choices))
-        stays_open = [*is_empty, np.zeros(count, dtype=bool)]
-        starts_open = [np.zeros(count, dtype=bool), *is_empty]
-        open_costs = np.zeros((count, 1, *total.shape[1:]))  # up to each placement of an open map
-        for index, step in enumerate(self._steps):
-            is_joined = starts_open[index] | stays_open[index]
-            none = len(self._alone[index]) - 1
-            total += self._alone[index].take(np.where(is_joined, none, end_rows[index]), axis=0)
-            ending = np.flatnonzero(starts_open[index] & ~stays_open[index])
-            if len(ending):
-                total[ending] += _least(
-                    open_costs.take(ending, axis=0) + self._ends[index].take(end_rows[index][ending], axis=0)
-                )
-            if not stays_open[index].any():
-                continue
-            next_costs = np.empty((count, *step.shape[2:]))
-            starting = np.flatnonzero(~starts_open[index] & stays_open[index])
-            next_costs[starting] = self._starts[index].take(own_rows[index][starting], axis=0)
-            passing = np.flatnonzero(starts_open[index] & stays_open[index])
-            if len(passing):
-                next_costs[passing] = _least(
-                    open_costs.take(passing, axis=0)[:, :, None] + step.take(own_rows[index][passing], axis=0)
-                )
-            open_costs = next_costs
-        return total
-
-
-def _placements_first(values: Floats) -> Floats:
-    """Values (rows, c, m, ...) as (rows, ..., c, m)."""
-    return np.ascontiguousarray(np.moveaxis(values, (1, 2), (-2, -1)))
+        criteria, choices = self._shape
+        costs = np.ascontiguousarray(total.T).reshape(criteria, choices, -1)
+        best = costs[:, 0]
+        budget = np.full(len(total), self._budgets[0])
+        for choice in range(1, choices):
+            other = costs[:, choice]
+            is_better = (other[0] < best[0]) | ((other[0] == best[0]) & (other[1] < best[1]))
+            np.copyto(best, other, where=is_better)
+            np.copyto(budget, self._budgets[choice], where=is_better)
+        by_name = dict(zip(self._criteria, best, strict=True))
+        cycles = by_name[CYCLES]
+        fits = cycles < FORBIDDEN
+        if WEIGHT_BYTES in by_name:
+            fits &= by_name[WEIGHT_BYTES] <= budget
+        return np.stack([cycles, by_name[ENERGY_PJ], fits])
 
 
 def _of_npu(table: GeneTable) -> GeneTable:
-    """Costs (3, m) where the input is in SRAM and the NPU worked before."""
-    axes = len(table.genes) + 2
-    return GeneTable(table.genes, table.values[(slice(None),) * axes + (0,) * (table.values.ndim - axes)])
+    """Costs (c, m) where the input is in SRAM and the NPU worked before; ends likewise."""
+    return GeneTable(table.genes, table.values[(slice(None),) * len(table.genes) + (0, 0)])
 
 
-def _least(sums: Floats) -> Floats:
-    """The best (n, ..., c, m) of sums (n, p, ..., c, m) by the first criterion; later ones break ties."""
-    best = sums[:, 0].copy()
-    for place in range(1, sums.shape[1]):
-        other = sums[:, place]
-        better, equal = other[..., 0, :] < best[..., 0, :], other[..., 0, :] == best[..., 0, :]
-        if equal.any():
-            for criterion in range(1, sums.shape[-2]):
-                mine, theirs = best[..., criterion, :], other[..., criterion, :]
-                better |= equal & (theirs < mine)
-                equal &= theirs == mine
-        np.copyto(best, other, where=better[..., None, :])
-    return best
+def _useful_choices(pieces: PieceCosts, criteria: list[int]) -> list[int]:
+    """Indices of the numbers of macros that may be best for some network.
 
-
-def _of_best_choice(costs: Floats) -> tuple[Floats, Integers]:
-    """Costs (n, c) with the best number of macros by the first criterion, then by the second; and its index.
-
-    Among equals the fewest macros win, as in `Mapper.find`.
+    Another number makes one useless if its costs are lower even where they differ least, piece by piece.
     """
-    first, second = costs[:, 0], costs[:, 1]
-    tied = np.where(first == first.min(axis=1, keepdims=True), second, np.inf)
-    choice = tied.argmin(axis=1)
-    best: Floats = np.take_along_axis(costs, choice[:, None, None], axis=2)[:, :, 0]
-    return best, choice
+    columns = [pieces.columns(criterion) for criterion in criteria[:2]]
+    count = columns[0][0].shape[1]
+    useful = []
+    for choice in range(count):
+        for other in range(count):
+            first, second = (sum(_least_excess(column, choice, other) for column in part) for part in columns)
+            # Among equals the fewest macros win.
+            if first > 0 or (other < choice and first >= 0 and second >= 0):
+                break
+        else:
+            useful.append(choice)
+    return useful
 
 
-def _most_bytes(pieces: PieceCosts) -> float:
-    """Upper bound on the weight bytes of any network in the macros."""
-    columns = pieces.columns(WEIGHT_BYTES)
-    return sum(float(column[column < FORBIDDEN].max()) for column in columns)
+def _least_excess(column: Floats, choice: int, other: int) -> float:
+    """Least amount by which costs (rows, m, ...) of one number of macros exceed those of another."""
+    own, theirs = column[:, choice], column[:, other]
+    excess = own - theirs
+    # A way that neither number of macros has decides nothing.
+    excess[(own >= FORBIDDEN) & (theirs >= FORBIDDEN)] = 0.0
+    return float(excess.min())
 
 
-def _is_same_for_all_choices(pieces: PieceCosts) -> bool:
-    """Whether no cost depends on the number of macros in use."""
-    columns = [column for number in (CYCLES, ENERGY_PJ, WEIGHT_BYTES) for column in pieces.columns(number)]
-    return all((column == column[:, :1]).all() for column in columns)
+def _most_bytes(pieces: PieceCosts) -> Floats:
+    """Upper bound on the weight bytes of any network in the macros, for each number of macros (m,)."""
+    columns = [np.moveaxis(column, 1, 0) for column in pieces.columns(WEIGHT_BYTES)]
+    bounds: Floats = np.array(
+        [np.where(column < FORBIDDEN, column, 0.0).reshape(len(column), -1).max(axis=1) for column in columns]
+    ).sum(axis=0)
+    return bounds

@@ -6,13 +6,15 @@ exactly those of `CostModel.totals`.
 
 The `CostModel` itself costs two kinds of networks one by one: those whose weights exceed the capacity of the
 macros in the best mapping without that limit, and all networks under the mapping `edp`, because a product of
-energy and latency is not a sum over pieces.
+energy and latency is not a sum over pieces. For both kinds `SpaceTables.estimates` come close. They ignore
+the capacity, or take the better of the fastest and the most frugal mapping.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 from zipfile import BadZipFile
@@ -20,19 +22,21 @@ from zipfile import BadZipFile
 import numpy as np
 
 from objectives.hardware.cost_model import PJ_PER_MJ, CostModel
+from objectives.hardware.mapping.mapper import Mapper
 from objectives.hardware_objectives import network_totals
 from objectives.population.cost_lookup import PopulationCosts
 from objectives.population.piece_costs import PieceCosts
+from objectives.population.size_tables import SPILT, SizeTables
 from search_space.arrays import Booleans, Floats, Genotypes
 from search_space.errors import H4HError
 from search_space.files.cache_folder import VARIABLE, cache_folder
 from search_space.space import Space
 
+SUMS = ("latency", "energy")
+"""Mappings that may use any split and minimise a sum over pieces."""
+
 VERSION = "2"
 """Version of the cached files; changes whenever their content may change."""
-
-_CHUNK = 1 << 12
-"""Networks per look-up; small enough for the processor's cache."""
 
 
 class SpaceTablesError(H4HError):
@@ -45,68 +49,81 @@ class SpaceTables:
     Args:
         space: The search space of the genotypes.
         model: SoC, mapping and model of the NPU.
-        pieces: Costs of all pieces; computed by default.
+        populations: Costs of populations under each of `tabulated_mappings`; computed by default.
     """
 
-    def __init__(self, space: Space, model: CostModel, pieces: PieceCosts | None = None) -> None:
+    def __init__(
+        self, space: Space, model: CostModel, populations: Sequence[PopulationCosts] | None = None
+    ) -> None:
         self.space = space
         self.model = model
-        self._population: PopulationCosts | None = None
-        if is_tabulated(model):
-            pieces = pieces if pieces is not None else PieceCosts.of(space, model.mapper)
-            self._population = PopulationCosts(space, model, pieces)
+        if populations is None:
+            mappers = _mappers(model)
+            each = PieceCosts.of_each(space, mappers)
+            populations = [
+                PopulationCosts(space, mapper, pieces) for mapper, pieces in zip(mappers, each, strict=True)
+            ]
+        self._populations = populations
+        self._sizes = None if model.spill is None else SizeTables(space, model.spill.sram_bytes)
 
     @classmethod
     def cached(cls, space: Space, model: CostModel, folder: Path | None = None) -> Self:
+        """Tables of one cost model from the cache; see `cached_each`."""
+        (tables,) = cls.cached_each(space, [model], folder)
+        return tables
+
+    @classmethod
+    def cached_each(cls, space: Space, models: Sequence[CostModel], folder: Path | None = None) -> list[Self]:
         """Tables from the cache; missing or damaged tables are computed and written.
+
+        Tables of one chip for low latency and for low energy are computed together, which is quicker.
 
         Args:
             space: The search space of the genotypes.
-            model: SoC, mapping and model of the NPU.
+            models: SoC, mapping and model of the NPU of each.
             folder: Folder of the tables; default: `space_tables` in the cache folder.
 
         Raises:
             SpaceTablesError: The folder cannot be written.
         """
-        if not is_tabulated(model):
-            return cls(space, model)
-        key = {"space": space.digest, "version": VERSION, **model.fingerprint()}
-        name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-        file = (cache_folder() / "space_tables" if folder is None else folder) / f"{name}.npz"
-        try:
-            return cls(space, model, PieceCosts.load(file))
-        except (OSError, ValueError, KeyError, BadZipFile):
-            pieces = PieceCosts.of(space, model.mapper)
-        try:
-            pieces.save(file)
-        except OSError as error:
-            raise SpaceTablesError(
-                f"the table of costs {file} cannot be written: {error}; set {VARIABLE} to another folder"
-            ) from error
-        return cls(space, model, pieces)
+        folder = cache_folder() / "space_tables" if folder is None else folder
+        mappers_by_model = [
+            {_file_name(space, model, one): one for one in _mappers(model)} for model in models
+        ]
+        populations: dict[str, PopulationCosts] = {}
+        missing: dict[tuple[str, ...], dict[str, Mapper]] = {}
+        for model, mappers in zip(models, mappers_by_model, strict=True):
+            for name, mapper in mappers.items():
+                try:
+                    pieces = PieceCosts.load(folder / name)
+                except (OSError, ValueError, KeyError, BadZipFile):
+                    missing.setdefault(_shared_splits(model, mapper), {})[name] = mapper
+                else:
+                    populations[name] = PopulationCosts(space, mapper, pieces)
+        for absent in missing.values():
+            each = PieceCosts.of_each(space, list(absent.values()))
+            for (name, mapper), pieces in zip(absent.items(), each, strict=True):
+                _save(pieces, folder / name)
+                populations[name] = PopulationCosts(space, mapper, pieces)
+        return [
+            cls(space, model, [populations[name] for name in mappers])
+            for model, mappers in zip(models, mappers_by_model, strict=True)
+        ]
 
     def suffice(self, genotypes: Genotypes) -> Booleans:
         """Whether the tables alone can cost each network (n,); the cost model is much slower."""
-        if self._population is None:
-            return np.zeros(len(genotypes), dtype=bool)
-        return self._population(genotypes)[2]
+        return self._looked_up(genotypes)[2]
 
     def estimates(self, genotypes: Genotypes) -> tuple[Floats, Floats]:
         """Latency in ms (n,) and energy in mJ (n,) from the tables alone, ignoring the macros' capacity.
 
-        Equal to `totals` for networks for which the tables `suffice`; the mapping must be tabulated.
+        Equal to `totals` for networks for which the tables `suffice`. Under the mapping `edp` these are the
+        totals of the fastest or of the most frugal mapping, whichever has the smaller product.
 
         Raises:
             GenotypeError: A row is not a genotype of the space.
         """
-        assert self._population is not None, "the mapping is not tabulated"
-        latency_ms, energy_mj = np.empty(len(genotypes)), np.empty(len(genotypes))
-        for start in range(0, len(genotypes), _CHUNK):
-            rows = slice(start, start + _CHUNK)
-            cycles, energy_pj, _ = self._population(genotypes[rows])
-            latency_ms[rows] = cycles / self.model.soc.cycles_per_ms
-            energy_mj[rows] = energy_pj / PJ_PER_MJ
-        return latency_ms, energy_mj
+        return self._looked_up(genotypes)[:2]
 
     def totals(self, genotypes: Genotypes) -> tuple[Floats, Floats]:
         """Latency in ms (n,) and energy in mJ (n,) of genotypes (n, genes), canonical or not.
@@ -115,21 +132,60 @@ class SpaceTables:
             GenotypeError: A row is not a genotype of the space.
             CapacityError: A network is forced onto macros that cannot hold its weights.
         """
-        latency_ms, energy_mj = np.empty(len(genotypes)), np.empty(len(genotypes))
-        is_left = np.ones(len(genotypes), dtype=bool)
-        if self._population is not None:
-            for start in range(0, len(genotypes), _CHUNK):
-                rows = slice(start, start + _CHUNK)
-                cycles, energy_pj, fits = self._population(genotypes[rows])
-                latency_ms[rows] = cycles / self.model.soc.cycles_per_ms
-                energy_mj[rows] = energy_pj / PJ_PER_MJ
-                is_left[rows] = ~fits
+        latency_ms, energy_mj, fits = self._looked_up(genotypes)
+        is_left = ~fits
         if is_left.any():
             subnets = [self.space.decode(genotype.tolist()) for genotype in genotypes[is_left]]
             latency_ms[is_left], energy_mj[is_left] = network_totals(self.model, subnets)
         return latency_ms, energy_mj
 
+    def _looked_up(self, genotypes: Genotypes) -> tuple[Floats, Floats, Booleans]:
+        """Latency in ms, energy in mJ, and whether these are the network's own, each (n,)."""
+        first, *others = (population(genotypes) for population in self._populations)
+        cycles, energy_pj, fits = first
+        for other_cycles, other_pj, _ in others:
+            is_better = other_cycles * other_pj < cycles * energy_pj
+            cycles, energy_pj = (
+                np.where(is_better, other_cycles, cycles),
+                np.where(is_better, other_pj, energy_pj),
+            )
+        if others:
+            fits = np.zeros(len(genotypes), dtype=bool)
+        latency_ms, energy_mj = cycles / self.model.soc.cycles_per_ms, energy_pj / PJ_PER_MJ
+        if self._sizes is not None and self.model.spill is not None:
+            spilt = self._sizes(genotypes)[SPILT]
+            latency_ms, energy_mj = self.model.spill.added(latency_ms, energy_mj, spilt)
+        return latency_ms, energy_mj, fits
 
-def is_tabulated(model: CostModel) -> bool:
-    """Whether the mapping minimises a sum over pieces."""
-    return model.mapper.name != "edp"
+
+def tabulated_mappings(mapping: str) -> tuple[str, ...]:
+    """Mappings that minimise a sum over pieces and whose totals are, or estimate, those of `mapping`."""
+    return SUMS if mapping == "edp" else (mapping,)
+
+
+def _mappers(model: CostModel) -> list[Mapper]:
+    mapper = model.mapper
+    names = tabulated_mappings(mapper.name)
+    return (
+        [mapper] if names == (mapper.name,) else [Mapper(model.soc, name, model.npu_model) for name in names]
+    )
+
+
+def _file_name(space: Space, model: CostModel, mapper: Mapper) -> str:
+    key = {"space": space.digest, "version": VERSION, **model.fingerprint(), "mapping": mapper.name}
+    return f"{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()}.npz"
+
+
+def _shared_splits(model: CostModel, mapper: Mapper) -> tuple[str, ...]:
+    """Equal for mappings that choose among the same splits at the same costs."""
+    parts = {**model.fingerprint(), "mapping": "" if mapper.name in SUMS else mapper.name}
+    return tuple(parts.values())
+
+
+def _save(pieces: PieceCosts, file: Path) -> None:
+    try:
+        pieces.save(file)
+    except OSError as error:
+        raise SpaceTablesError(
+            f"the table of costs {file} cannot be written: {error}; set {VARIABLE} to another folder"
+        ) from error

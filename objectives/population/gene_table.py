@@ -6,7 +6,7 @@ add up by broadcasting over the genes of both. Genotypes are looked up by mixed-
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from search_space.arrays import Genotypes, Integers
+from search_space.arrays import Genotypes
 from search_space.genotype import GenotypeError, checked
 from search_space.space import Space
 
 Values = npt.NDArray[Any]
+Columns = npt.NDArray[np.int32]
+"""Genes of n networks (genes, n), or row numbers (n,)."""
 
 
 @dataclass(frozen=True)
@@ -87,21 +89,68 @@ def _joint_rows(first: GeneTable, second: GeneTable) -> int:
     return prod(sizes.values())
 
 
-class RowNumbers:
-    """Row numbers of genotypes in each of several tables.
+def without_idle_genes(table: GeneTable) -> GeneTable:
+    """The same function without the genes that decide nothing."""
+    values = table.values
+    genes: list[int] = []
+    for gene in table.genes:
+        axis = len(genes)
+        first = values.take([0], axis=axis)
+        if (values == first).all():
+            values = first.squeeze(axis)
+        else:
+            genes.append(gene)
+    return GeneTable(tuple(genes), values)
+
+
+def grouped(table: GeneTable, group: Collection[int], index: int) -> tuple[GeneTable, GeneTable]:
+    """Replaces a group of genes by one gene that numbers what they decide.
+
+    Args:
+        table: A function of genes of the group and others.
+        group: Genes to replace; at least one of them decides `table`.
+        index: Position of the new gene, behind all others.
+
+    Returns:
+        The function of the remaining genes and the new one, and the new gene as a function of the group.
+    """
+    inside = [axis for axis, gene in enumerate(table.genes) if gene in group]
+    outside = [axis for axis, gene in enumerate(table.genes) if gene not in group]
+    value_axes = range(len(table.genes), table.values.ndim)
+    moved = np.ascontiguousarray(table.values.transpose(*inside, *outside, *value_axes))
+    sizes, rest = moved.shape[: len(inside)], moved.shape[len(inside) :]
+    rows = moved.reshape(prod(sizes), -1)
+    number_by_row: dict[bytes, int] = {}
+    numbers = [number_by_row.setdefault(row.tobytes(), len(number_by_row)) for row in rows]
+    first = [numbers.index(number) for number in range(len(number_by_row))]
+    values = np.moveaxis(rows[first].reshape(len(first), *rest), 0, len(outside))
+    return (
+        GeneTable((*(table.genes[axis] for axis in outside), index), values),
+        GeneTable(
+            tuple(table.genes[axis] for axis in inside), np.array(numbers, dtype=np.int32).reshape(sizes)
+        ),
+    )
+
+
+class GeneColumns:
+    """Genes of populations as columns, behind them genes that follow from others.
 
     Args:
         space: The search space of the genotypes.
-        tables: The tables.
+        derived: Further genes, each a table of numbers from 0 over genes of the space.
+
+    Attributes:
+        cardinalities: Number of options of each gene.
     """
 
-    def __init__(self, space: Space, tables: Sequence[GeneTable]) -> None:
+    def __init__(self, space: Space, derived: Sequence[GeneTable] = ()) -> None:
         self._genes = space.genes
-        self._cardinalities = np.array([gene.cardinality for gene in space.genes])
-        self._tables = [table.genes for table in tables]
+        self._own = np.array([gene.cardinality for gene in space.genes])
+        self._derived = [(table.genes, table.values.reshape(-1).astype(np.int32)) for table in derived]
+        self.cardinalities = [*self._own.tolist(), *(int(values.max()) + 1 for _, values in self._derived)]
 
-    def __call__(self, genotypes: Genotypes) -> Integers:
-        """Row numbers (tables, n) of genotypes (n, genes).
+    def __call__(self, genotypes: Genotypes) -> Columns:
+        """Columns (genes, n) of genotypes (n, genes of the space).
 
         Raises:
             GenotypeError: A row is not a genotype of the space.
@@ -110,14 +159,28 @@ class RowNumbers:
             raise GenotypeError(
                 f"genotypes must have shape (n, {len(self._genes)}), but got {genotypes.shape}"
             )
-        columns = np.ascontiguousarray(genotypes.T, dtype=np.int64)
-        wrong = ((columns < 0) | (columns >= self._cardinalities[:, None])).any(axis=0)
-        if wrong.any():
-            checked(genotypes[wrong][0].tolist(), self._genes)  # raises and names the gene
-        numbers = np.zeros((len(self._tables), len(genotypes)), dtype=np.int64)
+        columns = np.empty((len(self.cardinalities), len(genotypes)), dtype=np.int32)
+        if len(genotypes) == 0:
+            return columns
+        own = columns[: len(self._genes)]
+        # Bytes first: turning a matrix is slow where its rows are long.
+        is_small = genotypes.min() >= 0 and genotypes.max() <= np.iinfo(np.uint8).max
+        own[:] = genotypes.astype(np.uint8).T if is_small else genotypes.T
+        if not is_small or (own.max(axis=1) >= self._own).any():
+            wrong = ((genotypes < 0) | (genotypes >= self._own)).any(axis=1)
+            if wrong.any():
+                checked(genotypes[wrong][0].tolist(), self._genes)  # raises and names the gene
+        for place, (genes, values) in enumerate(self._derived, start=len(self._genes)):
+            values.take(self.rows(columns, genes), out=columns[place], mode="clip")
+        return columns
+
+    def rows(self, columns: Columns, genes: Sequence[int]) -> Columns:
+        """Row numbers (n,) in a table over `genes`."""
+        if not genes:
+            return np.zeros(columns.shape[1], dtype=np.int32)
+        numbers: Columns = columns[genes[0]].copy()
         # A matrix product with the strides would be shorter, but starts threads for very little work.
-        for row, genes in zip(numbers, self._tables, strict=True):
-            for gene in genes:
-                row *= self._cardinalities[gene]
-                row += columns[gene]
+        for gene in genes[1:]:
+            numbers *= self.cardinalities[gene]
+            numbers += columns[gene]
         return numbers

@@ -9,6 +9,7 @@ convolution is one more step.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +20,16 @@ from objectives.hardware.mapping.hand_over import IN_SRAM
 from objectives.hardware.mapping.mapper import CRITERIA, Mapper
 from objectives.hardware.mapping.op_splits import channel_options
 from objectives.hardware.mapping.placement import FORBIDDEN, hands_over
-from objectives.hardware.mapping.segment import ENERGY, Steps, lexicographic, run, segment_costs, split_points
+from objectives.hardware.mapping.segment import (
+    Steps,
+    run,
+    segment_costs,
+    split_points,
+)
+from objectives.hardware.mapping.step_choice import (
+    ENERGY,
+    lexicographic,
+)
 from objectives.hardware.op import Op
 from objectives.population.gene_table import GeneTable
 from objectives.population.pieces import Piece, SpacePieces
@@ -58,23 +68,32 @@ class PieceCosts:
 
     @classmethod
     def of(cls, space: Space, mapper: Mapper) -> Self:
-        """Computes the costs of all pieces.
+        """Costs of all pieces under one mapping; see `of_each`."""
+        (costs,) = cls.of_each(space, [mapper])
+        return costs
+
+    @classmethod
+    def of_each(cls, space: Space, mappers: Sequence[Mapper]) -> list[Self]:
+        """Computes the costs of all pieces under several mappings at once, which takes little more than one.
 
         Args:
             space: The search space.
-            mapper: Finds the mapping of each piece; any but `edp`, which no sum over pieces minimises.
+            mappers: Find the mapping of each piece; any but `edp`, which no sum over pieces minimises.
+                Several must be of one chip and NPU model, and minimise latency or energy.
         """
         pieces = SpacePieces(space)
-        tabulation = _Tabulation(pieces, mapper)
-        sums: list[GeneTable] = []
-        begins: dict[int, list[tuple[Piece, GeneTable]]] = {stage: [] for stage in range(len(space.stages))}
+        tabulation = _Tabulation(pieces, mappers)
+        sums: list[list[GeneTable]] = [[] for _ in mappers]
+        begins: list[dict[int, list[tuple[Piece, GeneTable]]]] = [
+            {stage: [] for stage in range(len(space.stages))} for _ in mappers
+        ]
         for piece in pieces.blocks:
-            table = tabulation.by_beginning(piece)  # (3, m, 3)
-            own = GeneTable(table.genes, table.values[..., 0])
-            sums += pieces.at_positions(piece, own)
-            assert piece.stage is not None
-            more = np.where(table.values < FORBIDDEN, table.values - own.values[..., None], FORBIDDEN)
-            begins[piece.stage].append((piece, GeneTable(table.genes, more)))
+            for own_sums, own_begins, table in zip(sums, begins, tabulation.by_beginning(piece), strict=True):
+                own = GeneTable(table.genes, table.values[..., 0])
+                own_sums += pieces.at_positions(piece, own)
+                assert piece.stage is not None
+                more = np.where(table.values < FORBIDDEN, table.values - own.values[..., None], FORBIDDEN)
+                own_begins[piece.stage].append((piece, GeneTable(table.genes, more)))
         first, *others = pieces.downsampling
         first = replace(first, step_names=(*pieces.stem.step_names, *first.step_names))
         steps = [tabulation.step(first, None, pieces.width_before(1))]
@@ -83,12 +102,20 @@ class PieceCosts:
         head = replace(pieces.head_conv, step_names=("head.conv", "head.pool"))
         steps.append(tabulation.step(head, pieces.width_before(len(space.stages)), None))
         classifier = replace(pieces.classifier, step_names=("head.classifier",))
-        return cls(
-            [*sums, tabulation.sums(classifier)],
-            steps,
-            [_of_first_block(pieces, begins[stage], steps[stage]) for stage in range(len(space.stages))],
-            pieces.is_empty,
-        )
+        return [
+            cls(
+                [*own_sums, GeneTable(last.genes, last.values[..., 0])],
+                list(own_steps),
+                [
+                    _of_first_block(pieces, own_begins[stage], own_steps[stage])
+                    for stage in range(len(space.stages))
+                ],
+                pieces.is_empty,
+            )
+            for own_sums, own_begins, own_steps, last in zip(
+                sums, begins, zip(*steps, strict=True), tabulation.by_beginning(classifier), strict=True
+            )
+        ]
 
     @property
     def has_one_ending(self) -> bool:
@@ -129,30 +156,28 @@ class PieceCosts:
 
 
 class _Tabulation:
-    """Tables of the costs of pieces under one mapping.
+    """Tables of the costs of pieces, one for each mapping.
 
     Args:
         pieces: The pieces of the space.
-        mapper: Finds the mapping of each piece.
+        mappers: Find the mapping of each piece.
     """
 
-    def __init__(self, pieces: SpacePieces, mapper: Mapper) -> None:
+    def __init__(self, pieces: SpacePieces, mappers: Sequence[Mapper]) -> None:
         self._pieces = pieces
-        self._mapper = mapper
+        self._mappers = mappers
+        self._mapper = mappers[0]
+        self._segments: dict[_SegmentKey, list[Floats]] = {}
 
-    def sums(self, piece: Piece) -> GeneTable:
-        """Costs (3, m) of a piece that begins and ends in SRAM, with the NPU at work before."""
-        table = self.by_beginning(piece)
-        return GeneTable(table.genes, table.values[..., 0])
-
-    def by_beginning(self, piece: Piece) -> GeneTable:
+    def by_beginning(self, piece: Piece) -> list[GeneTable]:
         """Costs (3, m, 3) of a piece that begins in SRAM, by the devices at work before: the NPU first."""
-        values = [
-            self._matrix(part, (IN_SRAM, None), may_begin_anywhere=False) for part in self._parts(piece)
+        parts = [self._matrices(part, (IN_SRAM, None)) for part in self._parts(piece)]
+        return [
+            self._pieces.table(piece, [_cheapest(matrix, mapper) for matrix in matrices])
+            for mapper, matrices in zip(self._mappers, zip(*parts, strict=True), strict=True)
         ]
-        return self._pieces.table(piece, [_cheapest(matrix, self._mapper) for matrix in values])
 
-    def step(self, piece: Piece, input_gene: str | None, output_gene: str | None) -> GeneTable:
+    def step(self, piece: Piece, input_gene: str | None, output_gene: str | None) -> list[GeneTable]:
         """Costs (3, m, p, q) of a piece whose input and output may lie anywhere.
 
         Args:
@@ -161,8 +186,8 @@ class _Tabulation:
             output_gene: The same for its output.
         """
         shape = (self._placements(input_gene), self._placements(output_gene))
-        values = [self._matrix(part, shape, may_begin_anywhere=True) for part in self._parts(piece)]
-        return self._pieces.table(piece, values)
+        parts = [self._matrices(part, shape, before=self._producer(part)) for part in self._parts(piece)]
+        return [self._pieces.table(piece, matrices) for matrices in zip(*parts, strict=True)]
 
     def _placements(self, width_gene: str | None) -> int:
         """Most placements of a map with this gene's number of channels."""
@@ -186,32 +211,55 @@ class _Tabulation:
         self._mapper.learn(op for part in parts for op in ops_of(part.steps))
         return parts
 
-    def _matrix(self, part: _Part, shape: tuple[int, int | None], *, may_begin_anywhere: bool) -> Floats:
-        """Costs (3, m, p, q) of a piece, padded with `FORBIDDEN` to p and, unless None, q of `shape`."""
-        mapper, ops = self._mapper, ops_of(part.steps)
-        criterion, tie_breaker = CRITERIA[mapper.name]
-        before = None
-        if may_begin_anywhere and part.may_begin_anywhere:
-            producer = _producer(ops[0].height, ops[0].in_channels)
-            if hands_over(producer, ops[0], mapper.soc):
-                mapper.learn([producer])
-                before = mapper.splits(producer)
-        matrix: Floats | None = None
-        for start, stop, stays in split_points(ops, frozenset(read_again(part.steps)), mapper.soc):
+    def _producer(self, part: _Part) -> Op | None:
+        """An op that makes the input of a piece, if that may lie at the macros."""
+        first = part.steps[0].op
+        producer = _producer(first.height, first.in_channels)
+        if not (part.may_begin_anywhere and hands_over(producer, first, self._mapper.soc)):
+            return None
+        self._mapper.learn([producer])
+        return producer
+
+    def _matrices(self, part: _Part, shape: tuple[int, int | None], before: Op | None = None) -> list[Floats]:
+        """Costs (3, m, p, q) of a piece under each mapping.
+
+        Args:
+            part: The piece.
+            shape: Numbers p and q, padded to with `FORBIDDEN`; None keeps all outputs.
+            before: Op that makes the input, if that may lie at the macros.
+        """
+        soc, ops = self._mapper.soc, ops_of(part.steps)
+        matrices: list[Floats] = []
+        for start, stop, stays in split_points(ops, frozenset(read_again(part.steps)), soc):
             is_open = stop == len(ops) and shape[1] is not None and shape[1] > IN_SRAM
-            stays = (*stays[:-1], is_open and mapper.splits(ops[-1]).channels.size > 1)
-            splits = [mapper.splits(op) for op in ops[start:stop]]
-            steps = Steps.of(segment_costs(splits, mapper.soc, stays, before=before), splits, stays)
-            sums, _ = run(steps, criterion, tie_breaker, from_anywhere=matrix is None)
-            segment = np.stack(sums)[..., ::-1, ::-1]  # (3, m, p, q), SRAM first
-            matrix = segment if matrix is None else matrix[..., :1] + segment
+            stays = (*stays[:-1], is_open and self._mapper.splits(ops[-1]).channels.size > 1)
+            segments = self._segment((ops[start:stop], stays, before, not matrices))
+            matrices = [
+                matrix[..., :1] + segment for matrix, segment in zip(matrices, segments, strict=False)
+            ] or segments
             before = None
-        assert matrix is not None
         rows, columns = shape
-        matrix = matrix[..., :rows, :columns]
-        wanted = (rows, matrix.shape[3] if columns is None else columns)
-        padding = [(0, size - have) for size, have in zip(wanted, matrix.shape[2:], strict=True)]
-        return np.pad(matrix, [(0, 0), (0, 0), *padding], constant_values=FORBIDDEN)
+        padded = []
+        for matrix in matrices:
+            cut = matrix[..., :rows, :columns]
+            wanted = (rows, cut.shape[3] if columns is None else columns)
+            padding = [(0, size - have) for size, have in zip(wanted, cut.shape[2:], strict=True)]
+            padded.append(np.pad(cut, [(0, 0), (0, 0), *padding], constant_values=FORBIDDEN))
+        return padded
+
+    def _segment(self, key: _SegmentKey) -> list[Floats]:
+        """Costs (3, m, p, q) of a segment under each mapping, SRAM first."""
+        if key not in self._segments:
+            ops, stays, before, from_anywhere = key
+            splits = [self._mapper.splits(op) for op in ops]
+            previous = self._mapper.splits(before) if before is not None else None
+            costs = segment_costs(splits, self._mapper.soc, stays, before=previous)
+            steps = Steps.of(costs, splits, stays)
+            self._segments[key] = [
+                np.stack(run(steps, *CRITERIA[mapper.name], from_anywhere=from_anywhere)[0])[..., ::-1, ::-1]
+                for mapper in self._mappers
+            ]
+        return self._segments[key]
 
 
 def _cheapest(matrix: Floats, mapper: Mapper) -> Floats:
@@ -246,6 +294,11 @@ def _of_first_block(pieces: SpacePieces, blocks: list[tuple[Piece, GeneTable]], 
         if exists is not None:
             earlier.append(exists)
     return total
+
+
+_SegmentKey = tuple[tuple[Op, ...], tuple[bool, ...], Op | None, bool]
+"""Ops, whether the output of each may stay at the macros, the op that makes the input if that may stay there,
+and whether the segment may begin with any placement."""
 
 
 @dataclass(frozen=True)

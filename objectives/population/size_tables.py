@@ -6,25 +6,28 @@ is the maximum over its pieces. All counts are integers below 2^53, so sums of f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
-from objectives.population.gene_table import GeneTable, RowNumbers
+from objectives.population.gene_table import GeneColumns, GeneTable
 from objectives.population.pieces import Piece, PieceKind, SpacePieces
-from objectives.workload import peak_bytes, workload
+from objectives.workload import peak_bytes, spilt_bytes, workload
 from search_space import complexity
 from search_space.arrays import Floats, Genotypes
 from search_space.space import Space
 from search_space.subnet import Block, PatchMerging, Subnet
 
-SUMS = ("macs", "params", "conv_blocks", "vit_blocks")
+SPILT = "spilt"
+"""Bytes of the maps that leave a given SRAM, summed over the ops."""
+SUMS = ("macs", "params", "conv_blocks", "vit_blocks", SPILT)
 PEAK = "sram"
 SIZES = (*SUMS, PEAK)
 """Names of what is counted; units as in `objectives.size_objectives`."""
 
 Counts = tuple[int, int, int, int]
-"""One number for each of `SUMS`."""
+"""One number for each of `SUMS` but the last."""
 
 
 class SizeTables:
@@ -32,11 +35,13 @@ class SizeTables:
 
     Args:
         space: The search space of the genotypes.
+        sram_bytes: SRAM that maps leave where an op exceeds it; none do by default.
     """
 
-    def __init__(self, space: Space) -> None:
-        tables = list(_tables(SpacePieces(space)))
-        self._rows = RowNumbers(space, tables)
+    def __init__(self, space: Space, sram_bytes: float = math.inf) -> None:
+        tables = list(_tables(SpacePieces(space), sram_bytes))
+        self._columns = GeneColumns(space)
+        self._genes = [table.genes for table in tables]
         self._values = [np.ascontiguousarray(table.values.reshape(table.rows, -1).T) for table in tables]
 
     def __call__(self, genotypes: Genotypes) -> dict[str, Floats]:
@@ -47,14 +52,20 @@ class SizeTables:
         """
         totals = np.zeros((len(SUMS), len(genotypes)))
         peak = np.zeros(len(genotypes))
-        for values, rows in zip(self._values, self._rows(genotypes), strict=True):
-            columns = values.take(rows, axis=1)
-            totals += columns[:-1]
-            np.maximum(peak, columns[-1], out=peak)
+        columns = self._columns(genotypes)
+        for values, genes in zip(self._values, self._genes, strict=True):
+            sizes = values.take(self._columns.rows(columns, genes), axis=1)
+            totals += sizes[:-1]
+            np.maximum(peak, sizes[-1], out=peak)
         return dict(zip(SIZES, (*totals, peak), strict=True))
 
+    def upper_bounds(self) -> dict[str, float]:
+        """Most of each of `SIZES` that any network may have: exact for the peak, a bound for sums."""
+        most = np.stack([values.max(axis=1) for values in self._values])
+        return dict(zip(SIZES, (*most[:, :-1].sum(axis=0).tolist(), float(most[:, -1].max())), strict=True))
 
-def _tables(pieces: SpacePieces) -> Iterator[GeneTable]:
+
+def _tables(pieces: SpacePieces, sram_bytes: float) -> Iterator[GeneTable]:
     """The numbers of `SIZES` of every piece at each of its positions."""
     for piece in (
         pieces.stem,
@@ -64,14 +75,16 @@ def _tables(pieces: SpacePieces) -> Iterator[GeneTable]:
         pieces.classifier,
     ):
         values = [
-            np.array([*_counts(piece, network), _peak(piece, network)], dtype=np.float64)
+            np.array([*_counts(piece, network), *_memory(piece, network, sram_bytes)], dtype=np.float64)
             for network in pieces.networks(piece)
         ]
         yield from pieces.at_positions(piece, pieces.table(piece, values))
 
 
-def _peak(piece: Piece, subnet: Subnet) -> int:
-    return peak_bytes([step for step in workload(subnet) if step.name.startswith(piece.step_names)])
+def _memory(piece: Piece, subnet: Subnet, sram_bytes: float) -> tuple[float, float]:
+    """Bytes of the maps that leave an SRAM of `sram_bytes`, and peak."""
+    steps = [step for step in workload(subnet) if step.name.startswith(piece.step_names)]
+    return spilt_bytes(steps, sram_bytes), peak_bytes(steps)
 
 
 def _counts(piece: Piece, subnet: Subnet) -> Counts:

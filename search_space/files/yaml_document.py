@@ -209,8 +209,8 @@ def read_document(kind: type[D], path: Path) -> D:
 def read_laid_over(kind: str, name: str, folder: Traversable) -> object:
     """Content of the YAML file called `name`, laid over the file that its key `base` names, if any.
 
-    Keys replace those of the base. A section (a mapping without a unit) is merged with that of the base, key
-    by key. The path of a base is relative to the file that names it.
+    Keys replace those of the base. A section (a mapping without a unit), also one within another, is
+    merged with that of the base, key by key. The path of a base is relative to the file that names it.
 
     Args:
         kind: Noun for messages, e.g. ``"space"``.
@@ -243,10 +243,10 @@ def _laid_over(kind: str, name: str, folder: Traversable, *, beside: Path, seen:
 
 
 def _joined(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """`below` with the keys of `above`; sections are merged, their entries replaced as a whole."""
+    """`below` with the keys of `above`; sections, also within others, are merged, other entries replaced."""
     joined = dict(below)
     for key, value in above.items():
         old = joined.get(key)
         is_section = isinstance(old, dict) and isinstance(value, dict) and "unit" not in old
-        joined[key] = {**old, **value} if is_section else value  # type: ignore[dict-item]
+        joined[key] = _joined(old, value) if is_section else value  # type: ignore[arg-type]
     return joined

@@ -89,6 +89,7 @@ def chips_of(study: Study) -> Chips:
         Chip(settings.get("macros"), settings.get("units"), mapping),
         study.chips,
         settings.get("npu_model") or NPU_MODELS[0],
+        spill=bool(settings.get("spill")),
     )
     changed = [
         part
@@ -175,7 +176,7 @@ def _changes(
     npu_model = study.settings.get("npu_model") or NPU_MODELS[0]
 
     def totals(soc: SoC, mapping: str, places: Sequence[int]) -> Floats:
-        costs = CostModel(soc, mapping, npu_model=npu_model)
+        costs = CostModel(soc, mapping, npu_model=npu_model, spill=bool(study.settings.get("spill")))
         return np.stack(network_totals(costs, [subnets[place] for place in places]), axis=1)  # (places, 2)
 
     changes = np.zeros((len(ends), len(subnets), 2))

@@ -117,6 +117,11 @@ def plan_validation(
             f"study {study.name!r} measured no accuracy, only {', '.join(study.objectives)}: there are no "
             f"weights to score; run a study with acc among its --objectives"
         )
+    if study.settings.get("accuracy_table") and part_of(study.fingerprint, ACCURACY, "checkpoint") is None:
+        raise ValidationError(
+            f"accuracies of study {study.name!r} come from the table {study.settings['accuracy_table']}: "
+            f"there are no weights to score; run a study without --accuracy-table"
+        )
     column = study.quantities.index(ACCURACY)
     wanted = evaluations if is_complete else study.front(evaluations)
     known = [(evaluation, (*evaluation.values, *evaluation.limited)[column]) for evaluation in wanted]

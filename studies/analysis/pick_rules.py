@@ -109,7 +109,8 @@ def _quantity(study: Study, evaluation: Evaluation, name: str) -> float:
     quantities = [limit.quantity for limit in study.limits]
     known = dict(zip(quantities, evaluation.limited, strict=True))
     known |= dict(zip(study.objectives, evaluation.values, strict=True))
-    known |= {"macs": float(evaluation.macs), "params": float(evaluation.params)}
+    if study.knows_networks:
+        known |= {"macs": float(evaluation.macs), "params": float(evaluation.params)}
     value = known.get(name)
     if value is None:
         raise PickError(

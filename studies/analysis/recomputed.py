@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from objectives.hardware import MAPPINGS
 from objectives.objective import Objective
 from objectives.registry import ObjectiveContext, registered_objectives
-from search_space import complexity
 from search_space.errors import H4HError
-from search_space.families import family
 from search_space.genotype import to_text
 from studies.analysis.assumed_numbers import chips_of
 from studies.search.candidate import Candidate, candidates
@@ -58,12 +56,12 @@ def _cheap(study: Study) -> tuple[list[Objective], dict[str, str]]:
     """The cheap objectives of a study, and why each other one is left out."""
     objectives: list[Objective] = []
     skipped: dict[str, str] = {}
-    known = registered_objectives()
+    known = registered_objectives() if study.knows_networks else {}
     for name in dict.fromkeys(study.quantities):
         if name in BLOCK_COUNTS:
             continue
         if name not in known:
-            skipped[name] = "an objective of your own"
+            skipped[name] = "an objective of your own, or of a table"
         elif known[name].declaration.is_expensive:
             skipped[name] = "needs weights and images"
         else:
@@ -115,18 +113,18 @@ def _differences(
             rows.append(evaluation)
     values = {each.name: measure(each, study.search_space, decoded) for each in objectives}
     for place, (evaluation, candidate) in enumerate(zip(rows, decoded, strict=True)):
-        subnet = candidate.design.subnet
+        counts = candidate.counts
         now = {name: column[place] for name, column in values.items()} | candidate.values
         stored = zip(study.quantities, (*evaluation.values, *evaluation.limited), strict=True)
         pairs: list[tuple[str, object, object]] = [
             (name, value, now[name]) for name, value in stored if name in now and value is not None
         ]
         pairs += [
-            ("macs", evaluation.macs, complexity.macs(subnet)),
-            ("params", evaluation.params, complexity.params(subnet)),
-            ("conv_blocks", evaluation.conv_blocks, subnet.conv_blocks),
-            ("vit_blocks", evaluation.vit_blocks, subnet.vit_blocks),
-            ("family", evaluation.family, str(family(subnet))),
+            ("macs", evaluation.macs, counts.macs),
+            ("params", evaluation.params, counts.params),
+            ("conv_blocks", evaluation.conv_blocks, counts.conv_blocks),
+            ("vit_blocks", evaluation.vit_blocks, counts.vit_blocks),
+            ("family", evaluation.family, counts.family),
             ("is_feasible", evaluation.is_feasible, _is_feasible(study, evaluation)),
         ]
         for name, value, current in pairs:

@@ -250,12 +250,14 @@ class Chips:
         given: Numbers fixed by `--macros` and `--units`, and the mapping where it is not searched.
         choices: What is searched; nothing for a fixed chip.
         npu_model: Source of the NPU's cycles, as `CostModel` takes it.
+        spill: Whether activations that exceed the SRAM are costed, as `CostModel` takes it.
     """
 
     file: SoC
     given: Chip
     choices: ChipChoices = FIXED_CHIP
     npu_model: str = NPU_MODELS[0]
+    spill: bool = False
 
     def soc(self, chip: Chip) -> SoC:
         """The SoC of one of the chips.
@@ -272,7 +274,7 @@ class Chips:
             H4HError: The file has no such variant, or networks cannot be mapped onto it.
         """
         mapping = chip.over(self.given).mapping
-        return CostModel(self.soc(chip), mapping or MAPPINGS[0], npu_model=self.npu_model)
+        return CostModel(self.soc(chip), mapping or MAPPINGS[0], npu_model=self.npu_model, spill=self.spill)
 
     @property
     def greatest(self) -> CostModel:

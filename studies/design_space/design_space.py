@@ -23,7 +23,9 @@ from search_space.arrays import Booleans, Genotypes
 from search_space.files.yaml_document import parse_document
 from search_space.genotype import Gene, Genotype
 from search_space.space import Space
+from search_space.table_space import TableSpace
 from studies.design_space.chip_choices import FIXED_CHIP, HARDWARE, ChipChoices
+from studies.design_space.listed_networks import ListedNetworks
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,12 @@ class DesignSpace:
     Attributes:
         networks: The search space.
         chips: The chips that each network may run on; by default one, which is fixed.
+        listed: The networks of an accuracy table, outside which nothing is searched; None for all networks.
     """
 
     networks: Space
     chips: ChipChoices = FIXED_CHIP
+    listed: ListedNetworks | None = None
 
     @property
     def name(self) -> str:
@@ -51,7 +55,8 @@ class DesignSpace:
     @cached_property
     def cardinality(self) -> int:
         """Exact number of distinct designs."""
-        return self.networks.cardinality * len(self.chips.chips)
+        networks = self.networks.cardinality if self.listed is None else len(self.listed.genotypes)
+        return networks * len(self.chips.chips)
 
     @cached_property
     def digest(self) -> str:
@@ -66,7 +71,7 @@ class DesignSpace:
     @cached_property
     def on_fixed_chip(self) -> DesignSpace:
         """The same networks without a choice of chips."""
-        return DesignSpace(self.networks) if self.chips.genes else self
+        return DesignSpace(self.networks, listed=self.listed) if self.chips.genes else self
 
     # --- one genotype ------------------------------------------------------------------------------
 
@@ -154,27 +159,33 @@ class DesignSpace:
     # --- sampling, extremes, neighbours ------------------------------------------------------------
 
     def sample(self, rng: np.random.Generator) -> Genotype:
-        """A random canonical genotype. Every gene is drawn uniformly before it is made canonical."""
+        """A random canonical genotype. Every gene is drawn uniformly before it is made canonical.
+
+        A listed network is drawn uniformly from the list.
+        """
+        if self.listed is not None:
+            return self.canonical((*self.listed.sample(rng), *genotypes.sample(self.chips.genes, rng)))
         return self.canonical(genotypes.sample(self.genes, rng))
 
     def largest(self) -> Genotype:
         """The network with the most multiply-accumulates on the chip with the most macros and units."""
-        return self.placed(self.networks.largest(), self.chips.chips[-1])
+        return self.placed((self.listed or self.networks).largest(), self.chips.chips[-1])
 
     def smallest(self) -> Genotype:
         """The network with the fewest multiply-accumulates on the chip with the fewest macros and units."""
-        return self.placed(self.networks.smallest(), self.chips.chips[0])
+        return self.placed((self.listed or self.networks).smallest(), self.chips.chips[0])
 
     @property
     def corners(self) -> tuple[Genotype, ...]:
         """Smallest and largest network, each on every chip with the least or the most of each number."""
-        extremes = (self.networks.smallest(), self.networks.largest())
+        networks = self.listed or self.networks
+        extremes = (networks.smallest(), networks.largest())
         return tuple(self.placed(network, chip) for network in extremes for chip in self.chips.corners)
 
     def neighbours(self, genotype: Sequence[int]) -> Iterator[Genotype]:
         """All designs that differ from this one in one gene, canonical, each once, without itself."""
         network, chip = self._parts(self.canonical(genotype))
-        for other in self.networks.neighbours(network):
+        for other in (self.listed or self.networks).neighbours(network):
             yield (*other, *chip)
         known = {tuple(chip)}
         for index, (gene, active) in enumerate(zip(self.chips.genes, self.chips.active(chip), strict=True)):
@@ -191,6 +202,19 @@ class DesignSpace:
             other = self.placed(network, replace(chip, mapping=mapping))
             if other != genotype:
                 yield other
+
+    # --- listed networks ---------------------------------------------------------------------------
+
+    def listed_row(self, genotype: Genotype) -> int:
+        """Row of the network of `genotype` in `listed`; `ABSENT` if it is not listed."""
+        assert self.listed is not None, "only a table lists networks"
+        return int(self.listed.index.rows(np.array([self.network(genotype)]))[0])
+
+    def listed_designs(self, chip: Genotype, rows: NDArray[np.intp]) -> Genotypes:
+        """Designs of listed networks (n,) on the chip with these genes, shape (n, genes)."""
+        assert self.listed is not None, "only a table lists networks"
+        networks = self.listed.genotypes[rows].astype(np.int64)
+        return np.concatenate([networks, np.tile(chip, (len(rows), 1)).astype(np.int64)], axis=1)
 
     # --- many genotypes ----------------------------------------------------------------------------
 
@@ -223,7 +247,16 @@ def read_design_space(definition: Mapping[str, Any], *, source: str) -> DesignSp
         DocumentError: The definition is damaged.
     """
     networks = {key: value for key, value in definition.items() if key != HARDWARE}
-    return DesignSpace(parse_document(Space, networks, source=source), read_chips(definition, source=source))
+    if is_tabled(definition):
+        space = parse_document(TableSpace, networks, source=source).as_space()
+    else:
+        space = parse_document(Space, networks, source=source)
+    return DesignSpace(space, read_chips(definition, source=source))
+
+
+def is_tabled(definition: Mapping[str, Any]) -> bool:
+    """Whether the definition of a design space is that of a `TableSpace`."""
+    return "choices" in definition
 
 
 def read_chips(definition: Mapping[str, Any], *, source: str) -> ChipChoices:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -30,8 +30,8 @@ class ExactQuantities:
     Three kinds of quantities are known: sizes, functions of latency and energy (`TotalsObjective`), and
     functions of the chip alone. The second kind needs tables that cover nearly all of `TRIED` random networks
     and the extremes, over all chips. With the mapping `edp`, or if many networks exceed the macros' capacity,
-    they do not. The cost model takes up to a tenth of a second for a network outside the tables, too long for
-    a hundred thousand networks, so `estimate` never uses it.
+    they do not, and give estimates only. The cost model takes up to a second for a network that it does not
+    cover, too long for a hundred thousand networks, so `estimate` never uses it.
 
     Args:
         space: The designs.
@@ -40,6 +40,7 @@ class ExactQuantities:
 
     Attributes:
         names: The known names among `wanted`.
+        estimated: Names among `wanted` that the tables only estimate.
 
     Raises:
         SpaceTablesError: The cost tables cannot be stored.
@@ -60,8 +61,13 @@ class ExactQuantities:
             for name, registered in objectives.items()
             if registered.of_totals is not None
         }
-        self._tables = _tables(space.networks, costs) if of_totals else {}
-        self._of_totals = of_totals if self._tables else {}
+        self._of_totals = of_totals
+        self._tables: dict[Chip, SpaceTables] = {}
+        if of_totals:
+            tables = SpaceTables.cached_each(space.networks, list(costs.values()))
+            self._tables = dict(zip(costs, tables, strict=True))
+        is_exact = _share_covered(space.networks, list(self._tables.values())) >= LEAST_SHARE
+        self.estimated = () if is_exact else tuple(of_totals)
         subnet = space.networks.decode(space.networks.smallest())
         self._by_chip = {
             name: {chip: float(registered.on(model)([subnet])[0]) for chip, model in costs.items()}
@@ -70,42 +76,36 @@ class ExactQuantities:
         }
         sizes = [name for name in SIZES if name in wanted]
         self._sizes = SizeTables(space.networks) if sizes else None
-        self.names = (*sizes, *self._of_totals, *self._by_chip)
+        self.names = (*sizes, *(of_totals if is_exact else ()), *self._by_chip)
 
     def __call__(self, genotypes: Genotypes) -> dict[str, Floats]:
         """Each of `names` (n,), in the objectives' units, of genotypes (n, genes)."""
-        return self._values(genotypes, SpaceTables.totals)
+        return self._values(genotypes, SpaceTables.totals, self.names)
 
     def estimate(self, genotypes: Genotypes) -> dict[str, Floats]:
-        """The same from tables alone, as if the macros could hold the weights of every network."""
-        return self._values(genotypes, SpaceTables.estimates)
+        """The same and `estimated` from tables alone, as if the macros held the weights of every network."""
+        return self._values(genotypes, SpaceTables.estimates, (*self.names, *self.estimated))
 
-    def _values(self, genotypes: Genotypes, totals: Totals) -> dict[str, Floats]:
+    def _values(self, genotypes: Genotypes, totals: Totals, names: Sequence[str]) -> dict[str, Floats]:
         networks = genotypes[:, : len(self._space.networks.genes)]
         values = {} if self._sizes is None else dict(self._sizes(networks))
-        if self._of_totals or self._by_chip:
-            values |= {name: np.empty(len(genotypes)) for name in (*self._of_totals, *self._by_chip)}
+        of_totals = {name: function for name, function in self._of_totals.items() if name in names}
+        if of_totals or self._by_chip:
+            values |= {name: np.empty(len(genotypes)) for name in (*of_totals, *self._by_chip)}
             for chip, rows in self._space.rows_by_chip(genotypes).items():
-                if self._of_totals:
+                if of_totals:
                     latency_ms, energy_mj = totals(self._tables[chip], networks[rows])
-                    for name, of_totals in self._of_totals.items():
-                        values[name][rows] = of_totals(latency_ms, energy_mj)
+                    for name, function in of_totals.items():
+                        values[name][rows] = function(latency_ms, energy_mj)
                 for name, value_by_chip in self._by_chip.items():
                     values[name][rows] = value_by_chip[chip]
-        return {name: values[name] for name in self.names}
+        return {name: values[name] for name in names}
 
 
-def _tables(networks: Space, costs: Mapping[Chip, CostModel]) -> dict[Chip, SpaceTables]:
-    """The tables of every chip; none if they cover too few networks."""
+def _share_covered(networks: Space, tables: Sequence[SpaceTables]) -> float:
+    """Share of designs that the tables alone can cost."""
     tried = _tried(networks)
-    tables: dict[Chip, SpaceTables] = {}
-    missing, most = 0.0, (1 - LEAST_SHARE) * len(costs)
-    for chip, model in costs.items():
-        tables[chip] = SpaceTables.cached(networks, model)
-        missing += 1 - float(tables[chip].suffice(tried).mean())
-        if missing > most:
-            return {}
-    return tables
+    return float(np.mean([one.suffice(tried).mean() for one in tables])) if tables else 1.0
 
 
 def _tried(space: Space) -> Genotypes:

@@ -13,11 +13,14 @@ from objectives.hardware import MAPPINGS
 from objectives.objective import Declaration, Objective
 from objectives.own_objective import OwnChipObjective, OwnObjective
 from objectives.registry import ObjectiveContext, create_objectives, declarations
+from objectives.tabled.tabled_objective import TabledObjective
 from objectives.workers.shared_objective import SharedObjective, shared
 from search_space.command.byte_count import parse_bytes
 from search_space.genotype import Genotype, to_text
+from search_space.table_space import is_table_space
 from studies.design_space.design_space import DesignSpace
 from studies.design_space.exact_costs import ExactQuantities
+from studies.design_space.table_costs import TableQuantities
 from studies.launch.plan import Plan
 from studies.samplers.own_sampler import OwnSampler
 from studies.samplers.registry import create_sampler
@@ -72,11 +75,14 @@ def make_objectives(plan: Plan, notify: Notify) -> Objectives:
         lambda: _accuracy(plan, notify),
         mapping=chips.given.mapping or MAPPINGS[0],
         npu_model=plan.settings.npu_model,
+        spill=plan.settings.spill,
         chips=chips.soc,
         greatest=chips.choices.greatest,
     )
-    built_in = [name for name in names if name not in plan.own]
+    built_in = [name for name in names if name not in plan.own and name not in plan.tabled]
     by_name: dict[str, Objective] = {}
+    if plan.table is not None:
+        by_name |= {name: TabledObjective(plan.table, name) for name in names if name in plan.tabled}
     if built_in:
         by_name |= zip(built_in, create_objectives(built_in, context), strict=True)
     for name in names:
@@ -160,20 +166,23 @@ def make_sampler(plan: Plan, study: Study) -> Sampler:
     return create_sampler(plan.search.sampler, context)
 
 
-def exact_quantities(plan: Plan) -> ExactQuantities:
+def exact_quantities(plan: Plan) -> ExactQuantities | TableQuantities:
     """Quantities of networks that `plan` needs and that tables give without a measurement.
 
     Raises:
         SpaceTablesError: The cost tables cannot be stored.
     """
-    costs = {chip: plan.chips.costs(chip) for chip in plan.chips.choices.chips}
     needed = {*plan.names, *(constraint.quantity for constraint in plan.constraints)} - set(plan.own)
-    return ExactQuantities(plan.space, costs, needed)
+    if plan.table is not None and is_table_space(plan.networks):
+        return TableQuantities(plan.table, needed)
+    costs = {chip: plan.chips.costs(chip) for chip in plan.chips.choices.chips}
+    computed = ExactQuantities(plan.space, costs, needed - set(plan.tabled))
+    return computed if plan.table is None else TableQuantities(plan.table, needed, computed)
 
 
 def network_only(plan: Plan) -> frozenset[str]:
     """Names of quantities whose value holds for a network on every chip."""
-    declared: dict[str, Declaration | OwnObjective] = {**declarations(), **plan.own}
+    declared: dict[str, Declaration | OwnObjective] = {**declarations(), **plan.own, **plan.tabled}
     names = {name for name, objective in declared.items() if "chip" not in objective.depends_on}
     return frozenset({*BLOCK_COUNTS, *names})
 
@@ -209,6 +218,10 @@ def make_fingerprint(plan: Plan, objectives: Objectives) -> dict[str, str]:
     )
 
 
+def _range(goal: Objective, space: DesignSpace) -> tuple[float, float]:
+    return goal.range if isinstance(goal, TabledObjective) else objective_range(goal, space)
+
+
 def make_study(plan: Plan, objectives: Objectives) -> Study:
     """The study of `plan`, not yet stored.
 
@@ -217,7 +230,7 @@ def make_study(plan: Plan, objectives: Objectives) -> Study:
     """
     goals = objectives.goals
     # The bounds of a percentage are fixed, so the accuracy is not measured here.
-    columns = [(np.nan, np.nan) if goal.unit == "%" else objective_range(goal, plan.space) for goal in goals]
+    columns = [(np.nan, np.nan) if goal.unit == "%" else _range(goal, plan.space) for goal in goals]
     directions = [goal.direction for goal in goals]
     ideal, reference = bounds(np.array(columns).T, directions, [goal.unit for goal in goals])
     return Study(

@@ -9,6 +9,7 @@ from pathlib import Path
 from objectives.hardware.chip import Chip
 from search_space.command.wide_table import print_wide
 from studies.analysis.outside_bounds import outside_bounds
+from studies.launch.sampler_choice import PLAIN
 from studies.presentation.next_commands import (
     CHIP_OPTIONS,
     command_text,
@@ -109,7 +110,7 @@ def following(
     if last.stopped_by != EXHAUSTED:
         commands["continue the search"] = study_command(raised(settings, last.stopped_by), database, log)
     commands["show the front"] = show_command(study.name, database)
-    if settings.sampler == StudySettings.sampler and "acc" in study.objectives:
+    if study.settings.get("sampler") == PLAIN and "acc" in study.objectives:
         commands["same search with fewer evaluations"] = study_command(predicting(settings), database, log)
     space = space_name(study)
     if front and space is not None:

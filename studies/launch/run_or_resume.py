@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
+from studies.launch.chip_limits import limit_text
 from studies.launch.plan import Plan
 from studies.launch.plan_objects import (
     Notify,
@@ -94,7 +95,7 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
 
 
 def introduction(plan: Plan) -> list[str]:
-    """One or two lines that say what is about to run."""
+    """Lines that say what is about to run, and which limits the chip's memories add."""
     mappings = plan.chips.choices.mapping
     chips = replace(plan.chips.choices, mapping=())
     over = f" on {len(chips.chips)} chips ({chips})" if chips.genes else ""
@@ -103,6 +104,9 @@ def introduction(plan: Plan) -> list[str]:
         f"study {plan.study!r} in {plan.database}: {', '.join(plan.names)} over space {plan.space.name}{over}"
         f", {plan.search.sampler}, {plan.search.population} subnets per generation, until {plan.search.rules}"
     ]
+    if plan.table is not None:
+        lines.append(plan.table.summary())
+    lines += [limit_text(limit, plan.chips.file, plan.networks) for limit in plan.added]
     if plan.search.warm is not None:
         warm = plan.search.warm
         lines.append(f"warm start: {len(warm.subnets)} subnets of study {warm.study!r}")

@@ -17,7 +17,7 @@ from studies.study.evaluation import Evaluation
 from studies.study.settings import StudySettings
 from studies.study.study import Study
 
-CHIP_OPTIONS = ("macros", "units", "npu_model", "mapping")
+CHIP_OPTIONS = ("macros", "units", "npu_model", "spill", "mapping")
 """Settings of the chip besides its name, which a study and a profile share."""
 
 
@@ -38,7 +38,9 @@ def profile_command(space: str, network: Genotype, hardware: Mapping[str, object
     """
     words = ["--space", space, "--subnet", to_text(network)]
     for name, value in hardware.items():
-        if value not in (None, NPU_MODELS[0], MAPPINGS[0]):
+        if value is True:
+            words.append(f"--{name.replace('_', '-')}")
+        elif value is not None and value is not False and value not in (NPU_MODELS[0], MAPPINGS[0]):
             words += [f"--{name.replace('_', '-')}", str(value)]
     return command_text("objectives.profile", words)
 
@@ -73,7 +75,12 @@ def mapping_of(study: Study) -> str | None:
 
 
 def next_commands(study: Study, evaluation: Evaluation) -> dict[str, str]:
-    """Commands to type next for a subnet, by title; no profile if the space has no known file."""
+    """Commands to type next for a subnet, by title; no profile if the space has no known file.
+
+    There are none for a network of which only the genes are known.
+    """
+    if not study.knows_networks:
+        return {}
     settings, network = study.settings, study.network(evaluation.genotype)
     space = space_name(study)
     weights = ["--checkpoint", str(settings["checkpoint"])] if settings.get("checkpoint") else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from search_space.genotype import to_text
 from studies.presentation.text_table import number_text
 from studies.study.evaluation import Evaluation
 from studies.study.study import Study
@@ -22,7 +23,8 @@ def front_html(study: Study, evaluations: Sequence[Evaluation], title: str) -> s
     """
     front = study.front(evaluations)
     goals = [f"{goal.name} {goal.unit}" for goal in study.goals]
-    titles = ["id", *goals, *study.hardware_choices, "conv", "ViT", "family"]
+    counted = ["conv", "ViT", "family"] if study.knows_networks else ["genotype"]
+    titles = ["id", *goals, *study.hardware_choices, *counted]
     lines = [_row("td", _cells(study, evaluation)) for evaluation in front[:SHOWN_ROWS]]
     rest = len(front) - SHOWN_ROWS
     more = f"<p>... {rest} more: .front()</p>" if rest > 0 else ""
@@ -35,6 +37,8 @@ def _cells(study: Study, evaluation: Evaluation) -> list[str]:
     ]
     chip = study.chosen_hardware(evaluation.genotype).values()
     values += ["-" if number is None else str(number) for number in chip]
+    if not study.knows_networks:
+        return [str(evaluation.index), *values, to_text(evaluation.genotype)]
     counts = [str(evaluation.conv_blocks), str(evaluation.vit_blocks)]
     return [str(evaluation.index), *values, *counts, evaluation.family]
 

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from search_space.files.whole_file import whole_file
 from search_space.genotype import to_text
+from studies.presentation.plain_records import counts
 from studies.study.evaluation import Evaluation, violations
 from studies.study.study import Study
 
@@ -44,11 +45,7 @@ def trials(study: Study, evaluations: Sequence[Evaluation]) -> Iterator[FrozenTr
             user_attrs={
                 "id": evaluation.index,
                 "genotype": to_text(evaluation.genotype),
-                "macs": evaluation.macs,
-                "params": evaluation.params,
-                "conv_blocks": evaluation.conv_blocks,
-                "vit_blocks": evaluation.vit_blocks,
-                "family": evaluation.family,
+                **counts(study, evaluation),
             },
         )
 

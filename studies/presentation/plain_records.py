@@ -73,18 +73,25 @@ def evaluation_record(study: Study, evaluation: Evaluation) -> dict[str, Any]:
 
     If chips were searched, ``macros`` and ``units`` name its chip; without macros, ``units`` is None.
     """
-    counted = {"macs": evaluation.macs, "params": evaluation.params}
     values = dict(zip(study.objectives, evaluation.values, strict=True))
     return {
         "id": evaluation.index,
         "genotype": list(evaluation.genotype),
         **values,
-        **counted,
-        "conv_blocks": evaluation.conv_blocks,
-        "vit_blocks": evaluation.vit_blocks,
-        "family": evaluation.family,
+        **counts(study, evaluation),
         **study.chosen_hardware(evaluation.genotype),
     }
+
+
+def counts(study: Study, evaluation: Evaluation) -> dict[str, Any]:
+    """Size and blocks of a network, by name.
+
+    Where an accuracy table gave the search space they are None, but for objectives of the same name.
+    """
+    names = ("macs", "params", "conv_blocks", "vit_blocks", "family")
+    if study.knows_networks:
+        return {name: getattr(evaluation, name) for name in names}
+    return {name: None for name in names if name not in study.objectives}
 
 
 def rows(study: Study, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]]:
@@ -107,11 +114,7 @@ def rows(study: Study, evaluations: Sequence[Evaluation]) -> list[dict[str, Any]
                 "stopped_after": evaluation.stopped_after,
                 "feasible": evaluation.is_feasible,
                 "on_front": evaluation.index in front,
-                "macs": evaluation.macs,
-                "params": evaluation.params,
-                "conv_blocks": evaluation.conv_blocks,
-                "vit_blocks": evaluation.vit_blocks,
-                "family": evaluation.family,
+                **counts(study, evaluation),
                 **study.chosen_hardware(evaluation.genotype),
                 "genotype": to_text(evaluation.genotype),
                 **{

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich import box
 from rich.table import Table
 
+from search_space.genotype import to_text
 from studies.study.evaluation import Evaluation
 from studies.study.study import Goal, Study
 
@@ -36,10 +37,10 @@ def front_table(
     chips = [study.chosen_hardware(evaluation.genotype) for evaluation in evaluations]
     for title in (*more, *study.hardware_choices):
         table.add_column(title, justify="right", no_wrap=True)
-    counted = [name for name in _COUNTED if name not in study.objectives]
-    for name in (*counted, "conv", "vit"):
+    counted = [name for name in _COUNTED if name not in study.objectives] if study.knows_networks else []
+    for name in (*counted, "conv", "vit") if study.knows_networks else ():
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("family", no_wrap=True)
+    table.add_column("family" if study.knows_networks else "genotype", no_wrap=True)
     if contributions is not None:
         table.add_column("hv gain", justify="right", no_wrap=True)
     if study.constraints:
@@ -52,7 +53,10 @@ def front_table(
         cells += [texts[row] for texts in more.values()]
         cells += ["-" if number is None else str(number) for number in chips[row].values()]
         cells += [count_text(getattr(evaluation, name)) for name in counted]
-        cells += [str(evaluation.conv_blocks), str(evaluation.vit_blocks), evaluation.family]
+        if study.knows_networks:
+            cells += [str(evaluation.conv_blocks), str(evaluation.vit_blocks), evaluation.family]
+        else:
+            cells.append(to_text(evaluation.genotype))
         if contributions is not None:
             cells.append(f"{contributions[row]:.2g}")
         if study.constraints:

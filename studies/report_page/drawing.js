@@ -257,6 +257,30 @@ function canBeDrawn(names, node) {
   return isKnown;
 }
 
+/* Networks of files beside the front: a star each, or a dashed line at the cost of one without a value of `y`. */
+function beside(x, y) {
+  const traces = [], shapes = [], annotations = [];
+  report.studies.forEach((study, index) => {
+    const place = (name) => study.goals.findIndex((goal) => goal.name === name);
+    if (place(x) < 0 || place(y) < 0) return;
+    for (const entry of study.beside) {
+      const [across, up] = [entry.values[place(x)], entry.values[place(y)]];
+      if (across === null) continue;
+      const label = plain(`${entry.name} (${entry.mapping})`);
+      const ink = colour(`study${index}`);
+      if (up === null) {
+        shapes.push({ type: "line", x0: across, x1: across, y0: 0, y1: 1, yref: "paper", line: { color: ink, width: 1.5, dash: "dash" } });
+        annotations.push({ x: isWide(x) ? Math.log10(across) : across, y: 0.02, yref: "paper", yanchor: "bottom", xanchor: "right", text: label, textangle: -90, showarrow: false, font: { size: 11 } });
+        continue;
+      }
+      const values = study.goals.map((goal, column) => `${goal.name} ${withUnit(goal, entry.values[column])}`).join(", ");
+      traces.push({ type: "scatter", mode: "markers+text", x: [across], y: [up], text: [label], textposition: "bottom right", textfont: { size: 11 },
+        marker: { symbol: "star", size: 15, color: ink, line: { color: colour("text"), width: 1 } }, hovertext: [`<b>${label}</b><br>${values}`], hovertemplate: "%{hovertext}<extra></extra>", showlegend: false });
+    }
+  });
+  return { traces, shapes, annotations };
+}
+
 function hasWebGL() {
   try {
     return document.createElement("canvas").getContext("webgl") !== null;

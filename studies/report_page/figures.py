@@ -163,6 +163,30 @@ def _scatter(
     axis.set_ylabel(_label(record, y))
 
 
+def _beside(record: ReportRecord, axis: Axes, x: str | None, y: str) -> None:
+    """Networks of files: a star, or a dashed line at the cost of one without a value of `y`."""
+    for index, study in enumerate(record["studies"]):
+        names = [goal["name"] for goal in study["goals"]]
+        if x not in names or y not in names:
+            continue
+        for entry in study["beside"]:
+            across, up = (entry["values"][names.index(name)] for name in (x, y))
+            if across is None:
+                continue
+            label = _text(f"{entry['name']} ({entry['mapping']})")
+            if up is None:
+                axis.axvline(across, color=INKS[index], linestyle="--", linewidth=0.8)
+                place: tuple[float, float] = (across, 0.02)
+                axis.annotate(
+                    label, place, xycoords=axis.get_xaxis_transform(), rotation=90, fontsize=5, va="bottom"
+                )
+                continue
+            axis.scatter(
+                [across], [up], s=60, marker="*", color=INKS[index], edgecolors="black", linewidths=0.5
+            )
+            axis.annotate(label, (across, up), xytext=(4, -6), textcoords="offset points", fontsize=5)
+
+
 def _legend(record: ReportRecord, figure: Figure, axis: Axes) -> None:
     if len(record["studies"]) > 1:
         figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3)
@@ -173,6 +197,7 @@ def front_figure(record: ReportRecord) -> Figure:
     figure, axes = _panels(len(record["views"]), 2.4)
     for axis, view in zip(axes, record["views"], strict=True):
         _scatter(record, axis, view["x"], view["y"], view["lines"])
+        _beside(record, axis, view["x"], view["y"])
     _legend(record, figure, axes[0])
     return figure
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from objectives.hardware import CostModel
+from objectives.hardware_objectives import mapped_totals
 from objectives.timeline import LANES, PARTS, bars
 from objectives.workload import ops_of, peak_bytes, read_again, workload
 from search_space.subnet import LAYER_NORM, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock
@@ -57,6 +58,7 @@ def mapping_record(subnet: Subnet, costs: CostModel) -> MappingRecord:
     """The record of the mapping that `costs` finds for `subnet`."""
     steps = workload(subnet)
     cost = costs.network(ops_of(steps), read_again(steps))
+    latency_ms, energy_mj = mapped_totals(costs, steps, cost)
     per_us = costs.soc.clock_mhz
     starts: list[float] = []
     busy: list[tuple[int, int, float, float]] = []
@@ -67,8 +69,8 @@ def mapping_record(subnet: Subnet, costs: CostModel) -> MappingRecord:
         starts.append(now)
         now += op.cycles
     return {
-        "latency_ms": cost.latency_ms,
-        "energy_mj": cost.energy_mj,
+        "latency_ms": latency_ms,
+        "energy_mj": energy_mj,
         "macros": cost.macros,
         "cim_weight_bytes": cost.cim_weight_bytes,
         "sram_bytes": peak_bytes(steps),

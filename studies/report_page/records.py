@@ -24,6 +24,7 @@ class ReportRecord(TypedDict):
         notes: Sentences about everything that was left out.
         lanes: Names of the rows of a Gantt chart; `MappingRecord.bars` refers to it.
         parts: Parts of the energy of an op, each with its colour.
+        scope: What latency and energy stand for.
     """
 
     studies: list[StudyRecord]
@@ -36,6 +37,7 @@ class ReportRecord(TypedDict):
     notes: list[str]
     lanes: list[str]
     parts: dict[str, str]
+    scope: str
 
 
 class StudyRecord(TypedDict):
@@ -59,6 +61,7 @@ class StudyRecord(TypedDict):
         mappings: Mappings of members of the front by row.
         sensitivity: Sensitivity to assumed numbers.
         hardware: The chip.
+        beside: Networks of files on its chip, to draw beside the front.
         next: Commands to continue with a member of the front, by row and purpose.
         hypervolume: Hypervolume of the front, 0 to 1.
         hypervolume_curve: Pairs of evaluations and hypervolume.
@@ -81,6 +84,7 @@ class StudyRecord(TypedDict):
     mappings: dict[int, MappingRecord]
     sensitivity: SensitivityRecord | None
     hardware: HardwareRecord | None
+    beside: list[BesideRecord]
     next: dict[int, dict[str, str]]
     hypervolume: float
     hypervolume_curve: list[tuple[int, float]]
@@ -178,6 +182,14 @@ class HardwareRecord(TypedDict):
 
     name: str
     description: str
+
+
+class BesideRecord(TypedDict):
+    """A network of a file in one mapping; `values` are in the order of the goals, None where unknown."""
+
+    name: str
+    mapping: str
+    values: list[float | None]
 
 
 class SensitivityRecord(TypedDict):

@@ -40,10 +40,10 @@ function drawViews() {
     const caption = x === null ? `${axisName(y)} in the order of evaluation` : `${y} against ${x}`;
     const node = figure(parent, caption);
     if (!canBeDrawn([x, y], node)) continue;
-    linked.push(addPlot(node, `Scatter plot: ${caption}. The list below shows the same members of the front.`, () => ({
-      data: cloud([x, y], { lines }),
-      layout: baseLayout({ xaxis: axisOf(x), yaxis: axisOf(y) }),
-    }), choosePoint));
+    linked.push(addPlot(node, `Scatter plot: ${caption}. The list below shows the same members of the front.`, () => {
+      const { traces, shapes, annotations } = beside(x, y);
+      return { data: [...cloud([x, y], { lines }), ...traces], layout: baseLayout({ xaxis: axisOf(x), yaxis: axisOf(y), shapes, annotations }) };
+    }, choosePoint));
   }
   if (report.solid === null) return;
   const node = figure(parent, report.solid.join(", "));
@@ -398,6 +398,8 @@ function redraw() {
 }
 
 function start() {
+  byId("scope").hidden = !report.studies.some((study) => study.goals.some((goal) => goal.name === "lat" || goal.name === "energy"));
+  byId("scope").textContent = report.scope;
   applyTheme();
   byId("theme").addEventListener("change", () => { applyTheme(); redraw(); });
   system.addEventListener("change", () => { applyTheme(); redraw(); });

@@ -15,6 +15,7 @@ import numpy as np
 
 from objectives.hardware import CostModel, load_soc
 from objectives.hardware.chip import Chip
+from objectives.hardware.cost_model import COST_SCOPE
 from objectives.timeline import LANES, PARTS
 from search_space.arrays import Floats
 from search_space.errors import H4HError
@@ -94,6 +95,7 @@ def report_record(reported: Sequence[Reported]) -> ReportRecord:
         "notes": notes + pair_notes + _left_out(contenders),
         "lanes": list(LANES),
         "parts": PARTS,
+        "scope": COST_SCOPE,
     }
 
 
@@ -171,6 +173,7 @@ def _study(
         "mappings": hardware.mappings,
         "sensitivity": hardware.sensitivity,
         "hardware": hardware.chip,
+        "beside": [],
         "next": hardware.commands,
         "hypervolume": hypervolume,
         "hypervolume_curve": curve,
@@ -228,7 +231,7 @@ def _space(study: Study) -> DesignSpace | None:
 
 def _subnets(study: Study, evaluations: Sequence[Evaluation]) -> list[Subnet | None]:
     """The networks; None for a genotype that is not in the space."""
-    space = _space(study)
+    space = _space(study) if study.knows_networks else None
     subnets: list[Subnet | None] = []
     for evaluation in evaluations:
         try:

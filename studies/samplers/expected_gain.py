@@ -14,12 +14,13 @@ others.
 from __future__ import annotations
 
 import heapq
+from typing import Any
 
 import numpy as np
 
 from search_space.arrays import Floats
 
-POINTS = 1024
+POINTS = 512
 LEAST_GAIN = 1e-12
 """Share of the box below which a gain is rounding noise."""
 
@@ -45,16 +46,23 @@ def choose(losses: Floats, front: Floats, count: int, *, pivot: int) -> list[int
     for member in front:
         covered = (member[others] <= points).all(axis=1)
         level[covered] = np.minimum(level[covered], member[pivot])
-    # For each sample and point: the best pivot loss among networks no worse than the point in the others.
-    levels = np.tile(level, (len(losses), 1))
+    # For each point and sample: the best pivot loss among networks no worse than the point in the others.
+    levels = np.tile(level[:, None], (1, len(losses)))
+    is_certain = (losses[:, :, others] == losses[:1, :, others]).all(axis=(0, 2))
 
-    def reached(row: int) -> Floats:
-        """Pivot loss of a network at each point, shape (s, points); 1 if it is worse in another objective."""
-        covered = (losses[:, row][:, None, others] <= points).all(axis=2)
-        return np.where(covered, losses[:, row, pivot, None], 1.0)
+    def reached(row: int) -> tuple[Any, Floats]:
+        """Points and samples at which a network is no worse in the others, and its pivot loss there."""
+        if is_certain[row]:  # Exact costs: the same points in all samples.
+            points_reached = np.flatnonzero((losses[0, row, others] <= points).all(axis=1))
+            return points_reached, np.broadcast_to(losses[:, row, pivot], (len(points_reached), len(losses)))
+        covered = np.ones(levels.shape, dtype=np.bool_)
+        for column, coordinates in zip(others, points.T, strict=True):
+            covered &= losses[:, row, column] <= coordinates[:, None]
+        return covered, np.broadcast_to(losses[:, row, pivot], levels.shape)[covered]
 
     def gain(row: int) -> float:
-        return float(np.maximum(levels - reached(row), 0.0).mean())
+        where, loss = reached(row)
+        return float(np.maximum(levels[where] - loss, 0.0).sum()) / max(levels.size, 1)
 
     # Last computed gains, largest first; of equal gains the lower row.
     waiting = [(-gain(row), row) for row in range(losses.shape[1])]
@@ -70,7 +78,8 @@ def choose(losses: Floats, front: Floats, count: int, *, pivot: int) -> list[int
             break
         heapq.heappop(waiting)
         chosen.append(row)
-        levels = np.minimum(levels, reached(row))
+        where, loss = reached(row)
+        levels[where] = np.minimum(levels[where], loss)
     return chosen
 
 

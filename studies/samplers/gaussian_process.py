@@ -16,6 +16,7 @@ optimisers, in which a last bit may change the result.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,6 +107,7 @@ class GaussianProcess:
     Attributes:
         known: Steps of the measured networks, shape (n, p).
         mean: Mean of their values.
+        squared_length: Squared length scale of the covariance.
         weights: Weight of each measured network in a forecast, shape (n,).
         factor: Lower factor of their covariance, in units of `variance`, shape (n, n).
         table: Covariance by distance, in units of `variance`.
@@ -115,6 +117,7 @@ class GaussianProcess:
 
     known: Steps
     mean: float
+    squared_length: float
     weights: Floats
     factor: Floats
     table: Floats
@@ -122,21 +125,23 @@ class GaussianProcess:
     variance: float
 
     @classmethod
-    def fit(cls, known: Steps, values: Floats) -> GaussianProcess:
+    def fit(cls, known: Steps, values: Floats, earlier: GaussianProcess | None = None) -> GaussianProcess:
         """Fits the process to measured networks.
 
         Args:
             known: Steps of the networks, shape (n, p), n at least 1.
             values: Finite values of the networks, shape (n,).
+            earlier: The process of fewer networks of the same study. Length and nugget then move by at most
+                one place on their grids, which takes a quarter of the time.
         """
         known, values = known[-MOST_LEARNED:], values[-MOST_LEARNED:]
         every = -(-len(values) // MOST_COMPARED)
         gaps, few = distances(known[::every], known[::every]), values[::every]
         most = known.shape[1]
         best = (-np.inf, SQUARED_LENGTHS[0], NUGGETS[0])
-        for squared_length in SQUARED_LENGTHS:
+        for squared_length in _beside(SQUARED_LENGTHS, None if earlier is None else earlier.squared_length):
             covariance = covariances(squared_length, most)[gaps]
-            for nugget in NUGGETS:
+            for nugget in _beside(NUGGETS, None if earlier is None else earlier.nugget):
                 likelihood = _likelihood(covariance, nugget, few - few.mean())
                 # The last bit must not decide between equal likelihoods.
                 if likelihood > best[0] + 1e-9:
@@ -149,6 +154,7 @@ class GaussianProcess:
         return cls(
             known=known,
             mean=mean,
+            squared_length=squared_length,
             weights=backward(factor, whitened)[:, 0],
             factor=factor,
             table=table,
@@ -183,6 +189,14 @@ class GaussianProcess:
         factor = cholesky(covariance / self.variance)
         drawn: Floats = mean + np.sqrt(self.variance) * np.einsum("sk,mk->sm", normal, factor)
         return drawn
+
+
+def _beside(grid: Sequence[float], place: float | None) -> Sequence[float]:
+    """The values of a grid at `place` and next to it; all values without a place."""
+    if place is None:
+        return grid
+    index = grid.index(place)
+    return grid[max(index - 1, 0) : index + 2]
 
 
 def _with_nugget(covariance: Floats, nugget: float) -> Floats:

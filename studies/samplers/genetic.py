@@ -41,7 +41,7 @@ class GeneticSampler(Sampler):
             pop_size=context.population,
             crossover=UniformCrossover(),
             mutation=ResetMutation(cardinalities),
-            repair=Canonical(context.space),
+            repair=Canonical(context.space, self._archive),
             eliminate_duplicates=Unseen(self._archive),
             output=None,
         )

@@ -97,16 +97,26 @@ class ResetMutation(Mutation):  # type: ignore[misc]
 class Canonical(Repair):  # type: ignore[misc]
     """Makes every child canonical before children are compared.
 
+    Where a table lists the networks, a child moves to the nearest new one.
+
     Args:
         space: Design space of the children.
+        archive: All networks that the study has proposed.
     """
 
-    def __init__(self, space: DesignSpace) -> None:
+    def __init__(self, space: DesignSpace, archive: Archive) -> None:
         super().__init__()
         self._space = space
+        self._archive = archive
 
     def _do(self, problem: Problem, X: Genotypes, **kwargs: Any) -> Genotypes:
-        return np.array([self._space.canonical(genotype_of(row)) for row in X], dtype=np.int64)
+        children = [self._space.canonical(genotype_of(row)) for row in X]
+        if self._space.listed is not None:
+            moved: dict[Genotype, None] = {}
+            for place, child in enumerate(children):
+                children[place] = self._archive.nearest_new(child, moved) or self._space.smallest()
+                moved[children[place]] = None
+        return np.array(children, dtype=np.int64)
 
 
 class Unseen(DuplicateElimination):  # type: ignore[misc]

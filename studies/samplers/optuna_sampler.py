@@ -79,6 +79,6 @@ class OptunaSampler(Sampler):
 
 def _distribution(gene: Gene) -> BaseDistribution:
     """An integer distribution for ordered options, else a categorical one."""
-    if all(isinstance(option, int) for option in gene.options):
+    if gene.is_ordered:
         return IntDistribution(0, gene.cardinality - 1)
     return CategoricalDistribution(tuple(range(gene.cardinality)))

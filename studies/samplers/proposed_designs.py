@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
 
+from search_space.arrays import Genotypes
 from search_space.genotype import Genotype
+from search_space.row_index import ABSENT
 from studies.design_space.design_space import DesignSpace
+from studies.samplers.unseen_networks import UnseenNetworks
 
 
 class Archive:
@@ -24,6 +27,7 @@ class Archive:
         self._rng = rng
         self._proposed: dict[Genotype, None] = {}
         self._enclosed: set[Genotype] = set()  # Networks all of whose neighbours have been proposed.
+        self._unseen = None if space.listed is None else UnseenNetworks(space)
 
     def __contains__(self, genotype: object) -> bool:
         return genotype in self._proposed
@@ -46,6 +50,8 @@ class Archive:
         Changes of one gene connect all networks, so the result is shorter than `count` only once the space is
         complete.
 
+        Where a table lists the networks, the nearest new one replaces a proposal that is known or not listed.
+
         Args:
             proposed: Canonical genotypes, at most `count`.
             count: Number of networks to return.
@@ -53,9 +59,9 @@ class Archive:
         """
         places: list[Genotype | None] = [None] * count
         for place, genotype in enumerate(proposed):
-            if genotype not in self._proposed:
+            if self.is_new(genotype):
                 places[place] = genotype
-                self._proposed[genotype] = None
+                self._add(genotype)
         for place in range(count):
             if places[place] is None and not self.is_complete:
                 places[place] = self._beside([*proposed[place : place + 1]], near)
@@ -66,18 +72,57 @@ class Archive:
         siblings = dict.fromkeys(
             other for genotype in genotypes for other in self._space.siblings(genotype) if other not in self
         )
-        self._proposed |= siblings
+        for sibling in siblings:
+            self._add(sibling)
         return list(siblings)
+
+    def is_new(self, genotype: Genotype) -> bool:
+        """Whether the study may propose this network: it is listed, if a table lists them, and not known."""
+        if genotype in self._proposed:
+            return False
+        return self._unseen is None or self._space.listed_row(genotype) != ABSENT
+
+    def nearest_new(self, genotype: Genotype, taken: Container[Genotype] = ()) -> Genotype | None:
+        """The new listed network nearest to a design, on the same chip if one is left there.
+
+        Of equally near ones, chance decides.
+
+        Args:
+            genotype: A design, listed or not.
+            taken: Designs that are not eligible either.
+
+        Returns:
+            The network; the same design if it is eligible, None if no network is.
+        """
+        assert self._unseen is not None, "only a table lists networks"
+        if genotype not in taken and self.is_new(genotype):
+            return genotype
+        return self._unseen.nearest(genotype, taken, self._rng)
+
+    def new_designs(self) -> Genotypes:
+        """All new designs of the listed networks, shape (n, genes)."""
+        assert self._unseen is not None, "only a table lists networks"
+        return self._unseen.designs()
+
+    def _add(self, genotype: Genotype) -> None:
+        self._proposed[genotype] = None
+        if self._unseen is not None:
+            self._unseen.remove(genotype)
 
     def _beside(self, first: Sequence[Genotype], near: Sequence[Genotype]) -> Genotype:
         """Proposes a new network that differs in one gene from a known one."""
         for origin in chain(first, self._shuffled(near), self._shuffled(list(self._proposed))):
+            if self._unseen is not None:
+                nearest = self.nearest_new(origin)
+                assert nearest is not None, "an incomplete table has a new network"
+                self._add(nearest)
+                return nearest
             if origin in self._enclosed:
                 continue
             fresh = self.new_neighbours(origin)
             if fresh:
                 chosen = fresh[int(self._rng.integers(len(fresh)))]
-                self._proposed[chosen] = None
+                self._add(chosen)
                 return chosen
         raise AssertionError("an incomplete space has a new neighbour of a known network")
 

@@ -16,6 +16,7 @@ from search_space.arrays import Floats
 from search_space.genotype import Genotype
 from studies.design_space.design_space import DesignSpace
 from studies.design_space.exact_costs import ExactQuantities
+from studies.design_space.table_costs import TableQuantities
 from studies.samplers.proposed_designs import Archive
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport
@@ -64,7 +65,7 @@ class SamplerContext:
     seed: int
     first: tuple[Genotype, ...] = ()
     preferences: tuple[tuple[float, ...], ...] = ()
-    exact: ExactQuantities | None = None
+    exact: ExactQuantities | TableQuantities | None = None
     network_only: frozenset[str] = frozenset()
 
 

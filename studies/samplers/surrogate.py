@@ -2,9 +2,11 @@
 
 In each generation a Gaussian process (`gaussian_process`) learns from the measured networks every quantity
 that cannot be computed from tables, usually the accuracy alone. NSGA-II then searches a hundred thousand
-predicted networks with their exact costs (`virtual_search`). The batch to measure is the one expected to add
-most hypervolume (`expected_gain`). The method follows LINAS (Cummings et al. 2022) and NSGANetV2 (Lu et al.
-2020), which also predict costs and ignore the uncertainty of a prediction.
+predicted networks with their exact costs (`virtual_search`). A cost that tables only estimate is learned as a
+factor of its estimate, which leaves little to learn. The batch to measure is the one expected to add most
+hypervolume (`expected_gain`): one half with costs on a linear scale, the other half on a logarithmic scale
+(`cost_scales`), so that small networks are not neglected. The method follows LINAS (Cummings et al. 2022) and
+NSGANetV2 (Lu et al. 2020), which also predict costs and ignore the uncertainty of a prediction.
 
 Predictions are trusted as long as they rank networks correctly. The networks of each generation are predicted
 before they are measured. If the rank correlation of the last `WINDOW` of them falls below `TRUSTED`, plain
@@ -34,12 +36,13 @@ from pymoo.operators.selection.tournament import TournamentSelection
 from search_space.arrays import Floats, Genotypes
 from search_space.genotype import Genotype
 from studies.design_space.design_space import DesignSpace
+from studies.samplers.cost_scales import cost_scales, in_turn, logarithmic
 from studies.samplers.expected_gain import choose
 from studies.samplers.gaussian_process import GaussianProcess, Steps, steps
 from studies.samplers.genetic import GeneticSampler
 from studies.samplers.operators import genotype_of
 from studies.samplers.sampler import Sampler, SamplerContext
-from studies.samplers.virtual_search import Predict, Predicted, virtual_search
+from studies.samplers.virtual_search import Predict, Predicted, listed_search, virtual_search
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import EXACT, PLAIN, RANDOM, SURROGATE, GenerationReport, kendall
 
@@ -49,7 +52,7 @@ WINDOW = 24
 """Number of newest networks, predicted and then measured, over which the rank correlation is taken."""
 TRUSTED = 0.3
 """Least rank correlation at which the surrogate chooses the next generation."""
-SAMPLES = 64
+SAMPLES = 32
 """Samples of possible measurements for the expected gain."""
 
 
@@ -72,10 +75,12 @@ class SurrogateSampler(GeneticSampler):
         )
         exact = () if self._exact is None else self._exact.names
         self._predicted = [name for name in quantities if name not in exact]
+        self._estimated = () if self._exact is None else self._exact.estimated
         self._evaluations: list[Evaluation] = []
         self._processes: dict[str, GaussianProcess] = {}
         self._measured: dict[str, dict[Genotype, float]] = {name: {} for name in self._predicted}
         self._pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in self._predicted}
+        self._scales = cost_scales(self._study)
         self._generation = 0
         self._source = RANDOM
         self._batch_correlation: float | None = None
@@ -113,11 +118,17 @@ class SurrogateSampler(GeneticSampler):
             if len(measured) >= LEAST_MEASURED:
                 genes = np.array(list(measured), dtype=np.int64)
                 values = np.array(list(measured.values()), dtype=np.float64)
-                self._processes[name] = GaussianProcess.fit(self._steps(name, genes), values)
+                factors = values / self._estimate(name, genes)
+                self._processes[name] = GaussianProcess.fit(
+                    self._steps(name, genes), factors, self._processes.get(name)
+                )
 
     @property
     def _has_exact_limit(self) -> bool:
-        return any(constraint.quantity not in self._predicted for constraint in self._constraints)
+        return any(
+            constraint.quantity not in self._predicted or constraint.quantity in self._estimated
+            for constraint in self._constraints
+        )
 
     @property
     def _is_ready(self) -> bool:
@@ -131,7 +142,7 @@ class SurrogateSampler(GeneticSampler):
     def _compare(self, evaluations: Sequence[Evaluation]) -> float | None:
         """Rank correlation of predicted and measured values of a generation, of the worst quantity."""
         correlations = []
-        for name, process in self._processes.items():
+        for name in self._processes:
             measured: dict[Genotype, float] = {}
             for row in evaluations:
                 subject, value = self._subject(name, row.genotype), self._value(row, name)
@@ -141,7 +152,7 @@ class SurrogateSampler(GeneticSampler):
             if not measured:
                 continue
             genes = np.array(list(measured), dtype=np.int64)
-            forecast = process.forecast(self._steps(name, genes)).tolist()
+            forecast = self._forecast(name, genes).tolist()
             pairs = list(zip(forecast, measured.values(), strict=True))
             self._pairs[name] += pairs
             correlations.append(_correlation(pairs))
@@ -159,6 +170,17 @@ class SurrogateSampler(GeneticSampler):
         """Steps of what a quantity depends on, from genotypes of that alone."""
         return steps(self._space_of(name), subjects)
 
+    def _estimate(self, name: str, subjects: Genotypes) -> Floats:
+        """Estimates (n,) of a quantity from tables; ones where there are none."""
+        if name not in self._estimated or self._exact is None:
+            return np.ones(len(subjects))
+        return self._exact.estimate(subjects)[name]
+
+    def _forecast(self, name: str, subjects: Genotypes) -> Floats:
+        """Expected values (n,) of a quantity."""
+        factors = self._processes[name].forecast(self._steps(name, subjects))
+        return factors * self._estimate(name, subjects)
+
     def _value(self, evaluation: Evaluation, name: str) -> float | None:
         """A quantity of a measured network in its unit; None if it was not measured exactly."""
         if evaluation.is_bound and name == "acc":
@@ -175,7 +197,12 @@ class SurrogateSampler(GeneticSampler):
         if len(feasible) == 0:
             return candidates.genes[:count]
         front = np.nan_to_num(self._study.scaled_losses(self._front), nan=1.0)
-        chosen = choose(self._samples(candidates.rows(feasible), rng), front, count, pivot=self._pivot)
+        losses = self._samples(candidates.rows(feasible), rng)
+        chosen = choose(losses, front, count, pivot=self._pivot)
+        if self._scales:
+            # Half of the batch for either scale of the costs, in turn.
+            losses, front = (logarithmic(each, self._scales) for each in (losses, front))
+            chosen = in_turn(chosen, choose(losses, front, count, pivot=self._pivot))[:count]
         # If too few add hypervolume, the best predicted ones follow, then those that violate limits least.
         order = dict.fromkeys([*feasible[chosen], *feasible, *range(len(candidates.genes))])
         return candidates.genes[list(order)[:count]]
@@ -204,8 +231,11 @@ class SurrogateSampler(GeneticSampler):
         return candidates.genes[order[np.argsort(broken[order], kind="stable")]][:count]
 
     def _exactly(self, genes: Genotypes) -> dict[str, Floats]:
-        """Exact quantities of networks (n, genes), by name."""
-        return {} if self._exact is None else dict(self._exact(genes))
+        """Exact quantities of networks (n, genes) by name, and estimates where there are only these."""
+        if self._exact is None:
+            return {}
+        exact = dict(self._exact(genes))
+        return {**self._exact.estimate(genes), **exact} if self._estimated else exact
 
     def _exact_violations(self, exact: Mapping[str, Floats]) -> Floats:
         """Violations of the limits on exact quantities, shape (n, limits)."""
@@ -214,7 +244,10 @@ class SurrogateSampler(GeneticSampler):
 
     def _candidates(self, score: Predict, count: int, rng: np.random.Generator) -> Predicted:
         """New networks that are predicted to be good, feasible ones first."""
-        best, seen = virtual_search(self._space, score, self._start(), rng)
+        if self._space.listed is None:
+            best, seen = virtual_search(self._space, score, self._start(), rng)
+        else:
+            best, seen = listed_search(score, self._archive.new_designs(), rng)
         candidates = self._new(best)
         if (candidates.broken == 0).sum() >= count:
             return candidates
@@ -239,7 +272,8 @@ class SurrogateSampler(GeneticSampler):
         values = {} if self._exact is None else dict(self._exact.estimate(genes))
         for name in self._predicted:
             subjects, places = self._subjects(name, genes)
-            forecast = self._processes[name].forecast(self._steps(name, subjects))
+            factors = self._processes[name].forecast(self._steps(name, subjects))
+            forecast = factors * values[name] if name in self._estimated else factors
             values[name] = self._known(name, subjects, forecast)[places]
         return self._scaled(values), self._violations(values)
 
@@ -251,7 +285,8 @@ class SurrogateSampler(GeneticSampler):
         for name in self._predicted:
             subjects, places = self._subjects(name, candidates.genes)
             normal = rng.standard_normal((count, len(subjects)))
-            samples = self._processes[name].samples(self._steps(name, subjects), normal)
+            factors = self._processes[name].samples(self._steps(name, subjects), normal)
+            samples = factors * self._estimate(name, subjects)
             drawn[name] = self._known(name, subjects, samples)[:, places]
         rows = []
         for sample in range(count):

@@ -116,6 +116,25 @@ def virtual_search(
     return _survivors(population), Predicted.joined(seen)
 
 
+def listed_search(
+    score: Predict, designs: Genotypes, rng: np.random.Generator
+) -> tuple[Predicted, Predicted]:
+    """The best of the networks that a table lists; of more than `CANDIDATES`, as many drawn at random.
+
+    Args:
+        score: Predicts losses and violations of networks.
+        designs: Canonical genotypes, all different, shape (n, genes), n at least 1.
+        rng: Source of randomness.
+
+    Returns:
+        As `virtual_search`.
+    """
+    if len(designs) > CANDIDATES:
+        designs = designs[np.sort(rng.choice(len(designs), CANDIDATES, replace=False))]
+    seen = _scored(score, designs)
+    return _survivors(seen), seen
+
+
 def _scored(score: Predict, genes: Genotypes) -> Predicted:
     return Predicted(genes, *score(genes))
 

@@ -6,8 +6,44 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from objectives.objective import Design
+from search_space import complexity
+from search_space.families import family
 from search_space.genotype import Genotype
+from search_space.subnet import Subnet
+from search_space.table_space import TabledNetwork
 from studies.design_space.design_space import DesignSpace
+
+
+@dataclass(frozen=True)
+class NetworkCounts:
+    """Size and blocks of a network; all 0 and no family where only its genes are known.
+
+    Attributes:
+        macs: Multiply-accumulates.
+        params: Parameters.
+        conv_blocks: Number of MBConv blocks.
+        vit_blocks: Number of transformer blocks.
+        family: Pattern of blocks, see `search_space.families`.
+    """
+
+    macs: int = 0
+    params: int = 0
+    conv_blocks: int = 0
+    vit_blocks: int = 0
+    family: str = ""
+
+
+def counts_of(network: Subnet | TabledNetwork) -> NetworkCounts:
+    """The counts of a network."""
+    if isinstance(network, TabledNetwork):
+        return NetworkCounts()
+    return NetworkCounts(
+        macs=complexity.macs(network),
+        params=complexity.params(network),
+        conv_blocks=network.conv_blocks,
+        vit_blocks=network.vit_blocks,
+        family=str(family(network)),
+    )
 
 
 @dataclass(frozen=True)
@@ -19,6 +55,7 @@ class Candidate:
         genotype: Canonical genotype of the design.
         network: Genotype of the network alone.
         design: Network and chip.
+        counts: Size and blocks of the network.
         values: Quantities that are known so far, by name.
     """
 
@@ -26,6 +63,7 @@ class Candidate:
     genotype: Genotype
     network: Genotype
     design: Design
+    counts: NetworkCounts
     values: dict[str, float] = field(default_factory=dict)
 
 
@@ -40,9 +78,7 @@ def candidates(space: DesignSpace, batch: Mapping[int, Genotype]) -> list[Candid
     decoded = []
     for index, genotype in batch.items():
         design = space.decode(genotype)
-        blocks = {
-            "conv_blocks": float(design.subnet.conv_blocks),
-            "vit_blocks": float(design.subnet.vit_blocks),
-        }
-        decoded.append(Candidate(index, genotype, space.network(genotype), design, blocks))
+        counts = counts_of(design.subnet)
+        blocks = {"conv_blocks": float(counts.conv_blocks), "vit_blocks": float(counts.vit_blocks)}
+        decoded.append(Candidate(index, genotype, space.network(genotype), design, counts, blocks))
     return decoded

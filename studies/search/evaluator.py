@@ -16,9 +16,7 @@ import numpy as np
 
 from objectives.objective import ChipObjective, Objective
 from objectives.own_objective import OwnObjective
-from search_space import complexity
 from search_space.errors import H4HError
-from search_space.families import family
 from search_space.genotype import Genotype, to_text
 from studies.design_space.design_space import DesignSpace
 from studies.search.candidate import Candidate, candidates
@@ -236,7 +234,7 @@ class Evaluator:
         )
 
     def _evaluation(self, candidate: Candidate, stopped_after: int | None = None) -> Evaluation:
-        subnet = candidate.design.subnet
+        counts = candidate.counts
         limited = tuple(candidate.values.get(constraint.quantity) for constraint in self._constraints)
         return Evaluation(
             index=candidate.index,
@@ -247,10 +245,10 @@ class Evaluator:
                 constraint.violation(value) <= 0
                 for constraint, value in zip(self._constraints, limited, strict=True)
             ),
-            macs=complexity.macs(subnet),
-            params=complexity.params(subnet),
-            conv_blocks=subnet.conv_blocks,
-            vit_blocks=subnet.vit_blocks,
-            family=str(family(subnet)),
+            macs=counts.macs,
+            params=counts.params,
+            conv_blocks=counts.conv_blocks,
+            vit_blocks=counts.vit_blocks,
+            family=counts.family,
             stopped_after=stopped_after,
         )

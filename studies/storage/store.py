@@ -32,7 +32,7 @@ from studies.storage.database_file import (
     verify,
 )
 from studies.storage.rescue import rescue
-from studies.storage.row_digest import Checksum, Row, checked, digest
+from studies.storage.row_digest import Checksum, DigestError, Row, checked, digest
 from studies.storage.schema import COLUMNS, SCHEMA_VERSION, STATEMENTS, WHOLE_FILE
 from studies.study.evaluation import Evaluation
 from studies.study.fingerprint import part_of
@@ -179,11 +179,14 @@ class Store:
         study_id = self._known_id(name)
         if study_id is None:
             return 0
-        with translated(self.path):
-            row = self._connection.execute(
-                "SELECT count(*) FROM evaluation WHERE study = ?", (study_id,)
+        with translated(self.path), self._snapshot():
+            # Not by the index of genotypes, which may be damaged by itself.
+            (count,) = self._connection.execute(
+                "SELECT count(*) FROM evaluation NOT INDEXED WHERE study = ?", (study_id,)
             ).fetchone()
-        return int(row[0])
+            if self._has_digests and count != (stored := self._checksum(study_id, "evaluation").count):
+                raise DigestError(f"{stored} evaluations were stored, but {count} are there")
+        return int(count)
 
     def evaluations(self, name: str) -> list[Evaluation]:
         """All evaluations of the study called `name`, in order of their index."""

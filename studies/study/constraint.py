@@ -27,6 +27,8 @@ _SYNTAX = re.compile(
 
 CHIP_LIMIT = "sram<=chip"
 """Text of the constraint that a network's activations fit the SRAM of the study's chip."""
+CHIP_LIMITS = {CHIP_LIMIT: ("sram", "B"), "params<=chip": ("params", "")}
+"""Texts of the constraints by the chip's memories, with quantity and unit; a weight takes one byte."""
 
 
 class ConstraintError(H4HError):
@@ -72,22 +74,26 @@ class Constraint:
 
 
 def parse_constraint(
-    text: str, own_units: Mapping[str, str] = MappingProxyType({}), *, sram_bytes: float | None = None
+    text: str,
+    own_units: Mapping[str, str] = MappingProxyType({}),
+    *,
+    chip_bounds: Mapping[str, float] = MappingProxyType({}),
 ) -> Constraint:
     """Reads one constraint such as ``"lat<=2ms"``.
 
     Args:
-        text: A quantity, an operator, a number and its unit; or `CHIP_LIMIT`.
+        text: A quantity, an operator, a number and its unit; or one of `CHIP_LIMITS`.
         own_units: Units of user-defined objectives, by name.
-        sram_bytes: SRAM of the chip, the bound of `CHIP_LIMIT`; without it, that text is refused.
+        chip_bounds: Bounds by the chip's memories, by quantity; without one, its text is refused.
 
     Raises:
         ConstraintError: The syntax is wrong, or the limit is negative.
         QuantityError: The unit does not fit the quantity, or the limit is not finite.
         UnknownNameError: The quantity is neither built in nor in `own_units`.
     """
-    if sram_bytes is not None and is_chip_limit(text):
-        return Constraint("sram", "<=", sram_bytes, "B")
+    quantity, unit = CHIP_LIMITS.get("".join(text.split()), ("", ""))
+    if quantity in chip_bounds:
+        return Constraint(quantity, "<=", chip_bounds[quantity], unit)
     match = _match(text)
     source = f"constraint {text!r}"
     quantities = {**known_units(), **{name: units_beside(unit) for name, unit in own_units.items()}}
@@ -112,18 +118,14 @@ def parse_any_constraint(text: str) -> Constraint:
     return parse_constraint(text, {} if is_built_in else {match["quantity"]: match["unit"]})
 
 
-def is_chip_limit(text: str) -> bool:
-    """Whether `text` is `CHIP_LIMIT`, spaces aside."""
-    return "".join(text.split()) == CHIP_LIMIT
-
-
 def limited_quantity(text: str) -> str:
     """Name of the quantity that a constraint limits, before its chip is known.
 
     Raises:
         H4HError: As for `parse_constraint`.
     """
-    return "sram" if is_chip_limit(text) else parse_any_constraint(text).quantity
+    known = CHIP_LIMITS.get("".join(text.split()))
+    return parse_any_constraint(text).quantity if known is None else known[0]
 
 
 def _match(text: str) -> re.Match[str]:
@@ -131,6 +133,7 @@ def _match(text: str) -> re.Match[str]:
     if match is None:
         raise ConstraintError(
             f"constraint {text!r}: must be a quantity, {' or '.join(OPERATORS)}, a number and its unit, "
-            f"such as 'lat<=2ms' or 'vit_blocks>=1', or {CHIP_LIMIT} (quantities: {', '.join(known_units())})"
+            f"such as 'lat<=2ms' or 'vit_blocks>=1', or {' or '.join(CHIP_LIMITS)} (quantities: "
+            f"{', '.join(known_units())})"
         )
     return match

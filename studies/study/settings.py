@@ -31,7 +31,7 @@ from supernet.images.folder_layouts import LAYOUTS
 
 DEFAULT_SPACE = "cifar32"
 AUTO = "auto"
-"""The mapping that follows from the objectives."""
+"""The mapping that follows from the objectives, or the sampler that follows from them and the stop rules."""
 DEFAULT_GENERATIONS = 12
 PREFERRING = "rnsga2"
 """The sampler that searches near preferred values."""
@@ -97,6 +97,16 @@ class StudySettings:
         f"name or YAML file of the search space (default: the space of --checkpoint, else {DEFAULT_SPACE})",
         group=WHAT,
     )
+    accuracy_table: str | Path | None = setting(  # noqa: RUF009
+        None,
+        "file of networks and their values, CSV or JSON lines; its columns replace measurements, and only "
+        "its networks are searched",
+        group=WHAT,
+        metavar="FILE",
+    )
+    space_from_table: bool = setting(
+        False, "take the search space from the columns of --accuracy-table that are genes", group=WHAT
+    )
     hardware: str = setting(
         "u55-256-cim8", "name or YAML file of the chip that lat, energy and area refer to", group=WHAT
     )
@@ -132,6 +142,12 @@ class StudySettings:
         check=limited_quantity,
         is_stored=False,
     )
+    spill: bool = setting(
+        False,
+        "cost networks whose activations exceed the SRAM of the chip, by their traffic to the weight store; "
+        "default: they are infeasible",
+        group=WHAT,
+    )
     npu_model: str = setting(NPU_MODELS[0], "source of NPU cycles", group=WHAT, choices=known_npu_models())
     mapping: str = setting(
         AUTO,
@@ -140,7 +156,12 @@ class StudySettings:
         group=WHAT,
         choices=(AUTO, *MAPPINGS),
     )
-    sampler: str = setting("nsga2", "search algorithm, or your own as module:Class", group=HOW)
+    sampler: str = setting(
+        AUTO,
+        f"search algorithm, or your own as module:Class; {AUTO} takes surrogate for up to 500 evaluations of "
+        f"an expensive objective, else nsga2",
+        group=HOW,
+    )
     prefer: tuple[str, ...] = setting(
         (),
         f"values to search near with --sampler {PREFERRING}, such as acc=85%,lat=0.5ms; objectives left out "
@@ -284,6 +305,15 @@ class StudySettings:
             raise SettingError(
                 f"--prefer needs --sampler {PREFERRING}, but got --sampler {self.sampler}, which searches "
                 f"the whole front"
+            )
+        if self.space_from_table and self.accuracy_table is None:
+            raise SettingError("--space-from-table needs --accuracy-table, the file with the genes")
+        if self.space_from_table and (self.space is not None or self.checkpoint is not None):
+            given = "--space" if self.space is not None else "--checkpoint"
+            raise SettingError(f"--space-from-table takes the space from the table: leave out {given}")
+        if self.accuracy_table is not None and self.racing:
+            raise SettingError(
+                "--racing saves images, but with --accuracy-table no image is scored: leave out --racing"
             )
         if self.dataset is not None and self.data is None:
             raise SettingError(f"--dataset {self.dataset} needs --data, the folder that holds it")

@@ -13,7 +13,7 @@ from objectives.hardware.chip import Chip
 from search_space.arrays import Floats
 from search_space.genotype import Genotype
 from studies.design_space.chip_choices import ChipChoices
-from studies.design_space.design_space import DesignSpace, read_chips, read_design_space
+from studies.design_space.design_space import DesignSpace, is_tabled, read_chips, read_design_space
 from studies.study import pareto_front as front
 from studies.study.constraint import Constraint, parse_any_constraint
 from studies.study.evaluation import Evaluation, violations
@@ -87,6 +87,11 @@ class Study:
             DocumentError: The stored choices are damaged.
         """
         return read_chips(self.space_definition, source=self._space_source)
+
+    @property
+    def knows_networks(self) -> bool:
+        """Whether its networks have blocks and sizes; not so if an accuracy table gave the search space."""
+        return not is_tabled(self.space_definition)
 
     @property
     def _space_source(self) -> str:

@@ -55,7 +55,7 @@ def _check_digest(path: Path) -> None:
     expected = None if match is None else match[1]
     if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
         raise H4HError(
-            f"the shipped checkpoint {path} is not the one that its card describes: install the project again, "
+            f"the shipped checkpoint {path} is not the one of its card: install the project again, "
             f"or pass your own file as --checkpoint"
         )
 

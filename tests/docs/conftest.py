@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from importlib import resources
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,7 @@ from supernet.training.recipe import load_recipe
 from supernet.training.soft_labels import SoftLabelHeader, augmentation, pixel_digest, save_soft_labels
 from tests.docs.pages import PAGES, page
 from tests.docs.rules import IN_ORDER
+from tests.objectives.tflite_network.files import LAYERS, write
 from tests.studies.conftest import TINY
 from tests.studies.reports import evaluated, genotypes, make_study
 from tests.supernet.gradient_conflict.test_figures import write_log
@@ -71,8 +75,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, patches: pytest.MonkeyPat
     folder = tmp_path_factory.mktemp("prepared")
     _write_images(folder, patches)
     _write_documents(folder)
+    _write_tables(folder)
     _write_weights(folder)
     _write_studies(folder)
+    write(folder / "today.tflite", LAYERS["residual"])
+    shutil.copy(Path(str(resources.files("ethosu") / "config_files" / "Arm" / "vela.ini")), folder)
     for name in ("figures", "benchmarks/hardware"):
         (folder / name).mkdir(parents=True)
     return folder
@@ -105,6 +112,26 @@ def _write_documents(folder: Path) -> None:
             is_own = block.kind == "yaml" or (block.kind == "python" and block.file and "/" not in block.file)
             if is_own and name not in IN_ORDER:
                 (folder / block.file).write_text(block.content)
+
+
+def _write_tables(folder: Path) -> None:
+    """A benchmark's file in small, the table that a page makes of it, and our own table."""
+    results = {
+        "".join(map(str, code)): {
+            "test_acc": [80 + sum(code), 81 + sum(code)],
+            "mean_acc": 80.5 + sum(code),
+            "std": 0.5,
+            "params": 1000 + sum(code),
+            "flops": 10_000 * (1 + sum(code)),
+        }
+        for code in product((0, 1), repeat=8)
+    }
+    (folder / "nas-bench-macro_cifar10.json").write_text(json.dumps(results))
+    loader = runpy.run_path(str(folder / "nas_bench_macro.py"))
+    loader["convert"](folder / "nas-bench-macro_cifar10.json", folder / "macro.csv")
+    own = Path("benchmarks") / "search" / "accuracies_cifar32.csv"
+    (folder / own).parent.mkdir(parents=True)
+    shutil.copy(Path(__file__).parents[2] / own, folder / own)
 
 
 def _write_weights(folder: Path) -> None:

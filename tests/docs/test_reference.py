@@ -16,7 +16,8 @@ from objectives.hardware.parts.cim import Cim, Digital, InArray, NearMemory
 from objectives.hardware.parts.memory_and_area import Memory, PartAreas
 from objectives.hardware.parts.noc import Noc
 from objectives.hardware.parts.npu import Npu
-from objectives.hardware.parts.sourced_number import Section, Unit
+from objectives.hardware.parts.sourced_number import DERIVED, Section, Unit
+from objectives.hardware.parts.weight_store import WeightStore
 from objectives.hardware.soc import SoC, known_socs
 from objectives.registry import known_objectives
 from search_space.block_options import StageOptions
@@ -156,7 +157,8 @@ def numbers_of(section: type[Section], name: str) -> Iterator[tuple[str, str]]:
         marks = [
             mark.name for mark in getattr(hints[field.name], "__metadata__", ()) if isinstance(mark, Unit)
         ]
-        yield f"{name}.{field.name}", (*marks, "")[0]
+        if not field.metadata.get(DERIVED):
+            yield f"{name}.{field.name}", (*marks, "")[0]
 
 
 def test_soc_file() -> None:
@@ -167,6 +169,7 @@ def test_soc_file() -> None:
         *(
             (Npu, "npu"),
             (Memory, "memory"),
+            (WeightStore, "memory.weight_store"),
             (Noc, "noc"),
             (Cim, "cim"),
             (NearMemory, "cim"),

@@ -28,7 +28,7 @@ def test_fingerprint_tells_chips_apart() -> None:
     ]
     assert len({tuple(one.items()) for one in prints}) == 3
     assert prints[1]["area_digest"] == prints[2]["area_digest"]
-    assert prints[1]["area_parts"] == "4 macros of 1 units"
+    assert prints[1]["area_parts"] == "4 macros of 1 units, weight store of 17.84 mm2"
 
 
 def test_a_chip_without_areas_is_refused_when_the_objective_is_made() -> None:

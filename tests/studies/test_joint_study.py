@@ -95,6 +95,7 @@ def test_every_design_costs_what_the_direct_model_says(
         subnets = [tiny.decode(one.genotype[:10]) for one in mine]
         latency, energy = network_totals(soc_of(chip), subnets)
         expected = area["npu"] + macros * (area["macro"] + area["controller"] + (units or 0) * area["unit"])
+        expected += 4 * 4.46  # weight store
         assert [one.values[:2] for one in mine] == list(zip(latency.tolist(), energy.tolist(), strict=True))
         assert [one.values[2] for one in mine] == pytest.approx([expected] * 108)
         found |= {one.genotype for one in mine}
@@ -163,7 +164,7 @@ QUICK = ("--objectives", "quality,lat,area", "--population", "6")
 )
 def test_every_sampler_goes_on_exactly(search: Callable[..., None], quality: Quality, name: str) -> None:
     assert quality.measured == []
-    arguments = (*QUICK, "--sampler", name, "--constraint", "area<=6mm2")
+    arguments = (*QUICK, "--sampler", name, "--constraint", "area<=24mm2")
     most = 2 if name == "optuna-gp" else 5  # which takes seconds for a network
     search(*arguments, "--generations", str(most), "--db", "whole.db")
     search(*arguments, "--generations", str(most - 1))
@@ -173,7 +174,7 @@ def test_every_sampler_goes_on_exactly(search: Callable[..., None], quality: Qua
     assert len({one.genotype for one in evaluations}) == len(evaluations) == 6 * most
     space = study.search_space
     assert all(space.canonical(one.genotype) == one.genotype for one in evaluations)
-    # 8 macros of 4 units have 8.2 mm2: never measured.
+    # 8 macros of 4 units have 26 mm2, 17.8 of them the weight store: never measured.
     too_large = [one for one in evaluations if study.chip(one.genotype) == Chip(8, 4)]
     assert all(one.values[0] is None and not one.is_feasible for one in too_large)
     assert evaluations[1] in too_large
@@ -259,7 +260,7 @@ def test_too_many_macros_for_the_floor_plan(tmp_path: Path, capsys: pytest.Captu
 
 def test_area_without_a_choice_of_chips(tiny_path: Path) -> None:
     arguments = ["--space", str(tiny_path), "--objectives", "macs,area", "--population", "4"]
-    arguments += ["--generations", "1", "--study", "mine", "--constraint", "area<=3mm2"]
+    arguments += ["--generations", "1", "--study", "mine", "--constraint", "area<=21mm2"]
     run.main([*arguments, "--hardware", "u55-256-cim4"])
     run.main([*arguments, "--macros", "8", "--db", "eight.db"])
     assert {one.values[1] for one in load()[1]} == {load_soc("u55-256-cim4").area_mm2}
@@ -331,10 +332,11 @@ def test_tables_and_json_say_the_chip(finished: Finished, capsys: pytest.Capture
         assert (row["macros"], row["units"]) == (chip.macros, chip.units)
     assert {row["macros"] for row in record["evaluations"]} == {0, 2, 8}
     show.main(["--study", "mine"])
-    header, *lines = [line.split() for line in capsys.readouterr().out.splitlines() if "─" not in line][2:]
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    (header,) = (line for line in lines if line[:1] == ["id"])
     place = header.index("macros") - 4  # the objectives have a unit each
     front = finished.study.front(finished.evaluations)
-    for one, cells in zip(front, (line for line in lines if line), strict=True):
+    for one, cells in zip(front, (line for line in lines if line and line[0].isdigit()), strict=True):
         chip = finished.study.chip(one.genotype)
         assert cells[place : place + 2] == [str(chip.macros), "-" if chip.units is None else str(chip.units)]
     html = load_study("studies.db", "mine")._repr_html_()
@@ -360,7 +362,8 @@ def test_printed_commands_profile_on_the_right_chip(
     monkeypatch.delenv("UV", raising=False)
     from objectives import profile
 
-    for limit in ("0.5mm2", "3mm2", "9mm2"):
+    macros = set()
+    for limit in ("18mm2", "20mm2", "27mm2"):
         pick.main(["mine", "--max-area", limit, "--prefer", "lat", "--json"])
         found = json.loads(capsys.readouterr().out)
         words = shlex.split(found["next"]["profile"])
@@ -370,7 +373,8 @@ def test_printed_commands_profile_on_the_right_chip(
         assert profiled["energy_mj"] == found["picked"]["energy"]
         tuned = shlex.split(found["next"]["fine-tune"])
         assert tuned[tuned.index("--subnet") + 1] == to_text(tuple(found["picked"]["genotype"][:10]))
-    assert found["picked"]["macros"] == 8
+        macros.add(found["picked"]["macros"])
+    assert macros >= {0, 2}
 
 
 def test_report_maps_each_network_on_its_own_chip(finished: Finished) -> None:

@@ -14,7 +14,12 @@ from typing import Self
 
 import numpy as np
 
-from objectives.hardware.mapping.segment import Point, Weights
+from objectives.hardware.mapping.segment import (
+    Point,
+)
+from objectives.hardware.mapping.step_choice import (
+    Weights,
+)
 from search_space.arrays import Floats, Integers
 
 

@@ -42,11 +42,11 @@ def last_devices(splits: SplitCosts) -> Integers:
     return np.full(len(splits.channels), NPU_ONLY) if splits.op.fused_gelu else devices(splits)
 
 
-def hand_overs(previous: SplitCosts | None, splits: SplitCosts, is_in_place: Booleans, soc: SoC) -> Changes:
+def hand_overs(before: Integers, splits: SplitCosts, is_in_place: Booleans, soc: SoC) -> Changes:
     """Cost of the hand-overs of an op.
 
     Args:
-        previous: Splits of the op before, if its output may stay at the macros.
+        before: Devices that worked last, by placement of the input, (p, 1) or (p, k).
         splits: Splits of the op.
         is_in_place: Whether each device works on what it made itself (p, k).
         soc: The chip.
@@ -54,8 +54,6 @@ def hand_overs(previous: SplitCosts | None, splits: SplitCosts, is_in_place: Boo
     if soc.cim is None or not soc.has_npu:
         none = np.zeros(is_in_place.shape)
         return Changes(none, none)
-    at_macros = devices(previous)[:-1] if previous is not None else np.empty(0, dtype=np.int64)
-    before = np.concatenate([at_macros, [MACROS_ONLY, BOTH, NPU_ONLY]])[:, None]  # (p, 1)
     now = devices(splits)[None, :]
     is_change = (before != now) | ((now == BOTH) & ~is_in_place)
     count = is_change.astype(np.float64)

@@ -19,17 +19,19 @@ from objectives.hardware.mapping.capacity import Options, within
 from objectives.hardware.mapping.op_splits import MAPPINGS, SplitCosts, macro_options, split_costs
 from objectives.hardware.mapping.placement import FORBIDDEN
 from objectives.hardware.mapping.segment import (
-    CAPACITY,
-    ENERGY,
-    LATENCY,
     Point,
     Steps,
-    Weights,
     all_points,
     segment_costs,
     solve,
     split_points,
     supported,
+)
+from objectives.hardware.mapping.step_choice import (
+    CAPACITY,
+    ENERGY,
+    LATENCY,
+    Weights,
 )
 from objectives.hardware.npu_model import NpuModel
 from objectives.hardware.op import Op

@@ -185,7 +185,7 @@ def _pieces(op: Op, soc: SoC) -> float:
     """Pieces in which the input of `op` passes: rows of outputs at most, or positions without overlap."""
     if soc.cim is None:
         return 1.0
-    rows = -(-op.height // op.stride) if op.kernel > op.stride else op.positions
+    rows = op.out_size[0] if max(op.window) > op.stride else op.positions
     return min(soc.cim.pieces, float(rows))
 
 

@@ -27,12 +27,19 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.hardware.mapping.hand_over import IN_SRAM, hand_overs
-from objectives.hardware.mapping.op_splits import PRODUCTS, SplitCosts, channels_of, macro_options, on_grid
+from objectives.hardware.mapping.hand_over import (
+    BOTH,
+    IN_SRAM,
+    MACROS_ONLY,
+    NPU_ONLY,
+    devices,
+    hand_overs,
+)
+from objectives.hardware.mapping.op_splits import PRODUCTS, SplitCosts, channels_of, on_grid
+from objectives.hardware.mapping.transfers import Transfers, network_costs
 from objectives.hardware.op import Op
-from objectives.hardware.parts.noc import Noc, Pattern
 from objectives.hardware.soc import SoC
-from search_space.arrays import Booleans, Floats
+from search_space.arrays import Booleans, Floats, Integers
 
 BACK, STAY = 0, 1
 """Where the macros' share of an output goes: written back to SRAM, or kept at the macros."""
@@ -70,6 +77,9 @@ def _index(axes: tuple[Axis, ...]) -> tuple[slice | None, ...]:
 class OpCosts:
     """Costs of all ways to run one op: arrays that broadcast to the axes of `Axis`, (m, p, k, 2).
 
+    Without a next op at the macros the last axis has `BACK` alone. An op that works in place runs on a map at
+    the macros with the split of that map only: p is then 4, that placement of each split and three of SRAM.
+
     Attributes:
         possible: Whether the way exists.
         npu_cycles: Time of the NPU's share.
@@ -83,13 +93,16 @@ class OpCosts:
         mac_pj: Energy of the multiply-accumulates of both.
         sram_pj: Energy of the activations in SRAM and in the macros' buffers.
         mram_pj: Energy of the weights read by the NPU and in the macros.
-        noc_pj: Energy of the transfers.
+        noc_pj: Energy of the transfers, those of the NPU's weights included.
         static_pj: Energy of leakage and idle clocks over the time of the op.
         handover_pj: Energy of the hand-overs.
         sram_bytes: Bytes read from and written to SRAM.
         mram_bytes: Weight bytes read.
         noc_bytes: Bytes sent over the network, a multicast counted once.
         weight_bytes: Bytes of weights that have to reside in the macros.
+        inputs: Number of placements of the input.
+        matching: Where the op works in place: for each split the placement at the macros with the same
+            split (k,), or -1.
     """
 
     possible: Booleans
@@ -111,6 +124,8 @@ class OpCosts:
     mram_bytes: Floats
     noc_bytes: Floats
     weight_bytes: Floats
+    inputs: int
+    matching: Integers | None
 
     @property
     def cycles(self) -> Floats:
@@ -127,13 +142,19 @@ class OpCosts:
 
     def at(self, macros: int, placement: int, split: int, mode: int) -> dict[str, float]:
         """The numbers of one way, by name."""
-        shape = np.broadcast_shapes(*(getattr(self, field.name).shape for field in fields(self)))
+        if self.matching is not None and placement >= 0:
+            stays = self.inputs - IN_SRAM
+            assert placement >= stays or placement == self.matching[split], "a way that does not exist"
+            placement = max(placement - stays + 1, 0)
+        arrays = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        shape = np.broadcast_shapes(*(arrays[name].shape for name in _NUMBERS), self.possible.shape)
         index = (macros, placement, split, mode)
-        return {
-            field.name: float(np.broadcast_to(getattr(self, field.name), shape)[index])
-            for field in fields(self)
-            if field.name != "possible"
-        }
+        return {name: float(np.broadcast_to(arrays[name], shape)[index]) for name in _NUMBERS}
+
+
+_NUMBERS = tuple(
+    field.name for field in fields(OpCosts) if field.name not in ("possible", "inputs", "matching")
+)
 
 
 def hands_over(first: Op, second: Op, soc: SoC) -> bool:
@@ -158,7 +179,12 @@ def is_projection(op: Op) -> bool:
 
 
 def op_costs(
-    previous: SplitCosts | None, splits: SplitCosts, soc: SoC, *, value_bytes: float = 0.0
+    previous: SplitCosts | None,
+    splits: SplitCosts,
+    soc: SoC,
+    *,
+    value_bytes: float = 0.0,
+    may_stay: bool = True,
 ) -> OpCosts:
     """Costs of all ways to run one op.
 
@@ -168,10 +194,11 @@ def op_costs(
         soc: The chip.
         value_bytes: Bytes of V of all heads where the op makes scores or their softmax. V is at the macros
             wherever the map is.
+        may_stay: Whether the output may stay at the macros for the next op.
     """
     moves = _moves(previous, splits)
-    transfers = _transfers(moves, splits, value_bytes)
-    network = _network_costs(soc, transfers)
+    transfers = _transfers(moves, splits, value_bytes, may_stay=may_stay)
+    network = network_costs(soc, transfers)
     cim = {name: along(column, Axis.MACROS, Axis.SPLIT) for name, column in vars(splits.cim).items()}
     npu_cycles = along(splits.npu_cycles, Axis.SPLIT)
     tail_cycles = along(splits.tail_cycles, Axis.SPLIT)
@@ -185,7 +212,7 @@ def op_costs(
     npu_bytes = along(splits.npu_sram_bytes, Axis.SPLIT)
     sram_bytes = npu_bytes + on_network + along(gelu, Axis.SPLIT)
     shared_bytes = np.where(uses_macros, npu_bytes + on_network, 0.0)
-    sram_cycles = on_grid(shared_bytes / soc.npu.sram_bandwidth.value) if soc.has_npu else 0.0 * shared_bytes
+    sram_cycles = on_grid(shared_bytes / soc.npu.sram_bytes_per_cycle) if soc.has_npu else 0.0 * shared_bytes
     # What arrives is written to buffers, what leaves them is read.
     buffered = (
         cim["active"] * transfers.multicast
@@ -194,7 +221,7 @@ def op_costs(
         + transfers.fetch
         + transfers.returning
     )
-    changes = hand_overs(previous, splits, moves.is_in_place, soc)
+    changes = hand_overs(moves.before, splits, moves.is_in_place, soc)
     cycles = (
         np.maximum(np.maximum(network.fetch_cycles + npu_cycles, busy), sram_cycles)
         + tail_cycles
@@ -205,7 +232,7 @@ def op_costs(
     npu_mac_energy = soc.npu.mac_energy.value if soc.has_npu else 0.0
     mram_bytes = along(splits.npu_mram_bytes, Axis.SPLIT)
     return OpCosts(
-        possible=_possible(previous, splits, moves, value_bytes, soc),
+        possible=_possible(splits, moves, value_bytes, soc, may_stay=may_stay),
         npu_cycles=npu_cycles,
         cim_cycles=cim["cycles"],
         fetch_cycles=network.fetch_cycles,
@@ -216,16 +243,18 @@ def op_costs(
         handover_cycles=along(changes.cycles, Axis.INPUT, Axis.SPLIT),
         mac_pj=on_grid(along(splits.npu_macs * npu_mac_energy, Axis.SPLIT) + cim["mac_pj"]),
         sram_pj=on_grid(
-            sram_bytes * soc.memory.sram_energy.value + cim["buffer_pj"] + buffered * input_energy
+            sram_bytes * soc.memory.sram_pj_per_byte + cim["buffer_pj"] + buffered * input_energy
         ),
-        mram_pj=on_grid(mram_bytes * soc.memory.mram_read_energy.value + cim["read_pj"]),
-        noc_pj=network.energy_pj,
+        mram_pj=on_grid(mram_bytes * soc.memory.weight_pj_per_byte + cim["read_pj"]),
+        noc_pj=network.energy_pj + on_grid(mram_bytes * soc.memory.weight_network_pj_per_byte),
         static_pj=on_grid(soc.idle_pj_per_cycle * cycles + leakage * cim["active"] * busy),
         handover_pj=along(changes.energy_pj, Axis.INPUT, Axis.SPLIT),
         sram_bytes=sram_bytes,
         mram_bytes=mram_bytes + cim["read_bytes"],
         noc_bytes=transfers.bytes,
         weight_bytes=cim["weight_bytes"],
+        inputs=IN_SRAM + (len(previous.channels) - 1 if previous is not None else 0),
+        matching=moves.matching,
     )
 
 
@@ -236,172 +265,109 @@ class _Moves:
     Attributes:
         possible: Whether the op can run with this split on an input placed there.
         is_in_place: Whether each device works on what it made itself.
+        before: Devices that worked last, (p, 1) or (p, k).
+        resident: Bytes of the input that one macro holds, (m, p, 1) or (m, p, k).
         fetch: Macros to SRAM.
         multicast: SRAM to all macros, the same bytes.
         scatter: SRAM to the macros, an equal share each.
         exchange: Each macro to all others.
+        matching: As in `OpCosts`.
     """
 
     possible: Booleans
     is_in_place: Booleans
+    before: Integers
+    resident: Floats
     fetch: Floats
     multicast: Floats
     scatter: Floats
     exchange: Floats
+    matching: Integers | None
 
 
 def _moves(previous: SplitCosts | None, splits: SplitCosts) -> _Moves:
     op, count = splits.op, len(splits.channels)
+    works_in_place = op.kind == "depthwise" or op.kind in PRODUCTS  # a macro needs its own share only
     stays = len(previous.channels) - 1 if previous is not None else 0
+    matching = None
+    if previous is not None and stays and works_in_place:
+        matching = _matching(previous, splits)
+        stays = 1
     placements = stays + IN_SRAM
     on_macros = splits.channels < channels_of(op)
     possible = np.zeros((placements, count), dtype=bool)
     is_in_place = np.zeros((placements, count), dtype=bool)
     fetch, multicast, scatter, exchange = (np.zeros((placements, count)) for _ in range(4))
+    resident = np.zeros((len(splits.cim.room), placements, count if matching is not None else 1))
+    before = np.zeros((placements, resident.shape[2]), dtype=np.int64)
+    before[stays:] = np.array([MACROS_ONLY, BOTH, NPU_ONLY])[:, None]
 
     possible[stays:] = True
-    works_in_place = op.kind == "depthwise" or op.kind in PRODUCTS  # a macro needs its own share only
     (scatter if works_in_place else multicast)[stays:] = splits.received
-    if previous is None or stays == 0:
-        return _Moves(possible, is_in_place, fetch, multicast, scatter, exchange)
-
-    if works_in_place:
-        share_in_sram = previous.channels[:-1] / channels_of(previous.op)  # (stays,)
-        share_on_npu = splits.channels / channels_of(op)
-        is_same = np.abs(share_in_sram[:, None] - share_on_npu[None, :]) < 1e-9
-        possible[:stays] = is_in_place[:stays] = is_same & on_macros[None, :]
+    if previous is not None and matching is not None:
+        possible[0] = is_in_place[0] = matching >= 0
+        resident[:, 0] = previous.cim.share_bytes[:, matching]
+        before[0] = devices(previous)[matching]
         if is_projection(previous.op):
             # Q, K and V of a head were made by several macros.
-            exchange[:stays] = np.where(possible[:stays], previous.returned[:-1, None], 0.0)
-        return _Moves(possible, is_in_place, fetch, multicast, scatter, exchange)
+            exchange[0] = np.where(possible[0], previous.returned[matching], 0.0)
+    elif previous is not None and stays:
+        possible[:stays] = True
+        resident[:, :stays] = previous.cim.share_bytes[:, :-1, None]
+        before[:stays] = devices(previous)[:-1, None]
+        at_macros = previous.returned[:-1, None]  # (stays, 1) bytes
+        in_sram = previous.op.output_bytes - at_macros
+        fetch[:stays] = np.where(splits.channels > 0, at_macros, 0.0)
+        multicast[:stays] = np.where(on_macros, in_sram, 0.0)
+        exchange[:stays] = np.where(on_macros, at_macros, 0.0)
+    return _Moves(possible, is_in_place, before, resident, fetch, multicast, scatter, exchange, matching)
 
-    possible[:stays] = True
-    at_macros = previous.returned[:-1, None]  # (stays, 1) bytes
-    in_sram = previous.op.output_bytes - at_macros
-    fetch[:stays] = np.where(splits.channels > 0, at_macros, 0.0)
-    multicast[:stays] = np.where(on_macros, in_sram, 0.0)
-    exchange[:stays] = np.where(on_macros, at_macros, 0.0)
-    return _Moves(possible, is_in_place, fetch, multicast, scatter, exchange)
+
+def _matching(previous: SplitCosts, splits: SplitCosts) -> Integers:
+    """For each split with a share on the macros the split of the op before with the same shares, or -1."""
+    in_sram = previous.channels[:-1] / channels_of(previous.op)
+    on_npu = splits.channels / channels_of(splits.op)
+    nearest = np.abs(in_sram[None, :] - on_npu[:, None]).argmin(axis=1)
+    is_same = (np.abs(in_sram[nearest] - on_npu) < 1e-9) & (splits.channels < channels_of(splits.op))
+    return np.where(is_same, nearest, -1)
 
 
-def _possible(
-    previous: SplitCosts | None, splits: SplitCosts, moves: _Moves, value_bytes: float, soc: SoC
-) -> Booleans:
+def _possible(splits: SplitCosts, moves: _Moves, value_bytes: float, soc: SoC, *, may_stay: bool) -> Booleans:
     """Whether each way exists, (m, p, k, 2): what arrives and what stays fits into the macros' buffers."""
     allowed = along(moves.possible & splits.allowed, Axis.INPUT, Axis.SPLIT)
     buffer_bytes = soc.cim.buffer_bytes if soc.cim is not None else 0.0
     cim = splits.cim
-    resident = np.zeros((len(cim.room), len(moves.possible)))
-    if previous is not None:
-        resident[:, :-IN_SRAM] = previous.cim.share_bytes[:, :-1]
-    arrives = (
-        along(resident, Axis.MACROS, Axis.INPUT) + along(cim.room, Axis.MACROS, Axis.SPLIT) <= buffer_bytes
-    )
-    whole = (cim.map_bytes <= buffer_bytes) & (cim.room < np.inf)
-    fits = arrives | along(whole, Axis.MACROS, Axis.SPLIT)
+    arrives = moves.resident[..., None] + along(cim.room, Axis.MACROS, Axis.SPLIT) <= buffer_bytes
     on_macros = splits.channels < channels_of(splits.op)
-    fits = fits | along(~on_macros, Axis.SPLIT)
-
+    whole = (cim.map_bytes <= buffer_bytes) & (cim.room < np.inf) | ~on_macros
+    fits: Booleans = allowed & (arrives | along(whole, Axis.MACROS, Axis.SPLIT))
+    if not may_stay:
+        return fits
     kept = cim.share_bytes
     if splits.op.kind == "softmax":  # V lies beside it, in the same macros
         kept = kept + value_bytes / splits.op.output_bytes * kept
     stays = on_macros & (kept <= buffer_bytes) & (not splits.op.fused_gelu)  # (m, k)
-    stays = along(stays, Axis.MACROS, Axis.SPLIT)
-    may_stay: Booleans = np.concatenate([np.ones_like(stays), stays], axis=Axis.OUTPUT)
-    return allowed & fits & may_stay
+    return np.concatenate([fits, fits & along(stays, Axis.MACROS, Axis.SPLIT)], axis=Axis.OUTPUT)
 
 
-@dataclass(frozen=True)
-class _Transfers:
-    """Bytes of all transfers of an op, arrays that broadcast to the axes of `Axis`."""
-
-    fetch: Floats
-    multicast: Floats
-    scatter: Floats
-    exchange: Floats
-    returning: Floats
-
-    @property
-    def bytes(self) -> Floats:
-        """Bytes sent over the network."""
-        return self.fetch + self.multicast + self.scatter + self.exchange + self.returning
-
-
-def _transfers(moves: _Moves, splits: SplitCosts, value_bytes: float) -> _Transfers:
+def _transfers(moves: _Moves, splits: SplitCosts, value_bytes: float, *, may_stay: bool) -> Transfers:
     """Bytes of all transfers, with V where scores or softmax change their place without it."""
-    stays = len(moves.possible) - IN_SRAM
+    modes = 2 if may_stay else 1
     returned = np.stack([splits.returned, np.zeros_like(splits.returned)], axis=-1)  # (k, 2)
-    values = value_bytes * (1.0 - splits.channels / channels_of(splits.op))  # (k,) of the macros' heads
-    arrives = np.zeros((len(moves.possible), len(splits.channels), 2))
-    leaves = np.zeros_like(arrives)
-    arrives[stays:, :, STAY] = values
-    leaves[:stays, :, BACK] = values
-    return _Transfers(
+    scatter = along(moves.scatter, Axis.INPUT, Axis.SPLIT)
+    returning = along(returned[:, :modes], Axis.SPLIT, Axis.OUTPUT)
+    if value_bytes:
+        stays = len(moves.possible) - IN_SRAM
+        values = value_bytes * (1.0 - splits.channels / channels_of(splits.op))  # (k,) of the macros' heads
+        arrives = np.zeros((len(moves.possible), len(splits.channels), 2))
+        leaves = np.zeros_like(arrives)
+        arrives[stays:, :, STAY] = values
+        leaves[:stays, :, BACK] = values
+        scatter, returning = scatter + arrives[None, ..., :modes], returning + leaves[None, ..., :modes]
+    return Transfers(
         fetch=along(moves.fetch, Axis.INPUT, Axis.SPLIT),
         multicast=along(moves.multicast, Axis.INPUT, Axis.SPLIT),
-        scatter=along(moves.scatter, Axis.INPUT, Axis.SPLIT) + arrives[None],
+        scatter=scatter,
         exchange=along(moves.exchange, Axis.INPUT, Axis.SPLIT),
-        returning=along(returned, Axis.SPLIT, Axis.OUTPUT) + leaves[None],
+        returning=returning,
     )
-
-
-@dataclass(frozen=True)
-class _NetworkCosts:
-    """Costs of the transfers of an op, arrays that broadcast to the axes of `Axis`.
-
-    Attributes:
-        fetch_cycles: Time of the fetch alone.
-        arriving_cycles: Time of the transfers to the macros and among them.
-        returning_cycles: Time of the transfer back to SRAM.
-        energy_pj: Energy of all transfers.
-        is_bus: Whether only one of them can go on at a time.
-    """
-
-    fetch_cycles: Floats
-    arriving_cycles: Floats
-    returning_cycles: Floats
-    energy_pj: Floats
-    is_bus: bool
-
-    @property
-    def cycles(self) -> Floats:
-        """Time of all transfers, one after the other."""
-        return self.fetch_cycles + self.arriving_cycles + self.returning_cycles
-
-    def overlap(self, working: Floats, pieces: float) -> Floats:
-        """Cycles saved where a map passes in pieces: one arrives, one is in work, one returns."""
-        arriving, returning = self.arriving_cycles, self.returning_cycles
-        moving = arriving + returning if self.is_bus else np.maximum(arriving, returning)
-        saved = arriving + working + returning - np.maximum(moving, working)
-        return on_grid((1.0 - 1.0 / pieces) * saved)
-
-
-def _network_costs(soc: SoC, transfers: _Transfers) -> _NetworkCosts:
-    none = np.zeros((1, 1, 1, 1))
-    if soc.noc is None:
-        return _NetworkCosts(none, none, none, none, is_bus=False)
-    traffic = [soc.noc.traffic(count) for count in macro_options(soc)]
-    energy_pj, times = none, {"fetch": none, "arriving": none, "returning": none}
-    for name, pattern, part in (
-        ("fetch", "gather", "fetch"),
-        ("multicast", "multicast", "arriving"),
-        ("scatter", "scatter", "arriving"),
-        ("exchange", "exchange", "arriving"),
-        ("returning", "gather", "returning"),
-    ):
-        moved = getattr(transfers, name)
-        if not moved.any():
-            continue
-        cycles, energy = _transfer_costs(soc.noc, [getattr(ways, pattern) for ways in traffic], moved)
-        times[part] = times[part] + cycles
-        energy_pj = energy_pj + energy
-    return _NetworkCosts(
-        times["fetch"], times["arriving"], times["returning"], energy_pj, soc.noc.topology == "bus"
-    )
-
-
-def _transfer_costs(noc: Noc, patterns: list[Pattern], moved: Floats) -> tuple[Floats, Floats]:
-    """Cycles and energy of moving `moved` bytes in the pattern of each number of macros."""
-    cycles = np.concatenate([noc.cycles(pattern, moved) for pattern in patterns])
-    energy = np.concatenate([noc.energy_pj(pattern, moved) for pattern in patterns])
-    return on_grid(cycles), on_grid(energy)

@@ -13,37 +13,28 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from objectives.hardware.mapping.hand_over import BOTH, IN_SRAM, MACROS_ONLY, NPU_ONLY, last_devices
+from objectives.hardware.mapping.hand_over import IN_SRAM, NPU_ONLY, last_devices
 from objectives.hardware.mapping.op_splits import SplitCosts, channels_of, leaves_npu
 from objectives.hardware.mapping.placement import (
     BACK,
     FORBIDDEN,
-    STAY,
-    Axis,
     OpCosts,
     hands_over,
     is_projection,
     op_costs,
 )
+from objectives.hardware.mapping.step_choice import (
+    LATENCY,
+    Choices,
+    StepChoice,
+    Way,
+    Weights,
+    lexicographic,
+    weighted,
+)
 from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC
 from search_space.arrays import Booleans, Floats, Integers
-
-Weights = tuple[float, float, float]
-"""Weights of cycles, of energy in pJ, of weight bytes in all macros together."""
-
-LATENCY: Weights = (1.0, 0.0, 0.0)
-ENERGY: Weights = (0.0, 1.0, 0.0)
-CAPACITY: Weights = (0.0, 0.0, 1.0)
-
-
-@dataclass(frozen=True)
-class Way:
-    """One op's part in a mapping: indices into the arrays of `OpCosts`, but for the number of macros."""
-
-    placement: int
-    split: int
-    mode: int
 
 
 @dataclass(frozen=True)
@@ -109,7 +100,7 @@ def segment_costs(
     for index, op_splits in enumerate(splits):
         previous = before if index == 0 else splits[index - 1] if stays[index - 1] else None
         value_bytes = _value_bytes([one.op for one in splits], index)
-        costs.append(op_costs(previous, op_splits, soc, value_bytes=value_bytes))
+        costs.append(op_costs(previous, op_splits, soc, value_bytes=value_bytes, may_stay=stays[index]))
     return costs
 
 
@@ -134,7 +125,7 @@ def _values_of(ops: Sequence[Op], index: int) -> float:
 
 @dataclass(frozen=True)
 class Steps:
-    """Costs of a segment for dynamic programming: arrays (m, p, k, 2) of each op.
+    """Costs of a segment for dynamic programming: arrays (m, p, k, 1 or 2) of each op, as in `OpCosts`.
 
     Impossible ways cost `FORBIDDEN`.
 
@@ -144,6 +135,8 @@ class Steps:
         weight_bytes: Weight bytes in all macros together.
         stays: For each op whether its output may stay at the macros.
         last: For each op the devices that work last, by split (k,).
+        matching: For each op as in `OpCosts`.
+        inputs: Number of placements of the input of the segment.
     """
 
     cycles: tuple[Floats, ...]
@@ -151,6 +144,8 @@ class Steps:
     weight_bytes: tuple[Floats, ...]
     stays: tuple[bool, ...]
     last: tuple[Integers, ...]
+    matching: tuple[Integers | None, ...]
+    inputs: int
 
     @classmethod
     def of(cls, costs: Sequence[OpCosts], splits: Sequence[SplitCosts], stays: Sequence[bool]) -> Steps:
@@ -161,6 +156,8 @@ class Steps:
             tuple(_limited(cost.weight_bytes, cost.possible) for cost in costs),
             tuple(stays),
             tuple(last_devices(op_splits) for op_splits in splits),
+            tuple(cost.matching for cost in costs),
+            costs[0].inputs,
         )
 
     def of_macros(self, index: int) -> Steps:
@@ -181,18 +178,6 @@ def _limited(values: Floats, possible: Booleans) -> Floats:
     return np.where(possible, values, FORBIDDEN)
 
 
-def lexicographic(keys: Sequence[Floats]) -> Integers:
-    """Index (rows,) of the smallest entry of each row of arrays (rows, n); later keys break ties."""
-    least: Booleans | None = None
-    for key in keys:
-        masked = key if least is None else np.where(least, key, np.inf)
-        ties = masked == masked.min(axis=1, keepdims=True)
-        least = ties
-    assert least is not None
-    index: Integers = least.argmax(axis=1)
-    return index
-
-
 def solve(steps: Steps, weights: Weights, tie_breaker: Weights = LATENCY) -> list[Point]:
     """The best mapping for each number of macros.
 
@@ -203,7 +188,8 @@ def solve(steps: Steps, weights: Weights, tie_breaker: Weights = LATENCY) -> lis
     """
     sums, choices = run(steps, weights, tie_breaker)
     rows = [total[:, 0, -IN_SRAM:] for total in sums]
-    _, ends = _best(rows, weights, tie_breaker, (len(rows[0]),))
+    keys = [weighted(rows, criterion) for criterion in (weights, tie_breaker) if sum(criterion) > 0]
+    ends = lexicographic([*keys, *rows])
     points = []
     for macros, end in enumerate(ends.tolist()):
         placement, ways = sums[0].shape[2] - IN_SRAM + end, []
@@ -216,29 +202,6 @@ def solve(steps: Steps, weights: Weights, tie_breaker: Weights = LATENCY) -> lis
     return points
 
 
-@dataclass(frozen=True)
-class Choices:
-    """The best way of one op to each placement of its output; indices as in `Way`, each (m, starts, outputs).
-
-    Attributes:
-        placement: Placement of the input.
-        split: Split of the op.
-        mode: `BACK` or `STAY`.
-    """
-
-    placement: Integers
-    split: Integers
-    mode: Integers
-
-    def way(self, macros: int, output: int) -> Way:
-        """The way to one placement of the output, from the first start."""
-        return Way(
-            int(self.placement[macros, 0, output]),
-            int(self.split[macros, 0, output]),
-            int(self.mode[macros, 0, output]),
-        )
-
-
 def run(
     steps: Steps, weights: Weights, tie_breaker: Weights = LATENCY, *, from_anywhere: bool = False
 ) -> tuple[list[Floats], list[Choices]]:
@@ -248,100 +211,24 @@ def run(
         Cycles, energy and bytes of the best way to every placement of the output, each (m, starts, outputs),
         the last three outputs being SRAM; and for every op the choices that lead there.
     """
-    count, placements = steps.cycles[0].shape[:2]
+    count, placements = len(steps.cycles[0]), steps.inputs
     begin = np.where(np.eye(placements, dtype=bool), 0.0, FORBIDDEN)  # (starts, p)
     begin = begin if from_anywhere else begin[-1:]
     sums = [np.broadcast_to(begin, (count, *begin.shape)) for _ in range(3)]
     choices: list[Choices] = []
-    for *costs, stays, last in zip(
-        steps.cycles, steps.energy_pj, steps.weight_bytes, steps.stays, steps.last, strict=True
+    for *costs, stays, last, matching in zip(
+        steps.cycles,
+        steps.energy_pj,
+        steps.weight_bytes,
+        steps.stays,
+        steps.last,
+        steps.matching,
+        strict=True,
     ):
-        sums, best = _step(sums, costs, last, weights, tie_breaker, stays=stays)
+        step = StepChoice.of(sums, costs, matching, weights, tie_breaker)
+        sums, best = step.best(last, stays=stays)
         choices.append(best)
     return sums, choices
-
-
-def _step(
-    sums: Sequence[Floats],
-    costs: Sequence[Floats],
-    last: Integers,
-    weights: Weights,
-    tie_breaker: Weights,
-    *,
-    stays: bool,
-) -> tuple[list[Floats], Choices]:
-    """One op of the dynamic programme.
-
-    Args:
-        sums: Cycles, energy and bytes up to each placement of the input, each (m, starts, p).
-        costs: Cycles, energy and bytes of the op, each (m, p, k, 2).
-        last: Devices that work last, by split (k,).
-        weights: Weights of the sum to minimise.
-        tie_breaker: Weights of the sum that decides between equals.
-        stays: Whether the output may stay at the macros.
-
-    Returns:
-        Cycles, energy and bytes up to each placement of the output, each (m, starts, q), and the choices.
-    """
-    # Axes of the totals: number of macros, start, placement of the input, split, output (BACK or STAY).
-    modes = slice(None) if stays else slice(0, 1)
-    totals = [
-        total[:, :, :, None, None] + cost[:, None, ..., modes]
-        for total, cost in zip(sums, costs, strict=True)
-    ]
-    back = [total[..., BACK] for total in totals]
-    parts = [
-        _to_sram(back, np.flatnonzero(last == device), weights, tie_breaker)
-        for device in (MACROS_ONLY, BOTH, NPU_ONLY)
-    ]
-    if stays:
-        parts.insert(0, _to_macros([total[..., :-1, STAY] for total in totals], weights, tie_breaker))
-    values = [np.concatenate([part[0][number] for part in parts], axis=2) for number in range(3)]
-    choices = [vars(part[1]).values() for part in parts]
-    return values, Choices(*(np.concatenate(column, axis=2) for column in zip(*choices, strict=True)))
-
-
-def _to_sram(
-    totals: Sequence[Floats], splits: Integers, weights: Weights, tie_breaker: Weights
-) -> tuple[list[Floats], Choices]:
-    """The best of all placements of the input and of `splits`: totals (m, starts, p, k) to (m, starts, 1)."""
-    count, starts, placements, _ = totals[0].shape
-    if not len(splits):
-        index = np.zeros((count, starts, 1), dtype=np.int64)
-        return [np.full(index.shape, FORBIDDEN) for _ in totals], Choices(index, index, index)
-    rows = [total[..., splits].reshape(-1, placements * len(splits)) for total in totals]
-    values, index = _best(rows, weights, tie_breaker, (count, starts, 1))
-    return values, Choices(index // len(splits), splits[index % len(splits)], np.full_like(index, BACK))
-
-
-def _to_macros(
-    totals: Sequence[Floats], weights: Weights, tie_breaker: Weights
-) -> tuple[list[Floats], Choices]:
-    """The best placement of the input for each split: totals (m, starts, p, k) to (m, starts, k).
-
-    The macros' share of the output stays with them, so the split is the placement of the output.
-    """
-    count, starts, placements, splits = totals[0].shape
-    rows = [total.swapaxes(2, 3).reshape(-1, placements) for total in totals]
-    values, placement = _best(rows, weights, tie_breaker, (count, starts, splits))
-    split = np.broadcast_to(np.arange(splits), placement.shape)
-    return values, Choices(placement, split, np.full_like(placement, STAY))
-
-
-def _best(
-    rows: Sequence[Floats], weights: Weights, tie_breaker: Weights, shape: tuple[int, ...]
-) -> tuple[list[Floats], Integers]:
-    """The best of each row, for the three criteria, and its index; reshaped."""
-    keys = [_weighted(rows, criterion) for criterion in (weights, tie_breaker) if sum(criterion) > 0]
-    index = lexicographic([*keys, *rows])
-    values = [np.take_along_axis(row, index[:, None], axis=1).reshape(shape) for row in rows]
-    return values, index.reshape(shape)
-
-
-def _weighted(rows: Sequence[Floats], weights: Weights) -> Floats:
-    if sum(weight != 0 for weight in weights) == 1 and max(weights) == 1:
-        return rows[weights.index(1.0)]
-    return sum((row * weight for row, weight in zip(rows, weights, strict=True)), np.zeros_like(rows[0]))
 
 
 def supported(steps: Steps, first: Weights, second: Weights) -> list[Point]:
@@ -396,7 +283,7 @@ def all_points(steps: Steps) -> list[Point] | None:
         sums.append(total)
     points = []
     for split in np.flatnonzero(sums[0] < FORBIDDEN).tolist():
-        ways = [Way(steps.cycles[0].shape[Axis.INPUT] - 1, split, BACK)]
+        ways = [Way(steps.inputs - 1, split, BACK)]
         placement_of_next = int(first[split])
         for _ in others:
             ways.append(Way(placement_of_next, 0, BACK))

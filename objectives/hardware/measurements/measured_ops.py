@@ -112,6 +112,9 @@ def _keys(ops: OpArrays, macros: Floats) -> np.ndarray[tuple[int], np.dtype[np.b
         ops.stride,
         np.where(ops.is_kind("linear"), 1, ops.heads),
         ops.fused_gelu,
+        ops.kernel_width,
+        ops.out_height,
+        ops.out_width,
         macros,
     ]
     table = np.ascontiguousarray(np.stack([np.asarray(column, dtype=">i8") for column in columns], axis=1))

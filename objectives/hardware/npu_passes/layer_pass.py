@@ -67,6 +67,7 @@ class Pass(NamedTuple):
         stride: Step of the window.
         output: Kind of output, see `machine`.
         uses_table: Whether a lookup table follows.
+        upscaling: Factor by which rows and columns of the input are repeated while it is read.
         columns: Columns of a product of activations, which repeats the pass for each; 0 for any other pass.
     """
 
@@ -78,6 +79,7 @@ class Pass(NamedTuple):
     stride: int = 1
     output: int = PLAIN
     uses_table: bool = False
+    upscaling: int = 1
     columns: int = 0
 
     @property

@@ -75,5 +75,41 @@ def _product(op: Op) -> int:
     return joint + max(joint, keys_and_values + result + column)
 
 
-_PEAKS: dict[str, Callable[[Op], int]] = {"matmul": _product, "norm": _norm, "softmax": _softmax}
+def _largest_pass(op: Op) -> int:
+    """Operand and result of the largest of several passes."""
+    return max(work.source.stored_bytes + work.target.stored_bytes for work in passes_of(op))
+
+
+def _multiplied(op: Op) -> int:
+    """The input and all multiples, or these before and after a transpose."""
+    source, target = map_bytes(op.height, op.width, op.in_channels, bricks=True), op.output_bytes
+    return max(source + target, 2 * target)
+
+
+def _interpolated(op: Op) -> int:
+    """The input with its edges repeated, and the result; what it is a part of counts elsewhere."""
+    source = map_bytes(op.height + 2, op.width + 2, op.in_channels, bricks=False)
+    return source + map_bytes(*op.out_size, op.in_channels, bricks=True)
+
+
+def _copied(op: Op) -> int:
+    """The map to copy; its place in the larger one counts with that."""
+    return map_bytes(op.height, op.width, op.out_channels, bricks=True)
+
+
+def _padded(op: Op) -> int:
+    """The padded map, in which the inner one lies already."""
+    return map_bytes(*op.out_size, op.out_channels, bricks=True)
+
+
+_PEAKS: dict[str, Callable[[Op], int]] = {
+    "matmul": _product,
+    "norm": _norm,
+    "softmax": _softmax,
+    "resize": _largest_pass,
+    "bilinear": _interpolated,
+    "copy": _copied,
+    "depth_multiplier": _multiplied,
+    "pad": _padded,
+}
 """Kinds of ops whose peak is not that of operand and result."""

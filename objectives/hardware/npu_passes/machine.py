@@ -16,6 +16,8 @@ SUBKERNEL = 8
 """Largest side of a window that is processed at once."""
 SPLIT_DEPTH = 16
 """Step of the channels of a block that does not cover all of them."""
+WEIGHT_BURST = 64
+"""Bytes of the longest burst of the weight memory, as the compiler is told."""
 BRICK = 16
 """Channels of a brick of the activation format."""
 

@@ -58,6 +58,7 @@ class _Query(NamedTuple):
     bits: int
     window: tuple[int, int]
     stride: int
+    upscaling: int
     scalar: bool
     table: bool
 
@@ -83,6 +84,7 @@ def find_block(
     bits: int = 8,
     window: tuple[int, int] = (1, 1),
     stride: int = 1,
+    upscaling: int = 1,
     scalar: bool = False,
     table: bool = False,
 ) -> Block:
@@ -96,13 +98,14 @@ def find_block(
         bits: Bits of an input element.
         window: Height and width of the window.
         stride: Step of the window.
+        upscaling: Factor by which rows and columns of the input are repeated.
         scalar: Whether an operand of an elementwise pass is a single number.
         table: Whether a lookup table follows.
 
     Raises:
         BlockError: No block fits.
     """
-    key = _Query(engine, source, target, bits, window, stride, scalar, table)
+    key = _Query(engine, source, target, bits, window, stride, upscaling, scalar, table)
     return _search(key, machine._replace(sram=0, sram_latency=0, weights=0, weight_latency=0))
 
 
@@ -122,8 +125,8 @@ def _search(query: _Query, machine: Machine) -> Block:
     depths = np.array(_depths(channels, unit_depth))
     # Arrays (depths, heights, widths), with sides of 1 where nothing depends on them.
     height, width, depth = heights[None, :, None], widths[None, None, :], depths[:, None, None]
-    in_height = _up(_needed(height, query.stride, query.window[0]), unit_height)
-    in_width = _up(_needed(width, query.stride, query.window[1]), unit_width)
+    in_height = _up(_needed(height, query.stride, query.window[0], query.upscaling), unit_height)
+    in_width = _up(_needed(width, query.stride, query.window[1], query.upscaling), unit_width)
     block_depth = depth if keeps_depth else np.array([[[in_depth]]])
     # A block two rows high over a map of one row holds one row of accumulators.
     is_flat = rows == 1 and query.window[0] == 1 and unit_height == 2
@@ -224,9 +227,10 @@ def _best(
     return int(place[winner]), int(row[winner]), int(column[winner])
 
 
-def _needed(size: Integers, stride: int, window: int) -> Integers:
+def _needed(size: Integers, stride: int, window: int, upscaling: int) -> Integers:
+    """Rows of the input for `size` rows of the output; a repeated row may begin in the row before."""
     needed: Integers = (size - 1) * stride + min(window, SUBKERNEL)
-    return needed
+    return -(-(needed + upscaling - 1) // upscaling)
 
 
 _N = TypeVar("_N", int, Integers)

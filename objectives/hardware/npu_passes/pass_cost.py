@@ -17,6 +17,7 @@ from objectives.hardware.npu_passes.machine import (
     PLAIN,
     SUBKERNEL,
     TABLE,
+    WEIGHT_BURST,
     Machine,
 )
 from objectives.hardware.npu_passes.output_block import Block, find_block
@@ -89,6 +90,7 @@ def mac_block(work: Pass, machine: Machine) -> Block:
         bits=work.source.bits,
         window=work.window,
         stride=work.stride,
+        upscaling=work.upscaling,
         table=work.uses_table,
     )
 
@@ -341,7 +343,7 @@ def _traffic(
             burst = bits * block_depth
         else:
             burst = min(64 * 8, BRICK * bits, block_depth * bits)
-    longest = machine.sram_burst
+    longest = WEIGHT_BURST if data.is_constant else machine.sram_burst
     return (elements * bits // 8) * longest // min(longest, max(burst // 8, 1))
 
 

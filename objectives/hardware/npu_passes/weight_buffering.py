@@ -108,7 +108,7 @@ def previous_op(op: Op) -> Op | None:
     match op.kind:
         case "conv2d" if channels <= IMAGE_CHANNELS:
             return None
-        case "conv2d" if op.kernel == 1 and channels >= op.out_channels:
+        case "conv2d" if op.window == (1, 1) and channels >= op.out_channels:
             return Op("depthwise", height, width, channels, channels, _TYPICAL_WINDOW)
         case "conv2d":
             return Op("add", height, width, channels, channels)

@@ -53,14 +53,14 @@ class Pieces:
                 kept_bytes=second * np.where(heads > 1, 2.0, 1.0),
             )
         inputs = np.where(ops.is_kind("depthwise"), channels, ops.in_channels)
-        overlaps = ops.kernel > ops.stride
+        overlaps = np.maximum(ops.kernel, ops.window_width) > ops.stride
         row_bytes = ops.width * inputs
         return cls(
             map_bytes=ops.height * row_bytes,
             granule_bytes=np.where(overlaps, ops.stride * row_bytes, ops.stride**2 * inputs),
-            granule_positions=np.where(overlaps, np.ceil(ops.width / ops.stride), 1.0),
-            rows=np.where(overlaps, np.ceil(ops.height / ops.stride), ops.positions),
-            kept_bytes=np.where(overlaps, (ops.kernel - ops.stride) * row_bytes, 0.0),
+            granule_positions=np.where(overlaps, ops.out_columns, 1.0),
+            rows=np.where(overlaps, ops.out_rows, ops.positions),
+            kept_bytes=np.where(overlaps, np.maximum(ops.kernel - ops.stride, 0.0) * row_bytes, 0.0),
         )
 
     def most_positions(

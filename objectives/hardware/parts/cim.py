@@ -243,9 +243,10 @@ class NearMemory(Cim):
             positions=ops.positions,
             depth=ops.depth,
             channels=channels,
-            kernel=ops.kernel,
+            kernel=ops.window_width,
+            taps=ops.taps,
             stride=ops.stride,
-            row=np.ceil(ops.width / ops.stride) if not is_product else np.ones_like(ops.width),
+            row=ops.out_columns if not is_product else np.ones_like(ops.width),
             is_depthwise=ops.is_kind("depthwise"),
             most_positions=pieces.most_positions(ops.positions, channels, self.buffer_bytes, self.pieces),
         )
@@ -301,8 +302,8 @@ class InArray(Cim):
     def tiles(self, ops: OpArrays) -> Floats:
         """Tiles (n,) that hold the weights of each op."""
         rows, columns = self.rows.value, self.columns.value
-        packed = np.maximum(1.0, np.minimum(columns, rows // ops.kernel**2))
-        diagonal = np.ceil(ops.kernel**2 / rows) * np.ceil(ops.out_channels / packed)
+        packed = np.maximum(1.0, np.minimum(columns, rows // ops.taps))
+        diagonal = np.ceil(ops.taps / rows) * np.ceil(ops.out_channels / packed)
         dense = np.ceil(ops.depth / rows) * np.ceil(ops.out_channels / columns)
         return np.where(ops.is_kind("depthwise"), diagonal, dense)
 
@@ -313,7 +314,8 @@ class InArray(Cim):
         computing = ops.positions * np.ceil(tiles / (macros * self.parallel_tiles.value)) * beat
         active = np.minimum(macros, tiles)
         # Each input pixel enters a macro once, if a window touches it.
-        touched = np.minimum(ops.kernel, ops.stride) ** 2 * ops.positions
+        high, wide = np.minimum(ops.kernel, ops.stride), np.minimum(ops.window_width, ops.stride)
+        touched = high * wide * ops.positions
         channels = np.ceil(ops.out_channels / macros)
         inputs = touched * np.where(ops.is_kind("depthwise"), channels, ops.in_channels)
         moving = (inputs + ops.output_bytes / macros) / self.port_bandwidth.value

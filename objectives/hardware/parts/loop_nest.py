@@ -66,7 +66,8 @@ class Share:
         positions: Output positions.
         depth: Products per output.
         channels: Output channels.
-        kernel: Side of the window.
+        kernel: Width of the window.
+        taps: Elements of the window.
         stride: Step of the window.
         row: Output positions of a row.
         is_depthwise: Whether each output channel has inputs of its own.
@@ -77,6 +78,7 @@ class Share:
     depth: Floats
     channels: Floats
     kernel: Floats
+    taps: Floats
     stride: Floats
     row: Floats
     is_depthwise: Booleans
@@ -146,7 +148,7 @@ def nest_of(
         keeps_window: Whether the input registers keep a tile's window for the next position of a row.
     """
     register, units = structure.weight_register, structure.units
-    depth, window = share.depth, share.kernel**2
+    depth, window = share.depth, share.taps
     channels = np.minimum(np.minimum(share.channels, tile_channels), register)
     channels = np.where(
         share.is_depthwise, np.maximum(1.0, np.minimum(channels, register // depth)), channels

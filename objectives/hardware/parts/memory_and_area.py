@@ -1,13 +1,16 @@
-"""Memories and areas of a chip: SRAM for activations, on-chip MRAM for weights, and areas of the parts."""
+"""Memories and areas of a chip: SRAM for activations, the weight store of the NPU, and areas of the parts."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from objectives.hardware.parts.sourced_number import Quantity, Section, Unit
+from objectives.hardware.parts.sram_energy import SramEnergyTable
+from objectives.hardware.parts.weight_store import WeightStore
 from search_space.errors import DocumentError
 
 
@@ -15,13 +18,43 @@ from search_space.errors import DocumentError
 class Memory(Section):
     """Constants of the memories (section `memory` of a SoC file).
 
-    `mram_read_energy` applies to the weights that the NPU reads; macros state their own read energy.
+    Attributes:
+        sram_capacity: Size of the SRAM.
+        sram_leakage: Leakage of the SRAM.
+        sram_energy: Energy of a byte read or written, where it is known; else it follows from the table.
+        sram_energy_table: Energies by the size of the SRAM.
+        sram_energy_factor: Factor on the energies of the table, for sensitivity studies.
+        weight_store: Memory of the NPU's weights; macros state their own read energy. None on a chip without
+            an NPU.
+
+    Raises:
+        DocumentError: Neither an energy nor a table is given.
     """
 
     sram_capacity: Annotated[Quantity, Unit("MiB")]
-    sram_energy: Annotated[Quantity, Unit("pJ/B", zero=True)]
     sram_leakage: Annotated[Quantity, Unit("mW/MiB", zero=True)]
-    mram_read_energy: Annotated[Quantity, Unit("pJ/B", zero=True)]
+    sram_energy: Annotated[Quantity | None, Unit("pJ/B", zero=True)] = field(default=None, kw_only=True)
+    sram_energy_table: SramEnergyTable | None = field(default=None, kw_only=True)
+    sram_energy_factor: Annotated[Quantity | None, Unit("pJ/pJ")] = field(default=None, kw_only=True)
+    weight_store: WeightStore | None = field(default=None, kw_only=True)
+
+    def check_quantities(self, name: str) -> None:
+        """As `Section.check_quantities`; also checks that the energy of the SRAM is known.
+
+        Raises:
+            DocumentError: Neither an energy nor a table is given, or a quantity is wrong.
+        """
+        super().check_quantities(name)
+        if self.sram_energy is None and self.sram_energy_table is None:
+            raise DocumentError(
+                f"{name}.sram_energy: this key is missing; state it, or {name}.sram_energy_table"
+            )
+
+    def quantities(self) -> Iterator[tuple[str, Quantity]]:
+        """As `Section.quantities`, without the factor where no table is in use."""
+        for name, number in super().quantities():
+            if name != "sram_energy_factor" or self.sram_energy is None:
+                yield name, number
 
     @property
     def sram_bytes(self) -> float:
@@ -29,9 +62,29 @@ class Memory(Section):
         return self.sram_capacity.value * 1024**2
 
     @property
+    def sram_pj_per_byte(self) -> float:
+        """Energy of a byte read or written: the stated one, else that of the table at the SRAM's size."""
+        if self.sram_energy is not None:
+            return self.sram_energy.value
+        assert self.sram_energy_table is not None
+        factor = 1.0 if self.sram_energy_factor is None else self.sram_energy_factor.value
+        return factor * self.sram_energy_table.at(self.sram_capacity.value * 1024)
+
+    @property
+    def weight_pj_per_byte(self) -> float:
+        """Energy of a weight byte read from the store."""
+        return self.weight_store.read_energy.value if self.weight_store is not None else 0.0
+
+    @property
+    def weight_network_pj_per_byte(self) -> float:
+        """Energy of a weight byte on its way to the NPU."""
+        return self.weight_store.network_pj_per_byte if self.weight_store is not None else 0.0
+
+    @property
     def leakage_mw(self) -> float:
-        """Leakage of the whole SRAM in mW; MRAM needs no power to keep its content."""
-        return self.sram_leakage.value * self.sram_capacity.value
+        """Leakage of the SRAM and the weight store in mW."""
+        store = self.weight_store.leakage_mw if self.weight_store is not None else 0.0
+        return self.sram_leakage.value * self.sram_capacity.value + store
 
 
 @dataclass(frozen=True)

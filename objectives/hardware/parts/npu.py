@@ -10,23 +10,37 @@ Conventions: "same" padding; maps of convolutions in bricks of 16 channels, toke
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, NoReturn
 
 import numpy as np
+from mashumaro import field_options
 
 from objectives.hardware.npu_passes.machine import Machine
 from objectives.hardware.npu_passes.op_cost import OpCost, op_cost
 from objectives.hardware.npu_passes.weight_stream import WeightFormat
 from objectives.hardware.op import Op, OpArrays, op_of
-from objectives.hardware.parts.sourced_number import Quantity, Section, Unit
+from objectives.hardware.parts.clocked_number import BANDWIDTH, LATENCY, bytes_per_cycle, latency_cycles
+from objectives.hardware.parts.sourced_number import DERIVED, Quantity, Section, Unit
+from objectives.hardware.parts.weight_store import WeightStore
 from search_space.arrays import Floats
 from search_space.errors import H4HError
 
 
+def _refuse_store(data: object) -> NoReturn:
+    raise ValueError(f"must be absent; it follows from memory.weight_store, but got {data!r:.40}")
+
+
+_OF_STORE = {**field_options(serialize="omit", deserialize=_refuse_store), DERIVED: True}
+
+
 @dataclass(frozen=True)
 class Npu(Section):
-    """Constants of one Ethos-U55 configuration (section `npu` of a SoC file)."""
+    """Constants of one Ethos-U55 configuration (section `npu` of a SoC file).
+
+    `buffers_weights` says whether weights that are read more than once are copied into SRAM first; None
+    leaves it to the kind of the weight store.
+    """
 
     clock: Annotated[Quantity, Unit("MHz")]
     # Structure of the MAC array.
@@ -51,27 +65,45 @@ class Npu(Section):
     table_cycles: Annotated[Quantity, Unit("cycle/element")]
     activation_cycles: Annotated[Quantity, Unit("cycle/element")]
     # Weights.
-    weight_bandwidth: Annotated[Quantity, Unit("B/cycle")]
-    weight_latency: Annotated[Quantity, Unit("cycle", zero=True)]
     weight_compression: Annotated[Quantity, Unit("B/B")]
     scale_bytes: Annotated[Quantity, Unit("B/channel", zero=True)]
     depthwise_weight_block: Annotated[Quantity, Unit("channel", whole=True)]
     padded_compression: Annotated[Quantity, Unit("B/B")]
     padding_compression: Annotated[Quantity, Unit("B/B", zero=True)]
     # Activations in SRAM.
-    sram_bandwidth: Annotated[Quantity, Unit("B/cycle")]
-    sram_latency: Annotated[Quantity, Unit("cycle", zero=True)]
+    sram_bandwidth: Annotated[Quantity, BANDWIDTH]
+    sram_latency: Annotated[Quantity, LATENCY]
     sram_burst: Annotated[Quantity, Unit("B", whole=True)]
     # Energy.
     mac_energy: Annotated[Quantity, Unit("pJ/MAC")]
     static_power: Annotated[Quantity, Unit("mW", zero=True)]
-    buffers_weights: bool = False
+    buffers_weights: bool | None = None
+    # Of the weight store; the chip sets both, see `on_store`.
+    weight_bandwidth: Quantity = field(default=None, metadata=_OF_STORE)  # type: ignore[assignment]
+    weight_latency: Quantity = field(default=None, metadata=_OF_STORE)  # type: ignore[assignment]
+
+    def on_store(self, store: WeightStore) -> Npu:
+        """This NPU with its weights in `store`."""
+        copies = store.is_copied if self.buffers_weights is None else self.buffers_weights
+        return replace(
+            self, weight_bandwidth=store.bandwidth, weight_latency=store.latency, buffers_weights=copies
+        )
 
     @property
     def peak_macs_per_cycle(self) -> float:
         """Multiply-accumulates per cycle with every multiplier busy."""
         block = self.micro_block_height.value * self.micro_block_width.value * self.micro_block_depth.value
         return block * self.dot_product_depth.value / self.dot_product_cycles.value
+
+    @property
+    def sram_bytes_per_cycle(self) -> float:
+        """Bandwidth of the SRAM."""
+        return bytes_per_cycle(self.sram_bandwidth, self.clock.value)
+
+    @property
+    def weight_bytes_per_cycle(self) -> float:
+        """Bandwidth of the weight memory."""
+        return bytes_per_cycle(self.weight_bandwidth, self.clock.value)
 
     @property
     def machine(self) -> Machine:
@@ -98,11 +130,11 @@ class Npu(Section):
                 self.wide_binary_cycles.value,
                 self.table_cycles.value,
             ),
-            sram=self.sram_bandwidth.value,
-            sram_latency=self.sram_latency.value,
+            sram=self.sram_bytes_per_cycle,
+            sram_latency=latency_cycles(self.sram_latency, self.clock.value),
             sram_burst=int(self.sram_burst.value),
-            weights=self.weight_bandwidth.value,
-            weight_latency=self.weight_latency.value,
+            weights=self.weight_bytes_per_cycle,
+            weight_latency=latency_cycles(self.weight_latency, self.clock.value),
         )
 
     @property
@@ -114,7 +146,7 @@ class Npu(Section):
             padding_compression=self.padding_compression.value,
             depthwise_block=int(self.depthwise_weight_block.value),
             scale_bytes=self.scale_bytes.value,
-            is_buffered=self.buffers_weights,
+            is_buffered=bool(self.buffers_weights),
         )
 
     def cycles(self, ops: Sequence[Op]) -> Floats:

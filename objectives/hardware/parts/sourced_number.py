@@ -21,7 +21,7 @@ class Quantity(Document):
 
     Attributes:
         value: Value that the model uses.
-        unit: Unit of the value; must equal the unit that the model expects, nothing is converted.
+        unit: Unit of the value; must be one that the model expects. Only memories have several, see `Unit`.
         source: Publication, measurement or reasoning behind `value`.
         low: Lower end of the plausible range, for sensitivity studies.
         high: Upper end of the plausible range.
@@ -60,6 +60,7 @@ class Unit:
 
     Attributes:
         name: The accepted unit.
+        others: Other accepted units; `clocked_number.py` converts them.
         zero: Whether 0 is allowed; otherwise the value must be positive.
         whole: Whether the value must be an integer.
     """
@@ -67,6 +68,7 @@ class Unit:
     name: str
     zero: bool = False
     whole: bool = False
+    others: tuple[str, ...] = ()
 
     def check_quantity(self, where: str, got: Quantity) -> None:
         """Checks unit and domain of a quantity.
@@ -78,8 +80,9 @@ class Unit:
         Raises:
             DocumentError: The unit differs, or a number is outside the domain.
         """
-        if got.unit != self.name:
-            raise DocumentError(f"{where}.unit: must be {self.name!r}, but got {got.unit!r}")
+        if got.unit != self.name and got.unit not in self.others:
+            known = " or ".join(map(repr, (self.name, *self.others)))
+            raise DocumentError(f"{where}.unit: must be {known}, but got {got.unit!r}")
         # All three are checked, not `value` alone: a sensitivity study sets the value to either end.
         if got.low < 0 or (got.low == 0 and not self.zero):
             raise DocumentError(
@@ -90,6 +93,9 @@ class Unit:
             if self.whole and number != int(number):
                 raise DocumentError(f"{where}.{end}: must be a whole number, but got {number:g}")
 
+
+DERIVED = "derived"
+"""Key in the metadata of a field that is no key of the file, because it follows from another section."""
 
 _UNITS: dict[str, dict[str, Unit]] = {}
 """Cache by class, because resolving the hints of one takes longer than costing a network."""
@@ -112,11 +118,26 @@ class Section(Document):
     """Base of the sections of a SoC file; their fields are quantities or plain values."""
 
     def quantities(self) -> Iterator[tuple[str, Quantity]]:
-        """Names and quantities in the order of the fields, without those that the file omits."""
+        """Names and quantities in the order of the fields, without those that the file omits.
+
+        Those of a section within follow, with dotted names.
+        """
+        yield from self._own_quantities()
+        for prefix, section in self._sections():
+            for name, number in section.quantities():
+                yield f"{prefix}.{name}", number
+
+    def _own_quantities(self) -> Iterator[tuple[str, Quantity]]:
         for name in _units(type(self)):
             number = getattr(self, name)
             if number is not None:
                 yield name, number
+
+    def _sections(self) -> Iterator[tuple[str, Section]]:
+        """Names and sections within this one."""
+        for name, value in vars(self).items():
+            if isinstance(value, Section):
+                yield name, value
 
     def check_quantities(self, name: str) -> None:
         """Checks all quantities of the section.
@@ -129,8 +150,10 @@ class Section(Document):
                 where that is not allowed.
         """
         units = _units(type(self))
-        for entry, number in self.quantities():
+        for entry, number in self._own_quantities():
             units[entry].check_quantity(f"{name}.{entry}", number)
+        for entry, section in self._sections():
+            section.check_quantities(f"{name}.{entry}")
 
 
 def check_section(name: str, data: object, section: type[Section]) -> None:
@@ -146,7 +169,11 @@ def check_section(name: str, data: object, section: type[Section]) -> None:
     """
     if not isinstance(data, dict):
         return
-    known = [entry.name for entry in fields(section) if entry.init]  # type: ignore[arg-type]
+    known = [
+        entry.name
+        for entry in fields(section)  # type: ignore[arg-type]
+        if entry.init and not entry.metadata.get(DERIVED)
+    ]
     for key, value in data.items():
         if key not in known:
             close = get_close_matches(str(key), known, n=1)

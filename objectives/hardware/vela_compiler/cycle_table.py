@@ -13,11 +13,12 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from objectives.hardware.op import KINDS, Op, OpArrays
+from objectives.hardware.op import Op, OpArrays, op_of
 from objectives.hardware.parts.npu import Npu
 from objectives.hardware.vela_compiler.vela import (
     PACKAGE,
@@ -132,12 +133,10 @@ def _ops(ops: OpArrays) -> list[Op]:
 
 
 def _plain(row: tuple[int, ...]) -> Op:
-    kind, height, width, in_channels, out_channels, kernel, stride, heads, gelu = row
-    name = KINDS[kind]
-    if name in ("linear", "norm"):
-        height, width = height * width, 1
-    heads = 1 if name == "linear" else heads
-    return Op(name, height, width, in_channels, out_channels, kernel, stride, heads, bool(gelu))
+    op = op_of(row)
+    if op.kind in ("linear", "norm"):
+        return replace(op, height=op.height * op.width, width=1)
+    return op
 
 
 def _text(op: Op) -> str:

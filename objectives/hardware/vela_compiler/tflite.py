@@ -13,54 +13,48 @@ Arm's compiler (Apache-2.0).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-import flatbuffers
 import numpy as np
-import numpy.typing as npt
 from ethosu.vela.tflite import (
     ActivationFunctionType,
     AddOptions,
     BatchMatMulOptions,
-    Buffer,
     BuiltinOperator,
     BuiltinOptions,
+    ConcatenationOptions,
     Conv2DOptions,
     DepthwiseConv2DOptions,
     FullyConnectedOptions,
     GeluOptions,
-    Model,
     MulOptions,
-    Operator,
-    OperatorCode,
     Padding,
+    PadOptions,
     Pool2DOptions,
-    QuantizationParameters,
     ReducerOptions,
     ReshapeOptions,
+    ResizeBilinearOptions,
+    ResizeNearestNeighborOptions,
     SliceOptions,
     SoftmaxOptions,
     SquaredDifferenceOptions,
-    SubGraph,
     SubOptions,
-    Tensor,
-    TensorType,
     TransposeOptions,
 )
 
-Int8Array = npt.NDArray[np.int8]
-Int32Array = npt.NDArray[np.int32]
+from objectives.hardware.vela_compiler.tflite_file import (
+    Int8Array,
+    Int32Array,
+    OperatorRecord,
+    TensorRecord,
+    serialised,
+)
 
 _CODE = BuiltinOperator.BuiltinOperator
 _OPTIONS = BuiltinOptions.BuiltinOptions
-_INT8 = TensorType.TensorType.INT8
-_INT32 = TensorType.TensorType.INT32
-_FORMAT_VERSION = 3
-_LARGEST_OLD_CODE = 127
-"""Largest operator code that fits the field of older readers."""
 
 _SCALE = 0.05
 _WEIGHT_SCALE = 0.005
@@ -69,30 +63,16 @@ _SUM_SCALE = 0.07
 """Scale of a sum; its terms have `_SCALE`, so both are rescaled."""
 
 
+Window = int | tuple[int, int]
+"""Side of a square window, or height and width."""
+
+
 @dataclass(frozen=True)
 class Node:
     """A tensor of a graph: index and shape."""
 
     index: int
     shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class _TensorRecord:
-    shape: tuple[int, ...]
-    scale: float
-    zero_point: int
-    data: Int8Array | Int32Array | None
-
-
-@dataclass(frozen=True)
-class _OperatorRecord:
-    code: int
-    inputs: tuple[int, ...]
-    output: int
-    options_type: int
-    options: Any
-    fields: dict[str, Any]
 
 
 @dataclass
@@ -108,8 +88,8 @@ class Graph:
 
     owner: Hashable = None
     owners: list[Hashable] = field(default_factory=list)
-    _tensors: list[_TensorRecord] = field(default_factory=list)
-    _operators: list[_OperatorRecord] = field(default_factory=list)
+    _tensors: list[TensorRecord] = field(default_factory=list)
+    _operators: list[OperatorRecord] = field(default_factory=list)
     _inputs: list[int] = field(default_factory=list)
 
     def input(self, *shape: int) -> Node:
@@ -119,56 +99,102 @@ class Graph:
         return node
 
     def conv2d(
-        self, x: Node, out_channels: int, *, kernel: int = 1, stride: int = 1, relu6: bool = False
+        self,
+        x: Node,
+        out_channels: int,
+        *,
+        kernel: Window = 1,
+        stride: int = 1,
+        relu6: bool = False,
+        valid: bool = False,
     ) -> Node:
-        """Convolution with "same" padding: (1, h, w, c) -> (1, ceil(h / stride), ceil(w / stride), co)."""
-        _, height, width, channels = x.shape
-        weights = self._weights(out_channels, kernel, kernel, channels)
+        """Convolution, with "same" padding unless `valid`: (1, h, w, c) -> (1, h', w', co)."""
+        channels = x.shape[3]
+        weights = self._weights(out_channels, *_sides(kernel), channels)
         return self._add(
             _CODE.CONV_2D,
             [x, weights, self._bias(out_channels)],
-            (1, _ceil(height, stride), _ceil(width, stride), out_channels),
+            (1, *_out_size(x, kernel, stride, valid=valid), out_channels),
             Conv2DOptions,
-            Padding=_same(height, width, kernel, stride),
-            StrideH=stride,
-            StrideW=stride,
+            **_window_fields(x, kernel, stride, valid=valid),
             DilationHFactor=1,
             DilationWFactor=1,
             FusedActivationFunction=_relu6(relu6),
         )
 
-    def depthwise(self, x: Node, *, kernel: int, stride: int = 1, relu6: bool = False) -> Node:
-        """Depthwise convolution with "same" padding."""
-        _, height, width, channels = x.shape
-        weights = self._weights(1, kernel, kernel, channels)
+    def depthwise(
+        self,
+        x: Node,
+        *,
+        kernel: Window,
+        stride: int = 1,
+        relu6: bool = False,
+        valid: bool = False,
+        multiplier: int = 1,
+    ) -> Node:
+        """Depthwise convolution, with "same" padding unless `valid`."""
+        channels = x.shape[3] * multiplier
+        weights = self._weights(1, *_sides(kernel), channels)
         return self._add(
             _CODE.DEPTHWISE_CONV_2D,
             [x, weights, self._bias(channels)],
-            (1, _ceil(height, stride), _ceil(width, stride), channels),
+            (1, *_out_size(x, kernel, stride, valid=valid), channels),
             DepthwiseConv2DOptions,
-            Padding=_same(height, width, kernel, stride),
-            StrideH=stride,
-            StrideW=stride,
-            DepthMultiplier=1,
+            **_window_fields(x, kernel, stride, valid=valid),
+            DepthMultiplier=multiplier,
             DilationHFactor=1,
             DilationWFactor=1,
             FusedActivationFunction=_relu6(relu6),
         )
 
-    def pool(self, x: Node, *, kernel: int, stride: int) -> Node:
-        """Mean over a window with "same" padding."""
-        _, height, width, channels = x.shape
+    def pool(
+        self, x: Node, *, kernel: Window, stride: int, maximum: bool = False, valid: bool = False
+    ) -> Node:
+        """Mean, or maximum, over a window, with "same" padding unless `valid`."""
+        high, wide = _sides(kernel)
         return self._add(
-            _CODE.AVERAGE_POOL_2D,
+            _CODE.MAX_POOL_2D if maximum else _CODE.AVERAGE_POOL_2D,
             [x],
-            (1, _ceil(height, stride), _ceil(width, stride), channels),
+            (1, *_out_size(x, kernel, stride, valid=valid), x.shape[3]),
             Pool2DOptions,
-            Padding=_same(height, width, kernel, stride),
-            StrideH=stride,
-            StrideW=stride,
-            FilterHeight=kernel,
-            FilterWidth=kernel,
+            **_window_fields(x, kernel, stride, valid=valid),
+            FilterHeight=high,
+            FilterWidth=wide,
         )
+
+    def mean(self, x: Node) -> Node:
+        """Mean over height and width: (1, h, w, c) -> (1, c)."""
+        axes = self._constant(np.array([1, 2], np.int32))
+        return self._add(_CODE.MEAN, [x, axes], (1, x.shape[3]), ReducerOptions, scale=0.02)
+
+    def mul(self, a: Node, b: Node) -> Node:
+        """Product of two tensors, element by element; `b` may have sides of 1."""
+        return self._add(_CODE.MUL, [a, b], a.shape, MulOptions, scale=_SUM_SCALE)
+
+    def resize(
+        self, x: Node, height: int, width: int, *, bilinear: bool = False, half_pixel: bool = True
+    ) -> Node:
+        """Another height and width: nearest neighbour or bilinear, with centres of pixels at a half or 0."""
+        size = self._constant(np.array([height, width], np.int32))
+        shape = (1, height, width, x.shape[3])
+        if bilinear:
+            code, options = _CODE.RESIZE_BILINEAR, ResizeBilinearOptions
+        else:
+            code, options = _CODE.RESIZE_NEAREST_NEIGHBOR, ResizeNearestNeighborOptions
+        return self._move(code, [x, size], shape, options, HalfPixelCenters=half_pixel)
+
+    def concatenate(self, parts: Sequence[Node]) -> Node:
+        """Tensors of equal height and width, one behind the other along the channels."""
+        shape = (*parts[0].shape[:-1], sum(part.shape[-1] for part in parts))
+        axis = len(shape) - 1
+        return self._move(_CODE.CONCATENATION, parts, shape, ConcatenationOptions, Axis=axis)
+
+    def pad(self, x: Node, top: int, bottom: int, left: int, right: int) -> Node:
+        """Zeros around a map."""
+        by_axis = self._constant(np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32))
+        _, height, width, channels = x.shape
+        shape = (1, height + top + bottom, width + left + right, channels)
+        return self._move(_CODE.PAD, [x, by_axis], shape, PadOptions)
 
     def linear(self, x: Node, out_channels: int) -> Node:
         """Linear layer: (n, c) -> (n, co)."""
@@ -252,7 +278,7 @@ class Graph:
 
     def model(self, outputs: Sequence[Node]) -> bytes:
         """Content of the model file with these outputs."""
-        return _serialised(self._tensors, self._operators, self._inputs, [node.index for node in outputs])
+        return serialised(self._tensors, self._operators, self._inputs, [node.index for node in outputs])
 
     def _tensor(
         self,
@@ -262,7 +288,7 @@ class Graph:
         zero: int = 0,
         data: Int8Array | Int32Array | None = None,
     ) -> Node:
-        self._tensors.append(_TensorRecord(tuple(shape), scale, zero, data))
+        self._tensors.append(TensorRecord(tuple(shape), scale, zero, data))
         return Node(len(self._tensors) - 1, tuple(shape))
 
     def _constant(self, data: Int8Array | Int32Array, *, scale: float = 1.0) -> Node:
@@ -274,10 +300,12 @@ class Graph:
     def _bias(self, channels: int) -> Node:
         return self._constant(np.zeros(channels, np.int32), scale=_SCALE * _WEIGHT_SCALE)
 
-    def _move(self, code: int, inputs: Sequence[Node], shape: Sequence[int], options: Any) -> Node:
+    def _move(
+        self, code: int, inputs: Sequence[Node], shape: Sequence[int], options: Any, **fields: Any
+    ) -> Node:
         """An operator that only moves data; its output has the scale of its first input."""
         record = self._tensors[inputs[0].index]
-        return self._add(code, inputs, shape, options, scale=record.scale, zero=record.zero_point)
+        return self._add(code, inputs, shape, options, scale=record.scale, zero=record.zero_point, **fields)
 
     def _add(
         self,
@@ -293,20 +321,28 @@ class Graph:
         output = self._tensor(shape, scale=scale, zero=zero)
         kind = 0 if options is None else getattr(_OPTIONS, options.__name__.rpartition(".")[2])
         self._operators.append(
-            _OperatorRecord(code, tuple(node.index for node in inputs), output.index, kind, options, fields)
+            OperatorRecord(code, tuple(node.index for node in inputs), output.index, kind, options, fields)
         )
         self.owners.append(self.owner)
         return output
 
 
-def _ceil(a: int, b: int) -> int:
-    return -(-a // b)
+def _sides(kernel: Window) -> tuple[int, int]:
+    return (kernel, kernel) if isinstance(kernel, int) else kernel
 
 
-def _same(height: int, width: int, kernel: int, stride: int) -> int:
-    """Padding mode: none for windows that tile the map exactly, because padding has tighter limits."""
-    tiles = kernel == stride and height % stride == 0 and width % stride == 0
-    return int(Padding.Padding.VALID if tiles else Padding.Padding.SAME)
+def _out_size(x: Node, kernel: Window, stride: int, *, valid: bool) -> tuple[int, int]:
+    high, wide = _sides(kernel) if valid else (1, 1)
+    _, height, width, _ = x.shape
+    return (height - high) // stride + 1, (width - wide) // stride + 1
+
+
+def _window_fields(x: Node, kernel: Window, stride: int, *, valid: bool) -> dict[str, int]:
+    """Stride and padding; none for windows that tile the map exactly, because padding has tighter limits."""
+    _, height, width, _ = x.shape
+    tiles = _sides(kernel) == (stride, stride) and height % stride == 0 and width % stride == 0
+    padding = Padding.Padding.VALID if valid or tiles else Padding.Padding.SAME
+    return {"Padding": int(padding), "StrideH": stride, "StrideW": stride}
 
 
 def _relu6(is_fused: bool) -> int:
@@ -319,109 +355,3 @@ def _gaussian(count: int = 65_521) -> Int8Array:
     """Gaussian weights; their number is prime, so that repetitions never align with a shape."""
     drawn = np.random.default_rng(0).normal(0, _WEIGHT_SIGMA, count)
     return np.clip(np.round(drawn), -127, 127).astype(np.int8)
-
-
-def _serialised(
-    tensors: Sequence[_TensorRecord],
-    operators: Sequence[_OperatorRecord],
-    inputs: Sequence[int],
-    outputs: Sequence[int],
-) -> bytes:
-    builder = flatbuffers.Builder(1 << 16)
-    buffers = [_buffer(builder, b"")]  # empty buffer, shared by tensors without data
-    places = []
-    for tensor in tensors:
-        if tensor.data is not None:
-            buffers.append(_buffer(builder, tensor.data.tobytes()))
-        places.append(len(buffers) - 1 if tensor.data is not None else 0)
-    written = [
-        _tensor(builder, number, tensor, place)
-        for number, (tensor, place) in enumerate(zip(tensors, places, strict=True))
-    ]
-    codes = sorted({operator.code for operator in operators})
-    written_codes = [_operator_code(builder, code) for code in codes]
-    written_operators = [_operator(builder, operator, codes.index(operator.code)) for operator in operators]
-    tensor_vector = _vector(builder, SubGraph.StartTensorsVector, written)
-    input_vector, output_vector = _integers(builder, inputs), _integers(builder, outputs)
-    operator_vector = _vector(builder, SubGraph.StartOperatorsVector, written_operators)
-    name = builder.CreateString("main")
-    SubGraph.Start(builder)
-    SubGraph.AddTensors(builder, tensor_vector)
-    SubGraph.AddInputs(builder, input_vector)
-    SubGraph.AddOutputs(builder, output_vector)
-    SubGraph.AddOperators(builder, operator_vector)
-    SubGraph.AddName(builder, name)
-    subgraph = SubGraph.End(builder)
-    code_vector = _vector(builder, Model.StartOperatorCodesVector, written_codes)
-    subgraph_vector = _vector(builder, Model.StartSubgraphsVector, [subgraph])
-    buffer_vector = _vector(builder, Model.StartBuffersVector, buffers)
-    Model.Start(builder)
-    Model.AddVersion(builder, _FORMAT_VERSION)
-    Model.AddOperatorCodes(builder, code_vector)
-    Model.AddSubgraphs(builder, subgraph_vector)
-    Model.AddBuffers(builder, buffer_vector)
-    builder.Finish(Model.End(builder), b"TFL3")
-    return bytes(builder.Output())
-
-
-def _vector(builder: Any, start: Callable[[Any, int], Any], offsets: Sequence[int]) -> int:
-    start(builder, len(offsets))
-    for offset in reversed(offsets):
-        builder.PrependUOffsetTRelative(offset)
-    return int(builder.EndVector())
-
-
-def _integers(builder: Any, values: Sequence[int]) -> int:
-    return int(builder.CreateNumpyVector(np.array(values, dtype=np.int32)))
-
-
-def _buffer(builder: Any, data: bytes) -> int:
-    vector = builder.CreateNumpyVector(np.frombuffer(data, dtype=np.uint8)) if data else None
-    Buffer.Start(builder)
-    if vector is not None:
-        Buffer.AddData(builder, vector)
-    return int(Buffer.End(builder))
-
-
-def _tensor(builder: Any, number: int, tensor: _TensorRecord, buffer: int) -> int:
-    name, shape = builder.CreateString(f"t{number}"), _integers(builder, tensor.shape)
-    scale = builder.CreateNumpyVector(np.array([tensor.scale], dtype=np.float32))
-    zero_point = builder.CreateNumpyVector(np.array([tensor.zero_point], dtype=np.int64))
-    QuantizationParameters.Start(builder)
-    QuantizationParameters.AddScale(builder, scale)
-    QuantizationParameters.AddZeroPoint(builder, zero_point)
-    quantization = QuantizationParameters.End(builder)
-    is_int32 = tensor.data is not None and tensor.data.dtype == np.int32
-    Tensor.Start(builder)
-    Tensor.AddShape(builder, shape)
-    Tensor.AddType(builder, _INT32 if is_int32 else _INT8)
-    Tensor.AddBuffer(builder, buffer)
-    Tensor.AddName(builder, name)
-    Tensor.AddQuantization(builder, quantization)
-    return int(Tensor.End(builder))
-
-
-def _operator_code(builder: Any, code: int) -> int:
-    OperatorCode.Start(builder)
-    OperatorCode.AddDeprecatedBuiltinCode(builder, min(code, _LARGEST_OLD_CODE))
-    OperatorCode.AddBuiltinCode(builder, code)
-    OperatorCode.AddVersion(builder, 1)
-    return int(OperatorCode.End(builder))
-
-
-def _operator(builder: Any, operator: _OperatorRecord, code: int) -> int:
-    inputs, outputs = _integers(builder, operator.inputs), _integers(builder, [operator.output])
-    options = None
-    if operator.options is not None:
-        operator.options.Start(builder)
-        for name, value in operator.fields.items():
-            getattr(operator.options, f"Add{name}")(builder, value)
-        options = operator.options.End(builder)
-    Operator.Start(builder)
-    Operator.AddOpcodeIndex(builder, code)
-    Operator.AddInputs(builder, inputs)
-    Operator.AddOutputs(builder, outputs)
-    if options is not None:
-        Operator.AddBuiltinOptionsType(builder, operator.options_type)
-        Operator.AddBuiltinOptions(builder, options)
-    return int(Operator.End(builder))

@@ -14,7 +14,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from objectives.hardware.npu_passes.lowering import IMAGE_CHANNELS
+from objectives.hardware.npu_passes.machine import WEIGHT_BURST
 from objectives.hardware.op import Op
+from objectives.hardware.parts.clocked_number import PORT_BYTES
 from search_space.errors import H4HError
 
 if TYPE_CHECKING:
@@ -26,8 +28,6 @@ PROBE_VERSION = "2"
 """Version of `probe`; changes whenever it builds another network for an op."""
 MAC_COUNTS = (32, 64, 128, 256)
 _EDGE_CHANNELS = 16
-_BUS_BYTES = 8
-"""Width of the AXI ports of an Ethos-U55 in bytes; a slower memory runs at a fraction of the clock."""
 
 # The compiler silently doubles the port width of a configuration whose name does not start with Ethos_U55_.
 _SYSTEM = """\
@@ -48,7 +48,7 @@ Sram_write_latency={sram_latency}
 Sram_max_reads=4
 Sram_max_writes=4
 OnChipFlash_clock_scale={weight_scale}
-OnChipFlash_burst_length=64
+OnChipFlash_burst_length={weight_burst}
 OnChipFlash_read_latency={weight_latency}
 OnChipFlash_write_latency=0
 OnChipFlash_max_reads=2
@@ -108,21 +108,74 @@ def system_configuration(npu: Npu) -> str:
             f"--npu-model vela supports an Ethos-U55 with {known} MAC/cycle, but npu has {macs:g}; "
             f"start from `base: u55-256`, or use --npu-model analytic, which then follows no compiler"
         )
-    for name in ("sram_bandwidth", "weight_bandwidth"):
-        value = getattr(npu, name).value
-        if value > _BUS_BYTES:
+    # A memory slower than the port runs at a fraction of the clock.
+    machine = npu.machine
+    for name, value in (("sram_bandwidth", machine.sram), ("weight_bandwidth", machine.weights)):
+        if value > PORT_BYTES:
             raise VelaError(
-                f"--npu-model vela supports npu.{name} up to {_BUS_BYTES} B/cycle, the width of the port, "
+                f"--npu-model vela supports npu.{name} up to {PORT_BYTES} B/cycle, the width of the port, "
                 f"but got {value:g}; use --npu-model analytic"
             )
     return _SYSTEM.format(
         macs=int(macs),
         clock_hz=npu.clock.value * 1e6,
-        sram_scale=npu.sram_bandwidth.value / _BUS_BYTES,
-        weight_scale=npu.weight_bandwidth.value / _BUS_BYTES,
-        weight_latency=round(npu.weight_latency.value),
-        sram_latency=round(npu.sram_latency.value),
+        sram_scale=machine.sram / PORT_BYTES,
+        weight_scale=machine.weights / PORT_BYTES,
+        weight_latency=round(machine.weight_latency),
+        sram_latency=round(machine.sram_latency),
         sram_burst=int(npu.sram_burst.value),
+        weight_burst=WEIGHT_BURST,
+    )
+
+
+@dataclass(frozen=True)
+class OperatorReport:
+    """What the compiler reports of a model file.
+
+    Attributes:
+        cycles: Cycles of each operator by its place in the file; those that cost nothing are absent.
+        cpu_operators: Number of operators that it leaves to the CPU.
+        sram_bytes: Peak of the activation memory.
+        weight_bytes: Bytes read from the weight memory, repeated reads included.
+        traffic_bytes: Bytes read from and written to the activation memory.
+    """
+
+    cycles: dict[int, int]
+    cpu_operators: int
+    sram_bytes: int
+    weight_bytes: int
+    traffic_bytes: int
+
+
+def compiled_model(content: bytes, system: str, options: str = IN_PLACE) -> OperatorReport:
+    """The compiler's report of a TensorFlow Lite file.
+
+    Args:
+        content: The file.
+        system: Result of `system_configuration`.
+        options: Options of the compiler.
+
+    Raises:
+        VelaError: The compiler refuses the model.
+    """
+    try:
+        result = _regor().compile("EthosU55", content, "TFLITE", system, options=options, verbose=False)
+    except RuntimeError as error:
+        raise VelaError(f"Vela cannot compile this network: {error}") from error
+    tables = result.opt_database.tables
+    operator = {row["id"]: int(row["ext_key"]) for row in _rows(tables["source"])}
+    cycles: Counter[int] = Counter()
+    for row in _rows(tables["perf"]):
+        cycles[operator[row["source_id"]]] += int(row["op_cycles"])
+    moved: Counter[str] = Counter()
+    for row in _rows(tables["perf_debug"]):
+        for name, value in row.items():
+            memory = "sram" if name.startswith("Sram") else "weights" if "Flash" in name else ""
+            if memory and value and name.endswith(("_read", "_write")):
+                moved[memory] += int(value)
+    report = result.perf_report
+    return OperatorReport(
+        dict(cycles), report.cpuOps, report.memories["Sram"].peakUsage, moved["weights"], moved["sram"]
     )
 
 
@@ -155,28 +208,13 @@ def compiled(graph: Graph, outputs: Sequence[Node], system: str, options: str = 
     Raises:
         VelaError: The compiler refuses the model, or leaves a layer to the CPU.
     """
-    try:
-        result = _regor().compile(
-            "EthosU55", graph.model(outputs), "TFLITE", system, options=options, verbose=False
-        )
-    except RuntimeError as error:
-        raise VelaError(f"Vela cannot compile this network: {error}") from error
-    if result.perf_report.cpuOps:
-        raise VelaError(f"Vela leaves {result.perf_report.cpuOps} operators of this network to the CPU")
-    tables = result.opt_database.tables
-    operator = {row["id"]: int(row["ext_key"]) for row in _rows(tables["source"])}
+    report = compiled_model(graph.model(outputs), system, options)
+    if report.cpu_operators:
+        raise VelaError(f"Vela leaves {report.cpu_operators} operators of this network to the CPU")
     cycles: Counter[Hashable] = Counter(dict.fromkeys(graph.owners, 0))
-    for row in _rows(tables["perf"]):
-        cycles[graph.owners[operator[row["source_id"]]]] += int(row["op_cycles"])
-    moved: Counter[str] = Counter()
-    for row in _rows(tables["perf_debug"]):
-        for name, value in row.items():
-            memory = "sram" if name.startswith("Sram") else "weights" if "Flash" in name else ""
-            if memory and value and name.endswith(("_read", "_write")):
-                moved[memory] += int(value)
-    return Compiled(
-        dict(cycles), result.perf_report.memories["Sram"].peakUsage, moved["weights"], moved["sram"]
-    )
+    for operator, spent in report.cycles.items():
+        cycles[graph.owners[operator]] += spent
+    return Compiled(dict(cycles), report.sram_bytes, report.weight_bytes, report.traffic_bytes)
 
 
 def compiled_cycles(
@@ -274,11 +312,19 @@ def probe(graph: Graph, op: Op, owner: Hashable) -> list[Node]:
         case "conv2d" if op.in_channels <= IMAGE_CHANNELS:
             source = graph.input(1, op.height, op.width, op.in_channels)
             graph.owner = owner
-            x = graph.conv2d(source, op.out_channels, kernel=op.kernel, stride=op.stride)
+            x = _windowed(graph, op, source)
+        case "copy":
+            source = graph.input(1, op.height, op.width, _EDGE_CHANNELS)
+            x = graph.conv2d(source, op.in_channels)
+            # A second reader prevents the compiler from writing the map into the larger one at once.
+            outputs.append(graph.conv2d(x, _EDGE_CHANNELS))
+            other = graph.conv2d(source, _EDGE_CHANNELS)
+            graph.owner = owner
+            x = graph.concatenate([x, other])
         case _:
             source = graph.input(1, op.height, op.width, _EDGE_CHANNELS)
             x = graph.conv2d(source, op.in_channels)
-            second = graph.conv2d(source, op.in_channels) if op.kind == "add" else x
+            second = graph.conv2d(source, op.in_channels) if op.kind in ("add", "mul") else x
             graph.owner = owner
             x = _middle(graph, op, x, second)
     graph.owner = None
@@ -287,15 +333,47 @@ def probe(graph: Graph, op: Op, owner: Hashable) -> list[Node]:
 
 
 def _middle(graph: Graph, op: Op, x: Node, second: Node) -> Node:
+    rows, columns = op.out_size
     match op.kind:
-        case "conv2d":
-            return graph.conv2d(x, op.out_channels, kernel=op.kernel, stride=op.stride)
-        case "depthwise":
-            return graph.depthwise(x, kernel=op.kernel, stride=op.stride)
-        case "pool":
-            return graph.pool(x, kernel=op.kernel, stride=op.stride)
         case "add":
             return graph.add(x, second)
+        case "mul":
+            return graph.mul(x, second)
+        case "mean":
+            return graph.mean(x)
+        case "bilinear":
+            return graph.resize(x, rows, columns, bilinear=True)
+        case "resize":
+            return graph.resize(x, rows, columns, bilinear=op.kernel > 1, half_pixel=op.kernel == 1)
+        case "pad":
+            above, left = (rows - op.height) // 2, (columns - op.width) // 2
+            return graph.pad(x, above, rows - op.height - above, left, columns - op.width - left)
+    return _windowed(graph, op, x)
+
+
+def _windowed(graph: Graph, op: Op, x: Node) -> Node:
+    """A layer with a window, padded as far as its output needs it."""
+    is_same = op.out_height == op.out_width == 0
+    sides = zip(op.out_size, op.window, (op.height, op.width), strict=True)
+    needed = [max((out - 1) * op.stride + window - size, 0) for out, window, size in sides]
+    if not is_same and any(needed):
+        above, left = needed[0] // 2, needed[1] // 2
+        x = graph.pad(x, above, needed[0] - above, left, needed[1] - left)
+    match op.kind:
+        case "conv2d":
+            return graph.conv2d(x, op.out_channels, kernel=op.window, stride=op.stride, valid=not is_same)
+        case "depthwise" | "depth_multiplier":
+            return graph.depthwise(
+                x,
+                kernel=op.window,
+                stride=op.stride,
+                valid=not is_same,
+                multiplier=op.out_channels // op.in_channels,
+            )
+        case "pool" | "max_pool":
+            return graph.pool(
+                x, kernel=op.window, stride=op.stride, valid=not is_same, maximum=op.kind == "max_pool"
+            )
     raise AssertionError(op.kind)
 
 

@@ -75,7 +75,11 @@ def test_block_of_no_ethos(tmp_path: Path) -> None:
     [
         ({"npu": {"clock": 400}}, r"npu\.clock: a number needs unit.*write \{value: 400, unit: MHz"),
         ({"clock": 400}, r"^[^:]*: clock: a number needs unit.*write npu: \{clock: \{value: 400"),
-        ({"npu": {"weight_bandwith": number(1, "B/cycle")}}, "did you mean 'weight_bandwidth'"),
+        ({"npu": {"sram_bandwith": number(1, "B/cycle")}}, "did you mean 'sram_bandwidth'"),
+        (
+            {"memory": {"weight_store": {"bandwith": number(1, "B/cycle")}}},
+            r"memory\.weight_store: unknown key 'bandwith'.*did you mean 'bandwidth'",
+        ),
         ({"npu": {"speed": number(1, "B/cycle")}}, r"npu: unknown key 'speed'; the keys are clock, micro_"),
     ],
 )
@@ -87,3 +91,40 @@ def test_messages_say_what_to_write(tmp_path: Path, document: dict[str, Any], me
 def test_reading_weights_by_copies_is_another_chip(tmp_path: Path) -> None:
     buffered = load_soc(write(tmp_path, base="u55-128", npu={"buffers_weights": True}))
     assert buffered.digest != load_soc("u55-128").digest
+
+
+def test_numbers_of_the_weight_store_move_there(tmp_path: Path) -> None:
+    npu = {"weight_bandwidth": number(1, "B/cycle"), "weight_latency": number(64, "cycle")}
+    memory = {"mram_read_energy": number(20, "pJ/B")}
+    with pytest.warns(
+        H4HWarning,
+        match=r"npu\.weight_bandwidth, npu\.weight_latency, memory\.mram_read_energy is "
+        r"memory\.weight_store\.bandwidth, memory\.weight_store\.latency, "
+        r"memory\.weight_store\.read_energy; .*'mram'",
+    ):
+        soc = load_soc(write(tmp_path, base="u55-256-cim8", npu=npu, memory=memory))
+    store, before = soc.memory.weight_store, load_soc("u55-256-cim8").memory.weight_store
+    assert store is not None
+    assert before is not None
+    assert (store.bandwidth.value, store.latency.value, store.read_energy.value) == (1, 64, 20)
+    assert (soc.npu.weight_bandwidth, soc.npu.weight_latency) == (store.bandwidth, store.latency)
+    assert (store.kind, store.hops, store.capacity) == ("mram", before.hops, before.capacity)
+
+
+def test_file_of_cost_model_7_that_stands_alone(tmp_path: Path) -> None:
+    """It has no store and states the energy of its SRAM, which holds at its size."""
+    data = load_soc("u55-128").to_dict()
+    data["npu"] |= {"weight_bandwidth": number(2, "B/cycle"), "weight_latency": number(32, "cycle")}
+    data["memory"] = {
+        "sram_capacity": number(2, "MiB"),
+        "sram_energy": number(2.4, "pJ/B"),
+        "sram_leakage": number(0.53, "mW/MiB"),
+        "mram_read_energy": number(1.84, "pJ/B"),
+    }
+    with pytest.warns(H4HWarning, match="since cost model 8"):
+        soc = load_soc(write(tmp_path, **data))
+    assert soc.memory.sram_pj_per_byte == 2.4
+    assert (soc.npu.weight_bandwidth.value, soc.npu.buffers_weights) == (2, False)
+    store = soc.memory.weight_store
+    assert store is not None
+    assert store.capacity == load_soc("u55-128").memory.weight_store.capacity  # type: ignore[union-attr]

@@ -87,6 +87,11 @@ def assert_equal_to_the_cost_model(space: Space, hardware: str, mapping: str, co
         ("u55-128", "latency"),
         ("u55-256-cim1", "energy"),
         ("u55-256-tiles8", "latency"),
+        ("u55-256-flash", "energy"),
+        ("u55-256-flash-cim8", "latency"),
+        ("u55-256-flash-cim8", "energy"),
+        ("u55-256-background", "latency"),
+        ("u55-256-background-cim8", "latency"),
     ],
 )
 def test_chains_of_steps(chained: Space, hardware: str, mapping: str) -> None:
@@ -127,7 +132,7 @@ def test_from_the_cache_without_costing_anything(
     model = CostModel(load_soc("u55-256-cim8"))
     rows = population(chained, 50)
     made = SpaceTables.cached(chained, model, tmp_path).totals(rows)
-    monkeypatch.setattr(PieceCosts, "of", None)
+    monkeypatch.setattr(PieceCosts, "of_each", None)
     found = SpaceTables.cached(chained, model, tmp_path).totals(rows)
     assert np.array_equal(made, found)
     with pytest.raises(TypeError):  # another mapping is another table

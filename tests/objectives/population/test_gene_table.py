@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objectives.population.gene_table import GeneTable, RowNumbers, merged
+from objectives.population.gene_table import GeneColumns, GeneTable, grouped, merged, without_idle_genes
 from search_space.genotype import GenotypeError
 from search_space.space import load_space
 
@@ -53,8 +53,10 @@ def test_merging_keeps_the_sum_and_the_limit(
 @given(genes=gene_sets, genotype=genotypes)
 def test_rows_are_where_the_values_are(genes: tuple[int, ...], genotype: tuple[int, ...]) -> None:
     tables = [table(genes), table((3, 7))]
-    rows = RowNumbers(SPACE, tables)(np.array([genotype, genotype]))
-    for one, numbers in zip(tables, rows, strict=True):
+    of_space = GeneColumns(SPACE)
+    columns = of_space(np.array([genotype, genotype]))
+    for one in tables:
+        numbers = of_space.rows(columns, one.genes)
         flat = one.values.reshape(one.rows, *one.value_shape)
         assert (flat[numbers] == at(one, genotype)).all()
 
@@ -79,4 +81,31 @@ def test_where_and_moved_in_closed_form() -> None:
 )
 def test_what_is_no_genotype_is_refused(rows: np.ndarray, message: str) -> None:
     with pytest.raises(GenotypeError, match=message):
-        RowNumbers(SPACE, [table((0, 1))])(rows)
+        GeneColumns(SPACE)(rows)
+
+
+@given(genes=gene_sets, group=gene_sets, genotype=genotypes)
+def test_a_derived_gene_keeps_the_function(
+    genes: tuple[int, ...], group: tuple[int, ...], genotype: tuple[int, ...]
+) -> None:
+    one = table(genes)
+    one = GeneTable(genes, one.values // 50)  # few different values
+    inside = set(genes) & set(group)
+    if not inside:
+        return
+    few, derived = grouped(one, inside, len(CARDINALITIES))
+    assert set(derived.genes) == inside
+    assert few.genes == (*sorted(set(genes) - inside), len(CARDINALITIES))
+    of_space = GeneColumns(SPACE, [derived])
+    columns = of_space(np.array([genotype]))
+    flat = few.values.reshape(few.rows, *few.value_shape)
+    assert (flat[of_space.rows(columns, few.genes)[0]] == at(one, genotype)).all()
+    if inside == set(genes):
+        assert len(np.unique(flat, axis=0)) == len(flat)
+
+
+def test_genes_that_decide_nothing_are_left_out() -> None:
+    one = GeneTable((1, 4, 7), np.array([[[1.0, 1.0], [2.0, 2.0]], [[1.0, 1.0], [2.0, 2.0]]]))
+    fewer = without_idle_genes(one)
+    assert fewer.genes == (4,)
+    assert fewer.values.tolist() == [1, 2]

@@ -11,6 +11,7 @@ import pytest
 
 from objectives.hardware import CostModel, SoC, load_soc
 from objectives.hardware.chip import Chip
+from objectives.hardware_objectives import network_totals
 from objectives.registry import ObjectiveContext, create_objectives
 from search_space.space import Space
 from studies.design_space.design_space import DesignSpace
@@ -51,14 +52,34 @@ def test_only_what_is_wanted_is_tabulated(tiny: Space, tmp_path: Path) -> None:
 
 
 def test_costs_of_a_mapping_that_stands_in_no_table_are_not_exact(tiny: Space) -> None:
-    exact = exact_of(tiny, load_soc("u55-256-cim8"), ("lat", "power", "params"), "edp")
+    soc = load_soc("u55-256-cim8")
+    exact = exact_of(tiny, soc, ("lat", "energy", "params"), "edp")
     assert exact.names == ("params",)
+    assert exact.estimated == ("lat", "energy")
+    genotypes = np.array([tiny.sample(np.random.default_rng(seed)) for seed in range(30)])
+    assert list(exact(genotypes)) == ["params"]
+    estimate = exact.estimate(genotypes)
+    # The better of the fastest and the most frugal mapping: never better than the least product, and near it.
+    costs = CostModel(soc, "edp")
+    latency_ms, energy_mj = network_totals(costs, [tiny.decode(row.tolist()) for row in genotypes])
+    ratio = estimate["lat"] * estimate["energy"] / (latency_ms * energy_mj)
+    assert ratio.min() >= 1 - 1e-12
+    assert ratio.max() <= 1.1  # 1.078
+    assert np.corrcoef(estimate["lat"], latency_ms)[0, 1] > 0.97
 
 
 def test_costs_are_not_exact_where_networks_may_exceed_the_macros(tiny: Space) -> None:
     soc = load_soc("u55-256-cim8")
     assert soc.cim is not None
-    capacity = replace(soc.cim.capacity, value=0.5, low=0.5)  # KiB
+    capacity = replace(soc.cim.capacity, value=1.0, low=0.5)  # KiB
     small = replace(soc, cim=replace(soc.cim, capacity=capacity))
-    assert exact_of(tiny, small, ("lat", "params")).names == ("params",)
+    exact = exact_of(tiny, small, ("lat", "params"))
+    assert (exact.names, exact.estimated) == (("params",), ("lat",))
+    genotypes = np.array([tiny.sample(np.random.default_rng(seed)) for seed in range(30)])
+    estimate = exact.estimate(genotypes)["lat"]
+    latency_ms, _ = network_totals(CostModel(small), [tiny.decode(row.tolist()) for row in genotypes])
+    # Without the limit of the capacity a network is at least as fast.
+    assert (estimate <= latency_ms).all()
+    assert (estimate < latency_ms).any()
+    assert np.corrcoef(estimate, latency_ms)[0, 1] > 0.99
     assert exact_of(tiny, small, ("lat",), "npu").names == ("lat",)

@@ -34,7 +34,9 @@ def test_commands_are_printed_as_uv_runs_them(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_search_for_accuracy_by_nsga2_points_to_the_surrogate() -> None:
-    settings = parse_options(["--study", "mine", "--seed", "3", "--generations", "5"]).settings
+    settings = parse_options(
+        ["--study", "mine", "--seed", "3", "--generations", "5", "--sampler", "nsga2"]
+    ).settings
     again = parsed(study_command(predicting(settings), Path("studies.db"))).settings
     assert again == replace(settings, sampler="surrogate", study="mine-surrogate")
     assert settings.sampler == "nsga2"

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from objectives.hardware import CostModel, load_soc
 from objectives.hardware.chip import Chip
+from objectives.hardware_objectives import Latency
 from search_space.genotype import Genotype
 from studies.design_space.design_space import DesignSpace
 from studies.design_space.exact_costs import ExactQuantities
@@ -25,7 +27,7 @@ ROOT = Path(__file__).parents[3]
 
 def study(space: DesignSpace, names: Sequence[str], constraints: tuple[str, ...] = ()) -> Study:
     """A study of objectives by their real names, within bounds wide enough for `space`."""
-    worst = {"acc": 0.0, "macs": 2e7, "params": 1e6, "sram": 3e5}
+    worst = {"acc": 0.0, "macs": 2e7, "params": 1e6, "sram": 3e5, "lat": 1.0}
     return Study(
         name="toy",
         space=space.name,
@@ -123,6 +125,47 @@ def test_without_accuracy_nothing_is_predicted_and_the_front_is_exact(tiny: Desi
     best = volume(study(tiny, ("macs", "params", "sram")).scaled(columns))
     # The whole space is known before a network is measured, so its front comes in the second generation.
     assert volume(losses[:40]) == pytest.approx(best, rel=1e-12)
+
+
+def test_an_estimated_cost_is_learned_as_a_factor_of_its_estimate(
+    tiny: DesignSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soc = load_soc("u55-256-cim8")
+    assert soc.cim is not None
+    small = replace(soc, cim=replace(soc.cim, capacity=replace(soc.cim.capacity, value=0.5, low=0.5)))  # KiB
+    costs = CostModel(small)
+
+    def latency(genotype: Genotype) -> float:
+        return float(Latency(costs)([tiny.decode(genotype).subnet])[0])
+
+    exact = ExactQuantities(tiny, {Chip(): costs}, ("lat", "params"))
+    assert (exact.names, exact.estimated) == (("params",), ("lat",))
+    of_table = exact_of(tiny, "params")
+    # The sampler never asks the cost model, which is slow.
+    monkeypatch.setattr("objectives.population.cost_tables.network_totals", None)
+    rng = np.random.default_rng(1)
+    limit = round(float(np.median([latency(tiny.sample(rng)) for _ in range(20)])), 4)
+    one = study(tiny, ("lat", "params"), (f"lat<={limit}ms",))
+    sampler = sampler_of("surrogate", tiny, one, population=20, exact=exact)
+    shares = []
+    for _ in range(2):
+        asked = sampler.ask(20)
+        params = of_table(np.array(asked))["params"].tolist()
+        measured = {row: (latency(row), count) for row, count in zip(asked, params, strict=True)}
+        shares.append(sum(lat <= limit for lat, _ in measured.values()) / len(asked))
+        sampler.tell(
+            evaluations(asked, lambda row: measured[row], lambda row: measured[row][:1])  # noqa: B023
+        )
+    assert sampler.report is not None
+    assert sampler.report.source == "surrogate"
+    assert sampler.report.rank_correlation is not None
+    assert sampler.report.rank_correlation > 0.5
+    # Without the limit of the capacity every network would be at least as fast.
+    assert isinstance(sampler, SurrogateSampler)
+    assert 1 <= sampler._processes["lat"].mean <= 2
+    # Nothing but the first generation is spent on networks above the limit.
+    assert shares[0] < 0.8
+    assert shares[1] > 0.9
 
 
 def test_no_infeasible_network_is_asked_for_where_there_are_feasible_ones(cifar32: DesignSpace) -> None:

@@ -124,16 +124,28 @@ def test_an_own_objective_is_limited_in_its_own_unit() -> None:
     assert parse_any_constraint("speed>=3GOPS") == Constraint("speed", ">=", 3.0, "GOPS")
 
 
+BOUNDS = {"sram": 1024.0, "params": 4096.0}
+
+
 @pytest.mark.parametrize("text", ["sram<=chip", " sram <= chip "])
 def test_the_sram_of_the_chip_is_a_limit(text: str) -> None:
-    assert parse_constraint(text, sram_bytes=1024.0) == Constraint("sram", "<=", 1024.0, "B")
+    assert parse_constraint(text, chip_bounds=BOUNDS) == Constraint("sram", "<=", 1024.0, "B")
     assert limited_quantity(text) == "sram"
+
+
+def test_the_weight_store_of_the_chip_is_a_limit() -> None:
+    limit = parse_constraint("params <= chip", chip_bounds=BOUNDS)
+    assert limit == Constraint("params", "<=", 4096.0, "")
+    assert parse_constraint(str(limit)) == limit
+    assert limited_quantity("params<=chip") == "params"
+    with pytest.raises(H4HError, match="must be a quantity"):
+        parse_constraint("params<=chip", chip_bounds={"sram": 1024.0})  # a chip without an NPU
 
 
 @pytest.mark.parametrize("text", ["sram>=chip", "lat<=chip", "sram<=chips", "sram<=1chip"])
 def test_nothing_else_is_limited_by_the_chip(text: str) -> None:
     with pytest.raises(H4HError) as error:
-        parse_constraint(text, sram_bytes=1024.0)
+        parse_constraint(text, chip_bounds=BOUNDS)
     assert "sram<=chip" in str(error.value) or "unit of sram" in str(error.value)
 
 

@@ -10,9 +10,16 @@ from hypothesis import strategies as st
 
 from objectives.hardware import CostModel, Op, OpCost, SoC, load_soc
 from objectives.hardware.cost_model import _op_cost
+from objectives.hardware.mapping.hand_over import IN_SRAM
 from objectives.hardware.mapping.op_splits import split_costs
 from objectives.hardware.mapping.placement import FORBIDDEN, op_costs
-from objectives.hardware.mapping.segment import Steps, Way, segment_costs, split_points
+from objectives.hardware.mapping.segment import (
+    Steps,
+    segment_costs,
+    split_points,
+)
+from objectives.hardware.mapping.step_choice import Way
+from search_space.arrays import Floats, Integers
 
 SOC = load_soc("u55-256-cim8")
 NO_HEADS = load_soc("u55-256-cim8-no-heads")
@@ -86,6 +93,20 @@ def every_split(op: Op, soc: SoC) -> list[tuple[float, float]]:
         np.where(costs.possible, part, FORBIDDEN)[:, -1, :, 0] for part in (costs.cycles, costs.energy_pj)
     )
     return list(zip(cycles.ravel().tolist(), energy.ravel().tolist(), strict=True))
+
+
+def by_placement(part: Floats, matching: Integers | None, inputs: int) -> Floats:
+    """Costs (m, p, k, modes) of an op, with every placement of its input."""
+    if matching is None:
+        return part
+    count, _, splits, modes = part.shape
+    stays = inputs - IN_SRAM
+    every = np.full((count, inputs, splits, modes), FORBIDDEN)
+    every[:, stays:] = part[:, 1:]
+    for split, placement in enumerate(matching.tolist()):
+        if placement >= 0:
+            every[:, placement, split] = part[:, 0, split]
+    return every
 
 
 def mbconv(side: int, width: int, expansion: int, kernel: int) -> list[Op]:

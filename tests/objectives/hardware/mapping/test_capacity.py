@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 
 from objectives.hardware import CostModel, load_soc
 from objectives.hardware.mapping.capacity import Options, hull, within
-from objectives.hardware.mapping.segment import LATENCY, Point
+from objectives.hardware.mapping.segment import (
+    Point,
+)
+from objectives.hardware.mapping.step_choice import (
+    LATENCY,
+)
 from objectives.hardware_objectives import network_totals
 from search_space.space import load_space
 

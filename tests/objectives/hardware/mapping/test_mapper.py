@@ -11,10 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objectives.hardware import CostModel, Op, SoC, variant
+from objectives.hardware.mapping.hand_over import IN_SRAM
 from objectives.hardware.mapping.mapper import CapacityError, Mapper
 from objectives.hardware.mapping.op_splits import macro_options, split_costs
 from objectives.hardware.mapping.placement import FORBIDDEN, STAY, op_costs
-from objectives.hardware.mapping.segment import Steps, all_points, solve
+from objectives.hardware.mapping.segment import (
+    Steps,
+    all_points,
+    solve,
+)
 from search_space.errors import H4HError, UnknownNameError
 from tests.objectives.hardware.mapping.networks import (
     NO_HEADS,
@@ -23,6 +28,7 @@ from tests.objectives.hardware.mapping.networks import (
     TILES,
     alone,
     best,
+    by_placement,
     changed,
     every_split,
     layers,
@@ -35,9 +41,15 @@ from tests.objectives.hardware.mapping.networks import (
 
 def every_path(steps: Steps, choice: int) -> list[tuple[float, float]]:
     """Cycles and energy of every mapping of a segment: recursion over all ways of its ops."""
+    inputs = [steps.inputs, *(len(last) - 1 + IN_SRAM for last in steps.last)]
     tables = [
-        [np.broadcast_to(part, cycles.shape)[choice].tolist() for part in (cycles, energy)]
-        for cycles, energy in zip(steps.cycles, steps.energy_pj, strict=True)
+        [
+            by_placement(np.broadcast_to(part, cycles.shape), matching, count)[choice].tolist()
+            for part in (cycles, energy)
+        ]
+        for cycles, energy, matching, count in zip(
+            steps.cycles, steps.energy_pj, steps.matching, inputs, strict=False
+        )
     ]
 
     def following(index: int, placement: int) -> Iterator[tuple[float, float]]:
@@ -46,8 +58,8 @@ def every_path(steps: Steps, choice: int) -> list[tuple[float, float]]:
             return
         cycles, energy = (table[placement] for table in tables[index])
         for split in range(len(cycles)):
-            for mode in range(2):
-                if cycles[split][mode] == FORBIDDEN or (mode == STAY and not steps.stays[index]):
+            for mode in range(1 + steps.stays[index]):
+                if cycles[split][mode] == FORBIDDEN:
                     continue
                 # The last three placements are SRAM, by the devices that worked last.
                 next_placement = split if mode == STAY else int(steps.last[index][split]) - 3

@@ -50,6 +50,7 @@ def share(
         depth=one(depth),
         channels=one(channels),
         kernel=one(kernel),
+        taps=one(kernel**2),
         stride=one(stride),
         row=one(row or positions),
         is_depthwise=np.array([depthwise]),

@@ -10,6 +10,9 @@ from objectives.hardware import load_soc, variant
 from objectives.hardware.soc import assumed
 from search_space.errors import DocumentError
 
+STORE = 4 * 4.46
+"""mm2 of the weight store of 4 MiB."""
+
 
 def test_sum_of_npu_macros_and_units() -> None:
     soc = load_soc("u55-256-cim8")
@@ -18,9 +21,11 @@ def test_sum_of_npu_macros_and_units() -> None:
     for macros in (1, 2, 8, 12):
         for units in (1, 3, 4):
             macro = parts["macro"] + parts["controller"] + units * parts["unit"]
-            expected = parts["npu"] + macros * macro
+            expected = parts["npu"] + STORE + macros * macro
             assert variant(soc, macros=macros, units=units).area_mm2 == pytest.approx(expected, rel=1e-12)
-    assert variant(soc, macros=0).area_mm2 == load_soc("u55-256").area_mm2 == parts["npu"]
+    assert variant(soc, macros=0).area_mm2 == load_soc("u55-256").area_mm2 == parts["npu"] + STORE
+    # Flash lies beside the die.
+    assert load_soc("u55-256-flash").area_mm2 == parts["npu"]
 
 
 def test_the_controller_takes_less_than_a_thousandth() -> None:
@@ -30,7 +35,7 @@ def test_the_controller_takes_less_than_a_thousandth() -> None:
     assert area.unit is not None
     assert area.controller.value <= 1e-3 * (area.macro.value + area.unit.value)
     without = replace(load_soc("u55-256-cim8"), area=replace(area, controller=None))  # as in earlier files
-    assert without.area_mm2 == pytest.approx(0.1 + 8 * (0.558 + 0.113))
+    assert without.area_mm2 == pytest.approx(0.1 + STORE + 8 * (0.558 + 0.113))
 
 
 def test_a_macro_of_one_unit_has_the_published_density() -> None:
@@ -52,6 +57,11 @@ def test_the_missing_number_is_named() -> None:
     with pytest.raises(DocumentError, match=r"needs area\.macro, but hardware 'u55-256-tiles8'"):
         _ = load_soc("u55-256-tiles8").area_mm2
     soc = load_soc("u55-256-cim8")
+    store = soc.memory.weight_store
+    assert store is not None
+    bare = replace(soc, memory=replace(soc.memory, weight_store=replace(store, area=None)))
+    with pytest.raises(DocumentError, match=r"'area' needs memory\.weight_store\.area, but"):
+        _ = bare.area_mm2
     for part in ("npu", "macro", "unit"):
         lacking = replace(soc, area=replace(soc.area, **{part: None}))
         with pytest.raises(DocumentError, match=rf"'area' needs area\.{part}, but"):

@@ -37,6 +37,18 @@ GOLDEN = [
     (Op("activation", 8, 8, 128, 128), 10048, 5440),
     (Op("add", 8, 8, 128, 128), 12288, 6144),
     (Op("pool", 7, 7, 64, 64, kernel=7, stride=7), 2432, 2428),
+    (Op("max_pool", 16, 16, 32, 32, kernel=2, stride=2), 2640, 2560),
+    (Op("mean", 7, 7, 40, 40), 3151, 3145),
+    (Op("mul", 8, 8, 128, 128), 6144, 3072),
+    (Op("resize", 12, 12, 24, 24, out_height=24, out_width=24), 15228, 8648),
+    (Op("resize", 12, 12, 24, 24, kernel=4, out_height=48, out_width=48), 239020, 122398),
+    (Op("bilinear", 12, 12, 24, 24, out_height=24, out_width=24), 40602, 33932),
+    (Op("copy", 8, 8, 64, 64), 4928, 3264),
+    (Op("pad", 8, 8, 64, 64, out_height=9, out_width=10), 4032, 2664),
+    (Op("depth_multiplier", 16, 16, 32, 64, kernel=3, stride=2), 20096, 18048),
+    (Op("conv2d", 49, 10, 1, 64, kernel=10, stride=2, kernel_width=4), 25001, 14001),
+    (Op("conv2d", 16, 16, 24, 40, kernel=5, kernel_width=3, out_height=12, out_width=14), 29448, 15908),
+    (Op("depthwise", 16, 16, 24, 24, kernel=3, stride=2, out_height=7, out_width=7), 2042, 1498),
 ]
 
 

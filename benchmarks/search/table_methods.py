@@ -1,0 +1,126 @@
+"""Search methods of `benchmarks.search.tables_compared`: our samplers, and pymoo's algorithms over a table.
+
+A method is a generator: it yields genotypes and is sent the networks that were evaluated for them, with the
+values of all objectives. A genotype that the table lacks, or that was evaluated before, moves to the nearest
+new network, for rivals as for our samplers.
+
+| method | description |
+|---|---|
+| `surrogate`, `nsga2`, `sms`, `local`, `random` | our samplers, asked for 24 networks at a time |
+| `optuna-nsga2`, `optuna-tpe` | Optuna's samplers; TPE is told each network before the next one |
+| `pymoo-nsga2`, `pymoo-sms`, `pymoo-spea2` | by pymoo's manual for integers, default population of 100 |
+| `pymoo-nsga2-tuned`, ... | population 24, uniform crossover, mutation of a gene to any other option |
+
+pymoo's manual (pymoo.org/customization/discrete.html) gives simulated binary crossover and polynomial
+mutation on floats, both with ``prob=1.0, eta=3.0``, then rounding, without duplicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from benchmarks.search.judging_tables import JudgingTable
+from search_space.arrays import Floats
+from search_space.errors import UnknownNameError
+from search_space.genotype import Genotype
+from studies.samplers.registry import create_sampler
+from studies.samplers.sampler import SamplerContext
+from studies.study.pareto_front import losses
+
+POPULATION = 24
+MANUAL_POPULATION = 100
+
+Search = Generator[list[Genotype], tuple[list[Genotype], Floats], None]
+"""Yields n genotypes and is sent n networks with their values (n, objectives) in the units of the study."""
+
+
+def own(bench: JudgingTable, seed: int, sampler: str, at_once: int = POPULATION) -> Search:
+    """One of our samplers."""
+    context = SamplerContext(
+        space=bench.space,
+        study=bench.study,
+        population=POPULATION,
+        seed=seed,
+        exact=bench.exact if sampler == "surrogate" else None,
+    )
+    instance, done = create_sampler(sampler, context), 0
+    while proposed := instance.ask(at_once):
+        networks, _ = yield proposed
+        instance.tell(bench.evaluations(networks, done))
+        done += len(networks)
+
+
+def pymoo(bench: JudgingTable, seed: int, algorithm: str, *, is_tuned: bool) -> Search:
+    """One of pymoo's algorithms, by its manual or tuned."""
+    from pymoo.algorithms.moo.nsga2 import NSGA2
+    from pymoo.algorithms.moo.sms import SMSEMOA
+    from pymoo.algorithms.moo.spea2 import SPEA2
+    from pymoo.config import Config
+    from pymoo.core.problem import Problem
+    from pymoo.core.termination import NoTermination
+    from pymoo.operators.crossover.sbx import SBX
+    from pymoo.operators.crossover.ux import UX
+    from pymoo.operators.mutation.pm import PM
+    from pymoo.operators.repair.rounding import RoundingRepair
+    from pymoo.operators.sampling.rnd import IntegerRandomSampling
+
+    from studies.samplers.operators import ResetMutation
+
+    Config.warnings["not_compiled"] = False  # It prints a hint on stdout.
+    cardinalities = np.array([gene.cardinality for gene in bench.space.genes])
+    kinds = {"nsga2": NSGA2, "sms": SMSEMOA, "spea2": SPEA2}
+    operators: dict[str, Any] = {
+        "crossover": SBX(prob=1.0, eta=3.0, vtype=float, repair=RoundingRepair()),
+        "mutation": PM(prob=1.0, eta=3.0, vtype=float, repair=RoundingRepair()),
+    }
+    if is_tuned:
+        operators = {"crossover": UX(prob=0.9), "mutation": ResetMutation(cardinalities)}
+    instance = kinds[algorithm](
+        pop_size=POPULATION if is_tuned else MANUAL_POPULATION,
+        sampling=IntegerRandomSampling(),
+        eliminate_duplicates=True,
+        **operators,
+    )
+    problem = Problem(
+        n_var=len(cardinalities),
+        n_obj=len(bench.study.goals),
+        xl=np.zeros_like(cardinalities),
+        xu=cardinalities - 1,
+        vtype=int,
+    )
+    instance.setup(problem, termination=NoTermination(), seed=seed)
+    while (infills := instance.ask()) is not None and len(infills):
+        networks, values = yield [tuple(map(int, row)) for row in infills.get("X").tolist()]
+        infills = infills[: len(networks)]
+        infills.set("X", np.array(networks))
+        infills.set("F", losses(values, bench.study.directions))
+        instance.tell(infills=infills)
+
+
+OURS = ("surrogate", "nsga2", "sms", "local", "random")
+METHODS: dict[str, Callable[[JudgingTable, int], Search]] = {
+    **{name: partial(own, sampler=name) for name in (*OURS, "optuna-nsga2")},
+    "optuna-tpe": partial(own, sampler="optuna-tpe", at_once=1),
+    **{
+        f"pymoo-{kind}{'-tuned' if is_tuned else ''}": partial(pymoo, algorithm=kind, is_tuned=is_tuned)
+        for kind in ("nsga2", "sms", "spea2")
+        for is_tuned in (False, True)
+    },
+}
+MOST = {"optuna-tpe": 96}
+"""Largest number of evaluations of methods that take long to choose."""
+
+
+def start(method: str, bench: JudgingTable, seed: int) -> Search:
+    """A new search.
+
+    Raises:
+        UnknownNameError: There is no such method.
+    """
+    if method not in METHODS:
+        raise UnknownNameError("method", method, METHODS)
+    return METHODS[method](bench, seed)

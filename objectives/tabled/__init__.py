@@ -1,0 +1,1 @@
+"""Accuracy tables: values of networks from a file instead of a measurement."""

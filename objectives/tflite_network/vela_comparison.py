@@ -1,0 +1,96 @@
+"""Closed form of the NPU against Arm's compiler Vela on a TensorFlow Lite file, operator by operator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from objectives.hardware.parts.npu import Npu
+from objectives.hardware.vela_compiler.vela import compiled_model, compiler_options, system_configuration
+from objectives.tflite_network.network import Missing, TfliteNetwork
+
+
+@dataclass(frozen=True)
+class VelaComparison:
+    """Cycles of a network on the NPU alone.
+
+    Attributes:
+        vela: Cycles by the compiler, by place of the operator; those that cost nothing are absent.
+        modelled: Cycles by the closed form, by place of the operator.
+        missing: Operators that the cost model has no op for.
+        cpu_operators: Number of operators that the compiler leaves to the CPU.
+        sram_bytes: Peak of the activation memory by the compiler.
+    """
+
+    vela: dict[int, int]
+    modelled: dict[int, float]
+    missing: tuple[Missing, ...]
+    cpu_operators: int
+    sram_bytes: int
+
+    @property
+    def total(self) -> int:
+        """Cycles of the whole network by the compiler."""
+        return sum(self.vela.values())
+
+    @property
+    def covered(self) -> float:
+        """Share of the compiler's cycles that the cost model has ops for, 0 to 1."""
+        return 1.0 - sum(map(self.share, self.missing))
+
+    @property
+    def error(self) -> float:
+        """Error of the closed form in percent, over what it has ops for."""
+        expected = self.total * self.covered
+        return 100 * (sum(self.modelled.values()) / expected - 1) if expected else 0.0
+
+    def share(self, missing: Missing) -> float:
+        """Share of the compiler's cycles that an operator takes, 0 to 1."""
+        return self.vela.get(missing.index, 0) / self.total if self.total else 0.0
+
+    def lines(self) -> list[str]:
+        """Agreement and what is missing, for the text below a table."""
+        modelled, expected = sum(self.modelled.values()) / 1e3, self.total * self.covered / 1e3
+        text = [
+            f"on the NPU alone: {modelled:,.1f} kcycles, Vela {expected:,.1f} ({self.error:+.1f} %), "
+            f"over {self.covered:.1%} of Vela's cycles"
+        ]
+        if self.cpu_operators:
+            text.append(
+                f"Vela leaves {self.cpu_operators} operators to the CPU, whose time nothing here counts"
+            )
+        text += [
+            f"not costed: {missing_text(each)}, {self.share(each):.1%} of Vela's cycles"
+            for each in self.missing
+        ]
+        return text
+
+    def record(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return {
+            "vela_cycles": self.total,
+            "vela_cycles_by_operator": self.vela,
+            "npu_cycles_by_operator": self.modelled,
+            "error_percent": self.error,
+            "covered": self.covered,
+            "cpu_operators": self.cpu_operators,
+            "vela_sram_bytes": self.sram_bytes,
+        }
+
+
+def missing_text(missing: Missing) -> str:
+    """An operator without an op, e.g. ``operator 4 SVDF (the cost model has no such op)``."""
+    return f"operator {missing.index} {missing.name} ({missing.reason})"
+
+
+def compared(network: TfliteNetwork, npu: Npu) -> VelaComparison:
+    """Compiles `network` and compares.
+
+    Raises:
+        VelaError: The compiler refuses the NPU or the network.
+    """
+    report = compiled_model(network.model.content, system_configuration(npu), compiler_options(npu))
+    modelled: dict[int, float] = {}
+    for place, cycles in zip(network.operators, npu.cycles(network.ops).tolist(), strict=True):
+        modelled[place] = modelled.get(place, 0.0) + cycles
+    return VelaComparison(report.cycles, modelled, network.missing, report.cpu_operators, report.sram_bytes)

@@ -1,0 +1,70 @@
+"""Limits that the memories of a chip set by default: activations fit its SRAM, weights its weight store.
+
+A limit is added where some network of the searched space may exceed it and an objective depends on the chip.
+Spaces whose networks all fit get none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from objectives.hardware import SoC
+from objectives.population.size_tables import PEAK, SizeTables
+from search_space.space import Space
+from studies.study.constraint import Constraint
+
+_NAMES = {PEAK: "SRAM", "params": "weight store"}
+_UNITS = {PEAK: "B", "params": ""}
+
+
+def chip_bounds(soc: SoC) -> dict[str, float]:
+    """Most that fits the memories of `soc`, by quantity: bytes of activations, and weights of one byte each.
+
+    The store holds the weights of a whole network, because those in macros are written from it.
+    """
+    bounds = {PEAK: soc.memory.sram_bytes}
+    if soc.has_npu and soc.memory.weight_store is not None:
+        bounds["params"] = soc.memory.weight_store.capacity_bytes
+    return bounds
+
+
+def default_limits(
+    soc: SoC, networks: Space, given: Sequence[Constraint], *, is_spilt: bool
+) -> tuple[Constraint, ...]:
+    """Limits by the memories of the chip that `given` ones do not imply.
+
+    Args:
+        soc: The chip.
+        networks: The search space.
+        given: Limits of the user.
+        is_spilt: Whether activations may exceed the SRAM, at a cost.
+    """
+    most = _most(networks)
+    return tuple(
+        Constraint(name, "<=", bound, _UNITS[name])
+        for name, bound in chip_bounds(soc).items()
+        if most[name] > bound and not (is_spilt and name == PEAK) and not _is_implied(name, bound, given)
+    )
+
+
+def limit_text(limit: Constraint, soc: SoC, networks: Space) -> str:
+    """One line about a limit that was added."""
+    most = _most(networks)[limit.quantity]
+    if limit.quantity == PEAK:
+        sizes = f"{limit.bound / 1024:g} KiB; networks of {networks.name} need up to {most / 1024:g} KiB"
+        remedy = "--spill costs the others instead of excluding them"
+    else:
+        sizes = f"{limit.bound / 1024:g} KiB; networks of {networks.name} have up to {most / 1024:,.0f} KiB"
+        remedy = "a chip with a larger store admits more"
+    return f"limit {limit}: the {_NAMES[limit.quantity]} of {soc.name} has {sizes}; {remedy}"
+
+
+def _is_implied(name: str, bound: float, given: Sequence[Constraint]) -> bool:
+    return any(one.quantity == name and one.operator == "<=" and one.bound <= bound for one in given)
+
+
+@lru_cache(maxsize=8)
+def _most(networks: Space) -> Mapping[str, float]:
+    """Upper bounds on the sizes of all networks of a space, exact for the peak of the activations."""
+    return SizeTables(networks).upper_bounds()

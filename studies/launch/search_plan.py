@@ -1,0 +1,127 @@
+"""Checked settings of a search: sampler, first generation, stop rules. Needs no torch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from search_space.files.own_code import code_name
+from search_space.genotype import Genotype, parse, to_text
+from studies.design_space.design_space import DesignSpace
+from studies.samplers.own_sampler import sampler_identity
+from studies.samplers.registry import sampler_versions
+from studies.search.first_generation import WarmStart, parse_subnets, warm_start
+from studies.search.preferred_values import Preference, parse_preference
+from studies.search.stop_rules import StopRules
+from studies.study.setting_field import SettingError
+from studies.study.settings import CARRIED, WARM_START, StudySettings
+from studies.study.study import Study
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """Checked settings of the search: sampler, first generation, stop rules.
+
+    Attributes:
+        sampler: Name of the sampler; ``module:Class`` for a user-defined one.
+        own_sampler: Class or function that creates the user-defined sampler; None for a built-in one.
+        population: Number of subnets per generation.
+        seed: Random seed.
+        rules: Stopping rules.
+        preferences: Values to search near.
+        named: Networks named for the first generation.
+        warm: Networks of an earlier study; None without a warm start.
+    """
+
+    sampler: str
+    own_sampler: object | None
+    population: int
+    seed: int
+    rules: StopRules
+    preferences: tuple[Preference, ...]
+    named: tuple[Genotype, ...]
+    warm: WarmStart | None
+
+    @property
+    def carried(self) -> tuple[Genotype, ...]:
+        """Networks of an earlier study."""
+        return () if self.warm is None else self.warm.subnets
+
+    @property
+    def first(self) -> tuple[Genotype, ...]:
+        """Networks of the first generation besides the smallest and the largest one."""
+        return self.named + self.carried
+
+    def fingerprint(self) -> dict[str, str]:
+        """Entries of the fingerprint besides sampler, population and seed; defaults are left out."""
+        parts = {}
+        if self.preferences:
+            parts["preferences"] = " ".join(map(str, self.preferences))
+        if self.warm is not None:
+            parts[WARM_START] = self.warm.study
+        if self.first:
+            texts = ";".join(map(to_text, self.first))
+            parts["first generation"] = hashlib.sha256(texts.encode()).hexdigest()
+        if self.own_sampler is not None:
+            return (
+                parts | sampler_identity(self.own_sampler) | {"version of numpy": metadata.version("numpy")}
+            )
+        return parts | sampler_versions(self.sampler)
+
+
+def check_search(
+    settings: StudySettings,
+    database: Path,
+    *,
+    objectives: tuple[str, ...],
+    space: DesignSpace,
+    own_units: Mapping[str, str],
+    own_sampler: object | None,
+    stored: Study | None,
+) -> SearchPlan:
+    """Checks the settings of the search, and reads the study of a warm start.
+
+    Args:
+        settings: Settings of the study.
+        database: File of the study.
+        objectives: Names of the objectives, in order.
+        space: The design space.
+        own_units: Units of the user-defined objectives, by name.
+        own_sampler: Class or function that creates the user-defined sampler; None for a built-in one.
+        stored: The stored study, or None. It holds the networks of its warm start, so that it resumes exactly
+            even if the other study has grown or is gone.
+
+    Raises:
+        H4HError: A setting is wrong.
+    """
+    preferences = tuple(parse_preference(text, objectives, own_units) for text in settings.prefer)
+    extremes = (space.smallest(), space.largest())
+    given = () if settings.seed_subnets is None else parse_subnets(settings.seed_subnets, space)
+    named = tuple(subnet for subnet in given if subnet not in extremes)
+    room = settings.population - len(set(extremes))
+    if len(named) > room:
+        raise SettingError(
+            f"--seed-subnets names {len(named)} subnets besides the smallest and the largest, but with "
+            f"--population {settings.population} the first generation has room for {room}; raise --population"
+        )
+    warm: WarmStart | None = None
+    if settings.warm_start is not None:
+        if stored is not None and stored.settings.get("warm_start") == settings.warm_start:
+            warm = WarmStart(stored.fingerprint[WARM_START], tuple(map(parse, stored.settings[CARRIED])))
+        else:
+            known = {*extremes, *named}
+            count = room - len(named)
+            warm = warm_start(settings.warm_start, database, space, without=known, count=count)
+    return SearchPlan(
+        sampler=settings.sampler if own_sampler is None else code_name(own_sampler),
+        own_sampler=own_sampler,
+        population=settings.population,
+        seed=settings.seed,
+        rules=StopRules(**settings.stop_rules()),
+        preferences=preferences,
+        named=named,
+        warm=warm,
+    )

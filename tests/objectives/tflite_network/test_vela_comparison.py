@@ -1,0 +1,70 @@
+"""Networks of files against Arm's compiler."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from objectives.hardware import load_soc
+from objectives.hardware.parts.npu import Npu
+from objectives.tflite_network.network import read_network
+from objectives.tflite_network.vela_comparison import VelaComparison, compared
+from objectives.workload import peak_bytes
+from tests.objectives.tflite_network.files import LAYERS, MLPERF_TINY, mlperf_tiny, write
+
+NPUS = {name: load_soc(name).npu for name in ("u55-128", "u55-256")}
+
+
+def of(path: Path, npu: Npu) -> VelaComparison:
+    return compared(read_network(path), npu)
+
+
+@pytest.mark.parametrize("chip", NPUS)
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_layer_agrees_with_the_compiler(name: str, chip: str, tmp_path: Path) -> None:
+    comparison = of(write(tmp_path / "x.tflite", LAYERS[name]), NPUS[chip])
+    assert not comparison.missing
+    assert comparison.covered == 1
+    assert abs(comparison.error) < 1
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_memory_is_what_the_compiler_allocates(name: str, tmp_path: Path) -> None:
+    network = read_network(write(tmp_path / "x.tflite", LAYERS[name]))
+    peak = compared(network, NPUS["u55-128"]).sram_bytes
+    assert 0.95 * peak <= peak_bytes(network.steps) <= 1.15 * peak
+
+
+@pytest.mark.parametrize("chip", NPUS)
+@pytest.mark.parametrize("name", MLPERF_TINY)
+def test_networks_of_mlperf_tiny(name: str, chip: str) -> None:
+    path = mlperf_tiny(name)
+    comparison = of(path, NPUS[chip])
+    # Issue: total error <= 6 %, coverage >= 98 %.
+    assert comparison.covered >= 0.98
+    assert abs(comparison.error) <= 6
+    assert peak_bytes(read_network(path).steps) == comparison.sram_bytes
+
+
+def test_what_is_missing_has_its_share_of_the_compilers_cycles(tmp_path: Path) -> None:
+    # The model has no op for a transpose by itself.
+    path = write(tmp_path / "x.tflite", lambda graph, x: graph.transpose(x, 0, 2, 1, 3))
+    comparison = of(path, NPUS["u55-256"])
+    (missing,) = comparison.missing
+    assert (missing.index, missing.name) == (1, "TRANSPOSE")
+    assert comparison.vela[1] > 0
+    assert comparison.share(missing) == comparison.vela[1] / sum(comparison.vela.values())
+    assert comparison.covered == pytest.approx(1 - comparison.share(missing))
+    assert comparison.lines()[1].startswith(
+        f"not costed: operator 1 TRANSPOSE (the cost model has no such op), {comparison.share(missing):.1%}"
+    )
+
+
+def test_operators_of_the_cpu_are_counted(tmp_path: Path) -> None:
+    # The NPU does not resize by 3.
+    path = write(tmp_path / "x.tflite", lambda graph, x: graph.resize(x, 48, 36))
+    comparison = of(path, NPUS["u55-256"])
+    assert comparison.cpu_operators == 1
+    assert "the NPU does by 2, 4, 8" in comparison.missing[0].reason
+    assert "leaves 1 operators to the CPU" in comparison.lines()[1]

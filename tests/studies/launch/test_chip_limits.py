@@ -1,0 +1,94 @@
+"""Limits by the memories of the chip: where they are added, where not, and what the run says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from objectives.hardware.spill import SpillError
+from search_space.errors import H4HError
+from studies.launch.plan import Plan, check
+from studies.launch.plan_objects import make_objectives
+from studies.launch.run_or_resume import introduction
+from studies.study.settings import StudySettings
+
+SRAM, STORE = "sram<=1048576B", "params<=4194304"
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def plan(objectives: str = "params,lat", space: str = "imagenet224", **settings: object) -> Plan:
+    return check(
+        StudySettings(objectives=tuple(objectives.split(",")), space=space, **settings),  # type: ignore[arg-type]
+        Path("studies.db"),
+    )
+
+
+def limits(found: Plan) -> list[str]:
+    return list(map(str, found.constraints))
+
+
+def test_networks_of_the_large_space_may_exceed_both_memories() -> None:
+    found = plan()
+    assert limits(found) == [SRAM, STORE]
+    lines = introduction(found)
+    assert lines[1:] == [
+        f"limit {SRAM}: the SRAM of u55-256-cim8 has 1024 KiB; networks of imagenet224 need up to 2205 KiB; "
+        f"--spill costs the others instead of excluding them",
+        f"limit {STORE}: the weight store of u55-256-cim8 has 4096 KiB; networks of imagenet224 have up to "
+        f"9,045 KiB; a chip with a larger store admits more",
+    ]
+
+
+def test_a_space_whose_networks_all_fit_gets_none() -> None:
+    found = plan(space="cifar32")
+    assert limits(found) == []
+    assert len(introduction(found)) == 1
+
+
+def test_a_study_that_does_not_depend_on_the_chip_gets_none() -> None:
+    assert limits(plan("macs,params")) == []
+
+
+def test_flash_holds_all_weights() -> None:
+    assert limits(plan(hardware="u55-256-flash-cim8")) == [SRAM]
+
+
+def test_limits_of_the_user_come_first_and_count() -> None:
+    tight = plan(constraints=("sram<=512KiB", "lat<=9ms"))
+    assert limits(tight) == ["sram<=524288B", "lat<=9ms", STORE]
+    loose = plan(constraints=("sram<=2MiB",))
+    assert limits(loose) == ["sram<=2097152B", SRAM, STORE]
+    asked = plan(constraints=("sram<=chip", "params<=chip"))
+    assert limits(asked) == [SRAM, STORE]
+    assert asked.added == ()
+
+
+def test_the_same_limits_follow_from_a_stored_study() -> None:
+    first = plan(constraints=("lat<=9ms",))
+    again = plan(constraints=tuple(limits(first)))
+    assert again.constraints == first.constraints
+
+
+def test_spilling_takes_the_limit_of_the_sram_away() -> None:
+    found = plan(spill=True)
+    assert limits(found) == [STORE]
+    objective = make_objectives(found, print).goals[1]
+    space = found.networks
+    subnets = [space.decode(space.smallest()), space.decode(space.largest())]
+    without = make_objectives(plan(), print).goals[1]
+    small, large = objective(subnets) - without(subnets)
+    assert small == 0  # fits
+    assert large > 1  # MRAM takes 10 MB/s
+    assert objective.fingerprint() != without.fingerprint()
+
+
+def test_flash_cannot_be_spilt_to() -> None:
+    with pytest.raises(SpillError, match=r"u55-256-flash.*of kind 'flash', without") as caught:
+        plan(spill=True, hardware="u55-256-flash")
+    assert isinstance(caught.value, H4HError)
+    assert "\n" not in str(caught.value)
