@@ -46,7 +46,7 @@ def recomputed(study: Study, evaluations: Sequence[Evaluation]) -> Recomputation
         H4HError: The stored search space cannot be read.
     """
     objectives, skipped = _cheap(study)
-    differences = []
+    differences: list[str] = []
     for start in range(0, len(evaluations), _AT_A_TIME):
         differences += _differences(study, objectives, evaluations[start : start + _AT_A_TIME])
     return Recomputation(tuple(objective.name for objective in objectives), skipped, tuple(differences))
