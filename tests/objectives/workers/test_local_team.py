@@ -105,7 +105,6 @@ def test_what_a_stopped_worker_had_is_measured_by_others(tmp_path: Path) -> None
     team = LocalTeam(objective, 2, patience=2, least_wait_s=1)
     found = team.measure([SUBNETS[:1], SUBNETS[1:5], SUBNETS[5:]])
     assert [values.tolist() for values in found] == [MACS[:1], MACS[1:5], MACS[5:]]
-    assert len(objective.pids()) == 3
     assert len(list(tmp_path.glob("*.stall"))) == 1
     team.close()
     wait_for_end(objective.pids())
