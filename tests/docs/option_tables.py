@@ -53,8 +53,8 @@ BEGIN = "<!-- options of {} -->"
 END = "<!-- end of options -->"
 
 
-class _ParserFoundError(Exception):
-    """Carries the parser out of a command before the command does anything."""
+class _ParserFoundError(BaseException):
+    """Carries the parser out of a command before it does anything. No command catches a `BaseException`."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         super().__init__()
