@@ -219,6 +219,10 @@ def _check_names(name: str, noun: str, options: tuple[str, ...], known: tuple[st
         raise DocumentError(f"{name} must list different {name}s, but got {list(options)}")
 
 
+MOST = 10**6
+"""Upper bound of all sizes, beyond what any network can have."""
+
+
 def check_options(
     name: str, options: tuple[int, ...], *, least: int = 1, multiple_of: int = 1, odd: bool = False
 ) -> None:
@@ -232,6 +236,8 @@ def check_options(
         raise DocumentError(f"{name} must list different values in ascending order, but got {list(options)}")
     if options[0] < least:
         raise DocumentError(f"{name} must be at least {least}, but got {options[0]}")
+    if options[-1] > MOST:
+        raise DocumentError(f"{name} must be at most {MOST}, but got {options[-1]}")
     for option in options:
         if option % multiple_of:
             raise DocumentError(f"{name} must be a multiple of {multiple_of}, but got {option}")

@@ -102,7 +102,7 @@ def main() -> None:
     if arguments.json:
         print(json.dumps(record, indent=2))
     else:
-        _print(record, Console())
+        _print(record, Console(markup=False, emoji=False))
 
 
 if __name__ == "__main__":

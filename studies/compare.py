@@ -21,6 +21,7 @@ from rich.table import Table
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
+from search_space.files.csv_cell import safe_cells
 from studies.analysis.beside import HELP, METAVAR, OPTION, beside_rows, read_beside
 from studies.analysis.beside_table import beside_record, print_beside
 from studies.analysis.comparison import (
@@ -272,7 +273,7 @@ def _objectives(groups: Sequence[Group]) -> tuple[str, ...]:
 
 def print_csv(comparison: Comparison) -> None:
     """The pairs, one row each; columns as in JSON, parts of a gain joined by a dot."""
-    rows = [_flat(asdict(pair)) for pair in compared_pairs(comparison.contenders)[0]]
+    rows = [safe_cells(_flat(asdict(pair))) for pair in compared_pairs(comparison.contenders)[0]]
     writer = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

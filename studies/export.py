@@ -18,6 +18,7 @@ from rich.progress import track
 
 from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
+from search_space.files.csv_cell import safe_cells
 from search_space.files.whole_file import whole_file
 from studies.presentation.plain_records import rows
 from studies.storage.named_study import add_database, read_study
@@ -45,7 +46,7 @@ def parser() -> Parser:
 
 def write_csv(study: Study, evaluations: Sequence[Evaluation], path: Path) -> None:
     """Writes a header and one line for each evaluation; empty where there is no value."""
-    records = rows(study, evaluations)
+    records = list(map(safe_cells, rows(study, evaluations)))
     with whole_file(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, records[0], lineterminator="\n")
         writer.writeheader()

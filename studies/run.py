@@ -14,13 +14,16 @@ from functools import partial
 
 from rich.console import Console
 
+from h4h_packages import raise_stopped
 from search_space.command.command_line import run_command
+from search_space.command.stop_signals import StopRequest, stopping
 from studies.launch.plan import named
 from studies.launch.progress_log import check_log
 from studies.launch.result_text import print_interrupted, print_result
 from studies.launch.run_display import RunDisplay
 from studies.launch.run_options import parse_options
 from studies.launch.run_study import run_study
+from studies.search.search_loop import Progress
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -28,17 +31,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Raises:
         H4HError: Something in the command line, or in a file it names, is wrong.
-        KeyboardInterrupt: Ctrl-C; how to resume has been printed.
+        KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; how to resume has been printed.
     """
     options = parse_options(arguments)
     if options.log is not None:
         check_log(options.log)
     settings, database, log = named(options.settings), options.database, options.log
-    display = RunDisplay(Console(highlight=False), settings, log)
+    display = RunDisplay(Console(highlight=False, markup=False, emoji=False), settings, log)
+    request = StopRequest()
+
+    def show(progress: Progress) -> None:
+        display.show(progress)
+        request.begin()
+        if progress.stopped_by is None:  # At its end a search is complete.
+            request.check()
+
     try:
-        with display:
+        with stopping(request), display:
             study = run_study(
-                settings, database=database, on_progress=display.show, on_notice=partial(print, flush=True)
+                settings, database=database, on_progress=show, on_notice=partial(print, flush=True)
             )
     except KeyboardInterrupt:
         print_interrupted(settings, database, log)
@@ -48,5 +59,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 if __name__ == "__main__":
     # Shell scripts make background processes ignore SIGINT, which should stop a study.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, raise_stopped)
     run_command(main)

@@ -58,7 +58,19 @@ LAYERS = {
         ("storage", "samplers", "presentation"),
         ("search", "analysis"),
         ("launch", "report_page"),
-        ("run", "show", "compare", "report", "export", "pick", "validate", "measure"),
+        (
+            "run",
+            "show",
+            "compare",
+            "report",
+            "export",
+            "pick",
+            "validate",
+            "measure",
+            "verify",
+            "backup",
+            "migrate",
+        ),
     ),
 }
 """By package, from the bottom up: rooms and files that may import the earlier layers."""

@@ -35,6 +35,7 @@ from objectives.population.gene_table import GeneTable
 from objectives.population.pieces import Piece, SpacePieces
 from objectives.workload import Step, ops_of, read_again, workload
 from search_space.arrays import Floats
+from search_space.files.cache_folder import make_private, private_file
 from search_space.files.whole_file import whole_file
 from search_space.space import Space
 
@@ -133,9 +134,11 @@ class PieceCosts:
             for index, table in enumerate(getattr(self, field.name)):
                 arrays[f"{field.name}.{index}.genes"] = np.array(table.genes)
                 arrays[f"{field.name}.{index}.values"] = table.values
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)
+        make_private(path.parent)
+        with whole_file(path) as temporary:
+            private_file(temporary)
+            with temporary.open("wb") as file:
+                np.savez(file, **arrays)  # A zip archive, whose checksums `load` compares.
 
     @classmethod
     def load(cls, path: Path) -> Self:

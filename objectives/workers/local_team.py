@@ -11,9 +11,10 @@ import os
 import signal
 import tempfile
 import threading
+import time
 import weakref
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from mmap import MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap
@@ -24,6 +25,7 @@ from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import DupFd
 from typing import IO, Any, cast
 
+from h4h_packages import STOP_SIGNALS
 from objectives.objective import Objective
 from objectives.workers.packed_objective import Parcel, pack
 from objectives.workers.versions import WorkerError
@@ -32,6 +34,11 @@ from search_space.subnet import Subnet
 
 DEATHS = 3
 """Number of workers that may die while they measure one part before the measurement fails."""
+PATIENCE = 20.0
+"""Times the slowest pace so far that a worker may take for its part before it counts as stalled."""
+LEAST_WAIT_S = 60.0
+"""Seconds that a worker may take in any case."""
+_POLL_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -48,15 +55,29 @@ class _Worker:
 class LocalTeam:
     """Processes of this machine that hold an objective.
 
-    If a worker dies, a new worker takes its place, and another worker measures its part.
+    If a worker dies or stalls, a new worker takes its place, and another worker measures its part. A worker
+    stalls if it takes `patience` times as long for each subnet as the slowest part so far. Before any part is
+    finished, no pace is known and nobody counts as stalled.
 
     Args:
         objective: The objective to measure. It is pickled, so its class must lie in a module.
         size: Largest number of processes, at least 1.
+        patience: Multiple of the slowest pace.
+        least_wait_s: Seconds that a worker may take in any case.
     """
 
-    def __init__(self, objective: Objective, size: int) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        size: int,
+        *,
+        patience: float = PATIENCE,
+        least_wait_s: float = LEAST_WAIT_S,
+    ) -> None:
         self.size = size
+        self._patience = patience
+        self._least_wait_s = least_wait_s
+        self._slowest: float | None = None  # Seconds a subnet of the slowest part.
         # An anonymous file: the system frees it when the last process ends.
         self._block = tempfile.TemporaryFile()  # noqa: SIM115
         self._parcel, pieces = pack(objective)
@@ -71,7 +92,7 @@ class LocalTeam:
         """Values of each part, in order.
 
         Raises:
-            WorkerError: `DEATHS` workers died while they measured one part.
+            WorkerError: `DEATHS` workers died or stalled while they measured one part.
             Exception: The exception that the objective raised in a worker.
         """
         try:
@@ -91,13 +112,27 @@ class LocalTeam:
         busy: dict[Connection[Any, Any], tuple[_Worker, int]] = {}
         deaths: Counter[int] = Counter()
         values: dict[int, Floats] = {}
+        waited: dict[Connection[Any, Any], float] = {}
         while waiting or busy:
             while waiting and len(busy) < self.size:
                 worker, part = self._idle.pop() if self._idle else self._start(), waiting.popleft()
                 busy[worker.connection] = worker, part
+                waited[worker.connection] = 0.0
                 with suppress(OSError):  # A worker may have died while idle; `recv` below reports it.
                     worker.connection.send(parts[part])
-            for ready in cast("list[Connection[Any, Any]]", connections.wait(list(busy))):
+            start = time.monotonic()
+            finished = cast("list[Connection[Any, Any]]", connections.wait(list(busy), timeout=_POLL_S))
+            # A longer pause is one of this process itself, such as Ctrl-Z.
+            passed = min(time.monotonic() - start, 2 * _POLL_S)
+            for connection in busy:
+                waited[connection] += passed
+            for late in self._stalled(busy, waited, parts) - set(finished):
+                worker, part = busy.pop(late)
+                deaths[part] += 1
+                worker.process.kill()
+                self._bury(worker, deaths[part], len(parts[part]))
+                waiting.appendleft(part)
+            for ready in finished:
                 worker, part = busy.pop(ready)
                 try:
                     answer = ready.recv()
@@ -110,7 +145,25 @@ class LocalTeam:
                 if isinstance(answer, BaseException):
                     raise answer
                 values[part] = answer
+                pace = waited[ready] / max(len(parts[part]), 1)
+                self._slowest = pace if self._slowest is None else max(self._slowest, pace)
         return [values[part] for part in range(len(parts))]
+
+    def _stalled(
+        self,
+        busy: Mapping[Connection[Any, Any], tuple[_Worker, int]],
+        waited: Mapping[Connection[Any, Any], float],
+        parts: Sequence[Sequence[Subnet]],
+    ) -> set[Connection[Any, Any]]:
+        """Workers that take much longer than the slowest part so far."""
+        if self._slowest is None:
+            return set()
+        each = self._patience * self._slowest
+        return {
+            connection
+            for connection, (_, part) in busy.items()
+            if waited[connection] > max(self._least_wait_s, each * len(parts[part]))
+        }
 
     def _bury(self, worker: _Worker, deaths: int, subnets: int) -> None:
         """Removes a dead worker. Raises `WorkerError` if its part has cost `DEATHS` workers."""
@@ -121,8 +174,9 @@ class LocalTeam:
             code = worker.process.exitcode or 0
             cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
             raise WorkerError(
-                f"{deaths} workers died while they measured the same {subnets} subnets, the last by {cause}; "
-                f"lower --workers or --memory if they ran out of memory, and repeat the command to resume"
+                f"{deaths} workers died or stalled while they measured the same {subnets} subnets, the "
+                f"last by {cause}; lower --workers or --memory if they ran out of memory, and repeat the "
+                f"command to resume"
             )
 
     def _start(self) -> _Worker:
@@ -142,24 +196,27 @@ class LocalTeam:
 
 @contextmanager
 def _without_interrupt() -> Iterator[None]:
-    """Delays Ctrl-C until a worker has started, and blocks it in the worker.
+    """Delays stop signals until a worker has started, and blocks them in the worker.
 
-    Ctrl-C reaches all processes of a terminal, but only the owner may end a worker. A worker inherits the
-    blocked signal and never receives it, not even while it starts. In the owner, another thread may receive
-    the signal despite the block, so its handler is replaced as well.
+    Ctrl-C and a closing terminal reach all processes of a terminal, but only the owner may end a worker. A
+    worker inherits the blocked signals and never receives them, not even while it starts. In the owner,
+    another thread may receive a signal despite the block, so its handler is replaced as well.
     """
     caught: list[int] = []
     is_main = threading.current_thread() is threading.main_thread()
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    handler = signal.signal(signal.SIGINT, lambda number, _: caught.append(number)) if is_main else None
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS} if is_main else {}
+    for number, handler in handlers.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _: caught.append(number))
     try:
         yield
     finally:
-        if is_main:
-            signal.signal(signal.SIGINT, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-    if caught:
-        raise KeyboardInterrupt
+    for number in caught:
+        signal.raise_signal(number)
 
 
 class _Package:

@@ -1,20 +1,25 @@
-"""Command lines: exit codes, one-line errors, and lower bounds of numeric options.
+"""Command lines: exit codes, one-line errors, and bounds of numeric options.
 
 | outcome | exit code |
 |---|---|
 | success | 0 |
-| bad input: one line on stderr, nothing written | 2 |
-| Ctrl-C | 130 |
+| any error: one line on stderr, and its trace with `H4H_DEBUG=1` | 2 |
+| stopped by Ctrl-C, SIGTERM, SIGHUP | 130, 143, 129 |
 """
 
 from __future__ import annotations
 
+import errno
 import sys
+import traceback
 import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn, TextIO
 
+from h4h_packages import DEBUG, StoppedError, exit_code, is_debugging
+from search_space.command.stop_signals import stopping
 from search_space.errors import H4HError, H4HWarning
 
 
@@ -29,20 +34,75 @@ class Parser(ArgumentParser):
 def run_command(command: Callable[[], None]) -> NoReturn:
     """Runs `command` and exits the process with the project's exit codes."""
     try:
-        with warnings.catch_warnings():
+        with stopping(), warnings.catch_warnings():
             warnings.showwarning = _show_warning
             command()
-    except H4HError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
-    except BrokenPipeError:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # A full disk shows here at the latest.
+    except Exception as error:
+        code = _failed(error)
+    except KeyboardInterrupt as error:
+        if is_debugging():
+            traceback.print_exception(error)
+        if isinstance(error, StoppedError):
+            with suppress(OSError, ValueError):
+                print(error, file=sys.stderr, flush=True)
+        code = exit_code(error)
+    else:
+        code = 0
+    raise SystemExit(code) from None
+
+
+def _failed(error: Exception) -> int:
+    """Prints an error in one line; returns the exit code."""
+    if isinstance(error, BrokenPipeError):
         # The reader of a pipe, such as `head`, has closed it, which is no error. Without this line Python
         # would print another error when it flushes stdout at exit.
         sys.stdout = None
-        raise SystemExit(0) from None
-    raise SystemExit(0)
+        return 0
+    if isinstance(error, OSError) and (stop := _stop_behind(error)) is not None:
+        # The terminal that a stopped command wrote to is gone.
+        sys.stdout = None
+        return exit_code(stop)
+    if is_debugging():
+        traceback.print_exception(error)
+    _print_error(_line(error))
+    return 2
+
+
+def _stop_behind(error: BaseException) -> KeyboardInterrupt | None:
+    """The stop signal during whose handling an exception arose, if any."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, KeyboardInterrupt):
+        seen = seen.__cause__ or seen.__context__
+    return seen
+
+
+def _line(error: Exception) -> str:
+    """An error and its remedy in one line."""
+    text = " ".join(str(error).split())
+    match error:
+        case H4HError():
+            return text
+        case MemoryError():
+            return "not enough memory: lower --workers, --memory or the size of the input, and repeat"
+        case RecursionError():
+            return "some input is nested too deep: check the files that the command reads"
+        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO) and error.filename is None:
+            sys.stdout = None  # What could not be written would fail again at exit.
+            return f"output cannot be written ({error.strerror}): free disk space and repeat the command"
+        case OSError() if error.strerror:
+            where = "" if error.filename is None else f"{error.filename}: "
+            return f"{where}{error.strerror}: check the path, its permissions and the free disk space"
+    return (
+        f"unexpected {type(error).__name__}{f': {text}' if text else ''}: this is a defect of the project or "
+        f"of code of your own; repeat the command with {DEBUG}=1 for the trace"
+    )
+
+
+def _print_error(text: str) -> None:
+    with suppress(OSError, ValueError):  # stderr may be closed, or on a full disk.
+        print(f"error: {text}", file=sys.stderr, flush=True)
 
 
 def _show_warning(
@@ -62,21 +122,29 @@ def _show_warning(
         )
 
 
-class TooSmallError(H4HError):
-    """The value of an option is below its lower bound."""
+MOST = 10**9
+"""Upper bound of numeric options, beyond what any command can reach."""
+MOST_SEED = 2**63 - 1
+
+
+class OutOfBoundsError(H4HError):
+    """The value of an option is below its lower bound or above its upper one."""
 
 
 def check_least(options: Namespace, **least: int) -> None:
-    """Checks options against their lower bounds; options that are None are skipped.
+    """Checks options against their lower bounds, and against `MOST`; options that are None are skipped.
 
     Args:
         options: Parsed options.
         least: Lower bound of each option, by name.
 
     Raises:
-        TooSmallError: A value is below its bound, or NaN.
+        OutOfBoundsError: A value is below its bound, too large, or NaN.
     """
     for name, bound in least.items():
         value = getattr(options, name)
         if value is not None and not value >= bound:
-            raise TooSmallError(f"--{name.replace('_', '-')} must be at least {bound}, but got {value}")
+            raise OutOfBoundsError(f"--{name.replace('_', '-')} must be at least {bound}, but got {value}")
+        most = MOST_SEED if name.endswith("seed") else MOST
+        if value is not None and value > most:
+            raise OutOfBoundsError(f"--{name.replace('_', '-')} must be at most {most}, but got {value}")

@@ -1,6 +1,7 @@
 """Tables printed at full width, whatever the width of the terminal.
 
-A cell that is cut or wrapped cannot be copied, so a narrow terminal wraps whole lines instead.
+A cell that is cut or wrapped cannot be copied, so a narrow terminal wraps whole lines instead. Square
+brackets in a text are no markup.
 """
 
 from __future__ import annotations
@@ -11,6 +12,6 @@ from rich.table import Table
 
 def print_wide(table: Table) -> None:
     """Prints `table` to stdout at full width."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     console.width = console.measure(table, options=console.options.update(max_width=10_000)).maximum
-    console.print(table, markup=False)
+    console.print(table)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from search_space.errors import H4HError
+
 VARIABLE = "H4H_CACHE"
 
 
@@ -14,3 +16,31 @@ def cache_folder() -> Path:
         return Path(folder)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "h4h-nas"
+
+
+class CacheError(H4HError):
+    """A cache that other users could change."""
+
+
+def make_private(folder: Path) -> None:
+    """Creates a folder of the cache that only this user can write; a folder of another user is refused.
+
+    Raises:
+        CacheError: The folder belongs to another user, who could change what commands compute.
+        OSError: It cannot be created.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not hasattr(os, "geteuid"):  # Windows: the user's own folder is private there.
+        return
+    owner = folder.stat().st_uid
+    if owner not in (os.geteuid(), 0):
+        raise CacheError(
+            f"the cache folder {folder} belongs to user {owner}, who could change what is computed from it: "
+            f"set {VARIABLE} to a folder of your own"
+        )
+
+
+def private_file(path: Path) -> None:
+    """Creates a file that only this user can read and write; an existing one becomes private."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    path.chmod(0o600)

@@ -1,20 +1,36 @@
-"""Atomic writes: a file is written whole or not at all."""
+"""Atomic writes: a file is written whole or not at all, also across a power cut."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`, which is renamed to `path` at the end, or removed on failure."""
+    """Yields a temporary path beside `path`, which is renamed to `path` at the end, or removed on failure.
+
+    The content is on disk before the rename, and the new name is on disk afterwards.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield temporary
+        _synchronise(temporary)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    # Windows cannot open a folder, and some network file systems cannot synchronise one.
+    with suppress(OSError):
+        _synchronise(path.parent)
+
+
+def _synchronise(path: Path) -> None:
+    """Waits until the content of a file, or the names in a folder, are on disk."""
+    file = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
@@ -61,6 +62,10 @@ class Document(DataClassDictMixin):
 
 D = TypeVar("D", bound=Document)
 
+MOST_BYTES = 1_000_000
+"""Largest YAML file that is read. Those of the project have some kilobytes."""
+MOST_DEPTH = 50
+"""Deepest nesting that is read. Files of the project have five levels."""
 _BASE = "base"
 
 
@@ -116,6 +121,19 @@ def parse_document(kind: type[D], data: object, *, source: str) -> D:
 class _UniqueKeyLoader(yaml.SafeLoader):
     """PyYAML's safe loader that refuses duplicate keys, where the original silently keeps the last."""
 
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > MOST_DEPTH:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, f"nested deeper than {MOST_DEPTH} levels", mark)
+        try:
+            node: yaml.Node | None = super().compose_node(parent, index)
+            return node
+        finally:
+            self._depth -= 1
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
@@ -135,11 +153,20 @@ def read_yaml(path: Path) -> object:
         DocumentError: The file cannot be read, or is not YAML.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
+        if not path.is_file() and path.exists():
+            raise DocumentError(f"{path}: is not a file")  # Reading a FIFO would wait for ever.
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise DocumentError(f"{path}: has {size:,} bytes, but a YAML file may have {MOST_BYTES:,}")
+        text = path.read_text(encoding="utf-8")
+        return yaml.load(text, Loader=_UniqueKeyLoader)
+    except RecursionError as error:
+        raise DocumentError(f"{path}: is nested too deep") from error
+    except ValueError as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise DocumentError(f"{path}: is not a text file in UTF-8") from error
+        raise DocumentError(f"{path}: holds a value that cannot be read ({error})") from error
     except OSError as error:
         raise DocumentError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise DocumentError(f"{path}: is not a text file in UTF-8") from error
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())
         raise DocumentError(f"{path}: is not valid YAML ({reason})") from error
@@ -198,7 +225,8 @@ def read_laid_over(kind: str, name: str, folder: Traversable) -> object:
 
 
 def _laid_over(kind: str, name: str, folder: Traversable, *, beside: Path, seen: tuple[Path, ...]) -> object:
-    path = locate(kind, name, folder, beside=beside).resolve()
+    # `Path.resolve` fails at a circle of symbolic links; reading the file says so in words.
+    path = Path(os.path.realpath(locate(kind, name, folder, beside=beside)))
     if path in seen:
         raise DocumentError(f"{name}: `{_BASE}` leads back to {path.name}")
     data = read_yaml(path)

@@ -68,6 +68,17 @@ def cost_model(study: Study, chip: Chip | None = None) -> CostModel:
         HardwareError: The study used no cost model, or the chip or the model has changed since.
         H4HError: The chip's file cannot be read.
     """
+    chips = chips_of(study)
+    return chips.greatest if chip is None else chips.costs(chip)
+
+
+def chips_of(study: Study) -> Chips:
+    """The chips that the networks of `study` ran on.
+
+    Raises:
+        HardwareError: The study used no cost model, or the chip or the model has changed since.
+        H4HError: The chip's file cannot be read.
+    """
     name = study.settings.get("hardware")
     if name is None or "hardware_digest" not in study.fingerprint:
         raise HardwareError(f"study {study.name!r} measured neither latency nor energy")
@@ -80,17 +91,16 @@ def cost_model(study: Study, chip: Chip | None = None) -> CostModel:
         settings.get("npu_model") or NPU_MODELS[0],
         spill=bool(settings.get("spill")),
     )
-    greatest = chips.greatest
     changed = [
         part
-        for part, value in greatest.fingerprint().items()
+        for part, value in chips.greatest.fingerprint().items()
         if part != "hardware" and study.fingerprint.get(part) != value
     ]
     if changed:
         raise HardwareError(
             f"study {study.name!r} was made with another {' and '.join(changed)} than {name} has now"
         )
-    return greatest if chip is None else chips.costs(chip)
+    return chips
 
 
 def shifts(study: Study, models: Sequence[CostModel], subnets: Sequence[Subnet]) -> list[Shift]:

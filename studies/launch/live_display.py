@@ -120,7 +120,7 @@ class LiveDisplay:
         self._hypervolumes: list[float] = []
         self._report: GenerationReport | None = None
         self._console = console
-        columns = (BarColumn(bar_width=BAR_WIDTH), TextColumn("{task.description}"))
+        columns = (BarColumn(bar_width=BAR_WIDTH), TextColumn("{task.description}", markup=False))
         self._bar = Bar(*columns, console=console)
         self._task = self._bar.add_task("first subnets ...", total=rules.total(population))
 

@@ -84,6 +84,7 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
             rules=plan.search.rules,
         ):
             on_progress(progress)
+        store.check_in_place()
         if race is not None:
             evaluations = store.evaluations(study.name)
             stopped = sum(evaluation.is_bound for evaluation in evaluations)

@@ -7,6 +7,7 @@ some seconds each, so that little work is lost when a study is stopped.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -14,6 +15,7 @@ from itertools import groupby
 import numpy as np
 
 from objectives.objective import ChipObjective, Objective
+from objectives.own_objective import OwnObjective
 from search_space.errors import H4HError
 from search_space.genotype import Genotype, to_text
 from studies.design_space.design_space import DesignSpace
@@ -26,6 +28,8 @@ FIRST_GROUP = 8
 """Size of the first group, before the time of a measurement is known."""
 GROUP_SECONDS = 20.0
 """Target time of a group. If a study is killed, the current group is lost."""
+TOLERANCE = 1e-9
+"""Relative difference of equal values that another CPU may cause in a sum of floats."""
 
 
 class EvaluationError(H4HError):
@@ -116,6 +120,24 @@ class Evaluator:
         quantities = (*self._names, *(constraint.quantity for constraint in self._constraints))
         values = dict(zip(quantities, (*evaluation.values, *evaluation.limited), strict=True))
         return any(values[objective.name] is not None for objective in self._expensive)
+
+    def differences(self, evaluation: Evaluation) -> list[str]:
+        """Cheap quantities whose stored value is not what their objective gives now, in words.
+
+        Objectives of a user's own are left out, since one that reads a meter may vary.
+        """
+        (candidate,) = candidates(self._space, {evaluation.index: evaluation.genotype})
+        for objective in self._cheap:
+            if not isinstance(objective, OwnObjective):
+                self._add(objective, [candidate])
+        quantities = (*self._names, *(constraint.quantity for constraint in self._constraints))
+        return [
+            f"{name} is stored as {value:g}, but is {candidate.values[name]:g}"
+            for name, value in zip(quantities, (*evaluation.values, *evaluation.limited), strict=True)
+            if value is not None
+            and name in candidate.values
+            and not math.isclose(value, candidate.values[name], rel_tol=TOLERANCE)
+        ]
 
     def heats(self, batch: Mapping[int, Genotype]) -> Sequence[Mapping[int, Genotype]]:
         """The heats of a generation: parts that are evaluated one after the other.

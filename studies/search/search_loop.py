@@ -29,6 +29,8 @@ from studies.study.study import Study
 
 EXHAUSTED = "space"
 """Reason for a stop when every design of the space is evaluated."""
+CHECKED_ROWS = 100
+"""Stored rows whose cheap values a resumed study compares, one a generation."""
 
 Batch = dict[int, Genotype]
 """Canonical genotypes by index of their evaluation."""
@@ -154,6 +156,7 @@ class _Search:
         self._generation = 0
         self._complete = 0  # Evaluations of complete generations.
         self._measured = 0  # Evaluations that this run has added.
+        self._compared = 0  # Stored evaluations whose cheap values were compared.
         self._served_measured = 0  # Evaluations from the table with an expensive objective.
         self._front: list[Evaluation] = []
         # Time of the first measurement, since a sampler may take long to replay what the table holds.
@@ -187,9 +190,29 @@ class _Search:
                     f"another subnet than the sampler asks for now, though all settings agree. The table was "
                     f"written by other code; start a new study with another --study name"
                 )
+        self._check_values(stored)
         self._served_measured += sum(map(self._evaluator.is_measured, stored.values()))
         self._front = self._study.front([*self._front, *stored.values()])
         return stored
+
+    def _check_values(self, stored: Rows) -> None:
+        """Compares the cheap values of one stored evaluation with what its objectives give now.
+
+        Digests find rows that changed. This finds objectives that changed without a new version.
+
+        Raises:
+            ReplayError: A value differs.
+        """
+        if not stored or self._compared == CHECKED_ROWS:
+            return
+        self._compared += 1
+        evaluation = stored[max(stored)]
+        if differences := self._evaluator.differences(evaluation):
+            raise ReplayError(
+                f"study {self._study.name!r} cannot be resumed: for evaluation {evaluation.index} "
+                f"{'; '.join(differences)}. Other code wrote the table; see `python -m studies.verify`, or "
+                f"start a new study with another --study name"
+            )
 
     def _measure_heats(self, batch: Batch, done: Rows, front: list[Evaluation]) -> Iterator[Progress]:
         """Measures and stores the missing evaluations of a generation, heat by heat.

@@ -6,15 +6,17 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from search_space.errors import H4HError
-from studies.storage.database_lock import lock_holder
+from filelock import FileLock, Timeout
 
-APPLICATION_ID = 0x4834484E
-"""SQLite application id of a study database ("H4HN")."""
-SCHEMA_VERSION = 2
-"""Version of the tables, as SQLite's user version."""
+from search_space.errors import H4HError
+from search_space.files.whole_file import whole_file
+from studies.storage.database_lock import lock_holder
+from studies.storage.row_digest import DigestError
+from studies.storage.schema import APPLICATION_ID, EARLIER_VERSION, SCHEMA_VERSION
+
 BUSY_TIMEOUT_S = 10.0
 """Seconds to wait for a lock of another process."""
 
@@ -23,8 +25,21 @@ class StoreError(H4HError):
     """A database that cannot be read or written."""
 
 
+def resolved(path: Path) -> Path:
+    """The file that `path` leads to through symbolic links; it need not exist.
+
+    Raises:
+        StoreError: The links form a circle.
+    """
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # Python before 3.13 raises RuntimeError for a circle.
+        raise StoreError(f"database {path}: its symbolic links lead nowhere; name another file") from error
+
+
 def check_writable(path: Path) -> None:
     """Raises `StoreError` if a database at `path` can be neither created nor written."""
+    path = resolved(path)
     if not path.parent.is_dir():
         raise StoreError(f"database {path}: the folder {path.parent} does not exist")
     # SQLite writes its log next to the file, so the folder has to be writable in either case.
@@ -33,25 +48,48 @@ def check_writable(path: Path) -> None:
             raise StoreError(f"database {path}: {needed} cannot be written")
 
 
+def check_single_name(path: Path) -> None:
+    """Raises `StoreError` if the file has further names (hard links), which a lock beside it cannot cover."""
+    if path.stat().st_nlink > 1:
+        raise StoreError(
+            f"database {path} has {path.stat().st_nlink} names (hard links), and a run under another name "
+            f"would go unnoticed: remove the other names, or work on a copy by `python -m studies.backup`"
+        )
+
+
 def publish(content: bytes, path: Path) -> None:
     """Creates the file whole. If another process was faster, its file stays."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    lock = FileLock(path.with_name(f".{path.name}-new.lock"), timeout=BUSY_TIMEOUT_S)
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            pass
-        except OSError:  # A file system without hard links.
+        with lock:
             if not path.exists():
-                temporary.replace(path)
+                with whole_file(path) as temporary:
+                    temporary.write_bytes(content)
+            Path(lock.lock_file).unlink(missing_ok=True)
+    except Timeout:
+        raise StoreError(
+            f"database {path}: another process has been creating it for {BUSY_TIMEOUT_S:g} s; end it and "
+            f"remove {lock.lock_file}"
+        ) from None
     except OSError as error:
         raise StoreError(f"database {path} cannot be created ({error.strerror})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class FileIdentity:
+    """Device and inode of a file, which stay the same while it is open."""
+
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> FileIdentity | None:
+        """Identity of the file at `path` now; None if there is none."""
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        return cls(status.st_dev, status.st_ino)
 
 
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
@@ -68,20 +106,28 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     return connection
 
 
-def verify(path: Path, connection: sqlite3.Connection) -> None:
-    """Raises `StoreError` if the file is damaged, no study database, or of another version."""
+def verify(path: Path, connection: sqlite3.Connection) -> int:
+    """The version of the file's tables: `SCHEMA_VERSION` or `EARLIER_VERSION`.
+
+    Raises:
+        StoreError: The file is damaged, no study database, or of another version.
+    """
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     if application != APPLICATION_ID:
         raise StoreError(f"database {path} is not a study database of H4H-NAS; name another file with --db")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version != SCHEMA_VERSION:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version not in (SCHEMA_VERSION, EARLIER_VERSION):
         raise StoreError(
             f"database {path} has schema version {version}, but this version of H4H-NAS reads "
-            f"{SCHEMA_VERSION}"
+            f"{SCHEMA_VERSION} and {EARLIER_VERSION}"
         )
     result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if result != "ok":
         raise StoreError(f"database {path} is damaged ({result}); it was left as it is")
+    names = {row[1] for row in connection.execute("PRAGMA table_info(evaluation)")}
+    if ("digest" in names) != (version == SCHEMA_VERSION):
+        raise StoreError(f"database {path} is damaged (its version disagrees with its tables)")
+    return version
 
 
 @contextmanager
@@ -97,7 +143,12 @@ def translated(path: Path) -> Iterator[None]:
         raise StoreError(f"database {path} {_trouble(path, error)}") from error
     except sqlite3.DatabaseError as error:
         raise StoreError(f"database {path} is damaged ({error}); it was left as it is") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except DigestError as error:
+        raise StoreError(
+            f"database {path} is damaged ({error}); it was left as it is: restore a backup, and see what "
+            f"else is affected with `python -m studies.verify {path}`"
+        ) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"database {path} is damaged (a row cannot be read: {error})") from error
 
 

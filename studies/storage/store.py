@@ -5,86 +5,39 @@ The file is append-only: triggers refuse to change or delete a row. A finished e
 Values are stored as JSON texts, which hold a float64 exactly. There are no pickles.
 
 `open_store` verifies a file before anything is written to it. It leaves a damaged or foreign file unchanged.
+Every row that is read is compared with its digest (see `row_digest`). At each commit the store checks that
+its file still has its name; otherwise it saves everything in another file and ends the run.
 """
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from search_space.errors import UnknownNameError
-from search_space.genotype import Genotype, parse, to_text
+from search_space.genotype import Genotype
+from studies.storage import stored_rows
 from studies.storage.database_file import (
-    APPLICATION_ID,
-    SCHEMA_VERSION,
+    FileIdentity,
     StoreError,
+    check_single_name,
     check_writable,
     connect,
     publish,
+    resolved,
     translated,
     verify,
 )
+from studies.storage.rescue import rescue
+from studies.storage.row_digest import Checksum, DigestError, Row, checked, digest
+from studies.storage.schema import COLUMNS, SCHEMA_VERSION, STATEMENTS, WHOLE_FILE
 from studies.study.evaluation import Evaluation
 from studies.study.fingerprint import part_of
 from studies.study.prediction_quality import GenerationReport
-from studies.study.study import Goal, Study
-
-_SCHEMA = f"""
-BEGIN;
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-CREATE TABLE study (
-    id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
-    space TEXT NOT NULL,
-    space_definition TEXT NOT NULL,
-    objectives TEXT NOT NULL,
-    constraints TEXT NOT NULL,
-    settings TEXT NOT NULL,
-    fingerprint TEXT NOT NULL,
-    created_at TEXT NOT NULL
-);
-CREATE TABLE evaluation (
-    study INTEGER NOT NULL REFERENCES study (id),
-    number INTEGER NOT NULL,
-    genotype TEXT NOT NULL,
-    objectives TEXT NOT NULL,
-    limited TEXT NOT NULL,
-    is_feasible INTEGER NOT NULL,
-    macs INTEGER NOT NULL,
-    params INTEGER NOT NULL,
-    conv_blocks INTEGER NOT NULL,
-    vit_blocks INTEGER NOT NULL,
-    family TEXT NOT NULL,
-    stopped_after INTEGER,
-    PRIMARY KEY (study, number),
-    UNIQUE (study, genotype)
-) WITHOUT ROWID;
-CREATE TABLE generation (
-    study INTEGER NOT NULL REFERENCES study (id),
-    number INTEGER NOT NULL,
-    source TEXT NOT NULL,
-    rank_correlation REAL,
-    PRIMARY KEY (study, number)
-) WITHOUT ROWID;
-CREATE TRIGGER study_is_final BEFORE UPDATE ON study
-    BEGIN SELECT RAISE(ABORT, 'studies are append-only'); END;
-CREATE TRIGGER study_stays BEFORE DELETE ON study
-    BEGIN SELECT RAISE(ABORT, 'studies are append-only'); END;
-CREATE TRIGGER evaluation_is_final BEFORE UPDATE ON evaluation
-    BEGIN SELECT RAISE(ABORT, 'evaluations are append-only'); END;
-CREATE TRIGGER evaluation_stays BEFORE DELETE ON evaluation
-    BEGIN SELECT RAISE(ABORT, 'evaluations are append-only'); END;
-CREATE TRIGGER generation_is_final BEFORE UPDATE ON generation
-    BEGIN SELECT RAISE(ABORT, 'generations are append-only'); END;
-CREATE TRIGGER generation_stays BEFORE DELETE ON generation
-    BEGIN SELECT RAISE(ABORT, 'generations are append-only'); END;
-COMMIT;
-"""
+from studies.study.study import Study
 
 
 class Store:
@@ -99,9 +52,13 @@ class Store:
         ['cifar32-macs-lat-s0']
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, version: int = SCHEMA_VERSION) -> None:
         self.path = path
         self._connection = connection
+        self._has_digests = version == SCHEMA_VERSION
+        self._identity = FileIdentity.of(path)
+        self._ids: dict[str, int] = {}
+        self._last: dict[tuple[int, str], Checksum] = {}
 
     def __enter__(self) -> Store:
         return self
@@ -115,16 +72,23 @@ class Store:
         """Closes the database; the write-ahead log is merged into the file."""
         self._connection.close()
 
+    @property
+    def is_earlier(self) -> bool:
+        """Whether an earlier version wrote the file, without digests; such a file is only read."""
+        return not self._has_digests
+
     def studies(self) -> list[Study]:
         """All studies, oldest first."""
-        with translated(self.path):
-            return [_study(row) for row in self._connection.execute(f"{_SELECT_STUDY} ORDER BY id")]
+        with translated(self.path), self._snapshot():
+            rows = self._rows("study", WHOLE_FILE)
+            studies = list(map(stored_rows.read_study, rows))
+        self._ids = {study.name: int(str(row[0])) for study, row in zip(studies, rows, strict=True)}
+        return studies
 
     def find(self, name: str) -> Study | None:
         """The study called `name`, or None."""
-        with translated(self.path):
-            row = self._connection.execute(f"{_SELECT_STUDY} WHERE name = ?", (name,)).fetchone()
-            return None if row is None else _study(row)
+        # Not by the index of names: a damaged index would hide a study.
+        return next((study for study in self.studies() if study.name == name), None)
 
     def study(self, name: str) -> Study:
         """The study called `name`.
@@ -134,8 +98,7 @@ class Store:
         """
         study = self.find(name)
         if study is None:
-            names = [each.name for each in self.studies()]
-            raise UnknownNameError("study", name, names or ["(none: the database is empty)"])
+            raise UnknownNameError("study", name, [*self._ids] or ["(none: the database is empty)"])
         return study
 
     def add(self, study: Study) -> None:
@@ -144,63 +107,32 @@ class Store:
         Raises:
             StoreError: A study of this name exists, or the database cannot be written.
         """
-        goals = [
-            {
-                "name": goal.name,
-                "unit": goal.unit,
-                "direction": goal.direction,
-                "ideal": best,
-                "reference": worst,
-            }
-            for goal, best, worst in zip(study.goals, study.ideal, study.reference, strict=True)
-        ]
-        row = (
-            study.name,
-            study.space,
-            _to_json(study.space_definition),
-            _to_json(goals),
-            _to_json(study.constraints),
-            _to_json(study.settings),
-            _to_json(study.fingerprint),
-            study.created_at,
-        )
-        with translated(self.path), self._connection:
-            self._connection.execute(
-                "INSERT INTO study (name, space, space_definition, objectives, constraints, settings, "
-                "fingerprint, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                row,
+
+        def change(store: Store) -> None:
+            study_id = store._checksum(WHOLE_FILE, "study").count + 1
+            store._insert("study", WHOLE_FILE, [stored_rows.study_row(study_id, study)])
+            store._connection.executemany(
+                "INSERT INTO checksum VALUES (?, ?, 0, zeroblob(16))",
+                [(study_id, "evaluation"), (study_id, "generation")],
             )
+
+        self._write(change)
 
     def append(self, name: str, evaluations: Iterable[Evaluation]) -> None:
         """Stores finished evaluations of the study called `name`, all or none of them.
 
         Raises:
             StoreError: An index or a genotype exists already (another process runs this study), or the
-                database cannot be written.
+                database cannot be written, or its file was removed or replaced.
         """
-        rows = [
-            (
-                name,
-                evaluation.index,
-                to_text(evaluation.genotype),
-                _to_json(evaluation.values),
-                _to_json(evaluation.limited),
-                int(evaluation.is_feasible),
-                evaluation.macs,
-                evaluation.params,
-                evaluation.conv_blocks,
-                evaluation.vit_blocks,
-                evaluation.family,
-                evaluation.stopped_after,
-            )
-            for evaluation in evaluations
-        ]
-        with translated(self.path), self._connection:
-            self._connection.executemany(
-                "INSERT INTO evaluation VALUES ((SELECT id FROM study WHERE name = ?), ?, ?, ?, ?, ?, ?, ?, "
-                "?, ?, ?, ?)",
-                rows,
-            )
+        finished = list(evaluations)
+
+        def change(store: Store) -> None:
+            study_id = store._id(name)
+            rows = [stored_rows.evaluation_row(study_id, evaluation) for evaluation in finished]
+            store._insert("evaluation", study_id, rows)
+
+        self._write(change)
 
     def append_report(self, name: str, generation: int, report: GenerationReport) -> None:
         """Stores the prediction quality of a generation of the study called `name`; generations count from 1.
@@ -208,44 +140,59 @@ class Store:
         Raises:
             StoreError: The generation has a report already, or the database cannot be written.
         """
-        with translated(self.path), self._connection:
-            self._connection.execute(
-                "INSERT INTO generation VALUES ((SELECT id FROM study WHERE name = ?), ?, ?, ?)",
-                (name, generation, report.source, report.rank_correlation),
-            )
+
+        def change(store: Store) -> None:
+            study_id = store._id(name)
+            store._insert("generation", study_id, [stored_rows.report_row(study_id, generation, report)])
+
+        self._write(change)
+
+    def check_in_place(self) -> None:
+        """Checks that the file of the store still has its name.
+
+        Raises:
+            StoreError: It was removed, renamed or replaced; its studies are in another file, which the
+                message names.
+        """
+        if FileIdentity.of(self.path) != self._identity:
+            with translated(self.path):
+                self._rescue(None)
+
+    def problems(self) -> list[str]:
+        """Damage that reading the studies alone would not show: broken indices, rows of no study."""
+        with translated(self.path), self._snapshot():
+            lines = [str(row[0]) for row in self._connection.execute("PRAGMA integrity_check")]
+            found = [] if lines == ["ok"] else lines
+            for table in ("evaluation", "generation"):
+                strays = self._connection.execute(
+                    f"SELECT count(*) FROM {table} WHERE study NOT IN (SELECT id FROM study)"
+                ).fetchone()[0]
+                found += [f"{strays} rows of {table} belong to no study"] if strays else []
+        return found
 
     def reports(self, name: str) -> list[GenerationReport]:
         """Prediction quality of each generation of the study called `name`; empty without predictions."""
-        with translated(self.path):
-            return [
-                GenerationReport(str(source), None if correlation is None else float(correlation))
-                for source, correlation in self._connection.execute(
-                    "SELECT source, rank_correlation FROM generation "
-                    "WHERE study = (SELECT id FROM study WHERE name = ?) ORDER BY number",
-                    (name,),
-                )
-            ]
+        return list(map(stored_rows.read_report, self._rows_of(name, "generation")))
 
     def count(self, name: str) -> int:
         """Number of evaluations of the study called `name`."""
-        with translated(self.path):
-            row = self._connection.execute(
-                "SELECT count(*) FROM evaluation WHERE study = (SELECT id FROM study WHERE name = ?)", (name,)
+        study_id = self._known_id(name)
+        if study_id is None:
+            return 0
+        with translated(self.path), self._snapshot():
+            # Not by the index of genotypes, which may be damaged by itself.
+            (count,) = self._connection.execute(
+                "SELECT count(*) FROM evaluation NOT INDEXED WHERE study = ?", (study_id,)
             ).fetchone()
-        return int(row[0])
+            if self._has_digests and count != (stored := self._checksum(study_id, "evaluation").count):
+                raise DigestError(f"{stored} evaluations were stored, but {count} are there")
+        return int(count)
 
     def evaluations(self, name: str) -> list[Evaluation]:
         """All evaluations of the study called `name`, in order of their index."""
+        rows = self._rows_of(name, "evaluation")
         with translated(self.path):
-            return [
-                _evaluation(row)
-                for row in self._connection.execute(
-                    "SELECT number, genotype, objectives, limited, is_feasible, macs, params, conv_blocks, "
-                    "vit_blocks, family, stopped_after FROM evaluation "
-                    "WHERE study = (SELECT id FROM study WHERE name = ?) ORDER BY number",
-                    (name,),
-                )
-            ]
+            return list(map(stored_rows.read_evaluation, rows))
 
     def measured(self, objective: str, space: str, deciding: Mapping[str, str]) -> dict[Genotype, float]:
         """Values of one objective that studies of this database have measured in the same way.
@@ -271,6 +218,119 @@ class Store:
                 if value is not None and not evaluation.is_bound:
                     values[study.network(evaluation.genotype)] = value
         return values
+
+    def _known_id(self, name: str) -> int | None:
+        """Number of the study called `name`; None if there is none."""
+        if name not in self._ids:
+            self.studies()
+        return self._ids.get(name)
+
+    def _id(self, name: str) -> int:
+        if (study_id := self._known_id(name)) is None:
+            raise StoreError(f"database {self.path} holds no study {name!r}; was it replaced during the run?")
+        return study_id
+
+    def _rows_of(self, name: str, table: str) -> list[Row]:
+        """Checked rows of a table that belong to the study called `name`; none if there is no such study."""
+        study_id = self._known_id(name)
+        if study_id is None:
+            return []
+        with translated(self.path), self._snapshot():
+            return self._rows(table, study_id)
+
+    def _rows(self, table: str, study_id: int) -> list[Row]:
+        """Rows of one study, or all rows of `study`, in order; checked against their digests.
+
+        Raises:
+            DigestError: They are not what was stored.
+        """
+        columns = ", ".join(COLUMNS[table] + (("digest",) if self._has_digests else ()))
+        where, order = ("", "id") if table == "study" else ("WHERE study = ?", "number")
+        rows: list[Row] = self._connection.execute(
+            f"SELECT {columns} FROM {table} {where} ORDER BY {order}", (study_id,) if where else ()
+        ).fetchall()
+        if not self._has_digests:
+            return rows
+        expected = self._checksum(study_id, table)
+        label = "studies" if table == "study" else f"{table}s of study {study_id}"
+        place = 0 if table == "study" else 1
+        contents = checked(rows, expected, label=label, number=lambda row: row[place])
+        self._last[study_id, table] = expected
+        return contents
+
+    def _checksum(self, study_id: int, table: str) -> Checksum:
+        """The stored checksum over the rows of a study in one table."""
+        row = self._connection.execute(
+            "SELECT count, total FROM checksum WHERE study = ? AND of_table = ?", (study_id, table)
+        ).fetchone()
+        if row is None:
+            raise ValueError(f"the checksum over {table} of study {study_id} is missing")
+        return Checksum(row[0], row[1])
+
+    def _insert(self, table: str, study_id: int, rows: list[Row]) -> None:
+        """Inserts rows with their digests, within a transaction."""
+        before = self._checksum(study_id, table)
+        if table != "study" and self._last.get((study_id, table), before) != before:
+            raise StoreError(
+                f"database {self.path}: another process wrote to study {study_id} or changed its rows; end "
+                f"it, check the file with `python -m studies.verify {self.path}`, and repeat the command"
+            )
+        digests = list(map(digest, rows))
+        places = ", ".join("?" * (len(COLUMNS[table]) + 1))
+        self._connection.executemany(
+            f"INSERT INTO {table} VALUES ({places})",
+            [(*row, own) for row, own in zip(rows, digests, strict=True)],
+        )
+        after = before.with_rows(digests)
+        self._connection.execute(
+            "UPDATE checksum SET count = ?, total = ? WHERE study = ? AND of_table = ?",
+            (after.count, after.total, study_id, table),
+        )
+        self._last[study_id, table] = after
+
+    def _write(self, change: Callable[[Store], None]) -> None:
+        """Applies a change in one transaction, unless the file is no longer the one that was opened."""
+        with translated(self.path):
+            if FileIdentity.of(self.path) != self._identity:
+                self._rescue(change)
+            last = dict(self._last)
+            try:
+                with self._transaction("IMMEDIATE"):
+                    change(self)
+            except BaseException:
+                self._last = last
+                raise
+            if FileIdentity.of(self.path) != self._identity:
+                self._rescue(None)
+
+    def _rescue(self, change: Callable[[Store], None] | None) -> None:
+        """Saves the studies, and a change that is not stored yet, in another file.
+
+        Raises:
+            StoreError: Always; the message names the file.
+        """
+
+        def complete(copy: Path) -> None:
+            if change is not None:
+                with open_store(copy, writable=True) as store, store._transaction("IMMEDIATE"):
+                    change(store)
+
+        rescue(self.path, self._connection, complete)
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """Reads of one moment, although another process may be writing."""
+        if self._connection.in_transaction:
+            yield
+        else:
+            with self._transaction("DEFERRED"):
+                yield
+
+    @contextmanager
+    def _transaction(self, kind: str) -> Iterator[None]:
+        self._connection.execute(f"BEGIN {kind}")
+        with self._connection:
+            yield
 
 
 def _agrees(fingerprint: Mapping[str, str], objective: str, deciding: Mapping[str, str]) -> bool:
@@ -304,14 +364,21 @@ def open_store(path: str | Path, *, writable: bool = False) -> Store:
         # writing, and a damaged file must not change.
         connection = connect(path, writable=False)
         try:
-            verify(path, connection)
+            version = verify(path, connection)
+            if writable:
+                check_single_name(path)
+                if version != SCHEMA_VERSION:
+                    raise StoreError(
+                        f"database {path} was written by an earlier version, which kept no digests: convert "
+                        f"it with `python -m studies.migrate {path}`, then repeat the command"
+                    )
         except BaseException:
             connection.close()
             raise
         if writable:
             connection.close()
             connection = connect(path, writable=True)
-    return Store(path, connection)
+    return Store(path, connection, version)
 
 
 def create_store(path: Path) -> Store:
@@ -323,61 +390,8 @@ def create_store(path: Path) -> Store:
     check_writable(path)
     if not path.exists():
         with translated(path), closing(sqlite3.connect(":memory:")) as connection:
-            connection.executescript(_SCHEMA)
-            publish(connection.serialize(), path)
+            with connection:
+                for statement in STATEMENTS:
+                    connection.execute(statement)
+            publish(connection.serialize(), resolved(path))
     return open_store(path, writable=True)
-
-
-_SELECT_STUDY = (
-    "SELECT name, space, space_definition, objectives, constraints, settings, fingerprint, created_at "
-    "FROM study"
-)
-
-
-def _study(row: Sequence[str]) -> Study:
-    name, space, definition, objectives, constraints, settings, fingerprint, created_at = row
-    goals = json.loads(objectives)
-    return Study(
-        name=name,
-        space=space,
-        space_definition=json.loads(definition),
-        goals=tuple(Goal(goal["name"], goal["unit"], goal["direction"]) for goal in goals),
-        constraints=tuple(json.loads(constraints)),
-        settings=json.loads(settings),
-        fingerprint=json.loads(fingerprint),
-        ideal=tuple(float(goal["ideal"]) for goal in goals),
-        reference=tuple(float(goal["reference"]) for goal in goals),
-        created_at=created_at,
-    )
-
-
-def _evaluation(row: Sequence[object]) -> Evaluation:
-    index, genotype, values, limited, is_feasible, *counts, family, stopped_after = row
-    macs, params, conv_blocks, vit_blocks = counts
-    return Evaluation(
-        index=_int(index),
-        genotype=parse(str(genotype)),
-        values=_floats(str(values)),
-        limited=_floats(str(limited)),
-        is_feasible=bool(is_feasible),
-        macs=_int(macs),
-        params=_int(params),
-        conv_blocks=_int(conv_blocks),
-        vit_blocks=_int(vit_blocks),
-        family=str(family),
-        stopped_after=None if stopped_after is None else _int(stopped_after),
-    )
-
-
-def _floats(text: str) -> tuple[float | None, ...]:
-    return tuple(None if value is None else float(value) for value in json.loads(text))
-
-
-def _int(value: object) -> int:
-    if not isinstance(value, int):
-        raise TypeError(f"expected an integer, got {value!r}")
-    return value
-
-
-def _to_json(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)

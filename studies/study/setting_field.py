@@ -17,6 +17,10 @@ class SettingError(H4HError):
     """A setting with a value that is not allowed."""
 
 
+MOST = 10**9
+"""Default upper bound of whole numbers, beyond what any study can reach."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """Properties of one setting other than its name, type and default.
@@ -28,6 +32,7 @@ class Setting:
         metavar: Placeholder of the value in help, for settings without choices.
         choices: Allowed values; empty if any value is allowed.
         least: Smallest allowed number; None without a bound.
+        most: Largest allowed number, where `least` is given.
         check: Raises `H4HError` for a value that is not allowed.
         option: Name of the option without dashes; None for the name of the field.
         separator: Separator of several values in one option; None if the option is repeated.
@@ -40,6 +45,7 @@ class Setting:
     metavar: str | None = None
     choices: tuple[str, ...] = ()
     least: int | None = None
+    most: int = MOST
     check: Callable[[Any], object] | None = None
     option: str | None = None
     separator: str | None = None
@@ -103,6 +109,8 @@ def _checked(value: Any, item: Field[Any], kind: type) -> Any:
     converted = _converted(value, kind, details, option)
     if details.least is not None and not converted >= details.least:
         raise SettingError(f"{option} must be at least {details.least}, but got {value}")
+    if details.least is not None and not converted <= details.most:
+        raise SettingError(f"{option} must be at most {details.most}, but got {value}")
     if details.choices and converted not in details.choices:
         raise UnknownNameError(option, str(converted), details.choices)
     if details.check is not None:

@@ -170,10 +170,21 @@ class StudySettings:
         metavar="VALUES",
     )
     population: int = setting(
-        24, "number of subnets per generation, at least 2", group=HOW, metavar="N", unit="subnets", least=2
+        24,
+        "number of subnets per generation, at least 2",
+        group=HOW,
+        metavar="N",
+        unit="subnets",
+        least=2,
+        most=10**6,
     )
     seed: int = setting(
-        0, "random seed of the study; the same seed gives the same study", group=HOW, metavar="S", least=0
+        0,
+        "random seed of the study; the same seed gives the same study",
+        group=HOW,
+        metavar="S",
+        least=0,
+        most=2**63 - 1,
     )
     seed_subnets: str | None = setting(
         None,
@@ -268,6 +279,7 @@ class StudySettings:
         metavar="N",
         unit="processes",
         least=1,
+        most=1024,
     )
     dask: str | None = setting(
         None,

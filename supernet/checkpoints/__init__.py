@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -35,7 +38,26 @@ def built_in_checkpoint(space: str) -> Path:
             f"no checkpoint is shipped for space {space!r} (shipped: {', '.join(known_checkpoints())}): "
             f"train one with `python -m supernet.train --space {space} --out DIR` and pass it as --checkpoint"
         )
-    return Path(str(resources.files(__name__) / f"{space}.safetensors"))
+    path = Path(str(resources.files(__name__) / f"{space}.safetensors"))
+    _check_digest(path)
+    return path
+
+
+@cache
+def _check_digest(path: Path) -> None:
+    """Compares a shipped checkpoint with the SHA-256 on its card.
+
+    Raises:
+        H4HError: They differ.
+    """
+    card = path.with_suffix(".md").read_text(encoding="utf-8")
+    match = re.search(r"SHA-256\s+`([0-9a-f]{64})`", card)
+    expected = None if match is None else match[1]
+    if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+        raise H4HError(
+            f"the shipped checkpoint {path} is not the one of its card: install the project again, "
+            f"or pass your own file as --checkpoint"
+        )
 
 
 def locate_checkpoint(name: str) -> Path:

@@ -238,7 +238,7 @@ def _decoded_once(files: ImageFiles, listing: Listing, side: int) -> LabelledIma
             return LabelledImages(tensors["pixels"], files.labels, crop)
     except (CheckpointError, KeyError):
         pass  # The cache is absent or damaged and is written again.
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     squares = track(
         decoded(files, side),
         f"decoding {len(files):,} images",

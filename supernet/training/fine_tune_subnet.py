@@ -122,7 +122,7 @@ def fine_tune_subnet(
         save_extracted(out / NETWORK, written, space=supernet.space, data=recorded)
 
     if tuning is not None:
-        train_to_the_end(tuning, state, save_network, Console(highlight=False))
+        train_to_the_end(tuning, state, save_network, Console(highlight=False, markup=False, emoji=False))
         after = accuracies(network, evaluated, used_device)
         say(f"after:  {accuracies_text(after)}")
     save_network()

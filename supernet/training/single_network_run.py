@@ -40,7 +40,8 @@ def train_to_the_end(
         console.print(f"resuming after epoch {tuning.epochs_done} of {epochs} ({state})")
     if warning := emulation_warning(tuning.recipe.precision, tuning.device, plain=True):
         console.print(warning, soft_wrap=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    description = TextColumn("{task.description}", markup=False)
+    columns = (description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=console, transient=True) as progress:
             while not tuning.is_finished:

@@ -71,7 +71,7 @@ def train_supernet(
     with joined_world(resolve_device(device)) as (world, own_device), reported_once(world):
         settings = recipe_with(recipe, overrides)
         _check_start(settings, start)
-        console = Console(highlight=False, quiet=world.rank != 0)
+        console = Console(highlight=False, markup=False, emoji=False, quiet=world.rank != 0)
         networks = load_space(space)
         data_set = open_data(data, dataset, networks)
         split = data_set.split(split_seed)

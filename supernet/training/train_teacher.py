@@ -95,7 +95,7 @@ def train_teacher(
         tuning,
         out / STATE,
         lambda: save_teacher(path, network, {"data": recorded, "recipe": recipe.to_dict()}),
-        Console(highlight=False),
+        Console(highlight=False, markup=False, emoji=False),
     )
     evaluated: dict[str, Images] = {
         "search": data_set.train.subset(split.search),

@@ -43,6 +43,9 @@ COMMANDS = (
     "studies.validate",
     "studies.export",
     "studies.measure",
+    "studies.verify",
+    "studies.backup",
+    "studies.migrate",
 )
 """Commands with a reference page, in the order in which a project uses them."""
 
@@ -50,8 +53,8 @@ BEGIN = "<!-- options of {} -->"
 END = "<!-- end of options -->"
 
 
-class _ParserFoundError(Exception):
-    """Carries the parser out of a command before the command does anything."""
+class _ParserFoundError(BaseException):
+    """Carries the parser out of a command before it does anything. No command catches a `BaseException`."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         super().__init__()

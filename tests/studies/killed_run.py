@@ -17,13 +17,13 @@ ROOT = Path(__file__).parents[2]
 OBJECTIVES = ("--objectives", "quality,params,lat", "--constraint", "macs<=18M", "--population", "6")
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(folder: Path, *arguments: str, out: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
     """`studies.run` in another process, with an objective that takes some milliseconds."""
     return subprocess.Popen(
         [sys.executable, "-m", "tests.studies.slow_run", "0.01", *OBJECTIVES, *arguments],
         cwd=folder,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "H4H_CACHE": str(folder)},
-        stdout=subprocess.DEVNULL,
+        stdout=out,
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -1,4 +1,4 @@
-"""Databases written by version 0.1.0 still open, and their studies resume to the rows that version wrote.
+"""Databases written by version 0.1.0 still open; once migrated, their studies resume to the rows it wrote.
 
 `earlier/version-0.1.0.db` holds five short studies of a space of its own.
 `earlier/version-0.1.0-continued.db` is the same database after version 0.1.0 resumed each of them to five
@@ -14,8 +14,13 @@ from typing import Any
 
 import pytest
 
+from studies.migrate import main as migrate
 from studies.run import main as run
 from studies.show import main as show
+from studies.storage import migration
+from studies.storage.schema import EVALUATION_COLUMNS
+from studies.storage.store import open_store
+from studies.verify import main as verify
 from tests.command import Command
 
 EARLIER = Path(__file__).parent / "earlier"
@@ -28,11 +33,14 @@ STUDIES = {
 }
 
 
+COLUMNS = ", ".join(f"evaluation.{name}" for name in EVALUATION_COLUMNS)
+
+
 def table(database: Path, study: str) -> list[tuple[Any, ...]]:
-    """Every row and column of a study's evaluations."""
+    """Every row of a study's evaluations, without digests."""
     with sqlite3.connect(database) as connection:
         return connection.execute(
-            "SELECT evaluation.* FROM evaluation JOIN study ON study.id = evaluation.study WHERE name = ? "
+            f"SELECT {COLUMNS} FROM evaluation JOIN study ON study.id = evaluation.study WHERE name = ? "
             "ORDER BY number",
             (study,),
         ).fetchall()
@@ -49,11 +57,19 @@ def database(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("study", STUDIES)
 def test_an_earlier_study_resumes_to_the_same_table(study: str, database: Path, command: Command) -> None:
     before = table(database, study)
-    ended = command(
-        run,
+    words = (
         *("--objectives", "macs,params", "--space", str(EARLIER / "tiny.yaml"), "--population", "8"),
         *("--generations", "5", "--db", str(database), "--study", study, *STUDIES[study]),
     )
+    content = database.read_bytes()
+    refused = command(run, *words)
+    assert refused.code == 2
+    assert f"convert it with `python -m studies.migrate {database}`" in refused.err
+    assert database.read_bytes() == content
+    converted = command(migrate, str(database))
+    assert converted.code == 0, converted.err
+    assert table(database, study) == before
+    ended = command(run, *words)
     assert ended.code == 0, ended.err
     after = table(database, study)
     assert len(after) > len(before) > 0
@@ -64,3 +80,38 @@ def test_earlier_studies_are_listed(database: Path, command: Command) -> None:
     ended = command(show, "--db", str(database))
     assert ended.code == 0, ended.err
     assert all(name in ended.out for name in STUDIES)
+
+
+def test_a_converted_database_is_sound_and_holds_what_it_held(database: Path, command: Command) -> None:
+    with open_store(database) as store:
+        before = [
+            (study, store.evaluations(study.name), store.reports(study.name)) for study in store.studies()
+        ]
+        assert store.is_earlier
+    assert "no digests" in command(verify, str(database)).out
+    command(migrate, str(database))
+    with open_store(database) as store:
+        after = [
+            (study, store.evaluations(study.name), store.reports(study.name)) for study in store.studies()
+        ]
+        assert not store.is_earlier
+    assert after == before
+    ended = command(verify, str(database))
+    assert ended.code == 0, ended.err
+    assert ended.out.count(": sound") == len(STUDIES)
+    assert "has the current version already" in command(migrate, str(database)).out
+
+
+def test_a_conversion_that_fails_changes_nothing(
+    database: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(row: object) -> None:
+        raise TypeError("broken")
+
+    content = database.read_bytes()
+    monkeypatch.setitem(migration._READ, "generation", broken)
+    monkeypatch.setitem(migration._READ, "evaluation", broken)
+    ended = command(migrate, str(database))
+    assert ended.code == 2
+    assert "broken" in ended.err
+    assert database.read_bytes() == content

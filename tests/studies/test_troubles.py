@@ -57,7 +57,8 @@ def start(*arguments: str, before: Callable[[], object] = int) -> subprocess.Pop
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        # Under a limit on file sizes Python would leave bytecode that is cut short.
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
         preexec_fn=before,
     )
 

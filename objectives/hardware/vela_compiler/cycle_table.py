@@ -3,6 +3,8 @@
 The table is `vela.sqlite` in the cache folder (`H4H_CACHE`, or the user's). Its key is the op and a hash of
 everything else that decides the cycles: version of the compiler, configuration of NPU and memories, compiler
 options, and the construction of the probe networks. Several processes may use the table at the same time.
+Each row has a digest. A row that disagrees with it, or that holds no possible number of cycles, is compiled
+again.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from objectives.hardware.vela_compiler.vela import (
     vela_version,
 )
 from search_space.arrays import Floats
-from search_space.files.cache_folder import VARIABLE, cache_folder
+from search_space.files.cache_folder import VARIABLE, cache_folder, make_private, private_file
 
 FILE_NAME = "vela.sqlite"
 _BATCH = 64
@@ -70,8 +72,12 @@ class VelaTable:
 
     def _learn(self, ops: Sequence[Op]) -> None:
         with self._table() as table:
-            rows = table.execute("SELECT op, cycles FROM cycles WHERE npu = ?", (self._key,))
-            stored = dict(rows.fetchall())
+            rows = table.execute("SELECT op, cycles, digest FROM compiled WHERE npu = ?", (self._key,))
+            stored = {
+                op: cycles
+                for op, cycles, own in rows.fetchall()
+                if _is_possible(cycles) and own == self._digest(op, cycles)
+            }
             missing = []
             for op in ops:
                 if (text := _text(op)) in stored:
@@ -81,22 +87,33 @@ class VelaTable:
             for start in range(0, len(missing), _BATCH):
                 batch = missing[start : start + _BATCH]
                 compiled = {op: op_cycles([op], self._system, self._options)[0] for op in batch}
+                for op, cycles in compiled.items():
+                    if not _is_possible(cycles):
+                        raise VelaError(f"Vela gives {cycles} cycles for {_text(op)}, which no op can take")
                 with table:
                     table.executemany(
-                        "INSERT OR IGNORE INTO cycles VALUES (?, ?, ?)",
-                        [(self._key, _text(op), cycles) for op, cycles in compiled.items()],
+                        "INSERT OR REPLACE INTO compiled VALUES (?, ?, ?, ?)",
+                        [
+                            (self._key, _text(op), cycles, self._digest(_text(op), cycles))
+                            for op, cycles in compiled.items()
+                        ],
                     )
                 self._known.update(compiled)
+
+    def _digest(self, op: str, cycles: int) -> bytes:
+        """Digest of a row: NPU, compiler and its version (all in the key), op and cycles."""
+        return hashlib.blake2b(f"{self._key}|{op}|{cycles}".encode(), digest_size=16).digest()
 
     @contextmanager
     def _table(self) -> Iterator[sqlite3.Connection]:
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self._file.parent)
+            private_file(self._file)
             with closing(sqlite3.connect(self._file, timeout=_WAIT_S)) as table:
                 with table:
                     table.execute(
-                        "CREATE TABLE IF NOT EXISTS cycles "
-                        "(npu TEXT, op TEXT, cycles INTEGER NOT NULL, PRIMARY KEY (npu, op)) WITHOUT ROWID"
+                        "CREATE TABLE IF NOT EXISTS compiled (npu TEXT, op TEXT, cycles INTEGER NOT NULL, "
+                        "digest BLOB NOT NULL, PRIMARY KEY (npu, op)) WITHOUT ROWID"
                     )
                 yield table
         except (OSError, sqlite3.Error) as error:
@@ -104,6 +121,10 @@ class VelaTable:
                 f"cannot use the table of compiled ops {self._file}: {error}; delete it, or set "
                 f"{VARIABLE} to a writable folder"
             ) from error
+
+
+def _is_possible(cycles: object) -> bool:
+    return isinstance(cycles, int) and cycles > 0
 
 
 def _ops(ops: OpArrays) -> list[Op]:

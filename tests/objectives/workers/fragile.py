@@ -25,12 +25,14 @@ class Fragile:
     Attributes:
         folder: Gets one file for each death.
         deaths: How many processes die.
+        stalls: How many processes are stopped and never go on.
         seconds: What a subnet takes.
         refused: MACs of subnets that raise an error.
     """
 
     folder: Path
     deaths: int = 0
+    stalls: int = 0
     seconds: float = 0.0
     refused: int | None = None
     name: str = "fragile"
@@ -42,12 +44,16 @@ class Fragile:
 
     def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         (self.folder / f"{os.getpid()}.pid").touch()
-        for number in range(self.deaths):
-            try:
-                (self.folder / f"{number}.death").touch(exist_ok=False)
-            except FileExistsError:
-                continue
-            os.kill(os.getpid(), signal.SIGKILL)
+        for ending, times, number in (
+            ("death", self.deaths, signal.SIGKILL),
+            ("stall", self.stalls, signal.SIGSTOP),
+        ):
+            for count in range(times):
+                try:
+                    (self.folder / f"{count}.{ending}").touch(exist_ok=False)
+                except FileExistsError:
+                    continue
+                os.kill(os.getpid(), number)
         time.sleep(self.seconds * len(subnets))
         macs = [complexity.macs(subnet) for subnet in subnets]
         if self.refused in macs:

@@ -91,10 +91,23 @@ def test_what_dead_workers_had_is_measured_by_others(tmp_path: Path) -> None:
 def test_a_part_that_kills_every_worker_is_given_up(tmp_path: Path) -> None:
     objective = Fragile(tmp_path, deaths=DEATHS)
     team = LocalTeam(objective, 1)
-    with pytest.raises(WorkerError, match=rf"{DEATHS} workers died .* 7 subnets.*SIGKILL.*--memory"):
+    with pytest.raises(
+        WorkerError, match=rf"{DEATHS} workers died or stalled .* 7 subnets.*SIGKILL.*--memory"
+    ):
         team.measure([SUBNETS])
     wait_for_end(objective.pids())
     assert team.measure([SUBNETS])[0].tolist() == MACS
+
+
+@pytest.mark.slow
+def test_what_a_stopped_worker_had_is_measured_by_others(tmp_path: Path) -> None:
+    objective = Fragile(tmp_path, stalls=1)
+    team = LocalTeam(objective, 2, patience=2, least_wait_s=1)
+    found = team.measure([SUBNETS[:1], SUBNETS[1:5], SUBNETS[5:]])
+    assert [values.tolist() for values in found] == [MACS[:1], MACS[1:5], MACS[5:]]
+    assert len(list(tmp_path.glob("*.stall"))) == 1
+    team.close()
+    wait_for_end(objective.pids())
 
 
 def test_an_error_of_the_objective_arrives_as_it_is(tmp_path: Path) -> None:

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import errno
 import math
+import signal
+import sys
 import warnings
 from argparse import Namespace
+from collections.abc import Callable
 
 import pytest
 
-from search_space.command.command_line import TooSmallError, check_least, run_command
-from search_space.errors import H4HWarning
+from h4h_packages import StoppedError
+from search_space.command.command_line import OutOfBoundsError, check_least, run_command
+from search_space.errors import H4HError, H4HWarning
 
 
 def test_bounds_themselves_and_what_is_not_given_pass() -> None:
@@ -17,7 +22,7 @@ def test_bounds_themselves_and_what_is_not_given_pass() -> None:
 @pytest.mark.parametrize("value", [0, -3, math.nan])
 def test_the_first_one_below_is_named(value: float) -> None:
     options = Namespace(seed=0, val_images=value, workers=-1)
-    with pytest.raises(TooSmallError, match=f"^--val-images must be at least 1, but got {value}$"):
+    with pytest.raises(OutOfBoundsError, match=f"^--val-images must be at least 1, but got {value}$"):
         check_least(options, seed=0, val_images=1, workers=1)
 
 
@@ -32,3 +37,67 @@ def test_warnings_of_the_project_are_one_line_and_stop_nothing(capsys: pytest.Ca
     printed = capsys.readouterr()
     assert (left.value.code, printed.out, printed.err) == (0, "done\n", "warning: chip.yaml: an old key\n")
     assert warnings.showwarning is shown
+
+
+def test_numbers_beyond_all_reason_are_refused() -> None:
+    check_least(Namespace(epochs=10**9, split_seed=2**63 - 1), epochs=1, split_seed=0)
+    with pytest.raises(OutOfBoundsError, match=r"^--epochs must be at most 1000000000, but got 1000000001$"):
+        check_least(Namespace(epochs=10**9 + 1), epochs=1)
+    with pytest.raises(OutOfBoundsError, match="--seed must be at most"):
+        check_least(Namespace(seed=2**63), seed=0)
+
+
+def fail_with(error: BaseException) -> Callable[[], None]:
+    """A command that raises."""
+
+    def command() -> None:
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (H4HError("no\nsuch"), 2, "error: no such\n"),
+        (ZeroDivisionError("by\nzero"), 2, "error: unexpected ZeroDivisionError: by zero: "),
+        (MemoryError(), 2, "error: not enough memory: "),
+        (RecursionError("deep"), 2, "error: some input is nested too deep"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "a.txt"), 2, "error: a.txt: No such file: check"),
+        (OSError(errno.ENOSPC, "No space left"), 2, "error: output cannot be written (No space left): free"),
+        (KeyboardInterrupt(), 130, ""),
+        (StoppedError(signal.SIGTERM), 143, "stopped by SIGTERM\n"),
+        (StoppedError(signal.SIGHUP), 129, "stopped by SIGHUP\n"),
+    ],
+)
+def test_every_exception_ends_in_one_line(
+    error: BaseException,
+    code: int,
+    line: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stdout", sys.stdout)  # Some errors give it up.
+    for debug in ("", "1"):
+        monkeypatch.setenv("H4H_DEBUG", debug)
+        with pytest.raises(SystemExit) as left:
+            run_command(fail_with(error))
+        printed = capsys.readouterr().err
+        assert left.value.code == code
+        last = printed.splitlines(keepends=True)[-1] if printed else ""
+        assert last.startswith(line) or (debug and code == 130)
+        assert ("Traceback" in printed) == (debug == "1")
+        assert debug or printed == last
+
+
+def test_a_terminal_that_is_gone_does_not_change_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    def command() -> None:
+        try:
+            raise StoppedError(signal.SIGHUP)
+        except KeyboardInterrupt:
+            raise OSError(errno.EIO, "Input/output error") from None
+
+    monkeypatch.setattr("sys.stdout", sys.stdout)
+    with pytest.raises(SystemExit) as left:
+        run_command(command)
+    assert left.value.code == 129

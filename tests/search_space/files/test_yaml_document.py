@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from search_space.errors import DocumentError
-from search_space.files.yaml_document import Document, parse_document, read_document
+from search_space.files.yaml_document import (
+    Document,
+    parse_document,
+    read_document,
+    read_laid_over,
+    read_yaml,
+)
 
 
 @dataclass(frozen=True)
@@ -63,3 +70,36 @@ def test_anchors_and_merges_are_plain_yaml(tmp_path: Path) -> None:
     path = tmp_path / "merged.yaml"
     path.write_text("inner: &one {rate: 1}\nmany:\n  - {<<: *one, rate: 2}\n")
     assert read_document(Outer, path) == Outer(Inner(1.0), (Inner(2.0),))
+
+
+DAMAGED = {
+    "deep": ("a: " + "[" * 20_000 + "]" * 20_000, "nested deeper than 50 levels"),
+    "blocks": ("".join(f"{' ' * depth}a:\n" for depth in range(60)), "nested deeper than 50 levels"),
+    "digits": ("name: " + "9" * 5_000, "holds a value that cannot be read"),
+    "large": ("#" * 1_000_001, "has 1,000,001 bytes"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_pathological_content_is_refused(tmp_path: Path, name: str) -> None:
+    text, message = DAMAGED[name]
+    path = tmp_path / "file.yaml"
+    path.write_text(text)
+    with pytest.raises(DocumentError, match=message):
+        read_yaml(path)
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    fifo, loop = tmp_path / "fifo.yaml", tmp_path / "loop.yaml"
+    os.mkfifo(fifo)
+    loop.symlink_to(loop)
+    with pytest.raises(DocumentError, match="is not a file"):
+        read_yaml(fifo)
+    with pytest.raises(DocumentError, match="Too many levels of symbolic links"):
+        read_laid_over("space", str(loop), tmp_path)
+
+
+def test_fifty_levels_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "file.yaml"
+    path.write_text("[" * 49 + "1" + "]" * 49)
+    assert str(read_yaml(path)) == path.read_text()

@@ -195,6 +195,19 @@ def test_table_of_another_run_is_refused(cifar32: DesignSpace, study: Study, tmp
         go(study, cifar32, store, Quality(), 2, seed=1)
 
 
+def test_a_stored_cost_that_the_objective_no_longer_gives_is_refused(
+    cifar32: DesignSpace, study: Study, tmp_path: Path
+) -> None:
+    expected = undisturbed(study, cifar32, tmp_path / "whole.db", 2)
+    last = expected[5]
+    changed = replace(last, values=(last.values[0], (last.values[1] or 0) * (1 + 1e-8)))
+    with create_store(tmp_path / "changed.db") as store:
+        store.add(study)
+        store.append(study.name, [*expected[:5], changed])
+        with pytest.raises(ReplayError, match=r"for evaluation 5 params is stored as .* --study"):
+            go(study, cifar32, store, Quality(), 2)
+
+
 def test_exhausted_space_ends_the_search_and_says_so(tiny: DesignSpace, study: Study, tmp_path: Path) -> None:
     free = replace(study, constraints=())
     with create_store(tmp_path / "s.db") as store:

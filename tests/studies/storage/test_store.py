@@ -248,3 +248,65 @@ def test_reports_come_back_in_order_and_stay(tmp_path: Path, study: Study) -> No
         for change in ("UPDATE generation SET source = 'mine'", "DELETE FROM generation"):
             with pytest.raises(sqlite3.IntegrityError, match="append-only"):
                 connection.execute(change)
+
+
+MOVES: dict[str, Callable[[Path], object]] = {
+    "removed": lambda path: path.unlink(),
+    "renamed": lambda path: path.rename(path.with_name("other.db")),
+    "replaced": lambda path: (path.with_name("new").write_bytes(b"x"), path.with_name("new").replace(path)),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_a_file_that_loses_its_name_ends_the_run_and_is_rescued(
+    path: Path, study: Study, evaluation: Make, move: str
+) -> None:
+    rows = [evaluation(index, 50.0, 1.0) for index in range(4)]
+    with create_store(path) as store:
+        store.add(study)
+        store.append(study.name, rows[:2])
+        MOVES[move](path)
+        with pytest.raises(StoreError, match=r"removed, renamed or replaced .*studies\.rescued\.db"):
+            store.append(study.name, rows[2:3])
+        with pytest.raises(StoreError, match=r"studies\.rescued-2\.db"):
+            store.append(study.name, rows[2:])
+        with pytest.raises(StoreError, match=r"studies\.rescued-3\.db"):
+            store.check_in_place()
+    for name, count in (("rescued", 3), ("rescued-2", 4), ("rescued-3", 2)):
+        with open_store(path.with_name(f"studies.{name}.db")) as store:
+            assert store.study(study.name) == study
+            assert store.evaluations(study.name) == rows[:count]
+
+
+def test_rows_of_another_writer_end_the_run(path: Path, study: Study, evaluation: Make) -> None:
+    with create_store(path) as store:
+        store.add(study)
+        store.append(study.name, [evaluation(0, 1.0, 1.0)])
+    with create_store(path) as store:
+        store.evaluations(study.name)
+        with create_store(path) as writer:
+            writer.append(study.name, [evaluation(1, 1.0, 1.0)])
+        with pytest.raises(StoreError, match="another process wrote"):
+            store.append(study.name, [evaluation(2, 1.0, 1.0)])
+
+
+def test_hard_links_are_refused_and_symbolic_ones_followed(path: Path, study: Study) -> None:
+    target, link = path.with_name("target.db"), path
+    link.symlink_to(target)
+    with create_store(link) as store:  # The file of a link that leads to none yet.
+        store.add(study)
+    assert link.is_symlink()
+    assert target.is_file()
+    hard = path.with_name("hard.db")
+    hard.hardlink_to(target)
+    for name in (hard, target, link):
+        with pytest.raises(StoreError, match="2 names"):
+            create_store(name)
+        with open_store(name) as reader:
+            assert reader.study(study.name) == study
+    circle = path.with_name("circle.db")
+    circle.symlink_to(circle)
+    with pytest.raises(StoreError, match="lead nowhere"):
+        create_store(circle)
+    with pytest.raises(StoreError, match="does not exist"):
+        open_store(circle)

@@ -74,7 +74,7 @@ def test_a_lock_whose_file_is_removed_just_then_is_taken_again(
             removed[0].unlink()
         real(file, operation)
 
-    monkeypatch.setattr("studies.storage.study_lock.fcntl.flock", flock)
+    monkeypatch.setattr(fcntl, "flock", flock)
     with study_lock(Path("studies.db"), "mine"):
         assert list(folder.iterdir()) == removed
         with pytest.raises(StoreError, match="is being run"), study_lock(Path("studies.db"), "mine"):
@@ -103,7 +103,7 @@ def test_process_of_another_machine_is_said(folder: Path) -> None:
 
 def test_a_file_that_cannot_be_made_is_said(folder: Path) -> None:
     with (
-        pytest.raises(StoreError, match=r"cannot be locked .*No such file or directory"),
+        pytest.raises(StoreError, match=r"cannot be locked: the folder .* does not exist"),
         study_lock(folder / "none" / "studies.db", "mine"),
     ):
         pass
@@ -136,3 +136,18 @@ while taken < 20:
     assert order[::2] == order[1::2]
     assert len(order) == 3 * 20 * 2
     assert [path.name for path in folder.iterdir()] == ["order"]
+
+
+def test_links_to_a_database_share_its_lock(folder: Path) -> None:
+    Path("elsewhere").mkdir()
+    Path("studies.db").touch()
+    link = Path("elsewhere") / "link.db"
+    link.symlink_to(folder / "studies.db")
+    with study_lock(Path("studies.db"), "mine"):
+        with pytest.raises(StoreError, match="is being run"), study_lock(link, "mine"):
+            pass
+        with pytest.raises(StoreError, match="is being run"), study_lock(folder / "studies.db", "mine"):
+            pass
+    Path("hard.db").hardlink_to("studies.db")
+    with pytest.raises(StoreError, match="2 names"), study_lock(Path("hard.db"), "mine"):
+        pass

@@ -131,12 +131,33 @@ def test_each_op_is_compiled_once(file: Path, monkeypatch: pytest.MonkeyPatch) -
     assert cycles(VelaTable(LARGE, file=file), *ops) == [13632, 1296]
 
 
+@pytest.mark.parametrize(
+    "change", ["cycles = 0", "cycles = cycles + 1", "cycles = -5, digest = zeroblob(16)"]
+)
+def test_a_row_that_was_changed_is_compiled_again(file: Path, change: str) -> None:
+    op = GOLDEN[0][0]
+    assert cycles(VelaTable(LARGE, file=file), op) == [13632]
+    for _ in range(2):
+        with sqlite3.connect(file) as table:
+            table.execute(f"UPDATE compiled SET {change}")
+        assert cycles(VelaTable(LARGE, file=file), op) == [13632]
+    with sqlite3.connect(file) as table:
+        assert table.execute("SELECT cycles FROM compiled").fetchall() == [(13632,)]
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_impossible_cycles_of_the_compiler_are_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("objectives.hardware.vela_compiler.cycle_table.op_cycles", lambda *_: [0])
+    with pytest.raises(VelaError, match="0 cycles"):
+        VelaTable(LARGE, file=file).cycles(OpArrays.of([GOLDEN[0][0]]))
+
+
 def test_other_npu_has_other_entries(file: Path) -> None:
     op = GOLDEN[0][0]
     assert cycles(VelaTable(LARGE, file=file), op) == [13632]
     assert cycles(VelaTable(SMALL, file=file), op) == [25664]
     with sqlite3.connect(file) as table:
-        assert table.execute("SELECT COUNT(*), COUNT(DISTINCT npu) FROM cycles").fetchone() == (2, 2)
+        assert table.execute("SELECT COUNT(*), COUNT(DISTINCT npu) FROM compiled").fetchone() == (2, 2)
 
 
 def test_ops_that_compile_alike_share_an_entry(file: Path) -> None:
@@ -144,7 +165,7 @@ def test_ops_that_compile_alike_share_an_entry(file: Path) -> None:
     table = VelaTable(LARGE, file=file)
     assert len(set(cycles(table, joint, plain))) == 1
     with sqlite3.connect(file) as rows:
-        assert rows.execute("SELECT op FROM cycles").fetchall() == [("linear 64x1x48->144",)]
+        assert rows.execute("SELECT op FROM compiled").fetchall() == [("linear 64x1x48->144",)]
 
 
 def test_no_ops_need_no_table(file: Path) -> None:
@@ -180,7 +201,7 @@ def test_two_processes_fill_one_table(file: Path) -> None:
         worker.join()
     assert [worker.exitcode for worker in workers] == [0, 0]
     with sqlite3.connect(file) as table:
-        assert table.execute("SELECT COUNT(*) FROM cycles").fetchone() == (12,)
+        assert table.execute("SELECT COUNT(*) FROM compiled").fetchone() == (12,)
 
 
 def test_cost_model_takes_the_cycles_of_the_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +219,7 @@ def test_splits_are_compiled_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     op = Op("depthwise", 8, 8, 24, 24, kernel=3)
     cost = CostModel(load_soc("u55-256-cim8"), npu_model="vela").network([op]).ops[0]
     with sqlite3.connect(tmp_path / FILE_NAME) as table:
-        names = {name for (name,) in table.execute("SELECT op FROM cycles")}
+        names = {name for (name,) in table.execute("SELECT op FROM compiled")}
     assert names == {f"depthwise 8x8x{count}->{count} k3" for count in (8, 16, 24)}
     assert cost.cycles > 0
 

@@ -1,0 +1,64 @@
+"""Backup: a copy of a database as of one moment, also while a study runs."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from search_space.files.whole_file import whole_file
+from studies.storage.database_file import FileIdentity, StoreError, connect, translated
+from studies.storage.store import open_store
+
+
+def backup(path: Path, copy: Path) -> int:
+    """Copies a database to a new file, after checking both.
+
+    Args:
+        path: The database; a study of it may be running.
+        copy: File to write; must not exist.
+
+    Returns:
+        Number of evaluations in the copy.
+
+    Raises:
+        StoreError: A file is missing, damaged or there already, or cannot be written.
+    """
+    if copy.exists() or copy.is_symlink():
+        raise StoreError(f"{copy} exists: name another file for the copy")
+    if not copy.parent.is_dir():
+        raise StoreError(f"{copy}: the folder {copy.parent} does not exist; make it first")
+    with open_store(path) as store:
+        store.studies()
+    try:
+        with whole_file(copy) as temporary:
+            _copy(path, temporary)
+            with open_store(temporary) as store:
+                count = sum(len(store.evaluations(study.name)) for study in store.studies())
+                for study in store.studies():
+                    store.reports(study.name)
+    except OSError as error:
+        raise StoreError(f"{copy} cannot be written ({error.strerror})") from error
+    return count
+
+
+def _copy(path: Path, temporary: Path) -> None:
+    with translated(path), closing(_source(path)) as source, closing(sqlite3.connect(temporary)) as target:
+        before = FileIdentity.of(path)
+        source.backup(target)  # One read transaction: a writer goes on, and the copy does not see it.
+        # One file that needs no log beside it.
+        target.execute("PRAGMA journal_mode = DELETE")
+        if FileIdentity.of(path) != before:
+            raise StoreError(f"database {path} was replaced during the copy; repeat the command")
+
+
+def _source(path: Path) -> sqlite3.Connection:
+    """A connection that sees what a running study has written so far."""
+    try:
+        # A reader that may write takes part in locking even before the first write of a study.
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("SELECT count(*) FROM study").fetchone()
+        return connection
+    except sqlite3.OperationalError:  # A folder that cannot be written.
+        return connect(path, writable=False)

@@ -1,0 +1,80 @@
+"""Digests of stored rows, and the checksum over all rows of a study.
+
+Each row carries a digest of its columns. A second table keeps, for each study, the number of rows and the sum
+of their digests. A changed row disagrees with its digest. A missing, foreign or doubled row disagrees with
+the sum. The sum does not depend on the order of storing, so an interrupted study has the same digests as an
+uninterrupted one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+SIZE = 16
+"""Bytes of a digest and of a sum."""
+_MODULUS = 1 << (8 * SIZE)
+
+Row = tuple[object, ...]
+"""Columns of a stored row, as SQLite returns them: integers, texts, floats and None."""
+
+
+def digest(row: Row) -> bytes:
+    """Digest of the columns of a row, their types included."""
+    return digests([row])[0]
+
+
+def digests(rows: Sequence[Row]) -> list[bytes]:
+    """Digest of each row."""
+    # `ascii` writes None, integers, floats and texts exactly, and equally in all versions of Python.
+    return [blake2b(ascii(row).encode(), digest_size=SIZE).digest() for row in rows]
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """Number of rows and sum of their digests.
+
+    Attributes:
+        count: Number of rows.
+        total: Sum of their digests modulo 2^128.
+    """
+
+    count: int = 0
+    total: bytes = bytes(SIZE)
+
+    def with_rows(self, digests: Sequence[bytes]) -> Checksum:
+        """The checksum after more rows, given by their digests."""
+        added = sum(map(int.from_bytes, digests))  # The first byte is the most significant one.
+        total = (int.from_bytes(self.total, "big") + added) % _MODULUS
+        return Checksum(self.count + len(digests), total.to_bytes(SIZE, "big"))
+
+
+class DigestError(ValueError):
+    """Rows that are not what was stored."""
+
+
+def checked(
+    rows: Sequence[Row], expected: Checksum, *, label: str, number: Callable[[Row], object]
+) -> list[Row]:
+    """The rows without their digests, once every digest and the checksum agree.
+
+    Args:
+        rows: Columns of each row; the digest comes last.
+        expected: The stored checksum over these rows.
+        label: Noun and owner of the rows, for messages.
+        number: The number of a row, for messages.
+
+    Raises:
+        DigestError: A row was changed, or rows are missing or foreign.
+    """
+    contents = [row[:-1] for row in rows]
+    own = digests(contents)
+    if own != [row[-1] for row in rows]:
+        changed = next(row for row, each in zip(rows, own, strict=True) if each != row[-1])
+        raise DigestError(f"{label}: row {number(changed)!r} is not what was stored")
+    if len(rows) != expected.count:
+        raise DigestError(f"{label}: {expected.count} rows were stored, but {len(rows)} are there")
+    if Checksum().with_rows(own) != expected:
+        raise DigestError(f"{label}: the rows disagree with the checksum of the study")
+    return contents

@@ -1,0 +1,103 @@
+"""Tables of a study database, and the versions of them that this code knows."""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x4834484E
+"""SQLite application id of a study database ("H4HN")."""
+SCHEMA_VERSION = 3
+"""Version of the tables, as SQLite's user version."""
+EARLIER_VERSION = 2
+"""Version without digests. Such a database is read, and `studies.migrate` converts it."""
+
+STUDY_COLUMNS = (
+    "id",
+    "name",
+    "space",
+    "space_definition",
+    "objectives",
+    "constraints",
+    "settings",
+    "fingerprint",
+    "created_at",
+)
+EVALUATION_COLUMNS = (
+    "study",
+    "number",
+    "genotype",
+    "objectives",
+    "limited",
+    "is_feasible",
+    "macs",
+    "params",
+    "conv_blocks",
+    "vit_blocks",
+    "family",
+    "stopped_after",
+)
+GENERATION_COLUMNS = ("study", "number", "source", "rank_correlation")
+COLUMNS = {"study": STUDY_COLUMNS, "evaluation": EVALUATION_COLUMNS, "generation": GENERATION_COLUMNS}
+"""Columns by table that a digest covers; all but the digest itself."""
+WHOLE_FILE = 0
+"""Study number of the checksum over the table `study`."""
+
+_TABLES = (
+    """CREATE TABLE study (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    space TEXT NOT NULL,
+    space_definition TEXT NOT NULL,
+    objectives TEXT NOT NULL,
+    constraints TEXT NOT NULL,
+    settings TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    digest BLOB NOT NULL
+)""",
+    """CREATE TABLE evaluation (
+    study INTEGER NOT NULL REFERENCES study (id),
+    number INTEGER NOT NULL,
+    genotype TEXT NOT NULL,
+    objectives TEXT NOT NULL,
+    limited TEXT NOT NULL,
+    is_feasible INTEGER NOT NULL,
+    macs INTEGER NOT NULL,
+    params INTEGER NOT NULL,
+    conv_blocks INTEGER NOT NULL,
+    vit_blocks INTEGER NOT NULL,
+    family TEXT NOT NULL,
+    stopped_after INTEGER,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (study, number),
+    UNIQUE (study, genotype)
+) WITHOUT ROWID""",
+    """CREATE TABLE generation (
+    study INTEGER NOT NULL REFERENCES study (id),
+    number INTEGER NOT NULL,
+    source TEXT NOT NULL,
+    rank_correlation REAL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (study, number)
+) WITHOUT ROWID""",
+    """CREATE TABLE checksum (
+    study INTEGER NOT NULL,
+    of_table TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    total BLOB NOT NULL,
+    PRIMARY KEY (study, of_table)
+) WITHOUT ROWID""",
+)
+_FINAL = (("study", "studies"), ("evaluation", "evaluations"), ("generation", "generations"))
+_TRIGGERS = tuple(
+    f"CREATE TRIGGER {table}_{trigger} BEFORE {action} ON {table}\n"
+    f"    BEGIN SELECT RAISE(ABORT, '{rows} are append-only'); END"
+    for table, rows in _FINAL
+    for trigger, action in (("is_final", "UPDATE"), ("stays", "DELETE"))
+)
+STATEMENTS = (
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+    *_TABLES,
+    *_TRIGGERS,
+    f"INSERT INTO checksum VALUES ({WHOLE_FILE}, 'study', 0, zeroblob(16))",
+)
+"""Statements that create an empty database, to be executed in one transaction."""
