@@ -194,7 +194,7 @@ def folder(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return tmp_path
 
 
-class ParsedError(Exception):
+class ParsedError(BaseException):
     """Raised to end a command once its options are parsed."""
 
 
