@@ -39,9 +39,9 @@ def resolved(path: Path) -> Path:
 
 def check_writable(path: Path) -> None:
     """Raises `StoreError` if a database at `path` can be neither created nor written."""
-    path = resolved(path)
+    given, path = path, resolved(path)
     if not path.parent.is_dir():
-        raise StoreError(f"database {path}: the folder {path.parent} does not exist")
+        raise StoreError(f"database {given}: the folder {given.parent} does not exist")
     # SQLite writes its log next to the file, so the folder has to be writable in either case.
     for needed in (path.parent, path):
         if needed.exists() and not os.access(needed, os.W_OK, effective_ids=True):
