@@ -83,7 +83,7 @@ def rooflines(ops: Sequence[Op], cost: NetworkCost, soc: SoC) -> list[Roofline]:
         cost: Its cost.
         soc: The chip.
     """
-    found = [_npu_roofline(ops, cost, soc)] if soc.has_npu else []
+    rooflines = [_npu_roofline(ops, cost, soc)] if soc.has_npu else []
     if soc.cim is not None and soc.noc is not None and cost.macros:
         points = [
             RooflinePoint(
@@ -98,8 +98,8 @@ def rooflines(ops: Sequence[Op], cost: NetworkCost, soc: SoC) -> list[Roofline]:
         ]
         peak = soc.cim.peak(soc.clock_mhz) * cost.macros / soc.macros
         name = f"{cost.macros} macros"
-        found.append(Roofline(name, "network", peak, soc.noc.bandwidth.value, tuple(points)))
-    return [each for each in found if each.points]
+        rooflines.append(Roofline(name, "network", peak, soc.noc.bandwidth.value, tuple(points)))
+    return [each for each in rooflines if each.points]
 
 
 def _npu_roofline(ops: Sequence[Op], cost: NetworkCost, soc: SoC) -> Roofline:

@@ -34,8 +34,8 @@ class RowIndex:
         """First row of each of m genotypes (m, genes), shape (m,); `ABSENT` where no row has its genes."""
         packed = _packed(genotypes)
         places = np.minimum(np.searchsorted(self._sorted, packed), len(self._sorted) - 1)
-        found: NDArray[np.intp] = np.where(self._sorted[places] == packed, self._order[places], ABSENT)
-        return found
+        rows: NDArray[np.intp] = np.where(self._sorted[places] == packed, self._order[places], ABSENT)
+        return rows
 
 
 def _packed(genotypes: Genotypes) -> NDArray[np.bytes_]:

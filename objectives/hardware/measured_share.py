@@ -71,21 +71,21 @@ def measured_origins(model: CostModel, ops: Sequence[Op], costs: Sequence[OpCost
         costs: Their costs.
     """
     soc = model.soc
-    found: dict[str, Origins] = {}
+    origins: dict[str, Origins] = {}
     if isinstance(model.npu_model, MeasuredNpu):
         parts, used = npu_parts(ops, costs), [bool(cost.npu_channels) for cost in costs]
         none = np.zeros(len(parts))
-        found[NPU_CYCLES] = _origins(model.npu_model.measured, parts, none, none, used)
+        origins[NPU_CYCLES] = _origins(model.npu_model.measured, parts, none, none, used)
         if soc.measured_npu_energy is not None:
-            found[NPU_ENERGY] = _origins(soc.measured_npu_energy, parts, none, none, used)
+            origins[NPU_ENERGY] = _origins(soc.measured_npu_energy, parts, none, none, used)
     if soc.measured_macros is not None:
         parts, used = cim_parts(ops, costs), [bool(cost.cim_channels) for cost in costs]
         macros = np.array([cost.macros for cost in costs if cost.cim_channels], dtype=np.float64)
         units = np.full(len(parts), float(soc.units))
-        found[CIM_CYCLES] = _origins(soc.measured_macros.cycles, parts, macros, units, used)
+        origins[CIM_CYCLES] = _origins(soc.measured_macros.cycles, parts, macros, units, used)
         if soc.measured_macros.energy is not None:
-            found[CIM_ENERGY] = _origins(soc.measured_macros.energy, parts, macros, units, used)
-    return found
+            origins[CIM_ENERGY] = _origins(soc.measured_macros.energy, parts, macros, units, used)
+    return origins
 
 
 def _origins(

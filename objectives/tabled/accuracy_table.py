@@ -88,10 +88,10 @@ def read_table(path: Path, space: Space | None) -> AccuracyTable:
     for part in parts:
         cells = dict(zip(columns.names, part.columns, strict=True))
         genes.add(part.first_line, cells)
-        for name, found in numbers.items():
-            found.append(_numbers(cells[name], name, part, columns.objectives.get(name), str(path)))
+        for name, blocks in numbers.items():
+            blocks.append(_numbers(cells[name], name, part, columns.objectives.get(name), str(path)))
     networks, genotypes, lines = genes.finish()
-    values = {name: np.concatenate([*found, np.empty(0)]) for name, found in numbers.items()}
+    values = {name: np.concatenate([*blocks, np.empty(0)]) for name, blocks in numbers.items()}
     if len(genotypes) < LEAST_NETWORKS:
         raise TableError(
             f"{path}: a search needs at least {LEAST_NETWORKS} networks, but the table has {len(genotypes)}"

@@ -116,12 +116,12 @@ class DataFlow:
 
     def _rooms(self, model: TfliteModel) -> dict[int, tuple[int, int]]:
         """First and last operator that use the memory of each tensor that is no part of another."""
-        found: dict[int, tuple[int, int]] = {}
+        lifetimes: dict[int, tuple[int, int]] = {}
         for index, born in self.born.items():
             room, last = self.room(model, index), max(self.readers.get(index, [-1]))
-            first_before, last_before = found.get(room, (born, last))
-            found[room] = (min(born, first_before), max(last, last_before))
-        return found
+            first_before, last_before = lifetimes.get(room, (born, last))
+            lifetimes[room] = (min(born, first_before), max(last, last_before))
+        return lifetimes
 
 
 def vanishes(operator: Operator, unpadded: dict[int, int]) -> bool:
@@ -143,15 +143,15 @@ def _unpadded(model: TfliteModel) -> dict[int, int]:
     for operator in model.operators:
         for index in operator.inputs:
             readers.setdefault(index, []).append(operator)
-    found = {}
+    inputs = {}
     for operator in model.operators:
         if operator.name in PADS and len(operator.inputs) > 1 and operator.outputs:
             target = operator.outputs[0]
             behind = readers.get(target, [])
             is_inner = behind and target not in model.outputs
             if is_inner and all(_can_pad(model, operator, reader) for reader in behind):
-                found[target] = operator.inputs[0]
-    return found
+                inputs[target] = operator.inputs[0]
+    return inputs
 
 
 def _can_pad(model: TfliteModel, padding: Operator, reader: Operator) -> bool:

@@ -110,8 +110,8 @@ def _device_ops(
 ) -> Iterator[tuple[tuple[Op, int, int], float, bool]]:
     """The ops of one device with macros and units, their cycles, and whether these are measured."""
     is_npu = device == "npu"
-    found = measured_origins(model, ops, costs).get(NPU_CYCLES if is_npu else CIM_CYCLES)
-    origins: Sequence[Origin | None] = [None] * len(costs) if found is None else found.of_ops
+    measured = measured_origins(model, ops, costs).get(NPU_CYCLES if is_npu else CIM_CYCLES)
+    origins: Sequence[Origin | None] = [None] * len(costs) if measured is None else measured.of_ops
     parts = (npu_parts if is_npu else cim_parts)(ops, costs)
     used = [
         (cost, origin)

@@ -49,9 +49,9 @@ class UnseenNetworks:
                 near = distances[rows]
                 nearest = rows[near == near.min()]
                 for row in rng.permutation(nearest).tolist():
-                    found = (*self._listed.at(row), *chip)
-                    if found not in taken:
-                        return found
+                    candidate = (*self._listed.at(row), *chip)
+                    if candidate not in taken:
+                        return candidate
                 rows = np.setdiff1d(rows, nearest, assume_unique=True)
         return None
 

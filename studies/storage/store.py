@@ -162,13 +162,13 @@ class Store:
         """Damage that reading the studies alone would not show: broken indices, rows of no study."""
         with translated(self.path), self._snapshot():
             lines = [str(row[0]) for row in self._connection.execute("PRAGMA integrity_check")]
-            found = [] if lines == ["ok"] else lines
+            problems = [] if lines == ["ok"] else lines
             for table in ("evaluation", "generation"):
                 strays = self._connection.execute(
                     f"SELECT count(*) FROM {table} WHERE study NOT IN (SELECT id FROM study)"
                 ).fetchone()[0]
-                found += [f"{strays} rows of {table} belong to no study"] if strays else []
-        return found
+                problems += [f"{strays} rows of {table} belong to no study"] if strays else []
+        return problems
 
     def reports(self, name: str) -> list[GenerationReport]:
         """Prediction quality of each generation of the study called `name`; empty without predictions."""

@@ -173,15 +173,15 @@ def _depths(channels: int, unit: int) -> list[int]:
     """Channels of the blocks to try, ascending."""
     limit = _up(min(channels, LARGEST_BLOCK[2]), unit)
     depth = max(unit, min(limit, SPLIT_DEPTH))
-    found = []
+    depths = []
     if depth < channels:
         depth = _up(depth, SPLIT_DEPTH)
     while depth <= limit:
-        found.append(depth)
+        depths.append(depth)
         depth += unit
         if depth < channels:
             depth = _up(depth, SPLIT_DEPTH)
-    return found
+    return depths
 
 
 def _fits(

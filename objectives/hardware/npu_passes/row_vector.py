@@ -30,9 +30,9 @@ def row_vector(count: int, shape: Shape) -> Shape:
 
 def _factors(count: int) -> list[int]:
     """Prime factors, ascending."""
-    found, rest = [], count
+    factors, rest = [], count
     for factor in (2, *range(3, isqrt(count) + 1, 2)):
         while rest % factor == 0:
-            found.append(factor)
+            factors.append(factor)
             rest //= factor
-    return [*found, rest] if rest > 1 else found
+    return [*factors, rest] if rest > 1 else factors

@@ -159,10 +159,10 @@ class _IniFile:
 
     def text(self, section: str, key: str) -> str:
         """Value of `key`."""
-        found = self._find(section, key)
-        if found is None:
+        value = self._find(section, key)
+        if value is None:
             raise VelaIniError(f"{self._path}: [{section}] lacks the key {key}")
-        return found
+        return value
 
     def number(self, section: str, key: str, *, zero: bool = False) -> float:
         """Positive number of `key`, or 0 where `zero`."""
