@@ -27,6 +27,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from benchmarks.search.evaluations_of_values import evaluations_of
 from objectives.hardware import CostModel, load_soc
 from objectives.hardware.chip import Chip
 from objectives.objective import Declaration
@@ -92,23 +93,7 @@ class JudgingTable:
 
     def evaluations(self, genotypes: Sequence[Genotype], start: int) -> list[Evaluation]:
         """Evaluations of networks, numbered from `start`."""
-        return [
-            Evaluation(
-                index=index,
-                genotype=genotype,
-                values=tuple(row),
-                limited=(),
-                is_feasible=True,
-                macs=0,
-                params=0,
-                conv_blocks=0,
-                vit_blocks=0,
-                family="",
-            )
-            for index, (genotype, row) in enumerate(
-                zip(genotypes, self.values(genotypes).tolist(), strict=True), start
-            )
-        ]
+        return evaluations_of(genotypes, self.values(genotypes), start)
 
     def points(self, box: str) -> Floats:
         """Losses of all networks in the scale of a box, shape (n, m)."""

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.search.pymoo_manual import manual_operators, started
 from benchmarks.search.surrogate_savings import POPULATION, Bench
 from search_space.arrays import Floats
 from search_space.errors import UnknownNameError
@@ -89,31 +90,15 @@ def _suggested(trial: Any, gene: Gene) -> int:
 def pymoo_nsga2(bench: Bench, seed: int, population: int) -> Search:
     """pymoo's NSGA-II with its documented recipe for integers."""
     from pymoo.algorithms.moo.nsga2 import NSGA2
-    from pymoo.config import Config
-    from pymoo.core.problem import Problem
-    from pymoo.core.termination import NoTermination
-    from pymoo.operators.crossover.sbx import SBX
-    from pymoo.operators.mutation.pm import PM
-    from pymoo.operators.repair.rounding import RoundingRepair
-    from pymoo.operators.sampling.rnd import IntegerRandomSampling
 
-    Config.warnings["not_compiled"] = False  # It prints a hint on stdout.
-    algorithm = NSGA2(
-        pop_size=population,
-        sampling=IntegerRandomSampling(),
-        crossover=SBX(prob=1.0, eta=3.0, vtype=float, repair=RoundingRepair()),
-        mutation=PM(prob=1.0, eta=3.0, vtype=float, repair=RoundingRepair()),
-        eliminate_duplicates=True,
+    algorithm = started(
+        NSGA2,
+        bench.space.genes,
+        objectives=len(bench.study.goals),
+        population=population,
+        seed=seed,
+        **manual_operators(),
     )
-    cardinalities = np.array([gene.cardinality for gene in bench.space.genes])
-    problem = Problem(
-        n_var=len(cardinalities),
-        n_obj=len(bench.study.goals),
-        xl=np.zeros_like(cardinalities),
-        xu=cardinalities - 1,
-        vtype=int,
-    )
-    algorithm.setup(problem, termination=NoTermination(), seed=seed)
     while (infills := algorithm.ask()) is not None and len(infills):
         values = yield [tuple(row) for row in infills.get("X").tolist()]
         infills.set("F", losses(values, bench.study.directions))

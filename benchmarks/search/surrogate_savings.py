@@ -33,6 +33,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.search.accuracy_table import AccuracyOf, AccuracyTable, fit_stand_in
+from benchmarks.search.evaluations_of_values import evaluations_of
 from benchmarks.search.measured_accuracy import measured_accuracy
 from objectives.hardware import CostModel, load_soc
 from objectives.hardware.chip import Chip
@@ -94,21 +95,7 @@ class Bench:
 
     def evaluations(self, genotypes: Sequence[Genotype], values: Floats, start: int) -> list[Evaluation]:
         """Evaluations of `genotypes`, numbered from `start`, with these values (n, 3)."""
-        return [
-            Evaluation(
-                index=index,
-                genotype=genotype,
-                values=tuple(row),
-                limited=(),
-                is_feasible=True,
-                macs=0,
-                params=0,
-                conv_blocks=0,
-                vit_blocks=0,
-                family="",
-            )
-            for index, (genotype, row) in enumerate(zip(genotypes, values.tolist(), strict=True), start)
-        ]
+        return evaluations_of(genotypes, values, start)
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from benchmarks.search.judging_tables import JudgingTable
+from benchmarks.search.pymoo_manual import manual_operators, started
 from search_space.arrays import Floats
 from search_space.errors import UnknownNameError
 from search_space.genotype import Genotype
@@ -59,40 +59,22 @@ def pymoo(bench: JudgingTable, seed: int, algorithm: str, *, is_tuned: bool) -> 
     from pymoo.algorithms.moo.nsga2 import NSGA2
     from pymoo.algorithms.moo.sms import SMSEMOA
     from pymoo.algorithms.moo.spea2 import SPEA2
-    from pymoo.config import Config
-    from pymoo.core.problem import Problem
-    from pymoo.core.termination import NoTermination
-    from pymoo.operators.crossover.sbx import SBX
     from pymoo.operators.crossover.ux import UX
-    from pymoo.operators.mutation.pm import PM
-    from pymoo.operators.repair.rounding import RoundingRepair
-    from pymoo.operators.sampling.rnd import IntegerRandomSampling
 
     from studies.samplers.operators import ResetMutation
 
-    Config.warnings["not_compiled"] = False  # It prints a hint on stdout.
-    cardinalities = np.array([gene.cardinality for gene in bench.space.genes])
-    kinds = {"nsga2": NSGA2, "sms": SMSEMOA, "spea2": SPEA2}
-    operators: dict[str, Any] = {
-        "crossover": SBX(prob=1.0, eta=3.0, vtype=float, repair=RoundingRepair()),
-        "mutation": PM(prob=1.0, eta=3.0, vtype=float, repair=RoundingRepair()),
-    }
+    operators = manual_operators()
     if is_tuned:
+        cardinalities = np.array([gene.cardinality for gene in bench.space.genes])
         operators = {"crossover": UX(prob=0.9), "mutation": ResetMutation(cardinalities)}
-    instance = kinds[algorithm](
-        pop_size=POPULATION if is_tuned else MANUAL_POPULATION,
-        sampling=IntegerRandomSampling(),
-        eliminate_duplicates=True,
+    instance = started(
+        {"nsga2": NSGA2, "sms": SMSEMOA, "spea2": SPEA2}[algorithm],
+        bench.space.genes,
+        objectives=len(bench.study.goals),
+        population=POPULATION if is_tuned else MANUAL_POPULATION,
+        seed=seed,
         **operators,
     )
-    problem = Problem(
-        n_var=len(cardinalities),
-        n_obj=len(bench.study.goals),
-        xl=np.zeros_like(cardinalities),
-        xu=cardinalities - 1,
-        vtype=int,
-    )
-    instance.setup(problem, termination=NoTermination(), seed=seed)
     while (infills := instance.ask()) is not None and len(infills):
         networks, values = yield [tuple(map(int, row)) for row in infills.get("X").tolist()]
         infills = infills[: len(networks)]
