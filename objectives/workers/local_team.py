@@ -30,6 +30,7 @@ from objectives.objective import Objective
 from objectives.workers.packed_objective import Parcel, pack
 from objectives.workers.versions import WorkerError
 from search_space.arrays import Floats
+from search_space.command.stop_signals import stopping
 from search_space.subnet import Subnet
 
 DEATHS = 3
@@ -203,17 +204,11 @@ def _without_interrupt() -> Iterator[None]:
     another thread may receive a signal despite the block, so its handler is replaced as well.
     """
     caught: list[int] = []
-    is_main = threading.current_thread() is threading.main_thread()
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS} if is_main else {}
-    for number, handler in handlers.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, lambda number, _: caught.append(number))
     try:
-        yield
+        with stopping(lambda number, _: caught.append(number)):
+            yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     for number in caught:
         signal.raise_signal(number)
