@@ -14,7 +14,7 @@ from search_space.genotype import to_text
 from studies.analysis.assumed_numbers import chips_of
 from studies.search.candidate import Candidate, candidates
 from studies.search.evaluator import TOLERANCE, measure
-from studies.study.evaluation import Evaluation
+from studies.study.evaluation import Evaluation, violations
 from studies.study.fingerprint import part_of
 from studies.study.quantity_units import BLOCK_COUNTS
 from studies.study.study import Study
@@ -112,6 +112,7 @@ def _differences(
         else:
             rows.append(evaluation)
     values = {each.name: measure(each, study.search_space, decoded) for each in objectives}
+    are_feasible = (violations(rows, study.limits) <= 0).all(axis=1).tolist()
     for place, (evaluation, candidate) in enumerate(zip(rows, decoded, strict=True)):
         counts = candidate.counts
         now = {name: column[place] for name, column in values.items()} | candidate.values
@@ -125,7 +126,7 @@ def _differences(
             ("conv_blocks", evaluation.conv_blocks, counts.conv_blocks),
             ("vit_blocks", evaluation.vit_blocks, counts.vit_blocks),
             ("family", evaluation.family, counts.family),
-            ("is_feasible", evaluation.is_feasible, _is_feasible(study, evaluation)),
+            ("is_feasible", evaluation.is_feasible, are_feasible[place]),
         ]
         for name, value, current in pairs:
             if not _agree(value, current):
@@ -133,12 +134,6 @@ def _differences(
                     f"evaluation {evaluation.index} ({to_text(evaluation.genotype)}): {name} is stored as "
                     f"{value}, but is {current}"
                 )
-
-
-def _is_feasible(study: Study, evaluation: Evaluation) -> bool:
-    return all(
-        limit.violation(value) <= 0 for limit, value in zip(study.limits, evaluation.limited, strict=True)
-    )
 
 
 def _agree(stored: object, current: object) -> bool:

@@ -34,9 +34,10 @@ def backup(path: Path, copy: Path) -> int:
         with whole_file(copy) as temporary:
             _copy(path, temporary)
             with open_store(temporary) as store:
-                count = sum(len(store.evaluations(study.name)) for study in store.studies())
-                for study in store.studies():
-                    store.reports(study.name)
+                names = [study.name for study in store.studies()]
+                count = sum(len(store.evaluations(name)) for name in names)
+                for name in names:
+                    store.reports(name)
     except OSError as error:
         raise StoreError(f"{copy} cannot be written ({error.strerror})") from error
     return count

@@ -9,7 +9,7 @@ from pathlib import Path
 from studies.storage import stored_rows
 from studies.storage.database_file import check_single_name, check_writable, connect, translated
 from studies.storage.row_digest import Checksum, Row, digest
-from studies.storage.schema import COLUMNS, STATEMENTS, WHOLE_FILE
+from studies.storage.schema import COLUMNS, INSERT, STATEMENTS, WHOLE_FILE
 from studies.storage.store import open_store
 
 _READ = {
@@ -53,11 +53,10 @@ def _convert(connection: sqlite3.Connection) -> None:
     for row in rows["study"]:
         sums |= {(int(str(row[0])), table): Checksum() for table in ("evaluation", "generation")}
     for table, contents in rows.items():
-        places = ", ".join("?" * (len(COLUMNS[table]) + 1))
         for row in contents:
             _READ[table](row)  # A row that cannot be read ends the conversion.
             own = digest(row)
-            connection.execute(f"INSERT INTO {table} VALUES ({places})", (*row, own))
+            connection.execute(INSERT[table], (*row, own))
             key = WHOLE_FILE if table == "study" else int(str(row[0]))
             sums[key, table] = sums[key, table].with_rows([own])
     connection.executemany(

@@ -37,6 +37,11 @@ EVALUATION_COLUMNS = (
 GENERATION_COLUMNS = ("study", "number", "source", "rank_correlation")
 COLUMNS = {"study": STUDY_COLUMNS, "evaluation": EVALUATION_COLUMNS, "generation": GENERATION_COLUMNS}
 """Columns by table that a digest covers; all but the digest itself."""
+INSERT = {
+    table: f"INSERT INTO {table} VALUES ({', '.join('?' * (len(columns) + 1))})"
+    for table, columns in COLUMNS.items()
+}
+"""Statement by table that stores a row: its columns, then its digest."""
 WHOLE_FILE = 0
 """Study number of the checksum over the table `study`."""
 

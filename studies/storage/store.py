@@ -33,7 +33,7 @@ from studies.storage.database_file import (
 )
 from studies.storage.rescue import rescue
 from studies.storage.row_digest import Checksum, DigestError, Row, checked, digest
-from studies.storage.schema import COLUMNS, SCHEMA_VERSION, STATEMENTS, WHOLE_FILE
+from studies.storage.schema import COLUMNS, INSERT, SCHEMA_VERSION, STATEMENTS, WHOLE_FILE
 from studies.study.evaluation import Evaluation
 from studies.study.fingerprint import part_of
 from studies.study.prediction_quality import GenerationReport
@@ -276,10 +276,8 @@ class Store:
                 f"it, check the file with `python -m studies.verify {self.path}`, and repeat the command"
             )
         digests = list(map(digest, rows))
-        places = ", ".join("?" * (len(COLUMNS[table]) + 1))
         self._connection.executemany(
-            f"INSERT INTO {table} VALUES ({places})",
-            [(*row, own) for row, own in zip(rows, digests, strict=True)],
+            INSERT[table], [(*row, own) for row, own in zip(rows, digests, strict=True)]
         )
         after = before.with_rows(digests)
         self._connection.execute(
