@@ -52,8 +52,9 @@ def make_chip(options: Namespace) -> None:
         raise VelaIniError(
             f"--out {out}: is the chip of --hardware, on which the new one rests; name another"
         )
-    store, flash = (load_soc(chip).memory.weight_store for chip in (options.hardware, _FLASH_CHIP))
-    if store is None or flash is None or not load_soc(options.hardware).has_npu:
+    start, flash = load_soc(options.hardware), load_soc(_FLASH_CHIP).memory.weight_store
+    store = start.memory.weight_store
+    if store is None or flash is None or not start.has_npu:
         raise VelaIniError(
             f"--hardware {options.hardware}: has no NPU, whose clock and memories the ini file states"
         )

@@ -75,7 +75,7 @@ def read_board(path: Path, system: str, mode: str) -> Board:
         mode: Name of the memory mode, with or without ``Memory_Mode.``.
 
     Raises:
-        VelaIniError: The file cannot be read, a key is missing or wrong, or the chip is none of this model.
+        VelaIniError: The file cannot be read, a key is missing or wrong, or the NPU is not an Ethos-U55.
         UnknownNameError: The file has no such section.
     """
     ini = _IniFile(path)

@@ -34,7 +34,7 @@ def test_seed_decides_the_cut() -> None:
 
 
 def test_first_images_of_either_part_are_of_all_classes() -> None:
-    # Images of folders come class by class; whoever scores on the first 100 must not get two classes.
+    # Images of folders come class by class, but the first 100 of a part must not be of two classes only.
     split = cut(torch.arange(10_000) // 1000, 0)
     labels = torch.arange(10_000) // 1000
     for part in (split.search, split.train):
