@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from objectives.hardware import MAPPINGS
 from objectives.objective import Objective
 from objectives.registry import ObjectiveContext, registered_objectives
@@ -112,7 +114,7 @@ def _differences(
         else:
             rows.append(evaluation)
     values = {each.name: measure(each, study.search_space, decoded) for each in objectives}
-    are_feasible = (violations(rows, study.limits) <= 0).all(axis=1).tolist()
+    are_feasible: list[bool] = np.all(violations(rows, study.limits) <= 0, axis=1).tolist()
     for place, (evaluation, candidate) in enumerate(zip(rows, decoded, strict=True)):
         counts = candidate.counts
         now = {name: column[place] for name, column in values.items()} | candidate.values
