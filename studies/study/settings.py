@@ -74,7 +74,7 @@ class StudySettings:
         >>> from studies import StudySettings
         >>> settings = StudySettings(objectives=("acc", "lat"), hardware="u55-256-cim8", generations=12)
         >>> settings.population, settings.sampler
-        (24, 'nsga2')
+        (24, 'auto')
         >>> StudySettings(population=1)
         Traceback (most recent call last):
             ...
