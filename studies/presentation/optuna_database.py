@@ -20,7 +20,7 @@ from studies.study.study import Study
 
 _DIRECTIONS = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
 _CONSTRAINTS_BEFORE_5 = "constraints"
-"""Attribute of a trial in which Optuna 3 and 4 and optuna-dashboard look for constraints: a list of amounts."""
+"""Attribute of a trial where Optuna 4 and optuna-dashboard look for constraints: a list of amounts."""
 
 
 def trials(study: Study, evaluations: Sequence[Evaluation]) -> Iterator[FrozenTrial]:

@@ -64,6 +64,8 @@ def _check_memory(text: str) -> None:
 def _check_name(name: str) -> None:
     if not name.strip() or not name.isprintable():
         raise SettingError(f"--study must be a printable name that is not empty, but got {name!r}")
+    if name.startswith("-"):
+        raise SettingError(f"--study must not begin with a dash, which commands take for an option: {name!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ folder that `conftest.py` prepares: tiny data sets, a checkpoint, studies with t
 
 A new command fails its test until a rule covers it:
 
-1. Add its module to `LIMITS`, with options that make it end in a second or two. They are appended, so they
-   override those of the page.
+1. Add its module to `LIMITS`, with options that make it end in a second or two. They
+   take the place of those of the page.
 2. Give each word in capitals (FILE, STUDY, ...) a value in `PLACEHOLDERS`. Create files, folders and studies
    that the page calls by a name of its own (`first`, `pets`) in `conftest.py`.
 3. Where no option makes it short, add it to `PARSED_ONLY` with the reason. Then its options are parsed and
