@@ -161,6 +161,18 @@ class Integers:
         self._weights: dict[str, Weights] = {}
         self._constants: dict[str, Tensor] = {}
 
+    def grid(self, name: str) -> Grid:
+        """Grid of the stored tensor `name`."""
+        return self._grids[name]
+
+    def layer(self, name: str) -> Weights:
+        """Weights of the layer `name`, which has run."""
+        return self._weights[name]
+
+    def trained(self, name: str) -> Tensor:
+        """Real values of the trained tensor `name` on its grid, which has been used."""
+        return self._constants[name]
+
     def weights(self, name: str, make: MakeWeights, scale: float) -> Weights:
         if name not in self._weights:
             self._weights[name] = quantised_weights(*make(), scale, bits=self._bits)
