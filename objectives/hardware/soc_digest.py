@@ -4,42 +4,61 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
+from objectives.hardware.parts.cim import Cim
 from objectives.hardware.parts.clocked_number import BANDWIDTH, LATENCY
+from objectives.hardware.parts.memory_and_area import Memory
+from objectives.hardware.parts.noc import Noc
+from objectives.hardware.parts.npu import Npu
 from objectives.hardware.parts.processor import ETHOS_U55
-
-if TYPE_CHECKING:
-    from objectives.hardware.soc import SoC
+from objectives.hardware.parts.sourced_number import Quantity
 
 
-def soc_digest(soc: SoC) -> str:
-    """SHA-256 of everything that decides costs."""
-    values: dict[str, Any] = {name: value.value for name, value in soc.quantities() if decides_costs(name)}
+def soc_digest(
+    quantities: Mapping[str, Quantity],
+    memory: Memory,
+    *,
+    npu: Npu | None,
+    cim: Cim | None,
+    noc: Noc | None,
+    macros: int,
+    tables: Mapping[str, str],
+) -> str:
+    """SHA-256 of everything that decides costs.
+
+    Args:
+        quantities: All numbers of the SoC by their dotted names.
+        memory: Its memories.
+        npu: Its NPU; None without one.
+        cim: Its macros; None without any.
+        noc: Its network; None without macros.
+        macros: Number of macros.
+        tables: Digests of tables of measured ops, by their names in the file.
+    """
+    used = {name: number for name, number in quantities.items() if decides_costs(name)}
+    values: dict[str, Any] = {name: number.value for name, number in used.items()}
     # Only a unit that may differ, so that digests of earlier versions stay.
     values |= {
-        f"{name}.unit": value.unit
-        for name, value in soc.quantities()
-        if value.unit in (*BANDWIDTH.others, *LATENCY.others)
+        f"{name}.unit": number.unit
+        for name, number in used.items()
+        if number.unit in (*BANDWIDTH.others, *LATENCY.others)
         and name.startswith(("npu.", "memory.weight_store."))
     }
-    if soc.has_npu and soc.npu.buffers_weights:
+    if npu is not None and npu.buffers_weights:
         values["npu.buffers_weights"] = True
-    if soc.has_npu and soc.npu.processor != ETHOS_U55:
-        values["npu.processor"] = soc.npu.processor
-    if soc.memory.sram_energy is None and soc.memory.sram_energy_table is not None:
-        table = soc.memory.sram_energy_table
-        values["memory.sram_energy_table"] = [table.kib, table.values]
-    if soc.cim is not None:
-        values["cim.model"] = soc.cim.model
-        values["cim.products"] = soc.cim.runs_products()
-    if soc.noc is not None:
-        values["noc.topology"] = soc.noc.topology
-        values["noc.tiles"] = [soc.noc.sram, *soc.noc.macros[: soc.macros]]
-    if soc.measured_npu is not None:
-        values["npu.table"] = soc.measured_npu.digest
-    if soc.measured_cim is not None:
-        values["cim.table"] = soc.measured_cim.digest
+    if npu is not None and npu.processor != ETHOS_U55:
+        values["npu.processor"] = npu.processor
+    if memory.sram_energy is None and memory.sram_energy_table is not None:
+        values["memory.sram_energy_table"] = [memory.sram_energy_table.kib, memory.sram_energy_table.values]
+    if cim is not None:
+        values["cim.model"] = cim.model
+        values["cim.products"] = cim.runs_products()
+    if noc is not None:
+        values["noc.topology"] = noc.topology
+        values["noc.tiles"] = [noc.sram, *noc.macros[:macros]]
+    values |= tables
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
