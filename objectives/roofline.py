@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from objectives.hardware import CostModel, NetworkCost, SoC
 from objectives.hardware.mapping.op_splits import channels_of
 from objectives.hardware.measured_share import npu_parts
-from objectives.hardware.npu_model import npu_traffic
+from objectives.hardware.npu_model import npu_costs
 from objectives.hardware.op import Op
 
 
@@ -106,7 +106,7 @@ def rooflines(ops: Sequence[Op], cost: NetworkCost, costs: CostModel) -> list[Ro
 def _npu_roofline(ops: Sequence[Op], cost: NetworkCost, costs: CostModel) -> Roofline:
     npu = costs.soc.npu
     used = [index for index, each in enumerate(cost.ops) if each.npu_channels]
-    moved = npu_traffic(npu_parts(ops, cost.ops), npu, costs.npu_model).sram_bytes
+    moved = npu_costs(npu_parts(ops, cost.ops), npu, costs.npu_model).sram_bytes
     points = [
         RooflinePoint(
             index,

@@ -4,7 +4,7 @@
 
 Random subnets of cifar32 and imagenet224, each compiled as a whole by Arm's compiler Vela, which may let the
 Ethos-U85 run a sum as part of the layer before it. `model` is the sum over ops by the NPU model of the chip:
-the closed form, or Vela op by op for the Ethos-U85.
+the closed form, or Vela op by op for the Ethos-U85. `sram` is that of the model over Vela's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarks.hardware.vela_network import compiled_network
 from objectives.hardware.npu_model import create_npu_model
 from objectives.hardware.op import OpArrays
 from objectives.hardware.vela_compiler.vela import IN_PLACE
-from objectives.workload import ops_of, workload
+from objectives.workload import ops_of, peak_bytes, workload
 from search_space.command.command_line import Parser, check_least, run_command
 from search_space.command.wide_table import print_wide
 from search_space.subnet import Subnet
@@ -48,6 +48,7 @@ class Row:
         norm: Share of layer norm.
         error: Mean absolute error of the model in percent.
         bias: Mean error with sign in percent.
+        memory: Least and largest `sram` over the memory that the compiler allocates.
     """
 
     chip: str
@@ -59,16 +60,19 @@ class Row:
     norm: float
     error: float
     bias: float
+    memory: tuple[float, float]
 
 
 def judge(chip: str, kind: str, subnets: Sequence[Subnet]) -> Row:
     """The compiler's cycles of `subnets` on `chip`, and those of its model."""
     npu = npu_of(chip)
     model = create_npu_model(MODELS[chip], npu)
-    errors, by_kind = [], Counter[str]()
+    errors, memory, by_kind = [], [], Counter[str]()
     for subnet in subnets:
         steps = workload(subnet)
-        cycles = compiled_network(subnet, npu, IN_PLACE).cycles
+        compiled = compiled_network(subnet, npu, IN_PLACE)
+        cycles = compiled.cycles
+        memory.append(peak_bytes(steps) / compiled.sram_bytes)
         for step in steps:
             by_kind[step.op.kind] += cycles[step.name]
         modelled = float(model.cycles(OpArrays.of(ops_of(steps))).sum())
@@ -85,6 +89,7 @@ def judge(chip: str, kind: str, subnets: Sequence[Subnet]) -> Row:
         shares["norm"],
         float(np.abs(errors).mean()),
         float(np.mean(errors)),
+        (min(memory), max(memory)),
     )
 
 
@@ -111,11 +116,11 @@ def main() -> None:
     table = Table(title="cycles of whole networks by Vela")
     for name in ("chip", "networks"):
         table.add_column(name)
-    for name in ("count", "kcycles", "QK^T, AV %", "softmax %", "norm %", "model: error %", "bias %"):
+    for name in ("count", "kcycles", "QK^T, AV %", "softmax %", "norm %", "model: error %", "bias %", "sram"):
         table.add_column(name, justify="right")
     for row in rows:
         shares = (f"{value:.1f}" for value in (row.products, row.softmax, row.norm))
-        errors = (f"{row.error:.2f}", f"{row.bias:+.2f}")
+        errors = (f"{row.error:.2f}", f"{row.bias:+.2f}", "{:.3f}-{:.3f}".format(*row.memory))
         table.add_row(row.chip, row.family, str(row.count), f"{row.kilocycles:,.0f}", *shares, *errors)
     print_wide(table)
     print(f"asked: error of at most {MOST_ERROR:g} %")

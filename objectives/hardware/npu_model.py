@@ -139,29 +139,31 @@ def _plain_model(name: str, npu: Npu) -> NpuModel:
     return model
 
 
-class Traffic(NamedTuple):
-    """What n ops on the NPU move, each array (n,).
+class NpuCosts(NamedTuple):
+    """Costs of n ops on the NPU, each array (n,).
 
     Attributes:
-        sram_bytes: Bytes between NPU and SRAM.
+        cycles: Cycles by the model.
+        sram_bytes: Bytes moved between NPU and SRAM.
         weight_bytes: Bytes of weights read.
         waits: Whether one of both memories sets the pace.
     """
 
+    cycles: Floats
     sram_bytes: Floats
     weight_bytes: Floats
     waits: Booleans
 
 
-def npu_traffic(ops: OpArrays, npu: Npu, model: NpuModel) -> Traffic:
-    """What `ops` move on `npu`, whose cycles `model` states."""
+def npu_costs(ops: OpArrays, npu: Npu, model: NpuModel) -> NpuCosts:
+    """Costs of `ops` on `npu`, whose cycles `model` states."""
     if npu.family.has_closed_form:
         terms = array_terms(ops, npu)
-        return Traffic(
-            terms.sram_bytes, terms.weight_bytes, np.maximum(terms.sram, terms.weights) >= terms.total
-        )
+        cycles = terms.total if isinstance(model, AnalyticNpu) else model.cycles(ops)
+        waits = np.maximum(terms.sram, terms.weights) >= terms.total
+        return NpuCosts(cycles, terms.sram_bytes, terms.weight_bytes, waits)
     plain = model.model if isinstance(model, MeasuredNpu) else model
     assert isinstance(plain, TrafficModel)  # checked by `create_npu_model`
     sram, weights = plain.traffic(ops)
     slowest = np.maximum(sram / npu.sram_bytes_per_cycle, weights / npu.weight_bytes_per_cycle)
-    return Traffic(sram, weights, slowest >= plain.cycles(ops))
+    return NpuCosts(model.cycles(ops), sram, weights, slowest >= plain.cycles(ops))

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from objectives.hardware.measurements.measured_macros import ratio
-from objectives.hardware.npu_model import AnalyticNpu, NpuModel, npu_traffic
+from objectives.hardware.npu_model import AnalyticNpu, NpuModel, npu_costs
 from objectives.hardware.op import Op, OpArrays
 from objectives.hardware.parts.cim import RUNS, CimCost
 from objectives.hardware.parts.macro_cost import macro_cost
@@ -208,15 +208,9 @@ def _npu_costs(part: OpArrays, runs: Booleans, soc: SoC, npu_model: NpuModel | N
         return {"npu_waits": none > 0, "npu_energy_factor": none + 1.0, **dict.fromkeys(names, none)}
     model = npu_model or AnalyticNpu(soc.npu)
     used = part.repeated(runs.astype(np.int64))
-    moved = npu_traffic(used, soc.npu, model)
     cycles, sram_bytes, weight_bytes = np.zeros((3, len(part)))
-    cycles[runs], sram_bytes[runs], weight_bytes[runs] = (
-        model.cycles(used),
-        moved.sram_bytes,
-        moved.weight_bytes,
-    )
     waits = np.ones(len(part), dtype=bool)
-    waits[runs] = moved.waits
+    cycles[runs], sram_bytes[runs], weight_bytes[runs], waits[runs] = npu_costs(used, soc.npu, model)
     factor = np.ones(len(part))
     if soc.measured_npu_energy is not None:
         modelled = soc.npu_energy_pj(part)
