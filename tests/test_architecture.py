@@ -40,7 +40,10 @@ LAYERS = {
         ("objective", "hardware.op", "hardware.chip"),
         ("hardware.npu_passes",),
         ("workload", "hardware.parts", "hardware.measurements"),
-        ("hardware.soc", "hardware.chip_upgrade", "hardware.vela_compiler", "hardware.npu_model"),
+        (
+            *("hardware.soc", "hardware.soc_digest", "hardware.chip_upgrade"),
+            *("hardware.vela_compiler", "hardware.npu_model"),
+        ),
         ("hardware.mapping", "hardware.spill"),
         ("hardware.cost_model",),
         ("hardware.measured_share", "hardware.frame_rate"),

@@ -10,15 +10,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 from objectives.hardware.parts.npu import Npu
+from objectives.hardware.vela_compiler.probe import heads_first, tokens_first
 from objectives.hardware.vela_compiler.tflite import Graph, Node
-from objectives.hardware.vela_compiler.vela import (
-    Compiled,
-    compiled,
-    compiler_options,
-    heads_first,
-    system_configuration,
-    tokens_first,
-)
+from objectives.hardware.vela_compiler.vela import Compiled, compiled, compiler_options, system_configuration
 from search_space.subnet import LAYER_NORM, MBConv, PatchMerging, Subnet, ViTBlock
 
 IMAGE_CHANNELS = 3
@@ -29,10 +23,17 @@ def network_cycles(subnet: Subnet, npu: Npu) -> dict[Hashable, int]:
     return compiled_network(subnet, npu).cycles
 
 
-def compiled_network(subnet: Subnet, npu: Npu) -> Compiled:
-    """The compiler's report of `subnet`; owners of layers are the names of the workload's steps."""
+def compiled_network(subnet: Subnet, npu: Npu, options: str | None = None) -> Compiled:
+    """The compiler's report of `subnet`; owners of layers are the names of the workload's steps.
+
+    Args:
+        subnet: The network.
+        npu: The device.
+        options: Options of the compiler; by default those under which it costs single ops.
+    """
     graph = Graph()
-    return compiled(graph, [_network(graph, subnet)], system_configuration(npu), compiler_options(npu))
+    output = _network(graph, subnet)
+    return compiled(graph, [output], system_configuration(npu), options or compiler_options(npu))
 
 
 def model_of(subnet: Subnet) -> bytes:
