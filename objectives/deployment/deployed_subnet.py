@@ -172,7 +172,9 @@ class _NormInputs:
         """Values of each layer norm by its name."""
         norms = {}
         for norm, layer in self._norms.values():
-            grids = {name: _file_grid(activation_grid(*limits)) for name, limits in self._ranges[norm].items()}
+            grids = {
+                name: _file_grid(activation_grid(*limits)) for name, limits in self._ranges[norm].items()
+            }
             grids["output"] = _file_grid(self._integers.grid(norm))
             norms[norm] = TrainedNorm(
                 grids,

@@ -13,9 +13,9 @@ from __future__ import annotations
 from math import sqrt
 from typing import Protocol
 
+from objectives.hardware.vela_compiler.probe import heads_first, tokens_first
 from objectives.hardware.vela_compiler.tflite import Graph, Node
 from objectives.hardware.vela_compiler.trained_values import Grid, Trained, TrainedNorm
-from objectives.hardware.vela_compiler.probe import heads_first, tokens_first
 from search_space.subnet import LAYER_NORM, MBConv, PatchMerging, Subnet, ViTBlock
 
 IMAGE_CHANNELS = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ from supernet.checkpoints import built_in_checkpoint
 from supernet.images.folder_layouts import DEFAULT_DATA
 
 if TYPE_CHECKING:  # Importing torch takes seconds, and most errors can be reported without it.
+    from supernet.images.evaluation_pack import EvaluationPack
     from supernet.images.labelled_images import Images, LabelledImages
 
 
@@ -283,11 +284,23 @@ def study_images(plan: ValidationPlan) -> tuple[LabelledImages, Images]:
         ValidationError: The calibration or search images are not those of the study.
         DatasetError: The data set is absent or damaged.
     """
-    from supernet.images.data_sets import evaluation_images, open_data
+    from supernet.images.data_sets import open_data
+
+    test = open_data(plan.data, plan.dataset, plan.space).read_test()
+    return search_images(plan).calibration, test
+
+
+def search_images(plan: ValidationPlan) -> EvaluationPack:
+    """The images on which the study calibrated and scored its networks.
+
+    Raises:
+        ValidationError: They are not those of the study.
+        DatasetError: The data set is absent or damaged.
+    """
+    from supernet.images.data_sets import evaluation_images
     from supernet.images.evaluation_pack import built_in_pack, load_pack
 
     counts = {name: int(plan.part(name)) for name in ("val_images", "calibration_images")}
-    test = open_data(plan.data, plan.dataset, plan.space).read_test()
     if plan.is_pack:
         pack = load_pack(built_in_pack())
     else:
@@ -300,4 +313,8 @@ def study_images(plan: ValidationPlan) -> tuple[LabelledImages, Images]:
             f"search and calibration images are not those of study {plan.study.name!r} (SHA-256 "
             f"{pack.digest[:12]}, not {expected[:12]}): give the unchanged data set of the study with --data"
         )
-    return pack.calibration[: counts["calibration_images"]], test
+    return replace(
+        pack,
+        search=pack.search[: counts["val_images"]],
+        calibration=pack.calibration[: counts["calibration_images"]],
+    )
