@@ -2,8 +2,8 @@
 
     python -m studies.deploy STUDY --id N --out DIR
 
-Files are made from the weights, images and chip of the study. Each runs before it is written: `network.tflite`
-in LiteRT against the int8 oracle, `network.onnx` in onnxruntime against the float network.
+Files are made from the weights, images and chip of the study. Each runs before it is written: the .tflite
+file in LiteRT against the int8 oracle, the .onnx file in onnxruntime against the float network.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from search_space.command.command_line import Parser, check_least, run_command
 from search_space.errors import H4HError
 from studies.analysis.held_out_scores import plan_validation
 from studies.storage.named_study import add_database, located
-from supernet.images.folder_layouts import DEFAULT_DATA, add_data
+from supernet.images.folder_layouts import add_data
 
 
 def parser() -> Parser:
@@ -31,7 +31,7 @@ def parser() -> Parser:
     add_database(add)
     add("--id", type=int, required=True, metavar="N", help="id of the network, as studies.show prints it")
     add("--out", type=Path, required=True, metavar="DIR", help="folder to create")
-    add_data(add, otherwise=f"the study's --data, else {DEFAULT_DATA}")
+    add_data(add, otherwise="the study's; only if given, the test split is scored")
     add(
         "--checkpoint",
         type=Path,
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from studies.deployment.model_card import check_lines, model_card
 
     say = partial(print, flush=True) if not options.json else _ignore
-    found = deployment(plan, chosen, say)
+    found = deployment(plan, chosen, say, scores_test=options.data is not None)
     write(found, options.out, model_card(plan.study, found))
     files = sorted(path.name for path in options.out.iterdir())
     if options.json:

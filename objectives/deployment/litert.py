@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,22 @@ def litert_scores(content: bytes, images: npt.NDArray[np.int8]) -> Floats:
     return (np.array(rows, dtype=np.float64) - zero_point) * scale
 
 
-def _interpreter(content: bytes) -> Any:
+def litert_tensors(
+    content: bytes, image: npt.NDArray[np.int8], tensors: Sequence[int]
+) -> list[npt.NDArray[np.int8]]:
+    """Stored values of some tensors of a file, by their indices, while it classifies one image ``(s, s, 3)``.
+
+    Raises:
+        RuntimeMissingError: LiteRT is not installed.
+    """
+    interpreter = _interpreter(content, experimental_preserve_all_tensors=True)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None])
+    interpreter.invoke()
+    return [np.array(interpreter.get_tensor(index)) for index in tensors]
+
+
+def _interpreter(content: bytes, **options: Any) -> Any:
     try:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ImportError as error:
@@ -49,6 +65,7 @@ def _interpreter(content: bytes) -> Any:
     return Interpreter(
         model_content=content,
         num_threads=1,
+        **options,
         # Delegates of this machine's CPU round in another way than the chip's kernels.
         experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )

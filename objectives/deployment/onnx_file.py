@@ -21,7 +21,7 @@ PACKAGES = "onnx onnxscript onnxruntime"
 
 
 def onnx_model(network: PlainNetwork) -> bytes:
-    """The file of a network in evaluation mode: input ``images`` (n, 3, s, s), output ``scores`` (n, classes).
+    """The file of a network in evaluation mode: from ``images`` (n, 3, s, s) to ``scores`` (n, classes).
 
     Raises:
         RuntimeMissingError: The packages are not installed.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from objectives.deployment.deployed_subnet import DeployedSubnet, deployed
 from objectives.deployment.litert import RuntimeMissingError, litert_scores
 from objectives.deployment.network_graph import network_graph
 from objectives.deployment.onnx_file import onnx_model, onnx_scores
+from objectives.deployment.step_differences import step_differences
 from objectives.hardware.cost_model import CostModel, NetworkCost
+from objectives.hardware.vela_compiler.tflite import Graph
 from objectives.hardware.vela_compiler.vela import (
     Compiled,
     VelaError,
@@ -29,19 +31,29 @@ from objectives.hardware_objectives import mapped_totals
 from objectives.workload import Step, ops_of, peak_bytes, read_again, workload
 from search_space.subnet import Subnet
 from studies.analysis.assumed_numbers import cost_model
-from studies.analysis.held_out_scores import ValidationPlan, check_checkpoint, search_images
-from studies.deployment.file_checks import Agreement, DeploymentError, agreement, check_onnx, check_tflite
+from studies.analysis.held_out_scores import ValidationPlan, check_checkpoint, search_images, study_images
+from studies.deployment.file_checks import (
+    Agreement,
+    DeploymentError,
+    agreement,
+    check_onnx,
+    check_steps,
+    check_tflite,
+)
 from studies.deployment.mapping_file import MappingFile, mapping_file
 from studies.study.evaluation import Evaluation
 from supernet.accuracy.load_and_extract import extract
-from supernet.accuracy.one_subnet import PreparedImages, prepare
-from supernet.images.labelled_images import LabelledImages, resized
+from supernet.accuracy.one_subnet import PreparedImages, prepare, stream
+from supernet.images.labelled_images import Images, resized
 from supernet.network.extraction import folded
-from supernet.network.supernet import Supernet
+from supernet.network.plain_network import PlainNetwork
 from supernet.network.supernet_file import load_checkpoint
 
 CHECKED_IMAGES = 500
 """Number of search images on which files are checked, or all if there are fewer."""
+
+STEPPED_IMAGES = 4
+"""Number of images for which every step of the .tflite file is compared."""
 
 Notify = Callable[[str], None]
 """Receives one line for the user."""
@@ -88,6 +100,8 @@ class Deployment:
         mapping: Mapping onto the chip.
         latency_ms: Latency on the study's chip.
         energy_mj: Energy of an inference on it.
+        test_right: Number of test images classified right, by number format; empty if they were not scored.
+        test_images: Number of test images.
         class_names: Names of the classes in order.
         notes: What is missing, and why.
     """
@@ -103,17 +117,22 @@ class Deployment:
     mapping: MappingFile
     latency_ms: float
     energy_mj: float
+    test_right: Mapping[str, int]
+    test_images: int
     class_names: tuple[str, ...]
     notes: tuple[str, ...]
 
 
-def deployment(plan: ValidationPlan, evaluation: Evaluation, notify: Notify) -> Deployment:
+def deployment(
+    plan: ValidationPlan, evaluation: Evaluation, notify: Notify, *, scores_test: bool = False
+) -> Deployment:
     """Makes and checks the files of one network of a study; writes nothing.
 
     Args:
         plan: The study, its weights and its images.
         evaluation: The network.
         notify: Receives a line for each step.
+        scores_test: Whether the network classifies the test split as well, in float32 and in integers.
 
     Raises:
         DeploymentError: A file differs from the network.
@@ -128,6 +147,7 @@ def deployment(plan: ValidationPlan, evaluation: Evaluation, notify: Notify) -> 
     latency_ms, energy_mj = mapped_totals(costs, steps, cost)
     check_checkpoint(plan)
     pack = search_images(plan)
+    test = study_images(plan)[1] if scores_test else None
     supernet = load_checkpoint(plan.checkpoint, plan.space).eval()
     cpu = torch.device("cpu")
     calibration = prepare(pack.calibration, precision="fp32", device=cpu)
@@ -137,9 +157,14 @@ def deployment(plan: ValidationPlan, evaluation: Evaluation, notify: Notify) -> 
     integers = deployed(supernet, subnet, calibration)
     graph, scores = network_graph(subnet, integers)
     tflite = graph.model([scores])
-    tflite_check = _checked_tflite(tflite, integers, checked, notes)
+    tflite_check = _checked_tflite(graph, tflite, integers, checked, notes)
     notify("network.onnx: float network")
-    onnx, onnx_check = _checked_onnx(supernet, subnet, pack.calibration, checked, notes)
+    network = folded(extract(supernet, subnet, pack.calibration))
+    onnx, onnx_check = _checked_onnx(network, checked, notes)
+    test_right: dict[str, int] = {}
+    if test is not None:
+        notify(f"test split: {len(test):,} images")
+        test_right = _test_right(network, integers, test)
     return Deployment(
         subnet=subnet,
         evaluation=evaluation,
@@ -152,22 +177,26 @@ def deployment(plan: ValidationPlan, evaluation: Evaluation, notify: Notify) -> 
         mapping=mapping_file(genotype, steps, cost, costs),
         latency_ms=latency_ms,
         energy_mj=energy_mj,
+        test_right=test_right,
+        test_images=0 if test is None else len(test),
         class_names=pack.class_names,
         notes=tuple(notes),
     )
 
 
 def _checked_tflite(
-    content: bytes, integers: DeployedSubnet, images: PreparedImages, notes: list[str]
+    graph: Graph, content: bytes, integers: DeployedSubnet, images: PreparedImages, notes: list[str]
 ) -> Agreement | None:
     try:
+        first = images.batches[0][0][:STEPPED_IMAGES]
+        check_steps(step_differences(graph, content, integers, first))
         scores = np.concatenate(
             [litert_scores(content, integers.stored_image(batch).numpy()) for batch, _ in images.batches]
         )
     except RuntimeMissingError as error:
         notes.append(f"network.tflite was not run: {error}")
         return None
-    expected = torch.cat([integers.logits(batch) for batch, _ in images.batches])
+    expected = torch.cat([integers.oracle_logits(batch) for batch, _ in images.batches])
     found = agreement(scores, expected.double().numpy(), _labels(images))
     check_tflite(found)
     return found
@@ -175,19 +204,13 @@ def _checked_tflite(
 
 @torch.inference_mode()
 def _checked_onnx(
-    supernet: Supernet,
-    subnet: Subnet,
-    calibration: LabelledImages,
-    images: PreparedImages,
-    notes: list[str],
+    network: PlainNetwork, images: PreparedImages, notes: list[str]
 ) -> tuple[bytes | None, Agreement | None]:
-    network = folded(extract(supernet, subnet, calibration))
     content = None
     try:
         with torch.inference_mode(mode=False):
             content = onnx_model(network)
-        side = subnet.resolution
-        inputs = [batch if batch.shape[-1] == side else resized(batch, side) for batch, _ in images.batches]
+        inputs = [_at_resolution(batch, network) for batch, _ in images.batches]
         scores = np.concatenate([onnx_scores(content, batch.contiguous()) for batch in inputs])
     except RuntimeMissingError as error:
         notes.append(f"network.onnx was not {'written' if content is None else 'run'}: {error}")
@@ -196,6 +219,22 @@ def _checked_onnx(
     found = agreement(scores, expected.double().numpy(), _labels(images))
     check_onnx(found)
     return content, found
+
+
+def _at_resolution(batch: Tensor, network: PlainNetwork) -> Tensor:
+    side = network.subnet.resolution
+    return batch if batch.shape[-1] == side else resized(batch, side)
+
+
+@torch.inference_mode()
+def _test_right(network: PlainNetwork, integers: DeployedSubnet, test: Images) -> dict[str, int]:
+    """Number of test images that the network classifies right, by number format."""
+    right = {"float32": 0, "int8": 0}
+    for batch, labels in stream(test, precision="fp32", device=torch.device("cpu")):
+        scores = {"float32": network(_at_resolution(batch, network)), "int8": integers.logits(batch)}
+        for name, found in scores.items():
+            right[name] += int((found.argmax(1) == labels).sum())
+    return right
 
 
 def _labels(images: PreparedImages) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from objectives.hardware.cost_model import COST_SCOPE
 from search_space.genotype import to_text
 from studies.deployment.deploy_network import Deployment
-from studies.deployment.file_checks import Agreement
+from studies.deployment.file_checks import Agreement, wilson
 from studies.study.study import Study
 from supernet.images.labelled_images import DEVIATION, MEAN
 
@@ -29,6 +29,12 @@ def check_lines(found: Deployment) -> Iterator[str]:
             f"network_vela.tflite by Vela, NPU alone: {compiled.cycles / 1e3:,.1f} kcycles, cost model "
             f"{compiled.modelled_cycles / 1e3:,.1f} ({compiled.error:+.1%}); SRAM "
             f"{compiled.report.sram_bytes / 1024:.1f} KiB, cost model {compiled.modelled_sram / 1024:.1f}"
+        )
+    for name, right in found.test_right.items():
+        accuracy, (low, high) = 100 * right / found.test_images, wilson(right, found.test_images)
+        yield (
+            f"test split, {found.test_images:,} images, {name}: accuracy {accuracy:.2f} % ({low:.2f} to "
+            f"{high:.2f})"
         )
     yield from found.notes
 
@@ -70,16 +76,18 @@ def _lines(study: Study, found: Deployment) -> Iterator[str]:
     yield "## Input"
     yield ""
     yield (
-        f"The network takes one image of {side} x {side} pixels, channels red, green, blue. It does not resize: "
-        f"the camera or the CPU does, by bilinear interpolation with antialiasing, as in training."
+        f"The network takes one image of {side} x {side} pixels, channels red, green, blue. It does not "
+        f"resize: the camera or the CPU does, by bilinear interpolation with antialiasing, as in training."
     )
     yield ""
     means, deviations = (", ".join(f"{value:.8f}" for value in values) for values in (MEAN, DEVIATION))
-    yield f"* Normalise each byte: `x = (byte / 255 - mean) / deviation`; mean {means}; deviation {deviations}."
+    yield (
+        f"* Normalise each byte: `x = (byte / 255 - mean) / deviation`; mean {means}; deviation {deviations}."
+    )
     yield "* `network.onnx` takes `x`, float32, as (n, 3, height, width)."
     yield (
-        f"* `network.tflite` takes `round(x / {grid.scale:.9g}) + {grid.zero_point}`, clipped to -128 to 127, "
-        f"int8, as (1, height, width, 3)."
+        f"* `network.tflite` takes `round(x / {grid.scale:.9g}) + {grid.zero_point}`, clipped to -128 to "
+        f"127, int8, as (1, height, width, 3)."
     )
     yield ""
     yield "## Origin"

@@ -316,6 +316,13 @@ class Graph:
         """Content of the model file with these outputs."""
         return serialised(self._tensors, self._operators, self._inputs, [node.index for node in outputs])
 
+    def outputs_by_owner(self) -> dict[Hashable, Node]:
+        """The output of the last operator of each owner."""
+        return {
+            owner: Node(operator.output, self._tensors[operator.output].shape)
+            for owner, operator in zip(self.owners, self._operators, strict=True)
+        }
+
     def grid(self, node: Node) -> Grid:
         """The quantisation of a tensor that has a single scale."""
         record = self._tensors[node.index]
