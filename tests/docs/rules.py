@@ -88,6 +88,8 @@ LIMITS: dict[str, tuple[str, ...]] = {
 """Options appended to a command, by module of `python -m` or by program."""
 
 PARSED_ONLY = {
+    "studies.deploy": "the first ONNX file of a process takes 15 s; test_deploy.py does it",
+    "benchmarks.hardware.deployed_files": "the shortest run takes 15 s; test_deployed_file.py does the same",
     "benchmarks.search.racing_savings": "the shortest run scores 1,024 images for each of 36 subnets",
     "benchmarks.search.surrogate_savings": "the shortest run makes 2,000 evaluations with NSGA-II first",
     "benchmarks.supernet.ranking_quality": "the shortest run trains 12 subnets",
