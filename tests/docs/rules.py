@@ -51,7 +51,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "benchmarks.hardware.calibration": SMALL_COMPARISON,
     "benchmarks.hardware.cost_model_speed": ("--space", "tiny.yaml", "--subnets", "50"),
     "benchmarks.hardware.macro_check": (),
-    "benchmarks.hardware.memory_fit": ("--networks", "20", "--compiled", "2"),
+    "benchmarks.hardware.memory_fit": ("--networks", "6", "--compiled", "2"),
     "benchmarks.hardware.npu_generations": ("--networks", "1"),
     "benchmarks.hardware.npu_memory": ("--networks", "2"),
     "benchmarks.hardware.npu_model_error": ("--networks", "1"),
@@ -63,7 +63,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     ),
     "benchmarks.search.report_cost": ("--evaluations", "40"),
     "benchmarks.search.sampler_cost": ("--sampler", "nsga2,random", "--evaluations", "60"),
-    "benchmarks.search.mappings_compared": ("--seeds", "2", "--networks", "24"),
+    "benchmarks.search.mappings_compared": ("--seeds", "2", "--networks", "1"),
     "benchmarks.search.methods_compared": (
         *("--methods", "nsga2,random", "--seeds", "1", "--evaluations", "24"),
         *("--cache", "search.db"),
@@ -124,11 +124,16 @@ PLACEHOLDERS = {
 }
 """Values of words in capitals, alone or after their option."""
 
+SEARCHED_CHIPS = "--search-hardware macros=0,1,2,4,8 units=1,2,4"
+"""Choices of a page whose 13 chips take a table of costs each."""
+
 REPLACED = {
     "--nproc-per-node 8": "--nproc-per-node 1",
     "--val-images 256": "--val-images 8",
     "--calibration-images 256": "--calibration-images 64",
     "--min-acc 68%": "--min-acc 1%",
+    "--workers 4": "--workers 2",
+    SEARCHED_CHIPS: "--search-hardware macros=0,8 units=1,2",
     "check .": "check search_space",
     "--check .": "--check search_space",
 }

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from studies.design_space.chip_choices import parse_hardware
 from tests.docs import rules
 from tests.docs.conftest import Call
 from tests.docs.pages import PAGES, ROOT, page, parts, variants
@@ -109,6 +110,18 @@ def test_command_runs(
             call(module, arguments)
         else:
             _run_program(module, arguments, folder)
+
+
+def test_the_chips_that_tests_leave_out_are_those_of_the_page() -> None:
+    assert len(parse_hardware(rules.SEARCHED_CHIPS.removeprefix("--search-hardware ")).chips) == 13
+    (text,) = (
+        text
+        for name in PAGES
+        for _, text in page(name).commands()
+        if rules.SEARCHED_CHIPS in text.replace('"', "") and "studies.run" in text
+    )
+    assert text.startswith("python -m studies.run")
+    assert "the choices above are 13 chips" in (ROOT / "docs/how-to/search-the-chip.md").read_text(encoding="utf-8")
 
 
 def _run_program(program: str, arguments: Sequence[str], folder: Path) -> None:

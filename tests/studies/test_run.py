@@ -364,7 +364,10 @@ def test_accuracy_of_a_checkpoint(
     )
 
 
-SLOW = ("--objectives", "quality,params", "--population", "6", "--constraint", "macs<=18M")
+SLOW = (
+    *("--objectives", "quality,params", "--population", "6", "--constraint", "macs<=18M"),
+    *("--sampler", "nsga2"),
+)
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
