@@ -31,6 +31,8 @@ CONNECT_S = 10.0
 """Default time limit for the scheduler's answer, in seconds."""
 PATIENCE_S = 120.0
 """Default time that a cluster may be without workers, in seconds. Batch schedulers start them with delay."""
+ADMISSION_S = 60.0
+"""Time that a ready worker waits at the start for others that are still being admitted, in seconds."""
 PARTS_PER_THREAD = 2
 """Parts of a batch for each thread. With finer parts a slow worker measures fewer of them."""
 _POLL_S = 1.0
@@ -154,15 +156,17 @@ class DaskTeam:
             self._members.refresh(self._now)
             for reason in self._members.refusals():
                 raise reason
+            self._members.check_start()
             is_joining = self._members.is_joining(self._now)
-            if not is_joining and self._members.admitted(self._now):
+            is_ready = bool(self._members.admitted(self._now))
+            if is_ready and (not is_joining or self._now - self._usable_at > ADMISSION_S):
                 state = self.state()
                 self._notify(f"measuring on {state} of {self._address} with {state.threads} threads")
                 return
             if not is_joining and not has_told:
                 has_told = True
                 self._notify(f"waiting for the first worker of {self._address} ...")
-            self._check_usable(is_joining)
+            self._check_usable(is_joining and not is_ready)
             time.sleep(min(_POLL_S, self._patience_s) / 10)
 
     def _tick(self) -> None:

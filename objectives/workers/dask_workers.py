@@ -14,8 +14,10 @@ from typing import Any
 import distributed
 
 from objectives.workers import admission
-from objectives.workers.admission import Packed, Requirements
+from objectives.workers.admission import FILLED, Packed, Requirements
+from objectives.workers.pace import DEATHS
 from objectives.workers.versions import WorkerError
+from search_space.command.byte_count import bytes_text
 from search_space.errors import H4HWarning
 
 SILENT_S = 30.0
@@ -41,6 +43,9 @@ class Member:
         busy: Tasks of parts that it measures.
         subnets: Number of subnets that it has measured.
         seconds: Time that it has taken for them.
+        memory: Bytes of memory that its process took at its last heartbeat.
+        limit: Memory limit in bytes; 0 without a limit.
+        is_paused: Whether Dask lets it run no tasks, since its memory is full.
     """
 
     address: str
@@ -53,13 +58,19 @@ class Member:
     busy: set[distributed.Future[Any]] = field(default_factory=set)
     subnets: int = 0
     seconds: float = 0.0
+    memory: int = 0
+    limit: int = 0
+    is_paused: bool = False
     _beat: float = 0.0
     _heard_at: float = 0.0
 
-    def hear(self, beat: float, now: float) -> None:
-        """Notes the time of its last heartbeat by the clock of the scheduler."""
-        if beat != self._beat:
-            self._beat, self._heard_at = beat, now
+    def hear(self, facts: Mapping[str, Any], now: float) -> None:
+        """Notes what the scheduler knows of it, the time of the last heartbeat by its own clock included."""
+        self.memory = facts["metrics"].get("memory", 0)
+        self.limit = facts["memory_limit"] or 0
+        self.is_paused = facts["status"] == "paused"
+        if facts["last_seen"] != self._beat:
+            self._beat, self._heard_at = facts["last_seen"], now
 
     def is_silent(self, now: float, silent_s: float) -> bool:
         """Whether its heartbeat has stopped."""
@@ -150,7 +161,7 @@ class Members:
             if address not in self._by_address:
                 self._by_address[address] = self._joined(address, facts["nthreads"])
             member = self._by_address[address]
-            member.hear(facts["last_seen"], now)
+            member.hear(facts, now)
             if not member.is_admitted and not member.is_refused:
                 try:
                     self._advance(member)
@@ -158,6 +169,21 @@ class Members:
                     member.is_refused = True
                     self._refused[address] = error
         return gone
+
+    def check_start(self) -> None:
+        """Raises `WorkerError` if workers end while they are set up, one after the other."""
+        ended = [member for member in self._gone if not member.is_admitted]
+        if len(ended) >= DEATHS and len(ended) == len(self._gone):
+            raise WorkerError(f"{DEATHS} workers ended while they were set up; {self._full(ended[-1])}")
+
+    def _full(self, member: Member) -> str:
+        """Memory that a worker takes, and its limit."""
+        limit = bytes_text(member.limit) if member.limit else "none"
+        return (
+            f"worker {member.address} took {bytes_text(member.memory)} before it could measure, and its memory "
+            f"limit is {limit}, of which {FILLED:.0%} may be filled; a measurement adds up to "
+            f"{bytes_text(self._needs.memory)}: raise its --memory-limit"
+        )
 
     def forget(self, member: Member) -> None:
         """Drops the tasks of a worker. If it is still there, it joins anew."""
@@ -178,6 +204,8 @@ class Members:
         Raises:
             WorkerError: The worker must not measure.
         """
+        if member.is_paused:
+            raise WorkerError(self._full(member))
         where: dict[str, Any] = {"workers": [member.address], "pure": False, "priority": 1}
         if member.held is None:
             if (described := self._result(member, member.description)) is not None:

@@ -107,7 +107,12 @@ class HandedParts:
         copies = Counter(each.part for each in self._handed if not each.is_late)
         for each in sorted(self._handed, key=lambda each: each.since):
             is_overdue = now - each.since > self._pace.copy_s(self._sizes[each.part])
-            if is_overdue and copies[each.part] == 1 and each.worker != worker and each.part not in self._done:
+            if (
+                is_overdue
+                and copies[each.part] == 1
+                and each.worker != worker
+                and each.part not in self._done
+            ):
                 return each.part
         return None
 

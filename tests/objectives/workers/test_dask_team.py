@@ -64,7 +64,9 @@ def test_subnets_that_kill_every_worker_are_given_up(tmp_path: Path) -> None:
     # In a cluster of its own: on a busy machine Dask may not replace so many workers, and stay without any.
     with cluster_of_two() as cluster:
         team = DaskTeam(Fragile(tmp_path, deaths=1000), str(cluster.scheduler_address))
-        with pytest.raises(WorkerError, match=r"died or stalled while they measured the same subnets.*--memory"):
+        with pytest.raises(
+            WorkerError, match=r"died or stalled while they measured the same subnets.*--memory"
+        ):
             team.measure([SUBNETS])
         team.close()
 

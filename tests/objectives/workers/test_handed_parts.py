@@ -69,9 +69,7 @@ def test_what_a_dead_worker_had_comes_first() -> None:
 
 
 @given(st.integers(1, 6), st.lists(st.tuples(st.sampled_from("adsl"), st.integers(0, 9)), max_size=60))
-def test_each_part_gets_one_first_answer_for_any_history(
-    count: int, events: list[tuple[str, int]]
-) -> None:
+def test_each_part_gets_one_first_answer_for_any_history(count: int, events: list[tuple[str, int]]) -> None:
     parts = HandedParts([1] * count, Pace(patience=2, least_wait_s=1))
     held: list[Handed] = []
     answers: list[int] = []
