@@ -27,8 +27,9 @@ def connected(address: str, tls: Sequence[str], timeout_s: float) -> distributed
     Raises:
         WorkerError: No scheduler answers, or a file is missing.
     """
-    # The errors below report the same in one line.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    # The errors below report the same in one line. Dask sets a level for some of its loggers one by one.
+    for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     security = _security(tls)
     try:
         # A client without a scheduler logs a second error when it is garbage-collected.
@@ -36,7 +37,7 @@ def connected(address: str, tls: Sequence[str], timeout_s: float) -> distributed
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
             return distributed.Client(address, security=security, timeout=timeout_s, set_as_default=False)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         tls_note = "; with certificates it begins with tls:// and needs --dask-tls CA CERT KEY"
         raise WorkerError(
