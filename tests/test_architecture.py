@@ -70,6 +70,7 @@ LAYERS = {
             "verify",
             "backup",
             "migrate",
+            "worker",
         ),
     ),
 }
