@@ -60,7 +60,8 @@ def dask_words(options: Namespace) -> list[str]:
     """
     if "://" not in options.address:
         raise SettingError(
-            f"the address must be that of a scheduler, such as tcp://10.0.0.1:8786, but got {options.address!r}"
+            f"the address must be that of a scheduler, such as tcp://10.0.0.1:8786, but got "
+            f"{options.address!r}"
         )
     for option in ("threads", "workers", "wait"):
         number = getattr(options, option)

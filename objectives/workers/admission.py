@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -59,8 +60,8 @@ class Requirements:
         for subnet, own, other in zip(self.probe, self.values, state.values, strict=True):
             if own != other:
                 raise WorkerError(
-                    f"worker {worker} gives {other!r} for the probe subnet of {subnet.conv_blocks} MBConv and "
-                    f"{subnet.vit_blocks} ViT blocks, but {own!r} is measured here: use the same kind of "
+                    f"worker {worker} gives {other!r} for the probe subnet of {subnet.conv_blocks} MBConv "
+                    f"and {subnet.vit_blocks} ViT blocks, but {own!r} is measured here: use the same kind of "
                     f"processor and an untouched installation everywhere"
                 )
         needed = state.resident + state.threads * self.memory
@@ -79,7 +80,7 @@ class WorkerState:
 
     Attributes:
         values: Values of the probe.
-        resident: Bytes of memory that its process takes before the probe.
+        resident: Bytes of memory that its process takes before it measures.
         limit: Memory limit in bytes; None without a limit.
         threads: Number of parts that it measures at a time.
     """
@@ -129,12 +130,22 @@ class Held:
 def describe(module: str) -> dict[str, str]:
     """Versions of this process, with digests of its sources and of the module of the objective."""
     import_module(module)
+    resident()
     own = module_digest(module)
     return {
         **versions(),
         "source digest": packages_digest(),
         **({f"source digest of {module}": own} if own else {}),
     }
+
+
+@cache
+def resident() -> int:
+    """Bytes of memory of this worker at the first call: before it measured for any study.
+
+    Later it also holds freed memory, which the next study uses again.
+    """
+    return int(distributed.get_worker().monitor.get_process_memory())
 
 
 def hand_over(packed: Packed) -> Packed:
@@ -151,9 +162,8 @@ def state(held: Held, probe: Sequence[Subnet]) -> WorkerState:
     """State of this worker. Measures `probe`."""
     worker = distributed.get_worker()
     limit = worker.memory_manager.memory_limit
-    resident = worker.monitor.get_process_memory()
     values = tuple(map(float, held(probe))) if probe else ()
-    return WorkerState(values, resident, limit, worker.state.nthreads)
+    return WorkerState(values, resident(), limit, worker.state.nthreads)
 
 
 def measure(held: Held, subnets: Sequence[Subnet]) -> Floats:

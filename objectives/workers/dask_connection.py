@@ -41,8 +41,8 @@ def connected(address: str, tls: Sequence[str], timeout_s: float) -> distributed
         reason = " ".join(str(error).split()) or type(error).__name__
         tls_note = "; with certificates it begins with tls:// and needs --dask-tls CA CERT KEY"
         raise WorkerError(
-            f"no Dask scheduler answers at --dask {address} within {timeout_s:g} s; it must be an address such "
-            f"as tcp://10.0.0.1:8786, as `dask scheduler` prints it{tls_note} ({reason:.120})"
+            f"no Dask scheduler answers at --dask {address} within {timeout_s:g} s; it must be an address "
+            f"such as tcp://10.0.0.1:8786, as `dask scheduler` prints it{tls_note} ({reason:.120})"
         ) from error
 
 
@@ -57,8 +57,8 @@ def _security(tls: Sequence[str]) -> distributed.Security:
     for file in tls:
         if not Path(file).is_file():
             raise WorkerError(
-                f"--dask-tls: {file} is no file; it must be three files, those of the CA, the certificate and "
-                f"the key, in PEM format"
+                f"--dask-tls: {file} is no file; it must be three files, those of the CA, the certificate "
+                f"and the key, in PEM format"
             )
     authority, certificate, key = tls
     return distributed.Security(
@@ -89,6 +89,6 @@ def translated(address: str) -> Iterator[None]:
 def lost(address: str, reason: str) -> WorkerError:
     """The error of a cluster whose scheduler no longer answers."""
     return WorkerError(
-        f"the Dask cluster at {address} is lost ({reason}); start its scheduler and workers again, and repeat "
-        f"the command to resume"
+        f"the Dask cluster at {address} is lost ({reason}); start its scheduler and workers again, and "
+        f"repeat the command to resume"
     )

@@ -220,8 +220,9 @@ class DaskTeam:
     def _check_deaths(self, batch: HandedParts, part: int) -> None:
         if batch.deaths[part] >= DEATHS:
             raise WorkerError(
-                f"{DEATHS} workers of the Dask cluster at {self._address} died or stalled while they measured "
-                f"the same subnets; lower --memory if they ran out of memory, and repeat the command to resume"
+                f"{DEATHS} workers of the Dask cluster at {self._address} died or stalled while they "
+                f"measured the same subnets; lower --memory if they ran out of memory, and repeat the "
+                f"command to resume"
             )
 
     def _hand_out(self, batch: HandedParts, parts: Sequence[Sequence[Subnet]]) -> None:

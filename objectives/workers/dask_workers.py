@@ -180,8 +180,8 @@ class Members:
         """Memory that a worker takes, and its limit."""
         limit = bytes_text(member.limit) if member.limit else "none"
         return (
-            f"worker {member.address} took {bytes_text(member.memory)} before it could measure, and its memory "
-            f"limit is {limit}, of which {FILLED:.0%} may be filled; a measurement adds up to "
+            f"worker {member.address} took {bytes_text(member.memory)} before it could measure, and its "
+            f"memory limit is {limit}, of which {FILLED:.0%} may be filled; a measurement adds up to "
             f"{bytes_text(self._needs.memory)}: raise its --memory-limit"
         )
 

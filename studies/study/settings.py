@@ -311,7 +311,8 @@ class StudySettings:
             raise SettingError("--workers are processes of this machine: leave it out with --dask")
         if self.dask_tls and not (self.dask or "").startswith("tls://"):
             raise SettingError(
-                f"--dask-tls needs --dask with an address such as tls://10.0.0.1:8786, but got --dask {self.dask}"
+                f"--dask-tls needs --dask with an address such as tls://10.0.0.1:8786, but got --dask "
+                f"{self.dask}"
             )
         if self.prefer and self.sampler != PREFERRING:
             raise SettingError(

@@ -1,4 +1,4 @@
-"""A disk that loses power: replay of recorded file operations, with those since the last sync dropped or mixed.
+"""A disk that loses power: replay of recorded file operations, those since the last sync dropped or mixed.
 
 `strace` records what a process writes, syncs, renames and removes in one folder. After a power cut, content
 that was synced is there. Of the rest, each sector of 512 bytes may be there or not, in any order. Of the

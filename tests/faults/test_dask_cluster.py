@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +41,7 @@ PARTS = [[subnet] for subnet in SUBNETS]
 class Deviating(Fragile):
     """An objective that gives other values where a variable of the environment is set."""
 
-    def __call__(self, subnets: list[Subnet]) -> Floats:  # type: ignore[override]
+    def __call__(self, subnets: Sequence[Subnet]) -> Floats:
         return super().__call__(subnets) + ("DEVIATES" in os.environ)
 
 
@@ -168,7 +168,7 @@ def test_workers_that_join_with_other_code_or_values_get_no_parts(
     assert sum(f"gives {MACS[0] + 1.0!r} for the probe" in message for message in messages) == 1
     assert team.state().workers == 2
     team.close()
-    with pytest.raises(WorkerError, match="worker .* (would give other values|for the probe subnet)"):
+    with pytest.raises(WorkerError, match=r"worker .* (would give other values|for the probe subnet)"):
         DaskTeam(objective, cluster.address, probe=SUBNETS[:1])
 
 
@@ -236,7 +236,9 @@ def test_with_certificates_only_those_who_have_them_connect(tmp_path: Path) -> N
         team = DaskTeam(Fragile(tmp_path), processes.address, tls=files)
         assert team.measure(PARTS[:1])[0].tolist() == MACS[:1]
         team.close()
-        with pytest.raises(WorkerError, match="no Dask scheduler answers at --dask tls://.*needs --dask-tls"):
+        with pytest.raises(
+            WorkerError, match=r"no Dask scheduler answers at --dask tls://.*needs --dask-tls"
+        ):
             DaskTeam(Fragile(tmp_path), processes.address, connect_s=2)
-        with pytest.raises(WorkerError, match="--dask-tls: absent.pem is no file"):
+        with pytest.raises(WorkerError, match=r"--dask-tls: absent\.pem is no file"):
             DaskTeam(Fragile(tmp_path), processes.address, tls=("absent.pem", *files[1:]))

@@ -61,7 +61,10 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Opera
         pytest.skip("needs the strace program")
     folder = tmp_path_factory.mktemp("recorded")
     trace = tmp_path_factory.mktemp("trace") / "trace.txt"
-    code = f"from pathlib import Path; from tests.faults.test_power_cut import write; write(Path({str(folder / 'studies.db')!r}))"
+    code = (
+        "from pathlib import Path; from tests.faults.test_power_cut import write; "
+        f"write(Path({str(folder / 'studies.db')!r}))"
+    )
     try:
         operations = record(["env", f"PYTHONPATH={ROOT}", sys.executable, "-c", code], folder, trace)
     except subprocess.CalledProcessError:
