@@ -74,6 +74,7 @@ LAYERS = {
             "verify",
             "backup",
             "migrate",
+            "worker",
         ),
     ),
 }

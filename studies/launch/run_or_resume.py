@@ -86,7 +86,7 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
             population=plan.search.population,
             rules=plan.search.rules,
         ):
-            on_progress(progress)
+            on_progress(replace(progress, cluster=objectives.cluster_state()))
         store.check_in_place()
         if race is not None:
             evaluations = store.evaluations(study.name)

@@ -289,6 +289,14 @@ class StudySettings:
         group=ACCURACY,
         metavar="ADDRESS",
     )
+    dask_tls: tuple[str, ...] = setting(
+        (),
+        "certificates for a scheduler at tls://...: files of the CA, of the client's certificate and of its "
+        "key",
+        group=ACCURACY,
+        metavar="CA CERT KEY",
+        count=3,
+    )
     study: str | None = setting(
         None,
         "name of the study (default: SPACE-OBJECTIVES-sSEED)",
@@ -303,6 +311,11 @@ class StudySettings:
         _check_objectives(self.objectives)
         if self.dask is not None and self.workers is not None:
             raise SettingError("--workers are processes of this machine: leave it out with --dask")
+        if self.dask_tls and not (self.dask or "").startswith("tls://"):
+            raise SettingError(
+                f"--dask-tls needs --dask with an address such as tls://10.0.0.1:8786, but got --dask "
+                f"{self.dask}"
+            )
         if self.prefer and self.sampler != PREFERRING:
             raise SettingError(
                 f"--prefer needs --sampler {PREFERRING}, but got --sampler {self.sampler}, which searches "
@@ -365,6 +378,8 @@ class StudySettings:
                 words.append(option_of(item))
             elif setting_of(item).separator is not None:
                 words += [option_of(item), _plain(item, value)]
+            elif setting_of(item).count is not None:
+                words += [option_of(item), *value]
             else:
                 for element in value if isinstance(value, tuple) else [value]:
                     words += [

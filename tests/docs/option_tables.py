@@ -47,6 +47,7 @@ COMMANDS = (
     "studies.verify",
     "studies.backup",
     "studies.migrate",
+    "studies.worker",
 )
 """Commands with a reference page, in the order in which a project uses them."""
 

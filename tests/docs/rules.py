@@ -94,6 +94,7 @@ PARSED_ONLY = {
     "benchmarks.search.surrogate_savings": "the shortest run makes 2,000 evaluations with NSGA-II first",
     "benchmarks.supernet.ranking_quality": "the shortest run trains 12 subnets",
     "benchmarks.supernet.two_phase": "the shortest run trains 12 supernets; test_two_phase.py does it",
+    "studies.worker": "it runs until its scheduler ends; test_dask_cluster.py runs it",
     "benchmarks.supernet.cpu_kernels": "no option shortens it; test_plain_network.py runs the kernels",
 }
 """Modules whose options are only parsed, with the reason."""
@@ -155,6 +156,9 @@ LEFT_OUT = {
     "uv run": "says how commands begin",
     "uv run python -m tests.docs.option_tables": "writes to the pages; test_reference.py compares them",
     "pip install .": "needs the network",
+    "python -m studies.run --dask tls://10.0.0.1:8786 --dask-tls ca.pem cert.pem key.pem": (
+        "needs certificates; test_dask_cluster.py makes some"
+    ),
 }
 """Commands, or parts joined by `&&`, that tests do not run, with the reason."""
 
