@@ -57,7 +57,7 @@ SEEDS = 20
 SIGNIFICANT, GAP = 0.05, 0.005
 """Holm's p above which, and gap of mean regrets up to which, two methods are tied."""
 DATA = "H4H_TEST_DATA"
-MODELS = ("surrogate", "gaussian_process", "virtual_search", "expected_gain", "cost_scales")
+MODELS = ("surrogate", "gaussian_process", "virtual_search", "expected_gain")
 """Files of `studies/samplers` that decide nothing but the sampler `surrogate`."""
 PACKAGES = ("moocore", "numpy", "optuna", "pymoo", "scipy")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from objectives.own_objective import OwnChipObjective, OwnObjective
 from objectives.registry import ObjectiveContext, create_objectives, declarations
 from objectives.tabled.tabled_objective import TabledObjective
 from objectives.workers.shared_objective import SharedObjective, shared
+from search_space.arrays import Floats
 from search_space.command.byte_count import parse_bytes
 from search_space.genotype import Genotype, to_text
 from search_space.table_space import is_table_space
@@ -222,6 +223,16 @@ def _range(goal: Objective, space: DesignSpace) -> tuple[float, float]:
     return goal.range if isinstance(goal, TabledObjective) else objective_range(goal, space)
 
 
+def _box(
+    plan: Plan, extremes: Floats, directions: Sequence[str], units: Sequence[str]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Ideal and reference of a new study: the bounds of the space, then the values of interest."""
+    ideal, reference = bounds(extremes, directions, units, scale=plan.search.scale)
+    if plan.search.window is None:
+        return tuple(ideal.tolist()), tuple(reference.tolist())
+    return plan.search.window.applied(ideal.tolist(), reference.tolist(), plan.names, directions)
+
+
 def make_study(plan: Plan, objectives: Objectives) -> Study:
     """The study of `plan`, not yet stored.
 
@@ -232,7 +243,7 @@ def make_study(plan: Plan, objectives: Objectives) -> Study:
     # The bounds of a percentage are fixed, so the accuracy is not measured here.
     columns = [(np.nan, np.nan) if goal.unit == "%" else _range(goal, plan.space) for goal in goals]
     directions = [goal.direction for goal in goals]
-    ideal, reference = bounds(np.array(columns).T, directions, [goal.unit for goal in goals])
+    ideal, reference = _box(plan, np.array(columns).T, directions, [goal.unit for goal in goals])
     return Study(
         name=plan.study,
         space=plan.space.name,
@@ -241,7 +252,7 @@ def make_study(plan: Plan, objectives: Objectives) -> Study:
         constraints=tuple(map(str, plan.constraints)),
         settings={**plan.settings.stored(), CARRIED: list(map(to_text, plan.search.carried))},
         fingerprint=make_fingerprint(plan, objectives),
-        ideal=tuple(map(float, ideal)),
-        reference=tuple(map(float, reference)),
+        ideal=ideal,
+        reference=reference,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -104,6 +104,8 @@ def introduction(plan: Plan) -> list[str]:
         f"study {plan.study!r} in {plan.database}: {', '.join(plan.names)} over space {plan.space.name}{over}"
         f", {plan.search.sampler}, {plan.search.population} subnets per generation, until {plan.search.rules}"
     ]
+    if plan.search.window is not None:
+        lines.append(f"hypervolume within {plan.search.window}, costs on a {plan.search.scale} scale")
     if plan.table is not None:
         lines.append(plan.table.summary())
     lines += [limit_text(limit, plan.chips.file, plan.networks) for limit in plan.added]

@@ -240,6 +240,11 @@ def test_falls_back_while_predictions_are_wrong_and_comes_back_when_they_are_rig
     assert sources[-1] == "surrogate"
 
 
+def test_a_batch_takes_from_two_lists_in_turn() -> None:
+    assert surrogate._in_turn([3, 1, 2], [1, 4]) == [3, 1, 4, 2]
+    assert surrogate._in_turn([], [5]) == [5]
+
+
 def test_exhausts_a_small_space_with_exact_costs(tiny: DesignSpace) -> None:
     _, asked, _ = search(tiny, ("acc", "macs"), 6)
     assert [len(batch) for batch in asked] == [20] * 5 + [8]

@@ -50,6 +50,15 @@ def test_bounds_span_smallest_to_largest_with_a_margin() -> None:
     assert reference.tolist() == pytest.approx([0.0, 12.0 + 10 * MARGIN, 5.1 + 5 * MARGIN])
 
 
+def test_a_cost_on_a_logarithmic_scale_is_widened_by_a_factor() -> None:
+    extremes = np.array([[np.nan, 1.0, 2.0, 0.0], [np.nan, 10.0**5, 2.0, 4.0]])
+    directions, units = ["max", "min", "min", "min"], ["%", "ms", "mJ", "blocks"]
+    ideal, reference = bounds(extremes, directions, units, scale="log")
+    # 10^5 to the power of 0.1; then equal extremes; then a cost of 0, which has no logarithm.
+    assert ideal.tolist() == pytest.approx([100, 10**-0.5, 2 / (1 + MARGIN), 0])
+    assert reference.tolist() == pytest.approx([0, 10**5.5, 2 * (1 + MARGIN), 4 + 4 * MARGIN])
+
+
 @pytest.mark.parametrize("value", [0.0, 3.0])
 def test_bounds_have_a_range_even_where_both_extremes_agree(value: float) -> None:
     ideal, reference = bounds(np.array([[value], [value]]), ["min"], ["ms"])
