@@ -241,11 +241,13 @@ class ViewRecord(TypedDict):
 
 
 class GainRecord(TypedDict):
-    """A gain over the range that two fronts have in common: mean, maximum, ends of the range."""
+    """A gain over the range that two fronts have in common: mean, maximum, ends of the range, intervals."""
 
     mean: float
     max: float
     range: tuple[float, float]
+    mean_interval: tuple[float, float] | None
+    max_interval: tuple[float, float] | None
 
 
 class PairRecord(TypedDict):
@@ -255,8 +257,11 @@ class PairRecord(TypedDict):
     b: str
     objectives: tuple[str, ...]
     evaluations: int
+    scale: str
     hypervolume_a: float
     hypervolume_b: float
+    igd_plus_a: float | None
+    igd_plus_b: float | None
     coverage_ab: float | None
     coverage_ba: float | None
     acc_at_equal_lat: GainRecord | None

@@ -322,13 +322,14 @@ function fillSummary() {
   ]);
   byId("summary-table").replaceChildren(table(head, rows, { text: [0, 1, 2] }));
   const signed = (value) => `${value >= 0 ? "+" : ""}${value.toFixed(2)}`;
-  const gain = (points) => (points === null ? "-" : `${signed(points.mean)} (at most ${signed(points.max)})`);
+  const between = (ends) => (ends === null ? "" : ` [${signed(ends[0])} to ${signed(ends[1])}]`);
+  const gain = (points) => (points === null ? "-" : `${signed(points.mean)}${between(points.mean_interval)} (at most ${signed(points.max)})`);
   if (report.pairs.length) {
     const rowsOf = report.pairs.map((pair) => [`${pair.b} against ${pair.a}`, pair.objectives.join(", "), pair.evaluations,
       `${pair.hypervolume_b.toFixed(4)} : ${pair.hypervolume_a.toFixed(4)}`, gain(pair.acc_at_equal_lat), gain(pair.acc_at_equal_energy), gain(pair.lat_at_equal_acc), gain(pair.energy_at_equal_acc)]);
     byId("pairs").append(element("div", { class: "scroll" }, table(
       ["studies", "objectives", "evaluations", "hypervolumes", "acc at equal lat, points", "acc at equal energy, points", "lat saved at equal acc, %", "energy saved at equal acc, %"],
-      rowsOf, { text: [0, 1], caption: "Gains of the first study of each pair over the second" })));
+      rowsOf, { text: [0, 1], caption: "Gains of the first study of each pair over the second, with 95 % intervals over images" })));
   }
   const notes = [...report.notes, ...report.pairs.flatMap((pair) => pair.notes.map((note) => `${pair.b} against ${pair.a}: ${note}`))];
   byId("notes").append(...notes.map((note) => element("li", {}, note)));

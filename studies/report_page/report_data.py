@@ -22,7 +22,8 @@ from search_space.errors import H4HError
 from search_space.genotype import to_text
 from search_space.subnet import Stage, Subnet
 from studies.analysis.assumed_numbers import MEMBERS, cost_model, shifts
-from studies.analysis.comparison import QUALITY, ComparisonError, Contender, blocks, compared_pairs
+from studies.analysis.comparison import blocks, compared_pairs
+from studies.analysis.contenders import QUALITY, ComparisonError, Contender
 from studies.analysis.gene_importance import importance
 from studies.analysis.hypervolume_curve import hypervolume_curves, spread_over
 from studies.analysis.pick_rules import knee

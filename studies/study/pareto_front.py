@@ -136,3 +136,29 @@ def spread(points: Floats, ideal: Floats, reference: Floats, count: int) -> list
     while len(rows) > count:
         del rows[int(contributions(points[rows], ideal, reference).argmin())]
     return rows
+
+
+def igd_plus(fronts: Sequence[Floats]) -> list[float | None]:
+    """Mean distance from the joint front of all `fronts` to each, IGD+; 0 is best, None for an empty front.
+
+    Only the part of the distance counts by which a front is worse, so a front that dominates another one has
+    a smaller value (Ishibuchi et al. 2015).
+
+    Args:
+        fronts: Scaled losses (n, m) of each front; clipped to 0 and 1 like those of the hypervolume.
+    """
+    clipped = [np.clip(points, 0.0, 1.0) for points in fronts]
+    together = np.concatenate(clipped)
+    # What lies at the worst end of the box adds no hypervolume, so no front is asked to come near it.
+    is_inside = (together < 1).all(axis=1)
+    wanted = together[is_inside] if is_inside.any() else together
+    joint = wanted[nondominated(wanted)]
+    distances: list[float | None] = []
+    for points in clipped:
+        if len(points) == 0:
+            distances.append(None)
+        elif points.shape[1] == 1:  # moocore needs at least two objectives.
+            distances.append(float(points.min() - joint.min()))
+        else:
+            distances.append(float(moocore.igd_plus(points, ref=joint)))
+    return distances

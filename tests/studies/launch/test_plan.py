@@ -126,9 +126,7 @@ def test_a_window_is_the_box_of_the_study(capsys: pytest.CaptureFixture[str]) ->
     study = load_study("studies.db", "s").study
     assert (study.ideal[1], study.reference[1]) == (0.05, 5.0)
     assert study.cost_scales[1] == 0.01
-    assert "hypervolume within lat=0.05ms,5ms, costs on a log scale" in (
-        capsys.readouterr().out
-    )
+    assert "hypervolume within lat=0.05ms,5ms, costs on a log scale" in (capsys.readouterr().out)
     assert "between lat=0.05" in fails([*arguments, "--between", "lat=50us,6ms"])
     assert "between lat=0.05" in fails(arguments)
     assert "objective with a window" in fails([*arguments, "--between", "energy=1mJ,2mJ"])

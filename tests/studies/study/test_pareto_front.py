@@ -13,6 +13,7 @@ from studies.study.pareto_front import (
     bounds,
     contributions,
     hypervolume,
+    igd_plus,
     losses,
     nondominated,
     spread,
@@ -114,3 +115,18 @@ def test_spread_drops_twins_first_and_keeps_order() -> None:
     assert len(spread(line, *box, 4)) == 4
     assert spread(line, *box, 20) == list(range(9))
     assert spread(line, *box, 0) == []
+
+
+def test_igd_plus_counts_only_where_a_front_is_worse() -> None:
+    first = np.array([[0.0, 0.5], [0.5, 0.0]])
+    second = np.array([[0.3, 0.5], [0.9, -1.0]])
+    # The joint front is the first one and, at the edge of the box, nothing of the second.
+    near, far = igd_plus([first, second])
+    assert near == 0
+    # To (0, 0.5): 0.3 off in one objective. To (0.5, 0): 0.4 off from the second point, 0.5 from the first.
+    assert far == pytest.approx((0.3 + 0.4) / 2)
+
+
+def test_igd_plus_of_one_objective_and_of_nothing() -> None:
+    assert igd_plus([np.array([[0.4], [0.2]]), np.array([[0.1]])]) == pytest.approx([0.1, 0.0])
+    assert igd_plus([np.empty((0, 2)), np.array([[0.1, 0.1]])]) == [None, 0.0]
