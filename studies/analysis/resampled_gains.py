@@ -1,9 +1,9 @@
 """Bootstrap intervals of gains: other images, and other seeds where there are several runs.
 
 Images: an accuracy p over n images has the standard error sqrt(p (1 - p) / n). Each resample adds a normal
-draw of that size to the accuracy of every member of a front. A network has one draw in both studies if they
-scored it with the same weights and images. Other networks are drawn independently, although they see the same
-images; so intervals are rather too wide. Seeds: runs are drawn with replacement, both groups by the same draw
+draw of that size to the accuracy of every member of a front. Part of it is common to all networks on the same
+images (`accuracy_errors`). The rest is a network's own, and the same in both studies if they scored it with
+the same weights and images. Seeds: runs are drawn with replacement, both groups by the same draw
 where they ran the same seeds (Efron & Tibshirani 1993, chapters 6 and 13).
 
 Resamples keep the members of a front. The luck by which a search chose them stays in the figure itself.
@@ -14,12 +14,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import sqrt
 
 import numpy as np
 
 from search_space.arrays import Floats
 from search_space.genotype import Genotype
 from studies.analysis.tradeoff import Gain, Tradeoff, cost_saved, quality_gained, within
+from studies.study.accuracy_errors import SHARED_LUCK
 
 RESAMPLES = 400
 PERCENTILES = (2.5, 97.5)
@@ -125,6 +127,17 @@ def _with_intervals(by_pair: Sequence[Gain | None], rows: Floats) -> Gain | None
     )
 
 
+def _luck(networks: Sequence[Measured], rng: np.random.Generator) -> dict[Measured, float]:
+    """A standard normal draw for each network; those of the same images correlate by `SHARED_LUCK`."""
+    images = list(dict.fromkeys(network[1] for network in networks))
+    common = dict(zip(images, rng.standard_normal(len(images)).tolist(), strict=True))
+    own = rng.standard_normal(len(networks)).tolist()
+    return {
+        network: sqrt(SHARED_LUCK) * common[network[1]] + sqrt(1 - SHARED_LUCK) * luck
+        for network, luck in zip(networks, own, strict=True)
+    }
+
+
 def _resamples(
     first: Sequence[MeasuredCurve],
     second: Sequence[MeasuredCurve],
@@ -138,7 +151,7 @@ def _resamples(
     count = max(len(first), len(second))
     rows = np.full((RESAMPLES, 2, 2), np.nan)
     for row in rows:
-        draws = dict(zip(networks, rng.standard_normal(len(networks)).tolist(), strict=True))
+        draws = _luck(networks, rng)
         places = [rng.integers(0, len(runs), count).tolist() for runs in (first, second)]
         if is_paired:
             places[1] = places[0]

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from studies.analysis.resampled_gains import CurveWindow, MeasuredCurve, group_gains
 from studies.analysis.tradeoff import Tradeoff
+from studies.study.accuracy_errors import SHARED_LUCK
 
 EVERYTHING = CurveWindow()
 
@@ -34,8 +37,16 @@ def test_networks_of_both_studies_have_the_same_luck() -> None:
     assert gained is not None
     assert gained.mean_interval is not None
     low, high = gained.mean_interval
-    # The mean of a line is that of its ends: four draws of weight 1/2, standard deviation 1.
-    assert (low, high) == pytest.approx((5 - 1.96, 5 + 1.96), abs=0.35)
+    # The mean of a line is that of its ends: four draws of weight 1/2. What the images share cancels.
+    half = 1.96 * (1 - SHARED_LUCK) ** 0.5
+    assert (low, high) == pytest.approx((5 - half, 5 + half), abs=0.3)
+    elsewhere = replace(curve([55, 65], 1), networks=(("w", "others", (0,)), ("w", "others", (1,))))
+    gained, _ = group_gains([curve([50, 60], 1)], [elsewhere], EVERYTHING)
+    assert gained is not None
+    assert gained.mean_interval is not None
+    # Other images share nothing: 2 common draws of weight 1 and four of their own.
+    half = 1.96 * (2 * SHARED_LUCK + (1 - SHARED_LUCK)) ** 0.5
+    assert gained.mean_interval == pytest.approx((5 - half, 5 + half), abs=0.4)
 
 
 def test_seeds_are_drawn_together_where_runs_are_paired() -> None:
