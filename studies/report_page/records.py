@@ -55,6 +55,8 @@ class StudyRecord(TypedDict):
         blocks: Blocks of the members of the front.
         rows: All evaluations.
         front: Rows of the members of the front.
+        certainty: Columns of the list of the front about the noise of accuracies, by title; empty where the
+            number of images is not known.
         knee: Row of the knee of the front; None for an empty front.
         genes: Genes of the space; empty where the space cannot be read.
         importance: Importance of the genes; None without any information.
@@ -78,6 +80,7 @@ class StudyRecord(TypedDict):
     blocks: BlocksRecord
     rows: RowsRecord
     front: list[int]
+    certainty: dict[str, list[str]]
     knee: int | None
     genes: list[GeneRecord]
     importance: ImportanceRecord | None

@@ -338,13 +338,14 @@ function fillSummary() {
 
 function fillMembers() {
   const names = [...new Set(report.studies.flatMap((study) => study.goals.map((goal) => goal.name)))];
-  const head = ["id", ...(several ? ["study"] : []), ...names.map(axisName), "conv", "ViT", "family"];
-  const rows = report.studies.flatMap((study, index) => study.front.map((row) => [
+  const noise = [...new Set(report.studies.flatMap((study) => Object.keys(study.certainty)))];
+  const head = ["id", ...(several ? ["study"] : []), ...names.map(axisName), ...noise, "conv", "ViT", "family"];
+  const rows = report.studies.flatMap((study, index) => study.front.map((row, place) => [
     element("button", { type: "button", "data-study": index, "data-row": row, "aria-pressed": "false", onclick: () => choose(index, row),
       "aria-label": `Show subnet ${study.rows.id[row]}${several ? ` of ${study.name}` : ""}` }, String(study.rows.id[row])),
     ...(several ? [study.name] : []),
     ...names.map((name) => number((quantity(study, name) ?? [])[row], goalOf(name).unit)),
-    study.rows.conv[row], study.rows.vit[row], study.rows.family[row],
+    ...noise.map((title) => (study.certainty[title] ?? [])[place] ?? "-"), study.rows.conv[row], study.rows.vit[row], study.rows.family[row],
   ]));
   const node = byId("members");
   if (!rows.length) node.replaceChildren(element("p", { style: "padding:0 .7rem" }, "No subnet satisfies all constraints: the front is empty."));

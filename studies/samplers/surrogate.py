@@ -59,7 +59,9 @@ SAMPLES = 32
 
 
 class SurrogateSampler(GeneticSampler):
-    """Measures the networks with the largest expected gain. The first generation is drawn at random.
+    """Measures the networks with the largest expected gain.
+
+    The first generation is drawn at random, from networks that hold the limits on exact quantities.
 
     Args:
         context: Space, study and settings.
@@ -95,14 +97,14 @@ class SurrogateSampler(GeneticSampler):
 
     def _propose(self, count: int) -> list[Genotype]:
         self._generation += 1
+        # A generator for each generation, so that it does not depend on the number of earlier draws.
+        rng = np.random.default_rng([self._seed, self._generation])
+        if self._has_exact_limit and not (self._evaluations and self._is_ready):
+            self._source = RANDOM
+            return [genotype_of(row) for row in self._feasible_batch(count, rng)]
         if not self._evaluations:
             self._source = RANDOM
             return super()._propose(count)
-        # A generator for each generation, so that it does not depend on the number of earlier draws.
-        rng = np.random.default_rng([self._seed, self._generation])
-        if not self._is_ready and self._has_exact_limit:
-            self._source = RANDOM
-            return [genotype_of(row) for row in self._feasible_batch(count, rng)]
         if not self._is_ready or not self._is_trusted:
             self._source = PLAIN
             return self._plain_batch(count, rng)
@@ -264,7 +266,7 @@ class SurrogateSampler(GeneticSampler):
         order = dict.fromkeys(
             [*(row.genotype for row in self._front), *(row.genotype for row in self._evaluations[::-1])]
         )
-        return np.array(list(order), dtype=np.int64)
+        return np.array(list(order), dtype=np.int64).reshape(-1, len(self._space.genes))
 
     def _new(self, candidates: Predicted) -> Predicted:
         """Candidates that the study has not proposed yet."""

@@ -89,6 +89,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
 PARSED_ONLY = {
     "benchmarks.search.racing_savings": "the shortest run scores 1,024 images for each of 36 subnets",
     "benchmarks.search.surrogate_savings": "the shortest run makes 2,000 evaluations with NSGA-II first",
+    "benchmarks.search.tight_limits": "the shortest run fits the stand-in, which takes 20 s",
     "benchmarks.supernet.ranking_quality": "the shortest run trains 12 subnets",
     "benchmarks.supernet.two_phase": "the shortest run trains 12 supernets; test_two_phase.py does it",
     "benchmarks.supernet.cpu_kernels": "no option shortens it; test_plain_network.py runs the kernels",
