@@ -28,7 +28,8 @@ from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import Sampler, SamplerContext
 from studies.search.objective_range import objective_range
 from studies.search.racing import FINGERPRINT as RACING
-from studies.storage.store import Store
+from studies.storage.named_study import located
+from studies.storage.store import Store, open_store
 from studies.study.fingerprint import fingerprint
 from studies.study.pareto_front import bounds
 from studies.study.quantity_units import BLOCK_COUNTS
@@ -188,13 +189,27 @@ def network_only(plan: Plan) -> frozenset[str]:
     return frozenset({*BLOCK_COUNTS, *names})
 
 
-def known_values(
+def known_values(plan: Plan, store: Store, objectives: Objectives) -> dict[str, dict[Genotype, float]]:
+    """Stored values of expensive objectives, by name and network.
+
+    They come from all studies of the database, and of the database of a warm start. Only values count that
+    were measured in the same way, with the same weights and images. Values that depend on the chip are left
+    out, since another study may have measured them on another chip.
+    """
+    values = _stored_values(store, plan.space, objectives)
+    if plan.settings.warm_start is None:
+        return values
+    path, _ = located(plan.settings.warm_start, plan.database)
+    if path.resolve() == plan.database.resolve() or not path.exists():
+        return values
+    with open_store(path) as other:
+        more = _stored_values(other, plan.space, objectives)
+    return {name: more[name] | known for name, known in values.items()}
+
+
+def _stored_values(
     store: Store, space: DesignSpace, objectives: Objectives
 ) -> dict[str, dict[Genotype, float]]:
-    """Stored values of expensive objectives in all studies of the database, by name and network.
-
-    Values that depend on the chip are left out, since another study may have measured them on another chip.
-    """
     reusable = [
         objective
         for objective in (*objectives.goals, *objectives.limited)

@@ -64,12 +64,17 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
         notify(f"resuming after {count} evaluations")
     sampler = make_sampler(plan, study)
     with create_store(plan.database) as store:
+        known = known_values(plan, store, objectives)
+        if plan.stored is None:
+            for name, values in known.items():
+                if values:
+                    notify(f"{name} of {len(values)} networks is known from other studies and reused")
         evaluator = Evaluator(
             plan.space,
             objectives.goals,
             plan.constraints,
             limited=objectives.limited,
-            known=known_values(store, plan.space, objectives),
+            known=known,
             race=race,
         )
         if plan.stored is None:
