@@ -74,7 +74,9 @@ class ObjectiveContext:
         if chip not in self._costs_by_chip:
             soc = self.hardware if self.chips is None else self.chips(chip)
             mapping = chip.mapping or self.mapping
-            self._costs_by_chip[chip] = CostModel.shared(soc, mapping, npu_model=self.npu_model, spill=self.spill)
+            self._costs_by_chip[chip] = CostModel.shared(
+                soc, mapping, npu_model=self.npu_model, spill=self.spill
+            )
         return self._costs_by_chip[chip]
 
     def on_hardware(

@@ -76,6 +76,8 @@ def print_pick(study: Study, choice: Pick, limits: Sequence[Constraint]) -> None
     print(f"picked id {choice.chosen.index}: {choice.reason}")
     print_wide(front_table(study, [choice.chosen]))
     print(str(study.search_space.decode(choice.chosen.genotype).subnet))
+    if choice.equal:
+        print(f"  also a tie, and no more expensive: ids {', '.join(str(row.index) for row in choice.equal)}")
     for text in given_up(study, choice):
         print(f"  {text}")
     print()
@@ -109,6 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "study": study.name,
             "picked": evaluation_record(study, choice.chosen),
             "reason": choice.reason,
+            "instead_of": None if choice.instead is None else choice.instead.index,
+            "equal": [row.index for row in choice.equal],
             "limits": list(map(str, limits)),
             "candidates": len(choice.candidates),
             "front_size": choice.front,

@@ -19,6 +19,7 @@ from search_space.command.wide_table import print_wide
 from studies.analysis.beside import HELP, METAVAR, OPTION, beside_rows, read_beside
 from studies.analysis.beside_table import beside_record, print_beside
 from studies.analysis.equal_members import ties_line
+from studies.analysis.front_certainty import FrontCertainty, front_certainty, tie_lines
 from studies.analysis.outside_bounds import outside_bounds
 from studies.analysis.unmeasured_ops import coverage_line
 from studies.analysis.why_not import why_not, why_not_lines, why_not_record
@@ -29,6 +30,8 @@ from studies.storage.store import Store, open_store
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport, summary
 from studies.study.study import Study
+
+SHOWN_TIES = 5
 
 
 def parser() -> Parser:
@@ -77,10 +80,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         record = study_record(study, evaluations, reports, is_complete=options.evaluations)
         if (answer := why_not(study, evaluations)) is not None:
             record["why_not"] = why_not_record(answer)
+        if certainty := front_certainty(study, evaluations, study.front(evaluations)):
+            for row, member in enumerate(record["front"]):
+                member.update(certainty.record(row))
         _print_json(record | ({"beside": beside_record(study, beside)} if files else {}))
     else:
         _print_study(study, evaluations, reports, is_complete=options.evaluations)
         print_beside(study, beside)
+
+
+def _print_ties(study: Study, certainty: FrontCertainty) -> None:
+    print("±: standard error of the accuracy; on front: chance that no other network dominates this one")
+    for line in tie_lines(study, certainty, most=SHOWN_TIES):
+        print(line)
 
 
 def _read(store: Store, name: str) -> tuple[Study, list[Evaluation]]:
@@ -141,7 +153,11 @@ def _print_study(
     if is_complete:
         print_wide(front_table(study, evaluations))
     elif front:
-        print_wide(front_table(study, front, study.contributions(front)))
+        certainty = front_certainty(study, evaluations, front)
+        more = {} if certainty is None else certainty.columns()
+        print_wide(front_table(study, front, study.contributions(front), more))
+        if certainty is not None:
+            _print_ties(study, certainty)
         if line := coverage_line(study, front):
             print(line)
     if {"lat", "energy"} & set(study.objectives):

@@ -31,7 +31,8 @@ from objectives.hardware_objectives import mapped_totals
 from objectives.workload import Step, ops_of, peak_bytes, read_again, workload
 from search_space.subnet import Subnet
 from studies.analysis.assumed_numbers import cost_model
-from studies.analysis.held_out_scores import ValidationPlan, check_checkpoint, search_images, study_images
+from studies.analysis.held_out_images import check_checkpoint, scored_images, search_images
+from studies.analysis.held_out_scores import ValidationPlan
 from studies.deployment.file_checks import (
     Agreement,
     DeploymentError,
@@ -147,7 +148,7 @@ def deployment(
     latency_ms, energy_mj = mapped_totals(costs, steps, cost)
     check_checkpoint(plan)
     pack = search_images(plan)
-    test = study_images(plan)[1] if scores_test else None
+    test = scored_images(plan)[1] if scores_test else None
     supernet = load_checkpoint(plan.checkpoint, plan.space).eval()
     cpu = torch.device("cpu")
     calibration = prepare(pack.calibration, precision="fp32", device=cpu)

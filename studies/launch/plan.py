@@ -34,6 +34,7 @@ from studies.search.racing import check_racing
 from studies.storage.database_file import check_writable
 from studies.storage.store import open_store
 from studies.study.constraint import Constraint, limited_quantity, parse_constraint
+from studies.study.cost_scale import LOG
 from studies.study.setting_field import SettingError
 from studies.study.settings import AUTO, StudySettings
 from studies.study.study import Study
@@ -154,6 +155,7 @@ def check(
             is_expensive=bool(known.expensive & quantities),
             stored=None if stored is None else stored[0],
         ),
+        scale=settings.scale or (LOG if stored is None else stored[0].scale),
     )
     search = check_search(
         settings,

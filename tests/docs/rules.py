@@ -92,6 +92,7 @@ PARSED_ONLY = {
     "benchmarks.hardware.deployed_files": "the shortest run takes 15 s; test_deployed_file.py does the same",
     "benchmarks.search.racing_savings": "the shortest run scores 1,024 images for each of 36 subnets",
     "benchmarks.search.surrogate_savings": "the shortest run makes 2,000 evaluations with NSGA-II first",
+    "benchmarks.search.tight_limits": "the shortest run fits the stand-in, which takes 20 s",
     "benchmarks.supernet.ranking_quality": "the shortest run trains 12 subnets",
     "benchmarks.supernet.two_phase": "the shortest run trains 12 supernets; test_two_phase.py does it",
     "studies.worker": "it runs until its scheduler ends; test_dask_cluster.py runs it",

@@ -121,7 +121,9 @@ def test_the_chips_that_tests_leave_out_are_those_of_the_page() -> None:
         if rules.SEARCHED_CHIPS in text.replace('"', "") and "studies.run" in text
     )
     assert text.startswith("python -m studies.run")
-    assert "the choices above are 13 chips" in (ROOT / "docs/how-to/search-the-chip.md").read_text(encoding="utf-8")
+    assert "the choices above are 13 chips" in (ROOT / "docs/how-to/search-the-chip.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def _run_program(program: str, arguments: Sequence[str], folder: Path) -> None:

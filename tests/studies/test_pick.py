@@ -49,6 +49,25 @@ def test_rules(study: Study, rows: list[Evaluation]) -> None:
     assert within.reason == "best lat among them"
 
 
+def test_a_cheaper_network_that_is_as_accurate_takes_the_place_of_the_best(
+    study: Study, evaluation: Make
+) -> None:
+    # With 400 images two accuracies near 80 % tie within 3.9 points.
+    values = [(82.0, 7.0), (80.0, 5.0), (79.0, 3.0), (70.0, 1.0)]
+    rows = [evaluation(index, *pair) for index, pair in enumerate(values)]
+    noisy = replace(study, fingerprint={"val_images": "400"})
+    choice = pick(noisy, rows, [], "acc")
+    assert choice.chosen.index == 2
+    assert choice.instead is rows[0]
+    assert choice.equal == (rows[1],)
+    assert choice.reason == (
+        "best acc among them is id 0, but its accuracy ties: it has 2.3 x the lat for +3.00 ± 1.98 points"
+    )
+    assert pick(noisy, rows, [], "lat").chosen.index == 3
+    exact = pick(replace(study, fingerprint={"val_images": "100000"}), rows, [], "acc")
+    assert (exact.chosen.index, exact.instead, exact.equal) == (0, None, ())
+
+
 def test_limits_on_what_is_counted_or_constrained(study: Study, rows: list[Evaluation]) -> None:
     assert pick(study, rows, [parse_constraint("macs<=102")], "acc").chosen.index == 2  # 100 + index
     only_acc = replace(study, goals=study.goals[:1], ideal=(100.0,), reference=(0.0,))
