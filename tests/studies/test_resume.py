@@ -1,4 +1,7 @@
-"""Kill -9 at random moments, then the same command: the same table, for every sampler."""
+"""Kill -9 at a random moment, then the same command: the same table, for every sampler.
+
+`tests/faults/test_many_kills.py` kills more often.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from studies.samplers.registry import known_samplers
 from studies.storage.store import open_store
 from tests.studies.killed_run import count, killed, rows, run
 
-KILLS = 3
+KILLS = 1
 
 
 REAL = "nsga2"
