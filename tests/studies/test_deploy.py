@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from objectives.hardware import load_soc
 from search_space.command.command_line import run_command
-from studies import StudySettings, deploy, run_study, validate
+from studies import StudySettings, deploy, pick, run_study, validate
 from studies.deployment import compiled_network, deploy_network
 from studies.deployment.file_checks import DeploymentError
 from studies.deployment.mapping_file import FORMAT
@@ -97,6 +98,16 @@ def test_without_the_runtimes_the_files_are_written_and_the_lack_is_said(
         record["checks"]
     )
     assert "network.onnx was not written" in str(record["checks"])
+
+
+def test_pick_prints_the_command(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pick.main([f"{database}:small", "--prefer", "lat"])
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "studies.deploy" in line)
+    words = shlex.split(line[line.index("studies.deploy") :])[1:]
+    options = deploy.parser().parse_args(words)
+    assert (options.study, options.db, options.id) == ("small", database, 0)
+    pick.main([f"{database}:costs"])
+    assert "studies.deploy" not in capsys.readouterr().out
 
 
 def test_a_front_is_compiled_beside_the_cost_model(
