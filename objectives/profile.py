@@ -22,7 +22,7 @@ from rich.table import Table
 from objectives.hardware import MAPPINGS, CostModel, NetworkCost, SoC, load_soc, variant
 from objectives.hardware.chip_options import add_hardware_options
 from objectives.hardware.cost_model import COST_SCOPE
-from objectives.hardware.frame_rate import MS_PER_S, average_mw, sleep_mw, throughput
+from objectives.hardware.frame_rate import MS_PER_S, Throughput, average_mw, sleep_mw, throughput
 from objectives.hardware.measured_share import ORIGIN_NAMES, Origins, measured_origins, shares_text
 from objectives.hardware.npu_model import known_npu_models
 from objectives.hardware.parts.npu import Npu
@@ -283,11 +283,16 @@ def memory_lines(steps: Sequence[Step], cost: NetworkCost, costs: CostModel) -> 
         )
 
 
+def _frames(steps: Sequence[Step], cost: NetworkCost, costs: CostModel) -> Throughput:
+    spilt = 0.0 if costs.spill is None else spilt_bytes(steps, costs.spill.sram_bytes)
+    return throughput(cost, costs, spilt)
+
+
 def frames_record(
     steps: Sequence[Step], cost: NetworkCost, costs: CostModel, fps: float | None
 ) -> dict[str, Any]:
     """Plain data of frames per second, and of the power at a frame rate, if one is given."""
-    frames = throughput(cost, costs.soc)
+    frames = _frames(steps, cost, costs)
     record: dict[str, Any] = {
         "busy_ms": frames.busy_ms,
         "sequential_fps": frames.sequential_fps,
@@ -307,7 +312,7 @@ def frames_lines(
     steps: Sequence[Step], cost: NetworkCost, costs: CostModel, fps: float | None
 ) -> Iterator[str]:
     """Lines about frames per second, and about the power at a frame rate, if one is given."""
-    frames, record = throughput(cost, costs.soc), frames_record(steps, cost, costs, fps)
+    frames, record = _frames(steps, cost, costs), frames_record(steps, cost, costs, fps)
     pipelined = ""
     if frames.frames_in_flight > 1:
         kib = frames.frames_in_flight * peak_bytes(steps) / 1024

@@ -409,7 +409,8 @@ def _hardware(
     models = _Models(study, costs)
     shown = [drawn[place] for place in spread_over(len(drawn), mapped)]
     mappings = {
-        row: mapping_record(subnet, models.cost_model(contender.evaluations[row])) for row, subnet in shown
+        row: mapping_record(subnet, models.cost_model(contender.evaluations[row]), study.quantities)
+        for row, subnet in shown
     }
     if len(shown) < len(drawn):
         # Three commands for each of thousands of members would be as large as all their numbers.
