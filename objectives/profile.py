@@ -25,7 +25,6 @@ from objectives.hardware.cost_model import COST_SCOPE
 from objectives.hardware.frame_rate import MS_PER_S, Throughput, average_mw, sleep_mw, throughput
 from objectives.hardware.measured_share import ORIGIN_NAMES, Origins, measured_origins, shares_text
 from objectives.hardware.npu_model import known_npu_models
-from objectives.hardware.parts.npu import Npu
 from objectives.hardware.vela_compiler.vela import VelaError
 from objectives.hardware_objectives import mapped_totals
 from objectives.workload import Step, ops_of, peak_bytes, read_again, spilt_bytes, workload
@@ -122,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         record = profile_record(steps, cost, soc, origins) | spill_record(steps, cost, costs)
         record |= frames_record(steps, cost, costs, options.fps)
         if network is not None:
-            record |= tflite_record(network, soc.npu)
+            record |= tflite_record(network, costs)
         print(json.dumps({**names, **record}, indent=2))
         return
     print(
@@ -136,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(line)
     print(COST_SCOPE)
     if network is not None:
-        print("\n".join(tflite_lines(network, soc.npu)))
+        print("\n".join(tflite_lines(network, costs)))
     for name, measured in origins.items():
         print(f"{name}: {shares_text(measured.shares) or 'no op on the device'}")
 
@@ -342,24 +341,24 @@ def _number(value: float) -> str:
     return f"{value:,.1f}" if value else ""
 
 
-def tflite_lines(network: TfliteNetwork, npu: Npu) -> list[str]:
-    """How the closed form agrees with Arm's compiler, and which operators have no op."""
+def tflite_lines(network: TfliteNetwork, costs: CostModel) -> list[str]:
+    """How the model of the NPU agrees with Arm's compiler, and which operators have no op."""
     from objectives.tflite_network.vela_comparison import compared, missing_text
 
     try:
-        return compared(network, npu).lines()
+        return compared(network, costs.soc.npu, costs.npu_model).lines()
     except VelaError as error:
         missing = [f"not costed: {missing_text(each)}" for each in network.missing]
         return [f"Vela's cycles are unknown: {error}", *missing]
 
 
-def tflite_record(network: TfliteNetwork, npu: Npu) -> dict[str, Any]:
+def tflite_record(network: TfliteNetwork, costs: CostModel) -> dict[str, Any]:
     """The same as plain data; the numbers of the compiler are absent where it refuses the chip."""
     from objectives.tflite_network.vela_comparison import compared
 
     record: dict[str, Any] = {"missing": [asdict(each) for each in network.missing]}
     try:
-        record |= compared(network, npu).record()
+        record |= compared(network, costs.soc.npu, costs.npu_model).record()
     except VelaError as error:
         record["vela_error"] = str(error)
     return record
