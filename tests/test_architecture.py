@@ -51,7 +51,7 @@ LAYERS = {
         (
             *("hardware_objectives", "accuracy_objective", "size_objectives", "own_objective"),
             *("timeline", "hardware.chip_options", "population", "workers", "registry", "tabled"),
-            *("tflite_network", "chip_from_ini"),
+            *("tflite_network", "chip_from_ini", "deployment"),
         ),
         ("profile", "describe"),
     ),
@@ -60,7 +60,7 @@ LAYERS = {
         ("study",),
         ("storage", "samplers", "presentation"),
         ("search", "analysis"),
-        ("launch", "report_page"),
+        ("launch", "report_page", "deployment"),
         (
             "run",
             "show",
@@ -70,9 +70,11 @@ LAYERS = {
             "pick",
             "validate",
             "measure",
+            "deploy",
             "verify",
             "backup",
             "migrate",
+            "worker",
         ),
     ),
 }

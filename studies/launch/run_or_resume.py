@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from studies.launch.chip_limits import limit_text
 from studies.launch.late_costs import late_costs
+from studies.launch.limit_range import limit_notes
 from studies.launch.plan import Plan
 from studies.launch.plan_objects import (
     Notify,
@@ -58,6 +59,8 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
     """Searches `plan` with objectives that are ready to measure; for the arguments see `run_or_resume`."""
     race = Race(plan.space, objectives.goals) if plan.settings.racing else None
     if plan.stored is None:
+        for line in limit_notes(plan.constraints, [*objectives.goals, *objectives.limited], plan.space):
+            notify(line)
         study = make_study(plan, objectives)
     else:
         study, count = plan.stored
@@ -65,12 +68,17 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
         notify(f"resuming after {count} evaluations")
     sampler = make_sampler(plan, study)
     with create_store(plan.database) as store:
+        known = known_values(plan, store, objectives)
+        if plan.stored is None:
+            for name, values in known.items():
+                if values:
+                    notify(f"{name} of {len(values)} networks is known from other studies and reused")
         evaluator = Evaluator(
             plan.space,
             objectives.goals,
             plan.constraints,
             limited=objectives.limited,
-            known=known_values(store, plan.space, objectives),
+            known=known,
             late=late_costs(plan),
             race=race,
         )
@@ -85,7 +93,7 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
             population=plan.search.population,
             rules=plan.search.rules,
         ):
-            on_progress(progress)
+            on_progress(replace(progress, cluster=objectives.cluster_state()))
         store.check_in_place()
         if race is not None:
             evaluations = store.evaluations(study.name)
@@ -106,6 +114,8 @@ def introduction(plan: Plan) -> list[str]:
         f"study {plan.study!r} in {plan.database}: {', '.join(plan.names)} over space {plan.space.name}{over}"
         f", {plan.search.sampler}, {plan.search.population} subnets per generation, until {plan.search.rules}"
     ]
+    if plan.search.window is not None:
+        lines.append(f"hypervolume within {plan.search.window}, costs on a {plan.search.scale} scale")
     if plan.table is not None:
         lines.append(plan.table.summary())
     lines += [limit_text(limit, plan.chips.file, plan.networks) for limit in plan.added]

@@ -163,6 +163,7 @@ class Compiled:
         weights: Bytes read from the weight memory, repeated reads included, by the same keys.
         sram_bytes: Peak of the activation memory.
         cpu_operators: Number of operators that it leaves to the CPU.
+        model: Content of the compiled file.
     """
 
     cycles: dict[Hashable, int]
@@ -170,6 +171,7 @@ class Compiled:
     weights: dict[Hashable, int]
     sram_bytes: int
     cpu_operators: int
+    model: bytes
 
     @property
     def weight_bytes(self) -> int:
@@ -232,7 +234,12 @@ def compiled_model(content: bytes, target: VelaTarget, options: str = IN_PLACE) 
                 moved[place_by_pass[row["id"]]] += int(value)
     report = result.perf_report
     return Compiled(
-        dict(cycles), dict(traffic), dict(weights), report.memories["Sram"].peakUsage, report.cpuOps
+        dict(cycles),
+        dict(traffic),
+        dict(weights),
+        report.memories["Sram"].peakUsage,
+        report.cpuOps,
+        bytes(result.model),
     )
 
 
