@@ -398,8 +398,8 @@ def _hardware(
     contender: Contender, front: Sequence[Subnet | None], members: Sequence[int], mapped: int
 ) -> tuple[_Hardware, list[str]]:
     """Mappings of members of the front, the sensitivity of the front, and notes about what is left out."""
-    study = contender.study
-    commands = {row: next_commands(study, contender.evaluations[row]) for row in members}
+    study, measured = contender.study, contender.evaluations
+    commands = {row: next_commands(study, measured[row]) for row in members}
     try:
         costs = cost_model(study)
     except H4HError as error:
@@ -413,7 +413,7 @@ def _hardware(
     models = _Models(study, costs)
     shown = [drawn[place] for place in spread_over(len(drawn), mapped)]
     mappings = {
-        row: mapping_record(subnet, models.cost_model(contender.evaluations[row]), study.quantities)
+        row: mapping_record(subnet, models.cost_model(measured[row]), study.quantities)
         for row, subnet in shown
     }
     if len(shown) < len(drawn):
