@@ -17,7 +17,6 @@ from objectives.hardware import CostModel, load_soc
 from objectives.hardware.chip import Chip
 from objectives.hardware.cost_model import COST_SCOPE
 from objectives.timeline import LANES, PARTS
-from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.genotype import to_text
 from search_space.subnet import Stage, Subnet
@@ -342,11 +341,8 @@ def gene_importance(study: Study, evaluations: Sequence[Evaluation]) -> Importan
         rows.append(row)
     genes = np.array(options, dtype=np.int64).reshape(len(options), len(space.genes))
     values = study.losses([evaluations[row] for row in rows])
-    share_rows: list[Floats] = []
-    for column in range(len(study.goals)):
-        is_known = np.isfinite(values[:, column])
-        share_rows.append(importance(genes[is_known], values[is_known, column]))
-    shares = np.array(share_rows)
+    columns = ((column, np.isfinite(column)) for column in values.T)
+    shares = np.array([importance(genes[is_known], column[is_known]) for column, is_known in columns])
     if not shares.any():
         return None
     most = np.argsort(-shares.max(axis=0), kind="stable")[:SHOWN_GENES]
