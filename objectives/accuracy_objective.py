@@ -136,6 +136,7 @@ class Accuracy:
             pack.calibration[:calibration_images], precision=precision, device=device
         )
         self._memory = MemoryBudget(memory)
+        self._needed = needed
         self._fingerprint = {
             "checkpoint": file_digest(checkpoint),
             "images": pack.digest,
@@ -153,6 +154,11 @@ class Accuracy:
         if device.type != "cpu":
             # Other devices round differently. Absent for the CPU, so that its fingerprint stays as it was.
             self._fingerprint["device"] = device.type
+
+    @property
+    def most_memory(self) -> float:
+        """Bytes by which a measurement may let the process grow: the limit, or all that sharing can use."""
+        return min(self._memory.limit, self._needed)
 
     @property
     def images(self) -> int:

@@ -27,7 +27,8 @@ import numpy as np
 
 from objectives.hardware import CostModel
 from objectives.objective import ACCURACY, Dependency, Design, Direction, Objective, Stops
-from objectives.workers.shared_objective import SharedObjective, shared
+from objectives.workers.cluster_state import ClusterState
+from objectives.workers.shared_objective import Cluster, SharedObjective, shared
 from search_space.arrays import Booleans, Floats
 from search_space.errors import H4HError
 from search_space.files.own_code import (
@@ -106,16 +107,16 @@ class OwnObjective:
         """Name and version of the code, and the object's own fingerprint."""
         return dict(self._fingerprint)
 
-    def measure_with(self, *, workers: int = 1, dask: str | None = None) -> None:
+    def measure_with(self, *, workers: int = 1, cluster: Cluster | None = None) -> None:
         """Lets workers measure the object from now on.
 
         Raises:
             OwnCodeError: The object cannot be sent to workers.
             WorkerError: Workers cannot be reached.
         """
-        if workers == 1 and dask is None:
+        if workers == 1 and cluster is None:
             return
-        where = "--workers above 1" if dask is None else "--dask"
+        where = "--workers above 1" if cluster is None else "--dask"
         if type(self.content).__module__ == "__main__":
             raise self._error(
                 f"cannot be sent to {where}: its class must lie in a module that can be imported, not in the "
@@ -126,9 +127,13 @@ class OwnObjective:
         except Exception as error:
             raise self._error(f"cannot be sent to {where} ({failure_text(error)})") from error
         with self._named():
-            team_objective = shared(self.content, workers=workers, dask=dask)
+            team_objective = shared(self.content, workers=workers, cluster=cluster)
         assert isinstance(team_objective, SharedObjective)
         self._measure = self._team = team_objective
+
+    def cluster_state(self) -> ClusterState | None:
+        """State of the Dask cluster that measures it, if there is one."""
+        return None if self._team is None else self._team.cluster_state()
 
     def close(self) -> None:
         """Ends the workers that measure it, if there are any."""

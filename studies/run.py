@@ -15,6 +15,7 @@ from functools import partial
 from rich.console import Console
 
 from h4h_packages import raise_stopped
+from objectives.workers.versions import WorkerError
 from search_space.command.command_line import run_command
 from search_space.command.stop_signals import StopRequest, stopping
 from studies.launch.plan import named
@@ -51,8 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             study = run_study(
                 settings, database=database, on_progress=show, on_notice=partial(print, flush=True)
             )
-    except KeyboardInterrupt:
-        print_interrupted(settings, database, log)
+    except (KeyboardInterrupt, WorkerError) as error:
+        if display.has_begun or isinstance(error, KeyboardInterrupt):
+            print_interrupted(settings, database, log)
         raise
     print_result(settings, database, study.study, display.last, log)
 

@@ -18,9 +18,11 @@ from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from studies.analysis.beside import HELP, METAVAR, OPTION, beside_rows, read_beside
 from studies.analysis.beside_table import beside_record, print_beside
+from studies.analysis.equal_members import ties_line
 from studies.analysis.front_certainty import FrontCertainty, front_certainty, tie_lines
 from studies.analysis.outside_bounds import outside_bounds
 from studies.analysis.unmeasured_ops import coverage_line
+from studies.analysis.why_not import why_not, why_not_lines, why_not_record
 from studies.presentation.plain_records import study_record, summary_record
 from studies.presentation.text_table import front_table
 from studies.storage.named_study import add_database
@@ -76,6 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     beside = beside_rows(study, study.front(evaluations), files)
     if options.json:
         record = study_record(study, evaluations, reports, is_complete=options.evaluations)
+        if (answer := why_not(study, evaluations)) is not None:
+            record["why_not"] = why_not_record(answer)
         if certainty := front_certainty(study, evaluations, study.front(evaluations)):
             for row, member in enumerate(record["front"]):
                 member.update(certainty.record(row))
@@ -140,8 +144,12 @@ def _print_study(
         feasible = sum(evaluation.is_feasible for evaluation in evaluations)
         verb = "satisfies" if feasible == 1 else "satisfy"
         print(f"{feasible} of {len(evaluations)} subnets {verb} {', '.join(study.constraints)}")
+    if (answer := why_not(study, evaluations)) is not None:
+        print("\n".join(why_not_lines(answer)))
     for line in summary(reports):
         print(line)
+    if (line := ties_line(study, front)) is not None:
+        print(f"note: {line}")
     if is_complete:
         print_wide(front_table(study, evaluations))
     elif front:

@@ -1,28 +1,29 @@
 """Workers of a Dask cluster (https://distributed.dask.org).
 
-Each worker receives the objective with its weights and images, also a worker that joins later. Workers need
-this project installed, but none of its data files.
+Each worker receives the objective with its weights and images, also a worker that joins later. Workers and
+scheduler need this project installed, but none of its data files.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import hashlib
-import logging
 import time
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from typing import Any
 
 import distributed
-from distributed.comm.core import connect
-from distributed.diagnostics.plugin import WorkerPlugin
 
 from objectives.objective import Objective
-from objectives.workers.packed_objective import Parcel, pack
-from objectives.workers.versions import WorkerError, check_versions, versions
+from objectives.workers import admission
+from objectives.workers.admission import LostObjectiveError, Packed, Requirements
+from objectives.workers.cluster_state import ClusterState
+from objectives.workers.dask_connection import connected, lost, translated
+from objectives.workers.dask_workers import RESULT_S, SILENT_S, Member, Members
+from objectives.workers.handed_parts import Handed, HandedParts
+from objectives.workers.pace import DEATHS, Pace
+from objectives.workers.packed_objective import pack
+from objectives.workers.versions import WorkerError
 from search_space.arrays import Floats
 from search_space.subnet import Subnet
 
@@ -30,22 +31,35 @@ CONNECT_S = 10.0
 """Default time limit for the scheduler's answer, in seconds."""
 PATIENCE_S = 120.0
 """Default time that a cluster may be without workers, in seconds. Batch schedulers start them with delay."""
-_POLL_S = 2.0
+ADMISSION_S = 60.0
+"""Time that a ready worker waits at the start for others that are still being admitted, in seconds."""
+PARTS_PER_THREAD = 2
+"""Parts of a batch for each thread. With finer parts a slow worker measures fewer of them."""
+_POLL_S = 1.0
+_REFRESH_S = 0.5
 
 
 class DaskTeam:
     """Workers of a Dask cluster that hold an objective.
 
-    If a worker is lost, Dask gives its work to another worker.
+    A worker gets one part for each of its threads. If it dies, stalls or falls silent, others measure its
+    parts. An idle worker also measures a part that another one has had for long. The first answer counts.
 
     Args:
         objective: The objective to measure.
         address: Address of the cluster's scheduler, such as ``tcp://10.0.0.1:8786``.
+        tls: Files of the CA, the certificate and the key; empty without them.
+        probe: Subnets whose values on each worker must equal those of this process.
+        memory: Bytes by which one measurement may let a process grow.
+        notify: Receives lines for the user.
         connect_s: Time limit for the scheduler's answer, in seconds.
         patience_s: Time that the cluster may be without workers, in seconds.
+        silent_s: Seconds without a heartbeat after which a worker is no longer waited for.
+        pace: Time limits of parts.
 
     Raises:
-        WorkerError: No scheduler answers at `address`, no worker joins, or a worker has other versions.
+        WorkerError: No scheduler answers at `address`, no worker joins, or a present worker would give other
+            values or has too little memory.
     """
 
     def __init__(
@@ -53,142 +67,208 @@ class DaskTeam:
         objective: Objective,
         address: str,
         *,
+        tls: Sequence[str] = (),
+        probe: Sequence[Subnet] = (),
+        memory: float = 0.0,
+        notify: Callable[[str], object] = lambda _: None,
         connect_s: float = CONNECT_S,
         patience_s: float = PATIENCE_S,
+        silent_s: float = SILENT_S,
+        pace: Pace | None = None,
     ) -> None:
         self._address = address
         self._patience_s = patience_s
-        # The errors below report the same in one line.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        self._pace = pace or Pace()
+        self._notify = notify
+        self._again = 0
+        self._parts: dict[distributed.Future[Any], tuple[Member, Handed, int]] = {}
+        self._now = 0.0
+        self._read_at = time.monotonic()
+        self._usable_at = 0.0
+        self._refreshed_at = 0.0
+        self._client = connected(address, tls, connect_s)
         try:
-            # A client without a scheduler logs a second error when it is garbage-collected.
-            asyncio.run(_knock(address, connect_s))
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)
-                self._client = distributed.Client(address, timeout=connect_s, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise WorkerError(
-                f"no Dask scheduler answers at --dask {address} within {connect_s:g} s; it must be an "
-                f"address such as tcp://10.0.0.1:8786, as `dask scheduler` prints it"
-            ) from error
-        try:
-            with _translated(address):
-                self._greet(objective)
+            with translated(address):
+                parcel, pieces = pack(objective)
+                needs = Requirements.of(objective, probe, memory)
+                self._members = Members(self._client, Packed(parcel, b"".join(pieces)), needs, silent_s)
+                self._await_workers()
         except BaseException:
-            self._client.close()
+            self.close()
             raise
 
     @property
     def size(self) -> int:
-        """Number of threads of all present workers; each thread measures one part at a time."""
-        return max(sum(self._threads()), 1)
+        """Number of parts that a batch is cut into."""
+        return PARTS_PER_THREAD * max(self.state().threads, 1)
+
+    def state(self) -> ClusterState:
+        """Workers and their speed."""
+        admitted = self._members.admitted(self._now)
+        threads = sum(member.threads for member in admitted)
+        return ClusterState(len(admitted), threads, self._again, self._members.speeds)
 
     def measure(self, parts: Sequence[Sequence[Subnet]]) -> list[Floats]:
         """Values of each part, in order.
 
         Raises:
-            WorkerError: The cluster is lost, or has lost all workers and got no new ones.
+            WorkerError: The cluster is lost, has lost all workers and got no new ones, or `DEATHS` workers
+                died or stalled over one part.
             Exception: The exception that the objective raised in a worker.
         """
-        with _translated(self._address):
-            futures = self._client.map(_measure, [self._name] * len(parts), parts, pure=False)
+        batch = HandedParts([len(part) for part in parts], self._pace)
+        values: dict[int, Floats] = {}
+        # Parts of an earlier batch keep their worker busy, but nobody waits for them.
+        earlier = set(self._parts)
+        with translated(self._address):
             try:
-                self._wait(futures)
-                values: list[Floats] = self._client.gather(futures)
-                return values
+                while not batch.is_complete:
+                    self._refresh(batch, earlier)
+                    self._hand_out(batch, parts)
+                    self._collect(batch, values, earlier)
             except BaseException:
-                self._client.cancel(futures)
+                if self._client.status == "running":
+                    self._client.cancel(list(self._parts))
+                for future, (member, _, _) in self._parts.items():
+                    member.busy.discard(future)
+                self._parts.clear()
                 raise
+        for _, handed, _ in self._parts.values():  # Second copies that are no longer needed.
+            handed.is_late = True
+        self._again += batch.again
+        return [values[part] for part in range(len(parts))]
 
     def close(self) -> None:
-        """Removes the objective from the workers and disconnects. The cluster keeps running."""
-        if self._client.status == "running":
-            with contextlib.suppress(OSError, TimeoutError, CancelledError, ValueError):
-                self._client.unregister_worker_plugin(self._name)
-        self._client.close()
+        """Drops the objective from the workers and disconnects. The cluster keeps running."""
+        self._parts.clear()
+        with contextlib.suppress(OSError, TimeoutError, CancelledError, RuntimeError):
+            self._client.close(timeout=_POLL_S)
 
-    def _greet(self, objective: Objective) -> None:
-        """Checks the versions of the workers and sends them the objective."""
-        self._wait([])
-        check_versions(versions(), self._client.run(versions))
-        parcel, pieces = pack(objective)
-        block = b"".join(pieces)
-        self._name = "h4h-" + hashlib.sha256(parcel.content + block).hexdigest()
-        self._client.register_plugin(_Holder(parcel, block, versions()), name=self._name)
+    def _await_workers(self) -> None:
+        """Waits for the first worker, and until all present ones are admitted.
 
-    def _threads(self) -> list[int]:
-        """Number of threads of each worker."""
-        return list(self._client.nthreads().values())
-
-    def _wait(self, futures: list[distributed.Future[Any]]) -> None:
-        """Waits until all `futures` are done; without futures, until a worker joins."""
-        lost_at: float | None = None
+        Raises:
+            WorkerError: A worker would give other values, or none joins.
+        """
+        has_told = False
         while True:
-            if self._threads():
-                lost_at = None
-                if not futures:
-                    return
-            else:
-                lost_at = lost_at or time.monotonic()
-                if time.monotonic() - lost_at > self._patience_s:
-                    raise WorkerError(
-                        f"the Dask cluster at {self._address} has had no worker for {self._patience_s:g} s; "
-                        f"start workers and repeat the command to resume"
-                    )
-            if futures:
-                with contextlib.suppress(TimeoutError), self._client.as_current():
-                    distributed.wait(futures, timeout=_POLL_S)
-                    return
-            else:
-                time.sleep(min(_POLL_S, self._patience_s / 4))
+            self._tick()
+            self._members.refresh(self._now)
+            for reason in self._members.refusals():
+                raise reason
+            self._members.check_start()
+            is_joining = self._members.is_joining(self._now)
+            is_ready = bool(self._members.admitted(self._now))
+            if is_ready and (not is_joining or self._now - self._usable_at > ADMISSION_S):
+                state = self.state()
+                self._notify(f"measuring on {state} of {self._address} with {state.threads} threads")
+                return
+            if not is_joining and not has_told:
+                has_told = True
+                self._notify(f"waiting for the first worker of {self._address} ...")
+            self._check_usable(is_joining and not is_ready)
+            time.sleep(min(_POLL_S, self._patience_s) / 10)
 
+    def _tick(self) -> None:
+        """Advances the clock. A longer pause is one of this process itself, such as Ctrl-Z."""
+        read_at = time.monotonic()
+        self._now += min(read_at - self._read_at, 5 * _POLL_S)
+        self._read_at = read_at
 
-async def _knock(address: str, timeout_s: float) -> None:
-    """Raises `OSError` or `ValueError` if no server listens at `address`."""
-    connection = await connect(address, timeout=timeout_s)
-    await connection.close()
+    def _check_usable(self, is_usable: bool) -> None:
+        """Raises `WorkerError` if the cluster has been without a usable worker for too long."""
+        if is_usable:
+            self._usable_at = self._now
+        elif self._now - self._usable_at > self._patience_s:
+            raise WorkerError(
+                f"the Dask cluster at {self._address} has had no worker that answers for "
+                f"{self._patience_s:g} s; start workers and repeat the command to resume"
+            )
 
+    def _refresh(self, batch: HandedParts, earlier: set[distributed.Future[Any]]) -> None:
+        """Takes note of workers that joined, left, fell silent or stalled."""
+        self._tick()
+        if self._client.status != "running":
+            raise lost(self._address, "its scheduler closed the connection")
+        if self._now - self._refreshed_at < _REFRESH_S:
+            return
+        self._refreshed_at = self._now
+        gone = self._members.refresh(self._now)
+        self._members.warn_of_refusals()
+        for future, (member, handed, _) in list(self._parts.items()):
+            if member in gone:
+                del self._parts[future]
+                if future not in earlier:
+                    batch.lost(handed)
+                    self._check_deaths(batch, handed.part)
+            elif future not in earlier and self._members.is_silent(member, self._now):
+                batch.give_up(handed)
+                self._check_deaths(batch, handed.part)
+        for handed in batch.stalled(self._now):
+            batch.give_up(handed)
+            self._check_deaths(batch, handed.part)
+        usable = self._members.is_joining(self._now) or any(
+            len(member.busy) < member.threads or not self._is_stuck(member)
+            for member in self._members.admitted(self._now)
+        )
+        self._check_usable(usable)
 
-class _Holder(WorkerPlugin):
-    """Gives a worker the objective when it joins."""
+    def _is_stuck(self, member: Member) -> bool:
+        """Whether a worker is late with all its parts."""
+        return all(handed.is_late for each, handed, _ in self._parts.values() if each is member)
 
-    objective: Objective
+    def _check_deaths(self, batch: HandedParts, part: int) -> None:
+        if batch.deaths[part] >= DEATHS:
+            raise WorkerError(
+                f"{DEATHS} workers of the Dask cluster at {self._address} died or stalled while they "
+                f"measured the same subnets; lower --memory if they ran out of memory, and repeat the "
+                f"command to resume"
+            )
 
-    def __init__(self, parcel: Parcel, block: bytes, expected: dict[str, str]) -> None:
-        self._parcel = parcel
-        self._block = block
-        self._expected = expected
+    def _hand_out(self, batch: HandedParts, parts: Sequence[Sequence[Subnet]]) -> None:
+        """Gives parts to idle workers, one to each before any gets a second one."""
+        idle = [member for member in self._members.admitted(self._now) if len(member.busy) < member.threads]
+        while idle:
+            idle.sort(key=lambda member: len(member.busy))
+            member = idle[0]
+            handed = batch.next_for(member.address, self._now)
+            if handed is None:
+                idle.pop(0)
+                continue
+            part = parts[handed.part]
+            future = self._client.submit(
+                admission.measure, member.held, part, workers=[member.address], pure=False
+            )
+            member.busy.add(future)
+            self._parts[future] = member, handed, len(part)
+            if len(member.busy) >= member.threads:
+                idle.pop(0)
 
-    def setup(self, worker: distributed.Worker) -> None:
-        check_versions(self._expected, {worker.address: versions()})
-        self.objective = self._parcel.unpack(bytearray(self._block))
-        self._block = b""
-
-
-def _measure(name: str, subnets: Sequence[Subnet]) -> Floats:
-    """Measures one part; runs in a worker."""
-    holder: Any = distributed.get_worker().plugins[name]
-    values: Floats = holder.objective(subnets)
-    return values
-
-
-@contextlib.contextmanager
-def _translated(address: str) -> Iterator[None]:
-    """Turns exceptions of a lost cluster into `WorkerError`."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise WorkerError(
-            f"a worker of the Dask cluster at {address} lacks the package {error.name!r}: install this "
-            f"project there, in the same version"
-        ) from error
-    except distributed.scheduler.KilledWorker as error:
-        raise WorkerError(
-            f"several workers of the Dask cluster at {address} died while they measured the same subnets; "
-            f"lower --memory if they ran out of memory, and repeat the command to resume"
-        ) from error
-    except (OSError, TimeoutError, CancelledError) as error:
-        raise WorkerError(
-            f"the Dask cluster at {address} is lost ({type(error).__name__}); repeat the command to resume "
-            f"when the cluster is back"
-        ) from error
+    def _collect(
+        self, batch: HandedParts, values: dict[int, Floats], earlier: set[distributed.Future[Any]]
+    ) -> None:
+        """Waits for answers for a moment and takes them."""
+        pending = [task for member in self._members.present for task in member.pending]
+        tasks = [*self._parts, *(task for task in pending if not task.done())]
+        if not tasks:
+            time.sleep(_POLL_S / 10)
+            return
+        with contextlib.suppress(TimeoutError), self._client.as_current():
+            distributed.wait(tasks, timeout=_POLL_S, return_when="FIRST_COMPLETED")
+        self._tick()
+        for future in [future for future in self._parts if future.done()]:
+            member, handed, subnets = self._parts.pop(future)
+            member.busy.discard(future)
+            if future in earlier or handed.part in values:
+                batch.drop(handed)
+                continue
+            try:
+                values[handed.part] = future.result(timeout=RESULT_S)
+            except (LostObjectiveError, TimeoutError, distributed.scheduler.KilledWorker):
+                self._members.forget(member)
+                batch.lost(handed)
+                self._check_deaths(batch, handed.part)
+                continue
+            batch.answered(handed, self._now)
+            member.subnets += subnets
+            member.seconds += self._now - handed.since

@@ -27,18 +27,13 @@ from typing import IO, Any, cast
 
 from h4h_packages import STOP_SIGNALS
 from objectives.objective import Objective
+from objectives.workers.pace import DEATHS, LEAST_WAIT_S, PATIENCE, Pace
 from objectives.workers.packed_objective import Parcel, pack
 from objectives.workers.versions import WorkerError
 from search_space.arrays import Floats
 from search_space.command.stop_signals import stopping
 from search_space.subnet import Subnet
 
-DEATHS = 3
-"""Number of workers that may die while they measure one part before the measurement fails."""
-PATIENCE = 20.0
-"""Times the slowest pace so far that a worker may take for its part before it counts as stalled."""
-LEAST_WAIT_S = 60.0
-"""Seconds that a worker may take in any case."""
 _POLL_S = 1.0
 
 
@@ -76,9 +71,7 @@ class LocalTeam:
         least_wait_s: float = LEAST_WAIT_S,
     ) -> None:
         self.size = size
-        self._patience = patience
-        self._least_wait_s = least_wait_s
-        self._slowest: float | None = None  # Seconds a subnet of the slowest part.
+        self._pace = Pace(patience, least_wait_s)
         # An anonymous file: the system frees it when the last process ends.
         self._block = tempfile.TemporaryFile()  # noqa: SIM115
         self._parcel, pieces = pack(objective)
@@ -146,8 +139,7 @@ class LocalTeam:
                 if isinstance(answer, BaseException):
                     raise answer
                 values[part] = answer
-                pace = waited[ready] / max(len(parts[part]), 1)
-                self._slowest = pace if self._slowest is None else max(self._slowest, pace)
+                self._pace.add(waited[ready], len(parts[part]))
         return [values[part] for part in range(len(parts))]
 
     def _stalled(
@@ -157,13 +149,10 @@ class LocalTeam:
         parts: Sequence[Sequence[Subnet]],
     ) -> set[Connection[Any, Any]]:
         """Workers that take much longer than the slowest part so far."""
-        if self._slowest is None:
-            return set()
-        each = self._patience * self._slowest
         return {
             connection
             for connection, (_, part) in busy.items()
-            if waited[connection] > max(self._least_wait_s, each * len(parts[part]))
+            if waited[connection] > self._pace.limit_s(len(parts[part]))
         }
 
     def _bury(self, worker: _Worker, deaths: int, subnets: int) -> None:

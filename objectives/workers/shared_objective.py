@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
 from objectives.objective import Dependency, Direction, Objective
+from objectives.workers.cluster_state import ClusterState
 from objectives.workers.local_team import LocalTeam
 from search_space import complexity
 from search_space.arrays import Floats
@@ -20,7 +22,7 @@ class Team(Protocol):
 
     @property
     def size(self) -> int:
-        """Number of parts that are measured at a time, at least 1."""
+        """Number of parts that a batch is cut into, at least 1."""
         ...
 
     def measure(self, parts: Sequence[Sequence[Subnet]]) -> list[Floats]:
@@ -36,6 +38,14 @@ class Team(Protocol):
         ...
 
 
+class ClusterTeam(Team, Protocol):
+    """Workers of a cluster."""
+
+    def state(self) -> ClusterState:
+        """Workers and their speed."""
+        ...
+
+
 class SharedObjective:
     """An objective whose batches are cut into parts, one for each worker of a team.
 
@@ -46,7 +56,7 @@ class SharedObjective:
         team: Workers that hold the objective.
     """
 
-    def __init__(self, objective: Objective, team: Team) -> None:
+    def __init__(self, objective: Objective, team: LocalTeam | ClusterTeam) -> None:
         self._objective = objective
         self._team = team
 
@@ -87,26 +97,58 @@ class SharedObjective:
         """Fingerprint of the objective; the team does not change values."""
         return self._objective.fingerprint()
 
+    def cluster_state(self) -> ClusterState | None:
+        """State of the Dask cluster that measures; None for processes of this machine."""
+        return None if isinstance(self._team, LocalTeam) else self._team.state()
+
     def close(self) -> None:
         """Ends the team's processes."""
         self._team.close()
 
 
-def shared(objective: Objective, *, workers: int = 1, dask: str | None = None) -> Objective:
-    """`objective` measured by a team of workers, or `objective` itself for one worker without Dask.
+@dataclass(frozen=True)
+class Cluster:
+    """A Dask cluster that measures.
+
+    Attributes:
+        address: Address of its scheduler.
+        tls: Files of the CA, the certificate and the key; empty without them.
+        notify: Receives lines for the user.
+    """
+
+    address: str
+    tls: tuple[str, ...] = ()
+    notify: Callable[[str], object] = lambda _: None
+
+
+def shared(
+    objective: Objective,
+    *,
+    workers: int = 1,
+    cluster: Cluster | None = None,
+    probe: Sequence[Subnet] = (),
+    memory: float = 0.0,
+) -> Objective:
+    """`objective` measured by a team of workers, or `objective` itself for one worker without a cluster.
 
     Args:
         objective: The objective to measure.
         workers: Number of processes of this machine.
-        dask: Address of the scheduler of a Dask cluster that measures instead.
+        cluster: A Dask cluster that measures instead.
+        probe: Subnets that each worker of the cluster measures first; the values must agree with those of
+            this process.
+        memory: Bytes by which one measurement may let a process of the cluster grow.
 
     Raises:
         WorkerError: The cluster cannot be used.
     """
-    if dask is not None:
+    if cluster is not None:
         from objectives.workers.dask_team import DaskTeam  # Takes a second to import.
 
-        return SharedObjective(objective, DaskTeam(objective, dask))
+        team = DaskTeam(
+            objective, cluster.address, tls=cluster.tls, probe=probe, memory=memory, notify=cluster.notify
+        )
+        return SharedObjective(objective, team)
     return objective if workers == 1 else SharedObjective(objective, LocalTeam(objective, workers))
 
 

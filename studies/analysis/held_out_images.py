@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from studies.analysis.held_out_scores import ValidationError, ValidationPlan
@@ -35,18 +36,46 @@ def scored_images(plan: ValidationPlan) -> tuple[LabelledImages, Images]:
         ValidationError: The calibration or search images are not those of the study, or too few are left.
         DatasetError: The data set is absent or damaged.
     """
-    from supernet.images.data_sets import evaluation_images, open_data
-    from supernet.images.evaluation_pack import built_in_pack, load_pack
+    from supernet.images.data_sets import open_data
 
-    counts = {name: int(plan.part(name)) for name in ("val_images", "calibration_images")}
     test = None
     if plan.confirm is None:
         test = open_data(plan.data, plan.dataset, plan.space).read_test()
+    pack, counts = _study_pack(plan), _counts(plan)
+    if test is not None:
+        return pack.calibration[: counts["calibration_images"]], test
+    return _unused_images(plan, pack if plan.is_pack else None, counts["val_images"])
+
+
+def search_images(plan: ValidationPlan) -> EvaluationPack:
+    """The images on which the study calibrated and scored its networks.
+
+    Raises:
+        ValidationError: They are not those of the study.
+        DatasetError: The data set is absent or damaged.
+    """
+    pack, counts = _study_pack(plan), _counts(plan)
+    return replace(
+        pack,
+        search=pack.search[: counts["val_images"]],
+        calibration=pack.calibration[: counts["calibration_images"]],
+    )
+
+
+def _counts(plan: ValidationPlan) -> dict[str, int]:
+    return {name: int(plan.part(name)) for name in ("val_images", "calibration_images")}
+
+
+def _study_pack(plan: ValidationPlan) -> EvaluationPack:
+    """Search and calibration images as the study read them, before it took some of a pack."""
+    from supernet.images.data_sets import evaluation_images
+    from supernet.images.evaluation_pack import built_in_pack, load_pack
+
     if plan.is_pack:
         pack = load_pack(built_in_pack())
     else:
         pack = evaluation_images(
-            plan.data, plan.dataset, space=plan.space, checkpoint=plan.checkpoint, **counts
+            plan.data, plan.dataset, space=plan.space, checkpoint=plan.checkpoint, **_counts(plan)
         )
     expected = plan.part("images")
     if pack.digest != expected:
@@ -54,9 +83,7 @@ def scored_images(plan: ValidationPlan) -> tuple[LabelledImages, Images]:
             f"search and calibration images are not those of study {plan.study.name!r} (SHA-256 "
             f"{pack.digest[:12]}, not {expected[:12]}): give the unchanged data set of the study with --data"
         )
-    if test is not None:
-        return pack.calibration[: counts["calibration_images"]], test
-    return _unused_images(plan, pack if plan.is_pack else None, counts["val_images"])
+    return pack
 
 
 def _unused_images(

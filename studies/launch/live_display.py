@@ -30,6 +30,7 @@ SHORTER = {
     "surrogate, rank correlation ": "τ",
     "nsga2, rank correlation ": "τ",
     "cache hits ": "↺",
+    " handed out again": " again",
     " ·": "",
 }
 """Abbreviations that make the live line fit a terminal of 80 columns."""
@@ -57,7 +58,8 @@ def create_display(console: Console, *, rules: StopRules, population: int) -> Di
         rules: When the search stops.
         population: Subnets per generation.
     """
-    kind = LiveDisplay if console.is_terminal else PlainDisplay
+    # FORCE_COLOR makes rich call a pipe a terminal. Colours are harmless in a log, an animation is not.
+    kind = LiveDisplay if console.is_terminal and console.file.isatty() else PlainDisplay
     return kind(console, rules=rules, population=population)
 
 
@@ -166,6 +168,8 @@ def status(progress: Progress, rules: StopRules, population: int, elapsed_s: flo
         parts.append(f"cache hits {progress.cache_hits}")
     if rules.patience is not None:
         parts.append(f"no gain {progress.idle}/{rules.patience}")
+    if progress.cluster is not None and progress.measured:
+        parts.append(str(progress.cluster))
     if progress.measured and elapsed_s > 0:
         pace = progress.measured / elapsed_s
         parts.append(f"{pace:.3g}/s")

@@ -24,6 +24,7 @@ from studies.design_space.chip_choices import (
 from studies.design_space.design_space import DesignSpace
 from studies.design_space.listed_networks import ListedNetworks
 from studies.launch.chip_limits import chip_bounds, default_limits, frame_limits
+from studies.launch.limit_range import check_possible
 from studies.launch.named_objectives import objectives_of
 from studies.launch.sampler_choice import chosen_sampler
 from studies.launch.search_plan import SearchPlan, check_search
@@ -134,6 +135,7 @@ def check(
         added = default_limits(chips.file, networks, constraints, is_spilt=settings.spill)
     added += frame_limits(constraints)
     constraints += added
+    check_possible(constraints)
     _check_racing(settings, names, constraints)
     listed = None if table is None else ListedNetworks(networks, table.genotypes)
     space = DesignSpace(networks, chips.choices, listed)

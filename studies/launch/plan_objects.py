@@ -14,7 +14,8 @@ from objectives.objective import Declaration, Objective
 from objectives.own_objective import OwnChipObjective, OwnObjective
 from objectives.registry import ObjectiveContext, create_objectives, declarations
 from objectives.tabled.tabled_objective import TabledObjective
-from objectives.workers.shared_objective import SharedObjective, shared
+from objectives.workers.cluster_state import ClusterState
+from objectives.workers.shared_objective import Cluster, SharedObjective, shared
 from search_space.arrays import Floats
 from search_space.command.byte_count import parse_bytes
 from search_space.genotype import Genotype, to_text
@@ -51,6 +52,15 @@ class Objectives:
 
     goals: tuple[Objective, ...]
     limited: tuple[Objective, ...]
+
+    def cluster_state(self) -> ClusterState | None:
+        """State of the Dask cluster that measures one of them; None without a cluster."""
+        for objective in (*self.goals, *self.limited):
+            if isinstance(objective, SharedObjective | OwnObjective):
+                state = objective.cluster_state()
+                if state is not None:
+                    return state
+        return None
 
     def close(self) -> None:
         """Ends the processes that measure them, if there are any."""
@@ -93,7 +103,7 @@ def make_objectives(plan: Plan, notify: Notify) -> Objectives:
             if isinstance(own, OwnChipObjective):
                 own.make_on(context.on_hardware)
             elif own.is_expensive:
-                own.measure_with(workers=plan.settings.workers or 1, dask=plan.settings.dask)
+                own.measure_with(workers=plan.settings.workers or 1, cluster=_cluster(plan, notify))
             by_name[name] = own
     return Objectives(
         tuple(by_name[name] for name in plan.names), tuple(by_name[name] for name in plan.limited)
@@ -108,6 +118,7 @@ def _accuracy(plan: Plan, notify: Notify) -> Objective:
     import torch
 
     from objectives.accuracy_objective import Accuracy, most_processes
+    from objectives.workers.probe import probe_subnet
     from supernet.images.evaluation_pack import built_in_pack, load_pack
     from supernet.network.number_formats import emulation_warning, resolve_device
 
@@ -148,7 +159,15 @@ def _accuracy(plan: Plan, notify: Notify) -> Objective:
     )
     if accuracy.notice:
         notify(accuracy.notice)
-    return shared(accuracy, workers=workers, dask=settings.dask)
+    cluster = _cluster(plan, notify)
+    probe = [] if cluster is None else [probe_subnet(plan.networks)]
+    return shared(accuracy, workers=workers, cluster=cluster, probe=probe, memory=accuracy.most_memory)
+
+
+def _cluster(plan: Plan, notify: Notify) -> Cluster | None:
+    """The Dask cluster that measures; None without one."""
+    address = plan.settings.dask
+    return None if address is None else Cluster(address, plan.settings.dask_tls, notify)
 
 
 def make_sampler(plan: Plan, study: Study) -> Sampler:

@@ -35,6 +35,19 @@ def progress_record(study: str, progress: Progress) -> dict[str, object]:
     predicted = (
         {} if report is None else {"source": report.source, "rank_correlation": report.rank_correlation}
     )
+    cluster = progress.cluster
+    measured_by = (
+        {}
+        if cluster is None
+        else {
+            "workers": cluster.workers,
+            "threads": cluster.threads,
+            "parts_handed_again": cluster.handed_again,
+            "subnets_per_second": {
+                address: round(speed, 3) for address, speed in cluster.subnets_per_second.items()
+            },
+        }
+    )
     return {
         "study": study,
         "generation": progress.generation,
@@ -47,6 +60,7 @@ def progress_record(study: str, progress: Progress) -> dict[str, object]:
         "idle_generations": progress.idle,
         "stopped_by": progress.stopped_by,
         **predicted,
+        **measured_by,
     }
 
 

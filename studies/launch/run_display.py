@@ -41,6 +41,11 @@ class RunDisplay:
         self._open.close()
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the search has started."""
+        return self._last is not None
+
+    @property
     def last(self) -> Progress:
         """The last progress that was shown."""
         assert self._last is not None, "a search shows its end"

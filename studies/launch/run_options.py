@@ -81,6 +81,10 @@ def _add(group: _ArgumentGroup, item: Field[Any], kind: type) -> None:
         group.add_argument(option, dest=item.name, action="store_true", default=item.default, help=text)
         return
     metavar = f"{{{','.join(details.choices)}}}" if details.choices else details.metavar
+    if details.count is not None:
+        names = tuple((details.metavar or "").split())
+        group.add_argument(option, dest=item.name, nargs=details.count, metavar=names, help=text)
+        return
     is_repeated = kind is tuple and details.separator is None
     group.add_argument(
         option,

@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from studies.launch.chip_limits import limit_text
+from studies.launch.limit_range import limit_notes
 from studies.launch.plan import Plan
 from studies.launch.plan_objects import (
     Notify,
@@ -57,6 +58,8 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
     """Searches `plan` with objectives that are ready to measure; for the arguments see `run_or_resume`."""
     race = Race(plan.space, objectives.goals) if plan.settings.racing else None
     if plan.stored is None:
+        for line in limit_notes(plan.constraints, [*objectives.goals, *objectives.limited], plan.space):
+            notify(line)
         study = make_study(plan, objectives)
     else:
         study, count = plan.stored
@@ -88,7 +91,7 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
             population=plan.search.population,
             rules=plan.search.rules,
         ):
-            on_progress(progress)
+            on_progress(replace(progress, cluster=objectives.cluster_state()))
         store.check_in_place()
         if race is not None:
             evaluations = store.evaluations(study.name)

@@ -141,7 +141,8 @@ class LoadedStudy:
         if any(rule is not None for rule in rules.values()):
             settings = replace(settings, **rules)
         if workers is not None or dask is not None:
-            settings = replace(settings, workers=workers, dask=dask)
+            tls = settings.dask_tls if dask is not None else ()
+            settings = replace(settings, workers=workers, dask=dask, dask_tls=tls)
         own = tuple(objectives) or self._own_objectives
         _check_own(self.study, settings, own)
         return run_study(

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from objectives.workers.cluster_state import ClusterState
 from search_space.errors import H4HError
 from search_space.genotype import Genotype
 from studies.samplers.sampler import Sampler
@@ -67,6 +68,7 @@ class Progress:
         cache_hits: Number of designs whose accuracy came from the database, where this or another study had
             stored it.
         designs_per_network: Number of mappings under which a generation evaluates each of its networks.
+        cluster: State of the Dask cluster that measures; None without one.
     """
 
     generation: int
@@ -80,6 +82,7 @@ class Progress:
     report: GenerationReport | None = None
     cache_hits: int = 0
     designs_per_network: int = 1
+    cluster: ClusterState | None = None
 
     def __str__(self) -> str:
         """E.g. ``generation 3: 72 evaluations, front 18, hypervolume 0.7312``."""

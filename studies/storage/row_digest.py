@@ -31,6 +31,38 @@ def digests(rows: Sequence[Row]) -> list[bytes]:
     return [blake2b(ascii(row).encode(), digest_size=SIZE).digest() for row in rows]
 
 
+def plain_digests(rows: Sequence[Row]) -> list[bytes] | None:
+    """The same as `digests`, in half the time, for rows of one form; None if some text is not plain.
+
+    A number that became a text of the same characters, or the reverse, has the same digest here. Readers of
+    rows refuse such a value by its type.
+    """
+    if not rows:
+        return []
+    template = f"({', '.join(_QUOTED if isinstance(value, str) else '%s' for value in rows[0])})"
+    if len(rows[0]) < 2:  # `ascii` writes a comma after a single value.
+        return None
+    try:
+        lines = "\n".join(map(template.__mod__, rows)).encode("ascii")
+    except (TypeError, UnicodeEncodeError):
+        return None
+    quotes = 2 * template.count(_QUOTED) * len(rows)
+    # `ascii` writes quotes, backslashes and control characters in texts in another way.
+    if lines.count(b"'") != quotes or len(lines.translate(None, _ESCAPED)) != len(lines):
+        return None
+    empty, own = blake2b(digest_size=SIZE), []
+    for line in lines.split(b"\n"):
+        state = empty.copy()
+        state.update(line)
+        own.append(state.digest())
+    return own if len(own) == len(rows) else None
+
+
+_QUOTED = "'%s'"
+_ESCAPED = b"\\\x7f" + bytes(set(range(32)) - set(b"\n"))
+"""Characters that `ascii` escapes, but for the one that separates rows."""
+
+
 @dataclass(frozen=True)
 class Checksum:
     """Number of rows and sum of their digests.
@@ -69,7 +101,9 @@ def checked(
         DigestError: A row was changed, or rows are missing or foreign.
     """
     contents = [row[:-1] for row in rows]
-    own = digests(contents)
+    own = plain_digests(contents)
+    if own is None or own != [row[-1] for row in rows]:
+        own = digests(contents)
     if own != [row[-1] for row in rows]:
         changed = next(row for row, each in zip(rows, own, strict=True) if each != row[-1])
         raise DigestError(f"{label}: row {number(changed)!r} is not what was stored")

@@ -36,6 +36,7 @@ class Setting:
         check: Raises `H4HError` for a value that is not allowed.
         option: Name of the option without dashes; None for the name of the field.
         separator: Separator of several values in one option; None if the option is repeated.
+        count: Number of values that follow one option, for settings of several texts; None if it is one.
         is_stored: Whether a study stores it among its settings.
     """
 
@@ -49,6 +50,7 @@ class Setting:
     check: Callable[[Any], object] | None = None
     option: str | None = None
     separator: str | None = None
+    count: int | None = None
     is_stored: bool = True
 
 
@@ -111,6 +113,10 @@ def _checked(value: Any, item: Field[Any], kind: type) -> Any:
         raise SettingError(f"{option} must be at least {details.least}, but got {value}")
     if details.least is not None and not converted <= details.most:
         raise SettingError(f"{option} must be at most {details.most}, but got {value}")
+    if details.count is not None and len(converted) not in (0, details.count):
+        raise SettingError(
+            f"{option} must be {details.count} values ({details.metavar}), but got {len(converted)}"
+        )
     if details.choices and converted not in details.choices:
         raise UnknownNameError(option, str(converted), details.choices)
     if details.check is not None:

@@ -65,6 +65,8 @@ def _check_memory(text: str) -> None:
 def _check_name(name: str) -> None:
     if not name.strip() or not name.isprintable():
         raise SettingError(f"--study must be a printable name that is not empty, but got {name!r}")
+    if name.startswith("-"):
+        raise SettingError(f"--study must not begin with a dash, which commands take for an option: {name!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,6 +304,14 @@ class StudySettings:
         group=ACCURACY,
         metavar="ADDRESS",
     )
+    dask_tls: tuple[str, ...] = setting(
+        (),
+        "certificates for a scheduler at tls://...: files of the CA, of the client's certificate and of its "
+        "key",
+        group=ACCURACY,
+        metavar="CA CERT KEY",
+        count=3,
+    )
     study: str | None = setting(
         None,
         "name of the study (default: SPACE-OBJECTIVES-sSEED)",
@@ -316,6 +326,11 @@ class StudySettings:
         _check_objectives(self.objectives)
         if self.dask is not None and self.workers is not None:
             raise SettingError("--workers are processes of this machine: leave it out with --dask")
+        if self.dask_tls and not (self.dask or "").startswith("tls://"):
+            raise SettingError(
+                f"--dask-tls needs --dask with an address such as tls://10.0.0.1:8786, but got --dask "
+                f"{self.dask}"
+            )
         if self.prefer and self.sampler != PREFERRING:
             raise SettingError(
                 f"--prefer needs --sampler {PREFERRING}, but got --sampler {self.sampler}, which searches "
@@ -380,6 +395,8 @@ class StudySettings:
                 words.append(option_of(item))
             elif setting_of(item).separator is not None:
                 words += [option_of(item), _plain(item, value)]
+            elif setting_of(item).count is not None:
+                words += [option_of(item), *value]
             else:
                 for element in value if isinstance(value, tuple) else [value]:
                     words += [

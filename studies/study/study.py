@@ -188,6 +188,14 @@ class Study:
         """Violation of each constraint by each evaluation, shape (n, k); at most 0 if it holds."""
         return violations(evaluations, self.limits)
 
+    def broken(self, evaluation: Evaluation) -> list[Constraint]:
+        """The constraints that an evaluation violates by a measured value, in order."""
+        return [
+            limit
+            for limit, value in zip(self.limits, evaluation.limited, strict=True)
+            if value is not None and limit.violation(value) > 0
+        ]
+
     def hypervolume(self, evaluations: Sequence[Evaluation]) -> float:
         """Hypervolume of the feasible `evaluations`, 0 to 1, within this study's own bounds."""
         return front.hypervolume(self.scaled_losses(self.front(evaluations)), *self._corners)

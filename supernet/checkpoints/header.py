@@ -39,6 +39,11 @@ def read_header(path: Path, expected_format: str = FORMAT) -> dict[str, Any]:
         raise CheckpointError(
             f"checkpoint {path} must be of format {expected_format!r}, but its header says {got!r}"
         )
+    if not isinstance(header.get("data", {}), dict):
+        raise CheckpointError(
+            f"checkpoint {path}: the record of its training images must be an object, but is "
+            f"{header['data']!r:.60}"
+        )
     return header
 
 

@@ -40,12 +40,14 @@ COMMANDS = (
     "studies.compare",
     "studies.report",
     "studies.pick",
+    "studies.deploy",
     "studies.validate",
     "studies.export",
     "studies.measure",
     "studies.verify",
     "studies.backup",
     "studies.migrate",
+    "studies.worker",
 )
 """Commands with a reference page, in the order in which a project uses them."""
 

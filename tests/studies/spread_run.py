@@ -10,7 +10,7 @@ import sys
 
 from objectives import registry
 from objectives.objective import Objective
-from objectives.workers.shared_objective import shared
+from objectives.workers.shared_objective import Cluster, shared
 from search_space.command.command_line import run_command
 from studies import run
 from tests.studies.quality import Quality
@@ -21,7 +21,7 @@ def quality() -> Objective:
     objective = Quality(seconds=float(seconds))
     if workers.isdecimal():
         return shared(objective, workers=int(workers))
-    return shared(objective, dask=workers)
+    return shared(objective, cluster=Cluster(workers))
 
 
 def main() -> None:

@@ -125,18 +125,20 @@ def test_json(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command.main([f"{database}:first", "--db", str(database), "--prefer", "acc", "--json"])
     found = json.loads(capsys.readouterr().out)
     assert (found["picked"]["id"], found["picked"]["acc"]) == (3, 90.0)
-    assert set(found["next"]) == {"profile", "fine-tune", "export"}
+    assert set(found["next"]) == {"profile"}  # No supernet of this space.
     assert found["candidates"] == found["front_size"] == 4
 
 
 def test_a_space_that_came_with_a_checkpoint_has_no_profile(
     study: Study, tiny: Space, cifar32: Space, evaluation: Make
 ) -> None:
-    """`--space tiny` would name nothing; what is built in has a name."""
+    """`--space tiny` would name nothing; what is built in has a name. Weights are of the same space."""
     row = evaluation(0, 50.0, 1.0)
     for space, settings, names in (
-        (tiny, {"space": None}, ["fine-tune", "export"]),
-        (tiny, {"space": "tiny.yaml"}, ["profile", "fine-tune", "export"]),
+        (tiny, {"space": None}, []),
+        (tiny, {"space": "tiny.yaml"}, ["profile"]),
+        (tiny, {"checkpoint": "elsewhere.safetensors"}, ["fine-tune", "export"]),
+        (cifar32, {"checkpoint": "elsewhere.safetensors"}, ["profile", "fine-tune", "export"]),
         (cifar32, {"space": None}, ["profile", "fine-tune", "export"]),
     ):
         own = replace(study, space=space.name, space_definition=space.to_dict(), settings=settings)

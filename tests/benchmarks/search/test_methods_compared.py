@@ -44,15 +44,8 @@ class Tiny:
         return np.array([50 + sum(genotype) / 4 for genotype in genotypes])
 
 
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the tables of costs are kept."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(autouse=True)
-def cache(tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("H4H_CACHE", str(tables))
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
     return tmp_path / "search.db"
 
 

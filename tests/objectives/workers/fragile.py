@@ -27,6 +27,7 @@ class Fragile:
         deaths: How many processes die.
         stalls: How many processes are stopped and never go on.
         seconds: What a subnet takes.
+        sleeps: How many processes sleep until the folder has a file called `wake`.
         refused: MACs of subnets that raise an error.
     """
 
@@ -34,6 +35,7 @@ class Fragile:
     deaths: int = 0
     stalls: int = 0
     seconds: float = 0.0
+    sleeps: int = 0
     refused: int | None = None
     name: str = "fragile"
     unit: str = ""
@@ -54,6 +56,13 @@ class Fragile:
                 except FileExistsError:
                     continue
                 os.kill(os.getpid(), number)
+        for count in range(self.sleeps):
+            try:
+                (self.folder / f"{count}.sleep").touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            while not (self.folder / "wake").exists():
+                time.sleep(0.05)
         time.sleep(self.seconds * len(subnets))
         macs = [complexity.macs(subnet) for subnet in subnets]
         if self.refused in macs:

@@ -21,7 +21,7 @@ from studies.samplers.registry import known_samplers
 from studies.storage.store import open_store
 from studies.study.settings import PREFERRING, StudySettings
 
-QUICK = ("--objectives", "params,lat", "--population", "6")
+QUICK = ("--objectives", "params,lat", "--population", "6", "--sampler", "nsga2")
 
 
 @pytest.fixture(autouse=True)

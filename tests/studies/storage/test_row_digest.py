@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studies.storage.row_digest import Checksum, DigestError, Row, checked, digest
+from studies.storage.row_digest import Checksum, DigestError, Row, checked, digest, digests, plain_digests
 
 CELLS = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.text(), st.floats(allow_nan=False))
 ROWS = st.lists(st.tuples(st.integers(0, 99), CELLS, CELLS), unique_by=lambda row: row[0], max_size=6)
@@ -66,3 +66,22 @@ def test_a_change_of_any_row_is_found(rows: list[Row], data: st.DataObject) -> N
         return
     with pytest.raises(DigestError, match="rows"):
         check(kept, expected)
+
+
+NUMBERS = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False))
+PLAIN = st.text(st.characters(codec="ascii", exclude_characters="'\\", exclude_categories=["Cc"]))
+
+
+@given(st.lists(st.tuples(NUMBERS, PLAIN, NUMBERS, PLAIN), max_size=6))
+def test_plain_rows_have_the_same_digests(rows: list[Row]) -> None:
+    assert plain_digests(rows) == digests(rows)
+
+
+@given(st.lists(st.tuples(NUMBERS, st.one_of(st.text(), st.text("'\"\\\n\x00é"))), max_size=6))
+def test_other_rows_have_the_same_digests_or_none(rows: list[Row]) -> None:
+    assert plain_digests(rows) in (digests(rows), None)
+
+
+def test_rows_of_mixed_forms_are_accepted() -> None:
+    rows: list[Row] = [(1, "a"), (2, None), (3, 4), ("b", "it's"), (b"c", 0.5)]
+    assert check(*stored(rows)) == rows
