@@ -24,15 +24,8 @@ from rich.console import Console
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from studies.analysis.confirmed_ranking import outcome_correlation, ranked
-from studies.analysis.held_out_scores import (
-    ACCURACY,
-    CONFIDENCE,
-    HeldOutScore,
-    ValidationPlan,
-    agreement,
-    plan_validation,
-    score_front,
-)
+from studies.analysis.held_out_scores import CONFIDENCE, HeldOutScore, agreement, score_front
+from studies.analysis.validation_plan import ACCURACY, ValidationPlan, plan_validation
 from studies.presentation.plain_records import evaluation_record
 from studies.presentation.text_table import front_table
 from studies.storage.named_study import add_database

@@ -26,7 +26,7 @@ from objectives.workload import ops_of, peak_bytes, read_again, workload
 from search_space.subnet import Subnet
 from studies.analysis.assumed_numbers import cost_model
 from studies.analysis.held_out_images import check_checkpoint, search_images
-from studies.analysis.held_out_scores import ValidationPlan
+from studies.analysis.validation_plan import ValidationPlan
 from studies.deployment.file_checks import DeploymentError
 from studies.study.evaluation import Evaluation
 from supernet.accuracy.one_subnet import prepare
