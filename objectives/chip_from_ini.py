@@ -58,7 +58,13 @@ def make_chip(options: Namespace) -> None:
         raise VelaIniError(
             f"--hardware {options.hardware}: has no NPU, whose clock and memories the ini file states"
         )
-    board = read_board(options.from_vela_ini, options.system_config, options.memory_mode)
+    board = read_board(
+        options.from_vela_ini,
+        options.system_config,
+        options.memory_mode,
+        start.npu.family,
+        options.hardware,
+    )
     base = options.hardware
     if base not in known_socs():
         base = os.path.relpath(base, out.parent)

@@ -207,11 +207,11 @@ class Area:
     def fingerprint(self) -> dict[str, str]:
         """Numbers of macros and units, areas of store and parts, and version of the sum."""
         soc = self.costs.soc
-        store = soc.memory.weight_store if soc.has_npu else None
-        store_mm2 = store.area_mm2(soc.name) if store is not None else 0.0
         return {
             "hardware": soc.name,
-            "area_parts": f"{soc.macros} macros of {soc.units} units, weight store of {store_mm2:g} mm2",
+            "area_parts": (
+                f"{soc.macros} macros of {soc.units} units, weight store of {soc.store_area_mm2:g} mm2"
+            ),
             "area_digest": soc.area.digest,
             "area_version": AREA_VERSION,
         }

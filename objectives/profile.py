@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.plot is not None:
         from objectives.timeline import figure_of
 
-        save_figure(figure_of(steps, cost, soc), options.plot)
+        save_figure(figure_of(steps, cost, costs), options.plot)
     origins = measured_origins(costs, ops_of(steps), cost.ops)
     if options.json:
         record = profile_record(steps, cost, soc, origins) | spill_record(steps, cost, costs)

@@ -63,7 +63,7 @@ class ObjectiveContext:
     def costs(self) -> CostModel:
         """The cost model of `hardware`."""
         mapping = self.greatest.mapping or self.mapping
-        return CostModel(self.hardware, mapping, npu_model=self.npu_model, spill=self.spill)
+        return CostModel.shared(self.hardware, mapping, npu_model=self.npu_model, spill=self.spill)
 
     @cached_property
     def _costs_by_chip(self) -> dict[Chip, CostModel]:
@@ -74,7 +74,9 @@ class ObjectiveContext:
         if chip not in self._costs_by_chip:
             soc = self.hardware if self.chips is None else self.chips(chip)
             mapping = chip.mapping or self.mapping
-            self._costs_by_chip[chip] = CostModel(soc, mapping, npu_model=self.npu_model, spill=self.spill)
+            self._costs_by_chip[chip] = CostModel.shared(
+                soc, mapping, npu_model=self.npu_model, spill=self.spill
+            )
         return self._costs_by_chip[chip]
 
     def on_hardware(

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from objectives.hardware import NetworkCost, SoC
+from objectives.hardware import CostModel, NetworkCost, SoC
 from objectives.hardware.mapping.op_splits import channels_of
 from objectives.hardware.measured_share import npu_parts
+from objectives.hardware.npu_model import npu_costs
 from objectives.hardware.op import Op
-from objectives.hardware.parts.npu import array_terms
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,16 @@ def macs_on(op: Op, channels: int) -> float:
     return op.macs * channels / channels_of(op)
 
 
-def rooflines(ops: Sequence[Op], cost: NetworkCost, soc: SoC) -> list[Roofline]:
+def rooflines(ops: Sequence[Op], cost: NetworkCost, costs: CostModel) -> list[Roofline]:
     """Rooflines of the devices that compute products of the network.
 
     Args:
         ops: The network.
-        cost: Its cost.
-        soc: The chip.
+        cost: Its cost by `costs`.
+        costs: Model of the SoC.
     """
-    rooflines = [_npu_roofline(ops, cost, soc)] if soc.has_npu else []
+    soc = costs.soc
+    rooflines = [_npu_roofline(ops, cost, costs)] if soc.has_npu else []
     if soc.cim is not None and soc.noc is not None and cost.macros:
         points = [
             RooflinePoint(
@@ -102,9 +103,10 @@ def rooflines(ops: Sequence[Op], cost: NetworkCost, soc: SoC) -> list[Roofline]:
     return [each for each in rooflines if each.points]
 
 
-def _npu_roofline(ops: Sequence[Op], cost: NetworkCost, soc: SoC) -> Roofline:
+def _npu_roofline(ops: Sequence[Op], cost: NetworkCost, costs: CostModel) -> Roofline:
+    npu = costs.soc.npu
     used = [index for index, each in enumerate(cost.ops) if each.npu_channels]
-    moved = array_terms(npu_parts(ops, cost.ops), soc.npu).sram_bytes
+    moved = npu_costs(npu_parts(ops, cost.ops), npu, costs.npu_model).sram_bytes
     points = [
         RooflinePoint(
             index,
@@ -116,7 +118,7 @@ def _npu_roofline(ops: Sequence[Op], cost: NetworkCost, soc: SoC) -> Roofline:
         for index, size in zip(used, moved.tolist(), strict=True)
         if ops[index].macs
     ]
-    return Roofline("NPU", "SRAM", soc.npu.peak_macs_per_cycle, soc.npu.sram_bytes_per_cycle, tuple(points))
+    return Roofline("NPU", "SRAM", npu.peak_macs_per_cycle, npu.sram_bytes_per_cycle, tuple(points))
 
 
 def utilisation(ops: Sequence[Op], cost: NetworkCost, soc: SoC) -> dict[str, list[float]]:

@@ -8,18 +8,24 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from objectives.hardware import NetworkCost, OpCost, SoC
+from objectives.hardware import CostModel, NetworkCost, OpCost, SoC
 from objectives.roofline import Roofline, rooflines, utilisation
 from objectives.workload import Step, ops_of
 
 
-def figure_of(steps: Sequence[Step], cost: NetworkCost, soc: SoC) -> Figure:
-    """Timeline above the rooflines of NPU and macros, and the energy by kind of op and part."""
+def figure_of(steps: Sequence[Step], cost: NetworkCost, costs: CostModel) -> Figure:
+    """Timeline above the rooflines of NPU and macros, and the energy by kind of op and part.
+
+    Args:
+        steps: The network.
+        cost: Its cost by `costs`.
+        costs: Model of the SoC.
+    """
     figure = Figure(figsize=(14, 12), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=(3, 2))  # an array, which the stubs do not say
     above, below = parts
-    timeline(above, steps, cost, soc)
-    lines = rooflines(ops_of(steps), cost, soc)
+    timeline(above, steps, cost, costs.soc)
+    lines = rooflines(ops_of(steps), cost, costs)
     axes = below.subplots(1, len(lines) + 1, squeeze=False)[0]
     for axis, line in zip(axes, lines, strict=False):
         draw_roofline(axis, line)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,25 +24,18 @@ from search_space.errors import H4HError
 from search_space.files.csv_cell import safe_cells
 from studies.analysis.beside import HELP, METAVAR, OPTION, beside_rows, read_beside
 from studies.analysis.beside_table import beside_record, print_beside
-from studies.analysis.comparison import (
-    COSTS,
-    Contender,
-    CountRange,
-    Pair,
-    aligned,
-    blocks,
-    compared_pairs,
-)
-from studies.analysis.seed_groups import Group, attained, compared, smallest, summary
+from studies.analysis.comparison import CountRange, Pair, blocks, compared_pairs
+from studies.analysis.contenders import COSTS, Box, Contender, aligned
+from studies.analysis.convergence import NOUNS
+from studies.analysis.seed_groups import Group, GroupTest, attained, compared, gained, smallest, summaries
+from studies.analysis.significance import LEVEL
 from studies.analysis.tradeoff import Gain
 from studies.storage.named_study import add_database, read_study
+from studies.study.cost_scale import SCALES
+from studies.study.quantity_units import known_units
+from studies.study.value_window import parse_window
 
-MEASURES = {
-    "acc_at_equal_lat": "accuracy gained at equal latency, points",
-    "acc_at_equal_energy": "accuracy gained at equal energy, points",
-    "lat_at_equal_acc": "latency saved at equal accuracy, %",
-    "energy_at_equal_acc": "energy saved at equal accuracy, %",
-}
+MEASURES = {name: f"{noun}, {unit}" for name, (noun, unit) in NOUNS.items()}
 
 
 def parser() -> Parser:
@@ -62,6 +55,19 @@ def parser() -> Parser:
         metavar="NAME=S1,S2,...",
         help="named group of runs that differ in their seed; may be repeated",
     )
+    add(
+        "--between",
+        metavar="RANGES",
+        help="least and greatest value of interest of some objectives, such as 'acc=75%%,90%% "
+        "lat=0.05ms,5ms': box of the hypervolume, and part of the fronts that gains cover (default: the "
+        "bounds of the studies)",
+    )
+    add(
+        "--scale",
+        choices=SCALES,
+        help="scale of costs in the hypervolume and in IGD+ (default: that of the studies, or log where they "
+        "differ)",
+    )
     add(OPTION, action="append", default=[], metavar=METAVAR, help=HELP)
     form = result.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON instead of tables")
@@ -76,19 +82,30 @@ class Comparison:
     Attributes:
         contenders: Studies that are compared with each other.
         groups: Groups of runs, over the objectives that all runs have.
+        box: Wishes for the box.
     """
 
     contenders: tuple[Contender, ...]
     groups: tuple[Group, ...]
+    box: Box
 
 
-def read(names: Sequence[str], groups: Sequence[str], database: Path) -> Comparison:
+def read(
+    names: Sequence[str],
+    groups: Sequence[str],
+    database: Path,
+    *,
+    between: str | None = None,
+    scale: str | None = None,
+) -> Comparison:
     """Reads all studies to compare.
 
     Args:
         names: Studies to compare with each other.
         groups: Groups as ``NAME=S1,S2,...``.
         database: Database of studies that name no other one.
+        between: Window of values as `parse_window` reads it; None for the bounds of the studies.
+        scale: Scale of costs; None for that of the studies.
 
     Raises:
         H4HError: A study or a database is missing, or there is nothing to compare.
@@ -118,21 +135,30 @@ def read(names: Sequence[str], groups: Sequence[str], database: Path) -> Compari
     alone = tuple(map(contender, names))
     if len(alone) == 1 or (not alone and not parsed):
         raise H4HError("nothing to compare: name at least two studies, or --group NAME=S1,S2,...")
-    return Comparison(alone, _aligned_groups(parsed))
+    box = _box(contenders.values(), between, scale)
+    return Comparison(alone, _aligned_groups(parsed, box), box)
 
 
-def _aligned_groups(groups: Sequence[Group]) -> tuple[Group, ...]:
+def _box(contenders: Iterable[Contender], between: str | None, scale: str | None) -> Box:
+    if between is None:
+        return Box(scale)
+    goals = [goal for contender in contenders for goal in contender.study.goals]
+    own = {goal.name: goal.unit for goal in goals if goal.name not in known_units()}
+    return Box(scale, parse_window(between, list(dict.fromkeys(goal.name for goal in goals)), own))
+
+
+def _aligned_groups(groups: Sequence[Group], box: Box) -> tuple[Group, ...]:
     """The groups, reduced to the objectives that all runs have and to one box for the hypervolume."""
     members = [member for group in groups for member in group.members]
     if not members:
         return ()
-    same = iter(aligned(members))
+    same = iter(aligned(members, box))
     return tuple(Group(group.name, tuple(next(same) for _ in group.members)) for group in groups)
 
 
 def record(comparison: Comparison) -> dict[str, Any]:
     """The comparison as plain data for JSON."""
-    pairs, incomparable = compared_pairs(comparison.contenders)
+    pairs, incomparable = compared_pairs(comparison.contenders, comparison.box)
     result: dict[str, Any] = {
         "studies": {contender.name: contender_record(contender) for contender in comparison.contenders},
         "pairs": [asdict(pair) for pair in pairs],
@@ -143,13 +169,14 @@ def record(comparison: Comparison) -> dict[str, Any]:
         count = smallest(comparison.groups)
         result["groups"] = [
             {
-                **asdict(summary(group, count)),
+                **asdict(summary),
                 "studies": [member.name for member in group.members],
                 "attained": {cost: attained(group, cost) for cost in COSTS},
             }
-            for group in comparison.groups
+            for group, summary in zip(comparison.groups, summaries(comparison.groups, count), strict=True)
         ]
         result["tests"] = [asdict(test) for test in compared(comparison.groups, count)]
+        result["gains"] = [asdict(gains) for gains in gained(comparison.groups, comparison.box)]
     return result
 
 
@@ -178,7 +205,7 @@ def contender_record(contender: Contender) -> dict[str, Any]:
 
 def print_tables(comparison: Comparison) -> None:
     """Prints the comparison as tables."""
-    pairs, incomparable = compared_pairs(comparison.contenders)
+    pairs, incomparable = compared_pairs(comparison.contenders, comparison.box)
     if comparison.contenders:
         print_wide(_studies_table(comparison.contenders))
     for pair in pairs:
@@ -186,7 +213,7 @@ def print_tables(comparison: Comparison) -> None:
     for text in incomparable:
         print(f"note: {text}")
     if comparison.groups:
-        _print_groups(comparison.groups)
+        _print_groups(comparison.groups, comparison.box)
 
 
 def _studies_table(contenders: Sequence[Contender]) -> Table:
@@ -224,47 +251,86 @@ def _print_pair(pair: Pair) -> None:
     for name in ("measure", pair.a, pair.b):
         table.add_column(name, justify="left" if name == "measure" else "right", no_wrap=True)
     table.add_row(
-        f"hypervolume after {pair.evaluations} evaluations",
+        f"hypervolume after {pair.evaluations} evaluations, {pair.scale} costs",
         f"{pair.hypervolume_a:.4f}",
         f"{pair.hypervolume_b:.4f}",
     )
+    table.add_row("distance from the joint front (IGD+)", *map(_distance, (pair.igd_plus_a, pair.igd_plus_b)))
     table.add_row("share of the other's front covered", _share(pair.coverage_ab), _share(pair.coverage_ba))
     print_wide(table)
-    gains = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    gains.add_column(f"{pair.b} against {pair.a}", no_wrap=True)
-    for name in ("mean", "most", "from", "to"):
-        gains.add_column(name, justify="right", no_wrap=True)
-    for name, text in MEASURES.items():
-        gain: Gain | None = getattr(pair, name)
-        if gain is not None:
-            gains.add_row(
-                text, f"{gain.mean:+.2f}", f"{gain.max:+.2f}", *(f"{end:.4g}" for end in gain.range)
-            )
-    if gains.row_count:
-        print_wide(gains)
+    _print_gains(f"{pair.b} against {pair.a}", {name: getattr(pair, name) for name in MEASURES})
     for note in pair.notes:
         print(f"note: {note}")
     print()
+
+
+def _print_gains(title: str, gains: Mapping[str, Gain | None]) -> None:
+    """Prints gains with their intervals, if there are any."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(title, no_wrap=True)
+    for name in ("mean", "95 % interval", "most", "95 % interval", "from", "to"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, text in MEASURES.items():
+        gain = gains[name]
+        if gain is not None:
+            table.add_row(
+                text,
+                *(f"{gain.mean:+.2f}", _interval(gain.mean_interval)),
+                *(f"{gain.max:+.2f}", _interval(gain.max_interval)),
+                *(f"{end:.4g}" for end in gain.range),
+            )
+    if table.row_count:
+        print_wide(table)
+
+
+def _interval(ends: tuple[float, float] | None) -> str:
+    return "-" if ends is None else f"{ends[0]:+.2f} to {ends[1]:+.2f}"
+
+
+def _distance(distance: float | None) -> str:
+    return "-" if distance is None else f"{distance:.4f}"
 
 
 def _share(share: float | None) -> str:
     return "-" if share is None else f"{share:.0%}"
 
 
-def _print_groups(groups: Sequence[Group]) -> None:
+def _print_groups(groups: Sequence[Group], wishes: Box) -> None:
     count = smallest(groups)
-    print(f"hypervolume of the groups after {count} evaluations, by {', '.join(_objectives(groups))}")
+    scale = groups[0].members[0].study.scale
+    print(
+        f"hypervolume of the groups after {count} evaluations, by {', '.join(_objectives(groups))}, with "
+        f"{scale} costs"
+    )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("group", no_wrap=True)
-    for name in ("runs", "median", "least", "most"):
+    for name in ("runs", "median", "least", "most", "median IGD+"):
         table.add_column(name, justify="right", no_wrap=True)
-    for group in groups:
-        row = summary(group, count)
-        table.add_row(row.name, str(row.runs), *(f"{value:.4f}" for value in (row.median, row.min, row.max)))
+    for row in summaries(groups, count):
+        shares = (f"{value:.4f}" for value in (row.median, row.min, row.max))
+        table.add_row(row.name, str(row.runs), *shares, _distance(row.igd_plus))
     print_wide(table)
-    for test in compared(groups, count):
-        p = "all runs are equal" if test.p is None else f"p = {test.p:.3g}"
-        print(f"{test.b} against {test.a}: better in {test.effect:.0%} of pairs, {p} ({test.test})")
+    tests = compared(groups, count)
+    for test in tests:
+        print(
+            f"{test.b} against {test.a}: better in {test.effect:.0%} of pairs, {_significance(test, tests)}"
+        )
+    for each in gained(groups, wishes):
+        print()
+        _print_gains(f"{each.b} against {each.a}, runs paired {each.pairs}", each.gains)
+        for note in each.notes:
+            print(f"note: {note}")
+
+
+def _significance(test: GroupTest, tests: Sequence[GroupTest]) -> str:
+    if test.p is None:
+        return "all runs are equal"
+    holm = f", {test.holm_p:.3g} after Holm" if len(tests) > 1 else ""
+    few = ""
+    if test.seeds_needed is not None:
+        beside = f" in {len(tests)} tests" if len(tests) > 1 else ""
+        few = f"; too few seeds: p < {LEVEL:g}{beside} takes {test.seeds_needed} in each group"
+    return f"p = {test.p:.3g}{holm} ({test.test}){few}"
 
 
 def _objectives(groups: Sequence[Group]) -> tuple[str, ...]:
@@ -273,7 +339,9 @@ def _objectives(groups: Sequence[Group]) -> tuple[str, ...]:
 
 def print_csv(comparison: Comparison) -> None:
     """The pairs, one row each; columns as in JSON, parts of a gain joined by a dot."""
-    rows = [safe_cells(_flat(asdict(pair))) for pair in compared_pairs(comparison.contenders)[0]]
+    rows = [
+        safe_cells(_flat(asdict(pair))) for pair in compared_pairs(comparison.contenders, comparison.box)[0]
+    ]
     writer = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
@@ -286,6 +354,9 @@ def _flat(pair: dict[str, Any]) -> dict[str, Any]:
             gain = value or {"mean": "", "max": "", "range": ("", "")}
             flat |= {f"{name}.mean": gain["mean"], f"{name}.max": gain["max"]}
             flat |= {f"{name}.from": gain["range"][0], f"{name}.to": gain["range"][1]}
+            for key in ("mean", "max"):
+                low, high = gain.get(f"{key}_interval") or ("", "")
+                flat |= {f"{name}.{key}_low": low, f"{name}.{key}_high": high}
         else:
             flat[name] = "; ".join(value) if isinstance(value, tuple) else value
     return flat
@@ -305,7 +376,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise H4HError(
             f"{OPTION} needs studies to stand beside, and tables or JSON: name studies, without --csv"
         )
-    comparison = read(options.studies, options.group, options.db)
+    comparison = read(
+        options.studies, options.group, options.db, between=options.between, scale=options.scale
+    )
     beside = [(each, beside_rows(each.study, each.front, files)) for each in comparison.contenders if files]
     if options.json:
         result = record(comparison)

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import track
@@ -25,7 +28,33 @@ from studies.storage.named_study import add_database, read_study
 from studies.study.evaluation import Evaluation
 from studies.study.study import Study
 
-FORMATS = ("csv", "json", "optuna")
+
+def dump_csv(study: Study, evaluations: Sequence[Evaluation], file: TextIO) -> None:
+    """Writes a header and one line for each evaluation; empty where there is no value."""
+    records = list(map(safe_cells, rows(study, evaluations)))
+    writer = csv.DictWriter(file, records[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+
+
+def dump_json(study: Study, evaluations: Sequence[Evaluation], file: TextIO) -> None:
+    """Writes the study with its settings, space and fingerprint, and its evaluations as in the CSV."""
+    json.dump({**asdict(study), "evaluations": rows(study, evaluations)}, file, allow_nan=False)
+    file.write("\n")
+
+
+def write_text(study: Study, evaluations: Sequence[Evaluation], path: Path, kind: str) -> None:
+    """Writes a new file of the format `kind`, a key of `TEXTS`."""
+    with whole_file(path) as temporary, temporary.open("w", newline="") as file:
+        TEXTS[kind](study, evaluations, file)
+
+
+TEXTS: Mapping[str, Callable[[Study, Sequence[Evaluation], TextIO], None]] = {
+    "csv": dump_csv,
+    "json": dump_json,
+}
+FORMATS = (*TEXTS, "optuna")
+STDOUT = Path("-")
 
 
 def parser() -> Parser:
@@ -40,24 +69,14 @@ def parser() -> Parser:
         required=True,
         help="table of evaluations, the whole study, or an Optuna database",
     )
-    add("--out", type=Path, required=True, metavar="FILE", help="file to write; must not exist yet")
+    add(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="file to write, which must not exist yet, or - for stdout",
+    )
     return result
-
-
-def write_csv(study: Study, evaluations: Sequence[Evaluation], path: Path) -> None:
-    """Writes a header and one line for each evaluation; empty where there is no value."""
-    records = list(map(safe_cells, rows(study, evaluations)))
-    with whole_file(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, records[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(records)
-
-
-def write_json(study: Study, evaluations: Sequence[Evaluation], path: Path) -> None:
-    """Writes the study with its settings, space and fingerprint, and its evaluations as in the CSV."""
-    record = {**asdict(study), "evaluations": rows(study, evaluations)}
-    with whole_file(path) as temporary:
-        temporary.write_text(json.dumps(record, allow_nan=False))
 
 
 def write_optuna(study: Study, evaluations: Sequence[Evaluation], path: Path) -> None:
@@ -86,11 +105,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     study, evaluations = read_study(options.study, options.db)
     if not evaluations:
         raise H4HError(f"study {study.name!r} has no evaluations yet: run it first")
+    if options.out == STDOUT:
+        if options.format == "optuna":
+            raise H4HError("--out - is stdout, but an Optuna database is a file: give its name")
+        TEXTS[options.format](study, evaluations, sys.stdout)
+        return
     if options.out.exists():
         raise H4HError(f"--out {options.out} exists: name another file, or remove it")
     if not options.out.parent.is_dir():
         raise H4HError(f"--out {options.out}: the folder {options.out.parent} does not exist; make it first")
-    write = {"csv": write_csv, "json": write_json, "optuna": write_optuna}[options.format]
+    write = {"optuna": write_optuna}.get(options.format, partial(write_text, kind=options.format))
     try:
         write(study, evaluations, options.out)
     except OSError as error:

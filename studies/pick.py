@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 
 from objectives.registry import declarations
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from studies.analysis.pick_rules import KNEE, Pick, given_up, pick
-from studies.presentation.next_commands import next_commands
+from studies.presentation.next_commands import FINE_TUNE, absolute_files, next_commands
 from studies.presentation.plain_records import evaluation_record
 from studies.presentation.text_table import front_table
 from studies.storage.named_study import add_database, read_study
@@ -75,14 +76,24 @@ def print_pick(study: Study, choice: Pick, limits: Sequence[Constraint]) -> None
     print(f"picked id {choice.chosen.index}: {choice.reason}")
     print_wide(front_table(study, [choice.chosen]))
     print(str(study.search_space.decode(choice.chosen.genotype).subnet))
+    if choice.equal:
+        print(f"  also a tie, and no more expensive: ids {', '.join(str(row.index) for row in choice.equal)}")
     for text in given_up(study, choice):
         print(f"  {text}")
     print()
-    commands = next_commands(study, choice.chosen)
+    commands = _commands(study, choice)
     if commands:
         print("next:")
     for name, command in commands.items():
         print(f"  {name:<10} {command}")
+    if study.knows_networks and FINE_TUNE not in commands:
+        print(f"  no supernet of space {study.space!r}: train one to fine-tune or export this network")
+
+
+def _commands(study: Study, choice: Pick) -> dict[str, str]:
+    """Commands for the choice that run from any folder, by title."""
+    settings = dict(study.settings) | absolute_files(study.settings)
+    return next_commands(replace(study, settings=settings), choice.chosen)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -100,10 +111,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "study": study.name,
             "picked": evaluation_record(study, choice.chosen),
             "reason": choice.reason,
+            "instead_of": None if choice.instead is None else choice.instead.index,
+            "equal": [row.index for row in choice.equal],
             "limits": list(map(str, limits)),
             "candidates": len(choice.candidates),
             "front_size": choice.front,
-            "next": next_commands(study, choice.chosen),
+            "next": _commands(study, choice),
         }
         print(json.dumps(record, allow_nan=False))
         return

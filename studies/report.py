@@ -14,7 +14,7 @@ from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.files.whole_file import whole_file
 from studies.analysis.beside import HELP, METAVAR, OPTION, read_beside
-from studies.analysis.comparison import Contender
+from studies.analysis.contenders import Contender
 from studies.report_page.beside_marks import add_beside
 from studies.report_page.records import ReportRecord
 from studies.report_page.report_data import Reported, report_record

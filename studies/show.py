@@ -18,8 +18,11 @@ from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from studies.analysis.beside import HELP, METAVAR, OPTION, beside_rows, read_beside
 from studies.analysis.beside_table import beside_record, print_beside
+from studies.analysis.equal_members import ties_line
+from studies.analysis.front_certainty import FrontCertainty, front_certainty, tie_lines
 from studies.analysis.outside_bounds import outside_bounds
 from studies.analysis.unmeasured_ops import coverage_line
+from studies.analysis.why_not import why_not, why_not_lines, why_not_record
 from studies.presentation.plain_records import study_record, summary_record
 from studies.presentation.text_table import front_table
 from studies.storage.named_study import add_database
@@ -27,6 +30,8 @@ from studies.storage.store import Store, open_store
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport, summary
 from studies.study.study import Study
+
+SHOWN_TIES = 5
 
 
 def parser() -> Parser:
@@ -73,10 +78,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     beside = beside_rows(study, study.front(evaluations), files)
     if options.json:
         record = study_record(study, evaluations, reports, is_complete=options.evaluations)
+        if (answer := why_not(study, evaluations)) is not None:
+            record["why_not"] = why_not_record(answer)
+        if certainty := front_certainty(study, evaluations, study.front(evaluations)):
+            for row, member in enumerate(record["front"]):
+                member.update(certainty.record(row))
         _print_json(record | ({"beside": beside_record(study, beside)} if files else {}))
     else:
         _print_study(study, evaluations, reports, is_complete=options.evaluations)
         print_beside(study, beside)
+
+
+def _print_ties(study: Study, certainty: FrontCertainty) -> None:
+    print("±: standard error of the accuracy; on front: chance that no other network dominates this one")
+    for line in tie_lines(study, certainty, most=SHOWN_TIES):
+        print(line)
 
 
 def _read(store: Store, name: str) -> tuple[Study, list[Evaluation]]:
@@ -128,12 +144,20 @@ def _print_study(
         feasible = sum(evaluation.is_feasible for evaluation in evaluations)
         verb = "satisfies" if feasible == 1 else "satisfy"
         print(f"{feasible} of {len(evaluations)} subnets {verb} {', '.join(study.constraints)}")
+    if (answer := why_not(study, evaluations)) is not None:
+        print("\n".join(why_not_lines(answer)))
     for line in summary(reports):
         print(line)
+    if (line := ties_line(study, front)) is not None:
+        print(f"note: {line}")
     if is_complete:
         print_wide(front_table(study, evaluations))
     elif front:
-        print_wide(front_table(study, front, study.contributions(front)))
+        certainty = front_certainty(study, evaluations, front)
+        more = {} if certainty is None else certainty.columns()
+        print_wide(front_table(study, front, study.contributions(front), more))
+        if certainty is not None:
+            _print_ties(study, certainty)
         if line := coverage_line(study, front):
             print(line)
     if {"lat", "energy"} & set(study.objectives):

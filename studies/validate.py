@@ -1,10 +1,13 @@
-"""Score the front of a study on the test split, which the search never saw.
+"""Score the front of a study on images that the search never saw: the test split, or unused search images.
 
     python -m studies.validate --study NAME --data DIR
+    python -m studies.validate --study NAME --confirm 2000
 
-Networks, weights, batch-norm calibration and number format are those of the study. Only the classified images
-differ. A search selects the networks that are best on its own images, so their accuracies are too high on
-average. Accuracies on the test split are not.
+Networks, weights and number format are those of the study. A search selects the networks that are best on its
+own images, so their accuracies are too high on average. Accuracies on other images are not.
+
+With the test split, the batch-norm calibration is that of the study. `--confirm` takes the calibration of an
+extracted network, ranks the front by the new accuracies, and leaves the test split for the final figure.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from rich.console import Console
 
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
+from studies.analysis.confirmed_ranking import outcome_correlation, ranked
 from studies.analysis.held_out_scores import (
     ACCURACY,
     CONFIDENCE,
@@ -55,6 +59,12 @@ def parser() -> Parser:
         action="store_true",
         help="score every subnet whose accuracy was measured, not only the front",
     )
+    add(
+        "--confirm",
+        type=int,
+        metavar="N",
+        help="score on N search images that the study did not use instead of test images, and rank by them",
+    )
     add("--json", action="store_true", help="print JSON instead of a table")
     return result
 
@@ -82,6 +92,53 @@ def record(plan: ValidationPlan, scores: Sequence[HeldOutScore]) -> dict[str, An
             for score in scores
         ],
     }
+
+
+def confirmed_record(plan: ValidationPlan, scores: Sequence[HeldOutScore]) -> dict[str, Any]:
+    """The ranking by new images as plain data for JSON."""
+    return {
+        "study": plan.study.name,
+        "precision": plan.part("precision"),
+        "confirm_images": scores[0].images,
+        "confidence": CONFIDENCE,
+        "mean_search": mean([score.search for score in scores]),
+        "mean_confirmed": mean([score.test for score in scores]),
+        "outcome_correlation": outcome_correlation(scores),
+        "subnets": [
+            {
+                **evaluation_record(plan.study, row.score.evaluation),
+                ACCURACY: row.score.search,
+                "confirmed_acc": row.score.test,
+                "confirmed_low": row.score.interval[0],
+                "confirmed_high": row.score.interval[1],
+                "behind": row.behind,
+                "behind_error": row.error,
+                "tie": row.tie,
+            }
+            for row in ranked(scores)
+        ],
+    }
+
+
+def print_confirmed(plan: ValidationPlan, scores: Sequence[HeldOutScore]) -> None:
+    """Prints the front, most accurate on the new images first."""
+    rows = ranked(scores)
+    print(
+        f"study {plan.study.name!r}: {len(rows)} subnets on {scores[0].images:,} search images that it did "
+        f"not use, {plan.part('precision')}"
+    )
+    columns = {
+        "new acc %": [f"{row.score.test:.2f}" for row in rows],
+        "95 % interval": ["{:.2f} to {:.2f}".format(*row.score.interval) for row in rows],
+        "behind": [f"{row.behind:.2f} ± {row.error:.2f}" for row in rows],
+        "tie": [str(row.tie) for row in rows],
+    }
+    print_wide(front_table(plan.study, [row.score.evaluation for row in rows], more=columns))
+    search, new = mean([score.search for score in scores]), mean([score.test for score in scores])
+    print(f"mean accuracy {search:.2f} % on the study's images, {new:.2f} % on the new ones")
+    correlation = outcome_correlation(scores)
+    if correlation is not None:
+        print(f"outcomes of two networks on an image correlate by {correlation:.2f} (median)")
 
 
 def mean(values: Sequence[float]) -> float:
@@ -126,10 +183,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         dataset=options.dataset,
         device=options.device,
         is_complete=options.all,
+        confirm=options.confirm,
     )
     scores = score_front(plan, Console(stderr=True))
     if options.json:
-        print(json.dumps(record(plan, scores), allow_nan=False))
+        as_record = record if plan.confirm is None else confirmed_record
+        print(json.dumps(as_record(plan, scores), allow_nan=False))
+    elif plan.confirm is not None:
+        print_confirmed(plan, scores)
     else:
         print_scores(plan, scores, is_complete=options.all)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,10 @@ from tests.command import Command
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Tests that run side by side, and the processes that they start, have a core each.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Processes that tests start read compiled modules. Compiling those of torch again takes longer than most
+# commands; images of containers often forbid to keep them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # No test depends on time: these run beside whatever else the machine does.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -21,9 +26,12 @@ settings.load_profile("untimed")
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tables and decoded images are kept apart from the user's own."""
+    """Tables and decoded images are kept apart from the user's own; all processes of a test run share them."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        patch.setenv(VARIABLE, str(folder / "cache"))
         yield
 
 

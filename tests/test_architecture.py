@@ -40,7 +40,10 @@ LAYERS = {
         ("objective", "hardware.op", "hardware.chip"),
         ("hardware.npu_passes",),
         ("workload", "hardware.parts", "hardware.measurements"),
-        ("hardware.soc", "hardware.chip_upgrade", "hardware.vela_compiler", "hardware.npu_model"),
+        (
+            *("hardware.soc", "hardware.soc_digest", "hardware.chip_upgrade"),
+            *("hardware.vela_compiler", "hardware.npu_model"),
+        ),
         ("hardware.mapping", "hardware.spill"),
         ("hardware.cost_model",),
         ("hardware.measured_share", "hardware.frame_rate"),
@@ -48,7 +51,7 @@ LAYERS = {
         (
             *("hardware_objectives", "accuracy_objective", "size_objectives", "own_objective"),
             *("timeline", "hardware.chip_options", "population", "workers", "registry", "tabled"),
-            *("tflite_network", "chip_from_ini"),
+            *("tflite_network", "chip_from_ini", "deployment"),
         ),
         ("profile", "describe"),
     ),
@@ -57,7 +60,7 @@ LAYERS = {
         ("study",),
         ("storage", "samplers", "presentation"),
         ("search", "analysis"),
-        ("launch", "report_page"),
+        ("launch", "report_page", "deployment"),
         (
             "run",
             "show",
@@ -67,6 +70,7 @@ LAYERS = {
             "pick",
             "validate",
             "measure",
+            "deploy",
             "verify",
             "backup",
             "migrate",

@@ -21,27 +21,25 @@ PARTS = {
         "-k",
         "memory or batch",
     ],
-    "oracle and int8": [
+    "oracle, int8, racing and fingerprint": [
         "tests/supernet/accuracy/test_one_subnet.py",
         "tests/supernet/accuracy/test_many_subnets.py",
         "tests/supernet/accuracy/test_int8_network.py",
         "tests/supernet/accuracy/test_int8_grids.py",
-    ],
-    "training step": [
         "tests/supernet/network/test_cpu_kernels.py",
         "tests/supernet/network/test_elastic_layers.py",
         "tests/supernet/network/test_number_formats.py",
-        "tests/supernet/training/test_trainer.py",
-        "tests/supernet/training/test_plain_trainer.py",
-        "-k",
-        "network or learned or same_bits or finite",
-    ],
-    "racing and fingerprint": [
         "tests/studies/search/test_accuracy_bound.py",
         "tests/studies/search/test_racing.py",
         "tests/studies/study/test_fingerprint.py",
         "tests/studies/samplers/test_gaussian_process.py",
         "tests/studies/samplers/test_expected_gain.py",
+    ],
+    "training step": [
+        "tests/supernet/training/test_trainer.py",
+        "tests/supernet/training/test_plain_trainer.py",
+        "-k",
+        "network or learned or same_bits or finite",
     ],
 }
 """What is run under the limits: what the kernels of a CPU decide, or what decides with them."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from objectives.hardware import Op, load_soc
 from objectives.hardware.npu_passes.live_memory import op_bytes
 from objectives.hardware.npu_passes.spilt_maps import spilt_bytes
 from objectives.hardware.vela_compiler.tflite import Graph
-from objectives.hardware.vela_compiler.vela import IN_PLACE, compiled, system_configuration
+from objectives.hardware.vela_compiler.vela import IN_PLACE, VelaTarget, compiled, system_configuration
 from objectives.population.size_tables import SizeTables
 from objectives.workload import ops_of, workload
 from search_space.command.command_line import Parser, check_least, run_command
@@ -129,20 +130,21 @@ def _chain_cycles(
     options = IN_PLACE
     if in_dram:
         options = options.replace("arena_size_limit=1073741824", f"arena_size_limit={SRAM}")
-    system = _with_dram(bandwidth, in_dram=in_dram)
-    return sum(compiled(graph, [graph.conv2d(x, channels)], system, options).cycles.values())
+    target = _with_dram(bandwidth, in_dram=in_dram)
+    return sum(compiled(graph, [graph.conv2d(x, channels)], target, options).cycles.values())
 
 
-def _with_dram(bandwidth: float, *, in_dram: bool) -> str:
+def _with_dram(bandwidth: float, *, in_dram: bool) -> VelaTarget:
     """The compiler's configuration of `CHIP` with DRAM in place of its weight store."""
-    system = re.sub(r"OnChipFlash_.*\n", "", system_configuration(npu_of(CHIP)))
+    target = system_configuration(npu_of(CHIP))
+    system = re.sub(r"OnChipFlash_.*\n", "", target.system)
     system = system.replace("axi1_port=OnChipFlash", "axi1_port=Dram")
     dram = [f"Dram_clock_scale={bandwidth / 8}", "Dram_burst_length=64"]
     dram += [f"Dram_{way}_latency={LATENCY}\nDram_max_{way}s=4" for way in ("read", "write")]
     system = system.replace("[Memory_Mode", "\n".join([*dram, "[Memory_Mode"]))
     if in_dram:
         system = system.replace("arena_mem_area=Axi0", "arena_mem_area=Axi1") + f"arena_cache_size={SRAM}\n"
-    return system
+    return replace(target, system=system)
 
 
 def _table(title: str, header: str, rows: list[list[str]]) -> Table:

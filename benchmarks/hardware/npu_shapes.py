@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from objectives.hardware import Op, load_soc
-from objectives.hardware.vela_compiler.vela import op_cycles, system_configuration
+from objectives.hardware.vela_compiler.probe import op_cycles
+from objectives.hardware.vela_compiler.vela import system_configuration
 from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 

@@ -49,7 +49,7 @@ def load_answers(space: Space, checkpoint: Path, data: Path | None, device: str)
         test,
         searched.calibration,
         digest(test, searched.calibration),
-        searched.classes,
+        searched.class_names,
         {**searched.record, "scored": "test split"},
     )
     return Answers(

@@ -58,18 +58,15 @@ def space_of(variant: str, bench: Bench) -> tuple[DesignSpace, ExactQuantities]:
     return space, ExactQuantities(space, costs, ("lat", "energy"))
 
 
-def search(
-    variant: str, bench: Bench, accuracy: AccuracyOf, *, sampler: str, seed: int, networks: int
-) -> Floats:
+def search(bench: Bench, accuracy: AccuracyOf, *, sampler: str, seed: int, networks: int) -> Floats:
     """Values (n, 3) of all designs of one search, until it has measured `networks` networks."""
-    space, exact = space_of(variant, bench)
-    bench = replace(bench, space=space, exact=exact)
+    space = bench.space
     context = SamplerContext(
         space=space,
         study=bench.study,
         population=POPULATION,
         seed=seed,
-        exact=exact,
+        exact=bench.exact,
         network_only=frozenset({"acc"}),
     )
     made = create_sampler(sampler, context)
@@ -125,13 +122,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     accuracy = fit_stand_in(bench.space.networks, AccuracyTable.load()).accuracy
     records = []
     for variant in VARIANTS:
+        space, exact = space_of(variant, bench)
+        of_variant = replace(bench, space=space, exact=exact)
         found = np.array(
             [
                 hypervolumes(
                     bench,
                     search(
-                        variant,
-                        bench,
+                        of_variant,
                         accuracy,
                         sampler=options.sampler,
                         seed=seed,

@@ -51,6 +51,7 @@ from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
 from search_space.files.cache_folder import cache_folder
 from search_space.genotype import Genotype
+from studies.analysis.significance import holm
 from studies.study.pareto_front import hypervolume, losses
 
 EVALUATIONS = (200, 500)
@@ -236,15 +237,6 @@ def signed_ranks(gains: Floats) -> dict[str, float]:
         "p": float(wilcoxon(moved, alternative="greater").pvalue) if len(moved) else 1.0,
         "effect": float((ranks * np.sign(moved)).sum() / ranks.sum()) if len(moved) else 0.0,
     }
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Probabilities corrected for multiple comparisons (Holm 1979)."""
-    order = np.argsort(p, kind="stable")
-    factors = np.arange(len(p), 0, -1)
-    corrected = np.empty(len(p))
-    corrected[order] = np.minimum(np.maximum.accumulate(np.array(p)[order] * factors), 1.0)
-    return [float(p) for p in corrected]
 
 
 def code_digest() -> str:

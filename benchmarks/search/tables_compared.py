@@ -39,7 +39,6 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.search.judging_tables import BOXES, TABLES, JudgingTable, load_table
-from benchmarks.search.methods_compared import holm
 from benchmarks.search.table_methods import METHODS, MOST, start
 from benchmarks.search.value_cache import KeptValues
 from search_space.arrays import Floats
@@ -48,6 +47,7 @@ from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError, UnknownNameError
 from search_space.files.cache_folder import cache_folder
 from search_space.genotype import Genotype
+from studies.analysis.significance import holm
 from studies.launch.sampler_choice import chosen_sampler
 from studies.samplers.proposed_designs import Archive
 from studies.study.settings import StudySettings
@@ -57,7 +57,7 @@ SEEDS = 20
 SIGNIFICANT, GAP = 0.05, 0.005
 """Holm's p above which, and gap of mean regrets up to which, two methods are tied."""
 DATA = "H4H_TEST_DATA"
-MODELS = ("surrogate", "gaussian_process", "virtual_search", "expected_gain", "cost_scales")
+MODELS = ("surrogate", "gaussian_process", "virtual_search", "expected_gain")
 """Files of `studies/samplers` that decide nothing but the sampler `surrogate`."""
 PACKAGES = ("moocore", "numpy", "optuna", "pymoo", "scipy")
 

@@ -155,12 +155,13 @@ def _with_store(data: dict[Any, Any], source: str) -> dict[Any, Any]:
 
 
 def warn_of_mixed_sizes(npu: Npu, source: str) -> None:
-    """Warns of numbers that belong to an Ethos-U55 of another size than the micro-block."""
-    block = (
-        int(npu.micro_block_height.value),
-        int(npu.micro_block_width.value),
-        int(npu.micro_block_depth.value),
-    )
+    """Warns of numbers that belong to an Ethos-U55 of another size than the micro-block.
+
+    Those of an Ethos-U65 are those of the largest size. An NPU that the closed form does not know has none.
+    """
+    if not npu.family.has_closed_form:
+        return
+    block = npu.machine.block
     name = SIZES.get(block)
     shown = " x ".join(map(str, block))
     if name is None:
@@ -172,10 +173,10 @@ def warn_of_mixed_sizes(npu: Npu, source: str) -> None:
             stacklevel=3,
         )
         return
-    reference = _reference(name)["npu"]
-    wrong = [key for key in FOLLOWS_BLOCK if not _is_within(getattr(npu, key).value, reference[key])]
+    reference, numbers = _reference(name)["npu"], dict(npu.quantities())
+    wrong = [key for key in FOLLOWS_BLOCK if not _is_within(numbers[key].value, reference[key])]
     if wrong:
-        given = ", ".join(f"npu.{key} {getattr(npu, key).value:g}" for key in wrong)
+        given = ", ".join(f"npu.{key} {numbers[key].value:g}" for key in wrong)
         right = ", ".join(f"{reference[key]['value']:g}" for key in wrong)
         warnings.warn(
             f"{source}: a micro-block of {shown} is that of {name}, but {given} are not (there: {right}); "

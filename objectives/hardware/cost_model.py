@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, Self
 
 import numpy as np
 
-from objectives.hardware.mapping.mapper import Mapper, Mapping, Segment
+from objectives.hardware.mapping.mapper import KnownCosts, Mapper, Mapping, Segment
 from objectives.hardware.mapping.op_splits import SplitCosts, channels_of, macro_options
 from objectives.hardware.mapping.placement import STAY
 from objectives.hardware.mapping.segment import (
@@ -22,7 +23,7 @@ from objectives.hardware.mapping.segment import (
 from objectives.hardware.mapping.step_choice import (
     Way,
 )
-from objectives.hardware.npu_model import create_npu_model
+from objectives.hardware.npu_model import NPU_MODELS, create_npu_model
 from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC
 from objectives.hardware.spill import Spill
@@ -162,6 +163,7 @@ class CostModel:
         npu_model: Model of the NPU's cycles: ``analytic``, or Arm's compiler ``vela``.
         spill: Whether networks whose activations exceed the SRAM cost their traffic to the weight store. It
             is added to their totals, see `objectives.hardware_objectives.network_totals`.
+        known: Costs of ops and segments to begin with and to extend, see `shared`; none by default.
 
     Raises:
         UnknownNameError: There is no such mapping or model.
@@ -170,15 +172,34 @@ class CostModel:
     """
 
     def __init__(
-        self, soc: SoC, mapping: str = "latency", *, npu_model: str = "analytic", spill: bool = False
+        self,
+        soc: SoC,
+        mapping: str = "latency",
+        *,
+        npu_model: str = NPU_MODELS[0],
+        spill: bool = False,
+        known: KnownCosts | None = None,
     ) -> None:
         self.soc = soc
         self.spill = Spill.of(soc) if spill else None
         self.npu_model = create_npu_model(npu_model, soc.npu, soc.measured_npu)
-        self.mapper = Mapper(soc, mapping, self.npu_model)
+        self.mapper = Mapper(soc, mapping, self.npu_model, known)
         self._breakdowns: dict[
             tuple[tuple[Op, ...], tuple[bool, ...], tuple[Way, ...], int], list[OpCost]
         ] = {}
+
+    @classmethod
+    def shared(
+        cls, soc: SoC, mapping: str = "latency", *, npu_model: str = NPU_MODELS[0], spill: bool = False
+    ) -> Self:
+        """A model that shares what it remembers with the other shared models of this process.
+
+        So a command that opens several studies of one chip costs each op once. Arguments and errors are those
+        of the class.
+        """
+        # Models of other packages may change under one name, and Vela has a table of its own on disk.
+        known = _known_costs(soc.digest, mapping) if npu_model == NPU_MODELS[0] else None
+        return cls(soc, mapping, npu_model=npu_model, spill=spill, known=known)
 
     def fingerprint(self) -> dict[str, str]:
         """Everything that decides the cost of a given network."""
@@ -254,6 +275,13 @@ class CostModel:
                 for op_splits, op_costs, way in zip(splits, costs, point.ways, strict=True)
             ]
         return self._breakdowns[key]
+
+
+@lru_cache(maxsize=8)
+def _known_costs(digest: str, mapping: str) -> KnownCosts:
+    """What the shared models of a chip remember; only the chips that were used last are kept."""
+    del digest, mapping
+    return KnownCosts()
 
 
 def _op_cost(splits: SplitCosts, way: Way, numbers: dict[str, Any], choice: int, macros: int) -> OpCost:

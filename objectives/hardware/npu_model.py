@@ -1,25 +1,27 @@
 """Models of the NPU's cycles, by name: the closed form, and Arm's compiler Vela called op by op.
 
-Only the cycles differ. Bytes and energy come from the closed form in all, because the compiler reports no
-energy. Where the chip has a table of measured ops, its times replace those of either model. Other packages
-add models of their own by an entry point of the group `h4h.npu_models`.
+A new model is a class with one line in `_BUILT_IN`; other packages add theirs by an entry point of the group
+`h4h.npu_models`. Where the closed form knows the NPU, only the cycles differ: bytes, and with them energy,
+come from the closed form. Of any other NPU the model states the bytes as well. Where the chip has a table of
+measured ops, its times replace those of every model.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import entry_points
-from typing import Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
 
 from objectives.hardware.measurements.measured_costs import measured_cycles
 from objectives.hardware.measurements.measured_ops import MeasuredOps
 from objectives.hardware.op import OpArrays
-from objectives.hardware.parts.npu import Npu, op_cycles
+from objectives.hardware.parts.npu import NoNpu, Npu, array_terms, op_cycles
 from objectives.hardware.vela_compiler.cycle_table import VelaTable
-from search_space.arrays import Floats
-from search_space.errors import UnknownNameError
+from search_space.arrays import Booleans, Floats
+from search_space.errors import H4HError, UnknownNameError
 
-NPU_MODELS = ("analytic", "vela")
-"""Built-in models."""
 MEASURED_NAME = "measured ops"
 """Part of the name of a model with a table of measured ops."""
 ENTRY_POINTS = "h4h.npu_models"
@@ -39,16 +41,34 @@ class NpuModel(Protocol):
         ...
 
 
+@runtime_checkable
+class TrafficModel(Protocol):
+    """Protocol of a model that also states the bytes that ops move."""
+
+    def traffic(self, ops: OpArrays) -> tuple[Floats, Floats]:
+        """Bytes moved between NPU and SRAM, and bytes of weights read, both (n,) of n ops."""
+        ...
+
+
+class NpuModelError(H4HError):
+    """A model that cannot cost ops of the NPU."""
+
+
 class AnalyticNpu:
     """The closed form of `parts/npu.py`.
 
     Args:
         npu: Constants of the SoC file.
+
+    Raises:
+        ClosedFormError: The closed form does not know the NPU.
     """
 
     name = "analytic"
 
     def __init__(self, npu: Npu) -> None:
+        if not isinstance(npu, NoNpu):
+            _ = npu.machine
         self._npu = npu
 
     def cycles(self, ops: OpArrays) -> Floats:
@@ -65,12 +85,18 @@ class MeasuredNpu:
     """
 
     def __init__(self, table: MeasuredOps, model: NpuModel) -> None:
+        self.model = model
         self.measured = measured_cycles(table, lambda ops, *_: model.cycles(ops))
         self.name = f"{model.name}, {MEASURED_NAME} {table.digest[:16]}"
 
     def cycles(self, ops: OpArrays) -> Floats:
         """NPU cycles (n,)."""
         return self.measured.of(ops)
+
+
+_BUILT_IN: dict[str, Callable[[Npu], NpuModel]] = {"analytic": AnalyticNpu, "vela": VelaTable}
+NPU_MODELS = tuple(_BUILT_IN)
+"""Built-in models; the first is the default."""
 
 
 def known_npu_models() -> tuple[str, ...]:
@@ -88,20 +114,56 @@ def create_npu_model(name: str, npu: Npu, table: MeasuredOps | None = None) -> N
 
     Raises:
         UnknownNameError: There is no such model.
+        ClosedFormError: The closed form does not know the NPU.
         VelaError: The compiler is not installed, or does not support such an NPU.
+        NpuModelError: The closed form does not know the NPU, and the model states no bytes.
     """
     model = _plain_model(name, npu)
     return model if table is None else MeasuredNpu(table, model)
 
 
 def _plain_model(name: str, npu: Npu) -> NpuModel:
-    match name:
-        case "analytic":
-            return AnalyticNpu(npu)
-        case "vela":
-            return VelaTable(npu)
+    model: NpuModel | None = None
+    if name in _BUILT_IN:
+        model = _BUILT_IN[name](npu)
     for point in entry_points(group=ENTRY_POINTS):
-        if point.name == name:
-            model: NpuModel = point.load()(npu)
-            return model
-    raise UnknownNameError("--npu-model", name, known_npu_models())
+        if model is None and point.name == name:
+            model = point.load()(npu)
+    if model is None:
+        raise UnknownNameError("--npu-model", name, known_npu_models())
+    if not (isinstance(npu, NoNpu) or npu.family.has_closed_form or isinstance(model, TrafficModel)):
+        raise NpuModelError(
+            f"--npu-model {name} states no bytes, and the closed form does not know the {npu.family.title}: "
+            f"add a method `traffic` to the model, or use --npu-model vela"
+        )
+    return model
+
+
+class NpuCosts(NamedTuple):
+    """Costs of n ops on the NPU, each array (n,).
+
+    Attributes:
+        cycles: Cycles by the model.
+        sram_bytes: Bytes moved between NPU and SRAM.
+        weight_bytes: Bytes of weights read.
+        waits: Whether one of both memories sets the pace.
+    """
+
+    cycles: Floats
+    sram_bytes: Floats
+    weight_bytes: Floats
+    waits: Booleans
+
+
+def npu_costs(ops: OpArrays, npu: Npu, model: NpuModel) -> NpuCosts:
+    """Costs of `ops` on `npu`, whose cycles `model` states."""
+    if npu.family.has_closed_form:
+        terms = array_terms(ops, npu)
+        cycles = terms.total if isinstance(model, AnalyticNpu) else model.cycles(ops)
+        waits = np.maximum(terms.sram, terms.weights) >= terms.total
+        return NpuCosts(cycles, terms.sram_bytes, terms.weight_bytes, waits)
+    plain = model.model if isinstance(model, MeasuredNpu) else model
+    assert isinstance(plain, TrafficModel)  # checked by `create_npu_model`
+    sram, weights = plain.traffic(ops)
+    slowest = np.maximum(sram / npu.sram_bytes_per_cycle, weights / npu.weight_bytes_per_cycle)
+    return NpuCosts(model.cycles(ops), sram, weights, slowest >= plain.cycles(ops))

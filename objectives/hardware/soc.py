@@ -6,8 +6,6 @@ by key. A quantity is replaced as a whole, so its source always belongs to its v
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -25,7 +23,6 @@ from objectives.hardware.measurements.measured_macros import MeasuredMacros
 from objectives.hardware.measurements.measured_ops import MeasuredOps, read_measured_ops
 from objectives.hardware.op import OpArrays
 from objectives.hardware.parts.cim import KINDS, RUNS, Cim, Digital, check_removed_keys, read_cim
-from objectives.hardware.parts.clocked_number import BANDWIDTH, LATENCY
 from objectives.hardware.parts.floor_plan import with_room
 from objectives.hardware.parts.memory_and_area import Memory, PartAreas
 from objectives.hardware.parts.noc import Noc
@@ -33,6 +30,7 @@ from objectives.hardware.parts.npu import NoNpu, Npu
 from objectives.hardware.parts.npu_energy import npu_energy_pj
 from objectives.hardware.parts.sourced_number import Quantity, Section, Unit, check_section
 from objectives.hardware.parts.weight_store import WeightStore, check_kind
+from objectives.hardware.soc_digest import decides_costs, soc_digest
 from search_space.arrays import Floats
 from search_space.errors import DocumentError, H4HError, UnknownNameError
 from search_space.files.yaml_document import Document, built_in_names, parse_document, read_laid_over
@@ -212,8 +210,17 @@ class SoC(Document):
             DocumentError: The file lacks an area that is needed.
         """
         parts = self.area.total_mm2(self.name, has_npu=self.has_npu, macros=self.macros, units=self.units)
+        return parts + self.store_area_mm2
+
+    @property
+    def store_area_mm2(self) -> float:
+        """Area of the weight store in mm2; 0 off the die, or without an NPU.
+
+        Raises:
+            DocumentError: The file lacks the area.
+        """
         store = self.memory.weight_store if self.has_npu else None
-        return parts + (store.area_mm2(self.name) if store is not None else 0.0)
+        return store.area_mm2(self.name) if store is not None else 0.0
 
     def sections(self) -> Iterator[tuple[str, Section]]:
         """Names and sections of the file, in a fixed order."""
@@ -232,33 +239,17 @@ class SoC(Document):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of everything that decides costs: models and values, but not names, sources or ranges."""
-        values: dict[str, Any] = {
-            name: value.value for name, value in self.quantities() if _decides_costs(name)
-        }
-        # Only a unit that may differ, so that digests of earlier versions stay.
-        values |= {
-            f"{name}.unit": value.unit
-            for name, value in self.quantities()
-            if value.unit in (*BANDWIDTH.others, *LATENCY.others)
-            and name.startswith(("npu.", "memory.weight_store."))
-        }
-        if self.has_npu and self.npu.buffers_weights:
-            values["npu.buffers_weights"] = True
-        if self.memory.sram_energy is None and self.memory.sram_energy_table is not None:
-            table = self.memory.sram_energy_table
-            values["memory.sram_energy_table"] = [table.kib, table.values]
-        if self.cim is not None:
-            values["cim.model"] = self.cim.model
-            values["cim.products"] = self.cim.runs_products()
-        if self.noc is not None:
-            values["noc.topology"] = self.noc.topology
-            values["noc.tiles"] = [self.noc.sram, *self.noc.macros[: self.macros]]
-        if self.measured_npu is not None:
-            values["npu.table"] = self.measured_npu.digest
-        if self.measured_cim is not None:
-            values["cim.table"] = self.measured_cim.digest
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+        """SHA-256 of everything that decides costs, see `soc_digest`."""
+        tables = {"npu.table": self.measured_npu, "cim.table": self.measured_cim}
+        return soc_digest(
+            dict(self.quantities()),
+            self.memory,
+            npu=self.npu if self.has_npu else None,
+            cim=self.cim,
+            noc=self.noc,
+            macros=self.macros,
+            tables={name: table.digest for name, table in tables.items() if table is not None},
+        )
 
     @property
     def idle_pj_per_cycle(self) -> float:
@@ -429,18 +420,13 @@ def assumed(soc: SoC) -> Iterator[tuple[str, str, float]]:
     for name, number in soc.quantities():
         for end in ("low", "high"):
             value = getattr(number, end)
-            if value != number.value and _decides_costs(name):
+            if value != number.value and decides_costs(name):
                 yield name, end, value
 
 
 def _chosen(number: Quantity, value: int, option: str) -> Quantity:
     low, high = min(number.low, value), max(number.high, value)
     return replace(number, value=float(value), low=low, high=high, source=f"{option}; {number.source}")
-
-
-def _decides_costs(name: str) -> bool:
-    """Whether latency or energy may depend on the quantity `name`."""
-    return not (name.startswith(f"{_AREA}.") or name == f"memory.{_STORE}.area")
 
 
 def _without_idle_parts(soc: SoC) -> SoC:

@@ -52,8 +52,10 @@ class Spill:
                 f"is {kind}, without memory.weight_store.write_bandwidth; leave out --spill, or use a chip "
                 f"that states it"
             )
+        port = soc.npu.family.port_bytes
         cycles = sum(
-            1 / bytes_per_cycle(each, soc.clock_mhz) for each in (store.write_bandwidth, store.bandwidth)
+            1 / bytes_per_cycle(each, soc.clock_mhz, port)
+            for each in (store.write_bandwidth, store.bandwidth)
         )
         picojoules = (
             store.write_energy.value

@@ -9,7 +9,7 @@ convolution is one more step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -19,11 +19,12 @@ import numpy as np
 from objectives.hardware.mapping.hand_over import IN_SRAM
 from objectives.hardware.mapping.mapper import CRITERIA, Mapper
 from objectives.hardware.mapping.op_splits import channel_options
-from objectives.hardware.mapping.placement import FORBIDDEN, hands_over
+from objectives.hardware.mapping.placement import FORBIDDEN, hands_over, op_costs
 from objectives.hardware.mapping.segment import (
+    OpContext,
     Steps,
+    op_contexts,
     run,
-    segment_costs,
     split_points,
 )
 from objectives.hardware.mapping.step_choice import (
@@ -167,11 +168,12 @@ class _Tabulation:
         self._pieces = pieces
         self._mappers = mappers
         self._mapper = mappers[0]
+        self._ops: dict[OpContext, Steps] = {}
         self._segments: dict[_SegmentKey, list[Floats]] = {}
 
     def by_beginning(self, piece: Piece) -> list[GeneTable]:
         """Costs (3, m, 3) of a piece that begins in SRAM, by the devices at work before: the NPU first."""
-        parts = [self._matrices(part, (IN_SRAM, None)) for part in self._parts(piece)]
+        parts = self._matrices([(part, None) for part in self._parts(piece)], (IN_SRAM, None))
         return [
             self._pieces.table(piece, [_cheapest(matrix, mapper) for matrix in matrices])
             for mapper, matrices in zip(self._mappers, zip(*parts, strict=True), strict=True)
@@ -186,7 +188,7 @@ class _Tabulation:
             output_gene: The same for its output.
         """
         shape = (self._placements(input_gene), self._placements(output_gene))
-        parts = [self._matrices(part, shape, before=self._producer(part)) for part in self._parts(piece)]
+        parts = self._matrices([(part, self._producer(part)) for part in self._parts(piece)], shape)
         return [self._pieces.table(piece, matrices) for matrices in zip(*parts, strict=True)]
 
     def _placements(self, width_gene: str | None) -> int:
@@ -220,46 +222,81 @@ class _Tabulation:
         self._mapper.learn([producer])
         return producer
 
-    def _matrices(self, part: _Part, shape: tuple[int, int | None], before: Op | None = None) -> list[Floats]:
-        """Costs (3, m, p, q) of a piece under each mapping.
+    def _matrices(
+        self, parts: Sequence[tuple[_Part, Op | None]], shape: tuple[int, int | None]
+    ) -> list[list[Floats]]:
+        """Costs (3, m, p, q) of pieces under each mapping.
+
+        Args:
+            parts: The pieces, each with the op that makes its input, if that may lie at the macros.
+            shape: Numbers p and q, padded to with `FORBIDDEN`; None keeps all outputs.
+        """
+        is_open = shape[1] is not None and shape[1] > IN_SRAM
+        keys = [list(self._segment_keys(part, before, is_open=is_open)) for part, before in parts]
+        self._learn(key for segments in keys for key in segments)
+        return [self._joined(segments, shape) for segments in keys]
+
+    def _segment_keys(self, part: _Part, before: Op | None, *, is_open: bool) -> Iterator[_SegmentKey]:
+        """The segments of a piece, in order.
 
         Args:
             part: The piece.
-            shape: Numbers p and q, padded to with `FORBIDDEN`; None keeps all outputs.
             before: Op that makes the input, if that may lie at the macros.
+            is_open: Whether the output of the piece may lie at the macros.
         """
         soc, ops = self._mapper.soc, ops_of(part.steps)
-        matrices: list[Floats] = []
         for start, stop, stays in split_points(ops, frozenset(read_again(part.steps)), soc):
-            is_open = stop == len(ops) and shape[1] is not None and shape[1] > IN_SRAM
-            stays = (*stays[:-1], is_open and self._mapper.splits(ops[-1]).channels.size > 1)
-            segments = self._segment((ops[start:stop], stays, before, not matrices))
-            matrices = [
-                matrix[..., :1] + segment for matrix, segment in zip(matrices, segments, strict=False)
-            ] or segments
-            before = None
+            may_stay = is_open and stop == len(ops) and self._mapper.splits(ops[-1]).channels.size > 1
+            yield ops[start:stop], (*stays[:-1], may_stay), before if start == 0 else None, start == 0
+
+    def _joined(self, keys: Sequence[_SegmentKey], shape: tuple[int, int | None]) -> list[Floats]:
+        """Costs (3, m, p, q) of the segments `keys` of a piece under each mapping."""
+        first, *others = (self._segments[key] for key in keys)
+        matrices = list(first)
+        for segment in others:
+            matrices = [matrix[..., :1] + more for matrix, more in zip(matrices, segment, strict=True)]
         rows, columns = shape
         padded = []
         for matrix in matrices:
             cut = matrix[..., :rows, :columns]
-            wanted = (rows, cut.shape[3] if columns is None else columns)
-            padding = [(0, size - have) for size, have in zip(wanted, cut.shape[2:], strict=True)]
-            padded.append(np.pad(cut, [(0, 0), (0, 0), *padding], constant_values=FORBIDDEN))
+            wanted = (*cut.shape[:2], rows, cut.shape[3] if columns is None else columns)
+            if cut.shape != wanted:
+                whole = np.full(wanted, FORBIDDEN)
+                whole[..., : cut.shape[2], : cut.shape[3]] = cut
+                cut = whole
+            padded.append(cut)
         return padded
 
-    def _segment(self, key: _SegmentKey) -> list[Floats]:
-        """Costs (3, m, p, q) of a segment under each mapping, SRAM first."""
-        if key not in self._segments:
-            ops, stays, before, from_anywhere = key
-            splits = [self._mapper.splits(op) for op in ops]
-            previous = self._mapper.splits(before) if before is not None else None
-            costs = segment_costs(splits, self._mapper.soc, stays, before=previous)
-            steps = Steps.of(costs, splits, stays)
-            self._segments[key] = [
-                np.stack(run(steps, *CRITERIA[mapper.name], from_anywhere=from_anywhere)[0])[..., ::-1, ::-1]
-                for mapper in self._mappers
-            ]
-        return self._segments[key]
+    def _learn(self, keys: Iterable[_SegmentKey]) -> None:
+        """Costs (3, m, p, q) of segments under each mapping, SRAM first; those of one shape together."""
+        groups: dict[tuple[Any, ...], dict[_SegmentKey, Steps]] = {}
+        for key in dict.fromkeys(keys):
+            if key not in self._segments:
+                ops, stays, before, from_anywhere = key
+                contexts = op_contexts(ops, stays, before=before)
+                steps = Steps.joined([self._op(context) for context in contexts])
+                groups.setdefault((from_anywhere, steps.shape), {})[key] = steps
+        for (from_anywhere, _), group in groups.items():
+            stacked = Steps.stacked(list(group.values()))
+            each = []
+            for mapper in self._mappers:
+                sums, _ = run(stacked, *CRITERIA[mapper.name], from_anywhere=from_anywhere)
+                each.append(np.split(np.stack(sums)[..., ::-1, ::-1], len(group), axis=1))
+            self._segments.update(zip(group, map(list, zip(*each, strict=True)), strict=True))
+
+    def _op(self, context: OpContext) -> Steps:
+        """Costs of all ways of one op."""
+        if context not in self._ops:
+            splits = self._mapper.splits(context.op)
+            costs = op_costs(
+                None if context.previous is None else self._mapper.splits(context.previous),
+                splits,
+                self._mapper.soc,
+                value_bytes=context.value_bytes,
+                may_stay=context.may_stay,
+            )
+            self._ops[context] = Steps.of([costs], [splits], [context.may_stay])
+        return self._ops[context]
 
 
 def _cheapest(matrix: Floats, mapper: Mapper) -> Floats:

@@ -27,19 +27,19 @@ _MOST_ENDS = 4
 
 
 def least(candidates: Iterable[Floats]) -> Floats:
-    """The best of arrays (..., c, m), element by element of (..., m)."""
+    """The best of arrays (c, ..., m), element by element of (..., m)."""
     best: Floats | None = None
     for other in candidates:
         if best is None:
             best = other.copy()
             continue
-        better, equal = other[..., 0, :] < best[..., 0, :], other[..., 0, :] == best[..., 0, :]
+        better, equal = other[0] < best[0], other[0] == best[0]
+        equal &= best[0] < FORBIDDEN
         if equal.any():
-            for criterion in range(1, other.shape[-2]):
-                mine, theirs = best[..., criterion, :], other[..., criterion, :]
+            for mine, theirs in zip(best[1:], other[1:], strict=True):
                 better |= equal & (theirs < mine)
                 equal &= theirs == mine
-        np.copyto(best, other, where=better[..., None, :])
+        np.copyto(best, other, where=better)
     assert best is not None
     return best
 
@@ -48,16 +48,13 @@ def joined(first: GeneTable, second: GeneTable) -> GeneTable:
     """The best placement of the map between two parts: (p, c, m) and (p, ..., c, m) to (..., c, m)."""
     genes = tuple(sorted({*first.genes, *second.genes}))
     one, other = first.over(genes), second.over(genes)
-    axis = len(genes)
     if second.values.ndim - len(second.genes) > 3:
         one = one[..., None, :, :]
-    one, other = np.moveaxis(one, axis, 0), np.moveaxis(other, axis, 0)
-
-    def candidates() -> Iterator[Floats]:
-        for mine, theirs in zip(one, other, strict=False):
-            yield mine + theirs
-
-    return GeneTable(genes, least(candidates()))
+    # Placements first, then criteria: neighbours in memory are compared with each other.
+    axis = len(genes)
+    one, other = (np.ascontiguousarray(np.moveaxis(part, (axis, -2), (0, 1))) for part in (one, other))
+    best = least(mine + theirs for mine, theirs in zip(one, other, strict=False))
+    return GeneTable(genes, np.moveaxis(best, 0, -2))
 
 
 class StepRuns:

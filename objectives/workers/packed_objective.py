@@ -68,6 +68,8 @@ def pack(content: object) -> tuple[Parcel, Iterator[bytes]]:
 
 
 def _pieces(tensors: list[Tensor]) -> Iterator[bytes]:
+    if not tensors:  # The import takes seconds.
+        return
     import torch
 
     for tensor in tensors:

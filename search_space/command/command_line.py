@@ -13,18 +13,41 @@ import errno
 import sys
 import traceback
 import warnings
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, _StoreAction
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NoReturn, TextIO
+from io import TextIOWrapper
+from typing import Any, NoReturn, TextIO
 
 from h4h_packages import DEBUG, StoppedError, exit_code, is_debugging
 from search_space.command.stop_signals import stopping
 from search_space.errors import H4HError, H4HWarning
 
 
+class _StoreOnce(_StoreAction):
+    """Stores the value of an option, and refuses a second one, which would silently replace the first."""
+
+    _filled: Namespace | None = None
+
+    def __call__(
+        self, parser: ArgumentParser, namespace: Namespace, values: Any, option_string: str | None = None
+    ) -> None:
+        if self.option_strings and self._filled is namespace:
+            parser.error(f"{self.option_strings[0]} is given twice: leave out one of them")
+        self._filled = namespace
+        super().__call__(parser, namespace, values, option_string)
+
+
 class Parser(ArgumentParser):
-    """Argument parser that reports an error in one line, with a pointer to `--help`."""
+    """Argument parser that reports an error in one line, with a pointer to `--help`.
+
+    An option that takes one value may be given once; one that may be repeated declares `append`.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for name in (None, "store"):
+            self.register("action", name, _StoreOnce)
 
     def error(self, message: str) -> NoReturn:
         """Prints the error in one line and exits with 2."""
@@ -33,6 +56,9 @@ class Parser(ArgumentParser):
 
 def run_command(command: Callable[[], None]) -> NoReturn:
     """Runs `command` and exits the process with the project's exit codes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # A terminal without a character shows another one.
     try:
         with stopping(), warnings.catch_warnings():
             warnings.showwarning = _show_warning

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from search_space.errors import H4HError
 
@@ -11,11 +14,31 @@ VARIABLE = "H4H_CACHE"
 
 
 def cache_folder() -> Path:
-    """Folder that `H4H_CACHE` names, else the user's cache folder; it may not exist yet."""
+    """Folder that `H4H_CACHE` names, else the user's cache folder; it may not exist yet.
+
+    A user without a home that can be written gets a folder that lasts as long as the process.
+    """
     if folder := os.environ.get(VARIABLE):
         return Path(folder)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "h4h-nas"
+    try:
+        base = os.environ.get("XDG_CACHE_HOME")
+        folder = (Path(base) if base else Path.home() / ".cache") / "h4h-nas"
+    except RuntimeError:  # A user id without an entry in the list of users, as in containers.
+        return _temporary_folder()
+    return folder if _is_writable(folder) else _temporary_folder()
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether `folder` can be written, or created where it does not exist yet."""
+    nearest = next(place for place in (folder, *folder.parents) if place.exists())
+    return os.access(nearest, os.W_OK | os.X_OK)
+
+
+@cache
+def _temporary_folder() -> Path:
+    folder = TemporaryDirectory(prefix="h4h-nas-", ignore_cleanup_errors=True)
+    atexit.register(folder.cleanup)
+    return Path(folder.name)
 
 
 class CacheError(H4HError):

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from objectives.hardware import CostModel
+from objectives.hardware_objectives import mapped_totals
+from objectives.registry import registered_objectives
 from objectives.tflite_network.network import TfliteNetwork, read_network
 from objectives.tflite_network.vela_comparison import compared, missing_text
 from objectives.workload import peak_bytes, read_again
@@ -138,12 +142,15 @@ def _models(study: Study) -> list[CostModel]:
 
 def _values(study: Study, file: BesideFile, model: CostModel) -> tuple[float | None, ...]:
     steps = file.network.steps
-    cost = model.network(file.network.ops, read_again(steps))
-    known = {
+    totals = mapped_totals(model, steps, model.network(file.network.ops, read_again(steps)))
+    latency_ms, energy_mj = (np.array([total]) for total in totals)
+    known: dict[str, float | None] = {
+        name: float(objective.of_totals(model)(latency_ms, energy_mj)[0])
+        for name, objective in registered_objectives(study.objectives).items()
+        if objective.follows_totals
+    }
+    known |= {
         "acc": file.accuracy,
-        "lat": cost.latency_ms,
-        "energy": cost.energy_mj,
-        "power": 1e3 * cost.energy_mj / cost.latency_ms,
         "macs": float(sum(step.op.macs for step in steps)),
         "params": float(file.network.parameters),
         "sram": float(peak_bytes(steps)),

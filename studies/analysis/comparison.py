@@ -1,30 +1,37 @@
-"""Comparison of two studies: hypervolume, coverage, the paper's measures, and the blocks of their fronts.
+"""Comparison of two studies: hypervolume, IGD+, coverage, the paper's measures, and blocks.
 
 Studies are compared by the objectives that they share. Their hypervolumes use one box, from the best of their
-ideal points to the worst of their reference points. Notes name the differences between the studies and the
-comparisons that are not possible.
+ideal points to the worst of their reference points, or within given values. Notes name the differences
+between the studies and the comparisons that are not possible.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
-import numpy as np
-
-from search_space.arrays import Floats
-from search_space.errors import H4HError
 from search_space.families import Family
+from studies.analysis.contenders import (
+    BOX,
+    COSTS,
+    QUALITY,
+    Box,
+    ComparisonError,
+    Contender,
+    aligned,
+    goal_text,
+)
+from studies.analysis.convergence import moved_lately
+from studies.analysis.iso_gains import iso_gains
 from studies.analysis.outside_bounds import outside_bounds
-from studies.analysis.tradeoff import Gain, Tradeoff, cost_saved, quality_gained, tradeoff
+from studies.analysis.tradeoff import Gain
 from studies.design_space.chip_choices import HARDWARE
 from studies.study.evaluation import Evaluation
 from studies.study.fingerprint import SEARCH_HARDWARE, short
-from studies.study.study import Goal, Study
+from studies.study.pareto_front import igd_plus
 
-QUALITY, COSTS = "acc", ("lat", "energy")
 DECIDING = {
     "hardware_digest": "hardware",
     "area_digest": "areas",
@@ -38,34 +45,6 @@ DECIDING = {
     "precision": "number formats",
 }
 """Parts of the fingerprint that values of objectives depend on, with their nouns in the notes."""
-
-
-class ComparisonError(H4HError):
-    """Studies without a common objective."""
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A study in a comparison.
-
-    Attributes:
-        name: Name that the user gave.
-        study: The study.
-        evaluations: All evaluations of the study, in order.
-    """
-
-    name: str
-    study: Study
-    evaluations: tuple[Evaluation, ...]
-
-    @property
-    def front(self) -> list[Evaluation]:
-        """Members of its Pareto front."""
-        return self.study.front(self.evaluations)
-
-    def hypervolume(self, evaluations: int | None = None) -> float:
-        """Hypervolume of the front of the first `evaluations`; of all evaluations by default."""
-        return self.study.hypervolume(self.evaluations[:evaluations])
 
 
 @dataclass(frozen=True)
@@ -102,7 +81,10 @@ class Pair:
         a, b: Names of the studies.
         objectives: Names of the common objectives.
         evaluations: Number of evaluations that the hypervolumes cover: that of the smaller study.
+        scale: Scale of costs in the common box.
         hypervolume_a, hypervolume_b: Hypervolumes after so many evaluations, 0 to 1, in the common box.
+        igd_plus_a, igd_plus_b: Mean distance of the joint front of both to each front, IGD+ (Ishibuchi et al.
+            2015), in the common box after so many evaluations; less is better. None for an empty front.
         coverage_ab: Share of the front of `b` that some member of the front of `a` equals or dominates
             (two-set coverage, Zitzler & Thiele 1999); None for an empty front.
         coverage_ba: The other way round.
@@ -116,8 +98,11 @@ class Pair:
     b: str
     objectives: tuple[str, ...]
     evaluations: int
+    scale: str
     hypervolume_a: float
     hypervolume_b: float
+    igd_plus_a: float | None
+    igd_plus_b: float | None
     coverage_ab: float | None
     coverage_ba: float | None
     acc_at_equal_lat: Gain | None
@@ -143,79 +128,37 @@ def _range_of(counts: Sequence[int]) -> CountRange | None:
     return CountRange(sum(counts) / len(counts), min(counts), max(counts)) if counts else None
 
 
-def aligned(contenders: Sequence[Contender]) -> list[Contender]:
-    """The same studies, reduced to their common objectives and given one box.
-
-    Raises:
-        ComparisonError: The studies have no common objective.
-    """
-    goals = [
-        goal
-        for goal in contenders[0].study.goals
-        if all(goal in contender.study.goals for contender in contenders)
-    ]
-    if not goals:
-        named = "; ".join(
-            f"{contender.name}: {', '.join(map(_text, contender.study.goals))}" for contender in contenders
-        )
-        raise ComparisonError(
-            f"the studies have no objective in common ({named}): choose studies that share one"
-        )
-    ideals, references = (
-        np.array([[_bound(contender.study, goal, bound) for goal in goals] for contender in contenders])
-        for bound in ("ideal", "reference")
-    )
-    is_max = np.array([goal.direction == "max" for goal in goals])
-    ideal = np.where(is_max, ideals.max(axis=0), ideals.min(axis=0))
-    reference = np.where(is_max, references.min(axis=0), references.max(axis=0))
-    return [
-        _reduced(contender, goals, tuple(map(float, ideal)), tuple(map(float, reference)))
-        for contender in contenders
-    ]
-
-
-def _bound(study: Study, goal: Goal, bound: str) -> float:
-    value: float = getattr(study, bound)[study.goals.index(goal)]
-    return value
-
-
-def _reduced(
-    contender: Contender, goals: Sequence[Goal], ideal: tuple[float, ...], reference: tuple[float, ...]
-) -> Contender:
-    columns = [contender.study.goals.index(goal) for goal in goals]
-    study = replace(contender.study, goals=tuple(goals), ideal=ideal, reference=reference)
-    rows = (
-        replace(evaluation, values=tuple(evaluation.values[column] for column in columns))
-        for evaluation in contender.evaluations
-    )
-    return Contender(contender.name, study, tuple(rows))
-
-
-def compare(first: Contender, second: Contender) -> Pair:
+def compare(first: Contender, second: Contender, box: Box = BOX) -> Pair:
     """Compares study `second` with study `first`.
 
+    Args:
+        first: The study to compare with.
+        second: The study whose gains are computed.
+        box: Wishes for the box.
+
     Raises:
         ComparisonError: The studies have no common objective.
     """
-    a, b = aligned([first, second])
+    a, b = aligned([first, second], box)
     count = min(len(a.evaluations), len(b.evaluations))
-    curves = [{cost: _curve(contender, cost) for cost in COSTS} for contender in (a, b)]
-    gains = {cost: _gains(curves[0][cost], curves[1][cost]) for cost in COSTS}
+    gains = iso_gains([a], [b], box)
+    distances = igd_plus([each.study.scaled_losses(each.front_after(count)) for each in (a, b)])
     return Pair(
         a=first.name,
         b=second.name,
         objectives=a.study.objectives,
         evaluations=count,
+        scale=a.study.scale,
         hypervolume_a=a.hypervolume(count),
         hypervolume_b=b.hypervolume(count),
+        igd_plus_a=distances[0],
+        igd_plus_b=distances[1],
         coverage_ab=coverage(a, b),
         coverage_ba=coverage(b, a),
-        acc_at_equal_lat=gains["lat"][0],
-        acc_at_equal_energy=gains["energy"][0],
-        lat_at_equal_acc=gains["lat"][1],
-        energy_at_equal_acc=gains["energy"][1],
+        **gains,
         notes=(
-            *_notes(first, second, a, curves),
+            *_notes(first, second, (a, b), gains),
+            *moved_lately([a], [b], box),
             *(
                 f"{contender.name}: {line}"
                 for contender in (a, b)
@@ -234,36 +177,18 @@ def coverage(first: Contender, second: Contender) -> float | None:
     return float(dominated.mean())
 
 
-def _curve(contender: Contender, cost: str) -> Tradeoff | None:
-    """Trade-off of accuracy and `cost`; None if the study lacks one of them."""
-    names = contender.study.objectives
-    if QUALITY not in names or cost not in names:
-        return None
-    rows = [
-        evaluation.values
-        for evaluation in contender.evaluations
-        if evaluation.is_feasible and not evaluation.is_bound
-    ]
-    values: Floats = np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
-    return tradeoff(values[:, names.index(cost)], values[:, names.index(QUALITY)])
-
-
-def _gains(first: Tradeoff | None, second: Tradeoff | None) -> tuple[Gain | None, Gain | None]:
-    """Accuracy gained at equal cost, cost saved at equal accuracy."""
-    if first is None or second is None:
-        return None, None
-    return quality_gained(first, second), cost_saved(first, second)
-
-
 def _notes(
-    first: Contender, second: Contender, common: Contender, curves: Sequence[dict[str, Tradeoff | None]]
+    first: Contender,
+    second: Contender,
+    common: tuple[Contender, Contender],
+    gains: Mapping[str, Gain | None],
 ) -> list[str]:
     notes = []
     left_out = [
-        f"{_text(goal)} of {contender.name}"
+        f"{goal_text(goal)} of {contender.name}"
         for contender in (first, second)
         for goal in contender.study.goals
-        if goal not in common.study.goals
+        if goal not in common[0].study.goals
     ]
     if left_out:
         notes.append(f"not in both and left out: {', '.join(left_out)}")
@@ -282,23 +207,20 @@ def _notes(
             notes.append(f"different {noun}: {' and '.join(map(short, parts))}")
     if first.study.ideal != second.study.ideal or first.study.reference != second.study.reference:
         notes.append("different bounds of the hypervolume: both are taken in the box around both")
+    if first.study.scale != second.study.scale:
+        notes.append(f"different scales of costs: both are taken on a {common[0].study.scale} scale")
     for contender in (first, second):
         if not contender.front:
             notes.append(f"{contender.name} has no feasible subnet")
     for cost in COSTS:
-        pair = [curve[cost] for curve in curves]
-        if pair[0] is None or pair[1] is None:
+        if not {QUALITY, cost} <= set(common[0].study.objectives):
             notes.append(f"{QUALITY} against {cost} needs both objectives in both studies")
-        elif first.front and second.front and quality_gained(pair[0], pair[1]) is None:
+        elif first.front and second.front and gains[f"{QUALITY}_at_equal_{cost}"] is None:
             notes.append(f"no {cost} is covered by both fronts")
     return notes
 
 
-def _text(goal: Goal) -> str:
-    return f"{goal.name} [{goal.unit}, {goal.direction}]"
-
-
-def compared_pairs(contenders: Sequence[Contender]) -> tuple[list[Pair], list[str]]:
+def compared_pairs(contenders: Sequence[Contender], box: Box = BOX) -> tuple[list[Pair], list[str]]:
     """Comparisons of every two `contenders`, and the reasons where a comparison is not possible.
 
     Raises:
@@ -307,7 +229,7 @@ def compared_pairs(contenders: Sequence[Contender]) -> tuple[list[Pair], list[st
     pairs, errors = [], []
     for first, second in combinations(contenders, 2):
         try:
-            pairs.append(compare(first, second))
+            pairs.append(compare(first, second, box))
         except ComparisonError as error:
             errors.append(error)
     if errors and not pairs:

@@ -1,18 +1,19 @@
-"""Scores of a study's front on the test split, with confidence intervals."""
+"""Scores of a study's front on images that the search did not use, with confidence intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.console import Console
 from rich.progress import track
 from scipy import stats
 
+from search_space.arrays import Booleans
 from search_space.command.byte_count import parse_bytes
 from search_space.errors import H4HError
 from search_space.space import Space
@@ -23,10 +24,6 @@ from studies.study.study import Study
 from supernet.accuracy.memory_budget import DEFAULT_MEMORY
 from supernet.checkpoints import built_in_checkpoint
 from supernet.images.folder_layouts import DEFAULT_DATA
-
-if TYPE_CHECKING:  # Importing torch takes seconds, and most errors can be reported without it.
-    from supernet.images.labelled_images import Images, LabelledImages
-
 
 ACCURACY = "acc"
 
@@ -55,6 +52,7 @@ class ValidationPlan:
         dataset: Name of the data set if the folder holds several.
         is_pack: Whether the study used the evaluation pack in the repository.
         device: Name of the device, for `resolve_device`.
+        confirm: Number of unused search images to score on; None for the test split.
     """
 
     study: Study
@@ -65,6 +63,7 @@ class ValidationPlan:
     dataset: str | None
     is_pack: bool
     device: str
+    confirm: int | None = None
 
     def part(self, name: str) -> str:
         """An entry of the study's fingerprint about the measurement of accuracy.
@@ -94,6 +93,7 @@ def plan_validation(
     dataset: str | None = None,
     device: str | None = None,
     is_complete: bool = False,
+    confirm: int | None = None,
 ) -> ValidationPlan:
     """Reads a study and its settings, without torch.
 
@@ -105,6 +105,7 @@ def plan_validation(
         dataset: Name of the data set if the folder holds several.
         device: Device; by default that of the study.
         is_complete: Whether to score every subnet with a measured accuracy instead of the front only.
+        confirm: Number of search images to score on that the study did not use; None for the test split.
 
     Raises:
         H4HError: There is no such study, it measured no accuracy, or it has no subnet to score.
@@ -154,28 +155,31 @@ def plan_validation(
         dataset=PACK_DATA if is_pack else dataset,
         is_pack=is_pack,
         device=device or settings.get("device", "cpu"),
+        confirm=confirm,
     )
 
 
 @dataclass(frozen=True)
 class HeldOutScore:
-    """One subnet on the test split.
+    """One subnet on images that the search did not use.
 
     Attributes:
         evaluation: The subnet's evaluation in the study.
         search: Accuracy on the search images in %.
-        right: Number of test images that the subnet classifies correctly.
-        images: Number of test images.
+        right: Number of these images that the subnet classifies correctly.
+        images: Number of these images.
+        outcomes: Whether it classifies each of them correctly, shape (images,).
     """
 
     evaluation: Evaluation
     search: float
     right: int
     images: int
+    outcomes: Booleans = field(repr=False, compare=False)
 
     @property
     def test(self) -> float:
-        """Accuracy on the test images in %."""
+        """Accuracy on these images in %."""
         return 100 * self.right / self.images
 
     @property
@@ -212,7 +216,7 @@ def agreement(scores: Sequence[HeldOutScore]) -> Agreement:
 
 
 def score_front(plan: ValidationPlan, console: Console) -> list[HeldOutScore]:
-    """Scores every chosen subnet on the test images.
+    """Scores every chosen subnet on the images that `plan` names.
 
     Args:
         plan: The subnets, and how the study measured them.
@@ -222,6 +226,8 @@ def score_front(plan: ValidationPlan, console: Console) -> list[HeldOutScore]:
         ValidationError: The checkpoint or the images are not those of the study.
         H4HError: A file is damaged or absent, or a class score is not finite.
     """
+    # Reading images imports torch.
+    from studies.analysis.held_out_images import check_checkpoint, scored_images
     from supernet.accuracy import many_subnets as shared_oracle
     from supernet.accuracy import one_subnet as oracle
     from supernet.accuracy.memory_budget import MemoryBudget
@@ -232,7 +238,7 @@ def score_front(plan: ValidationPlan, console: Console) -> list[HeldOutScore]:
 
     device = resolve_device(plan.device)
     check_checkpoint(plan)
-    calibration_images, test = study_images(plan)
+    calibration_images, test = scored_images(plan)
     keep_freed_memory()
     supernet = load_checkpoint(plan.checkpoint, plan.space).to(device).eval()
     precision = plan.part("precision")
@@ -251,53 +257,11 @@ def score_front(plan: ValidationPlan, console: Console) -> list[HeldOutScore]:
         )
     batches = oracle.stream(test, precision=precision, device=device)
     count = -(-len(test) // BATCH)
-    right = [0] * len(networks)
-    for batch in track(batches, "test images", count, console=console, transient=True, disable=not show):
-        batch_right = shared_oracle.correct(calibrated, [batch]).sum(1).tolist()
-        right = [total + added for total, added in zip(right, batch_right, strict=True)]
-    counts = dict(zip(networks, right, strict=True))
-    return [
-        HeldOutScore(evaluation, search, counts[plan.study.network(evaluation.genotype)], len(test))
-        for evaluation, search in plan.chosen
-    ]
-
-
-def check_checkpoint(plan: ValidationPlan) -> None:
-    """Raises `H4HError` unless the checkpoint exists and is that of the study."""
-    from supernet.checkpoints.header import read_header
-    from supernet.checkpoints.tensor_file import file_digest
-
-    read_header(plan.checkpoint)  # Its errors name what is wrong with a file that is no checkpoint.
-    got, expected = file_digest(plan.checkpoint), plan.part("checkpoint")
-    if got != expected:
-        raise ValidationError(
-            f"checkpoint {plan.checkpoint} is not the one of study {plan.study.name!r} (SHA-256 {got[:12]}, "
-            f"not {expected[:12]}): give the file of the study with --checkpoint"
-        )
-
-
-def study_images(plan: ValidationPlan) -> tuple[LabelledImages, Images]:
-    """The study's calibration images and the test split.
-
-    Raises:
-        ValidationError: The calibration or search images are not those of the study.
-        DatasetError: The data set is absent or damaged.
-    """
-    from supernet.images.data_sets import evaluation_images, open_data
-    from supernet.images.evaluation_pack import built_in_pack, load_pack
-
-    counts = {name: int(plan.part(name)) for name in ("val_images", "calibration_images")}
-    test = open_data(plan.data, plan.dataset, plan.space).read_test()
-    if plan.is_pack:
-        pack = load_pack(built_in_pack())
-    else:
-        pack = evaluation_images(
-            plan.data, plan.dataset, space=plan.space, checkpoint=plan.checkpoint, **counts
-        )
-    expected = plan.part("images")
-    if pack.digest != expected:
-        raise ValidationError(
-            f"search and calibration images are not those of study {plan.study.name!r} (SHA-256 "
-            f"{pack.digest[:12]}, not {expected[:12]}): give the unchanged data set of the study with --data"
-        )
-    return pack.calibration[: counts["calibration_images"]], test
+    shown = track(batches, "images", count, console=console, transient=True, disable=not show)
+    parts = [shared_oracle.correct(calibrated, [batch]).cpu().numpy() for batch in shown]
+    outcomes = dict(zip(networks, np.concatenate(parts, axis=1), strict=True))
+    scores = []
+    for evaluation, search in plan.chosen:
+        own = outcomes[plan.study.network(evaluation.genotype)]
+        scores.append(HeldOutScore(evaluation, search, int(own.sum()), len(test), own))
+    return scores

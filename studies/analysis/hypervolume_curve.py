@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from studies.analysis.comparison import ComparisonError, Contender, aligned
+from studies.analysis.contenders import ComparisonError, Contender, aligned
 
 MOST_MOMENTS, MOMENTS = 60, {5: 20, 6: 5}
 """Most points of a curve, and most by number of objectives. The exact hypervolume of a large front takes a

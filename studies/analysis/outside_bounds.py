@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from studies.study.evaluation import Evaluation
+from studies.study.pareto_front import scaled
 from studies.study.study import Study
 
 
 def outside_bounds(study: Study, evaluations: Sequence[Evaluation]) -> list[str]:
     """One line for each objective in which members of the front lie outside the bounds."""
     front = study.front(evaluations)
-    scaled = study.scaled_losses(front)
+    shares = scaled(study.losses(front), *study.box)
     lines = []
     for column, goal in enumerate(study.goals):
-        outside = int(((scaled[:, column] < 0) | (scaled[:, column] > 1)).sum())
+        outside = int(((shares[:, column] < 0) | (shares[:, column] > 1)).sum())
         if outside:
             low, high = sorted((study.ideal[column], study.reference[column]))
             lines.append(

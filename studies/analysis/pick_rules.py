@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from search_space.arrays import Floats
 from search_space.errors import H4HError, UnknownNameError
+from studies.analysis.front_certainty import ties, trade_text
 from studies.presentation.text_table import number_text
+from studies.study.accuracy_errors import ACCURACY, scoring_images, standard_errors
 from studies.study.constraint import Constraint
 from studies.study.evaluation import Evaluation
 from studies.study.study import Study
@@ -28,12 +32,16 @@ class Pick:
         candidates: Members of the front within the limits, best in the first objective first.
         front: Number of members of the front.
         reason: Reason for the choice.
+        instead: The member that preference alone picks, where a cheaper one is as accurate within its error.
+        equal: Other candidates that tie with `instead` in accuracy and cost no more than it anywhere.
     """
 
     chosen: Evaluation
     candidates: tuple[Evaluation, ...]
     front: int
     reason: str
+    instead: Evaluation | None = None
+    equal: tuple[Evaluation, ...] = ()
 
 
 def knee(points: Floats) -> int:
@@ -92,7 +100,38 @@ def pick(study: Study, evaluations: Sequence[Evaluation], limits: Sequence[Const
     else:
         row = int(points[:, study.objectives.index(prefer)].argmin())
         reason = f"best {prefer} among them"
-    return Pick(candidates[row], tuple(candidates), len(front), reason)
+    return _cheapest_tie(study, Pick(candidates[row], tuple(candidates), len(front), reason))
+
+
+def _cheapest_tie(study: Study, choice: Pick) -> Pick:
+    """The choice, or the cheapest candidate that ties with it in accuracy and costs no more anywhere."""
+    images = scoring_images(study)
+    if ACCURACY not in study.objectives or images is None:
+        return choice
+    column = study.objectives.index(ACCURACY)
+    others = [row for row in choice.candidates if row is not choice.chosen]
+    rows = [choice.chosen, *others]
+    accuracies = -study.losses(rows)[:, column]
+    errors = standard_errors(accuracies, images)
+    costs = np.delete(study.scaled_losses(rows), column, axis=1)
+    tied = [
+        place
+        for place in range(1, len(rows))
+        if ties(float(accuracies[0] - accuracies[place]), float(errors[0]), float(errors[place]))
+        and (costs[place] <= costs[0]).all()
+        and (costs[place] < costs[0]).any()
+    ]
+    if not tied:
+        return choice
+    cheapest = min(tied, key=lambda place: float(costs[place].sum()))
+    trade = trade_text(study, choice.chosen, rows[cheapest], images)
+    return replace(
+        choice,
+        chosen=rows[cheapest],
+        reason=f"{choice.reason} is id {choice.chosen.index}, but its accuracy ties: it has {trade}",
+        instead=choice.chosen,
+        equal=tuple(rows[place] for place in tied if place != cheapest),
+    )
 
 
 def _others(limits: Sequence[Constraint], limit: Constraint) -> str:

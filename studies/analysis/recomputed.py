@@ -96,6 +96,7 @@ def _context(study: Study, *, needs_chip: bool) -> ObjectiveContext:
         chips.greatest.soc,
         mapping=chips.given.mapping or MAPPINGS[0],
         npu_model=chips.npu_model,
+        spill=chips.spill,
         chips=chips.soc,
         greatest=chips.choices.greatest,
     )

@@ -6,15 +6,19 @@ Conclusions about a randomised search need several runs (Knowles, Thiele & Zitzl
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import moocore
 import numpy as np
 
 from search_space.errors import H4HError
-from studies.analysis.comparison import QUALITY, Contender
-from studies.study.pareto_front import losses
+from studies.analysis.contenders import QUALITY, Box, Contender
+from studies.analysis.convergence import moved_lately
+from studies.analysis.iso_gains import iso_gains
+from studies.analysis.significance import LEVEL, MANN_WHITNEY, WILCOXON, holm, least_p, seeds_needed
+from studies.analysis.tradeoff import Gain
+from studies.study.pareto_front import igd_plus, losses
 
 ATTAINED_BY = (0, 50, 100)
 """Percentiles of runs that attain a surface: the best run, half of the runs, all runs."""
@@ -39,7 +43,16 @@ class Group:
 
 @dataclass(frozen=True)
 class GroupSummary:
-    """Hypervolume of a group after equal numbers of evaluations."""
+    """Hypervolume of a group after equal numbers of evaluations.
+
+    Attributes:
+        name: Name of the group.
+        runs: Number of runs.
+        evaluations: Number of evaluations.
+        median, min, max: Hypervolume over the runs.
+        igd_plus: Median over the runs of the mean distance from the joint front of all groups, IGD+; None
+            where a run has no feasible subnet.
+    """
 
     name: str
     runs: int
@@ -47,6 +60,7 @@ class GroupSummary:
     median: float
     min: float
     max: float
+    igd_plus: float | None
 
 
 @dataclass(frozen=True)
@@ -58,6 +72,9 @@ class GroupTest:
         test: ``wilcoxon`` (signed ranks, paired by seed) if both groups have the same seeds, otherwise
             ``mann-whitney``. Both are two-sided.
         p: p-value; None if all paired runs are equal.
+        holm_p: The same, corrected for the number of tests (Holm 1979).
+        seeds_needed: Least number of runs in each group at which the test can be significant beside the
+            others; None if there are enough.
         effect: Probability that a run of `b` is better than a run of `a`, counting ties half (Vargha &
             Delaney 2000). 0.5 means no difference, 1 means always.
     """
@@ -67,6 +84,26 @@ class GroupTest:
     test: str
     p: float | None
     effect: float
+    holm_p: float | None = None
+    seeds_needed: int | None = None
+
+
+@dataclass(frozen=True)
+class GroupGains:
+    """Gains of group `b` over group `a` at equal values, each a mean over pairs of runs.
+
+    Attributes:
+        a, b: Names of the groups.
+        pairs: ``by seed`` if both groups ran the same seeds, else ``each with each``.
+        gains: By measure, with intervals over seeds and images; None without a shared range.
+        notes: Gains that have not converged.
+    """
+
+    a: str
+    b: str
+    pairs: str
+    gains: dict[str, Gain | None]
+    notes: tuple[str, ...]
 
 
 def smallest(groups: Sequence[Group]) -> int:
@@ -74,17 +111,70 @@ def smallest(groups: Sequence[Group]) -> int:
     return min(len(member.evaluations) for group in groups for member in group.members)
 
 
-def summary(group: Group, evaluations: int) -> GroupSummary:
-    """Median and range of the hypervolumes of `group`."""
-    values = group.hypervolumes(evaluations)
-    return GroupSummary(
-        group.name, len(values), evaluations, float(np.median(values)), min(values), max(values)
-    )
+def summaries(groups: Sequence[Group], evaluations: int) -> list[GroupSummary]:
+    """Median and range of the hypervolumes of each group, and its median IGD+."""
+    fronts = [
+        member.study.scaled_losses(member.front_after(evaluations))
+        for group in groups
+        for member in group.members
+    ]
+    distances = iter(igd_plus(fronts))
+    rows = []
+    for group in groups:
+        values = group.hypervolumes(evaluations)
+        own = [next(distances) for _ in group.members]
+        known = [distance for distance in own if distance is not None]
+        rows.append(
+            GroupSummary(
+                group.name,
+                len(values),
+                evaluations,
+                float(np.median(values)),
+                min(values),
+                max(values),
+                float(np.median(known)) if len(known) == len(own) else None,
+            )
+        )
+    return rows
 
 
 def compared(groups: Sequence[Group], evaluations: int) -> list[GroupTest]:
-    """Tests of every two `groups`."""
-    return [_test(first, second, evaluations) for first, second in combinations(groups, 2)]
+    """Tests of every two `groups`, corrected for their number."""
+    tests = [_test(first, second, evaluations) for first, second in combinations(groups, 2)]
+    corrected = holm([1.0 if test.p is None else test.p for test in tests])
+    runs = {group.name: len(group.members) for group in groups}
+    return [
+        replace(
+            test,
+            holm_p=None if test.p is None else p,
+            seeds_needed=seeds_needed(test.test, len(tests))
+            if least_p(test.test, runs[test.a], runs[test.b]) * len(tests) > LEVEL
+            else None,
+        )
+        for test, p in zip(tests, corrected, strict=True)
+    ]
+
+
+def gained(groups: Sequence[Group], box: Box) -> list[GroupGains]:
+    """Gains at equal values of every two `groups`."""
+    results = []
+    for first, second in combinations(groups, 2):
+        order = _same_seeds(first, second)
+        runs = second.members if order is None else [second.members[place] for place in order]
+        is_paired = order is not None
+        gains = iso_gains(first.members, runs, box, is_paired=is_paired)
+        notes = moved_lately(first.members, runs, box, is_paired=is_paired)
+        pairs = "by seed" if is_paired else "each with each"
+        results.append(GroupGains(first.name, second.name, pairs, gains, tuple(notes)))
+    return results
+
+
+def _same_seeds(first: Group, second: Group) -> list[int] | None:
+    """Runs of `second` in the order of the seeds of `first`; None if the groups ran different seeds."""
+    seeds = [[member.study.fingerprint.get("seed") for member in group.members] for group in (first, second)]
+    if sorted(map(str, seeds[0])) != sorted(map(str, seeds[1])) or len(set(seeds[0])) != len(seeds[0]):
+        return None
+    return [seeds[1].index(seed) for seed in seeds[0]]
 
 
 def _test(first: Group, second: Group, evaluations: int) -> GroupTest:
@@ -92,16 +182,14 @@ def _test(first: Group, second: Group, evaluations: int) -> GroupTest:
 
     a, b = (np.array(group.hypervolumes(evaluations)) for group in (first, second))
     effect = float((b[:, None] > a[None, :]).mean() + 0.5 * (b[:, None] == a[None, :]).mean())
-    seeds = [[member.study.fingerprint.get("seed") for member in group.members] for group in (first, second)]
-    is_paired = sorted(map(str, seeds[0])) == sorted(map(str, seeds[1])) and len(set(seeds[0])) == len(a)
-    if not is_paired:
+    order = _same_seeds(first, second)
+    if order is None:
         return GroupTest(
-            first.name, second.name, "mann-whitney", float(stats.mannwhitneyu(a, b).pvalue), effect
+            first.name, second.name, MANN_WHITNEY, float(stats.mannwhitneyu(a, b).pvalue), effect
         )
-    order = [seeds[1].index(seed) for seed in seeds[0]]
     difference = b[order] - a
     p = float(stats.wilcoxon(difference).pvalue) if difference.any() else None
-    return GroupTest(first.name, second.name, "wilcoxon", p, effect)
+    return GroupTest(first.name, second.name, WILCOXON, p, effect)
 
 
 def attained(group: Group, cost: str) -> dict[int, list[tuple[float, float]]]:

@@ -37,11 +37,14 @@ class Gain:
         mean: Mean gain over the range.
         max: Largest gain.
         range: First and last value of the range: costs or qualities at which the curves are compared.
+        mean_interval, max_interval: 95 % intervals by bootstrap; None where nothing is known to vary.
     """
 
     mean: float
     max: float
     range: tuple[float, float]
+    mean_interval: tuple[float, float] | None = None
+    max_interval: tuple[float, float] | None = None
 
 
 def tradeoff(cost: Floats, quality: Floats) -> Tradeoff:
@@ -54,6 +57,32 @@ def tradeoff(cost: Floats, quality: Floats) -> Tradeoff:
     points = np.unique(np.column_stack([cost, -quality]), axis=0)
     front = points[nondominated(points)]
     return Tradeoff(front[:, 0], -front[:, 1])
+
+
+def within(
+    curve: Tradeoff, costs: tuple[float, float] | None, qualities: tuple[float, float] | None
+) -> Tradeoff:
+    """The part of a curve inside a window; straight lines give its ends where no point lies there.
+
+    Args:
+        curve: The curve.
+        costs: Least and greatest cost of the window; None without a limit.
+        qualities: Least and greatest quality; None without a limit.
+    """
+    if len(curve.cost) == 0:
+        return curve
+    low, high = costs or (-np.inf, np.inf)
+    if qualities is not None:
+        if qualities[0] > curve.quality[-1] or qualities[1] < curve.quality[0]:
+            return Tradeoff(np.empty(0), np.empty(0))
+        ends = np.interp(qualities, curve.quality, curve.cost)
+        low, high = max(low, float(ends[0])), min(high, float(ends[1]))
+    low, high = max(low, float(curve.cost[0])), min(high, float(curve.cost[-1]))
+    if low > high:
+        return Tradeoff(np.empty(0), np.empty(0))
+    inside = (curve.cost > low) & (curve.cost < high)
+    cost = np.unique(np.concatenate([[low], curve.cost[inside], [high]]))
+    return Tradeoff(cost, np.interp(cost, curve.cost, curve.quality))
 
 
 def quality_gained(first: Tradeoff, second: Tradeoff) -> Gain | None:

@@ -274,7 +274,9 @@ class Chips:
             H4HError: The file has no such variant, or networks cannot be mapped onto it.
         """
         mapping = chip.over(self.given).mapping
-        return CostModel(self.soc(chip), mapping or MAPPINGS[0], npu_model=self.npu_model, spill=self.spill)
+        return CostModel.shared(
+            self.soc(chip), mapping or MAPPINGS[0], npu_model=self.npu_model, spill=self.spill
+        )
 
     @property
     def greatest(self) -> CostModel:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from search_space.errors import H4HError
-from studies.analysis.comparison import Contender, Pair, compare
+from studies.analysis.comparison import Pair, compare
+from studies.analysis.contenders import Contender
 from studies.launch.run_study import LoadedStudy
 
 

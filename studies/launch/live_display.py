@@ -58,7 +58,8 @@ def create_display(console: Console, *, rules: StopRules, population: int) -> Di
         rules: When the search stops.
         population: Subnets per generation.
     """
-    kind = LiveDisplay if console.is_terminal else PlainDisplay
+    # FORCE_COLOR makes rich call a pipe a terminal. Colours are harmless in a log, an animation is not.
+    kind = LiveDisplay if console.is_terminal and console.file.isatty() else PlainDisplay
     return kind(console, rules=rules, population=population)
 
 

@@ -24,6 +24,7 @@ from studies.design_space.chip_choices import (
 from studies.design_space.design_space import DesignSpace
 from studies.design_space.listed_networks import ListedNetworks
 from studies.launch.chip_limits import chip_bounds, default_limits, frame_limits
+from studies.launch.limit_range import check_possible
 from studies.launch.named_objectives import objectives_of
 from studies.launch.sampler_choice import chosen_sampler
 from studies.launch.search_plan import SearchPlan, check_search
@@ -33,6 +34,7 @@ from studies.search.racing import check_racing
 from studies.storage.database_file import check_writable
 from studies.storage.store import open_store
 from studies.study.constraint import Constraint, limited_quantity, parse_constraint
+from studies.study.cost_scale import LOG
 from studies.study.setting_field import SettingError
 from studies.study.settings import AUTO, StudySettings
 from studies.study.study import Study
@@ -133,6 +135,7 @@ def check(
         added = default_limits(chips.file, networks, constraints, is_spilt=settings.spill)
     added += frame_limits(constraints)
     constraints += added
+    check_possible(constraints)
     _check_racing(settings, names, constraints)
     listed = None if table is None else ListedNetworks(networks, table.genotypes)
     space = DesignSpace(networks, chips.choices, listed)
@@ -152,6 +155,7 @@ def check(
             is_expensive=bool(known.expensive & quantities),
             stored=None if stored is None else stored[0],
         ),
+        scale=settings.scale or (LOG if stored is None else stored[0].scale),
     )
     search = check_search(
         settings,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from objectives.registry import ObjectiveContext, create_objectives, declaration
 from objectives.tabled.tabled_objective import TabledObjective
 from objectives.workers.cluster_state import ClusterState
 from objectives.workers.shared_objective import Cluster, SharedObjective, shared
+from search_space.arrays import Floats
 from search_space.command.byte_count import parse_bytes
 from search_space.genotype import Genotype, to_text
 from search_space.table_space import is_table_space
@@ -28,7 +29,8 @@ from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import Sampler, SamplerContext
 from studies.search.objective_range import objective_range
 from studies.search.racing import FINGERPRINT as RACING
-from studies.storage.store import Store
+from studies.storage.named_study import located
+from studies.storage.store import Store, open_store
 from studies.study.fingerprint import fingerprint
 from studies.study.pareto_front import bounds
 from studies.study.quantity_units import BLOCK_COUNTS
@@ -206,13 +208,27 @@ def network_only(plan: Plan) -> frozenset[str]:
     return frozenset({*BLOCK_COUNTS, *names})
 
 
-def known_values(
+def known_values(plan: Plan, store: Store, objectives: Objectives) -> dict[str, dict[Genotype, float]]:
+    """Stored values of expensive objectives, by name and network.
+
+    They come from all studies of the database, and of the database of a warm start. Only values count that
+    were measured in the same way, with the same weights and images. Values that depend on the chip are left
+    out, since another study may have measured them on another chip.
+    """
+    values = _stored_values(store, plan.space, objectives)
+    if plan.settings.warm_start is None:
+        return values
+    path, _ = located(plan.settings.warm_start, plan.database)
+    if path.resolve() == plan.database.resolve() or not path.exists():
+        return values
+    with open_store(path) as other:
+        more = _stored_values(other, plan.space, objectives)
+    return {name: more[name] | known for name, known in values.items()}
+
+
+def _stored_values(
     store: Store, space: DesignSpace, objectives: Objectives
 ) -> dict[str, dict[Genotype, float]]:
-    """Stored values of expensive objectives in all studies of the database, by name and network.
-
-    Values that depend on the chip are left out, since another study may have measured them on another chip.
-    """
     reusable = [
         objective
         for objective in (*objectives.goals, *objectives.limited)
@@ -241,6 +257,16 @@ def _range(goal: Objective, space: DesignSpace) -> tuple[float, float]:
     return goal.range if isinstance(goal, TabledObjective) else objective_range(goal, space)
 
 
+def _box(
+    plan: Plan, extremes: Floats, directions: Sequence[str], units: Sequence[str]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Ideal and reference of a new study: the bounds of the space, then the values of interest."""
+    ideal, reference = bounds(extremes, directions, units, scale=plan.search.scale)
+    if plan.search.window is None:
+        return tuple(ideal.tolist()), tuple(reference.tolist())
+    return plan.search.window.applied(ideal.tolist(), reference.tolist(), plan.names, directions)
+
+
 def make_study(plan: Plan, objectives: Objectives) -> Study:
     """The study of `plan`, not yet stored.
 
@@ -251,7 +277,7 @@ def make_study(plan: Plan, objectives: Objectives) -> Study:
     # The bounds of a percentage are fixed, so the accuracy is not measured here.
     columns = [(np.nan, np.nan) if goal.unit == "%" else _range(goal, plan.space) for goal in goals]
     directions = [goal.direction for goal in goals]
-    ideal, reference = bounds(np.array(columns).T, directions, [goal.unit for goal in goals])
+    ideal, reference = _box(plan, np.array(columns).T, directions, [goal.unit for goal in goals])
     return Study(
         name=plan.study,
         space=plan.space.name,
@@ -260,7 +286,7 @@ def make_study(plan: Plan, objectives: Objectives) -> Study:
         constraints=tuple(map(str, plan.constraints)),
         settings={**plan.settings.stored(), CARRIED: list(map(to_text, plan.search.carried))},
         fingerprint=make_fingerprint(plan, objectives),
-        ideal=tuple(map(float, ideal)),
-        reference=tuple(map(float, reference)),
+        ideal=ideal,
+        reference=reference,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -8,10 +8,13 @@ from pathlib import Path
 
 from objectives.hardware.chip import Chip
 from search_space.command.wide_table import print_wide
+from studies.analysis.equal_members import ties_line
 from studies.analysis.outside_bounds import outside_bounds
+from studies.analysis.why_not import why_not, why_not_lines
 from studies.launch.sampler_choice import PLAIN
 from studies.presentation.next_commands import (
     CHIP_OPTIONS,
+    absolute_files,
     command_text,
     mapping_of,
     profile_command,
@@ -41,6 +44,9 @@ def print_result(
         last: The last progress of its search.
         log: File of the log, if there is one.
     """
+    settings = replace(settings, **absolute_files(vars(settings)))
+    study = replace(study, settings={**study.settings, **absolute_files(study.settings)})
+    database, log = database.absolute(), log and log.absolute()
     with open_store(database) as store:
         evaluations = store.evaluations(study.name)
         reports = store.reports(study.name)
@@ -59,8 +65,11 @@ def print_result(
     if infeasible:
         verb = "violates" if infeasible == 1 else "violate"
         print(f"{infeasible} of {len(evaluations)} subnets {verb} {' or '.join(study.constraints)}")
-    if not front:
-        print("no subnet satisfies all constraints: relax one of them, or continue with more generations")
+    if (answer := why_not(study, evaluations)) is not None:
+        print("\n".join(why_not_lines(answer)))
+        print("relax a limit, or continue with more generations")
+    elif (line := ties_line(study, front)) is not None:
+        print(f"note: {line}")
     if len(front) > SHOWN_ROWS:
         print(f"... {len(front) - SHOWN_ROWS} more: {show_command(study.name, database)}")
     print()
@@ -127,7 +136,8 @@ def print_interrupted(settings: StudySettings, database: Path, log: Path | None)
         with open_store(database) as store:
             count = store.count(settings.study)
     print(f"\nstopped: {count} evaluations are stored in {database}; to resume:")
-    print(f"  {study_command(settings, database, log)}", flush=True)
+    settings = replace(settings, **absolute_files(vars(settings)))
+    print(f"  {study_command(settings, database.absolute(), log and log.absolute())}", flush=True)
 
 
 def predicting(settings: StudySettings) -> StudySettings:

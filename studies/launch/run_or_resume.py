@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from studies.launch.chip_limits import limit_text
+from studies.launch.limit_range import limit_notes
 from studies.launch.plan import Plan
 from studies.launch.plan_objects import (
     Notify,
@@ -57,6 +58,8 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
     """Searches `plan` with objectives that are ready to measure; for the arguments see `run_or_resume`."""
     race = Race(plan.space, objectives.goals) if plan.settings.racing else None
     if plan.stored is None:
+        for line in limit_notes(plan.constraints, [*objectives.goals, *objectives.limited], plan.space):
+            notify(line)
         study = make_study(plan, objectives)
     else:
         study, count = plan.stored
@@ -64,12 +67,17 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
         notify(f"resuming after {count} evaluations")
     sampler = make_sampler(plan, study)
     with create_store(plan.database) as store:
+        known = known_values(plan, store, objectives)
+        if plan.stored is None:
+            for name, values in known.items():
+                if values:
+                    notify(f"{name} of {len(values)} networks is known from other studies and reused")
         evaluator = Evaluator(
             plan.space,
             objectives.goals,
             plan.constraints,
             limited=objectives.limited,
-            known=known_values(store, plan.space, objectives),
+            known=known,
             race=race,
         )
         if plan.stored is None:
@@ -104,6 +112,8 @@ def introduction(plan: Plan) -> list[str]:
         f"study {plan.study!r} in {plan.database}: {', '.join(plan.names)} over space {plan.space.name}{over}"
         f", {plan.search.sampler}, {plan.search.population} subnets per generation, until {plan.search.rules}"
     ]
+    if plan.search.window is not None:
+        lines.append(f"hypervolume within {plan.search.window}, costs on a {plan.search.scale} scale")
     if plan.table is not None:
         lines.append(plan.table.summary())
     lines += [limit_text(limit, plan.chips.file, plan.networks) for limit in plan.added]

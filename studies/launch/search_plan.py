@@ -16,9 +16,11 @@ from studies.samplers.registry import sampler_versions
 from studies.search.first_generation import WarmStart, parse_subnets, warm_start
 from studies.search.preferred_values import Preference, parse_preference
 from studies.search.stop_rules import StopRules
+from studies.study.cost_scale import LINEAR, LOG
 from studies.study.setting_field import SettingError
-from studies.study.settings import CARRIED, WARM_START, StudySettings
+from studies.study.settings import CARRIED, PREFERRING, WARM_START, StudySettings
 from studies.study.study import Study
+from studies.study.value_window import ValueWindow, parse_window
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class SearchPlan:
         preferences: Values to search near.
         named: Networks named for the first generation.
         warm: Networks of an earlier study; None without a warm start.
+        scale: Scale of costs in the hypervolume.
+        window: Values of interest; None for bounds that follow from the search space.
     """
 
     sampler: str
@@ -44,6 +48,8 @@ class SearchPlan:
     preferences: tuple[Preference, ...]
     named: tuple[Genotype, ...]
     warm: WarmStart | None
+    scale: str
+    window: ValueWindow | None
 
     @property
     def carried(self) -> tuple[Genotype, ...]:
@@ -56,8 +62,15 @@ class SearchPlan:
         return self.named + self.carried
 
     def fingerprint(self) -> dict[str, str]:
-        """Entries of the fingerprint besides sampler, population and seed; defaults are left out."""
+        """Entries of the fingerprint besides sampler, population and seed.
+
+        Defaults of version 0.1.0 are left out, so its studies resume.
+        """
         parts = {}
+        if self.scale != LINEAR:
+            parts["scale"] = self.scale
+        if self.window is not None:
+            parts["between"] = str(self.window)
         if self.preferences:
             parts["preferences"] = " ".join(map(str, self.preferences))
         if self.warm is not None:
@@ -97,6 +110,11 @@ def check_search(
     Raises:
         H4HError: A setting is wrong.
     """
+    if settings.sampler == PREFERRING and not settings.prefer and stored is None:
+        raise SettingError(
+            f"--sampler {PREFERRING} searches near preferred values: name them with --prefer, such as "
+            f"acc=85%,lat=0.5ms, or take another sampler"
+        )
     preferences = tuple(parse_preference(text, objectives, own_units) for text in settings.prefer)
     extremes = (space.smallest(), space.largest())
     given = () if settings.seed_subnets is None else parse_subnets(settings.seed_subnets, space)
@@ -124,4 +142,6 @@ def check_search(
         preferences=preferences,
         named=named,
         warm=warm,
+        scale=settings.scale or LOG,
+        window=None if settings.between is None else parse_window(settings.between, objectives, own_units),
     )

@@ -14,11 +14,17 @@ from search_space.genotype import Genotype, to_text
 from search_space.space import is_built_in
 from studies.design_space.chip_choices import MAPPING
 from studies.study.evaluation import Evaluation
-from studies.study.settings import StudySettings
+from studies.study.settings import DEFAULT_SPACE, StudySettings
 from studies.study.study import Study
+from supernet.checkpoints import built_in_checkpoint
+from supernet.checkpoints.header import stored_space
 
 CHIP_OPTIONS = ("macros", "units", "npu_model", "spill", "mapping")
 """Settings of the chip besides its name, which a study and a profile share."""
+FINE_TUNE = "fine-tune"
+"""Title of the command that trains one network of a supernet."""
+_FILES = ("space", "hardware", "accuracy_table", "checkpoint", "data")
+"""Settings that name files or folders, or may."""
 
 
 def command_text(module: str, words: Sequence[str]) -> str:
@@ -26,6 +32,25 @@ def command_text(module: str, words: Sequence[str]) -> str:
     # `uv run` sets a variable in the environment. Outside of it, the packages are not found.
     python = "uv run python" if "UV" in os.environ else "python"
     return f"{python} -m {module} {shlex.join(words)}"
+
+
+def absolute_files(settings: Mapping[str, object]) -> dict[str, object]:
+    """The settings that name existing files or folders, by name, with absolute paths.
+
+    A command that is printed with them runs from any folder. Reports keep the paths as given, since they are
+    sent to others.
+    """
+    given = {name: settings.get(name) for name in _FILES}
+    return {
+        name: str(Path(str(value)).absolute())
+        for name, value in given.items()
+        if value is not None and Path(str(value)).exists() and not _is_name(name, str(value))
+    }
+
+
+def _is_name(setting: str, value: str) -> bool:
+    """Whether `value` is the name of a built-in space or chip, whatever lies in the current folder."""
+    return setting in ("space", "hardware") and not value.endswith((".yaml", ".yml"))
 
 
 def profile_command(space: str, network: Genotype, hardware: Mapping[str, object]) -> str:
@@ -74,10 +99,20 @@ def mapping_of(study: Study) -> str | None:
     return None if MAPPING in study.hardware_choices else study.fingerprint.get("mapping")
 
 
+def _has_weights(study: Study) -> bool:
+    """Whether there is a supernet of the study's own space, from which its networks can be taken."""
+    given = study.settings.get("checkpoint")
+    if given is not None and not Path(str(given)).exists():
+        return True  # A study from another folder or machine; its space was checked when it was run.
+    path = built_in_checkpoint(DEFAULT_SPACE) if given is None else Path(str(given))
+    return stored_space(path).digest == study.search_space.networks.digest
+
+
 def next_commands(study: Study, evaluation: Evaluation) -> dict[str, str]:
     """Commands to type next for a subnet, by title; no profile if the space has no known file.
 
-    There are none for a network of which only the genes are known.
+    Fine-tuning and export need a supernet of the study's space. There are no commands for a network of which
+    only the genes are known.
     """
     if not study.knows_networks:
         return {}
@@ -92,7 +127,9 @@ def next_commands(study: Study, evaluation: Evaluation) -> dict[str, str]:
         hardware = {name: settings.get(name) for name in ("hardware", *CHIP_OPTIONS)}
         hardware |= {"mapping": mapping_of(study)} | study.chosen_hardware(evaluation.genotype)
         commands["profile"] = profile_command(space, network, hardware)
+    if not _has_weights(study):
+        return commands
     return commands | {
-        "fine-tune": command_text("supernet.finetune", ["--epochs", "20", *tune, "--out", out]),
+        FINE_TUNE: command_text("supernet.finetune", ["--epochs", "20", *tune, "--out", out]),
         "export": command_text("supernet.finetune", ["--epochs", "0", *tune, "--out", f"{out}-as-is"]),
     }

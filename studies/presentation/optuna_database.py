@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import optuna
 from optuna.distributions import CategoricalDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -17,6 +19,8 @@ from studies.study.evaluation import Evaluation, violations
 from studies.study.study import Study
 
 _DIRECTIONS = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
+_CONSTRAINTS_BEFORE_5 = "constraints"
+"""Attribute of a trial where Optuna 4 and optuna-dashboard look for constraints: a list of amounts."""
 
 
 def trials(study: Study, evaluations: Sequence[Evaluation]) -> Iterator[FrozenTrial]:
@@ -35,13 +39,15 @@ def trials(study: Study, evaluations: Sequence[Evaluation]) -> Iterator[FrozenTr
             if is_active
         }
         values = [value for value in evaluation.values if value is not None]
+        amounts = [float(amount) for amount in broken]
         is_complete = len(values) == len(study.goals) and not evaluation.is_bound
         yield create_trial(
             state=TrialState.COMPLETE if is_complete else TrialState.PRUNED,
             values=values if is_complete else None,
             params=chosen,
             distributions={name: choices[name] for name in chosen},
-            constraints=dict(zip(study.constraints, map(float, broken), strict=True)) or None,
+            constraints=dict(zip(study.constraints, amounts, strict=True)) or None,
+            system_attrs={_CONSTRAINTS_BEFORE_5: amounts} if amounts else None,
             user_attrs={
                 "id": evaluation.index,
                 "genotype": to_text(evaluation.genotype),
@@ -61,8 +67,9 @@ def write(study: Study, finished: Iterable[FrozenTrial], path: Path) -> None:
                 study_name=study.name,
                 directions=[_DIRECTIONS[goal.direction] for goal in study.goals],
             )
-            for number, goal in enumerate(study.goals):
-                optuna_study.set_user_attr(f"objective {number}", f"{goal.name} [{goal.unit}]")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                optuna_study.set_metric_names([f"{goal.name} [{goal.unit}]" for goal in study.goals])
             for name, value in (*study.settings.items(), *study.fingerprint.items()):
                 optuna_study.set_user_attr(name, value)
             for trial in finished:

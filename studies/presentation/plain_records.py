@@ -45,6 +45,8 @@ def study_record(
         {
             **evaluation_record(study, evaluation),
             "feasible": evaluation.is_feasible,
+            "limited": dict(zip(study.constraints, evaluation.limited, strict=True)),
+            "broken": list(map(str, study.broken(evaluation))),
             "stopped_after": evaluation.stopped_after,
         }
         for evaluation in evaluations

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from search_space.genotype import to_text
 from studies.study.evaluation import Evaluation
+from studies.study.quantity_units import BLOCK_COUNTS
 from studies.study.study import Goal, Study
 
 _COUNTED = ("macs", "params")
@@ -37,6 +38,14 @@ def front_table(
     chips = [study.chosen_hardware(evaluation.genotype) for evaluation in evaluations]
     for title in (*more, *study.hardware_choices):
         table.add_column(title, justify="right", no_wrap=True)
+    shown = {*study.objectives, *(_COUNTED if study.knows_networks else ())}
+    limited = {
+        limit.quantity: (column, limit.unit)
+        for column, limit in enumerate(study.limits)
+        if limit.quantity not in shown and limit.quantity not in BLOCK_COUNTS
+    }
+    for quantity, (_, unit) in limited.items():
+        table.add_column(f"{quantity} {unit}".rstrip(), justify="right", no_wrap=True)
     counted = [name for name in _COUNTED if name not in study.objectives] if study.knows_networks else []
     for name in (*counted, "conv", "vit") if study.knows_networks else ():
         table.add_column(name, justify="right", no_wrap=True)
@@ -52,6 +61,7 @@ def front_table(
         ]
         cells += [texts[row] for texts in more.values()]
         cells += ["-" if number is None else str(number) for number in chips[row].values()]
+        cells += [number_text(evaluation.limited[column], unit) for column, unit in limited.values()]
         cells += [count_text(getattr(evaluation, name)) for name in counted]
         if study.knows_networks:
             cells += [str(evaluation.conv_blocks), str(evaluation.vit_blocks), evaluation.family]
@@ -60,7 +70,8 @@ def front_table(
         if contributions is not None:
             cells.append(f"{contributions[row]:.2g}")
         if study.constraints:
-            cells.append("yes" if evaluation.is_feasible else "no")
+            broken = ", ".join(map(str, study.broken(evaluation)))
+            cells.append("yes" if evaluation.is_feasible else f"no: {broken}" if broken else "no")
         table.add_row(str(evaluation.index), *cells)
     return table
 

@@ -55,6 +55,8 @@ class StudyRecord(TypedDict):
         blocks: Blocks of the members of the front.
         rows: All evaluations.
         front: Rows of the members of the front.
+        certainty: Columns of the list of the front about the noise of accuracies, by title; empty where the
+            number of images is not known.
         knee: Row of the knee of the front; None for an empty front.
         genes: Genes of the space; empty where the space cannot be read.
         importance: Importance of the genes; None without any information.
@@ -78,6 +80,7 @@ class StudyRecord(TypedDict):
     blocks: BlocksRecord
     rows: RowsRecord
     front: list[int]
+    certainty: dict[str, list[str]]
     knee: int | None
     genes: list[GeneRecord]
     importance: ImportanceRecord | None
@@ -241,11 +244,13 @@ class ViewRecord(TypedDict):
 
 
 class GainRecord(TypedDict):
-    """A gain over the range that two fronts have in common: mean, maximum, ends of the range."""
+    """A gain over the range that two fronts have in common: mean, maximum, ends of the range, intervals."""
 
     mean: float
     max: float
     range: tuple[float, float]
+    mean_interval: tuple[float, float] | None
+    max_interval: tuple[float, float] | None
 
 
 class PairRecord(TypedDict):
@@ -255,8 +260,11 @@ class PairRecord(TypedDict):
     b: str
     objectives: tuple[str, ...]
     evaluations: int
+    scale: str
     hypervolume_a: float
     hypervolume_b: float
+    igd_plus_a: float | None
+    igd_plus_b: float | None
     coverage_ab: float | None
     coverage_ba: float | None
     acc_at_equal_lat: GainRecord | None

@@ -322,13 +322,14 @@ function fillSummary() {
   ]);
   byId("summary-table").replaceChildren(table(head, rows, { text: [0, 1, 2] }));
   const signed = (value) => `${value >= 0 ? "+" : ""}${value.toFixed(2)}`;
-  const gain = (points) => (points === null ? "-" : `${signed(points.mean)} (at most ${signed(points.max)})`);
+  const between = (ends) => (ends === null ? "" : ` [${signed(ends[0])} to ${signed(ends[1])}]`);
+  const gain = (points) => (points === null ? "-" : `${signed(points.mean)}${between(points.mean_interval)} (at most ${signed(points.max)})`);
   if (report.pairs.length) {
     const rowsOf = report.pairs.map((pair) => [`${pair.b} against ${pair.a}`, pair.objectives.join(", "), pair.evaluations,
       `${pair.hypervolume_b.toFixed(4)} : ${pair.hypervolume_a.toFixed(4)}`, gain(pair.acc_at_equal_lat), gain(pair.acc_at_equal_energy), gain(pair.lat_at_equal_acc), gain(pair.energy_at_equal_acc)]);
     byId("pairs").append(element("div", { class: "scroll" }, table(
       ["studies", "objectives", "evaluations", "hypervolumes", "acc at equal lat, points", "acc at equal energy, points", "lat saved at equal acc, %", "energy saved at equal acc, %"],
-      rowsOf, { text: [0, 1], caption: "Gains of the first study of each pair over the second" })));
+      rowsOf, { text: [0, 1], caption: "Gains of the first study of each pair over the second, with 95 % intervals over images" })));
   }
   const notes = [...report.notes, ...report.pairs.flatMap((pair) => pair.notes.map((note) => `${pair.b} against ${pair.a}: ${note}`))];
   byId("notes").append(...notes.map((note) => element("li", {}, note)));
@@ -337,13 +338,14 @@ function fillSummary() {
 
 function fillMembers() {
   const names = [...new Set(report.studies.flatMap((study) => study.goals.map((goal) => goal.name)))];
-  const head = ["id", ...(several ? ["study"] : []), ...names.map(axisName), "conv", "ViT", "family"];
-  const rows = report.studies.flatMap((study, index) => study.front.map((row) => [
+  const noise = [...new Set(report.studies.flatMap((study) => Object.keys(study.certainty)))];
+  const head = ["id", ...(several ? ["study"] : []), ...names.map(axisName), ...noise, "conv", "ViT", "family"];
+  const rows = report.studies.flatMap((study, index) => study.front.map((row, place) => [
     element("button", { type: "button", "data-study": index, "data-row": row, "aria-pressed": "false", onclick: () => choose(index, row),
       "aria-label": `Show subnet ${study.rows.id[row]}${several ? ` of ${study.name}` : ""}` }, String(study.rows.id[row])),
     ...(several ? [study.name] : []),
     ...names.map((name) => number((quantity(study, name) ?? [])[row], goalOf(name).unit)),
-    study.rows.conv[row], study.rows.vit[row], study.rows.family[row],
+    ...noise.map((title) => (study.certainty[title] ?? [])[place] ?? "-"), study.rows.conv[row], study.rows.vit[row], study.rows.family[row],
   ]));
   const node = byId("members");
   if (!rows.length) node.replaceChildren(element("p", { style: "padding:0 .7rem" }, "No subnet satisfies all constraints: the front is empty."));

@@ -22,7 +22,9 @@ from search_space.errors import H4HError
 from search_space.genotype import to_text
 from search_space.subnet import Stage, Subnet
 from studies.analysis.assumed_numbers import MEMBERS, cost_model, shifts
-from studies.analysis.comparison import QUALITY, ComparisonError, Contender, blocks, compared_pairs
+from studies.analysis.comparison import blocks, compared_pairs
+from studies.analysis.contenders import QUALITY, ComparisonError, Contender
+from studies.analysis.front_certainty import front_certainty
 from studies.analysis.gene_importance import importance
 from studies.analysis.hypervolume_curve import hypervolume_curves, spread_over
 from studies.analysis.pick_rules import knee
@@ -153,6 +155,7 @@ def _study(
     members = [row_of[member.index] for member in front]
     hardware, hardware_notes = _hardware(contender, [subnets[row] for row in members], members, mapped)
     importance_of_genes = gene_importance(study, evaluations)
+    certainty = front_certainty(study, evaluations, front)
     record: StudyRecord = {
         "name": contender.name,
         "space": study.space,
@@ -167,6 +170,7 @@ def _study(
         "blocks": cast("BlocksRecord", asdict(blocks(front))),
         "rows": _rows(study, evaluations, subnets, parts),
         "front": members,
+        "certainty": {} if certainty is None else certainty.columns(),
         "knee": members[knee(study.losses(front))] if front else None,
         "genes": _genes(study),
         "importance": importance_of_genes,

@@ -4,9 +4,10 @@ In each generation a Gaussian process (`gaussian_process`) learns from the measu
 that cannot be computed from tables, usually the accuracy alone. NSGA-II then searches a hundred thousand
 predicted networks with their exact costs (`virtual_search`). A cost that tables only estimate is learned as a
 factor of its estimate, which leaves little to learn. The batch to measure is the one expected to add most
-hypervolume (`expected_gain`): one half with costs on a linear scale, the other half on a logarithmic scale
-(`cost_scales`), so that small networks are not neglected. The method follows LINAS (Cummings et al. 2022) and
-NSGANetV2 (Lu et al. 2020), which also predict costs and ignore the uncertainty of a prediction.
+hypervolume of the study's box (`expected_gain`). Where its costs have a linear scale, half of the batch aims
+at logarithmic costs all the same, so that small networks are not neglected. The method follows LINAS
+(Cummings et al. 2022) and NSGANetV2 (Lu et al. 2020), which also predict costs and ignore the uncertainty of
+a prediction.
 
 Predictions are trusted as long as they rank networks correctly. The networks of each generation are predicted
 before they are measured. If the rank correlation of the last `WINDOW` of them falls below `TRUSTED`, plain
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +38,13 @@ from pymoo.operators.selection.tournament import TournamentSelection
 from search_space.arrays import Floats, Genotypes
 from search_space.genotype import Genotype
 from studies.design_space.design_space import DesignSpace
-from studies.samplers.cost_scales import cost_scales, in_turn, logarithmic
 from studies.samplers.expected_gain import choose
 from studies.samplers.gaussian_process import GaussianProcess, Steps, steps
 from studies.samplers.genetic import GeneticSampler
 from studies.samplers.operators import genotype_of
 from studies.samplers.sampler import Sampler, SamplerContext
 from studies.samplers.virtual_search import Predict, Predicted, listed_search, virtual_search
+from studies.study.cost_scale import LINEAR, logarithmic
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import EXACT, PLAIN, RANDOM, SURROGATE, GenerationReport, kendall
 
@@ -57,7 +59,9 @@ SAMPLES = 32
 
 
 class SurrogateSampler(GeneticSampler):
-    """Measures the networks with the largest expected gain. The first generation is drawn at random.
+    """Measures the networks with the largest expected gain.
+
+    The first generation is drawn at random, from networks that hold the limits on exact quantities.
 
     Args:
         context: Space, study and settings.
@@ -80,7 +84,8 @@ class SurrogateSampler(GeneticSampler):
         self._processes: dict[str, GaussianProcess] = {}
         self._measured: dict[str, dict[Genotype, float]] = {name: {} for name in self._predicted}
         self._pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in self._predicted}
-        self._scales = cost_scales(self._study)
+        # A box on a logarithmic scale needs no second aim.
+        self._scales = self._study.cost_scales if self._study.scale == LINEAR else {}
         self._generation = 0
         self._source = RANDOM
         self._batch_correlation: float | None = None
@@ -92,14 +97,14 @@ class SurrogateSampler(GeneticSampler):
 
     def _propose(self, count: int) -> list[Genotype]:
         self._generation += 1
+        # A generator for each generation, so that it does not depend on the number of earlier draws.
+        rng = np.random.default_rng([self._seed, self._generation])
+        if self._has_exact_limit and not (self._evaluations and self._is_ready):
+            self._source = RANDOM
+            return [genotype_of(row) for row in self._feasible_batch(count, rng)]
         if not self._evaluations:
             self._source = RANDOM
             return super()._propose(count)
-        # A generator for each generation, so that it does not depend on the number of earlier draws.
-        rng = np.random.default_rng([self._seed, self._generation])
-        if not self._is_ready and self._has_exact_limit:
-            self._source = RANDOM
-            return [genotype_of(row) for row in self._feasible_batch(count, rng)]
         if not self._is_ready or not self._is_trusted:
             self._source = PLAIN
             return self._plain_batch(count, rng)
@@ -202,7 +207,7 @@ class SurrogateSampler(GeneticSampler):
         if self._scales:
             # Half of the batch for either scale of the costs, in turn.
             losses, front = (logarithmic(each, self._scales) for each in (losses, front))
-            chosen = in_turn(chosen, choose(losses, front, count, pivot=self._pivot))[:count]
+            chosen = _in_turn(chosen, choose(losses, front, count, pivot=self._pivot))[:count]
         # If too few add hypervolume, the best predicted ones follow, then those that violate limits least.
         order = dict.fromkeys([*feasible[chosen], *feasible, *range(len(candidates.genes))])
         return candidates.genes[list(order)[:count]]
@@ -261,7 +266,7 @@ class SurrogateSampler(GeneticSampler):
         order = dict.fromkeys(
             [*(row.genotype for row in self._front), *(row.genotype for row in self._evaluations[::-1])]
         )
-        return np.array(list(order), dtype=np.int64)
+        return np.array(list(order), dtype=np.int64).reshape(-1, len(self._space.genes))
 
     def _new(self, candidates: Predicted) -> Predicted:
         """Candidates that the study has not proposed yet."""
@@ -329,6 +334,11 @@ class SurrogateSampler(GeneticSampler):
 def _correlation(pairs: Sequence[tuple[float, float]]) -> float:
     before, measured = np.array(pairs, dtype=np.float64).T
     return kendall(before, measured)
+
+
+def _in_turn(first: Sequence[int], second: Sequence[int]) -> list[int]:
+    """Elements of two lists, one of each in turn, every element once."""
+    return list(dict.fromkeys(row for pair in zip_longest(first, second) for row in pair if row is not None))
 
 
 def create(context: SamplerContext) -> Sampler:

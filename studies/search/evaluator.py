@@ -21,7 +21,7 @@ from search_space.genotype import Genotype, to_text
 from studies.design_space.design_space import DesignSpace
 from studies.search.candidate import Candidate, candidates
 from studies.search.racing import Race
-from studies.study.constraint import Constraint
+from studies.study.constraint import Constraint, all_hold
 from studies.study.evaluation import Evaluation
 
 FIRST_GROUP = 8
@@ -227,11 +227,7 @@ class Evaluator:
 
     def _is_possible(self, known: Mapping[str, float]) -> bool:
         """Whether all constraints on known quantities hold."""
-        return all(
-            constraint.violation(known[constraint.quantity]) <= 0
-            for constraint in self._constraints
-            if constraint.quantity in known
-        )
+        return all_hold((limit for limit in self._constraints if limit.quantity in known), known)
 
     def _evaluation(self, candidate: Candidate, stopped_after: int | None = None) -> Evaluation:
         counts = candidate.counts
@@ -241,10 +237,7 @@ class Evaluator:
             genotype=candidate.genotype,
             values=tuple(candidate.values.get(name) for name in self._names),
             limited=limited,
-            is_feasible=all(
-                constraint.violation(value) <= 0
-                for constraint, value in zip(self._constraints, limited, strict=True)
-            ),
+            is_feasible=all_hold(self._constraints, candidate.values),
             macs=counts.macs,
             params=counts.params,
             conv_blocks=counts.conv_blocks,

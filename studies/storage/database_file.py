@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,8 +30,10 @@ def resolved(path: Path) -> Path:
     """The file that `path` leads to through symbolic links; it need not exist.
 
     Raises:
-        StoreError: The links form a circle.
+        StoreError: The links form a circle, or the path is a URL or SQLite's name of a database in memory.
     """
+    if path.name == ":memory:" or re.match(r"[a-z][a-z+]+:/", path.as_posix()):
+        raise StoreError(f"database {path}: studies live in a file; give its path, such as studies.db")
     try:
         return path.resolve()
     except (OSError, RuntimeError) as error:  # Python before 3.13 raises RuntimeError for a circle.
@@ -164,5 +167,11 @@ def _trouble(path: Path, error: sqlite3.OperationalError) -> str:
         return (
             f"cannot be read or written ({error}); stored evaluations are safe: free disk space and repeat "
             f"the command"
+        )
+    log = path.with_name(f"{path.name}-wal")
+    if kind == sqlite3.SQLITE_CANTOPEN and log.exists() and not os.access(path.parent, os.W_OK):
+        return (
+            f"cannot be read in a folder that you cannot write, because part of it is in its log {log.name}: "
+            f"copy both files to a folder of your own"
         )
     return f"cannot be used ({error})"  # Read-only, cannot be opened.

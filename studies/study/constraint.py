@@ -7,7 +7,7 @@ rank it behind every feasible subnet (feasibility first, Deb 2000).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -82,6 +82,11 @@ class Constraint:
         excess = values - self.bound if self.operator == "<=" else self.bound - values
         with np.errstate(over="ignore"):  # The violation of a limit near 0 may be infinite.
             return excess / (self.bound or 1.0)
+
+
+def all_hold(constraints: Iterable[Constraint], values: Mapping[str, float | None]) -> bool:
+    """Whether every constraint holds for a subnet with these quantities; one that is missing violates it."""
+    return all(constraint.violation(values.get(constraint.quantity)) <= 0 for constraint in constraints)
 
 
 def parse_constraint(

@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_space.arrays import Floats
+from studies.study.cost_scale import LINEAR, LOG
 
 MARGIN = 0.1
 """Margin of the bounds on either side, as a share of the range between smallest and largest subnet.
 
 Some networks lie beyond both subnets (the one with the fewest operations need not be the fastest). A
-reference
-beyond the worst value makes extreme points count (Ishibuchi et al. 2018)."""
+reference beyond the worst value makes extreme points count (Ishibuchi et al. 2018)."""
 
 
 def losses(values: Floats, directions: Sequence[str]) -> Floats:
@@ -45,16 +45,20 @@ def nondominated(points: Floats) -> NDArray[np.intp]:
     return np.flatnonzero(moocore.is_nondominated(points, keep_weakly=True))
 
 
-def bounds(extremes: Floats, directions: Sequence[str], units: Sequence[str]) -> tuple[Floats, Floats]:
+def bounds(
+    extremes: Floats, directions: Sequence[str], units: Sequence[str], *, scale: str = LINEAR
+) -> tuple[Floats, Floats]:
     """Ideal and reference point of a study, in natural values, each of shape (m,).
 
     A percentage spans 0 to 100. Any other objective spans the values of the smallest and the largest
-    subnet, widened by `MARGIN` on either side but not below 0.
+    subnet, widened by `MARGIN` on either side but not below 0. A cost on a logarithmic scale is widened by a
+    factor: the ratio of its two values to the power of `MARGIN`.
 
     Args:
         extremes: Natural values of smallest and largest subnet, shape (2, m); percentages may be NaN.
         directions: ``"max"`` or ``"min"`` of each objective.
         units: Unit of each objective.
+        scale: Scale of costs, one of `SCALES`.
     """
     low, high = np.empty(len(units)), np.empty(len(units))
     for column, unit in enumerate(units):
@@ -62,6 +66,11 @@ def bounds(extremes: Floats, directions: Sequence[str], units: Sequence[str]) ->
             low[column], high[column] = 0.0, 100.0
             continue
         least, most = extremes[:, column].min(), extremes[:, column].max()
+        if scale == LOG and directions[column] == "min" and least > 0:
+            # If both subnets agree, there is no ratio to widen by.
+            factor = (most / least) ** MARGIN if most > least else 1 + MARGIN
+            low[column], high[column] = least / factor, most * factor
+            continue
         # If both subnets agree, the value itself gives the scale.
         margin = MARGIN * ((most - least) or abs(most) or 1.0)
         low[column] = max(least - margin, 0.0) if least >= 0 else least - margin
@@ -127,3 +136,29 @@ def spread(points: Floats, ideal: Floats, reference: Floats, count: int) -> list
     while len(rows) > count:
         del rows[int(contributions(points[rows], ideal, reference).argmin())]
     return rows
+
+
+def igd_plus(fronts: Sequence[Floats]) -> list[float | None]:
+    """Mean distance from the joint front of all `fronts` to each, IGD+; 0 is best, None for an empty front.
+
+    Only the part of the distance counts by which a front is worse, so a front that dominates another one has
+    a smaller value (Ishibuchi et al. 2015).
+
+    Args:
+        fronts: Scaled losses (n, m) of each front; clipped to 0 and 1 like those of the hypervolume.
+    """
+    clipped = [np.clip(points, 0.0, 1.0) for points in fronts]
+    together = np.concatenate(clipped)
+    # What lies at the worst end of the box adds no hypervolume, so no front is asked to come near it.
+    is_inside = (together < 1).all(axis=1)
+    wanted = together[is_inside] if is_inside.any() else together
+    joint = wanted[nondominated(wanted)]
+    distances: list[float | None] = []
+    for points in clipped:
+        if len(points) == 0:
+            distances.append(None)
+        elif points.shape[1] == 1:  # moocore needs at least two objectives.
+            distances.append(float(points.min() - joint.min()))
+        else:
+            distances.append(float(moocore.igd_plus(points, ref=joint)))
+    return distances

@@ -24,6 +24,7 @@ from search_space.command.byte_count import parse_bytes
 from search_space.errors import H4HError
 from studies.design_space.chip_choices import parse_hardware
 from studies.study.constraint import limited_quantity
+from studies.study.cost_scale import LINEAR, SCALES
 from studies.study.setting_field import SettingError, normalise, option_of, setting, setting_of
 from studies.study.study import Study
 from supernet.accuracy.memory_budget import DEFAULT_MEMORY
@@ -64,6 +65,8 @@ def _check_memory(text: str) -> None:
 def _check_name(name: str) -> None:
     if not name.strip() or not name.isprintable():
         raise SettingError(f"--study must be a printable name that is not empty, but got {name!r}")
+    if name.startswith("-"):
+        raise SettingError(f"--study must not begin with a dash, which commands take for an option: {name!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +158,20 @@ class StudySettings:
         "and energy that is searched, and with both searches the mapping together with the network",
         group=WHAT,
         choices=(AUTO, *MAPPINGS),
+    )
+    scale: str | None = setting(
+        None,
+        "scale of costs in the hypervolume, which search, patience and reports go by (default: log, or that "
+        "of the study to resume)",
+        group=WHAT,
+        choices=SCALES,
+    )
+    between: str | None = setting(
+        None,
+        "least and greatest value of interest of some objectives, such as 'acc=75%,90% lat=0.05ms,5ms'; "
+        "values outside count as if they lay at the edge",
+        group=WHAT,
+        metavar="RANGES",
     )
     sampler: str = setting(
         AUTO,
@@ -342,6 +359,8 @@ class StudySettings:
         """
         known = {item.name for item in fields(cls) if setting_of(item).is_stored}
         stored = {name: value for name, value in study.settings.items() if name in known}
+        # A study from before the setting has not the default of a new study.
+        stored["scale"] = LINEAR if stored.get("scale", LINEAR) == LINEAR else None
         return cls(
             **{
                 "objectives": study.objectives,

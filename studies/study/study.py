@@ -16,6 +16,7 @@ from studies.design_space.chip_choices import ChipChoices
 from studies.design_space.design_space import DesignSpace, is_tabled, read_chips, read_design_space
 from studies.study import pareto_front as front
 from studies.study.constraint import Constraint, parse_any_constraint
+from studies.study.cost_scale import LINEAR, LOG, cost_scales, logarithmic
 from studies.study.evaluation import Evaluation, violations
 
 
@@ -158,26 +159,56 @@ class Study:
         ideal, reference = np.array(self.ideal), np.array(self.reference)
         return front.losses(ideal, self.directions), front.losses(reference, self.directions)
 
+    @property
+    def scale(self) -> str:
+        """Scale of costs in the box, one of `SCALES`; linear in studies from before the setting."""
+        return str(self.settings.get("scale") or LINEAR)
+
+    @cached_property
+    def cost_scales(self) -> dict[int, float]:
+        """Least cost of the box as a share of the greatest one, by column of the objective."""
+        return cost_scales(self.ideal, self.reference, self.directions)
+
     def scaled(self, values: Floats) -> Floats:
-        """Natural values of shape (n, m) as losses: 0 at the ideal, 1 at the reference; not clipped."""
-        return front.scaled(front.losses(values, self.directions), *self.box)
+        """Natural values of shape (n, m) as losses: 0 at the ideal, 1 at the reference; not clipped.
+
+        With a logarithmic scale, costs below the ideal are 0.
+        """
+        return self._in_box(front.losses(values, self.directions))
 
     def scaled_losses(self, evaluations: Sequence[Evaluation]) -> Floats:
         """Losses of `evaluations`, scaled like `scaled`; NaN where unknown."""
-        return front.scaled(self.losses(evaluations), *self.box)
+        return self._in_box(self.losses(evaluations))
+
+    def _in_box(self, losses: Floats) -> Floats:
+        shares = front.scaled(losses, *self.box)
+        return logarithmic(shares, self.cost_scales) if self.scale == LOG else shares
 
     def violations(self, evaluations: Sequence[Evaluation]) -> Floats:
         """Violation of each constraint by each evaluation, shape (n, k); at most 0 if it holds."""
         return violations(evaluations, self.limits)
 
+    def broken(self, evaluation: Evaluation) -> list[Constraint]:
+        """The constraints that an evaluation violates by a measured value, in order."""
+        return [
+            limit
+            for limit, value in zip(self.limits, evaluation.limited, strict=True)
+            if value is not None and limit.violation(value) > 0
+        ]
+
     def hypervolume(self, evaluations: Sequence[Evaluation]) -> float:
         """Hypervolume of the feasible `evaluations`, 0 to 1, within this study's own bounds."""
-        return front.hypervolume(self.losses(self.front(evaluations)), *self.box)
+        return front.hypervolume(self.scaled_losses(self.front(evaluations)), *self._corners)
 
     def contributions(self, members: Sequence[Evaluation]) -> list[float]:
         """Hypervolume that would be lost without each member of a front."""
-        return [float(contribution) for contribution in front.contributions(self.losses(members), *self.box)]
+        return front.contributions(self.scaled_losses(members), *self._corners).tolist()
 
     def spread(self, members: Sequence[Evaluation], count: int) -> list[int]:
         """Rows of the `count` members of a front that remain when the least contributors are removed."""
-        return front.spread(self.losses(members), *self.box, count)
+        return front.spread(self.scaled_losses(members), *self._corners, count)
+
+    @property
+    def _corners(self) -> tuple[Floats, Floats]:
+        """Ideal and reference of scaled losses."""
+        return np.zeros(len(self.goals)), np.ones(len(self.goals))

@@ -88,6 +88,9 @@ class Numbers(Protocol):
     def constant(self, name: str, values: Tensor) -> Tensor:
         """Real values of a trained tensor after rounding to its grid."""
 
+    def layer_norm(self, name: str, layer: ElasticLayerNorm, x: Stored) -> Stored:
+        """Layer norm of tokens ``(n, tokens, c)``."""
+
     def pooled(self, x: Stored) -> Stored:
         """``(n, c, h, w)`` -> mean over the map, ``(n, c)``."""
 
@@ -133,6 +136,9 @@ class Observed:
     def constant(self, name: str, values: Tensor) -> Tensor:  # noqa: ARG002
         return values
 
+    def layer_norm(self, name: str, layer: ElasticLayerNorm, x: Stored) -> Stored:
+        return self.stored(name, layer(x.real()))
+
     def pooled(self, x: Stored) -> Stored:
         return Stored(x.values.mean((2, 3)), 1.0)
 
@@ -150,16 +156,24 @@ class Integers:
 
     Args:
         folded: Statistics of batch norm, folded into the layers.
-        grids: Grid of each stored tensor, by its name.
+        grids: Grid of each stored tensor, by its name; an attribute as well.
         bits: Bits of weights and activations.
     """
 
     def __init__(self, folded: Folded, grids: Mapping[str, Grid], *, bits: int = BITS) -> None:
         self.folded = folded
-        self._grids = grids
+        self.grids = grids
         self._bits = bits
         self._weights: dict[str, Weights] = {}
         self._constants: dict[str, Tensor] = {}
+
+    def layer(self, name: str) -> Weights:
+        """Weights of the layer `name`, which has run."""
+        return self._weights[name]
+
+    def trained(self, name: str) -> Tensor:
+        """Real values of the trained tensor `name` on its grid, which has been used."""
+        return self._constants[name]
 
     def weights(self, name: str, make: MakeWeights, scale: float) -> Weights:
         if name not in self._weights:
@@ -169,7 +183,7 @@ class Integers:
     def stored(
         self, name: str, values: Tensor, step: Tensor | float = 1.0, *, clamp: Limits | None = None
     ) -> Stored:
-        grid = self._grids[name]
+        grid = self.grids[name]
         return Stored(stored(values, step, grid, clamp=clamp), grid.scale)
 
     def constant(self, name: str, values: Tensor) -> Tensor:
@@ -177,6 +191,9 @@ class Integers:
             grid = activation_grid(float(values.min()), float(values.max()), bits=self._bits)
             self._constants[name] = stored(values.clone(), 1.0, grid, clamp=None) * grid.scale
         return self._constants[name]
+
+    def layer_norm(self, name: str, layer: ElasticLayerNorm, x: Stored) -> Stored:
+        return self.stored(name, layer(x.real()))
 
     def pooled(self, x: Stored) -> Stored:
         return Stored(x.values.mean((2, 3)).round_(), x.scale)
@@ -299,7 +316,7 @@ def _vit_block(place: str, layer: ElasticViTBlock, x: Stored, block: ViTBlock, n
 
 def _layer_norm(name: str, layer: ElasticLayerNorm | None, x: Stored, numbers: Numbers) -> Stored:
     assert layer is not None
-    return numbers.stored(name, layer(x.real()))
+    return numbers.layer_norm(name, layer, x)
 
 
 def _attention(place: str, qkv: Stored, block: ViTBlock, numbers: Numbers) -> Stored:

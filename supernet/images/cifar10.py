@@ -30,7 +30,11 @@ from supernet.images.labelled_images import LabelledImages
 from supernet.images.search_split import Split
 
 FOLDER = CIFAR10_BATCHES
-CLASSES = 10
+CLASS_NAMES = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
+CLASSES = len(CLASS_NAMES)
 CHECKSUMS = {
     "data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
     "data_batch_2.bin": "5ea93a67294ea407fff1d09f752e9692",

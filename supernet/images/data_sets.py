@@ -35,7 +35,7 @@ class ImageData:
 
     Attributes:
         name: One of `supernet.images.folder_layouts.LAYOUTS`.
-        classes: Number of classes.
+        class_names: Names of the classes in order.
         train: All training images.
         content: Digest that identifies the training images: of file names, or of labels.
         read_test: Reads the test images, which are for final reports only.
@@ -43,11 +43,16 @@ class ImageData:
     """
 
     name: str
-    classes: int
+    class_names: tuple[str, ...]
     train: Images
     content: str
     read_test: Callable[[], Images]
     prescribed: Split | None = None
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
 
     def split(self, seed: int | None = None) -> Split:
         """The split into training and search images.
@@ -145,7 +150,7 @@ def evaluation_images(
     search = loaded(data.train.subset(split.search[:val_images]))
     calibration = loaded(data.train.subset(split.train[:calibration_images]))
     return EvaluationPack(
-        search, calibration, digest(search, calibration), data.classes, data.recorded(split)
+        search, calibration, digest(search, calibration), data.class_names, data.recorded(split)
     )
 
 
@@ -153,7 +158,7 @@ def _cifar10(directory: Path) -> ImageData:
     train, test = cifar10.load(directory)
     return ImageData(
         name="cifar10",
-        classes=cifar10.CLASSES,
+        class_names=cifar10.CLASS_NAMES,
         train=train,
         content=_digest(train.labels),
         read_test=lambda: test,
@@ -164,15 +169,15 @@ def _cifar10(directory: Path) -> ImageData:
 def _cifar100(directory: Path) -> ImageData:
     from torchvision.datasets import CIFAR100
 
-    def read(*, train: bool) -> tuple[LabelledImages, int]:
+    def read(*, train: bool) -> tuple[LabelledImages, tuple[str, ...]]:
         try:
             data_set = CIFAR100(str(directory), train=train)
         except RuntimeError as error:
             raise _damaged("CIFAR-100", "cifar100", directory) from error
-        return cifar10.channel_first(data_set.data, data_set.targets), len(data_set.classes)
+        return cifar10.channel_first(data_set.data, data_set.targets), tuple(data_set.classes)
 
-    images, classes = read(train=True)
-    return ImageData("cifar100", classes, images, _digest(images.labels), lambda: read(train=False)[0])
+    images, names = read(train=True)
+    return ImageData("cifar100", names, images, _digest(images.labels), lambda: read(train=False)[0])
 
 
 def _fashion_mnist(directory: Path) -> ImageData:
@@ -188,8 +193,8 @@ def _fashion_mnist(directory: Path) -> ImageData:
         return LabelledImages(data_set.data[:, None].repeat(1, 3, 1, 1), data_set.targets)
 
     images = read(train=True)
-    classes = len(FashionMNIST.classes)
-    return ImageData("fashion-mnist", classes, images, _digest(images.labels), lambda: read(train=False))
+    names = tuple(FashionMNIST.classes)
+    return ImageData("fashion-mnist", names, images, _digest(images.labels), lambda: read(train=False))
 
 
 def _damaged(title: str, name: str, directory: Path) -> DatasetError:
@@ -225,4 +230,4 @@ def _folder(directory: Path, space: Space) -> ImageData:
             )
         return test.images(crop=crop)
 
-    return ImageData("folder", len(listing.classes), listing.images(crop=crop), listing.content, read_test)
+    return ImageData("folder", listing.classes, listing.images(crop=crop), listing.content, read_test)

@@ -21,7 +21,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from search_space.errors import H4HError
-from supernet.images.cifar10 import CALIBRATION_IMAGES, CLASSES, SIDE, fixed_split
+from supernet.images.cifar10 import CALIBRATION_IMAGES, CLASS_NAMES, SIDE, fixed_split
 from supernet.images.folder_layouts import DatasetError
 from supernet.images.labelled_images import LabelledImages
 
@@ -41,15 +41,20 @@ class EvaluationPack:
         search: Images that score subnets.
         calibration: Images on which batch-norm statistics are recorded.
         digest: SHA-256 over all pixels and labels.
-        classes: Number of classes that the labels tell apart.
+        class_names: Names of the classes in order.
         record: Origin of the images, for the fingerprint; empty for the shipped pack, whose digest suffices.
     """
 
     search: LabelledImages
     calibration: LabelledImages
     digest: str
-    classes: int = CLASSES
+    class_names: tuple[str, ...] = CLASS_NAMES
     record: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes that the labels tell apart."""
+        return len(self.class_names)
 
 
 def chosen_count(option: str, requested: int | None, default: int, available: int) -> int:

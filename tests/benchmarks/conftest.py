@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from benchmarks.paper import __main__ as paper
 from benchmarks.paper import campaign, protocol
+from benchmarks.paper.remapping import AssumedNumber
 from search_space.space import load_space
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import save_checkpoint
@@ -33,6 +35,8 @@ head: {width: 16, classes: 3}
 CLASSES = ("cat", "dog", "emu")
 TEST_IMAGES = 300
 EVALUATIONS = 30
+VARIED = ("cim.idle_leakage", "noc.hop_energy", "memory.sram_leakage")
+"""Assumed numbers of the default chip."""
 
 
 def small_options(folder: Path) -> list[str]:
@@ -43,6 +47,19 @@ def small_options(folder: Path) -> list[str]:
         *("--chips", "u55-256-cim8,u55-256-cim8x4", "--seeds", "1,2"),
         *("--evaluations", str(EVALUATIONS), "--workers", "1"),
     ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_assumed_numbers() -> Iterator[None]:
+    """Runs vary `VARIED`; `test_remapping.py` varies all. For each number, all fronts are mapped again."""
+    vary = campaign.assumed_numbers
+
+    def few(*given: Any, names: Sequence[str] = (), **named: Any) -> list[AssumedNumber]:
+        return vary(*given, names=names or VARIED, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(campaign, "assumed_numbers", few)
+        yield
 
 
 @pytest.fixture(scope="session")

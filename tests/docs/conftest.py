@@ -17,9 +17,11 @@ from typing import Any
 import pytest
 import torch
 
+from benchmarks.search import accuracy_table
 from search_space.command.command_line import Parser
 from search_space.space import load_space
 from studies import run
+from studies.analysis import assumed_numbers
 from studies.storage.store import create_store
 from supernet.checkpoints import built_in_checkpoint
 from supernet.images import evaluation_pack
@@ -47,8 +49,10 @@ from tests.supernet.image_files import (
 )
 
 USUAL = ("acc", "lat", "energy")
-PACK_IMAGES = 400
+PACK_IMAGES = 128
 """Images kept of the evaluation pack, so that scoring a subnet takes a fraction of a second."""
+ENDS = 6
+"""Ends of assumed numbers that a report tries: a network is mapped again for each."""
 
 Call = Callable[[str, Sequence[str]], str]
 """Runs a module, or a .py file, with arguments as `python` would, and returns its output."""
@@ -56,8 +60,8 @@ Call = Callable[[str, Sequence[str]], str]
 
 @pytest.fixture(scope="module")
 def patches() -> Iterator[pytest.MonkeyPatch]:
-    """Small data sets and a small evaluation pack, while the tests of a module run."""
-    load = evaluation_pack.load_pack
+    """Small data sets, a small evaluation pack and few assumed numbers, while the tests of a module run."""
+    load, assumed = evaluation_pack.load_pack, assumed_numbers.assumed
 
     def few_images(folder: Any) -> EvaluationPack:
         pack = load(folder)
@@ -65,6 +69,9 @@ def patches() -> Iterator[pytest.MonkeyPatch]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation_pack, "load_pack", few_images)
+        patch.setattr(assumed_numbers, "assumed", lambda soc: list(assumed(soc))[:ENDS])
+        patch.setattr(accuracy_table, "MEMBERS", 1)
+        patch.setattr(accuracy_table, "EPOCHS", 20)
         pass_as_trained_on(patch)
         yield patch
 
@@ -179,7 +186,7 @@ def _write_studies(folder: Path) -> None:
             for seed, name in enumerate(studies):
                 study = make_study(space, name, USUAL)
                 store.add(replace(study, settings={**study.settings, "seed": seed}))
-                store.append(name, evaluated(space, USUAL, genotypes(space, 12, seed)))
+                store.append(name, evaluated(space, USUAL, genotypes(space, 6, seed)))
     # A measured study, so that `studies.validate` finds its weights and images.
     given = ["--db", str(folder / "studies.db"), "--study", "validated", "--workers", "1"]
     run.main([*given, "--population", "4", "--generations", "1", "--val-images", "8"])

@@ -40,6 +40,7 @@ COMMANDS = (
     "studies.compare",
     "studies.report",
     "studies.pick",
+    "studies.deploy",
     "studies.validate",
     "studies.export",
     "studies.measure",

@@ -5,8 +5,8 @@ folder that `conftest.py` prepares: tiny data sets, a checkpoint, studies with t
 
 A new command fails its test until a rule covers it:
 
-1. Add its module to `LIMITS`, with options that make it end in a second or two. They are appended, so they
-   override those of the page.
+1. Add its module to `LIMITS`, with options that make it end in a second or two. They
+   take the place of those of the page.
 2. Give each word in capitals (FILE, STUDY, ...) a value in `PLACEHOLDERS`. Create files, folders and studies
    that the page calls by a name of its own (`first`, `pets`) in `conftest.py`.
 3. Where no option makes it short, add it to `PARSED_ONLY` with the reason. Then its options are parsed and
@@ -51,7 +51,8 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "benchmarks.hardware.calibration": SMALL_COMPARISON,
     "benchmarks.hardware.cost_model_speed": ("--space", "tiny.yaml", "--subnets", "50"),
     "benchmarks.hardware.macro_check": (),
-    "benchmarks.hardware.memory_fit": ("--networks", "20", "--compiled", "2"),
+    "benchmarks.hardware.memory_fit": ("--networks", "6", "--compiled", "2"),
+    "benchmarks.hardware.npu_generations": ("--networks", "1"),
     "benchmarks.hardware.npu_memory": ("--networks", "2"),
     "benchmarks.hardware.npu_model_error": ("--networks", "1"),
     "benchmarks.hardware.npu_shapes": ("--ops", "2"),
@@ -62,7 +63,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     ),
     "benchmarks.search.report_cost": ("--evaluations", "40"),
     "benchmarks.search.sampler_cost": ("--sampler", "nsga2,random", "--evaluations", "60"),
-    "benchmarks.search.mappings_compared": ("--seeds", "2", "--networks", "24"),
+    "benchmarks.search.mappings_compared": ("--seeds", "2", "--networks", "1"),
     "benchmarks.search.methods_compared": (
         *("--methods", "nsga2,random", "--seeds", "1", "--evaluations", "24"),
         *("--cache", "search.db"),
@@ -87,8 +88,11 @@ LIMITS: dict[str, tuple[str, ...]] = {
 """Options appended to a command, by module of `python -m` or by program."""
 
 PARSED_ONLY = {
+    "studies.deploy": "the first ONNX file of a process takes 15 s; test_deploy.py does it",
+    "benchmarks.hardware.deployed_files": "the shortest run takes 15 s; test_deployed_file.py does the same",
     "benchmarks.search.racing_savings": "the shortest run scores 1,024 images for each of 36 subnets",
     "benchmarks.search.surrogate_savings": "the shortest run makes 2,000 evaluations with NSGA-II first",
+    "benchmarks.search.tight_limits": "the shortest run fits the stand-in, which takes 20 s",
     "benchmarks.supernet.ranking_quality": "the shortest run trains 12 subnets",
     "benchmarks.supernet.two_phase": "the shortest run trains 12 supernets; test_two_phase.py does it",
     "studies.worker": "it runs until its scheduler ends; test_dask_cluster.py runs it",
@@ -122,11 +126,16 @@ PLACEHOLDERS = {
 }
 """Values of words in capitals, alone or after their option."""
 
+SEARCHED_CHIPS = "--search-hardware macros=0,1,2,4,8 units=1,2,4"
+"""Choices of a page whose 13 chips take a table of costs each."""
+
 REPLACED = {
     "--nproc-per-node 8": "--nproc-per-node 1",
     "--val-images 256": "--val-images 8",
     "--calibration-images 256": "--calibration-images 64",
     "--min-acc 68%": "--min-acc 1%",
+    "--workers 4": "--workers 2",
+    SEARCHED_CHIPS: "--search-hardware macros=0,8 units=1,2",
     "check .": "check search_space",
     "--check .": "--check search_space",
 }

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from studies.design_space.chip_choices import parse_hardware
 from tests.docs import rules
 from tests.docs.conftest import Call
 from tests.docs.pages import PAGES, ROOT, page, parts, variants
@@ -63,7 +64,19 @@ def runnable(command: str, page_name: str = "") -> Iterator[list[str]]:
             program = program[1:]
         if not program or (program[0] not in rules.LIMITS and program[0] not in rules.PARSED_ONLY):
             raise RuleError(f"no rule for {' '.join(words)!r}: see tests/docs/rules.py")
-        yield [program[0], *substituted(program[1:], page_name), *rules.LIMITS.get(program[0], ())]
+        limits = rules.LIMITS.get(program[0], ())
+        yield [program[0], *without(substituted(program[1:], page_name), limits), *limits]
+
+
+def without(words: Sequence[str], options: Sequence[str]) -> list[str]:
+    """`words` without the options that `options` set to another value; an option may be given once."""
+    result: list[str] = []
+    is_left_out = False
+    for word in words:
+        is_left_out = word in options if word.startswith("--") else is_left_out
+        if not is_left_out:
+            result.append(word)
+    return result
 
 
 def cases() -> list[Any]:
@@ -90,13 +103,27 @@ def test_command_runs(
         if "--dask" in arguments:
             arguments[arguments.index("--dask") + 1] = request.getfixturevalue("dask_address")
         if module == "studies.run" and "--help" not in arguments:
-            arguments += rules.OWN_DATABASE
+            arguments = [*without(arguments, rules.OWN_DATABASE), *rules.OWN_DATABASE]
         if module in rules.PARSED_ONLY:
             request.getfixturevalue("parse_only")
         if "." in module:
             call(module, arguments)
         else:
             _run_program(module, arguments, folder)
+
+
+def test_the_chips_that_tests_leave_out_are_those_of_the_page() -> None:
+    assert len(parse_hardware(rules.SEARCHED_CHIPS.removeprefix("--search-hardware ")).chips) == 13
+    (text,) = (
+        text
+        for name in PAGES
+        for _, text in page(name).commands()
+        if rules.SEARCHED_CHIPS in text.replace('"', "") and "studies.run" in text
+    )
+    assert text.startswith("python -m studies.run")
+    assert "the choices above are 13 chips" in (ROOT / "docs/how-to/search-the-chip.md").read_text(
+        encoding="utf-8"
+    )
 
 
 def _run_program(program: str, arguments: Sequence[str], folder: Path) -> None:

@@ -32,8 +32,9 @@ def test_shares_of_both_devices_have_all_macs() -> None:
     soc = load_soc("u55-256-cim8")
     steps = workload(SPACE.decode(SPACE.largest()))
     ops = ops_of(steps)
-    cost = CostModel(soc).network(ops, read_again(steps))
-    npu, macros = rooflines(ops, cost, soc)
+    costs = CostModel(soc)
+    cost = costs.network(ops, read_again(steps))
+    npu, macros = rooflines(ops, cost, costs)
     assert macros.peak == 16 * cost.macros
     assert macros.device == f"{cost.macros} macros"
     total = sum(point.macs for line in (npu, macros) for point in line.points)
@@ -45,7 +46,8 @@ def test_shares_of_both_devices_have_all_macs() -> None:
 
 def test_ops_of_the_npu_lie_under_its_roof() -> None:
     soc = load_soc("u55-256")
-    (npu,) = rooflines(OPS, CostModel(soc).network(OPS), soc)
+    costs = CostModel(soc)
+    (npu,) = rooflines(OPS, costs.network(OPS), costs)
     assert len(npu.points) == sum(op.macs > 0 for op in OPS)
     assert all(point.rate <= npu.roof(point.intensity) * (1 + 1e-6) for point in npu.points)
     assert all(0 <= share <= 100 for share in utilisation(OPS, CostModel(soc).network(OPS), soc)["NPU"])

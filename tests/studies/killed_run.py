@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import sqlite3
@@ -11,6 +12,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from search_space.files.cache_folder import VARIABLE
 from studies.storage.store import open_store
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +24,7 @@ def start(folder: Path, *arguments: str, out: int = subprocess.DEVNULL) -> subpr
     return subprocess.Popen(
         [sys.executable, "-m", "tests.studies.slow_run", "0.01", *OBJECTIVES, *arguments],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "H4H_CACHE": str(folder)},
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", VARIABLE: os.environ[VARIABLE]},
         stdout=out,
         stderr=subprocess.PIPE,
         text=True,

@@ -62,7 +62,7 @@ def genotypes(space: Space, count: int, seed: int = 0) -> list[Genotype]:
 def evaluated(space: Space, objectives: Sequence[str], chosen: Sequence[Genotype]) -> list[Evaluation]:
     """Latency and energy as the cost model has them; an accuracy that grows with the operations."""
     subnets = [space.decode(genotype) for genotype in chosen]
-    latency, energy = network_totals(CostModel(load_soc(HARDWARE)), subnets)
+    latency, energy = network_totals(CostModel.shared(load_soc(HARDWARE)), subnets)
     rows = []
     for index, (genotype, subnet) in enumerate(zip(chosen, subnets, strict=True)):
         macs, params = complexity.macs(subnet), complexity.params(subnet)

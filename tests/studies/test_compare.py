@@ -70,7 +70,8 @@ def test_json_has_the_promised_keys(database: Path, capsys: pytest.CaptureFixtur
     pair = found["pairs"][0]
     assert {"evaluations", "hypervolume_a", "hypervolume_b", "coverage_ab", "coverage_ba"} <= set(pair)
     assert pair["acc_at_equal_lat"]["range"] == [1, 2]
-    assert set(pair["lat_at_equal_acc"]) == {"mean", "max", "range"}
+    assert set(pair["lat_at_equal_acc"]) == {"mean", "max", "range", "mean_interval", "max_interval"}
+    assert pair["lat_at_equal_acc"]["mean_interval"] is None, "the number of images is not known"
     assert pair["acc_at_equal_energy"] is None
 
 
@@ -78,7 +79,9 @@ def test_tables_say_the_same(database: Path, capsys: pytest.CaptureFixture[str])
     out = compared(capsys, database, "first", "b:second")
     assert "b:second against first, by acc, lat" in out
     assert "hypervolume after 2 evaluations" in out
-    assert "accuracy gained at equal latency, points    +5.00   +20.00      1    2" in out
+    (line,) = [line for line in out.splitlines() if "accuracy gained at equal latency, points" in line]
+    assert line.split()[-6:] == ["+5.00", "-", "+20.00", "-", "1", "2"]
+    assert "distance from the joint front (IGD+)" in out
     assert "note: acc against energy needs both objectives in both studies" in out
 
 
@@ -115,10 +118,38 @@ def test_groups(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "two against one: better in 50% of pairs" in out
 
 
+def test_a_window_is_the_box_and_limits_the_gains(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["first", "b:second", "--json", "--scale", "linear", "--between", "acc=55%,75% lat=0ms,4ms"]
+    (pair,) = json.loads(compared(capsys, database, *words))["pairs"]
+    # (70, 3) fills 15 of 20 points and 1 of 4 ms; (80, 2) all points and 2 of 4 ms.
+    assert pair["hypervolume_a"] == pytest.approx(0.75 * 0.25)
+    assert pair["hypervolume_b"] == pytest.approx(0.5)
+    # The joint front inside is (80, 2) alone; (70, 3) is 5 of 20 points and 1 of 4 ms worse.
+    assert pair["igd_plus_b"] == 0
+    assert pair["igd_plus_a"] == pytest.approx((0.25**2 + 0.25**2) ** 0.5)
+    assert pair["lat_at_equal_acc"]["range"] == [55, 70]
+
+
+def test_several_groups_are_corrected_and_say_how_many_seeds_they_need(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = f"{database.parent / 'more.db'}:b:second"
+    groups = ["--group", "one=first", "--group", "two=b:second", "--group", f"three={other}"]
+    found = json.loads(compared(capsys, database, *groups, "--json"))
+    assert [test["seeds_needed"] for test in found["tests"]] == [7, 5, 5]
+    assert [gains["pairs"] for gains in found["gains"]] == ["by seed", "each with each", "each with each"]
+    assert found["gains"][0]["gains"]["acc_at_equal_lat"]["mean"] == pytest.approx(5)
+    out = compared(capsys, database, *groups)
+    assert "after Holm (wilcoxon); too few seeds: p < 0.05 in 3 tests takes 7 in each group" in out
+    assert "two against one, runs paired by seed" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "nothing to compare"),
+        (["first", "b:second", "--between", "acc=90%,80%"], "must be less than the second"),
+        (["first", "b:second", "--between", "params=1,2"], "objective with a window"),
         (["first"], "nothing to compare"),
         (["first", "first"], "named twice"),
         (["first", "empty"], "'empty' has no evaluations yet"),

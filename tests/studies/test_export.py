@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 import optuna
 import pandas
 import pytest
+from optuna_dashboard._serializer import serialize_frozen_trial
 
 from search_space.command.command_line import run_command
 from search_space.genotype import parse
@@ -25,6 +27,8 @@ from studies.study.evaluation import Evaluation
 from studies.study.study import Study
 
 Make = Callable[..., Evaluation]
+OLDEST = "H4H_OLDEST_OPTUNA"
+"""Variable of the environment: a Python with the oldest Optuna that reads an exported study."""
 
 
 @pytest.fixture
@@ -93,7 +97,30 @@ def test_optuna_reads_the_same(database: Path, tiny: Space) -> None:
         subnet = tiny.decode(parse(trial.user_attrs["genotype"]))
         assert trial.params["resolution"] == subnet.resolution
         assert ("stage1.conv1.kernel" in trial.params) == bool(subnet.stages[0].conv_blocks)
-    assert found.user_attrs["objective 1"] == "lat [ms]"
+    assert found.metric_names == ["acc [%]", "lat [ms]"]
+
+
+def test_the_dashboard_and_optuna_4_read_the_same_constraints(database: Path) -> None:
+    path = exported(database, "optuna", "optuna.db")
+    found = optuna.load_study(study_name="first", storage=f"sqlite:///{path}")
+    shown = [serialize_frozen_trial(0, trial, {})["constraints"] for trial in found.trials]
+    assert shown == [[-0.875], [-0.75], [-0.625], [0.125], [0.0625]]
+    # Optuna 4 decides what is feasible by the same list.
+    best = sorted(trial.user_attrs["id"] for trial in found.best_trials)
+    assert best == [row for row, amounts in enumerate(shown) if amounts[0] <= 0 and row != 2]
+
+
+@pytest.mark.skipif(OLDEST not in os.environ, reason=f"{OLDEST} does not name a Python with Optuna 4.0")
+def test_the_oldest_optuna_finds_the_same_front(database: Path) -> None:
+    path = exported(database, "optuna", "optuna.db")
+    code = (
+        "import optuna, sys\n"
+        "study = optuna.load_study(study_name='first', storage=sys.argv[1])\n"
+        "print(optuna.__version__, study.metric_names, [t.user_attrs['id'] for t in study.best_trials])"
+    )
+    command = [os.environ[OLDEST], "-W", "ignore", "-c", code, f"sqlite:///{path}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=database.parent)
+    assert done.stdout.strip() == "4.0.0 ['acc [%]', 'lat [ms]'] [0, 1]"
 
 
 @pytest.mark.slow

@@ -41,9 +41,8 @@ SEARCH = ("--search-hardware", CHOICES)
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Each test in an empty folder of its own, with tables of its own."""
+    """Each test in an empty folder of its own."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("H4H_CACHE", str(tmp_path / "cache"))
     return tmp_path
 
 

@@ -22,7 +22,7 @@ from tests.studies.conftest import TINY
 from tests.supernet.image_files import write_folder
 
 CLASSES = ("cat", "dog", "emu")
-QUICK = ("--objectives", "acc,macs", "--population", "4", "--generations", "2")
+QUICK = ("--objectives", "acc,macs", "--population", "4", "--generations", "2", "--sampler", "nsga2")
 
 
 @pytest.fixture(autouse=True)

@@ -49,6 +49,25 @@ def test_rules(study: Study, rows: list[Evaluation]) -> None:
     assert within.reason == "best lat among them"
 
 
+def test_a_cheaper_network_that_is_as_accurate_takes_the_place_of_the_best(
+    study: Study, evaluation: Make
+) -> None:
+    # With 400 images two accuracies near 80 % tie within 3.9 points.
+    values = [(82.0, 7.0), (80.0, 5.0), (79.0, 3.0), (70.0, 1.0)]
+    rows = [evaluation(index, *pair) for index, pair in enumerate(values)]
+    noisy = replace(study, fingerprint={"val_images": "400"})
+    choice = pick(noisy, rows, [], "acc")
+    assert choice.chosen.index == 2
+    assert choice.instead is rows[0]
+    assert choice.equal == (rows[1],)
+    assert choice.reason == (
+        "best acc among them is id 0, but its accuracy ties: it has 2.3 x the lat for +3.00 ± 1.98 points"
+    )
+    assert pick(noisy, rows, [], "lat").chosen.index == 3
+    exact = pick(replace(study, fingerprint={"val_images": "100000"}), rows, [], "acc")
+    assert (exact.chosen.index, exact.instead, exact.equal) == (0, None, ())
+
+
 def test_limits_on_what_is_counted_or_constrained(study: Study, rows: list[Evaluation]) -> None:
     assert pick(study, rows, [parse_constraint("macs<=102")], "acc").chosen.index == 2  # 100 + index
     only_acc = replace(study, goals=study.goals[:1], ideal=(100.0,), reference=(0.0,))
@@ -106,18 +125,20 @@ def test_json(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command.main([f"{database}:first", "--db", str(database), "--prefer", "acc", "--json"])
     found = json.loads(capsys.readouterr().out)
     assert (found["picked"]["id"], found["picked"]["acc"]) == (3, 90.0)
-    assert set(found["next"]) == {"profile", "fine-tune", "export"}
+    assert set(found["next"]) == {"profile"}  # No supernet of this space.
     assert found["candidates"] == found["front_size"] == 4
 
 
 def test_a_space_that_came_with_a_checkpoint_has_no_profile(
     study: Study, tiny: Space, cifar32: Space, evaluation: Make
 ) -> None:
-    """`--space tiny` would name nothing; what is built in has a name."""
+    """`--space tiny` would name nothing; what is built in has a name. Weights are of the same space."""
     row = evaluation(0, 50.0, 1.0)
     for space, settings, names in (
-        (tiny, {"space": None}, ["fine-tune", "export"]),
-        (tiny, {"space": "tiny.yaml"}, ["profile", "fine-tune", "export"]),
+        (tiny, {"space": None}, []),
+        (tiny, {"space": "tiny.yaml"}, ["profile"]),
+        (tiny, {"checkpoint": "elsewhere.safetensors"}, ["fine-tune", "export"]),
+        (cifar32, {"checkpoint": "elsewhere.safetensors"}, ["profile", "fine-tune", "export"]),
         (cifar32, {"space": None}, ["profile", "fine-tune", "export"]),
     ):
         own = replace(study, space=space.name, space_definition=space.to_dict(), settings=settings)

@@ -136,11 +136,15 @@ def test_order_of_objectives_is_kept_and_constraints_may_need_others(
 
 def test_nothing_feasible_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     run.main([*QUICK, "--generations", "1", "--constraint", "lat<=1ns"])
-    assert "relax one" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "the smallest network has" in out
+    assert "lat<=1e-06ms: 0 of 6 networks satisfy it, nearest value" in out
+    assert "relax a limit" in out
 
 
 def test_exhausted_space_is_said(tiny_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run.main([*QUICK, "--space", str(tiny_path), "--population", "40", "--generations", "9"])
+    words = ("--objectives", "macs,params", "--population", "40", "--generations", "9")
+    run.main([*words, "--space", str(tiny_path)])
     out = capsys.readouterr().out
     assert "all 108 networks of space 'tiny' are evaluated" in out
     assert "continue the search" not in out
@@ -150,7 +154,7 @@ def test_exhausted_space_is_said(tiny_path: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        (["--population", "7"], "population 6 -> 7"),
+        (["--sampler", "random"], "sampler nsga2 -> random"),
         (["--constraint", "lat<=2ms"], "constraints none -> lat<=2ms"),
         (["--seed", "1"], "seed 0 -> 1"),
     ],
@@ -168,7 +172,8 @@ def test_other_settings_are_refused_by_name(
 
 
 def test_other_hardware_is_refused_where_it_matters(capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["--population", "4", "--generations", "1", "--study", "mine"]
+    size = ["--population", "4", "--generations", "1"]
+    command = [*size, "--study", "mine"]
     run.main(["--objectives", "lat", *command])
     capsys.readouterr()
     error = fails(capsys, "--objectives", "lat", *command, "--hardware", "u55-128")
@@ -179,8 +184,9 @@ def test_other_hardware_is_refused_where_it_matters(capsys: pytest.CaptureFixtur
         ("--macros", "4", "hardware u55-256-cim8 -> u55-256-cim8-4x1"),
     ):
         assert named in fails(capsys, "--objectives", "lat", *command, option, value)
-    run.main([*QUICK, *command, "--study", "counts"])
-    run.main([*QUICK, *command, "--study", "counts", "--hardware", "u55-128"])
+    counts = ["--objectives", "macs,params", *size, "--study", "counts"]
+    run.main(counts)
+    run.main([*counts, "--hardware", "u55-128"])
 
 
 @pytest.mark.parametrize(
@@ -200,6 +206,7 @@ def test_other_hardware_is_refused_where_it_matters(capsys: pytest.CaptureFixtur
         (["--hardware", "u55-128", "--macros", "2"], "has no macros to derive others from"),
         (["--sampler", "nsga3"], "must be one of nsga2"),
         (["--prefer", "lat=1ms"], "--prefer needs --sampler rnsga2"),
+        (["--sampler", "rnsga2"], "searches near preferred values: name them with --prefer"),
         (["--sampler", "rnsga2", "--prefer", "lat=1"], "ns, us, ms, s, but got none"),
         (["--sampler", "rnsga2", "--prefer", "lat=1mJ"], "ns, us, ms, s, but got 'mJ'"),
         (["--sampler", "rnsga2", "--prefer", "acc=85%"], "must be one of lat"),
@@ -358,7 +365,10 @@ def test_accuracy_of_a_checkpoint(
     )
 
 
-SLOW = ("--objectives", "quality,params", "--population", "6", "--constraint", "macs<=18M")
+SLOW = (
+    *("--objectives", "quality,params", "--population", "6", "--constraint", "macs<=18M"),
+    *("--sampler", "nsga2"),
+)
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:

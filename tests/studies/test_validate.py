@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -128,6 +129,19 @@ def test_a_study_on_the_evaluation_pack(
     assert "--data data is no folder and holds no cifar10" in fails(capsys)
     assert "--dataset must be cifar10" in fails(capsys, "--dataset", "cifar100")
 
+    # Images behind those of the study confirm a front, without a data set.
+    confirmed = validated(capsys, "--confirm", "50", "--all")
+    assert confirmed["confirm_images"] == 50
+    assert confirmed["mean_search"] != confirmed["mean_confirmed"]
+    behind = [one["behind"] for one in confirmed["subnets"]]
+    assert behind == sorted(behind)
+    assert behind[0] == 0
+    validate.main(["--study", "pets", "--confirm", "50", "--all"])
+    assert "2 subnets on 50 search images that it did not use, fp32" in capsys.readouterr().out
+    assert "--confirm must be 1 to 4900, as study 'pets' used 100 of 5000 search images, but got 4901" in (
+        fails(capsys, "--confirm", "4901")
+    )
+
     # Search images in the place of test images, so that both accuracies are the same.
     search = load_pack(built_in_pack()).search
     images: tuple[LabelledImages, LabelledImages] = (search, search[:100])
@@ -212,7 +226,10 @@ def test_studies_with_nothing_to_score(capsys: pytest.CaptureFixture[str]) -> No
 def test_agreement_in_closed_form(evaluation: Callable[..., Evaluation]) -> None:
     def scores(search: list[float], right: list[int]) -> list[HeldOutScore]:
         one = replace(evaluation(0, 50.0, 1.0))
-        return [HeldOutScore(one, value, count, 10) for value, count in zip(search, right, strict=True)]
+        return [
+            HeldOutScore(one, value, count, 10, np.arange(10) < count)
+            for value, count in zip(search, right, strict=True)
+        ]
 
     assert agreement(scores([1, 2, 3, 4], [1, 2, 3, 4])).tau == pytest.approx(1)
     assert agreement(scores([1, 2, 3, 4], [4, 3, 2, 1])).tau == pytest.approx(-1)
@@ -223,6 +240,6 @@ def test_agreement_in_closed_form(evaluation: Callable[..., Evaluation]) -> None
 
 @pytest.mark.parametrize(("right", "images"), [(0, 10), (10, 10), (7, 9), (8_670, 10_000)])
 def test_interval_in_closed_form(right: int, images: int, evaluation: Callable[..., Evaluation]) -> None:
-    score = HeldOutScore(evaluation(0, 50.0, 1.0), 50.0, right, images)
+    score = HeldOutScore(evaluation(0, 50.0, 1.0), 50.0, right, images, np.arange(images) < right)
     assert score.interval == pytest.approx(wilson(right, images))
     assert score.interval[0] - 1e-9 <= score.test <= score.interval[1] + 1e-9

@@ -52,6 +52,22 @@ def test_a_sound_study_says_what_was_recomputed(database: Path, command: Command
     assert "recomputed" not in command(verify, str(database), "--digests-only").out
 
 
+def test_a_study_that_spills_is_recomputed_with_its_spilling(
+    tmp_path: Path, tiny_path: Path, command: Command
+) -> None:
+    chip, path = tmp_path / "small.yaml", str(tmp_path / "studies.db")
+    chip.write_text(
+        "base: u55-256\nname: small\ndescription: little SRAM\nmemory:\n"
+        "  sram_capacity: {value: 0.01, unit: MiB, low: 0.01, high: 1, source: test}\n"
+    )
+    words = ("--objectives", "macs,lat", "--space", str(tiny_path), "--hardware", str(chip), "--spill")
+    ended = command(run, *words, "--population", "6", "--generations", "2", "--study", "mine", "--db", path)
+    assert ended.code == 0
+    ended = command(verify, path)
+    assert (ended.code, ended.err) == (0, "")
+    assert "recomputed: sizes, macs, lat" in ended.out
+
+
 @pytest.mark.parametrize(
     ("statement", "message"),
     [

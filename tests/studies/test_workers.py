@@ -20,7 +20,7 @@ from studies.storage.store import open_store
 
 ROOT = Path(__file__).parents[2]
 OBJECTIVES = ("--objectives", "quality,params", "--constraint", "macs<=18M", "--study", "mine")
-SIZE = ("--population", "8", "--generations", "4")
+SIZE = ("--population", "8", "--generations", "4", "--sampler", "nsga2")
 
 
 def start(folder: Path, workers: object, *arguments: str, seconds: float = 0.01) -> subprocess.Popen[str]:

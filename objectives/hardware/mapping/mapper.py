@@ -108,6 +108,19 @@ class Mapping:
         return pair
 
 
+@dataclass(frozen=True)
+class KnownCosts:
+    """Costs of every distinct op and segment that was mapped: on one chip, for one mapping and NPU model.
+
+    Attributes:
+        splits: Costs of the splits of each op.
+        segments: Segments by their ops and whether the output of each may stay at the macros.
+    """
+
+    splits: dict[Op, SplitCosts] = field(default_factory=dict)
+    segments: dict[tuple[tuple[Op, ...], tuple[bool, ...]], Segment] = field(default_factory=dict)
+
+
 class Mapper:
     """Finds mappings on one SoC, and remembers every distinct op and segment.
 
@@ -115,13 +128,21 @@ class Mapper:
         soc: The chip.
         mapping: One of `MAPPINGS`.
         npu_model: Model of the NPU's cycles; default: the closed form.
+        known: Costs of another mapper for the same chip, mapping and NPU model, which both extend; none by
+            default.
 
     Raises:
         UnknownNameError: There is no such mapping.
         H4HError: The mapping is `cim`, but the chip has no macros.
     """
 
-    def __init__(self, soc: SoC, mapping: str = "latency", npu_model: NpuModel | None = None) -> None:
+    def __init__(
+        self,
+        soc: SoC,
+        mapping: str = "latency",
+        npu_model: NpuModel | None = None,
+        known: KnownCosts | None = None,
+    ) -> None:
         if mapping not in MAPPINGS:
             raise UnknownNameError("mapping", mapping, MAPPINGS)
         if mapping == "cim" and soc.cim is None:
@@ -131,8 +152,8 @@ class Mapper:
         self.soc = soc
         self.name = mapping
         self._npu_model = npu_model
-        self._splits: dict[Op, SplitCosts] = {}
-        self._segments: dict[tuple[tuple[Op, ...], tuple[bool, ...]], Segment] = {}
+        known = KnownCosts() if known is None else known
+        self._splits, self._segments = known.splits, known.segments
 
     def learn(self, ops: Iterable[Op]) -> None:
         """Computes the splits of the ops not seen before, together."""

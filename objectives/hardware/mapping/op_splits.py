@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 
 from objectives.hardware.measurements.measured_macros import ratio
-from objectives.hardware.npu_model import AnalyticNpu, NpuModel
+from objectives.hardware.npu_model import AnalyticNpu, NpuModel, npu_costs
 from objectives.hardware.op import Op, OpArrays
-from objectives.hardware.parts import npu as closed_form
 from objectives.hardware.parts.cim import RUNS, CimCost
 from objectives.hardware.parts.macro_cost import macro_cost
 from objectives.hardware.parts.npu import NoNpuError
@@ -68,7 +67,7 @@ def channel_options(op: Op, soc: SoC, mapping: str = "latency") -> list[int]:
         by_head = range(0, whole + 1, whole // op.heads)
         matrices = range(0, whole + 1, whole // 3) if whole % 3 == 0 else ()
         return sorted({*by_head, *matrices})
-    return [*range(0, whole, int(soc.npu.micro_block_depth.value)), whole]
+    return [*range(0, whole, soc.npu.channel_step), whole]
 
 
 def _check_without_npu(op: Op, soc: SoC, mapping: str) -> None:
@@ -207,12 +206,11 @@ def _npu_costs(part: OpArrays, runs: Booleans, soc: SoC, npu_model: NpuModel | N
         none = np.zeros(len(part))
         names = ("npu_cycles", "npu_macs", "npu_sram_bytes", "npu_mram_bytes")
         return {"npu_waits": none > 0, "npu_energy_factor": none + 1.0, **dict.fromkeys(names, none)}
-    terms = closed_form.array_terms(part, soc.npu)
-    has_weights = part.is_kind(*RUNS)
-    cycles = np.zeros(len(part))
     model = npu_model or AnalyticNpu(soc.npu)
-    cycles[runs] = model.cycles(part.repeated(runs.astype(np.int64)))
-    waits = np.maximum(terms.sram, terms.weights) >= terms.total
+    used = part.repeated(runs.astype(np.int64))
+    cycles, sram_bytes, weight_bytes = np.zeros((3, len(part)))
+    waits = np.ones(len(part), dtype=bool)
+    cycles[runs], sram_bytes[runs], weight_bytes[runs], waits[runs] = npu_costs(used, soc.npu, model)
     factor = np.ones(len(part))
     if soc.measured_npu_energy is not None:
         modelled = soc.npu_energy_pj(part)
@@ -220,10 +218,10 @@ def _npu_costs(part: OpArrays, runs: Booleans, soc: SoC, npu_model: NpuModel | N
     return {
         "npu_energy_factor": factor,
         "npu_cycles": on_grid(cycles),
-        "npu_waits": waits & has_weights,
+        "npu_waits": waits & part.is_kind(*RUNS),
         "npu_macs": np.where(runs, part.macs, 0.0),
-        "npu_sram_bytes": np.where(runs, terms.sram_bytes, 0.0),
-        "npu_mram_bytes": np.where(runs, terms.weight_bytes, 0.0),
+        "npu_sram_bytes": sram_bytes,
+        "npu_mram_bytes": weight_bytes,
     }
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -96,12 +98,46 @@ def segment_costs(
         stays: Whether the output of each op may stay at the macros for the next.
         before: Splits of the op that made the input, if that may lie elsewhere than in SRAM.
     """
-    costs = []
-    for index, op_splits in enumerate(splits):
-        previous = before if index == 0 else splits[index - 1] if stays[index - 1] else None
-        value_bytes = _value_bytes([one.op for one in splits], index)
-        costs.append(op_costs(previous, op_splits, soc, value_bytes=value_bytes, may_stay=stays[index]))
-    return costs
+    contexts = op_contexts([one.op for one in splits], stays, before=None if before is None else before.op)
+    return [
+        op_costs(
+            None if context.previous is None else before if index == 0 else splits[index - 1],
+            splits[index],
+            soc,
+            value_bytes=context.value_bytes,
+            may_stay=context.may_stay,
+        )
+        for index, context in enumerate(contexts)
+    ]
+
+
+class OpContext(NamedTuple):
+    """An op of a segment with all that decides the costs of its ways.
+
+    Attributes:
+        previous: The op before, if its output may stay at the macros; else None.
+        op: The op.
+        value_bytes: Bytes of V where the op makes scores or their softmax; else 0.
+        may_stay: Whether the output may stay at the macros for the next op.
+    """
+
+    previous: Op | None
+    op: Op
+    value_bytes: float
+    may_stay: bool
+
+
+def op_contexts(ops: Sequence[Op], stays: Sequence[bool], *, before: Op | None = None) -> list[OpContext]:
+    """The ops of a segment in their contexts; arguments as for `segment_costs`."""
+    return [
+        OpContext(
+            before if index == 0 else ops[index - 1] if stays[index - 1] else None,
+            op,
+            _value_bytes(ops, index),
+            stays[index],
+        )
+        for index, op in enumerate(ops)
+    ]
 
 
 def _value_bytes(ops: Sequence[Op], index: int) -> float:
@@ -158,6 +194,46 @@ class Steps:
             tuple(last_devices(op_splits) for op_splits in splits),
             tuple(cost.matching for cost in costs),
             costs[0].inputs,
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Steps]) -> Steps:
+        """One segment of the ops of several, in order."""
+        columns = zip(
+            *(
+                (one.cycles, one.energy_pj, one.weight_bytes, one.stays, one.last, one.matching)
+                for one in parts
+            ),
+            strict=True,
+        )
+        return cls(*(tuple(chain.from_iterable(column)) for column in columns), parts[0].inputs)
+
+    @classmethod
+    def stacked(cls, segments: Sequence[Steps]) -> Steps:
+        """Several segments with equal `shape`, one after the other along the number of macros."""
+        first = segments[0]
+        if len(segments) == 1:
+            return first
+
+        def together(each: Sequence[tuple[Floats, ...]]) -> tuple[Floats, ...]:
+            return tuple(np.concatenate(arrays) for arrays in zip(*each, strict=True))
+
+        return replace(
+            first,
+            cycles=together([one.cycles for one in segments]),
+            energy_pj=together([one.energy_pj for one in segments]),
+            weight_bytes=together([one.weight_bytes for one in segments]),
+        )
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """Everything but the costs; equal for segments that one run can solve together."""
+        return (
+            self.inputs,
+            self.stays,
+            tuple(array.shape for array in self.cycles),
+            tuple(array.tobytes() for array in self.last),
+            tuple(None if array is None else array.tobytes() for array in self.matching),
         )
 
     def of_macros(self, index: int) -> Steps:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from objectives.hardware.mapping.op_splits import macro_options, on_grid
-from objectives.hardware.parts.noc import Noc, Pattern
+from objectives.hardware.parts.noc import Pattern
 from objectives.hardware.soc import SoC
 from search_space.arrays import Floats
 
@@ -75,16 +75,9 @@ def network_costs(soc: SoC, transfers: Transfers) -> NetworkCosts:
         moved = getattr(transfers, name)
         if not moved.any():
             continue
-        cycles, energy = _transfer_costs(soc.noc, [getattr(ways, pattern) for ways in traffic], moved)
-        times[part] = times[part] + cycles
-        energy_pj = energy_pj + energy
+        each = Pattern.each([getattr(ways, pattern) for ways in traffic])
+        times[part] = times[part] + on_grid(soc.noc.cycles(each, moved))
+        energy_pj = energy_pj + on_grid(soc.noc.energy_pj(each, moved))
     return NetworkCosts(
         times["fetch"], times["arriving"], times["returning"], energy_pj, soc.noc.topology == "bus"
     )
-
-
-def _transfer_costs(noc: Noc, patterns: list[Pattern], moved: Floats) -> tuple[Floats, Floats]:
-    """Cycles and energy of moving `moved` bytes in the pattern of each number of macros."""
-    cycles = np.concatenate([noc.cycles(pattern, moved) for pattern in patterns])
-    energy = np.concatenate([noc.energy_pj(pattern, moved) for pattern in patterns])
-    return on_grid(cycles), on_grid(energy)

@@ -276,10 +276,9 @@ class InArray(Cim):
 
     In each beat, the time of one 8-bit activation, a tile takes `rows` inputs and computes `columns` sums. A
     layer occupies whole tiles: ceil(depth / rows) x ceil(out_channels / columns). A depthwise layer lies on
-    the
-        diagonal
-    of its tiles, with as many channels per tile as rows and columns allow. A beat costs the energy of a whole
-    tile, used or not, which makes depthwise layers expensive, as in ZigZag's model (arXiv 2405.14978).
+    the diagonal of its tiles, with as many channels per tile as rows and columns allow. A beat costs the
+    energy of a whole tile, used or not, which makes depthwise layers expensive, as in ZigZag's model
+    (arXiv 2405.14978).
     """
 
     rows: Annotated[Quantity, Unit("row", whole=True)]

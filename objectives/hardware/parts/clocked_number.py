@@ -19,11 +19,11 @@ PORT_BYTES = 8
 """Width of the AXI ports of an Ethos-U55 in bytes: no memory delivers more in a cycle."""
 
 
-def bytes_per_cycle(bandwidth: Quantity, clock_mhz: float) -> float:
-    """Bytes per cycle of a clock in MHz; of a memory stated per second no more than the port takes."""
+def bytes_per_cycle(bandwidth: Quantity, clock_mhz: float, most: float = PORT_BYTES) -> float:
+    """Bytes per cycle of a clock in MHz; of a memory stated per second no more than `most` bytes."""
     if bandwidth.unit == BANDWIDTH.name:
         return bandwidth.value
-    return min(bandwidth.value * _MB_PER_SECOND[bandwidth.unit] / clock_mhz, PORT_BYTES)
+    return min(bandwidth.value * _MB_PER_SECOND[bandwidth.unit] / clock_mhz, most)
 
 
 def latency_cycles(latency: Quantity, clock_mhz: float) -> float:

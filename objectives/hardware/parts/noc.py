@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Annotated
 
+import numpy as np
+
 from objectives.hardware.parts.sourced_number import Quantity, Section, Unit
 from search_space.arrays import Floats
 from search_space.errors import DocumentError, UnknownNameError
@@ -89,18 +91,18 @@ class Noc(Section):
         return _traffic(self.topology, self.sram, self.macros[:macros])
 
     def cycles(self, pattern: Pattern, moved: Floats) -> Floats:
-        """Cycles (n,) of moving `moved` bytes (n,) by `pattern`; 0 for 0 bytes."""
+        """Cycles of moving `moved` bytes by `pattern`, arrays that broadcast; 0 for 0 bytes."""
         latency = pattern.hops * self.hop_cycles
         return (moved > 0) * (latency + moved * (pattern.load / self.bandwidth.value))
 
     def energy_pj(self, pattern: Pattern, moved: Floats) -> Floats:
-        """Energy (n,) in pJ of moving `moved` bytes (n,) by `pattern`."""
+        """Energy in pJ of moving `moved` bytes by `pattern`, arrays that broadcast."""
         return moved * (pattern.links * self.hop_energy.value)
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """One transfer pattern, independent of the size of the feature map.
+    """One transfer pattern, or one for each number of macros, independent of the size of the feature map.
 
     Attributes:
         hops: Hops of the longest path.
@@ -108,9 +110,15 @@ class Pattern:
         links: Links crossed per byte of the map, summed over all flows.
     """
 
-    hops: int
-    load: float
-    links: float
+    hops: float | Floats
+    load: float | Floats
+    links: float | Floats
+
+    @classmethod
+    def each(cls, patterns: Sequence[Pattern]) -> Pattern:
+        """The patterns of m numbers of macros as one, with arrays (m, 1, 1, 1)."""
+        columns = zip(*((one.hops, one.load, one.links) for one in patterns), strict=True)
+        return cls(*(np.array(column, dtype=np.float64)[:, None, None, None] for column in columns))
 
 
 @dataclass(frozen=True)

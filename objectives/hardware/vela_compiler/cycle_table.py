@@ -1,10 +1,9 @@
-"""Table of cycles from Arm's compiler on disk: each distinct op is compiled once per NPU.
+"""Table of costs from Arm's compiler on disk: each distinct op is compiled once per NPU.
 
 The table is `vela.sqlite` in the cache folder (`H4H_CACHE`, or the user's). Its key is the op and a hash of
-everything else that decides the cycles: version of the compiler, configuration of NPU and memories, compiler
+everything else that decides the costs: version of the compiler, configuration of NPU and memories, compiler
 options, and the construction of the probe networks. Several processes may use the table at the same time.
-Each row has a digest. A row that disagrees with it, or that holds no possible number of cycles, is compiled
-again.
+Each row has a digest. A row that disagrees with it, or that holds no possible costs, is compiled again.
 """
 
 from __future__ import annotations
@@ -20,12 +19,11 @@ import numpy as np
 
 from objectives.hardware.op import Op, OpArrays, op_of
 from objectives.hardware.parts.npu import Npu
+from objectives.hardware.vela_compiler.probe import PROBE_VERSION, CompiledOp, compiled_ops
 from objectives.hardware.vela_compiler.vela import (
     PACKAGE,
-    PROBE_VERSION,
     VelaError,
     compiler_options,
-    op_cycles,
     system_configuration,
     vela_version,
 )
@@ -50,13 +48,13 @@ class VelaTable:
     """
 
     def __init__(self, npu: Npu, *, file: Path | None = None) -> None:
-        self._system = system_configuration(npu)
+        self._target = system_configuration(npu)
         self._options = compiler_options(npu)
         self._file = cache_folder() / FILE_NAME if file is None else file
         self.name = f"vela {vela_version()}"
-        parts = (PACKAGE, vela_version(), PROBE_VERSION, self._system, self._options)
+        parts = (PACKAGE, vela_version(), PROBE_VERSION, self._target.system, self._options)
         self._key = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-        self._known: dict[Op, int] = {}
+        self._known: dict[Op, CompiledOp] = {}
 
     def cycles(self, ops: OpArrays) -> Floats:
         """NPU cycles (n,); ops that are not in the table are compiled first.
@@ -64,19 +62,32 @@ class VelaTable:
         Raises:
             VelaError: The compiler refuses an op, or the table cannot be used.
         """
+        return np.array([cost.cycles for cost in self._costs(ops)], dtype=np.float64)
+
+    def traffic(self, ops: OpArrays) -> tuple[Floats, Floats]:
+        """Bytes moved to and from SRAM, and bytes of weights read, both (n,); see `cycles`."""
+        costs = self._costs(ops)
+        return (
+            np.array([cost.traffic for cost in costs], dtype=np.float64),
+            np.array([cost.weights for cost in costs], dtype=np.float64),
+        )
+
+    def _costs(self, ops: OpArrays) -> list[CompiledOp]:
         rows = _ops(ops)
         new = [op for op in dict.fromkeys(rows) if op not in self._known]
         if new:
             self._learn(new)
-        return np.array([self._known[op] for op in rows], dtype=np.float64)
+        return [self._known[op] for op in rows]
 
     def _learn(self, ops: Sequence[Op]) -> None:
         with self._table() as table:
-            rows = table.execute("SELECT op, cycles, digest FROM compiled WHERE npu = ?", (self._key,))
+            rows = table.execute(
+                "SELECT op, cycles, traffic, weights, digest FROM costs WHERE npu = ?", (self._key,)
+            )
             stored = {
-                op: cycles
-                for op, cycles, own in rows.fetchall()
-                if _is_possible(cycles) and own == self._digest(op, cycles)
+                op: CompiledOp(*cost)
+                for op, *cost, own in rows.fetchall()
+                if _is_possible(cost) and own == self._digest(op, CompiledOp(*cost))
             }
             missing = []
             for op in ops:
@@ -86,23 +97,26 @@ class VelaTable:
                     missing.append(op)
             for start in range(0, len(missing), _BATCH):
                 batch = missing[start : start + _BATCH]
-                compiled = {op: op_cycles([op], self._system, self._options)[0] for op in batch}
-                for op, cycles in compiled.items():
-                    if not _is_possible(cycles):
-                        raise VelaError(f"Vela gives {cycles} cycles for {_text(op)}, which no op can take")
+                compiled = {op: compiled_ops([op], self._target, self._options)[0] for op in batch}
+                for op, cost in compiled.items():
+                    if not _is_possible(cost):
+                        raise VelaError(
+                            f"Vela gives {cost.cycles} cycles for {_text(op)}, which no op can take"
+                        )
                 with table:
                     table.executemany(
-                        "INSERT OR REPLACE INTO compiled VALUES (?, ?, ?, ?)",
+                        "INSERT OR REPLACE INTO costs VALUES (?, ?, ?, ?, ?, ?)",
                         [
-                            (self._key, _text(op), cycles, self._digest(_text(op), cycles))
-                            for op, cycles in compiled.items()
+                            (self._key, _text(op), *cost, self._digest(_text(op), cost))
+                            for op, cost in compiled.items()
                         ],
                     )
                 self._known.update(compiled)
 
-    def _digest(self, op: str, cycles: int) -> bytes:
-        """Digest of a row: NPU, compiler and its version (all in the key), op and cycles."""
-        return hashlib.blake2b(f"{self._key}|{op}|{cycles}".encode(), digest_size=16).digest()
+    def _digest(self, op: str, cost: CompiledOp) -> bytes:
+        """Digest of a row: NPU, compiler and its version (all in the key), op and costs."""
+        text = "|".join(map(str, (self._key, op, *cost)))
+        return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
     @contextmanager
     def _table(self) -> Iterator[sqlite3.Connection]:
@@ -112,8 +126,9 @@ class VelaTable:
             with closing(sqlite3.connect(self._file, timeout=_WAIT_S)) as table:
                 with table:
                     table.execute(
-                        "CREATE TABLE IF NOT EXISTS compiled (npu TEXT, op TEXT, cycles INTEGER NOT NULL, "
-                        "digest BLOB NOT NULL, PRIMARY KEY (npu, op)) WITHOUT ROWID"
+                        "CREATE TABLE IF NOT EXISTS costs (npu TEXT, op TEXT, cycles INTEGER NOT NULL, "
+                        "traffic INTEGER NOT NULL, weights INTEGER NOT NULL, digest BLOB NOT NULL, "
+                        "PRIMARY KEY (npu, op)) WITHOUT ROWID"
                     )
                 yield table
         except (OSError, sqlite3.Error) as error:
@@ -123,8 +138,11 @@ class VelaTable:
             ) from error
 
 
-def _is_possible(cycles: object) -> bool:
-    return isinstance(cycles, int) and cycles > 0
+def _is_possible(cost: Sequence[object]) -> bool:
+    cycles, *moved = cost
+    return (
+        isinstance(cycles, int) and cycles > 0 and all(isinstance(size, int) and size >= 0 for size in moved)
+    )
 
 
 def _ops(ops: OpArrays) -> list[Op]:

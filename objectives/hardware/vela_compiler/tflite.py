@@ -6,8 +6,9 @@
     x = graph.conv2d(x, 32, kernel=3)
     model = graph.model(outputs=[x])  # bytes; graph.owners[i] is the owner of the i-th operator
 
-Weights are Gaussian; the compiler compresses them about as well as trained ones. Scales are plausible, and
-unequal where equal ones would let the compiler skip the rescaling. The classes of the file format come with
+Layers take the values of a trained network (`Trained`). Without them weights are Gaussian, which the compiler
+compresses about as well as trained ones, and scales are plausible, and unequal where equal ones would let the
+compiler skip the rescaling. The classes of the file format come with
 Arm's compiler (Apache-2.0).
 """
 
@@ -46,12 +47,14 @@ from ethosu.vela.tflite import (
 )
 
 from objectives.hardware.vela_compiler.tflite_file import (
+    Float32Array,
     Int8Array,
     Int32Array,
     OperatorRecord,
     TensorRecord,
     serialised,
 )
+from objectives.hardware.vela_compiler.trained_values import Grid, Trained, TrainedNorm
 
 _CODE = BuiltinOperator.BuiltinOperator
 _OPTIONS = BuiltinOptions.BuiltinOptions
@@ -92,9 +95,9 @@ class Graph:
     _operators: list[OperatorRecord] = field(default_factory=list)
     _inputs: list[int] = field(default_factory=list)
 
-    def input(self, *shape: int) -> Node:
+    def input(self, *shape: int, grid: Grid | None = None) -> Node:
         """An input of the network."""
-        node = self._tensor(shape)
+        node = self._tensor(shape) if grid is None else self._on(grid, shape)
         self._inputs.append(node.index)
         return node
 
@@ -107,19 +110,21 @@ class Graph:
         stride: int = 1,
         relu6: bool = False,
         valid: bool = False,
+        trained: Trained | None = None,
     ) -> Node:
         """Convolution, with "same" padding unless `valid`: (1, h, w, c) -> (1, h', w', co)."""
         channels = x.shape[3]
-        weights = self._weights(out_channels, *_sides(kernel), channels)
+        weights = self._weights((out_channels, *_sides(kernel), channels), x, trained)
         return self._add(
             _CODE.CONV_2D,
-            [x, weights, self._bias(out_channels)],
+            [x, weights, self._bias(out_channels, trained)],
             (1, *_out_size(x, kernel, stride, valid=valid), out_channels),
             Conv2DOptions,
             **_window_fields(x, kernel, stride, valid=valid),
             DilationHFactor=1,
             DilationWFactor=1,
             FusedActivationFunction=_relu6(relu6),
+            trained=trained,
         )
 
     def depthwise(
@@ -131,13 +136,14 @@ class Graph:
         relu6: bool = False,
         valid: bool = False,
         multiplier: int = 1,
+        trained: Trained | None = None,
     ) -> Node:
         """Depthwise convolution, with "same" padding unless `valid`."""
         channels = x.shape[3] * multiplier
-        weights = self._weights(1, *_sides(kernel), channels)
+        weights = self._weights((1, *_sides(kernel), channels), x, trained, axis=3)
         return self._add(
             _CODE.DEPTHWISE_CONV_2D,
-            [x, weights, self._bias(channels)],
+            [x, weights, self._bias(channels, trained)],
             (1, *_out_size(x, kernel, stride, valid=valid), channels),
             DepthwiseConv2DOptions,
             **_window_fields(x, kernel, stride, valid=valid),
@@ -145,14 +151,15 @@ class Graph:
             DilationHFactor=1,
             DilationWFactor=1,
             FusedActivationFunction=_relu6(relu6),
+            trained=trained,
         )
 
     def pool(
         self, x: Node, *, kernel: Window, stride: int, maximum: bool = False, valid: bool = False
     ) -> Node:
-        """Mean, or maximum, over a window, with "same" padding unless `valid`."""
+        """Mean, or maximum, over a window, with "same" padding unless `valid`, on the grid of the input."""
         high, wide = _sides(kernel)
-        return self._add(
+        return self._move(
             _CODE.MAX_POOL_2D if maximum else _CODE.AVERAGE_POOL_2D,
             [x],
             (1, *_out_size(x, kernel, stride, valid=valid), x.shape[3]),
@@ -196,32 +203,36 @@ class Graph:
         shape = (1, height + top + bottom, width + left + right, channels)
         return self._move(_CODE.PAD, [x, by_axis], shape, PadOptions)
 
-    def linear(self, x: Node, out_channels: int) -> Node:
+    def linear(self, x: Node, out_channels: int, *, trained: Trained | None = None) -> Node:
         """Linear layer: (n, c) -> (n, co)."""
         tokens, channels = x.shape
-        weights = self._weights(out_channels, channels)
-        bias = self._bias(out_channels)
+        weights = self._weights((out_channels, channels), x, trained)
+        bias = self._bias(out_channels, trained)
         return self._add(
             _CODE.FULLY_CONNECTED,
             [x, weights, bias],
             (tokens, out_channels),
             FullyConnectedOptions,
             KeepNumDims=True,
+            trained=trained,
         )
 
-    def matmul(self, a: Node, b: Node, *, transpose_b: bool = False) -> Node:
+    def matmul(self, a: Node, b: Node, *, transpose_b: bool = False, trained: Trained | None = None) -> Node:
         """Products of activations: (1, h, n, k) by (1, h, k, m), or by (1, h, m, k) transposed."""
         columns = b.shape[2] if transpose_b else b.shape[3]
+        shape = (*a.shape[:3], columns)
         return self._add(
-            _CODE.BATCH_MATMUL, [a, b], (*a.shape[:3], columns), BatchMatMulOptions, AdjY=transpose_b
+            _CODE.BATCH_MATMUL, [a, b], shape, BatchMatMulOptions, AdjY=transpose_b, trained=trained
         )
 
-    def softmax(self, x: Node) -> Node:
-        """Softmax over the last axis."""
-        return self._add(_CODE.SOFTMAX, [x], x.shape, SoftmaxOptions, scale=1 / 256, zero=-128, Beta=1.0)
+    def softmax(self, x: Node, *, factor: float = 1.0) -> Node:
+        """Softmax of `factor` times the input over the last axis."""
+        return self._add(_CODE.SOFTMAX, [x], x.shape, SoftmaxOptions, scale=1 / 256, zero=-128, Beta=factor)
 
-    def norm(self, x: Node) -> Node:
+    def norm(self, x: Node, *, trained: TrainedNorm | None = None) -> Node:
         """Layer norm over the last axis with gain and offset, in nine operators."""
+        if trained is not None:
+            return self._trained_norm(x, trained)
         channels = x.shape[-1]
         rows = (*x.shape[:-1], 1)
         axis = self._constant(np.array([len(x.shape) - 1], np.int32))
@@ -241,18 +252,43 @@ class Graph:
         offset = self._constant(_gaussian(channels).reshape(per_channel), scale=0.02)
         return self._add(_CODE.ADD, [scaled, offset], x.shape, AddOptions)
 
-    def gelu(self, x: Node) -> Node:
+    def _trained_norm(self, x: Node, trained: TrainedNorm) -> Node:
+        """Layer norm whose nine operators have grids of their own."""
+        axis = self._constant(np.array([len(x.shape) - 1], np.int32))
+        rows, values = (*x.shape[:-1], 1), x.shape
+        epsilon, gain, offset = (self._values(one) for one in (trained.epsilon, trained.gain, trained.offset))
+
+        def step(code: int, inputs: Sequence[Node], shape: Sequence[int], options: Any, name: str) -> Node:
+            fields = {"KeepDims": True} if options is ReducerOptions else {}
+            return self._add(code, inputs, shape, options, trained=Trained(trained.grids[name]), **fields)
+
+        mean = step(_CODE.MEAN, [x, axis], rows, ReducerOptions, "mean")
+        square = step(_CODE.SQUARED_DIFFERENCE, [x, mean], values, SquaredDifferenceOptions, "square")
+        variance = step(_CODE.MEAN, [square, axis], rows, ReducerOptions, "variance")
+        variance = step(_CODE.ADD, [variance, epsilon], rows, AddOptions, "variance")
+        inverse = step(_CODE.RSQRT, [variance], rows, None, "inverse")
+        centred = step(_CODE.SUB, [x, mean], values, SubOptions, "centred")
+        scaled = step(_CODE.MUL, [centred, inverse], values, MulOptions, "scaled")
+        scaled = step(_CODE.MUL, [scaled, gain], values, MulOptions, "gained")
+        return step(_CODE.ADD, [scaled, offset], values, AddOptions, "output")
+
+    def gelu(self, x: Node, *, trained: Trained | None = None) -> Node:
         """GELU by table; the compiler fuses it into a linear layer before it."""
-        return self._add(_CODE.GELU, [x], x.shape, GeluOptions, scale=0.04)
+        return self._add(_CODE.GELU, [x], x.shape, GeluOptions, scale=0.04, trained=trained)
 
-    def add(self, a: Node, b: Node) -> Node:
+    def add(self, a: Node, b: Node, *, trained: Trained | None = None) -> Node:
         """Sum of two tensors of equal shape."""
-        return self._add(_CODE.ADD, [a, b], a.shape, AddOptions, scale=_SUM_SCALE)
+        return self._add(_CODE.ADD, [a, b], a.shape, AddOptions, scale=_SUM_SCALE, trained=trained)
 
-    def add_constant(self, x: Node) -> Node:
+    def add_constant(
+        self, x: Node, *, constant: Trained | None = None, trained: Trained | None = None
+    ) -> Node:
         """Sum of a tensor and a trained tensor of the same shape."""
-        trained = self._constant(np.resize(_gaussian(), x.shape), scale=_SCALE)
-        return self._add(_CODE.ADD, [x, trained], x.shape, AddOptions, scale=_SUM_SCALE)
+        if constant is None:
+            second = self._constant(np.resize(_gaussian(), x.shape), scale=_SCALE)
+        else:
+            second = self._values(constant)
+        return self._add(_CODE.ADD, [x, second], x.shape, AddOptions, scale=_SUM_SCALE, trained=trained)
 
     def split_heads(self, x: Node, parts: int) -> list[Node]:
         """Parts of (1, parts * heads, n, d), cut along the heads."""
@@ -280,32 +316,63 @@ class Graph:
         """Content of the model file with these outputs."""
         return serialised(self._tensors, self._operators, self._inputs, [node.index for node in outputs])
 
+    def outputs_by_owner(self) -> dict[Hashable, Node]:
+        """The output of the last operator of each owner."""
+        return {
+            owner: Node(operator.output, self._tensors[operator.output].shape)
+            for owner, operator in zip(self.owners, self._operators, strict=True)
+        }
+
+    def grid(self, node: Node) -> Grid:
+        """The quantisation of a tensor that has a single scale."""
+        record = self._tensors[node.index]
+        return Grid(float(record.scale), record.zero_point)
+
     def _tensor(
         self,
         shape: Sequence[int],
         *,
-        scale: float = _SCALE,
+        scale: float | Float32Array = _SCALE,
         zero: int = 0,
         data: Int8Array | Int32Array | None = None,
+        axis: int = 0,
     ) -> Node:
-        self._tensors.append(TensorRecord(tuple(shape), scale, zero, data))
+        self._tensors.append(TensorRecord(tuple(shape), scale, zero, data, axis))
         return Node(len(self._tensors) - 1, tuple(shape))
+
+    def _on(self, grid: Grid, shape: Sequence[int]) -> Node:
+        return self._tensor(shape, scale=grid.scale, zero=grid.zero_point)
+
+    def _values(self, trained: Trained) -> Node:
+        """A constant of a trained network, on the grid `output`."""
+        assert trained.weight is not None
+        grid = trained.output
+        return self._tensor(trained.weight.shape, scale=grid.scale, zero=grid.zero_point, data=trained.weight)
 
     def _constant(self, data: Int8Array | Int32Array, *, scale: float = 1.0) -> Node:
         return self._tensor(data.shape, scale=scale, data=data)
 
-    def _weights(self, *shape: int) -> Node:
-        return self._constant(np.resize(_gaussian(), shape), scale=_WEIGHT_SCALE)
+    def _weights(self, shape: Sequence[int], x: Node, trained: Trained | None, *, axis: int = 0) -> Node:
+        if trained is None:
+            return self._constant(np.resize(_gaussian(), shape), scale=_WEIGHT_SCALE)
+        assert trained.weight is not None
+        assert trained.steps is not None
+        assert trained.weight.shape == tuple(shape)
+        scales = (trained.steps / self.grid(x).scale).astype(np.float32)
+        return self._tensor(shape, scale=scales, data=trained.weight, axis=axis)
 
-    def _bias(self, channels: int) -> Node:
-        return self._constant(np.zeros(channels, np.int32), scale=_SCALE * _WEIGHT_SCALE)
+    def _bias(self, channels: int, trained: Trained | None) -> Node:
+        if trained is None:
+            return self._constant(np.zeros(channels, np.int32), scale=_SCALE * _WEIGHT_SCALE)
+        assert trained.bias is not None
+        assert trained.steps is not None
+        return self._tensor((channels,), scale=trained.steps.astype(np.float32), data=trained.bias)
 
     def _move(
         self, code: int, inputs: Sequence[Node], shape: Sequence[int], options: Any, **fields: Any
     ) -> Node:
         """An operator that only moves data; its output has the scale of its first input."""
-        record = self._tensors[inputs[0].index]
-        return self._add(code, inputs, shape, options, scale=record.scale, zero=record.zero_point, **fields)
+        return self._add(code, inputs, shape, options, trained=Trained(self.grid(inputs[0])), **fields)
 
     def _add(
         self,
@@ -316,9 +383,14 @@ class Graph:
         *,
         scale: float = _SCALE,
         zero: int = 0,
+        trained: Trained | None = None,
         **fields: Any,
     ) -> Node:
-        output = self._tensor(shape, scale=scale, zero=zero)
+        output = (
+            self._tensor(shape, scale=scale, zero=zero)
+            if trained is None
+            else self._on(trained.output, shape)
+        )
         kind = 0 if options is None else getattr(_OPTIONS, options.__name__.rpartition(".")[2])
         self._operators.append(
             OperatorRecord(code, tuple(node.index for node in inputs), output.index, kind, options, fields)

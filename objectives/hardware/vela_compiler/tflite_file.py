@@ -22,6 +22,7 @@ from ethosu.vela.tflite import (
 
 Int8Array = npt.NDArray[np.int8]
 Int32Array = npt.NDArray[np.int32]
+Float32Array = npt.NDArray[np.float32]
 
 _INT8 = TensorType.TensorType.INT8
 _INT32 = TensorType.TensorType.INT32
@@ -32,12 +33,16 @@ _LARGEST_OLD_CODE = 127
 
 @dataclass(frozen=True)
 class TensorRecord:
-    """A tensor: shape, scale, zero point, and data of a constant."""
+    """A tensor: shape, scale, zero point, and data of a constant.
+
+    A weight may have a scale for each place along `axis`.
+    """
 
     shape: tuple[int, ...]
-    scale: float
+    scale: float | Float32Array
     zero_point: int
     data: Int8Array | Int32Array | None
+    axis: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,11 +122,14 @@ def _buffer(builder: Any, data: bytes) -> int:
 
 def _tensor(builder: Any, number: int, tensor: TensorRecord, buffer: int) -> int:
     name, shape = builder.CreateString(f"t{number}"), _integers(builder, tensor.shape)
-    scale = builder.CreateNumpyVector(np.array([tensor.scale], dtype=np.float32))
-    zero_point = builder.CreateNumpyVector(np.array([tensor.zero_point], dtype=np.int64))
+    scales = np.atleast_1d(np.asarray(tensor.scale, dtype=np.float32))
+    scale = builder.CreateNumpyVector(scales)
+    zero_point = builder.CreateNumpyVector(np.full(len(scales), tensor.zero_point, dtype=np.int64))
     QuantizationParameters.Start(builder)
     QuantizationParameters.AddScale(builder, scale)
     QuantizationParameters.AddZeroPoint(builder, zero_point)
+    if len(scales) > 1:
+        QuantizationParameters.AddQuantizedDimension(builder, tensor.axis)
     quantization = QuantizationParameters.End(builder)
     is_int32 = tensor.data is not None and tensor.data.dtype == np.int32
     Tensor.Start(builder)

@@ -15,14 +15,13 @@ from typing import Any
 
 import yaml
 
-from objectives.hardware.parts.clocked_number import PORT_BYTES
+from objectives.hardware.parts.processor import ETHOS_U55, PROCESSORS, Processor
 from objectives.hardware.parts.weight_store import DRAM, FLASH, WeightStore
 from search_space.errors import H4HError, UnknownNameError
 
 SYSTEM, MODE = "System_Config", "Memory_Mode"
 _PORTS = ("Axi0", "Axi1")
 _MEMORIES = ("Sram", "Dram", "OnChipFlash", "OffChipFlash")
-_OTHER_NPUS = ("Ethos_U65", "Ethos_U85")
 _LARGEST_FILE = 1 << 20
 _MOST_INHERITED = 16
 _WIDTH = 118
@@ -66,46 +65,54 @@ class Board:
     sram_bytes: int | None
 
 
-def read_board(path: Path, system: str, mode: str) -> Board:
+def read_board(
+    path: Path, system: str, mode: str, family: Processor = PROCESSORS[ETHOS_U55], base: str = "u55-256"
+) -> Board:
     """Reads a system configuration and a memory mode.
 
     Args:
         path: The ini file.
         system: Name of the system configuration, with or without ``System_Config.``.
         mode: Name of the memory mode, with or without ``Memory_Mode.``.
+        family: Processor of the chip that the new one starts from.
+        base: Name of that chip, for messages.
 
     Raises:
-        VelaIniError: The file cannot be read, a key is missing or wrong, or the NPU is not an Ethos-U55.
+        VelaIniError: The file cannot be read, a key is missing or wrong, or it is of another processor.
         UnknownNameError: The file has no such section.
     """
     ini = _IniFile(path)
     system_section = ini.section(SYSTEM, system, "--system-config")
     mode_section = ini.section(MODE, mode, "--memory-mode")
-    if other := next((npu for npu in _OTHER_NPUS if npu in system_section), None):
+    other = next((one for one in PROCESSORS.values() if one.section_prefix in system_section), family)
+    if other != family:
         raise VelaIniError(
-            f"--system-config {system}: is of an {other.replace('_', '-')}, but this model is of an Ethos-U55"
+            f"--system-config {system}: is of an {other.title}, but --hardware {base} has an {family.title}; "
+            f"start from a chip with that NPU, such as u55-256, u65-256 or u85-256"
         )
     clock = ini.number(system_section, "core_clock")
-    ports = dict(
+    memory_by_port = dict(
         zip(_PORTS, (ini.text(system_section, f"{port.lower()}_port") for port in _PORTS), strict=True)
     )
 
     def memory(area: str) -> BoardMemory:
         port = ini.text(mode_section, area)
-        if port not in ports:
+        if port not in memory_by_port:
             raise VelaIniError(
                 f"{path}: [{mode_section}] {area}: must be {' or '.join(_PORTS)}, but got {port!r}"
             )
-        name = ports[port]
+        name = memory_by_port[port]
         if name not in _MEMORIES:
             known = ", ".join(_MEMORIES)
             raise VelaIniError(
                 f"{path}: [{system_section}] {port.lower()}_port: must be one of {known}, but got {name!r}"
             )
         scale = ini.number(system_section, f"{name}_clock_scale")
+        ports = f"{name}_ports_used"
+        used = ini.number(system_section, ports) if ini.has(system_section, ports) else 1
         return BoardMemory(
             name,
-            scale * PORT_BYTES * clock,
+            scale * family.port_bytes * used * clock,
             ini.number(system_section, f"{name}_read_latency", zero=True),
             int(ini.number(system_section, f"{name}_burst_length")),
         )

@@ -16,7 +16,6 @@ from benchmarks.search.methods_compared import (
     EVALUATIONS,
     Record,
     comparisons,
-    holm,
     main,
     searched,
     signed_ranks,
@@ -45,15 +44,8 @@ class Tiny:
         return np.array([50 + sum(genotype) / 4 for genotype in genotypes])
 
 
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the tables of costs are kept."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(autouse=True)
-def cache(tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("H4H_CACHE", str(tables))
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
     return tmp_path / "search.db"
 
 
@@ -153,12 +145,6 @@ def test_signed_ranks_by_hand() -> None:
         "effect": pytest.approx((14 - 1) / 15),
     }
     assert signed_ranks(np.zeros(3)) == {"ahead": 0.0, "mean_gain": 0.0, "p": 1.0, "effect": 0.0}
-
-
-def test_holm_by_hand() -> None:
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
-    assert holm([]) == []
 
 
 def test_summary_and_comparisons_by_hand() -> None:

@@ -22,10 +22,8 @@ from tests.studies.quality import Quality
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("H4H_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return Bench.of("cifar32", "u55-256-cim8")
+def bench() -> Bench:
+    return Bench.of("cifar32", "u55-256-cim8")
 
 
 def asked_for(bench: Bench, method: Search, count: int) -> list[Genotype]:

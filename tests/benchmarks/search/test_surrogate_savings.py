@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,8 +40,7 @@ def test_stand_in_is_near_what_was_measured_and_gives_a_network_one_accuracy(
     assert stand_in.accuracy(asked[7:9]) == pytest.approx(found[7:9], abs=1e-9)
 
 
-def test_trace_counts_every_evaluation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("H4H_CACHE", str(tmp_path))
+def test_trace_counts_every_evaluation(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(virtual_search, "CANDIDATES", 3000)
     bench = Bench.of("cifar32", "u55-256-cim8")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objectives.hardware import CostModel, Op, SoC, load_soc
+from objectives.hardware.mapping import mapper
+from objectives.hardware.mapping.op_splits import SplitCosts, split_costs
 
 SOC = load_soc("u55-256-cim8")
 OPS = (
@@ -62,6 +66,28 @@ def test_same_result_whatever_was_costed_before() -> None:
     first = model.network(OPS)
     model.network(OPS[::-1])
     assert model.network(OPS) == first == CostModel(SOC).network(OPS)
+
+
+def test_shared_models_of_equal_chips_cost_an_op_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Another clock makes a chip that no other test has.
+    soc = replace(SOC, npu=replace(SOC.npu, clock=replace(SOC.npu.clock, value=123.0, low=123.0)))
+    first = CostModel.shared(soc).network(OPS)
+    costed: list[Op] = []
+
+    def counted(ops: Sequence[Op], *others: Any) -> list[SplitCosts]:
+        costed.extend(ops)
+        return split_costs(ops, *others)
+
+    monkeypatch.setattr(mapper, "split_costs", counted)
+    assert CostModel.shared(replace(soc, name="renamed")).network(OPS) == first
+    assert costed == []
+    # A chip, a mapping or a model of its own shares nothing.
+    for model in (CostModel.shared(SOC, "npu"), CostModel.shared(soc, "energy"), CostModel(soc)):
+        model.network(OPS)
+        assert set(costed) == set(OPS)
+        costed.clear()
+    assert CostModel(soc).network(OPS) == first
+    assert CostModel.shared(with_capacity(1)).network(OPS) == CostModel(with_capacity(1)).network(OPS)
 
 
 def test_no_ops_cost_nothing() -> None:

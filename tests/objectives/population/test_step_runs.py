@@ -86,8 +86,8 @@ def test_every_limit_gives_the_best_placements(seed: int, genes: tuple[int, ...]
 
 
 def test_least_breaks_ties_by_the_second_criterion() -> None:
-    first, second = np.array([[[3.0, 1.0], [9.0, 5.0]]]), np.array([[[3.0, 2.0], [7.0, 0.0]]])
-    assert least([first, second]).tolist() == [[[3.0, 1.0], [7.0, 5.0]]]
+    first, second = np.array([[[3.0, 1.0]], [[9.0, 5.0]]]), np.array([[[3.0, 2.0]], [[7.0, 0.0]]])
+    assert least([first, second]).tolist() == [[[3.0, 1.0]], [[7.0, 5.0]]]
 
 
 def test_joined_in_closed_form() -> None:

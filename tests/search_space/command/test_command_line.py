@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import math
 import signal
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from h4h_packages import StoppedError
-from search_space.command.command_line import OutOfBoundsError, check_least, run_command
+from search_space.command.command_line import OutOfBoundsError, Parser, check_least, run_command
 from search_space.errors import H4HError, H4HWarning
 
 
@@ -101,3 +102,29 @@ def test_a_terminal_that_is_gone_does_not_change_the_exit_code(monkeypatch: pyte
     with pytest.raises(SystemExit) as left:
         run_command(command)
     assert left.value.code == 129
+
+
+def test_an_option_given_twice_is_refused_unless_it_may_be_repeated(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    parser = Parser(prog="command")
+    parser.add_argument("names", nargs="*")
+    parser.add_argument_group("group").add_argument("--seed", type=int, default=0)
+    parser.add_argument("--limit", action="append")
+    for _ in range(2):  # One parser reads several command lines.
+        read = parser.parse_args(["a", "b", "--seed", "3", "--limit", "x", "--limit", "y"])
+        assert (read.names, read.seed, read.limit) == (["a", "b"], 3, ["x", "y"])
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--seed", "3", "--seed=4"])
+    line = "error: --seed is given twice: leave out one of them (try: command --help)\n"
+    assert capsys.readouterr().err == line
+
+
+def test_a_stream_without_a_character_shows_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", ascii_only)
+    with pytest.raises(SystemExit) as left:
+        run_command(lambda: print("8/24 · τ 0.8"))
+    assert left.value.code == 0
+    ascii_only.seek(0)
+    assert ascii_only.read() == "8/24 ? ? 0.8\n"

@@ -8,15 +8,15 @@ import pytest
 from search_space.files.cache_folder import VARIABLE, CacheError, cache_folder, make_private, private_file
 
 
-def test_variable_of_ours_then_the_systems_then_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/user")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
+def test_variable_of_ours_then_the_systems_then_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
     monkeypatch.setenv(VARIABLE, "/mine")
     assert cache_folder() == Path("/mine")
     monkeypatch.delenv(VARIABLE)
-    assert cache_folder() == Path("/elsewhere/h4h-nas")
+    assert cache_folder() == tmp_path / "elsewhere" / "h4h-nas"
     monkeypatch.setenv("XDG_CACHE_HOME", "")
-    assert cache_folder() == Path("/home/user/.cache/h4h-nas")
+    assert cache_folder() == tmp_path / "user" / ".cache" / "h4h-nas"
 
 
 def test_folder_and_files_are_private(tmp_path: Path) -> None:
@@ -36,3 +36,22 @@ def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
     os.chown(tmp_path, 65534, 65534)
     with pytest.raises(CacheError, match="belongs to user 65534"):
         make_private(tmp_path)
+
+
+def test_a_user_without_a_writable_home_gets_a_folder_of_the_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "read-only" / "cache"))
+    (tmp_path / "read-only").mkdir()
+    # Root may write anywhere, so the answer of the system is replaced.
+    monkeypatch.setattr(os, "access", lambda place, _: place != tmp_path / "read-only")
+    folder = cache_folder()
+    assert folder.is_dir()
+    assert tmp_path not in folder.parents
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", no_home)
+    assert cache_folder() == folder

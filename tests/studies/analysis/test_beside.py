@@ -10,6 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from objectives.hardware import CostModel, load_soc
+from objectives.hardware_objectives import mapped_totals
 from objectives.tflite_network.network import read_network
 from objectives.workload import peak_bytes, read_again
 from search_space.command.command_line import run_command
@@ -76,6 +77,28 @@ def test_values_are_those_of_the_cost_model(report_database: Path, file: Path) -
     wider = replace(study, goals=(*study.goals, replace(study.goals[1], name="sram", unit="bytes")))
     (row,) = beside_rows(wider, [], read_beside([str(file)]))
     assert row.values == (None, cost.latency_ms, cost.energy_mj, float(peak_bytes(network.steps)))
+
+
+def test_values_of_a_study_that_spills(report_database: Path, file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(
+        f"base: {HARDWARE}\nname: small\ndescription: little SRAM\nmemory:\n"
+        "  sram_capacity: {value: 0.01, unit: MiB, low: 0.01, high: 1, source: test}\n"
+    )
+    study = study_of(report_database, "a")
+    model = CostModel(load_soc(str(path)), spill=True)
+    spilling = replace(
+        study,
+        goals=(study.goals[1], study.goals[2], replace(study.goals[1], name="power", unit="mW")),
+        settings={**study.settings, "hardware": str(path), "spill": True, "objectives": "lat,energy,power"},
+        fingerprint={**study.fingerprint, **model.fingerprint()},
+    )
+    network = read_network(file)
+    cost = model.network(network.ops, read_again(network.steps))
+    latency, energy = mapped_totals(model, network.steps, cost)
+    (row,) = beside_rows(spilling, [], read_beside([str(file)]))
+    assert latency > cost.latency_ms
+    assert row.values == (latency, energy, 1e3 * energy / latency)
 
 
 def test_members_of_the_front_that_are_better_are_counted(report_database: Path, file: Path) -> None:

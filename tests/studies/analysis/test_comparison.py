@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from studies.analysis.comparison import ComparisonError, Contender, aligned, blocks, compare, coverage
+from studies.analysis.comparison import blocks, compare, coverage
+from studies.analysis.contenders import ComparisonError, Contender, aligned
 from studies.study.evaluation import Evaluation
 from studies.study.study import Goal, Study
 

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from search_space.errors import H4HError
-from studies.analysis.comparison import Contender
-from studies.analysis.seed_groups import Group, attained, compared, smallest, summary
+from studies.analysis.contenders import Contender
+from studies.analysis.seed_groups import Group, attained, compared, smallest, summaries
 from studies.study.evaluation import Evaluation
 from studies.study.study import Study
 
@@ -36,8 +36,22 @@ def test_summary_and_equal_numbers_of_evaluations(group: Callable[..., Group], e
     longer = replace(one.members[0], evaluations=(*one.members[0].evaluations, evaluation(1, 99.0, 0.1)))
     mixed = Group("a", (longer, *one.members[1:]))
     assert smallest([mixed]) == 1
-    found = summary(mixed, 1)
+    (found,) = summaries([mixed], 1)
     assert (found.runs, found.median, found.min, found.max) == (3, 0.3, 0.25, 0.35)
+    assert found.igd_plus == pytest.approx(0.1), "from 70 %, the joint front, to 60 %"
+
+
+def test_tests_are_corrected_for_their_number(group: Callable[..., Group]) -> None:
+    seeds = list(range(6))
+    groups = [
+        group(name, [50.0 + base + seed for seed in seeds])
+        for name, base in zip("abc", (0, 9, 9), strict=True)
+    ]
+    tests = compared(groups, 1)
+    assert [test.p for test in tests] == [2 / 2**6, 2 / 2**6, None]
+    assert [test.holm_p for test in tests] == [6 / 2**6, 6 / 2**6, None]
+    assert [test.seeds_needed for test in tests] == [7, 7, 7]
+    assert compared(groups[:2], 1)[0].seeds_needed is None
 
 
 def test_same_seeds_are_paired(group: Callable[..., Group]) -> None:

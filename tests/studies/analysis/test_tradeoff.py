@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_space.arrays import Floats
-from studies.analysis.tradeoff import cost_saved, quality_gained, tradeoff
+from studies.analysis.tradeoff import cost_saved, quality_gained, tradeoff, within
 
 points = st.lists(st.tuples(st.integers(1, 50), st.integers(0, 100)), min_size=1, max_size=12)
 
@@ -84,3 +84,19 @@ def test_what_one_gains_the_other_loses(first: list[tuple[int, int]], second: li
     if forwards is not None and backwards is not None:
         assert forwards.range == backwards.range
         assert forwards.mean == pytest.approx(-backwards.mean, abs=1e-9)
+
+
+def test_a_window_cuts_a_curve_along_its_lines() -> None:
+    curve = tradeoff(floats(1, 3, 5), floats(10, 30, 90))
+    cut = within(curve, (2, 10), (0, 60))
+    # At a cost of 2 the quality is 20; a quality of 60 costs 4.
+    assert cut.cost.tolist() == [2, 3, 4]
+    assert cut.quality.tolist() == [20, 30, 60]
+    assert within(curve, None, None).cost.tolist() == [1, 3, 5]
+    assert within(curve, (3, 3), None).quality.tolist() == [30]
+    for nothing in (
+        within(curve, (6, 7), None),
+        within(curve, None, (91, 95)),
+        within(curve, (1, 2), (50, 60)),
+    ):
+        assert nothing.cost.tolist() == []

@@ -32,11 +32,6 @@ ALL = (
 )
 
 
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("H4H_CACHE", str(tmp_path))
-
-
 def exact_of(networks: Space, soc: SoC, wanted: Sequence[str], mapping: str = "latency") -> ExactQuantities:
     """Exact quantities of networks on a fixed chip."""
     return ExactQuantities(DesignSpace(networks), {Chip(): CostModel(soc, mapping)}, wanted)
@@ -57,7 +52,10 @@ def test_equal_to_what_the_objectives_measure(tiny: Space) -> None:
     assert found["conv_blocks"].tolist() == [subnet.conv_blocks for subnet in subnets]
 
 
-def test_only_what_is_wanted_is_tabulated(tiny: Space, tmp_path: Path) -> None:
+def test_only_what_is_wanted_is_tabulated(
+    tiny: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("H4H_CACHE", str(tmp_path))
     exact = exact_of(tiny, load_soc("u55-256-cim8"), ("macs", "acc"))
     assert list(exact(np.array([tiny.smallest()]))) == ["macs"]
     assert not (tmp_path / "space_tables").exists()

@@ -111,14 +111,29 @@ def test_status_counts_cache_hits_where_there_are_any() -> None:
     assert "cache hits" not in status(PROGRESS, RULES, 6, elapsed_s=12.0)
 
 
-@pytest.mark.parametrize(("is_terminal", "kind"), [(True, LiveDisplay), (False, PlainDisplay)])
-def test_live_bar_only_on_a_terminal(is_terminal: bool, kind: type) -> None:
-    console = Console(file=io.StringIO(), force_terminal=is_terminal, width=120)
+class Terminal(io.StringIO):
+    """A stream that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("file", "is_forced", "kind"),
+    [
+        (Terminal(), None, LiveDisplay),
+        (io.StringIO(), None, PlainDisplay),
+        # FORCE_COLOR in a pipe.
+        (io.StringIO(), True, PlainDisplay),
+    ],
+)
+def test_live_bar_only_on_a_terminal(file: io.StringIO, is_forced: bool | None, kind: type) -> None:
+    console = Console(file=file, force_terminal=is_forced, width=120)
     display = create_display(console, rules=RULES, population=6)
     assert isinstance(display, kind)
     with display:
         display.show(replace(PROGRESS, is_generation_done=True))
-    assert "12/60" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "12/60" in file.getvalue()
 
 
 def test_status_says_how_well_was_predicted() -> None:

@@ -21,7 +21,7 @@ from studies.samplers.registry import known_samplers
 from studies.storage.store import open_store
 from studies.study.settings import PREFERRING, StudySettings
 
-QUICK = ("--objectives", "params,lat", "--population", "6")
+QUICK = ("--objectives", "params,lat", "--population", "6", "--sampler", "nsga2")
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +103,33 @@ def test_preferences_are_part_of_the_study() -> None:
     assert "preferences lat=0.5ms,params=100000 -> lat=0.25ms" in fails(
         [*arguments, "--prefer", "lat=0.25ms"]
     )
+
+
+def test_costs_have_a_logarithmic_scale_unless_the_study_has_another() -> None:
+    arguments = [*QUICK, "--sampler", "random", "--generations", "1"]
+    run.main([*arguments, "--study", "ratios"])
+    run.main([*arguments, "--study", "shares", "--scale", "linear"])
+    ratios, shares = (load_study("studies.db", name).study for name in ("ratios", "shares"))
+    assert (ratios.scale, shares.scale) == ("log", "linear")
+    assert all(ideal > 0 for ideal in ratios.ideal), "a cost of 0 has no logarithm"
+    # A stored study keeps its scale; version 0.1.0 knew the linear one only and did not record it.
+    assert "scale" not in shares.fingerprint
+    for name in ("ratios", "shares"):
+        run.main([*arguments, "--study", name, "--generations", "2"])
+    assert "scale log -> absent" in fails([*arguments, "--study", "ratios", "--scale", "linear"])
+    assert "scale absent -> log" in fails([*arguments, "--study", "shares", "--scale", "log"])
+
+
+def test_a_window_is_the_box_of_the_study(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [*QUICK, "--sampler", "random", "--generations", "1", "--study", "s"]
+    run.main([*arguments, "--between", "lat=50us,5ms"])
+    study = load_study("studies.db", "s").study
+    assert (study.ideal[1], study.reference[1]) == (0.05, 5.0)
+    assert study.cost_scales[1] == 0.01
+    assert "hypervolume within lat=0.05ms,5ms, costs on a log scale" in (capsys.readouterr().out)
+    assert "between lat=0.05" in fails([*arguments, "--between", "lat=50us,6ms"])
+    assert "between lat=0.05" in fails(arguments)
+    assert "objective with a window" in fails([*arguments, "--between", "energy=1mJ,2mJ"])
 
 
 def test_each_rule_says_that_it_stopped_the_search(

@@ -12,6 +12,7 @@ import pytest
 from search_space.errors import H4HError
 from studies import Progress, StudySettings, load_study, run, run_study
 from studies.study.fingerprint import FingerprintError
+from tests.studies.quality import Quality
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = StudySettings(
@@ -125,3 +126,27 @@ def test_other_settings_are_refused(folder: Path) -> None:
     with pytest.raises(H4HError, match="folder none does not exist"):
         run_study(SETTINGS, database="none/studies.db")
     assert [path.name for path in folder.iterdir()] == ["studies.db"]
+
+
+def test_a_study_on_another_chip_begins_with_values_that_another_file_holds() -> None:
+    settings = StudySettings(
+        objectives=("quality", "lat"), population=8, generations=2, study="first", sampler="random"
+    )
+    run_study(settings, database="first.db", objectives=[Quality()])
+    quality, notices = Quality(), []
+    other = replace(settings, hardware="u55-128", study="second", generations=1, warm_start="first.db:first")
+    study = run_study(other, database="second.db", objectives=[quality], on_notice=notices.append)
+    first = load_study("first.db", "first")
+    known = {row.genotype: row.values[0] for row in first.measured}
+    taken = [row for row in study.measured if row.genotype in known]
+    front = {member.genotype for member in first.study.front(first.measured)}
+    assert len(front) > 8, "more than the first generation holds"
+    assert len(taken) == 8
+    assert {row.genotype for row in taken} <= front | {row.genotype for row in first.measured[:2]}
+    assert all(row.values[0] == known[row.genotype] for row in taken)
+    assert quality.measured == [], "a first front without a measurement"
+    assert f"quality of {len(known)} networks is known from other studies and reused" in notices
+    # Without the file, a resumed study measures what it needs.
+    Path("first.db").unlink()
+    resumed = run_study(replace(other, generations=2), database="second.db", objectives=[quality])
+    assert len(resumed.measured) == 16

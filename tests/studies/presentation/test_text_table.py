@@ -58,3 +58,19 @@ def test_objective_that_is_counted_anyway_has_one_column(
     goals = (Goal("macs", "MACs", "min"), Goal("lat", "ms", "min"))
     table = front_table(replace(study, goals=goals), [evaluation(0, 100.0, 1.0)])
     assert [column.header for column in table.columns].count("macs") == 1
+
+
+def test_limited_quantities_are_shown_and_broken_limits_named(
+    study: Study, evaluation: Callable[..., Evaluation]
+) -> None:
+    limited = replace(study, goals=study.goals[:1], constraints=("lat<=8ms", "sram<=1000B", "vit_blocks>=1"))
+    rows = [
+        replace(evaluation(0, 90.0, 1.0), values=(90.0,), limited=(1.0, 900.0, 1.0)),
+        replace(evaluation(1, 90.0, 9.0), values=(None,), limited=(9.0, 2000.0, 1.0)),
+        replace(evaluation(2, 90.0, 9.0), values=(None,), limited=(None, None, 0.0)),
+    ]
+    columns = {str(column.header): list(column.cells) for column in front_table(limited, rows).columns}
+    assert columns["lat ms"] == ["1.000", "9.000", "-"]
+    assert columns["sram B"] == ["900.0", "2.000k", "-"]
+    assert columns["feasible"] == ["yes", "no: lat<=8ms, sram<=1000B", "no: vit_blocks>=1"]
+    assert "vit_blocks" not in columns  # Its own column is called vit.

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from mashumaro.codecs.basic import BasicDecoder
 
-from studies.analysis.comparison import Contender
+from studies.analysis.contenders import Contender
 from studies.analysis.hypervolume_curve import hypervolume_curve, hypervolume_curves
 from studies.launch.run_options import parser
 from studies.report import read

@@ -163,8 +163,8 @@ def test_an_estimated_cost_is_learned_as_a_factor_of_its_estimate(
     # Without the limit of the capacity every network would be at least as fast.
     assert isinstance(sampler, SurrogateSampler)
     assert 1 <= sampler._processes["lat"].mean <= 2
-    # Nothing but the first generation is spent on networks above the limit.
-    assert shares[0] < 0.8
+    # The estimate alone is less sure about the limit than what was learned.
+    assert shares[0] < shares[1]
     assert shares[1] > 0.9
 
 
@@ -181,7 +181,7 @@ def test_no_infeasible_network_is_asked_for_where_there_are_feasible_ones(cifar3
         np.mean([is_feasible({key: column[row] for key, column in batch.items()}) for row in range(20)])
         for batch in values
     ]
-    assert shares[0] < 0.5  # Drawn at random.
+    assert shares[0] >= 18 / 20, "all but the smallest and the largest network"
     assert shares[1:] == [1, 1, 1, 1]
 
 
@@ -199,7 +199,8 @@ def test_plain_generations_hold_exact_limits_too(
     )
     assert sampler.report is not None
     assert sampler.report.source == "nsga2"
-    assert all((exact(np.array(batch))["params"] <= 1.5e5).all() for batch in asked[1:])
+    asked[0].remove(cifar32.largest())
+    assert all((exact(np.array(batch))["params"] <= 1.5e5).all() for batch in asked)
 
 
 def test_limit_on_what_is_predicted(cifar32: DesignSpace) -> None:
@@ -238,6 +239,11 @@ def test_falls_back_while_predictions_are_wrong_and_comes_back_when_they_are_rig
         assert sources[generation] == ("surrogate" if before >= TRUSTED else "nsga2")
     assert "nsga2" in sources[2:6]
     assert sources[-1] == "surrogate"
+
+
+def test_a_batch_takes_from_two_lists_in_turn() -> None:
+    assert surrogate._in_turn([3, 1, 2], [1, 4]) == [3, 1, 4, 2]
+    assert surrogate._in_turn([], [5]) == [5]
 
 
 def test_exhausts_a_small_space_with_exact_costs(tiny: DesignSpace) -> None:

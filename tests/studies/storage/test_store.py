@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from search_space.errors import UnknownNameError
-from studies.storage.database_file import StoreError
+from studies.storage.database_file import StoreError, check_writable
 from studies.storage.store import create_store, open_store
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport
@@ -310,3 +312,39 @@ def test_hard_links_are_refused_and_symbolic_ones_followed(path: Path, study: St
         create_store(circle)
     with pytest.raises(StoreError, match="does not exist"):
         open_store(circle)
+
+
+@pytest.mark.parametrize("name", [":memory:", "sqlite:///studies.db", "postgresql://host/studies"])
+def test_urls_and_databases_in_memory_are_named_as_such(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match="studies live in a file; give its path"):
+        check_writable(Path(name))
+    assert not contents(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may change its user")
+def test_a_copy_with_a_log_in_a_read_only_folder_says_what_to_copy(filled: Path) -> None:
+    # pytest keeps its folders to their owner.
+    with TemporaryDirectory() as parent, closing(sqlite3.connect(filled)) as writer:
+        Path(parent).chmod(0o755)
+        folder = Path(parent) / "copy"
+        folder.mkdir()
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("CREATE TABLE more (x)")
+        writer.commit()
+        for name in (filled.name, f"{filled.name}-wal"):
+            (folder / name).write_bytes((filled.parent / name).read_bytes())
+        folder.chmod(0o555)
+        reader = os.fork()
+        if reader == 0:
+            code = 1
+            try:
+                os.setuid(65534)
+                open_store(folder / filled.name)
+            except StoreError as error:
+                code = 0 if "copy both files to a folder of your own" in str(error) else 2
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(reader, 0)[1]) == 0

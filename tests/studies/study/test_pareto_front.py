@@ -13,6 +13,7 @@ from studies.study.pareto_front import (
     bounds,
     contributions,
     hypervolume,
+    igd_plus,
     losses,
     nondominated,
     spread,
@@ -48,6 +49,15 @@ def test_bounds_span_smallest_to_largest_with_a_margin() -> None:
     )
     assert ideal.tolist() == pytest.approx([100.0, 2.0 - 10 * MARGIN, 0.0])  # Never below 0.
     assert reference.tolist() == pytest.approx([0.0, 12.0 + 10 * MARGIN, 5.1 + 5 * MARGIN])
+
+
+def test_a_cost_on_a_logarithmic_scale_is_widened_by_a_factor() -> None:
+    extremes = np.array([[np.nan, 1.0, 2.0, 0.0], [np.nan, 10.0**5, 2.0, 4.0]])
+    directions, units = ["max", "min", "min", "min"], ["%", "ms", "mJ", "blocks"]
+    ideal, reference = bounds(extremes, directions, units, scale="log")
+    # 10^5 to the power of 0.1; then equal extremes; then a cost of 0, which has no logarithm.
+    assert ideal.tolist() == pytest.approx([100, 10**-0.5, 2 / (1 + MARGIN), 0])
+    assert reference.tolist() == pytest.approx([0, 10**5.5, 2 * (1 + MARGIN), 4 + 4 * MARGIN])
 
 
 @pytest.mark.parametrize("value", [0.0, 3.0])
@@ -105,3 +115,18 @@ def test_spread_drops_twins_first_and_keeps_order() -> None:
     assert len(spread(line, *box, 4)) == 4
     assert spread(line, *box, 20) == list(range(9))
     assert spread(line, *box, 0) == []
+
+
+def test_igd_plus_counts_only_where_a_front_is_worse() -> None:
+    first = np.array([[0.0, 0.5], [0.5, 0.0]])
+    second = np.array([[0.3, 0.5], [0.9, -1.0]])
+    # The joint front is the first one and, at the edge of the box, nothing of the second.
+    near, far = igd_plus([first, second])
+    assert near == 0
+    # To (0, 0.5): 0.3 off in one objective. To (0.5, 0): 0.4 off from the second point, 0.5 from the first.
+    assert far == pytest.approx((0.3 + 0.4) / 2)
+
+
+def test_igd_plus_of_one_objective_and_of_nothing() -> None:
+    assert igd_plus([np.array([[0.4], [0.2]]), np.array([[0.1]])]) == pytest.approx([0.1, 0.0])
+    assert igd_plus([np.empty((0, 2)), np.array([[0.1, 0.1]])]) == [None, 0.0]

@@ -119,7 +119,12 @@ def test_settings_of_an_earlier_database_are_read_and_stored_as_they_were(earlie
         stored = settings.stored()
         earlier_names = [name for name in study.settings if name in stored]
         assert [name for name in stored if name in study.settings] == earlier_names
-        assert stored == {**DEFAULTS, **{name: study.settings[name] for name in earlier_names}}
+        assert settings.scale == "linear", "the only scale of that version"
+        assert stored == {
+            **DEFAULTS,
+            "scale": "linear",
+            **{name: study.settings[name] for name in earlier_names},
+        }
         assert (settings.study, settings.constraints) == (study.name, study.constraints)
 
 
@@ -145,6 +150,7 @@ all_settings = st.builds(
     macros=st.none() | st.integers(0, 10**6),
     constraints=st.sampled_from([(), ("lat<=2ms",), ("lat<=2ms", "macs>=1M")]),
     mapping=st.sampled_from(["latency", "cim"]),
+    scale=st.sampled_from([None, "linear"]),
     seed=st.integers(0, 2**63 - 1),
     minutes=st.none() | st.floats(1e-300, 1e300),
     evaluations=st.none() | st.integers(1, 10**9),

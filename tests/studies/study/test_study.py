@@ -65,3 +65,13 @@ def test_contributions_are_shares_of_the_box(study: Study, evaluation: Callable[
     front = study.front([evaluation(0, 50.0, 1.0), evaluation(1, 90.0, 7.0)])
     # Boxes 0.9 x 0.3 and 0.5 x 0.9 overlap in 0.5 x 0.3.
     assert study.contributions(front) == pytest.approx([0.27 - 0.15, 0.45 - 0.15])
+
+
+def test_a_logarithmic_scale_counts_ratios(study: Study, evaluation: Callable[..., Evaluation]) -> None:
+    study = replace(study, settings={"scale": "log"}, ideal=(90.0, 0.01), reference=(70.0, 1.0))
+    rows = [evaluation(0, 80.0, 0.1), evaluation(1, 60.0, 0.02)]
+    # 0.1 is half way from 0.01 to 1; an accuracy below the box adds nothing.
+    assert study.scaled_losses(rows) == pytest.approx(np.array([[0.5, 0.5], [1.5, np.log10(2) / 2]]))
+    assert study.hypervolume(rows) == pytest.approx(0.25)
+    assert study.contributions(rows) == pytest.approx([0.25, 0])
+    assert study.spread(rows, 1) == [0]

@@ -17,7 +17,8 @@ from objectives.hardware.op import KINDS, OpArrays
 from objectives.hardware.parts.npu import Npu
 from objectives.hardware.vela_compiler import vela as compiler
 from objectives.hardware.vela_compiler.cycle_table import FILE_NAME, VelaTable
-from objectives.hardware.vela_compiler.vela import VelaError, compiled_cycles, op_cycles, system_configuration
+from objectives.hardware.vela_compiler.probe import CompiledOp, op_cycles
+from objectives.hardware.vela_compiler.vela import VelaError, compiled, system_configuration
 from search_space.errors import UnknownNameError
 
 SMALL, LARGE = load_soc("u55-128").npu, load_soc("u55-256").npu
@@ -125,7 +126,7 @@ def test_each_op_is_compiled_once(file: Path, monkeypatch: pytest.MonkeyPatch) -
     first = VelaTable(LARGE, file=file)
     assert cycles(first, ops[0], ops[1], ops[0]) == [13632, 1296, 13632]
     monkeypatch.setattr(
-        "objectives.hardware.vela_compiler.cycle_table.op_cycles", None
+        "objectives.hardware.vela_compiler.cycle_table.compiled_ops", None
     )  # must not be called again
     assert cycles(first, ops[1]) == [1296]
     assert cycles(VelaTable(LARGE, file=file), *ops) == [13632, 1296]
@@ -139,15 +140,17 @@ def test_a_row_that_was_changed_is_compiled_again(file: Path, change: str) -> No
     assert cycles(VelaTable(LARGE, file=file), op) == [13632]
     for _ in range(2):
         with sqlite3.connect(file) as table:
-            table.execute(f"UPDATE compiled SET {change}")
+            table.execute(f"UPDATE costs SET {change}")
         assert cycles(VelaTable(LARGE, file=file), op) == [13632]
     with sqlite3.connect(file) as table:
-        assert table.execute("SELECT cycles FROM compiled").fetchall() == [(13632,)]
+        assert table.execute("SELECT cycles FROM costs").fetchall() == [(13632,)]
     assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_impossible_cycles_of_the_compiler_are_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("objectives.hardware.vela_compiler.cycle_table.op_cycles", lambda *_: [0])
+    monkeypatch.setattr(
+        "objectives.hardware.vela_compiler.cycle_table.compiled_ops", lambda *_: [CompiledOp(0, 0, 0)]
+    )
     with pytest.raises(VelaError, match="0 cycles"):
         VelaTable(LARGE, file=file).cycles(OpArrays.of([GOLDEN[0][0]]))
 
@@ -157,7 +160,7 @@ def test_other_npu_has_other_entries(file: Path) -> None:
     assert cycles(VelaTable(LARGE, file=file), op) == [13632]
     assert cycles(VelaTable(SMALL, file=file), op) == [25664]
     with sqlite3.connect(file) as table:
-        assert table.execute("SELECT COUNT(*), COUNT(DISTINCT npu) FROM compiled").fetchone() == (2, 2)
+        assert table.execute("SELECT COUNT(*), COUNT(DISTINCT npu) FROM costs").fetchone() == (2, 2)
 
 
 def test_ops_that_compile_alike_share_an_entry(file: Path) -> None:
@@ -165,7 +168,7 @@ def test_ops_that_compile_alike_share_an_entry(file: Path) -> None:
     table = VelaTable(LARGE, file=file)
     assert len(set(cycles(table, joint, plain))) == 1
     with sqlite3.connect(file) as rows:
-        assert rows.execute("SELECT op FROM compiled").fetchall() == [("linear 64x1x48->144",)]
+        assert rows.execute("SELECT op FROM costs").fetchall() == [("linear 64x1x48->144",)]
 
 
 def test_no_ops_need_no_table(file: Path) -> None:
@@ -201,7 +204,7 @@ def test_two_processes_fill_one_table(file: Path) -> None:
         worker.join()
     assert [worker.exitcode for worker in workers] == [0, 0]
     with sqlite3.connect(file) as table:
-        assert table.execute("SELECT COUNT(*) FROM compiled").fetchone() == (12,)
+        assert table.execute("SELECT COUNT(*) FROM costs").fetchone() == (12,)
 
 
 def test_cost_model_takes_the_cycles_of_the_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +222,7 @@ def test_splits_are_compiled_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     op = Op("depthwise", 8, 8, 24, 24, kernel=3)
     cost = CostModel(load_soc("u55-256-cim8"), npu_model="vela").network([op]).ops[0]
     with sqlite3.connect(tmp_path / FILE_NAME) as table:
-        names = {name for (name,) in table.execute("SELECT op FROM compiled")}
+        names = {name for (name,) in table.execute("SELECT op FROM costs")}
     assert names == {f"depthwise 8x8x{count}->{count} k3" for count in (8, 16, 24)}
     assert cost.cycles > 0
 
@@ -237,6 +240,6 @@ def test_every_layer_belongs_to_somebody() -> None:
     x = graph.conv2d(graph.input(1, 8, 8, 16), 32)
     graph.owner = "second"
     x = graph.softmax(graph.add(x, x))
-    found = compiled_cycles(graph, [x], system_configuration(LARGE))
+    found = compiled(graph, [x], system_configuration(LARGE)).cycles
     assert set(found) == {"first", "second"}
     assert all(np.array(list(found.values())) > 0)

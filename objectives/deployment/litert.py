@@ -1,0 +1,71 @@
+"""TensorFlow Lite files run by LiteRT, Google's runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from search_space.arrays import Floats
+from search_space.errors import H4HError
+
+PACKAGE = "ai-edge-litert"
+
+
+class RuntimeMissingError(H4HError):
+    """A runtime that checks exported files is not installed."""
+
+
+def litert_scores(content: bytes, images: npt.NDArray[np.int8]) -> Floats:
+    """Class scores of a file, ``(n, classes)``, with the kernels of the runtime itself and no delegate.
+
+    Args:
+        content: The file, of a network that takes one image.
+        images: ``(n, s, s, 3)``, on the grid of its input.
+
+    Raises:
+        RuntimeMissingError: LiteRT is not installed.
+    """
+    interpreter = _interpreter(content)
+    interpreter.allocate_tensors()
+    (source,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
+    scale, zero_point = result["quantization"]
+    rows = []
+    for image in images:
+        interpreter.set_tensor(source["index"], image[None])
+        interpreter.invoke()
+        rows.append(interpreter.get_tensor(result["index"])[0])
+    return (np.array(rows, dtype=np.float64) - zero_point) * scale
+
+
+def litert_tensors(
+    content: bytes, image: npt.NDArray[np.int8], tensors: Sequence[int]
+) -> list[npt.NDArray[np.int8]]:
+    """Stored values of some tensors of a file, by their indices, while it classifies one image ``(s, s, 3)``.
+
+    Raises:
+        RuntimeMissingError: LiteRT is not installed.
+    """
+    interpreter = _interpreter(content, experimental_preserve_all_tensors=True)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None])
+    interpreter.invoke()
+    return [np.array(interpreter.get_tensor(index)) for index in tensors]
+
+
+def _interpreter(content: bytes, **options: Any) -> Any:
+    try:
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    except ImportError as error:
+        raise RuntimeMissingError(
+            f"checking a .tflite file needs the package {PACKAGE}: pip install {PACKAGE}"
+        ) from error
+    return Interpreter(
+        model_content=content,
+        num_threads=1,
+        **options,
+        # Delegates of this machine's CPU round in another way than the chip's kernels.
+        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
