@@ -21,8 +21,8 @@ KILLS = 1
 
 
 REAL = "nsga2"
-"""The sampler that is killed in the space of real studies. The others search a small one: resuming is the same
-in both, and networks of the real space take a second each to map."""
+"""The sampler that is killed in the space of real studies. The others search a small one: resuming is the
+same in both, and networks of the real space take a second each to map."""
 
 Earlier = Callable[[Sequence[str]], tuple[Path, Path]]
 
