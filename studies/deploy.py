@@ -15,7 +15,7 @@ from pathlib import Path
 
 from search_space.command.command_line import Parser, check_least, run_command
 from search_space.errors import H4HError
-from studies.analysis.held_out_scores import plan_validation
+from studies.analysis.validation_plan import plan_validation
 from studies.storage.named_study import add_database, located
 from supernet.images.folder_layouts import add_data
 

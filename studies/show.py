@@ -148,8 +148,8 @@ def _print_study(
         print("\n".join(why_not_lines(answer)))
     for line in summary(reports):
         print(line)
-    if (line := ties_line(study, front)) is not None:
-        print(f"note: {line}")
+    if (equal := ties_line(study, front)) is not None:
+        print(f"note: {equal}")
     if is_complete:
         print_wide(front_table(study, evaluations))
     elif front:

@@ -41,6 +41,7 @@ from studies.design_space.design_space import DesignSpace
 from studies.design_space.exact_costs import ExactQuantities
 from studies.design_space.listed_networks import ListedNetworks
 from studies.design_space.table_costs import TableQuantities
+from studies.study.cost_scale import LINEAR
 from studies.study.evaluation import Evaluation
 from studies.study.pareto_front import bounds, hypervolume, losses, nondominated
 from studies.study.study import Goal, Study
@@ -116,27 +117,31 @@ class JudgingTable:
         return hypervolume(points[self.table.rows(np.array(genotypes))], *corners) / whole
 
 
-def load_table(name: str, folder: Path) -> JudgingTable:
+def load_table(name: str, folder: Path, *, scale: str = LINEAR) -> JudgingTable:
     """The table called `name`.
 
     Args:
         name: One of `TABLES`.
         folder: Folder with the file ``nas-bench-macro_cifar10.json``; not used for `own`.
+        scale: Scale of costs in the box that samplers aim at.
 
     Raises:
         H4HError: A file is missing or damaged.
     """
     if name == "own":
-        return _judging(name, _own())
+        return _judging(name, _own(), scale)
     macro = _macro(folder / "nas-bench-macro_cifar10.json")
-    return _judging(name, macro if name == "macro" else _noisy(macro))
+    return _judging(name, macro if name == "macro" else _noisy(macro), scale)
 
 
-def _judging(name: str, table: AccuracyTable) -> JudgingTable:
+def _judging(name: str, table: AccuracyTable, scale: str = LINEAR) -> JudgingTable:
     goals = tuple(Goal(each.name, each.unit, each.direction) for each in table.declarations.values())
     ends = [(values.min(), values.max()) for values in table.values.values()]
     ideal, reference = bounds(
-        np.array(ends).T, [goal.direction for goal in goals], [goal.unit for goal in goals]
+        np.array(ends).T,
+        [goal.direction for goal in goals],
+        [goal.unit for goal in goals],
+        scale=scale,
     )
     study = Study(
         name=name,
@@ -144,7 +149,7 @@ def _judging(name: str, table: AccuracyTable) -> JudgingTable:
         space_definition=table.space.to_dict(),
         goals=goals,
         constraints=(),
-        settings={},
+        settings={"scale": scale},
         fingerprint={},
         ideal=tuple(ideal.tolist()),
         reference=tuple(reference.tolist()),

@@ -15,6 +15,8 @@ first figure was looked at.
   correction spans all methods and budgets of a table and a box.
 * **Verdict** of a cell: `first` if the mean regret of the judged method is the least; `tied` if Holm's p
   against the best other is above 0.05 and the gap of the means is at most 0.005; else `behind`.
+* **Aim**: `--scale` is the box that our samplers aim at, `linear` when the protocol was fixed. The default of
+  `studies.run` became `log` later.
 * Methods that take long to choose run with fewer evaluations (`MOST`), and are absent from larger budgets.
 
 A row where another method wins stays in the table. Finished searches are stored, so the command resumes;
@@ -50,6 +52,7 @@ from search_space.genotype import Genotype
 from studies.analysis.significance import holm
 from studies.launch.sampler_choice import chosen_sampler
 from studies.samplers.proposed_designs import Archive
+from studies.study.cost_scale import LINEAR, SCALES
 from studies.study.settings import StudySettings
 
 EVALUATIONS = (48, 96, 192, 384)
@@ -117,6 +120,7 @@ def records(
     results: list[Record] = []
     for method in methods:
         about = {"table": bench.table.digest, "name": bench.name, "code": code_digest(method)}
+        about["scale"] = bench.study.scale
         stored = KeptValues(cache, about | {"method": method, "evaluations": list(evaluations)})
         known = stored.read()
         for seed in range(seeds):
@@ -208,6 +212,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add("--tables", default=",".join(TABLES), metavar="A,B,...", help="default: %(default)s")
     add("--methods", default=",".join(METHODS), metavar="A,B,...", help="default: %(default)s")
     add("--judge", default=default_sampler(), metavar="METHOD", help="default: %(default)s")
+    add(
+        "--scale",
+        choices=SCALES,
+        default=LINEAR,
+        help="scale of costs in the box that samplers aim at (default: %(default)s)",
+    )
     add("--seeds", type=int, default=SEEDS, metavar="N", help="seeds 0 to N - 1 (default: %(default)s)")
     add("--evaluations", default=",".join(map(str, EVALUATIONS)), metavar="N,M", help="default: %(default)s")
     add(
@@ -223,7 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console = Console(stderr=True)
     result: dict[str, Any] = {"seeds": options.seeds, "judged": options.judge, "tables": {}}
     for name in tables:
-        bench = load_table(name, Path(os.environ.get(DATA, "")) / "nas-bench-macro")
+        bench = load_table(name, Path(os.environ.get(DATA, "")) / "nas-bench-macro", scale=options.scale)
         results = records(
             bench,
             methods,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from studies.analysis.held_out_scores import ValidationError, ValidationPlan
+from studies.analysis.validation_plan import ValidationError, ValidationPlan
 
 if TYPE_CHECKING:  # Importing torch takes seconds, and most errors can be reported without it.
     from supernet.images.evaluation_pack import EvaluationPack

@@ -34,4 +34,5 @@ def compare_studies(first: LoadedStudy, second: LoadedStudy) -> Pair:
     for study in (first, second):
         if not study.measured:
             raise H4HError(f"study {study.name!r} has no evaluations yet: run it first")
-    return compare(*(Contender(study.name, study.study, study.measured) for study in (first, second)))
+    contenders = [Contender(study.name, study.study, study.measured) for study in (first, second)]
+    return compare(contenders[0], contenders[1])

@@ -140,7 +140,7 @@ def test_unknown_method(bench: JudgingTable) -> None:
 def test_result_as_json(
     bench: JudgingTable, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(tables_compared, "load_table", lambda *_: bench)
+    monkeypatch.setattr(tables_compared, "load_table", lambda *_, scale: bench)
     given = ["--tables", "own", "--methods", "random,nsga2", "--judge", "nsga2", "--seeds", "3"]
     given += ["--evaluations", "8,16", "--cache", str(tmp_path / "kept.db")]
     result = json.loads(command(main, *given, "--json").out)["tables"]["own"]

@@ -133,7 +133,8 @@ def test_a_study_on_another_chip_begins_with_values_that_another_file_holds() ->
         objectives=("quality", "lat"), population=8, generations=2, study="first", sampler="random"
     )
     run_study(settings, database="first.db", objectives=[Quality()])
-    quality, notices = Quality(), []
+    quality = Quality()
+    notices: list[str] = []
     other = replace(settings, hardware="u55-128", study="second", generations=1, warm_start="first.db:first")
     study = run_study(other, database="second.db", objectives=[quality], on_notice=notices.append)
     first = load_study("first.db", "first")
