@@ -39,7 +39,8 @@ def litert_scores(content: bytes, images: npt.NDArray[np.int8], *, delegates: bo
         interpreter.set_tensor(source["index"], image[None])
         interpreter.invoke()
         rows.append(interpreter.get_tensor(result["index"])[0])
-    return (np.array(rows, dtype=np.float64) - zero_point) * scale
+    stored = np.array(rows, dtype=np.float64)
+    return (stored - float(zero_point)) * float(scale)
 
 
 def litert_tensors(
