@@ -18,7 +18,7 @@ from objectives.hardware import SoC, load_soc, variant
 from objectives.hardware.chip_options import add_hardware_options
 from objectives.hardware.measurements.measured_costs import MeasuredCosts
 from objectives.hardware.measurements.measured_ops import MeasuredOps
-from objectives.hardware.npu_model import AnalyticNpu, MeasuredNpu
+from objectives.hardware.npu_model import MeasuredNpu, create_npu_model
 from objectives.hardware.parts.floor_plan import drawing
 from search_space.command.command_line import Parser, run_command
 
@@ -67,7 +67,9 @@ def floor_plan_text(soc: SoC) -> str:
 def measured_text(soc: SoC) -> Iterator[str]:
     """How the closed form meets the ops measured on NPU and macros, kind by kind."""
     if soc.measured_npu is not None:
-        costs = {"cycles": MeasuredNpu(soc.measured_npu, AnalyticNpu(soc.npu)).measured}
+        name = "analytic" if soc.npu.family.has_closed_form else "vela"
+        model = create_npu_model(name, soc.npu)
+        costs = {"cycles": MeasuredNpu(soc.measured_npu, model).measured}
         energy = soc.measured_npu_energy
         yield from _table_text(
             "npu", soc.measured_npu, costs | ({} if energy is None else {"energy": energy})

@@ -22,10 +22,9 @@ from rich.table import Table
 from objectives.hardware import MAPPINGS, CostModel, NetworkCost, SoC, load_soc, variant
 from objectives.hardware.chip_options import add_hardware_options
 from objectives.hardware.cost_model import COST_SCOPE
-from objectives.hardware.frame_rate import MS_PER_S, average_mw, sleep_mw, throughput
+from objectives.hardware.frame_rate import MS_PER_S, Throughput, average_mw, sleep_mw, throughput
 from objectives.hardware.measured_share import ORIGIN_NAMES, Origins, measured_origins, shares_text
 from objectives.hardware.npu_model import known_npu_models
-from objectives.hardware.parts.npu import Npu
 from objectives.hardware.vela_compiler.vela import VelaError
 from objectives.hardware_objectives import mapped_totals
 from objectives.workload import Step, ops_of, peak_bytes, read_again, spilt_bytes, workload
@@ -122,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         record = profile_record(steps, cost, soc, origins) | spill_record(steps, cost, costs)
         record |= frames_record(steps, cost, costs, options.fps)
         if network is not None:
-            record |= tflite_record(network, soc.npu)
+            record |= tflite_record(network, costs)
         print(json.dumps({**names, **record}, indent=2))
         return
     print(
@@ -136,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(line)
     print(COST_SCOPE)
     if network is not None:
-        print("\n".join(tflite_lines(network, soc.npu)))
+        print("\n".join(tflite_lines(network, costs)))
     for name, measured in origins.items():
         print(f"{name}: {shares_text(measured.shares) or 'no op on the device'}")
 
@@ -283,11 +282,16 @@ def memory_lines(steps: Sequence[Step], cost: NetworkCost, costs: CostModel) -> 
         )
 
 
+def _frames(steps: Sequence[Step], cost: NetworkCost, costs: CostModel) -> Throughput:
+    spilt = 0.0 if costs.spill is None else spilt_bytes(steps, costs.spill.sram_bytes)
+    return throughput(cost, costs, spilt)
+
+
 def frames_record(
     steps: Sequence[Step], cost: NetworkCost, costs: CostModel, fps: float | None
 ) -> dict[str, Any]:
     """Plain data of frames per second, and of the power at a frame rate, if one is given."""
-    frames = throughput(cost, costs.soc)
+    frames = _frames(steps, cost, costs)
     record: dict[str, Any] = {
         "busy_ms": frames.busy_ms,
         "sequential_fps": frames.sequential_fps,
@@ -307,7 +311,7 @@ def frames_lines(
     steps: Sequence[Step], cost: NetworkCost, costs: CostModel, fps: float | None
 ) -> Iterator[str]:
     """Lines about frames per second, and about the power at a frame rate, if one is given."""
-    frames, record = throughput(cost, costs.soc), frames_record(steps, cost, costs, fps)
+    frames, record = _frames(steps, cost, costs), frames_record(steps, cost, costs, fps)
     pipelined = ""
     if frames.frames_in_flight > 1:
         kib = frames.frames_in_flight * peak_bytes(steps) / 1024
@@ -337,24 +341,24 @@ def _number(value: float) -> str:
     return f"{value:,.1f}" if value else ""
 
 
-def tflite_lines(network: TfliteNetwork, npu: Npu) -> list[str]:
-    """How the closed form agrees with Arm's compiler, and which operators have no op."""
+def tflite_lines(network: TfliteNetwork, costs: CostModel) -> list[str]:
+    """How the model of the NPU agrees with Arm's compiler, and which operators have no op."""
     from objectives.tflite_network.vela_comparison import compared, missing_text
 
     try:
-        return compared(network, npu).lines()
+        return compared(network, costs.soc.npu, costs.npu_model).lines()
     except VelaError as error:
         missing = [f"not costed: {missing_text(each)}" for each in network.missing]
         return [f"Vela's cycles are unknown: {error}", *missing]
 
 
-def tflite_record(network: TfliteNetwork, npu: Npu) -> dict[str, Any]:
+def tflite_record(network: TfliteNetwork, costs: CostModel) -> dict[str, Any]:
     """The same as plain data; the numbers of the compiler are absent where it refuses the chip."""
     from objectives.tflite_network.vela_comparison import compared
 
     record: dict[str, Any] = {"missing": [asdict(each) for each in network.missing]}
     try:
-        record |= compared(network, npu).record()
+        record |= compared(network, costs.soc.npu, costs.npu_model).record()
     except VelaError as error:
         record["vela_error"] = str(error)
     return record

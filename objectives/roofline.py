@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from objectives.hardware import CostModel, NetworkCost, SoC
-from objectives.hardware.mapping.op_splits import channels_of
-from objectives.hardware.measured_share import npu_parts
-from objectives.hardware.npu_model import npu_costs
+from objectives.hardware.mapping.op_splits import SplitCosts, channels_of
 from objectives.hardware.op import Op
 
 
@@ -106,19 +106,24 @@ def rooflines(ops: Sequence[Op], cost: NetworkCost, costs: CostModel) -> list[Ro
 def _npu_roofline(ops: Sequence[Op], cost: NetworkCost, costs: CostModel) -> Roofline:
     npu = costs.soc.npu
     used = [index for index, each in enumerate(cost.ops) if each.npu_channels]
-    moved = npu_costs(npu_parts(ops, cost.ops), npu, costs.npu_model).sram_bytes
+    costs.mapper.learn(ops)
     points = [
         RooflinePoint(
             index,
             ops[index].kind,
             macs_on(ops[index], cost.ops[index].npu_channels),
-            size,
+            _moved(costs.mapper.splits(ops[index]), cost.ops[index].npu_channels),
             cost.ops[index].npu_cycles,
         )
-        for index, size in zip(used, moved.tolist(), strict=True)
+        for index in used
         if ops[index].macs
     ]
     return Roofline("NPU", "SRAM", npu.peak_macs_per_cycle, npu.sram_bytes_per_cycle, tuple(points))
+
+
+def _moved(splits: SplitCosts, channels: int) -> float:
+    """Bytes between NPU and SRAM for the NPU's share of an op."""
+    return float(splits.npu_sram_bytes[np.searchsorted(splits.channels, channels)])
 
 
 def utilisation(ops: Sequence[Op], cost: NetworkCost, soc: SoC) -> dict[str, list[float]]:

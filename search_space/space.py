@@ -165,9 +165,12 @@ class Space(Document):
         Raises:
             GenotypeError: `genotype` is not in this space.
         """
-        return tuple(
-            int(value) if active else 0 for value, active in zip(genotype, self.active(genotype), strict=True)
-        )
+        values = genotypes.checked(genotype, self.genes)
+        canonical = list(values)
+        for switch in self._switches:
+            for index in switch.inactive[values[switch.gene]]:
+                canonical[index] = 0
+        return tuple(canonical)
 
     # --- networks --------------------------------------------------------------------------------
 

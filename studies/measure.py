@@ -91,8 +91,8 @@ def write_models(folder: Path, ops: Sequence[UnmeasuredOp]) -> list[str]:
     Each op stands between two 1x1 convolutions or linear layers of 16 channels, so that its maps lie in
     memory as they do inside a network.
     """
+    from objectives.hardware.vela_compiler.probe import probe
     from objectives.hardware.vela_compiler.tflite import Graph
-    from objectives.hardware.vela_compiler.vela import probe
 
     folder.mkdir(parents=True, exist_ok=True)
     names = []

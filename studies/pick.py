@@ -9,15 +9,16 @@ import json
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from objectives.registry import declarations
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from studies.analysis.pick_rules import KNEE, Pick, given_up, pick
-from studies.presentation.next_commands import FINE_TUNE, absolute_files, next_commands
+from studies.presentation.next_commands import FINE_TUNE, absolute_files, command_text, next_commands
 from studies.presentation.plain_records import evaluation_record
 from studies.presentation.text_table import front_table
-from studies.storage.named_study import add_database, read_study
+from studies.storage.named_study import add_database, located, read_study
 from studies.study.constraint import Constraint, parse_constraint
 from studies.study.study import Study
 
@@ -68,7 +69,7 @@ def limits_of(options: Namespace) -> list[Constraint]:
     return [parse_constraint(f"{start}{text}") for start, text in given.items() if text is not None]
 
 
-def print_pick(study: Study, choice: Pick, limits: Sequence[Constraint]) -> None:
+def print_pick(study: Study, choice: Pick, limits: Sequence[Constraint], database: Path) -> None:
     """Prints the choice: its reason, what it gives up, and next commands."""
     satisfying = f" satisfy {', '.join(map(str, limits))}" if limits else ""
     candidates = f"{len(choice.candidates)} of the {choice.front} subnets of the front"
@@ -81,7 +82,7 @@ def print_pick(study: Study, choice: Pick, limits: Sequence[Constraint]) -> None
     for text in given_up(study, choice):
         print(f"  {text}")
     print()
-    commands = _commands(study, choice)
+    commands = _commands(study, choice, database)
     if commands:
         print("next:")
     for name, command in commands.items():
@@ -90,10 +91,15 @@ def print_pick(study: Study, choice: Pick, limits: Sequence[Constraint]) -> None
         print(f"  no supernet of space {study.space!r}: train one to fine-tune or export this network")
 
 
-def _commands(study: Study, choice: Pick) -> dict[str, str]:
+def _commands(study: Study, choice: Pick, database: Path) -> dict[str, str]:
     """Commands for the choice that run from any folder, by title."""
     settings = dict(study.settings) | absolute_files(study.settings)
-    return next_commands(replace(study, settings=settings), choice.chosen)
+    commands = next_commands(replace(study, settings=settings), choice.chosen)
+    if FINE_TUNE in commands and "acc" in study.quantities and "hardware_digest" in study.fingerprint:
+        words = [study.name, "--db", str(database.absolute()), "--id", str(choice.chosen.index)]
+        words += ["--out", f"runs/{study.name}-{choice.chosen.index}-deployed"]
+        commands["deploy"] = command_text("studies.deploy", words)
+    return commands
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -104,7 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     options = parser().parse_args(arguments)
     limits = limits_of(options)
-    study, evaluations = read_study(options.study, options.db)
+    database, name = located(options.study, options.db)
+    study, evaluations = read_study(name, database)
     choice = pick(study, evaluations, limits, options.prefer)
     if options.json:
         record = {
@@ -116,11 +123,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "limits": list(map(str, limits)),
             "candidates": len(choice.candidates),
             "front_size": choice.front,
-            "next": _commands(study, choice),
+            "next": _commands(study, choice, database),
         }
         print(json.dumps(record, allow_nan=False))
         return
-    print_pick(study, choice, limits)
+    print_pick(study, choice, limits, database)
 
 
 if __name__ == "__main__":

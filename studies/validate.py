@@ -2,12 +2,14 @@
 
     python -m studies.validate --study NAME --data DIR
     python -m studies.validate --study NAME --confirm 2000
+    python -m studies.validate --study NAME --compile
 
 Networks, weights and number format are those of the study. A search selects the networks that are best on its
 own images, so their accuracies are too high on average. Accuracies on other images are not.
 
 With the test split, the batch-norm calibration is that of the study. `--confirm` takes the calibration of an
 extracted network, ranks the front by the new accuracies, and leaves the test split for the final figure.
+`--compile` checks cycles instead: it exports each network and compiles the file by Arm's Vela.
 """
 
 from __future__ import annotations
@@ -58,8 +60,46 @@ def parser() -> Parser:
         metavar="N",
         help="score on N search images that the study did not use instead of test images, and rank by them",
     )
+    add(
+        "--compile",
+        action="store_true",
+        help="compile the networks' files by Arm's Vela instead, and compare its cycles with the cost model",
+    )
     add("--json", action="store_true", help="print JSON instead of a table")
     return result
+
+
+def compile_front(plan: ValidationPlan, *, as_json: bool) -> None:
+    """Compiles the networks and prints how the cost model agrees with the compiler.
+
+    Raises:
+        H4HError: A network cannot be compiled, or the cost model is off by more than 5 % on average.
+    """
+    from studies.deployment.compiled_network import check_front, columns, compiled_front
+
+    front = compiled_front(plan, Console(stderr=True))
+    if as_json:
+        networks = [
+            {
+                "id": evaluation.index,
+                "vela_cycles": network.cycles,
+                "model_cycles": network.modelled_cycles,
+                "vela_sram_bytes": network.report.sram_bytes,
+                "model_sram_bytes": network.modelled_sram,
+            }
+            for evaluation, network in front.members
+        ]
+        found = {"mean_error": front.mean_error, "rank_correlation": front.rank_correlation}
+        print(json.dumps({"study": plan.study.name, **found, "networks": networks}, allow_nan=False))
+    else:
+        members = [evaluation for evaluation, _ in front.members]
+        print_wide(front_table(plan.study, members, more=columns(front.members)))
+        order = front.rank_correlation
+        print(
+            f"cycles of the NPU alone, cost model against Vela: mean error {front.mean_error:.2%}"
+            + ("" if order is None else f", Spearman's correlation {order:.4f}")
+        )
+    check_front(front)
 
 
 def record(plan: ValidationPlan, scores: Sequence[HeldOutScore]) -> dict[str, Any]:
@@ -168,6 +208,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         H4HError: The study, its checkpoint or the images are missing, damaged or do not belong together.
     """
     options = parser().parse_args(arguments)
+    if options.compile and options.confirm is not None:
+        parser().error("--compile scores no images: leave out --confirm")
     plan = plan_validation(
         options.db,
         options.study,
@@ -178,6 +220,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         is_complete=options.all,
         confirm=options.confirm,
     )
+    if options.compile:
+        compile_front(plan, as_json=options.json)
+        return
     scores = score_front(plan, Console(stderr=True))
     if options.json:
         as_record = record if plan.confirm is None else confirmed_record

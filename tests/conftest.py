@@ -26,7 +26,7 @@ settings.load_profile("untimed")
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tables and decoded images are kept apart from the user's own; all processes of a test run share them."""
+    """Tables and decoded images are shared by all processes of a test run, and not the user's own."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent

@@ -64,15 +64,19 @@ class FileFigures:
 
 
 def figures(
-    supernet: Supernet, subnet: Subnet, calibration: PreparedImages, images: PreparedImages
+    supernet: Supernet,
+    subnet: Subnet,
+    calibration: PreparedImages,
+    images: PreparedImages,
+    *,
+    delegates: bool,
 ) -> FileFigures:
     """The figures of one subnet."""
     network = deployed(supernet, subnet, calibration)
     graph, output = network_graph(subnet, network)
     content = graph.model([output])
-    found = np.concatenate(
-        [litert_scores(content, network.stored_image(batch).numpy()).argmax(1) for batch, _ in images.batches]
-    )
+    inputs = [network.stored_image(batch).numpy() for batch, _ in images.batches]
+    found = np.concatenate([litert_scores(content, one, delegates=delegates).argmax(1) for one in inputs])
     oracle = torch.cat([network.oracle_logits(batch).argmax(1) for batch, _ in images.batches]).numpy()
     labels = torch.cat([labels for _, labels in images.batches]).numpy()
     steps = step_differences(graph, content, network, images.batches[0][0][:STEPPED])
@@ -103,6 +107,11 @@ def main() -> None:
     parser.add_argument(
         "--images", type=int, default=2000, help="number of search images (default: %(default)s)"
     )
+    parser.add_argument(
+        "--delegates",
+        action="store_true",
+        help="run files by LiteRT's delegates for this machine's CPU, whose rounding differs from a chip's",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
     check_least(options, networks=1, images=1)
@@ -111,7 +120,7 @@ def main() -> None:
     images = prepare(pack.search[: options.images], precision="fp32", device=cpu)
     rows = {
         NAMES[kind]: [
-            figures(supernet, subnet, calibration, images)
+            figures(supernet, subnet, calibration, images, delegates=options.delegates)
             for subnet in family(options.networks, options.seed, kind, [SPACE])
         ]
         for kind in (ARRAY, HYBRID)

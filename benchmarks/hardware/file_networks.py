@@ -1,8 +1,9 @@
 """Networks with the layers that files have and the searched networks do not, as TensorFlow Lite files.
 
-Five kinds, each with random sizes: a residual network with maxima and a mean, a mobile network with padding
+Six kinds, each with random sizes: a residual network with maxima and a mean, a mobile network with padding
 before windows without, one with squeeze and excitation, a segmentation network with resizing and
-concatenation, and a network for sound with windows that are not square.
+concatenation, a network for sound with windows that are not square, and one with groups of channels, dilated
+windows and unequal strides.
 """
 
 from __future__ import annotations
@@ -115,11 +116,26 @@ def _sound(graph: Graph, rng: np.random.Generator) -> Node:
     return graph.softmax(graph.linear(graph.reshape(x, 1, width), CLASSES))
 
 
+def _grouped(graph: Graph, rng: np.random.Generator) -> Node:
+    frames, bands, width = _one(rng, 48, 64, 98), _one(rng, 16, 32, 40), _one(rng, 32, 48, 64)
+    x = graph.conv2d(graph.input(1, frames, bands, 1), width, kernel=(8, 4), stride=(2, 1), relu6=True)
+    for dilation in (1, 2, _one(rng, 3, 4)):
+        inner = graph.conv2d(x, 2 * width, relu6=True)
+        inner = graph.conv2d(
+            inner, 2 * width, kernel=3, groups=_one(rng, 2, 4), dilation=dilation, relu6=True
+        )
+        x = graph.add(x, graph.conv2d(inner, width))
+    x = graph.depthwise(x, kernel=3, stride=(1, 2), dilation=1, relu6=True)
+    x = graph.depthwise(graph.conv2d(x, 2 * width, relu6=True), kernel=3, dilation=2, relu6=True)
+    return _classified(graph, graph.conv2d(x, width))
+
+
 KINDS: dict[str, Callable[[Graph, np.random.Generator], Node]] = {
     "residual": _residual,
     "mobile": _mobile,
     "excited": _excited,
     "segmentation": _segmentation,
     "sound": _sound,
+    "grouped": _grouped,
 }
 """Kinds of networks."""

@@ -18,17 +18,19 @@ class RuntimeMissingError(H4HError):
     """A runtime that checks exported files is not installed."""
 
 
-def litert_scores(content: bytes, images: npt.NDArray[np.int8]) -> Floats:
-    """Class scores of a file, ``(n, classes)``, with the kernels of the runtime itself and no delegate.
+def litert_scores(content: bytes, images: npt.NDArray[np.int8], *, delegates: bool = False) -> Floats:
+    """Class scores of a file, ``(n, classes)``.
 
     Args:
         content: The file, of a network that takes one image.
         images: ``(n, s, s, 3)``, on the grid of its input.
+        delegates: Whether delegates for this machine's CPU compute, instead of the runtime's own kernels,
+            which round as those of microcontrollers do.
 
     Raises:
         RuntimeMissingError: LiteRT is not installed.
     """
-    interpreter = _interpreter(content)
+    interpreter = _interpreter(content, delegates=delegates)
     interpreter.allocate_tensors()
     (source,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
     scale, zero_point = result["quantization"]
@@ -37,7 +39,8 @@ def litert_scores(content: bytes, images: npt.NDArray[np.int8]) -> Floats:
         interpreter.set_tensor(source["index"], image[None])
         interpreter.invoke()
         rows.append(interpreter.get_tensor(result["index"])[0])
-    return (np.array(rows, dtype=np.float64) - zero_point) * scale
+    stored = np.array(rows, dtype=np.float64)
+    return (stored - float(zero_point)) * float(scale)
 
 
 def litert_tensors(
@@ -55,17 +58,12 @@ def litert_tensors(
     return [np.array(interpreter.get_tensor(index)) for index in tensors]
 
 
-def _interpreter(content: bytes, **options: Any) -> Any:
+def _interpreter(content: bytes, *, delegates: bool = False, **options: Any) -> Any:
     try:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
     except ImportError as error:
         raise RuntimeMissingError(
             f"checking a .tflite file needs the package {PACKAGE}: pip install {PACKAGE}"
         ) from error
-    return Interpreter(
-        model_content=content,
-        num_threads=1,
-        **options,
-        # Delegates of this machine's CPU round in another way than the chip's kernels.
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
+    kind = OpResolverType.AUTO if delegates else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    return Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=kind, **options)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from objectives.hardware.cost_model import NetworkCost
+from objectives.hardware.cost_model import CostModel, NetworkCost
 from objectives.hardware.soc import SoC
 from search_space.arrays import Floats
 
@@ -70,22 +70,27 @@ class Throughput:
         return self.busy_ms[resource] / self.latency_ms
 
 
-def throughput(cost: NetworkCost, soc: SoC) -> Throughput:
+def throughput(cost: NetworkCost, costs: CostModel, spilt_bytes: float = 0.0) -> Throughput:
     """Frames per second of a network in its mapping, which need not be the one of most frames per second.
 
     Args:
-        cost: Cost of the network, with at least one op.
-        soc: The chip.
+        cost: Cost of the network by `costs`, with at least one op.
+        costs: Model of the SoC.
+        spilt_bytes: Bytes of activations beyond the SRAM, if the model spills. The NPU waits for them, and
+            each crosses the port of the SRAM twice.
     """
-    sram = sum(op.sram_bytes for op in cost.ops) / soc.npu.sram_bytes_per_cycle if soc.has_npu else 0.0
+    soc, waiting = costs.soc, 0.0 if costs.spill is None else spilt_bytes * costs.spill.cycles_per_byte
+    moved = sum(op.sram_bytes for op in cost.ops) + (2 * spilt_bytes if costs.spill is not None else 0.0)
+    sram = moved / soc.npu.sram_bytes_per_cycle if soc.has_npu else 0.0
     cycles = {
-        NPU: sum(op.npu_cycles + op.tail_cycles for op in cost.ops),
+        NPU: sum(op.npu_cycles + op.tail_cycles for op in cost.ops) + waiting,
         MACROS: sum(op.cim_cycles for op in cost.ops),
         NETWORK: sum(op.transfer_cycles for op in cost.ops),
         SRAM: sram,
         HAND_OVER: sum(op.handover_cycles for op in cost.ops),
     }
-    return Throughput(cost.latency_ms, {name: count / soc.cycles_per_ms for name, count in cycles.items()})
+    latency_ms = cost.latency_ms + waiting / soc.cycles_per_ms
+    return Throughput(latency_ms, {name: count / soc.cycles_per_ms for name, count in cycles.items()})
 
 
 def sleep_mw(soc: SoC) -> float:

@@ -27,7 +27,7 @@ _MOST_ENDS = 4
 
 
 def least(candidates: Iterable[Floats]) -> Floats:
-    """The best of arrays (c, ..., m), element by element of (..., m)."""
+    """The best of arrays (c, ..., m), element by element; each is read before the next one is made."""
     best: Floats | None = None
     for other in candidates:
         if best is None:
@@ -53,7 +53,9 @@ def joined(first: GeneTable, second: GeneTable) -> GeneTable:
     # Placements first, then criteria: neighbours in memory are compared with each other.
     axis = len(genes)
     one, other = (np.ascontiguousarray(np.moveaxis(part, (axis, -2), (0, 1))) for part in (one, other))
-    best = least(mine + theirs for mine, theirs in zip(one, other, strict=False))
+    # One array for all sums: large ones are slow to allocate.
+    buffer = np.empty(np.broadcast_shapes(one.shape[1:], other.shape[1:]))
+    best = least(np.add(mine, theirs, out=buffer) for mine, theirs in zip(one, other, strict=False))
     return GeneTable(genes, np.moveaxis(best, 0, -2))
 
 

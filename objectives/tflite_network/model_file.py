@@ -95,7 +95,7 @@ class TfliteModel:
 _WINDOW = ("Padding", "StrideH", "StrideW")
 _DILATION = ("DilationHFactor", "DilationWFactor")
 OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "CONV_2D": ("Conv2DOptions", (*_WINDOW, *_DILATION)),
+    "CONV_2D": ("Conv2DOptions", (*_WINDOW, *_DILATION, "FusedActivationFunction")),
     "DEPTHWISE_CONV_2D": ("DepthwiseConv2DOptions", (*_WINDOW, *_DILATION)),
     "AVERAGE_POOL_2D": ("Pool2DOptions", (*_WINDOW, "FilterHeight", "FilterWidth")),
     "MAX_POOL_2D": ("Pool2DOptions", (*_WINDOW, "FilterHeight", "FilterWidth")),

@@ -10,7 +10,12 @@ from objectives.hardware.op import Op
 from objectives.tflite_network.data_flow import DataFlow, vanishes
 from objectives.tflite_network.model_file import TfliteError, TfliteModel, read_model
 from objectives.tflite_network.operator_groups import group_at
-from objectives.tflite_network.operator_ops import INTEGERS, InexpressibleError, ops_of_operator
+from objectives.tflite_network.operator_ops import (
+    INTEGERS,
+    InexpressibleError,
+    ops_of_operator,
+    other_groups_bytes,
+)
 from objectives.workload import Step
 
 COMPILED = "CUSTOM ethos-u"
@@ -95,9 +100,11 @@ def read_network(path: Path) -> TfliteNetwork:
             missing.append(Missing(index, operator.name, str(error)))
             continue
         held = flow.held_bytes(model, index, index) if ops else 0
+        others = other_groups_bytes(ops)
         for part, op in enumerate(ops):
             suffix = f".{part}" if len(ops) > 1 else ""
-            steps.append(Step(f"{index}.{operator.name}{suffix}", op, held))
+            more = others if op.kind == "conv2d" else 0
+            steps.append(Step(f"{index}.{operator.name}{suffix}", op, held + more))
             operators.append(index)
     if not steps:
         reasons = "; ".join(f"{each.name}: {each.reason}" for each in missing[:3])

@@ -3,6 +3,7 @@
 | operator | ops |
 |---|---|
 | convolutions, linear layers, means, maxima, softmax, tables | one |
+| convolution with groups | one for each group, and a copy for its activation function |
 | sums and products of two maps | one |
 | concatenation | one copy for each input that its maker cannot write in place |
 | padding | strips of zeros, and a copy where the maker cannot write in place; none where a window pads |
@@ -12,9 +13,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
+from objectives.hardware.npu_passes.live_memory import map_bytes, op_bytes
+from objectives.hardware.npu_passes.lowering import IMAGE_CHANNELS
 from objectives.hardware.op import InvalidOpError, Op
 from objectives.tflite_network.data_flow import DataFlow
 from objectives.tflite_network.model_file import Operator, Tensor, TfliteModel
@@ -115,26 +118,37 @@ def _image(tensor: Tensor) -> tuple[int, int, int]:
 
 
 def _stride(operator: Operator, out: tuple[int, int, int]) -> int:
-    """Step of the window; along a side of one output it does not matter."""
+    """Step of the window; along a side of one output it does not matter.
+
+    Of two unequal steps the smaller decides how much of its input a block of the output shares with the next.
+    The size of the output has the larger one.
+    """
     high, wide = operator.options.get("StrideH", 1), operator.options.get("StrideW", 1)
     if out[0] == 1 or out[1] == 1:
         return int(wide if out[0] == 1 else high) if out[:2] != (1, 1) else 1
-    if high != wide:
-        raise InexpressibleError(f"its stride is {high}x{wide}, and must be the same in both directions")
-    return int(high)
+    return int(min(high, wide))
+
+
+def _stuffed(side: int, dilation: int) -> int:
+    """Side of the window that the NPU runs for a dilated one.
+
+    It skips every second position by itself. For other distances the compiler puts zeros between the weights.
+    """
+    return (side - 1) * (dilation // 2 if dilation % 2 == 0 else dilation) + 1
 
 
 def _windowed(kind: str, call: Call, window: tuple[int, int]) -> Op:
     """An op with a window."""
-    operator = call.operator
-    for name, side in zip(("DilationHFactor", "DilationWFactor"), window, strict=True):
-        if side > 1 and operator.options.get(name, 1) > 1:
-            raise InexpressibleError("its window is dilated")
+    options = call.operator.options
+    high, wide = (
+        _stuffed(side, options.get(name, 1))
+        for name, side in zip(("DilationHFactor", "DilationWFactor"), window, strict=True)
+    )
     height, width, channels = _image(call.inputs[0])
     out = _image(call.output)
     return Op(
-        kind, height, width, channels, out[2], window[0], _stride(operator, out),
-        kernel_width=window[1], out_height=out[0], out_width=out[1],
+        kind, height, width, channels, out[2], high, _stride(call.operator, out),
+        kernel_width=wide, out_height=out[0], out_width=out[1],
     )  # fmt: skip
 
 
@@ -151,9 +165,36 @@ def _constant(call: Call, what: str, *, rank: int) -> Tensor:
 def _conv2d(call: Call) -> tuple[Op, ...]:
     _, high, wide, depth = _constant(call, "weights", rank=4).shape
     channels = _image(call.inputs[0])[2]
-    if depth != channels:
-        raise InexpressibleError(f"it has {channels // depth} groups of channels")
-    return (_windowed("conv2d", call, (high, wide)),)
+    whole = _windowed("conv2d", call, (high, wide))
+    if depth == channels:
+        return (whole,)
+    groups = channels // depth
+    if channels % depth or whole.out_channels % groups:
+        raise InexpressibleError(f"its {channels} channels do not divide into groups of {depth}")
+    if depth <= IMAGE_CHANNELS:
+        raise InexpressibleError(
+            f"it has groups of {depth} channels, and must have more than {IMAGE_CHANNELS}"
+        )
+    # The compiler runs a convolution for each group, on a slice of the map, and then the activation function.
+    part = replace(whole, in_channels=depth, out_channels=whole.out_channels // groups)
+    rows, columns = whole.out_size
+    limits = Op("copy", rows, columns, whole.out_channels, whole.out_channels)
+    return (*(part,) * groups, *((limits,) if call.operator.options.get("FusedActivationFunction") else ()))
+
+
+def other_groups_bytes(ops: tuple[Op, ...]) -> int:
+    """Bytes of the maps of the other groups that stay in memory while the convolution of one group runs.
+
+    Args:
+        ops: The ops of an operator.
+    """
+    parts = [op for op in ops if op.kind == "conv2d"]
+    if len(parts) < 2:
+        return 0
+    rows, columns = parts[0].out_size
+    maps = (parts[0].height, parts[0].width, parts[0].in_channels), (rows, columns, parts[0].out_channels)
+    whole = sum(map_bytes(high, wide, len(parts) * channels, bricks=True) for high, wide, channels in maps)
+    return whole - op_bytes(parts[0])
 
 
 def _depthwise(call: Call) -> tuple[Op, ...]:

@@ -1,10 +1,13 @@
-"""Closed form of the NPU against Arm's compiler Vela on a TensorFlow Lite file, operator by operator."""
+"""Model of the NPU against Arm's compiler Vela on a TensorFlow Lite file, operator by operator."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from objectives.hardware.npu_model import AnalyticNpu, NpuModel
+from objectives.hardware.op import OpArrays
 from objectives.hardware.parts.npu import Npu
 from objectives.hardware.vela_compiler.vela import compiled_model, compiler_options, system_configuration
 from objectives.tflite_network.network import Missing, TfliteNetwork
@@ -16,13 +19,13 @@ class VelaComparison:
 
     Attributes:
         vela: Cycles by the compiler, by place of the operator; those that cost nothing are absent.
-        modelled: Cycles by the closed form, by place of the operator.
+        modelled: Cycles by the model, by place of the operator.
         missing: Operators that the cost model has no op for.
         cpu_operators: Number of operators that the compiler leaves to the CPU.
         sram_bytes: Peak of the activation memory by the compiler.
     """
 
-    vela: dict[int, int]
+    vela: Mapping[Hashable, int]
     modelled: dict[int, float]
     missing: tuple[Missing, ...]
     cpu_operators: int
@@ -40,7 +43,7 @@ class VelaComparison:
 
     @property
     def error(self) -> float:
-        """Error of the closed form in percent, over what it has ops for."""
+        """Error of the model in percent, over what it has ops for."""
         expected = self.total * self.covered
         return 100 * (sum(self.modelled.values()) / expected - 1) if expected else 0.0
 
@@ -83,14 +86,21 @@ def missing_text(missing: Missing) -> str:
     return f"operator {missing.index} {missing.name} ({missing.reason})"
 
 
-def compared(network: TfliteNetwork, npu: Npu) -> VelaComparison:
+def compared(network: TfliteNetwork, npu: Npu, model: NpuModel | None = None) -> VelaComparison:
     """Compiles `network` and compares.
 
+    Args:
+        network: The network.
+        npu: The NPU.
+        model: Model of its cycles; default: the closed form.
+
     Raises:
+        ClosedFormError: No model is given, and the closed form does not know the NPU.
         VelaError: The compiler refuses the NPU or the network.
     """
+    model = AnalyticNpu(npu) if model is None else model
     report = compiled_model(network.model.content, system_configuration(npu), compiler_options(npu))
     modelled: dict[int, float] = {}
-    for place, cycles in zip(network.operators, npu.cycles(network.ops).tolist(), strict=True):
+    for place, cycles in zip(network.operators, model.cycles(OpArrays.of(network.ops)).tolist(), strict=True):
         modelled[place] = modelled.get(place, 0.0) + cycles
     return VelaComparison(report.cycles, modelled, network.missing, report.cpu_operators, report.sram_bytes)

@@ -130,13 +130,19 @@ class Held:
 def describe(module: str) -> dict[str, str]:
     """Versions of this process, with digests of its sources and of the module of the objective."""
     import_module(module)
-    resident()
     own = module_digest(module)
     return {
         **versions(),
         "source digest": packages_digest(),
         **({f"source digest of {module}": own} if own else {}),
     }
+
+
+def describe_worker(module: str) -> dict[str, str]:
+    """`describe` in a worker, which also notes its memory."""
+    described = describe(module)
+    resident()
+    return described
 
 
 @cache

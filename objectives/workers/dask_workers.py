@@ -194,7 +194,7 @@ class Members:
 
     def _joined(self, address: str, threads: int) -> Member:
         described = self._client.submit(
-            admission.describe, self._needs.module, workers=[address], pure=False, priority=1
+            admission.describe_worker, self._needs.module, workers=[address], pure=False, priority=1
         )
         return Member(address, max(threads, 1), described)
 

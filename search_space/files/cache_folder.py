@@ -18,8 +18,8 @@ def cache_folder() -> Path:
 
     A user without a home that can be written gets a folder that lasts as long as the process.
     """
-    if folder := os.environ.get(VARIABLE):
-        return Path(folder)
+    if named := os.environ.get(VARIABLE):
+        return Path(named)
     try:
         base = os.environ.get("XDG_CACHE_HOME")
         folder = (Path(base) if base else Path.home() / ".cache") / "h4h-nas"

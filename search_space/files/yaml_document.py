@@ -10,7 +10,7 @@ import os
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from mashumaro import DataClassDictMixin
@@ -118,17 +118,14 @@ def parse_document(kind: type[D], data: object, *, source: str) -> D:
         raise DocumentError(f"{source}: {_reason(error)} (top-level keys: {known})") from error
 
 
-if yaml.__with_libyaml__:
-    # The parser in C takes a fifth of the time, and every command reads a space and often a SoC.
+if TYPE_CHECKING or not yaml.__with_libyaml__:
+    _SafeLoader = yaml.SafeLoader
+else:
+    # The parser in C takes a sixth of the time, and every command reads a space and often a SoC.
     class _SafeLoader(yaml.composer.Composer, yaml.CSafeLoader):
         def __init__(self, text: str) -> None:
-            yaml.composer.Composer.__init__(self)  # type: ignore[no-untyped-call]
+            yaml.composer.Composer.__init__(self)
             yaml.CSafeLoader.__init__(self, text)
-
-else:
-
-    class _SafeLoader(yaml.SafeLoader):  # type: ignore[no-redef]
-        pass
 
 
 class _UniqueKeyLoader(_SafeLoader):

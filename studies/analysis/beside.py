@@ -182,7 +182,9 @@ def _note(network: TfliteNetwork, model: CostModel) -> str:
     names = ", ".join(missing_text(each) for each in network.missing[:3])
     more = f" and {len(network.missing) - 3} more" if len(network.missing) > 3 else ""
     try:
-        covered = f"{compared(network, model.soc.npu).covered:.1%} of Vela's cycles are costed"
+        covered = (
+            f"{compared(network, model.soc.npu, model.npu_model).covered:.1%} of Vela's cycles are costed"
+        )
     except H4HError as error:
         covered = f"their share of Vela's cycles is unknown ({error})"
     return f"without {names}{more}; {covered}"

@@ -18,21 +18,16 @@ from objectives.deployment.litert import RuntimeMissingError, litert_scores
 from objectives.deployment.network_graph import network_graph
 from objectives.deployment.onnx_file import onnx_model, onnx_scores
 from objectives.deployment.step_differences import step_differences
-from objectives.hardware.cost_model import CostModel, NetworkCost
+from objectives.hardware.soc import SoC
 from objectives.hardware.vela_compiler.tflite import Graph
-from objectives.hardware.vela_compiler.vela import (
-    Compiled,
-    VelaError,
-    compiled_model,
-    compiler_options,
-    system_configuration,
-)
+from objectives.hardware.vela_compiler.vela import VelaError
 from objectives.hardware_objectives import mapped_totals
-from objectives.workload import Step, ops_of, peak_bytes, read_again, workload
+from objectives.workload import ops_of, read_again, workload
 from search_space.subnet import Subnet
 from studies.analysis.assumed_numbers import cost_model
 from studies.analysis.held_out_images import check_checkpoint, scored_images, search_images
 from studies.analysis.validation_plan import ValidationPlan
+from studies.deployment.compiled_network import CompiledNetwork, compiled_network
 from studies.deployment.file_checks import (
     Agreement,
     DeploymentError,
@@ -58,31 +53,6 @@ STEPPED_IMAGES = 4
 
 Notify = Callable[[str], None]
 """Receives one line for the user."""
-
-
-@dataclass(frozen=True)
-class CompiledNetwork:
-    """The compiler's file of the network beside the cost model, both for the NPU alone.
-
-    Attributes:
-        report: The compiler's report.
-        modelled_cycles: Cycles of the cost model.
-        modelled_sram: Peak of the activation memory by the workload, in bytes.
-    """
-
-    report: Compiled
-    modelled_cycles: float
-    modelled_sram: int
-
-    @property
-    def cycles(self) -> int:
-        """Cycles by the compiler."""
-        return sum(self.report.cycles.values())
-
-    @property
-    def error(self) -> float:
-        """Deviation of the cost model's cycles from the compiler's, as a share of the latter."""
-        return self.modelled_cycles / self.cycles - 1
 
 
 @dataclass(frozen=True)
@@ -174,7 +144,7 @@ def deployment(
         tflite_check=tflite_check,
         onnx=onnx,
         onnx_check=onnx_check,
-        compiled=_compiled(tflite, costs, steps, notes),
+        compiled=_compiled(tflite, subnet, costs.soc, notes),
         mapping=mapping_file(genotype, steps, cost, costs),
         latency_ms=latency_ms,
         energy_mj=energy_mj,
@@ -243,24 +213,15 @@ def _labels(images: PreparedImages) -> Tensor:
     return labels
 
 
-def _compiled(
-    content: bytes, costs: CostModel, steps: tuple[Step, ...], notes: list[str]
-) -> CompiledNetwork | None:
-    soc = costs.soc
-    if not soc.has_npu:
+def _compiled(content: bytes, subnet: Subnet, soc: SoC, notes: list[str]) -> CompiledNetwork | None:
+    if soc.has_npu:
+        try:
+            return compiled_network(content, subnet, soc)
+        except VelaError as error:
+            notes.append(f"network_vela.tflite was not written: {error}")
+    else:
         notes.append(f"network_vela.tflite was not written: {soc.name} has no NPU")
-        return None
-    try:
-        target = system_configuration(soc.npu)
-    except VelaError as error:
-        notes.append(f"network_vela.tflite was not written: {error}")
-        return None
-    report = compiled_model(content, target, compiler_options(soc.npu))
-    if report.cpu_operators:
-        raise DeploymentError(f"Vela leaves {report.cpu_operators} operators of the network to the CPU")
-    alone: NetworkCost = CostModel(soc, "npu").network(ops_of(steps), read_again(steps))
-    cycles = sum(op.cycles for op in alone.ops)
-    return CompiledNetwork(report, cycles, peak_bytes(steps))
+    return None
 
 
 def write(found: Deployment, out: Path, card: str) -> None:

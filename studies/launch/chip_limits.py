@@ -40,7 +40,7 @@ def default_limits(
         given: Limits of the user.
         is_spilt: Whether activations may exceed the SRAM, at a cost.
     """
-    most = _most(networks)
+    most = most_sizes(networks)
     return tuple(
         Constraint(name, "<=", bound, _UNITS[name])
         for name, bound in chip_bounds(soc).items()
@@ -59,7 +59,7 @@ def limit_text(limit: Constraint, soc: SoC, networks: Space) -> str:
     """One line about a limit that was added."""
     if limit.quantity not in _NAMES:
         return f"limit {limit}: an inference must end before the next frame of the limited frame rate"
-    most = _most(networks)[limit.quantity]
+    most = most_sizes(networks)[limit.quantity]
     if limit.quantity == PEAK:
         sizes = f"{limit.bound / 1024:g} KiB; networks of {networks.name} need up to {most / 1024:g} KiB"
         remedy = "--spill costs the others instead of excluding them"
@@ -74,6 +74,6 @@ def _is_implied(name: str, bound: float, given: Sequence[Constraint]) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _most(networks: Space) -> Mapping[str, float]:
+def most_sizes(networks: Space) -> Mapping[str, float]:
     """Upper bounds on the sizes of all networks of a space, exact for the peak of the activations."""
     return SizeTables(networks).upper_bounds()

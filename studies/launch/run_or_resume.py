@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from studies.launch.chip_limits import limit_text
+from studies.launch.late_costs import late_costs
 from studies.launch.limit_range import limit_notes
 from studies.launch.plan import Plan
 from studies.launch.plan_objects import (
@@ -79,6 +80,7 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
             plan.constraints,
             limited=objectives.limited,
             known=known,
+            late=late_costs(plan),
             race=race,
         )
         if plan.stored is None:

@@ -12,13 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
-from objectives.timeline import COLOURS, LANES, PARTS
+from objectives.roofline import Roofline, RooflinePoint
+from objectives.timeline import COLOURS, LANES, PARTS, draw_roofline
 from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.files.figure_file import FORMATS
 from search_space.files.whole_file import whole_file
 from studies.presentation.text_table import number_text
-from studies.report_page.records import GoalRecord, ReportRecord, StudyRecord
+from studies.report_page.records import GoalRecord, MappingRecord, ReportRecord, StudyRecord
 
 INKS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#9a6b00", "#4b4b4b")
 """A colour for each study, after Okabe and Ito."""
@@ -65,6 +66,7 @@ def save_figures(record: ReportRecord, folder: Path) -> list[str]:
         "parallel": parallel_figure,
         "sensitivity": sensitivity_figure,
         "mapping": mapping_figure,
+        "rooflines": roofline_figure,
     }
     names = []
     with matplotlib.rc_context(STYLE):
@@ -354,13 +356,40 @@ def sensitivity_figure(record: ReportRecord) -> Figure | None:
     return figure
 
 
-def mapping_figure(record: ReportRecord) -> Figure | None:
-    """Gantt chart and energy by part of the knee of each front; None if no knee has a mapping."""
-    drawn = [
+def _mapped_knees(record: ReportRecord) -> list[tuple[StudyRecord, int, MappingRecord]]:
+    """Study, row and mapping of the knee of each front that has one."""
+    return [
         (study, knee, study["mappings"][knee])
         for study in record["studies"]
         if (knee := study["knee"]) is not None and knee in study["mappings"]
     ]
+
+
+def roofline_figure(record: ReportRecord) -> Figure | None:
+    """Rooflines of NPU and macros of the knee of each front; None if no knee has a mapping."""
+    drawn = [
+        (study, mapping, line) for study, _, mapping in _mapped_knees(record) for line in mapping["rooflines"]
+    ]
+    if not drawn:
+        return None
+    figure, axes = _panels(len(drawn), 2.6)
+    for axis, (study, mapping, line) in zip(axes, drawn, strict=True):
+        columns = (line["op"], line["macs"], line["bytes"], line["cycles"])
+        points = [
+            RooflinePoint(op, mapping["ops"]["kind"][op], macs, size, cycles)
+            for op, macs, size, cycles in zip(*columns, strict=True)
+        ]
+        draw_roofline(
+            axis, Roofline(line["device"], line["memory"], line["peak"], line["bandwidth"], tuple(points))
+        )
+        if len(record["studies"]) > 1:
+            axis.set_title(f"{_text(study['name'])}: {line['device']}")
+    return figure
+
+
+def mapping_figure(record: ReportRecord) -> Figure | None:
+    """Gantt chart and energy by part of the knee of each front; None if no knee has a mapping."""
+    drawn = _mapped_knees(record)
     if not drawn:
         return None
     figure = Figure(figsize=(WIDTH, 2.8 * len(drawn)), layout="constrained")

@@ -23,6 +23,7 @@ def page(record: ReportRecord) -> str:
         "style": _text("report.css"),
         "data": embedded_json(record),
         "drawing": _text("drawing.js"),
+        "mapping": _text("mapping.js"),
         "script": _text("report.js"),
         "plotly": (resources.files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8"),
     }

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from objectives.hardware import CostModel
-from objectives.hardware_objectives import mapped_totals
+import numpy as np
+
+from objectives.hardware import CostModel, NetworkCost
+from objectives.hardware.frame_rate import sleep_mw, throughput
+from objectives.hardware_objectives import Power, PowerAtRate, mapped_totals
+from objectives.registry import registered_objectives
+from objectives.roofline import Roofline, rooflines, utilisation
 from objectives.timeline import LANES, PARTS, bars
-from objectives.workload import ops_of, peak_bytes, read_again, workload
+from objectives.workload import Step, ops_of, peak_bytes, read_again, spilt_bytes, workload
 from search_space.subnet import LAYER_NORM, MBConv, PatchMerging, Stage, Stem, Subnet, ViTBlock
-from studies.report_page.records import BlockRecord, MappingRecord, OutlineRecord, StageRecord
+from studies.report_page.records import (
+    BlockRecord,
+    FramesRecord,
+    MappingRecord,
+    OutlineRecord,
+    RooflineRecord,
+    StageRecord,
+)
 
 
 def stage_record(stage: Stage) -> StageRecord:
@@ -54,10 +67,17 @@ class Outline:
         }
 
 
-def mapping_record(subnet: Subnet, costs: CostModel) -> MappingRecord:
-    """The record of the mapping that `costs` finds for `subnet`."""
+def mapping_record(subnet: Subnet, costs: CostModel, quantities: Sequence[str] = ()) -> MappingRecord:
+    """The record of the mapping that `costs` finds for `subnet`.
+
+    Args:
+        subnet: The network.
+        costs: Model of the SoC.
+        quantities: Names of quantities; of the power at a frame rate among them the record has the values.
+    """
     steps = workload(subnet)
-    cost = costs.network(ops_of(steps), read_again(steps))
+    ops = ops_of(steps)
+    cost = costs.network(ops, read_again(steps))
     latency_ms, energy_mj = mapped_totals(costs, steps, cost)
     per_us = costs.soc.clock_mhz
     starts: list[float] = []
@@ -86,6 +106,47 @@ def mapping_record(subnet: Subnet, costs: CostModel) -> MappingRecord:
         },
         "bars": busy,
         "energy": {part: [_short(getattr(op, f"{part}_pj") / 1e3) for op in cost.ops] for part in PARTS},
+        "utilisation": {
+            device: list(map(_short, shares)) for device, shares in utilisation(ops, cost, costs.soc).items()
+        },
+        "rooflines": [_roofline(line) for line in rooflines(ops, cost, costs)],
+        "frames": _frames(steps, cost, costs, quantities),
+    }
+
+
+def _roofline(line: Roofline) -> RooflineRecord:
+    return {
+        "device": line.device,
+        "memory": line.memory,
+        "peak": line.peak,
+        "bandwidth": line.bandwidth,
+        "op": [point.index for point in line.points],
+        "macs": [_short(point.macs) for point in line.points],
+        "bytes": [_short(point.bytes_moved) for point in line.points],
+        "cycles": [_short(point.cycles) for point in line.points],
+    }
+
+
+def _frames(
+    steps: Sequence[Step], cost: NetworkCost, costs: CostModel, quantities: Sequence[str]
+) -> FramesRecord:
+    spilt = 0.0 if costs.spill is None else spilt_bytes(steps, costs.spill.sram_bytes)
+    frames = throughput(cost, costs, spilt)
+    latency_ms, energy_mj = (np.array([total]) for total in mapped_totals(costs, steps, cost))
+    known = registered_objectives(quantities)
+    at_rate = {
+        name: _short(float(known[name].of_totals(costs)(latency_ms, energy_mj)[0]))
+        for name in dict.fromkeys(quantities)
+        if name in known and known[name].source is PowerAtRate
+    }
+    return {
+        "sequential_fps": _short(frames.sequential_fps),
+        "pipelined_fps": _short(frames.pipelined_fps),
+        "in_flight": frames.frames_in_flight,
+        "bottleneck": frames.bottleneck,
+        "busy_mw": _short(float(known[Power.name].of_totals(costs)(latency_ms, energy_mj)[0])),
+        "sleep_mw": _short(sleep_mw(costs.soc)),
+        "at_rate": at_rate,
     }
 
 

@@ -316,6 +316,9 @@ class MappingRecord(TypedDict):
         ops: All ops.
         bars: Busy times, each (index into `ReportRecord.lanes`, index of the op, start, length).
         energy: Energy of each op, a column for each of `ReportRecord.parts`.
+        utilisation: For each device the share of its multipliers that each op keeps busy, in %.
+        rooflines: Rooflines of the devices that compute products.
+        frames: Frames per second and power.
     """
 
     latency_ms: float
@@ -326,6 +329,55 @@ class MappingRecord(TypedDict):
     ops: OpsRecord
     bars: list[tuple[int, int, float, float]]
     energy: dict[str, list[float]]
+    utilisation: dict[str, list[float]]
+    rooflines: list[RooflineRecord]
+    frames: FramesRecord
+
+
+class RooflineRecord(TypedDict):
+    """Roof and ops of one device; the last four are columns, one entry for each op with products there.
+
+    Attributes:
+        device: Name of the device.
+        memory: Name of the memory or link that feeds it.
+        peak: Multiply-accumulates per cycle with all multipliers busy.
+        bandwidth: Bytes per cycle of the memory.
+        op: Index of the op.
+        macs: Multiply-accumulates of its share.
+        bytes: Bytes over the memory's port.
+        cycles: Time of the share.
+    """
+
+    device: str
+    memory: str
+    peak: float
+    bandwidth: float
+    op: list[int]
+    macs: list[float]
+    bytes: list[float]
+    cycles: list[float]
+
+
+class FramesRecord(TypedDict):
+    """Frames per second and average power of a network in its mapping.
+
+    Attributes:
+        sequential_fps: Frames per second, one after the other.
+        pipelined_fps: Most frames per second with NPU and macros pipelined over frames.
+        in_flight: Frames in progress at once that the pipeline needs.
+        bottleneck: Resource that limits the pipeline.
+        busy_mw: Average power while one inference follows another.
+        sleep_mw: Power between frames.
+        at_rate: Average power in mW by the name of each limit of the study at a frame rate, ``power@30fps``.
+    """
+
+    sequential_fps: float
+    pipelined_fps: float
+    in_flight: int
+    bottleneck: str
+    busy_mw: float
+    sleep_mw: float
+    at_rate: dict[str, float]
 
 
 class OpsRecord(TypedDict):

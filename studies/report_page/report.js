@@ -1,7 +1,7 @@
 "use strict";
 /* Sections of the report page: scatter plots, curves, the chosen subnet, lists, and the start of the page.
 
-   drawing.js, which the page loads before, holds the tools. */
+   drawing.js, which the page loads before, holds the tools; mapping.js draws the mapping of the chosen subnet. */
 
 /* ---------------------------------------------------------------- plots of all subnets */
 
@@ -259,57 +259,6 @@ function showSubnet() {
   );
 }
 
-function showMapping(study, row, mapping) {
-  byId("mapping").hidden = mapping === null;
-  byId("mapping-missing").hidden = mapping !== null;
-  if (mapping === null) {
-    byId("mapping-missing").textContent =
-      study.hardware === null ? "The mapping was left out; see the notes in the summary."
-        : study.front.includes(row) ? "The report does not hold the mapping of this member of the front; the command below prints it."
-          : "The report holds mappings of members of the front only.";
-    return;
-  }
-  const { ops, energy } = mapping;
-  if (!gantt.isDrawn) gantt.node.setAttribute("role", "img");
-  gantt.node.setAttribute("aria-label", `Gantt chart: when NPU, network-on-chip and macros are busy; ${mapping.latency_ms.toPrecision(4)} ms in all. The table of ops below has the same content.`);
-  draw(gantt);
-  const sums = Object.entries(energy).map(([part, column]) => [part, column.reduce((sum, value) => sum + value, 0)]);
-  const all = sums.reduce((sum, [, value]) => sum + value, 0);
-  byId("energy").replaceChildren(table(["part", "energy, uJ", "share", ""], sums.map(([part, value]) => [
-    part, number(value / 1e3), `${((100 * value) / all).toFixed(1)} %`,
-    element("span", { class: "bar", style: `width:${(120 * value) / all}px;background:${report.parts[part]}` }),
-  ]), { text: [0, 3] }));
-  byId("ops").replaceChildren(table(["op", "kind", "shape", "runs on", "split NPU | macros", "bound by", "us", "energy, nJ"],
-    ops.name.map((name, op) => [name, ops.kind[op], ops.shape[op], ops.schema[op], ops.split[op], ops.bound[op], number(ops.length[op]),
-      number(Object.values(energy).reduce((sum, column) => sum + column[op], 0))]), { text: [0, 1, 2, 3, 4, 5] }));
-}
-
-const gantt = { node: byId("gantt"), isDrawn: false, onClick: null, make() {
-  const mapping = report.studies[chosen.study].mappings[chosen.row];
-  const { ops, energy } = mapping;
-  const traces = report.lanes.map((lane, place) => {
-    const own = mapping.bars.filter((bar) => bar[0] === place);
-    return {
-      type: "bar", orientation: "h", y: own.map(() => lane), base: own.map((bar) => bar[2]), x: own.map((bar) => bar[3]), width: 0.75,
-      marker: { color: LANE_COLOURS[place], line: { color: colour("panel"), width: 0.5 } }, showlegend: false,
-      text: own.map((bar) => `${plain(ops.name[bar[1]])}<br>${ops.kind[bar[1]]} on ${ops.schema[bar[1]]} ${plain(ops.split[bar[1]])}<br>${number(bar[3])} us from ${number(bar[2])} us`),
-      textposition: "none", hovertemplate: "%{text}<extra></extra>", yaxis: "y",
-    };
-  });
-  for (const part of Object.keys(energy)) {
-    traces.push({
-      type: "bar", name: part, x: ops.start.map((start, op) => start + ops.length[op] / 2), width: ops.length, y: energy[part], yaxis: "y2",
-      marker: { color: report.parts[part] }, text: ops.name.map(plain), textposition: "none", hovertemplate: `%{text}<br>${part} %{y:.4g} nJ<extra></extra>`,
-    });
-  }
-  return { data: traces, layout: baseLayout({
-    barmode: "stack", bargap: 0, legend: { ...LEGEND, traceorder: "normal" },
-    xaxis: { title: { text: "time, us" }, anchor: "y2", range: [0, Math.max(...ops.start.map((start, op) => start + ops.length[op]))] },
-    yaxis: { domain: [0.62, 1], categoryorder: "array", categoryarray: [...report.lanes].reverse(), type: "category", range: [-0.5, report.lanes.length - 0.5] },
-    yaxis2: { domain: [0, 0.55], title: { text: "energy, nJ" } },
-  }) };
-} };
-
 /* ---------------------------------------------------------------- lists and texts */
 
 function fillSummary() {
@@ -396,7 +345,7 @@ function applyTheme() {
 
 function redraw() {
   for (const plot of plots) if (plot.isDrawn) draw(plot);
-  if (gantt.isDrawn && !byId("mapping").hidden) draw(gantt);
+  if (gantt.isDrawn && !byId("mapping").hidden) for (const plot of [gantt, roofs]) draw(plot);
 }
 
 function start() {

@@ -17,7 +17,6 @@ from objectives.hardware import CostModel, load_soc
 from objectives.hardware.chip import Chip
 from objectives.hardware.cost_model import COST_SCOPE
 from objectives.timeline import LANES, PARTS
-from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.genotype import to_text
 from search_space.subnet import Stage, Subnet
@@ -342,11 +341,8 @@ def gene_importance(study: Study, evaluations: Sequence[Evaluation]) -> Importan
         rows.append(row)
     genes = np.array(options, dtype=np.int64).reshape(len(options), len(space.genes))
     values = study.losses([evaluations[row] for row in rows])
-    share_rows: list[Floats] = []
-    for column in range(len(study.goals)):
-        is_known = np.isfinite(values[:, column])
-        share_rows.append(importance(genes[is_known], values[is_known, column]))
-    shares = np.array(share_rows)
+    columns = ((column, np.isfinite(column)) for column in values.T)
+    shares = np.array([importance(genes[is_known], column[is_known]) for column, is_known in columns])
     if not shares.any():
         return None
     most = np.argsort(-shares.max(axis=0), kind="stable")[:SHOWN_GENES]
@@ -398,8 +394,8 @@ def _hardware(
     contender: Contender, front: Sequence[Subnet | None], members: Sequence[int], mapped: int
 ) -> tuple[_Hardware, list[str]]:
     """Mappings of members of the front, the sensitivity of the front, and notes about what is left out."""
-    study = contender.study
-    commands = {row: next_commands(study, contender.evaluations[row]) for row in members}
+    study, measured = contender.study, contender.evaluations
+    commands = {row: next_commands(study, measured[row]) for row in members}
     try:
         costs = cost_model(study)
     except H4HError as error:
@@ -413,7 +409,8 @@ def _hardware(
     models = _Models(study, costs)
     shown = [drawn[place] for place in spread_over(len(drawn), mapped)]
     mappings = {
-        row: mapping_record(subnet, models.cost_model(contender.evaluations[row])) for row, subnet in shown
+        row: mapping_record(subnet, models.cost_model(measured[row]), study.quantities)
+        for row, subnet in shown
     }
     if len(shown) < len(drawn):
         # Three commands for each of thousands of members would be as large as all their numbers.

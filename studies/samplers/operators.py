@@ -110,12 +110,14 @@ class Canonical(Repair):  # type: ignore[misc]
         self._archive = archive
 
     def _do(self, problem: Problem, X: Genotypes, **kwargs: Any) -> Genotypes:
-        children = [self._space.canonical(genotype_of(row)) for row in X]
-        if self._space.listed is not None:
-            moved: dict[Genotype, None] = {}
-            for place, child in enumerate(children):
-                children[place] = self._archive.nearest_new(child, moved) or self._space.smallest()
-                moved[children[place]] = None
+        canonical: Genotypes = np.where(self._space.active_rows(X), X, 0)
+        if self._space.listed is None:
+            return canonical
+        children = list(map(genotype_of, canonical))
+        moved: dict[Genotype, None] = {}
+        for place, child in enumerate(children):
+            children[place] = self._archive.nearest_new(child, moved) or self._space.smallest()
+            moved[children[place]] = None
         return np.array(children, dtype=np.int64)
 
 

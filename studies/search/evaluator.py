@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -81,6 +81,8 @@ class Evaluator:
         limited: Further objectives that only a constraint needs.
         known: Known values of expensive objectives, by name and by genotype of the network (of the design,
             for an objective that depends on the chip).
+        late: Names of objectives that are not expensive, but slow. They are measured only for designs that
+            hold all limits on other quantities.
         race: Measures the accuracy with racing; None without racing.
         clock: Seconds from any origin. Adapts the size of groups to about `GROUP_SECONDS`, which changes no
             value.
@@ -97,6 +99,7 @@ class Evaluator:
         *,
         limited: Sequence[Objective] = (),
         known: Mapping[str, Mapping[Genotype, float]] | None = None,
+        late: Collection[str] = (),
         race: Race | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -105,6 +108,7 @@ class Evaluator:
         self._constraints = tuple(constraints)
         needed = [*objectives, *limited]
         self._cheap = [objective for objective in needed if not objective.is_expensive]
+        self._late = [objective for objective in self._cheap if objective.name in late]
         self._expensive = [objective for objective in needed if objective.is_expensive]
         # Extended by new measurements, since a network may return on another chip.
         self._known = {
@@ -164,9 +168,13 @@ class Evaluator:
         """
         decoded = candidates(self._space, batch)
         for objective in self._cheap:
-            self._add(objective, decoded)
+            if objective not in self._late:
+                self._add(objective, decoded)
+        possible = [candidate for candidate in decoded if self._is_possible(candidate.values)]
+        for objective in self._late:
+            self._add(objective, possible)
         possible = [
-            candidate for candidate in decoded if self._expensive and self._is_possible(candidate.values)
+            candidate for candidate in possible if self._expensive and self._is_possible(candidate.values)
         ]
         for candidate in possible:
             self._recall(candidate)

@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.paper import __main__ as paper
 from benchmarks.paper import campaign, protocol
-from benchmarks.paper.remapping import AssumedNumber
+from benchmarks.paper.remapping import AssumedNumber, assumed_numbers
 from search_space.space import load_space
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import save_checkpoint
@@ -52,10 +52,9 @@ def small_options(folder: Path) -> list[str]:
 @pytest.fixture(scope="session", autouse=True)
 def few_assumed_numbers() -> Iterator[None]:
     """Runs vary `VARIED`; `test_remapping.py` varies all. For each number, all fronts are mapped again."""
-    vary = campaign.assumed_numbers
 
     def few(*given: Any, names: Sequence[str] = (), **named: Any) -> list[AssumedNumber]:
-        return vary(*given, names=names or VARIED, **named)
+        return assumed_numbers(*given, names=names or VARIED, **named)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(campaign, "assumed_numbers", few)

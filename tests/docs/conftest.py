@@ -18,6 +18,7 @@ import pytest
 import torch
 
 from benchmarks.search import accuracy_table
+from objectives.hardware.soc import assumed
 from search_space.command.command_line import Parser
 from search_space.space import load_space
 from studies import run
@@ -61,7 +62,7 @@ Call = Callable[[str, Sequence[str]], str]
 @pytest.fixture(scope="module")
 def patches() -> Iterator[pytest.MonkeyPatch]:
     """Small data sets, a small evaluation pack and few assumed numbers, while the tests of a module run."""
-    load, assumed = evaluation_pack.load_pack, assumed_numbers.assumed
+    load = evaluation_pack.load_pack
 
     def few_images(folder: Any) -> EvaluationPack:
         pack = load(folder)

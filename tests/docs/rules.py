@@ -36,7 +36,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "supernet.teacher": ("--epochs", "1", "--batch", "16", "--workers", "1"),
     "supernet.label": ("--views", "1", "--workers", "1"),
     "supernet.conflict": ("--batches", "2", "--images", "8", "--subnets", "2"),
-    "studies.run": ("--population", "4", "--generations", "1", "--val-images", "8"),
+    "studies.run": ("--population", "4", "--generations", "1", "--val-images", "4"),
     "studies.show": (),
     "studies.pick": (),
     "studies.export": (),

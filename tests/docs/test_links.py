@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from distributed.cli import dask_scheduler, dask_worker
 
 from tests.docs.option_tables import COMMANDS, options_of
 from tests.docs.pages import PAGES, ROOT, page
@@ -91,11 +92,13 @@ def resolves(dotted: str) -> bool:
 
 @cache
 def options_of_the_project() -> frozenset[str]:
-    """Options of all commands, and those that the sources of benchmarks and figures state."""
+    """Options of all commands, of Dask's, and those that the sources of benchmarks and figures state."""
     options = frozenset[str]().union(*map(options_of, COMMANDS))
     for folder in ("benchmarks", "supernet/gradient_conflict"):
         for source in sorted(Path(ROOT / folder).rglob("*.py")):
             options |= set(re.findall(r"\"(--[a-z][a-z-]*)\"", source.read_text(encoding="utf-8")))
+    for program in (dask_scheduler.main, dask_worker.main):
+        options |= {option for each in program.params for option in [*each.opts, *each.secondary_opts]}
     return options | {"--help", "--nproc-per-node", "--check", "--durations"}
 
 

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -20,6 +20,7 @@ from objectives.hardware.parts.sourced_number import DERIVED, Section, Unit
 from objectives.hardware.parts.weight_store import WeightStore
 from objectives.hardware.soc import SoC, known_socs
 from objectives.registry import known_objectives
+from objectives.workers.cluster_state import ClusterState
 from search_space.block_options import StageOptions
 from search_space.space import Space, load_space
 from studies.launch.progress_log import progress_record
@@ -253,6 +254,7 @@ def test_records() -> None:
 
 def test_progress_log() -> None:
     progress = Progress(1, 4, 4, (), 0.5, is_generation_done=True, report=GenerationReport("surrogate", None))
+    progress = replace(progress, cluster=ClusterState(1, 1, 0))
     expected = {"time", *progress_record("first", progress)}
     rows_of_search = list(table(f"{FILES}/logs.md", "key"))
     assert set(rows_of_search) == expected

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from search_space.errors import H4HError
 from studies import StudySettings, run_study
+from studies.study.settings import PREFERRING
 from tests.studies.conftest import TINY
 from tests.studies.killed_run import rows
 from tests.studies.quality import Quality
@@ -29,10 +30,27 @@ SECONDS = 0.003
 """Time of one evaluation."""
 
 
+def search_earlier(generations: int) -> None:
+    """Runs or resumes the study whose front the killed one starts from."""
+    settings = StudySettings(
+        objectives=("quality", "params"),
+        space="tiny.yaml",
+        sampler="random",
+        seed=1,
+        population=POPULATION,
+        generations=generations,
+        study="first",
+    )
+    run_study(settings, database="first.db", objectives=[Quality()])
+
+
 def search(database: Path, sampler: str, generations: int, on_start: Callable[[], object]) -> None:
     """Runs or resumes the study."""
     settings = StudySettings(
         objectives=("quality", "params"),
+        constraints=("params<=5k",),
+        warm_start="first.db:first",
+        prefer=("quality=60%,params=3k",) if sampler == PREFERRING else (),
         space="tiny.yaml",
         sampler=sampler,
         population=POPULATION,
@@ -74,6 +92,7 @@ def main(sampler: str, folder: Path) -> None:
     Path("tiny.yaml").write_text(TINY)
     generations = GENERATIONS.get(sampler, MOST_GENERATIONS)
     whole, broken = Path("whole.db"), Path("broken.db")
+    search_earlier(1)
     search(whole, sampler, generations, lambda: None)
     rng = random.Random(sampler)
     kills = 0
@@ -81,6 +100,10 @@ def main(sampler: str, folder: Path) -> None:
         kills += is_killed(broken, sampler, generations, rng)
         if kills == KILLS:
             break
+        if (
+            kills == KILLS // 2
+        ):  # The earlier study goes on, but what was taken from it is kept with this one.
+            search_earlier(9)
     search(broken, sampler, generations, lambda: None)
     for table in ("evaluation", "generation"):
         if rows(broken, table) != rows(whole, table):

@@ -16,13 +16,20 @@ from search_space.files.cache_folder import VARIABLE
 from studies.storage.store import open_store
 
 ROOT = Path(__file__).parents[2]
-OBJECTIVES = ("--objectives", "quality,params,lat", "--constraint", "macs<=18M", "--population", "6")
+DEFAULTS = {"--objectives": "quality,params,lat", "--constraint": "macs<=18M", "--population": "6"}
+"""Options of a run, unless it is given them; constraints add up."""
 
 
 def start(folder: Path, *arguments: str, out: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
     """`studies.run` in another process, with an objective that takes some milliseconds."""
+    defaults = [
+        word
+        for option in DEFAULTS.items()
+        if option[0] == "--constraint" or option[0] not in arguments
+        for word in option
+    ]
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.studies.slow_run", "0.01", *OBJECTIVES, *arguments],
+        [sys.executable, "-m", "tests.studies.slow_run", "0.01", *defaults, *arguments],
         cwd=folder,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", VARIABLE: os.environ[VARIABLE]},
         stdout=out,

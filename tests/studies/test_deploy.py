@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import pytest
 
 from objectives.hardware import load_soc
 from search_space.command.command_line import run_command
-from studies import StudySettings, deploy, run_study
-from studies.deployment import deploy_network
+from studies import StudySettings, deploy, pick, run_study, validate
+from studies.deployment import compiled_network, deploy_network
+from studies.deployment.file_checks import DeploymentError
 from studies.deployment.mapping_file import FORMAT
 
 FILES = [
@@ -96,6 +98,34 @@ def test_without_the_runtimes_the_files_are_written_and_the_lack_is_said(
         record["checks"]
     )
     assert "network.onnx was not written" in str(record["checks"])
+
+
+def test_pick_prints_the_command(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pick.main([f"{database}:small", "--prefer", "lat"])
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "studies.deploy" in line)
+    words = shlex.split(line[line.index("studies.deploy") :])[1:]
+    options = deploy.parser().parse_args(words)
+    assert (options.study, options.db, options.id) == ("small", database, 0)
+    pick.main([f"{database}:costs"])
+    assert "studies.deploy" not in capsys.readouterr().out
+
+
+def test_a_front_is_compiled_beside_the_cost_model(
+    database: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["--db", str(database), "--study", "small", "--compile"]
+    validate.main([*arguments, "--all", "--json"])
+    record = json.loads(capsys.readouterr().out)
+    assert [network["id"] for network in record["networks"]] == [0, 1]
+    assert record["mean_error"] <= 0.05
+    assert record["rank_correlation"] == pytest.approx(1.0)
+    for network in record["networks"]:
+        assert network["model_sram_bytes"] == pytest.approx(network["vela_sram_bytes"], rel=0.05)
+    # A model that is off fails after its table.
+    monkeypatch.setattr(compiled_network, "MOST_ERROR", record["mean_error"] / 2)
+    with pytest.raises(DeploymentError, match="the cost model is off by"):
+        validate.main(arguments)
+    assert "cycles of the NPU alone, cost model against Vela: mean error" in capsys.readouterr().out
 
 
 def test_a_file_that_differs_is_not_written(

@@ -35,7 +35,8 @@ _GRID = 1024.0
 
 def on_grid(values: Floats) -> Floats:
     """`values` rounded to multiples of 1/1024 cycle or pJ, so that sums are exact in any order."""
-    return np.round(values * _GRID) / _GRID
+    grid: Floats = np.rint(values * _GRID)
+    return grid / _GRID
 
 
 def channels_of(op: Op) -> int:

@@ -199,14 +199,15 @@ class Steps:
     @classmethod
     def joined(cls, parts: Sequence[Steps]) -> Steps:
         """One segment of the ops of several, in order."""
-        columns = zip(
-            *(
-                (one.cycles, one.energy_pj, one.weight_bytes, one.stays, one.last, one.matching)
-                for one in parts
-            ),
-            strict=True,
+        return cls(
+            cycles=tuple(chain.from_iterable(one.cycles for one in parts)),
+            energy_pj=tuple(chain.from_iterable(one.energy_pj for one in parts)),
+            weight_bytes=tuple(chain.from_iterable(one.weight_bytes for one in parts)),
+            stays=tuple(chain.from_iterable(one.stays for one in parts)),
+            last=tuple(chain.from_iterable(one.last for one in parts)),
+            matching=tuple(chain.from_iterable(one.matching for one in parts)),
+            inputs=parts[0].inputs,
         )
-        return cls(*(tuple(chain.from_iterable(column)) for column in columns), parts[0].inputs)
 
     @classmethod
     def stacked(cls, segments: Sequence[Steps]) -> Steps:

@@ -32,9 +32,11 @@ def lexicographic(keys: Sequence[Floats]) -> Integers:
 def _least(key: Floats, others: Callable[[Integers], Sequence[Floats]]) -> Integers:
     """`lexicographic`, with later keys computed for the rows that need them only; impossible rows do not."""
     index: Integers = key.argmin(axis=1)
-    least = np.take_along_axis(key, index[:, None], axis=1)
-    ties = key == least
-    tied = np.flatnonzero((ties.sum(axis=1) > 1) & (least[:, 0] < FORBIDDEN))
+    least = key[np.arange(len(key)), index]
+    ties = key == least[:, None]
+    if np.count_nonzero(ties) == len(key):
+        return index
+    tied = np.flatnonzero((np.count_nonzero(ties, axis=1) > 1) & (least < FORBIDDEN))
     if len(tied) and (keys := others(tied)):
         index[tied] = lexicographic([np.where(ties[tied], other, np.inf) for other in keys])
     return index

@@ -107,22 +107,23 @@ class Graph:
         out_channels: int,
         *,
         kernel: Window = 1,
-        stride: int = 1,
+        stride: Window = 1,
+        dilation: Window = 1,
+        groups: int = 1,
         relu6: bool = False,
         valid: bool = False,
         trained: Trained | None = None,
     ) -> Node:
         """Convolution, with "same" padding unless `valid`: (1, h, w, c) -> (1, h', w', co)."""
-        channels = x.shape[3]
+        channels = x.shape[3] // groups
         weights = self._weights((out_channels, *_sides(kernel), channels), x, trained)
         return self._add(
             _CODE.CONV_2D,
             [x, weights, self._bias(out_channels, trained)],
-            (1, *_out_size(x, kernel, stride, valid=valid), out_channels),
+            (1, *_out_size(x, _dilated(kernel, dilation), stride, valid=valid), out_channels),
             Conv2DOptions,
             **_window_fields(x, kernel, stride, valid=valid),
-            DilationHFactor=1,
-            DilationWFactor=1,
+            **_dilation_fields(dilation),
             FusedActivationFunction=_relu6(relu6),
             trained=trained,
         )
@@ -132,7 +133,8 @@ class Graph:
         x: Node,
         *,
         kernel: Window,
-        stride: int = 1,
+        stride: Window = 1,
+        dilation: Window = 1,
         relu6: bool = False,
         valid: bool = False,
         multiplier: int = 1,
@@ -144,18 +146,17 @@ class Graph:
         return self._add(
             _CODE.DEPTHWISE_CONV_2D,
             [x, weights, self._bias(channels, trained)],
-            (1, *_out_size(x, kernel, stride, valid=valid), channels),
+            (1, *_out_size(x, _dilated(kernel, dilation), stride, valid=valid), channels),
             DepthwiseConv2DOptions,
             **_window_fields(x, kernel, stride, valid=valid),
             DepthMultiplier=multiplier,
-            DilationHFactor=1,
-            DilationWFactor=1,
+            **_dilation_fields(dilation),
             FusedActivationFunction=_relu6(relu6),
             trained=trained,
         )
 
     def pool(
-        self, x: Node, *, kernel: Window, stride: int, maximum: bool = False, valid: bool = False
+        self, x: Node, *, kernel: Window, stride: Window, maximum: bool = False, valid: bool = False
     ) -> Node:
         """Mean, or maximum, over a window, with "same" padding unless `valid`, on the grid of the input."""
         high, wide = _sides(kernel)
@@ -403,18 +404,31 @@ def _sides(kernel: Window) -> tuple[int, int]:
     return (kernel, kernel) if isinstance(kernel, int) else kernel
 
 
-def _out_size(x: Node, kernel: Window, stride: int, *, valid: bool) -> tuple[int, int]:
+def _dilated(kernel: Window, dilation: Window) -> tuple[int, int]:
+    """Extent of a dilated window."""
+    (high, wide), (down, across) = _sides(kernel), _sides(dilation)
+    return (high - 1) * down + 1, (wide - 1) * across + 1
+
+
+def _out_size(x: Node, kernel: Window, stride: Window, *, valid: bool) -> tuple[int, int]:
     high, wide = _sides(kernel) if valid else (1, 1)
     _, height, width, _ = x.shape
-    return (height - high) // stride + 1, (width - wide) // stride + 1
+    down, across = _sides(stride)
+    return (height - high) // down + 1, (width - wide) // across + 1
 
 
-def _window_fields(x: Node, kernel: Window, stride: int, *, valid: bool) -> dict[str, int]:
+def _window_fields(x: Node, kernel: Window, stride: Window, *, valid: bool) -> dict[str, int]:
     """Stride and padding; none for windows that tile the map exactly, because padding has tighter limits."""
     _, height, width, _ = x.shape
-    tiles = _sides(kernel) == (stride, stride) and height % stride == 0 and width % stride == 0
+    down, across = _sides(stride)
+    tiles = _sides(kernel) == (down, across) and height % down == 0 and width % across == 0
     padding = Padding.Padding.VALID if valid or tiles else Padding.Padding.SAME
-    return {"Padding": int(padding), "StrideH": stride, "StrideW": stride}
+    return {"Padding": int(padding), "StrideH": down, "StrideW": across}
+
+
+def _dilation_fields(dilation: Window) -> dict[str, int]:
+    down, across = _sides(dilation)
+    return {"DilationHFactor": down, "DilationWFactor": across}
 
 
 def _relu6(is_fused: bool) -> int:

@@ -20,7 +20,6 @@ from objectives.hardware.frame_rate import (
     throughput,
 )
 from objectives.hardware.parts.sourced_number import Quantity
-from objectives.hardware.soc import SoC
 from objectives.hardware_objectives import Energy, Latency, PowerAtRate
 from objectives.workload import ops_of, read_again, workload
 from search_space.space import load_space
@@ -29,9 +28,9 @@ SPACE = load_space("cifar32")
 LARGEST = SPACE.decode(SPACE.largest())
 
 
-def profile(name: str) -> tuple[NetworkCost, SoC]:
+def profile(name: str) -> tuple[NetworkCost, CostModel]:
     model, steps = CostModel(load_soc(name)), workload(LARGEST)
-    return model.network(ops_of(steps), read_again(steps)), model.soc
+    return model.network(ops_of(steps), read_again(steps)), model
 
 
 def test_pipeline_by_hand() -> None:
@@ -46,17 +45,30 @@ def test_pipeline_by_hand() -> None:
 
 
 def test_an_npu_alone_has_no_pipeline() -> None:
-    cost, soc = profile("u55-256")
-    frames = throughput(cost, soc)
+    cost, model = profile("u55-256")
+    frames = throughput(cost, model)
     assert frames.bottleneck == NPU
     assert frames.pipelined_fps == pytest.approx(frames.sequential_fps)
     assert frames.frames_in_flight == 1
     assert frames.busy_ms[MACROS] == frames.busy_ms[HAND_OVER] == 0
 
 
+def test_spilling_keeps_the_npu_waiting() -> None:
+    cost, plain = profile("u55-256-cim8")
+    model = CostModel(load_soc("u55-256-cim8"), spill=True)
+    assert model.spill is not None
+    before, after = throughput(cost, plain), throughput(cost, model, 1000.0)
+    waiting = 1000 * model.spill.cycles_per_byte / plain.soc.cycles_per_ms
+    assert after.latency_ms == pytest.approx(before.latency_ms + waiting)
+    assert after.busy_ms[NPU] == pytest.approx(before.busy_ms[NPU] + waiting)
+    assert after.busy_ms[SRAM] == pytest.approx(before.busy_ms[SRAM] + 2000 / 8 / 500e3)
+    assert after.busy_ms[MACROS] == before.busy_ms[MACROS]
+    assert throughput(cost, plain, 1000.0) == before
+
+
 def test_macros_and_npu_work_on_different_frames() -> None:
-    cost, soc = profile("u55-256-cim8")
-    frames = throughput(cost, soc)
+    cost, model = profile("u55-256-cim8")
+    frames, soc = throughput(cost, model), model.soc
     assert frames.busy_ms[NPU] * soc.cycles_per_ms == pytest.approx(
         sum(op.npu_cycles + op.tail_cycles for op in cost.ops)
     )

@@ -65,7 +65,8 @@ def assert_equal_to_the_cost_model(space: Space, hardware: str, mapping: str, co
     model = CostModel(load_soc(hardware), mapping)
     rows = population(space, count)
     expected = network_totals(model, [space.decode(row.tolist()) for row in rows])
-    tables = SpaceTables(space, model)
+    # Other tests of this run may have made the tables of a built-in space.
+    tables = SpaceTables.cached(space, model)
     latency, energy = tables.totals(rows)
     assert latency.tolist() == expected[0].tolist()
     assert energy.tolist() == expected[1].tolist()
@@ -95,7 +96,8 @@ def assert_equal_to_the_cost_model(space: Space, hardware: str, mapping: str, co
     ],
 )
 def test_chains_of_steps(chained: Space, hardware: str, mapping: str) -> None:
-    assert_equal_to_the_cost_model(chained, hardware, mapping, 120)
+    # Under `edp` no network stands in the tables, so the cost model is compared with itself.
+    assert_equal_to_the_cost_model(chained, hardware, mapping, 20 if mapping == "edp" else 120)
 
 
 @pytest.mark.parametrize(
@@ -160,5 +162,5 @@ def test_a_cache_that_cannot_be_written(chained: Space, tmp_path: Path) -> None:
 
 def test_tables_suffice_where_weights_fit_and_the_mapping_minimises_a_sum() -> None:
     rows = population(CIFAR, 50)
-    assert SpaceTables(CIFAR, CostModel(load_soc("u55-256-cim8"))).suffice(rows).all()
-    assert not SpaceTables(CIFAR, CostModel(load_soc("u55-256-cim8"), "edp")).suffice(rows).any()
+    assert SpaceTables.cached(CIFAR, CostModel(load_soc("u55-256-cim8"))).suffice(rows).all()
+    assert not SpaceTables.cached(CIFAR, CostModel(load_soc("u55-256-cim8"), "edp")).suffice(rows).any()

@@ -62,5 +62,10 @@ LAYERS: dict[str, Layer] = {
         graph.pad(x, 1, 1, 1, 1), kernel=3, stride=2, maximum=True, valid=True
     ),
     "residual": lambda graph, x: graph.add(x, graph.conv2d(x, 32)),
+    "groups": lambda graph, x: graph.conv2d(x, 64, kernel=3, groups=2),
+    "dilated by 2": lambda graph, x: graph.conv2d(x, 24, kernel=3, dilation=2),
+    "dilated by 3": lambda graph, x: graph.depthwise(x, kernel=3, dilation=(3, 1)),
+    "dilated by 6": lambda graph, x: graph.conv2d(x, 24, kernel=3, dilation=6),
+    "unequal strides": lambda graph, x: graph.conv2d(x, 24, kernel=3, stride=(1, 2)),
 }
 """One layer of each kind that files have and the searched networks do not."""

@@ -43,6 +43,12 @@ EXPECTED: dict[str, list[Op]] = {
         Op("max_pool", 18, 14, 32, 32, 3, 2, out_height=8, out_width=6),
     ],
     "residual": [CONV, Op("add", 16, 12, 32, 32)],
+    "groups": [Op("conv2d", 16, 12, 16, 32, 3)] * 2,
+    # The NPU skips every second position; 3 and 6 are 1 and 2 positions with zeros between the weights.
+    "dilated by 2": [Op("conv2d", 16, 12, 32, 24, 3)],
+    "dilated by 3": [Op("depthwise", 16, 12, 32, 32, 7, kernel_width=3)],
+    "dilated by 6": [Op("conv2d", 16, 12, 32, 24, 7)],
+    "unequal strides": [Op("conv2d", 16, 12, 32, 24, 3, out_height=16, out_width=6)],
 }
 
 
@@ -90,3 +96,27 @@ def test_room_of_a_concatenation_is_taken_from_its_first_part_on(tmp_path: Path)
     # While the first part is written (256 of 768 bytes), the room of the second is taken as well.
     assert steps[1].held_bytes == 4 * 4 * 32
     assert steps[1].live_bytes == 4 * 4 * (32 + 16) + 4 * 4 * 32
+
+
+def test_maps_of_the_other_groups_are_held(tmp_path: Path) -> None:
+    network = read_network(write(tmp_path / "x.tflite", LAYERS["groups"], height=4, width=4))
+    first, second = network.steps[1:3]
+    assert first.is_read_again
+    assert first.held_bytes == second.held_bytes == 4 * 4 * (16 + 32)
+    assert first.live_bytes == 4 * 4 * (32 + 64)
+
+
+def test_groups_with_an_activation_function_take_a_pass_more(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.tflite", lambda graph, x: graph.conv2d(x, 64, groups=2, relu6=True))
+    part = Op("conv2d", 16, 12, 16, 32)
+    assert read_network(path).ops[1:-1] == (part, part, Op("copy", 16, 12, 64, 64))
+
+
+@pytest.mark.parametrize(
+    ("groups", "reason"),
+    [(16, "it has groups of 2 channels, and must have more than 4"), (8, "it has groups of 4 channels")],
+)
+def test_groups_of_few_channels_are_named(groups: int, reason: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "x.tflite", lambda graph, x: graph.conv2d(x, 32, kernel=3, groups=groups))
+    (missing,) = read_network(path).missing
+    assert missing.reason.startswith(reason)

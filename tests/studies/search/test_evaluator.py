@@ -122,6 +122,23 @@ def test_infeasible_subnets_never_cost_an_expensive_evaluation(
     assert ((broken <= 0).all(1) == [one.is_feasible for one in rows]).all()
 
 
+def test_late_objectives_are_measured_for_designs_that_hold_the_other_limits(
+    cifar32: DesignSpace, batch: dict[int, Genotype]
+) -> None:
+    slow = Quality(name="lat", is_expensive=False)
+    constraints = [parse_constraint("macs<=8M"), parse_constraint("lat<=1s")]
+    evaluator = Evaluator(cifar32, [MACS, slow], constraints, late={"lat"})
+    (rows,) = evaluator.evaluate(batch)
+    assert [one.index for one in rows] == list(batch)
+    small = [one for one in rows if one.macs <= 8e6]
+    assert 0 < len(small) < len(rows)
+    assert slow.measured == [cifar32.decode(one.genotype).subnet for one in small]
+    for one in rows:
+        assert (one.values[1] is None) == (one.limited[1] is None) == (one.macs > 8e6)
+        assert one.is_feasible == (one.macs <= 8e6)
+        assert evaluator.differences(one) == []
+
+
 def test_limit_on_an_expensive_quantity_is_checked_once_it_is_known(
     cifar32: DesignSpace, batch: dict[int, Genotype]
 ) -> None:
