@@ -193,14 +193,12 @@ def test_images_of_ones_own(
         "pets",
         "--out",
         "run",
-        "--workers",
-        "0",
     )
-    code, _, error = call(*settings, "--epochs", "1", "--batch", "8")
+    code, _, error = call(*settings, "--workers", "0", "--epochs", "1", "--batch", "8")
     assert code == 2
     assert "holds no test images" in error
     assert not Path("run").exists()
-    code, text, _ = call(*settings, "--epochs", "1", "--batch", "8", "--split", "search")
+    code, text, _ = call(*settings, "--workers", "0", "--epochs", "1", "--batch", "8", "--split", "search")
     assert code == 0
     assert "test top-1" not in text
     _, header = read_tensors(Path("run", NETWORK), FORMAT)
