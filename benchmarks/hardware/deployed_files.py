@@ -10,6 +10,7 @@ costs the same subnet.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ from objectives.deployment.step_differences import step_differences
 from objectives.hardware import CostModel, load_soc
 from objectives.hardware.vela_compiler.vela import compiled_model, compiler_options, system_configuration
 from objectives.workload import ops_of, peak_bytes, read_again, workload
+from search_space.arrays import Floats
 from search_space.command.command_line import Parser, check_least, run_command
 from search_space.command.wide_table import print_wide
 from search_space.subnet import Subnet
@@ -95,6 +97,25 @@ def figures(
     )
 
 
+ROWS: Mapping[str, Callable[[Mapping[str, Floats]], str]] = {
+    "same class as the oracle, mean %": lambda by: f"{by['same_class'].mean():.2f}",
+    "the lowest %": lambda by: f"{by['same_class'].min():.2f}",
+    "accuracy less the oracle's, mean points": lambda by: f"{by['accuracy'].mean():+.3f}",
+    "its largest size, points": lambda by: f"{np.abs(by['accuracy']).max():.2f}",
+    "largest mean difference of a step": lambda by: f"{by['mean'].max():.2f}",
+    "largest absolute difference of a step": lambda by: f"{by['absolute'].max():.2f}",
+    "cycles, model against Vela, mean error %": lambda by: (
+        f"{100 * np.abs(by['modelled'] / by['cycles'] - 1).mean():.2f}"
+    ),
+    "the largest error %": lambda by: f"{100 * np.abs(by['modelled'] / by['cycles'] - 1).max():.2f}",
+    "Spearman of the cycles": lambda by: (
+        f"{spearmanr(by['modelled'], by['cycles']).statistic:.4f}" if len(by["cycles"]) > 1 else "-"
+    ),
+    "SRAM, model over Vela": lambda by: f"{by['sram'].min():.3f} to {by['sram'].max():.3f}",
+}
+"""Rows of the table, from the figures of one family by their names."""
+
+
 def main() -> None:
     """Runs the command."""
     parser = Parser(
@@ -136,22 +157,7 @@ def main() -> None:
         name: {key: np.array([asdict(row)[key] for row in found]) for key in asdict(found[0])}
         for name, found in rows.items()
     }
-    for title, text in {
-        "same class as the oracle, mean %": lambda by: f"{by['same_class'].mean():.2f}",
-        "the lowest %": lambda by: f"{by['same_class'].min():.2f}",
-        "accuracy less the oracle's, mean points": lambda by: f"{by['accuracy'].mean():+.3f}",
-        "its largest size, points": lambda by: f"{np.abs(by['accuracy']).max():.2f}",
-        "largest mean difference of a step": lambda by: f"{by['mean'].max():.2f}",
-        "largest absolute difference of a step": lambda by: f"{by['absolute'].max():.2f}",
-        "cycles, model against Vela, mean error %": lambda by: (
-            f"{100 * np.abs(by['modelled'] / by['cycles'] - 1).mean():.2f}"
-        ),
-        "the largest error %": lambda by: f"{100 * np.abs(by['modelled'] / by['cycles'] - 1).max():.2f}",
-        "Spearman of the cycles": lambda by: (
-            f"{spearmanr(by['modelled'], by['cycles']).statistic:.4f}" if len(by["cycles"]) > 1 else "-"
-        ),
-        "SRAM, model over Vela": lambda by: f"{by['sram'].min():.3f} to {by['sram'].max():.3f}",
-    }.items():
+    for title, text in ROWS.items():
         table.add_row(title, *(text(by) for by in columns.values()))
     print_wide(table)
 

@@ -110,7 +110,8 @@ def _chances(
         """Possible accuracies of a network under any mapping, without the luck that all networks share."""
         if networks[place] not in draws:
             draws[networks[place]] = rng.standard_normal(DRAWS)
-        return accuracies[place] + sqrt(1 - SHARED_LUCK) * errors[place] * draws[networks[place]]
+        possible: Floats = accuracies[place] + sqrt(1 - SHARED_LUCK) * errors[place] * draws[networks[place]]
+        return possible
 
     chances = []
     for member in members:

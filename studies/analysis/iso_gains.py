@@ -45,7 +45,11 @@ def iso_gains(
         gained, saved = None, None
         if all(len(side) == len(runs) for side, runs in zip(known, (first, second), strict=True)):
             gained, saved = group_gains(
-                *known, box.curve_window(cost), is_paired=is_paired, with_intervals=with_intervals
+                known[0],
+                known[1],
+                box.curve_window(cost),
+                is_paired=is_paired,
+                with_intervals=with_intervals,
             )
         gains[f"{QUALITY}_at_equal_{cost}"], gains[f"{cost}_at_equal_{QUALITY}"] = gained, saved
     return gains

@@ -23,6 +23,7 @@ from objectives.hardware.vela_compiler.tflite import Graph
 from objectives.hardware.vela_compiler.vela import VelaError
 from objectives.hardware_objectives import mapped_totals
 from objectives.workload import ops_of, read_again, workload
+from search_space.arrays import Integers
 from search_space.subnet import Subnet
 from studies.analysis.assumed_numbers import cost_model
 from studies.analysis.held_out_images import check_checkpoint, scored_images, search_images
@@ -208,8 +209,8 @@ def _test_right(network: PlainNetwork, integers: DeployedSubnet, test: Images) -
     return right
 
 
-def _labels(images: PreparedImages) -> Tensor:
-    labels: Tensor = torch.cat([labels for _, labels in images.batches]).numpy()
+def _labels(images: PreparedImages) -> Integers:
+    labels: Integers = torch.cat([labels for _, labels in images.batches]).numpy()
     return labels
 
 

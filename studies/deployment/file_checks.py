@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from objectives.deployment.step_differences import StepDifference
-from search_space.arrays import Floats
+from search_space.arrays import Floats, Integers
 from search_space.errors import H4HError
 
 CONFIDENCE = 0.95
@@ -59,7 +59,7 @@ def wilson(right: int, images: int) -> tuple[float, float]:
     return 100 * float(interval.low), 100 * float(interval.high)
 
 
-def agreement(scores: Floats, expected: Floats, labels: Floats) -> Agreement:
+def agreement(scores: Floats, expected: Floats, labels: Integers) -> Agreement:
     """Compares class scores, each ``(n, classes)``, of images of classes `labels`, ``(n,)``."""
     chosen, wanted = scores.argmax(axis=1), expected.argmax(axis=1)
     return Agreement(

@@ -94,5 +94,5 @@ def _lines(study: Study, found: Deployment) -> Iterator[str]:
     yield ""
     yield "| part of the study's fingerprint | value |"
     yield "|---|---|"
-    for name, value in study.fingerprint.items():
-        yield f"| {name} | `{value}` |"
+    for name, text in study.fingerprint.items():
+        yield f"| {name} | `{text}` |"

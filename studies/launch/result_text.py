@@ -68,8 +68,8 @@ def print_result(
     if (answer := why_not(study, evaluations)) is not None:
         print("\n".join(why_not_lines(answer)))
         print("relax a limit, or continue with more generations")
-    elif (line := ties_line(study, front)) is not None:
-        print(f"note: {line}")
+    elif (tied := ties_line(study, front)) is not None:
+        print(f"note: {tied}")
     if len(front) > SHOWN_ROWS:
         print(f"... {len(front) - SHOWN_ROWS} more: {show_command(study.name, database)}")
     print()

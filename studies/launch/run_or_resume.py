@@ -29,6 +29,7 @@ from studies.search.search_loop import Progress, search
 from studies.storage.store import create_store
 from studies.storage.study_lock import study_lock
 from studies.study.fingerprint import check_same
+from studies.study.settings import PREFERRING
 
 OnProgress = Callable[[Progress], object]
 """Receives every progress of a search. The first one, without evaluations, marks the start."""
@@ -114,6 +115,11 @@ def introduction(plan: Plan) -> list[str]:
         f"study {plan.study!r} in {plan.database}: {', '.join(plan.names)} over space {plan.space.name}{over}"
         f", {plan.search.sampler}, {plan.search.population} subnets per generation, until {plan.search.rules}"
     ]
+    if plan.search.sampler == PREFERRING and not plan.search.preferences:
+        lines.append(
+            f"note: {PREFERRING} needs --prefer, such as acc=85%,lat=0.5ms, to search near these values; "
+            f"without it every objective is preferred at its best"
+        )
     if plan.search.window is not None:
         lines.append(f"hypervolume within {plan.search.window}, costs on a {plan.search.scale} scale")
     if plan.table is not None:

@@ -18,7 +18,7 @@ from studies.search.preferred_values import Preference, parse_preference
 from studies.search.stop_rules import StopRules
 from studies.study.cost_scale import LINEAR, LOG
 from studies.study.setting_field import SettingError
-from studies.study.settings import CARRIED, PREFERRING, WARM_START, StudySettings
+from studies.study.settings import CARRIED, WARM_START, StudySettings
 from studies.study.study import Study
 from studies.study.value_window import ValueWindow, parse_window
 
@@ -110,11 +110,6 @@ def check_search(
     Raises:
         H4HError: A setting is wrong.
     """
-    if settings.sampler == PREFERRING and not settings.prefer and stored is None:
-        raise SettingError(
-            f"--sampler {PREFERRING} searches near preferred values: name them with --prefer, such as "
-            f"acc=85%,lat=0.5ms, or take another sampler"
-        )
     preferences = tuple(parse_preference(text, objectives, own_units) for text in settings.prefer)
     extremes = (space.smallest(), space.largest())
     given = () if settings.seed_subnets is None else parse_subnets(settings.seed_subnets, space)

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from objectives.hardware import MAPPINGS
 from objectives.hardware.npu_model import NPU_MODELS
@@ -34,7 +35,7 @@ def command_text(module: str, words: Sequence[str]) -> str:
     return f"{python} -m {module} {shlex.join(words)}"
 
 
-def absolute_files(settings: Mapping[str, object]) -> dict[str, object]:
+def absolute_files(settings: Mapping[str, object]) -> dict[str, Any]:
     """The settings that name existing files or folders, by name, with absolute paths.
 
     A command that is printed with them runs from any folder. Reports keep the paths as given, since they are

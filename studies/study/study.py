@@ -202,7 +202,8 @@ class Study:
 
     def contributions(self, members: Sequence[Evaluation]) -> list[float]:
         """Hypervolume that would be lost without each member of a front."""
-        return front.contributions(self.scaled_losses(members), *self._corners).tolist()
+        gains = front.contributions(self.scaled_losses(members), *self._corners)
+        return [float(gain) for gain in gains]
 
     def spread(self, members: Sequence[Evaluation], count: int) -> list[int]:
         """Rows of the `count` members of a front that remain when the least contributors are removed."""

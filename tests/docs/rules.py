@@ -134,6 +134,8 @@ REPLACED = {
     "--val-images 256": "--val-images 8",
     "--calibration-images 256": "--calibration-images 64",
     "--min-acc 68%": "--min-acc 1%",
+    "--confirm 2000": "--confirm 20",
+    "--confirm 3000": "--confirm 20",
     "--workers 4": "--workers 2",
     SEARCHED_CHIPS: "--search-hardware macros=0,8 units=1,2",
     "check .": "check search_space",

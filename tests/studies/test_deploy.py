@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from objectives.hardware import load_soc
@@ -28,14 +30,12 @@ FILES = [
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study of the smallest and the largest network of cifar32, and one without accuracy."""
     path = tmp_path_factory.mktemp("deploy") / "studies.db"
-    common = {"population": 2, "generations": 1, "sampler": "random", "workers": 1}
-    run_study(
-        StudySettings(
-            objectives=("acc", "lat"), study="small", val_images=32, calibration_images=64, **common
-        ),
-        database=path,
+    costs = StudySettings(
+        objectives=("macs", "lat"), study="costs", population=2, generations=1, sampler="random", workers=1
     )
-    run_study(StudySettings(objectives=("macs", "lat"), study="costs", **common), database=path)
+    small = replace(costs, objectives=("acc", "lat"), study="small", val_images=32, calibration_images=64)
+    for settings in (small, costs):
+        run_study(settings, database=path)
     return path
 
 
@@ -131,9 +131,7 @@ def test_a_front_is_compiled_beside_the_cost_model(
 def test_a_file_that_differs_is_not_written(
     database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        deploy_network, "litert_scores", lambda _content, images: -deploy_network.np.ones((len(images), 10))
-    )
+    monkeypatch.setattr(deploy_network, "litert_scores", lambda _content, images: -np.ones((len(images), 10)))
     error = fails(capsys, f"{database}:small", "--id", "0", "--out", str(tmp_path / "out"))
     assert "network.tflite differs from the network in 8-bit integers" in error
     assert not list(tmp_path.iterdir())

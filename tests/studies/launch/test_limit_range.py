@@ -38,7 +38,7 @@ def test_limits_that_no_network_can_satisfy_are_refused(texts: tuple[str, ...], 
 
 @pytest.fixture(scope="module")
 def counts() -> list[Objective]:
-    return create_objectives(["macs", "params"], ObjectiveContext(load_soc("u55-128")))
+    return list(create_objectives(["macs", "params"], ObjectiveContext(load_soc("u55-128"))))
 
 
 def test_limits_outside_the_range_of_the_space_get_a_note(tiny: Space, counts: list[Objective]) -> None:

@@ -84,7 +84,7 @@ def test_warm_start_begins_with_the_front_of_the_other_study(
 
 def test_warm_start_stays_what_it_was_when_the_other_study_goes_on_or_is_gone() -> None:
     run.main([*QUICK, "--study", "other", "--db", "other.db", "--generations", "1", "--seed", "3"])
-    arguments = [*QUICK, "--sampler", "random", "--study", "mine", "--warm-start", "other.db:other"]
+    arguments = [*QUICK[:-1], "random", "--study", "mine", "--warm-start", "other.db:other"]
     run.main([*arguments, "--db", "whole.db", "--generations", "4"])
     run.main([*arguments, "--db", "parts.db", "--evaluations", "2"])
     run.main([*QUICK, "--study", "other", "--db", "other.db", "--generations", "5", "--seed", "3"])
@@ -97,7 +97,7 @@ def test_warm_start_stays_what_it_was_when_the_other_study_goes_on_or_is_gone() 
 
 
 def test_preferences_are_part_of_the_study() -> None:
-    arguments = [*QUICK, "--sampler", "rnsga2", "--study", "s", "--generations", "1"]
+    arguments = [*QUICK[:-1], "rnsga2", "--study", "s", "--generations", "1"]
     run.main([*arguments, "--prefer", "lat=500us,params=100k"])
     run.main([*arguments, "--prefer", "params=100000, lat=0.5ms"])
     assert "preferences lat=0.5ms,params=100000 -> lat=0.25ms" in fails(
@@ -106,9 +106,9 @@ def test_preferences_are_part_of_the_study() -> None:
 
 
 def test_costs_have_a_logarithmic_scale_unless_the_study_has_another() -> None:
-    arguments = [*QUICK, "--sampler", "random", "--generations", "1"]
-    run.main([*arguments, "--study", "ratios"])
-    run.main([*arguments, "--study", "shares", "--scale", "linear"])
+    arguments = [*QUICK[:-1], "random"]
+    run.main([*arguments, "--generations", "1", "--study", "ratios"])
+    run.main([*arguments, "--generations", "1", "--study", "shares", "--scale", "linear"])
     ratios, shares = (load_study("studies.db", name).study for name in ("ratios", "shares"))
     assert (ratios.scale, shares.scale) == ("log", "linear")
     assert all(ideal > 0 for ideal in ratios.ideal), "a cost of 0 has no logarithm"
@@ -121,7 +121,7 @@ def test_costs_have_a_logarithmic_scale_unless_the_study_has_another() -> None:
 
 
 def test_a_window_is_the_box_of_the_study(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = [*QUICK, "--sampler", "random", "--generations", "1", "--study", "s"]
+    arguments = [*QUICK[:-1], "random", "--generations", "1", "--study", "s"]
     run.main([*arguments, "--between", "lat=50us,5ms"])
     study = load_study("studies.db", "s").study
     assert (study.ideal[1], study.reference[1]) == (0.05, 5.0)
@@ -130,6 +130,14 @@ def test_a_window_is_the_box_of_the_study(capsys: pytest.CaptureFixture[str]) ->
     assert "between lat=0.05" in fails([*arguments, "--between", "lat=50us,6ms"])
     assert "between lat=0.05" in fails(arguments)
     assert "objective with a window" in fails([*arguments, "--between", "energy=1mJ,2mJ"])
+
+
+def test_a_sampler_that_needs_preferences_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [*QUICK[:-1], "rnsga2", "--generations", "1"]
+    run.main([*arguments, "--study", "without"])
+    assert "note: rnsga2 needs --prefer" in capsys.readouterr().out
+    run.main([*arguments, "--study", "with", "--prefer", "lat=500us"])
+    assert "needs --prefer" not in capsys.readouterr().out
 
 
 def test_each_rule_says_that_it_stopped_the_search(
