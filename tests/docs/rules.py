@@ -159,6 +159,8 @@ LEFT_OUT = {
     "uv run": "says how commands begin",
     "uv run python -m tests.docs.option_tables": "writes to the pages; test_reference.py compares them",
     "pip install .": "needs the network",
+    "pip install ai-edge-litert": "needs the network",
+    "pip install onnx onnxruntime onnxscript": "needs the network",
     "python -m studies.run --dask tls://10.0.0.1:8786 --dask-tls ca.pem cert.pem key.pem": (
         "needs certificates; test_dask_cluster.py makes some"
     ),

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from studies.design_space.chip_choices import parse_hardware
+from tests.command_words import replaced
 from tests.docs import rules
 from tests.docs.conftest import Call
 from tests.docs.pages import PAGES, ROOT, page, parts, variants
@@ -65,18 +66,7 @@ def runnable(command: str, page_name: str = "") -> Iterator[list[str]]:
         if not program or (program[0] not in rules.LIMITS and program[0] not in rules.PARSED_ONLY):
             raise RuleError(f"no rule for {' '.join(words)!r}: see tests/docs/rules.py")
         limits = rules.LIMITS.get(program[0], ())
-        yield [program[0], *without(substituted(program[1:], page_name), limits), *limits]
-
-
-def without(words: Sequence[str], options: Sequence[str]) -> list[str]:
-    """`words` without the options that `options` set to another value; an option may be given once."""
-    result: list[str] = []
-    is_left_out = False
-    for word in words:
-        is_left_out = word in options if word.startswith("--") else is_left_out
-        if not is_left_out:
-            result.append(word)
-    return result
+        yield [program[0], *replaced(substituted(program[1:], page_name), limits)]
 
 
 def cases() -> list[Any]:
@@ -103,7 +93,7 @@ def test_command_runs(
         if "--dask" in arguments:
             arguments[arguments.index("--dask") + 1] = request.getfixturevalue("dask_address")
         if module == "studies.run" and "--help" not in arguments:
-            arguments = [*without(arguments, rules.OWN_DATABASE), *rules.OWN_DATABASE]
+            arguments = replaced(arguments, rules.OWN_DATABASE)
         if module in rules.PARSED_ONLY:
             request.getfixturevalue("parse_only")
         if "." in module:

@@ -12,6 +12,7 @@ from objectives.hardware import SoC, load_soc
 from objectives.hardware.soc import assumed
 from search_space.arrays import Floats
 from search_space.errors import H4HError
+from tests.command_words import replaced
 
 
 def columns(*rows: tuple[float, float, float]) -> tuple[Floats, tuple[Floats, Floats]]:
@@ -111,4 +112,4 @@ def test_tables_give_the_same_figures(
 )
 def test_bad_input(arguments: list[str], message: str) -> None:
     with pytest.raises(H4HError, match=message):
-        main(["--subnets", "2", *arguments])
+        main(replaced(["--subnets", "2"], arguments))

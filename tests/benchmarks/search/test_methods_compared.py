@@ -26,6 +26,7 @@ from benchmarks.search.surrogate_savings import Bench
 from search_space.arrays import Floats
 from search_space.errors import H4HError
 from search_space.genotype import Genotype
+from tests.command_words import replaced
 
 QUICK = ("--methods", "nsga2,random,pymoo-nsga2-24", "--seeds", "2", "--evaluations", "60,30")
 
@@ -53,7 +54,7 @@ def run(
     tiny: Tiny, cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *more: str
 ) -> dict[str, Any]:
     monkeypatch.setattr(search, "fit_stand_in", lambda *_: StandIn(tiny, 0.5, 0.9))
-    main([*QUICK, "--json", "--cache", str(cache), *more])
+    main(replaced([*QUICK, "--json", "--cache", str(cache)], more))
     result: dict[str, Any] = json.loads(capsys.readouterr().out)
     return result
 
