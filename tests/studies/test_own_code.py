@@ -14,6 +14,7 @@ from search_space.errors import H4HError
 from studies import StudySettings, load_study, run, run_study
 from studies.show import main as show
 from tests.command import Command
+from tests.command_words import replaced
 from tests.studies import own_code
 
 ROOT = Path(__file__).parents[2]
@@ -154,7 +155,8 @@ def test_a_module_that_cannot_be_imported_is_one_line(
     if text is not None:
         Path("my_module.py").write_text(text)
     for option, kind in (("--objectives", "objective"), ("--sampler", "sampler")):
-        ended = command(run.main, "--objectives", "macs", option, "my_module:Mine", *QUICK)
+        words = replaced(["--objectives", "macs"], [option, "my_module:Mine"])
+        ended = command(run.main, *words, *QUICK)
         assert (ended.code, ended.err.count("\n")) == (2, 1)
         assert f"{kind} 'my_module:Mine' {message}" in ended.err or message in ended.err
     ended = command(run.main, "--objectives", "macs,:Mine", *QUICK)

@@ -96,7 +96,8 @@ def test_folder_that_cannot_be_written(
 
 def test_plots(report_database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written(report_database, "objectives1", HOSTILE, "--plots", str(tmp_path))
-    names = {"front", "front-3d", "hypervolume", "blocks", "importance", "parallel", "sensitivity", "mapping"}
+    names = {"front", "front-3d", "hypervolume", "blocks", "importance", "parallel"}
+    names |= {"sensitivity", "mapping", "rooflines"}
     assert {path.name for path in tmp_path.iterdir()} == {name + end for name in names for end in FORMATS}
     begin = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
     assert all(path.read_bytes().startswith(begin[path.suffix]) for path in tmp_path.iterdir())
