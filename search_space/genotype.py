@@ -18,6 +18,10 @@ Genotype = tuple[int, ...]
 """One option index per gene. Genotypes compare and hash by value."""
 
 
+_SHOWN = 200
+"""Number of characters of a wrong genotype that a message repeats."""
+
+
 class GenotypeError(H4HError):
     """A vector that is not a genotype of the search space."""
 
@@ -98,4 +102,7 @@ def parse(text: str) -> Genotype:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise GenotypeError(f"a genotype is written as integers joined by commas, but got {text!r}") from None
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        raise GenotypeError(
+            f"a genotype is written as integers joined by commas, but got {shown!r}"
+        ) from None

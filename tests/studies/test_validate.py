@@ -30,6 +30,7 @@ from supernet.images.labelled_images import LabelledImages
 from supernet.network import number_formats
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint, save_checkpoint
+from tests.command_words import replaced
 from tests.studies.conftest import TINY
 from tests.supernet.image_files import write_folder
 
@@ -60,7 +61,7 @@ def validated(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, 
 def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
-        run_command(lambda: validate.main(["--study", "pets", *arguments]))
+        run_command(lambda: validate.main(replaced(["--study", "pets"], arguments)))
     assert ended.value.code == 2
     streams = capsys.readouterr()
     assert streams.out == ""
