@@ -19,6 +19,7 @@ from supernet.training.labelling import augmented_view
 from supernet.training.recipe import load_recipe
 from supernet.training.soft_labels import load_soft_labels
 from tests.command import Call, Command
+from tests.command_words import replaced
 from tests.supernet.image_files import pass_as_trained_on
 
 SMALL = ("--batch", "16", "--precision", "fp32", "--workers", "0")
@@ -89,7 +90,9 @@ def test_from_teacher_to_taught_supernet(
     code, _, error = commands["train"](*taught)
     assert code == 2
     assert "soft labels" in error
-    code, _, error = commands["train"](*taught, "--out", "other", "--soft-labels", "l", "--rand-augment", "1")
+    code, _, error = commands["train"](
+        *replaced(taught, ("--out", "other")), "--soft-labels", "l", "--rand-augment", "1"
+    )
     assert code == 2
     assert "rand_augment 0 -> 1" in error
     assert not (tmp_path / "other").exists()

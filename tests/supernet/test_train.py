@@ -21,6 +21,7 @@ from supernet.training.optimizer import is_vit
 from supernet.training.run_folder import CHECKPOINT, LOG, STATE
 from supernet.training.trainer import Trainer
 from tests.command import Call, Command
+from tests.command_words import replaced
 
 
 @pytest.fixture
@@ -122,11 +123,11 @@ def test_bf16_is_warned_of_where_it_is_emulated_and_a_training_goes_on_in_it(
     monkeypatch.setattr(number_formats, "_CPU_MULTIPLIES_BF16", False)
     out = ("--out", str(tmp_path / "out"))
     warning = number_formats.emulation_warning("bf16", torch.device("cpu"))
-    code, text, _ = call(*settings, "--precision", "bf16", *out)
+    code, text, _ = call(*replaced(settings, ("--precision", "bf16")), *out)
     assert code == 0
     assert text.splitlines().count(warning) == 1
     # Where it has ended: the same command, but for the precision, which was not given.
-    code, text, _ = call(*settings, "--precision", "auto", *out)
+    code, text, _ = call(*replaced(settings, ("--precision", "auto")), *out)
     assert code == 0
     assert text.splitlines().count(warning) == 1
     code, text, _ = call(*settings, "--out", str(tmp_path / "other"))
