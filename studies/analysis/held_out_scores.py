@@ -20,6 +20,12 @@ from studies.study.evaluation import Evaluation
 CONFIDENCE = 0.95
 
 
+def wilson(right: int, images: int) -> tuple[float, float]:
+    """Wilson's 95 % confidence interval in % of the accuracy of `right` out of `images`."""
+    interval = stats.binomtest(right, images).proportion_ci(CONFIDENCE, method="wilson")
+    return 100 * float(interval.low), 100 * float(interval.high)
+
+
 @dataclass(frozen=True)
 class HeldOutScore:
     """One subnet on images that the search did not use.
@@ -49,8 +55,7 @@ class HeldOutScore:
 
         Wilson's score (1927) also holds for accuracies near 0 or 100 % and for few images.
         """
-        interval = stats.binomtest(self.right, self.images).proportion_ci(CONFIDENCE, method="wilson")
-        return 100 * float(interval.low), 100 * float(interval.high)
+        return wilson(self.right, self.images)
 
 
 @dataclass(frozen=True)

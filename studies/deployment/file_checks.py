@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from objectives.deployment.step_differences import StepDifference
 from search_space.arrays import Floats, Integers
 from search_space.errors import H4HError
+from studies.analysis.held_out_scores import wilson
 
-CONFIDENCE = 0.95
 ONNX_TOLERANCE = 1e-4
 """Largest difference of a class score in an .onnx file, as a share of the largest score (at least 1)."""
 LEAST_AGREEMENT = 90.0
@@ -51,12 +50,6 @@ class Agreement:
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % confidence interval of the file's accuracy in %."""
         return wilson(round(self.accuracy * self.images / 100), self.images)
-
-
-def wilson(right: int, images: int) -> tuple[float, float]:
-    """Wilson's 95 % confidence interval in % of the accuracy of `right` out of `images`."""
-    interval = stats.binomtest(right, images).proportion_ci(CONFIDENCE, method="wilson")
-    return 100 * float(interval.low), 100 * float(interval.high)
 
 
 def agreement(scores: Floats, expected: Floats, labels: Integers) -> Agreement:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from objectives.hardware.cost_model import COST_SCOPE
 from search_space.genotype import to_text
+from studies.analysis.held_out_scores import wilson
 from studies.deployment.deploy_network import Deployment
-from studies.deployment.file_checks import Agreement, wilson
+from studies.deployment.file_checks import Agreement
 from studies.study.study import Study
 from supernet.images.labelled_images import DEVIATION, MEAN
 

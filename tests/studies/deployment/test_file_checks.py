@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from objectives.deployment.step_differences import StepDifference
+from studies.analysis.held_out_scores import wilson
 from studies.deployment.file_checks import (
     DeploymentError,
     agreement,
     check_onnx,
     check_steps,
     check_tflite,
-    wilson,
 )
 
 
