@@ -60,6 +60,11 @@ class CompiledNetwork:
         """Deviation of the cost model's cycles from the compiler's, as a share of the latter."""
         return self.modelled_cycles / self.cycles - 1
 
+    @property
+    def compression(self) -> float:
+        """Bytes of all weights as the compiler encodes them, over those before."""
+        return self.report.encoded_weights / self.report.original_weights
+
 
 def compiled_network(content: bytes, subnet: Subnet, soc: SoC) -> CompiledNetwork:
     """Compiles the file of a subnet for the NPU of a chip.

@@ -29,7 +29,8 @@ def check_lines(found: Deployment) -> Iterator[str]:
         yield (
             f"network_vela.tflite by Vela, NPU alone: {compiled.cycles / 1e3:,.1f} kcycles, cost model "
             f"{compiled.modelled_cycles / 1e3:,.1f} ({compiled.error:+.1%}); SRAM "
-            f"{compiled.report.sram_bytes / 1024:.1f} KiB, cost model {compiled.modelled_sram / 1024:.1f}"
+            f"{compiled.report.sram_bytes / 1024:.1f} KiB, cost model {compiled.modelled_sram / 1024:.1f}; "
+            f"weights encoded to {compiled.compression:.3f} of their size, padding included"
         )
     for name, right in found.test_right.items():
         accuracy, (low, high) = 100 * right / found.test_images, wilson(right, found.test_images)

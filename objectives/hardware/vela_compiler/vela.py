@@ -164,6 +164,8 @@ class Compiled:
         sram_bytes: Peak of the activation memory.
         cpu_operators: Number of operators that it leaves to the CPU.
         model: Content of the compiled file.
+        encoded_weights: Bytes of all weights as the compiler encodes them.
+        original_weights: Bytes of all weights before.
     """
 
     cycles: dict[Hashable, int]
@@ -172,6 +174,8 @@ class Compiled:
     sram_bytes: int
     cpu_operators: int
     model: bytes
+    encoded_weights: int
+    original_weights: int
 
     @property
     def weight_bytes(self) -> int:
@@ -240,6 +244,8 @@ def compiled_model(content: bytes, target: VelaTarget, options: str = IN_PLACE) 
         report.memories["Sram"].peakUsage,
         report.cpuOps,
         bytes(result.model),
+        int(report.encodedWeights),
+        int(report.originalWeights),
     )
 
 
