@@ -31,7 +31,7 @@ def start(folder: Path, workers: object, *arguments: str, seconds: float = 0.01)
             *(*OBJECTIVES, *SIZE, *arguments),
         ],
         cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},  # Limits of the CPU hold for workers, too.
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
