@@ -239,14 +239,19 @@ def _in_file_order(weights: Weights, *, is_depthwise: bool) -> Int8Array:
     return np.ascontiguousarray(weight.numpy().astype(np.int8))
 
 
+def _on_steps(values: Tensor) -> tuple[Tensor, OracleGrid]:
+    """A trained tensor in whole steps of a grid of its own, and that grid."""
+    grid = activation_grid(float(values.min()), float(values.max()))
+    return stored(values.detach().clone(), 1.0, grid, clamp=None), grid
+
+
 def _on_own_grid(values: Tensor) -> Tensor:
     """Values after rounding to a grid of their own."""
-    grid = activation_grid(float(values.min()), float(values.max()))
-    return stored(values.clone(), 1.0, grid, clamp=None) * grid.scale
+    whole, grid = _on_steps(values)
+    return whole * grid.scale
 
 
 def _constant(values: Tensor) -> Trained:
     """A constant on a grid of its own."""
-    grid = activation_grid(float(values.min()), float(values.max()))
-    whole = stored(values.detach().clone(), 1.0, grid, clamp=None) + zero_point(grid)
-    return Trained(_file_grid(grid), whole.numpy().astype(np.int8))
+    whole, grid = _on_steps(values)
+    return Trained(_file_grid(grid), (whole + zero_point(grid)).numpy().astype(np.int8))

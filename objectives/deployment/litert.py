@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,18 +44,20 @@ def litert_scores(content: bytes, images: npt.NDArray[np.int8], *, delegates: bo
 
 
 def litert_tensors(
-    content: bytes, image: npt.NDArray[np.int8], tensors: Sequence[int]
-) -> list[npt.NDArray[np.int8]]:
-    """Stored values of some tensors of a file, by their indices, while it classifies one image ``(s, s, 3)``.
+    content: bytes, images: npt.NDArray[np.int8], tensors: Sequence[int]
+) -> Iterator[list[npt.NDArray[np.int8]]]:
+    """For each image of ``(n, s, s, 3)`` the stored values of some tensors of a file, by their indices.
 
     Raises:
         RuntimeMissingError: LiteRT is not installed.
     """
     interpreter = _interpreter(content, experimental_preserve_all_tensors=True)
     interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None])
-    interpreter.invoke()
-    return [np.array(interpreter.get_tensor(index)) for index in tensors]
+    (source,) = interpreter.get_input_details()
+    for image in images:
+        interpreter.set_tensor(source["index"], image[None])
+        interpreter.invoke()
+        yield [np.array(interpreter.get_tensor(index)) for index in tensors]
 
 
 def _interpreter(content: bytes, *, delegates: bool = False, **options: Any) -> Any:

@@ -4,7 +4,7 @@ Its layers are those of `objectives.workload`, connected as in the network: resi
 projection whose result is transposed to heads and cut into q, k and v, and GELU fused into the layer before
 it. Owners of the layers are the names of the workload's steps.
 
-The network begins at its own resolution: whoever feeds it resizes the image. Windows with a stride are padded
+The network begins at its own resolution: the application resizes the image. Windows with a stride are padded
 explicitly on both sides, as they are trained; the file format's own padding would put all of it on one side.
 """
 

@@ -52,10 +52,11 @@ def step_differences(
     stored = subnet.stored_tensors(images)
     names = {step: oracle_name(step).replace(*_GELU_INSIDE) for step in nodes}
     compared = [step for step in nodes if names[step] in stored]
-    inputs = subnet.stored_image(images).numpy()
+    runs = litert_tensors(
+        content, subnet.stored_image(images).numpy(), [nodes[step].index for step in compared]
+    )
     rows: dict[str, list[Integers]] = {step: [] for step in compared}
-    for number, image in enumerate(inputs):
-        tensors = litert_tensors(content, image, [nodes[step].index for step in compared])
+    for number, tensors in enumerate(runs):
         for step, tensor in zip(compared, tensors, strict=True):
             wanted = _in_file_layout(step, stored[names[step]][number])
             # The network's zero point and not the file's, which may be the fault.

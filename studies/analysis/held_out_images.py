@@ -36,15 +36,22 @@ def scored_images(plan: ValidationPlan) -> tuple[LabelledImages, Images]:
         ValidationError: The calibration or search images are not those of the study, or too few are left.
         DatasetError: The data set is absent or damaged.
     """
-    from supernet.images.data_sets import open_data
-
-    test = None
-    if plan.confirm is None:
-        test = open_data(plan.data, plan.dataset, plan.space).read_test()
+    test = test_images(plan) if plan.confirm is None else None
     pack, counts = _study_pack(plan), _counts(plan)
     if test is not None:
         return pack.calibration[: counts["calibration_images"]], test
     return _unused_images(plan, pack if plan.is_pack else None, counts["val_images"])
+
+
+def test_images(plan: ValidationPlan) -> Images:
+    """The test split.
+
+    Raises:
+        DatasetError: The data set is absent or damaged.
+    """
+    from supernet.images.data_sets import open_data
+
+    return open_data(plan.data, plan.dataset, plan.space).read_test()
 
 
 def search_images(plan: ValidationPlan) -> EvaluationPack:

@@ -91,9 +91,9 @@ def why_not_lines(answer: WhyNot) -> list[str]:
             lines.append(f"  {limit}: measured for no network, because all break another limit")
             continue
         holds = f"{reach.satisfied} of {reach.measured} networks satisfy it"
-        best = f"nearest value {_amount(reach.reached, limit)}"
+        best = f"nearest value {limit.amount_text(reach.reached)}"
         if reach.gap:
-            best += f", short by {_amount(reach.gap, limit)}"
+            best += f", short by {limit.amount_text(reach.gap)}"
         lines.append(f"  {limit}: {holds}, {best}")
     if len(answer.reaches) > 1:
         lines.append(f"  {answer.binding.limit} binds first")
@@ -146,8 +146,3 @@ def _nearest(study: Study, evaluations: Sequence[Evaluation]) -> Relaxation | No
         for limit in study.broken(nearest)
     )
     return Relaxation(nearest, limits)
-
-
-def _amount(value: float, limit: Constraint) -> str:
-    text = f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
-    return f"{text} {limit.unit}".rstrip()

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from objectives.deployment.deployed_subnet import DeployedSubnet, deployed
 from objectives.deployment.litert import RuntimeMissingError, litert_scores
@@ -26,7 +25,7 @@ from objectives.workload import ops_of, read_again, workload
 from search_space.arrays import Integers
 from search_space.subnet import Subnet
 from studies.analysis.assumed_numbers import cost_model
-from studies.analysis.held_out_images import check_checkpoint, scored_images, search_images
+from studies.analysis.held_out_images import check_checkpoint, search_images, test_images
 from studies.analysis.validation_plan import ValidationPlan
 from studies.deployment.compiled_network import CompiledNetwork, compiled_network
 from studies.deployment.file_checks import (
@@ -119,7 +118,7 @@ def deployment(
     latency_ms, energy_mj = mapped_totals(costs, steps, cost)
     check_checkpoint(plan)
     pack = search_images(plan)
-    test = scored_images(plan)[1] if scores_test else None
+    test = test_images(plan) if scores_test else None
     supernet = load_checkpoint(plan.checkpoint, plan.space).eval()
     cpu = torch.device("cpu")
     calibration = prepare(pack.calibration, precision="fp32", device=cpu)
@@ -182,7 +181,7 @@ def _checked_onnx(
     try:
         with torch.inference_mode(mode=False):
             content = onnx_model(network)
-        inputs = [_at_resolution(batch, network) for batch, _ in images.batches]
+        inputs = [resized(batch, network.subnet.resolution) for batch, _ in images.batches]
         scores = np.concatenate([onnx_scores(content, batch.contiguous()) for batch in inputs])
     except RuntimeMissingError as error:
         notes.append(f"network.onnx was not {'written' if content is None else 'run'}: {error}")
@@ -193,17 +192,15 @@ def _checked_onnx(
     return content, found
 
 
-def _at_resolution(batch: Tensor, network: PlainNetwork) -> Tensor:
-    side = network.subnet.resolution
-    return batch if batch.shape[-1] == side else resized(batch, side)
-
-
 @torch.inference_mode()
 def _test_right(network: PlainNetwork, integers: DeployedSubnet, test: Images) -> dict[str, int]:
     """Number of test images that the network classifies right, by number format."""
     right = {"float32": 0, "int8": 0}
     for batch, labels in stream(test, precision="fp32", device=torch.device("cpu")):
-        scores = {"float32": network(_at_resolution(batch, network)), "int8": integers.logits(batch)}
+        scores = {
+            "float32": network(resized(batch, network.subnet.resolution)),
+            "int8": integers.logits(batch),
+        }
         for name, found in scores.items():
             right[name] += int((found.argmax(1) == labels).sum())
     return right

@@ -56,13 +56,8 @@ def limit_notes(
         (easy, easiest), (hard, hardest) = ends if is_upper else ends[::-1]
         if limit.violation(easiest) > 0:
             effect = "probably none satisfies it"
-            notes.append(f"limit {limit}: the {easy} network has {_amount(easiest, limit)}; {effect}")
+            notes.append(f"limit {limit}: the {easy} network has {limit.amount_text(easiest)}; {effect}")
         elif limit.violation(hardest) <= 0:
             effect = "it probably excludes none"
-            notes.append(f"limit {limit}: the {hard} network has {_amount(hardest, limit)}; {effect}")
+            notes.append(f"limit {limit}: the {hard} network has {limit.amount_text(hardest)}; {effect}")
     return notes
-
-
-def _amount(value: float, limit: Constraint) -> str:
-    text = f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
-    return f"{text} {limit.unit}".rstrip()

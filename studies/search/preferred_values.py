@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from search_space.errors import H4HError, UnknownNameError
-from studies.study.quantity_units import AMOUNT, in_base_unit, known_units, units_beside
+from studies.study.quantity_units import AMOUNT, in_base_unit, known_units
 from studies.study.study import Study
 
 _SYNTAX = re.compile(rf"\s*(?P<name>[A-Za-z_]\w*)\s*=\s*{AMOUNT}\s*")
@@ -59,7 +59,7 @@ def parse_preference(
         UnknownNameError: A name is no objective of the study.
     """
     source = f"--prefer {text!r}"
-    quantities = {**known_units(), **{name: units_beside(unit) for name, unit in own_units.items()}}
+    quantities = known_units(own_units)
     values: dict[str, float] = {}
     units: dict[str, str] = {}
     for part in text.split(","):

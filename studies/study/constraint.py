@@ -15,7 +15,7 @@ import numpy as np
 
 from search_space.arrays import Floats
 from search_space.errors import H4HError
-from studies.study.quantity_units import AMOUNT, in_base_unit, known_units, units_beside
+from studies.study.quantity_units import AMOUNT, in_base_unit, known_units
 
 OPERATORS = ("<=", ">=")
 
@@ -67,6 +67,11 @@ class Constraint:
         _, _, rate = self.quantity.partition("@")
         return Constraint("lat", "<=", 1e3 / float(rate.removesuffix("fps")), "ms") if rate else None
 
+    def amount_text(self, value: float) -> str:
+        """A value of the quantity with its unit, for messages."""
+        text = f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+        return f"{text} {self.unit}".rstrip()
+
     def violation(self, value: float | None) -> float:
         """Violation of the limit by `value`, as a share of the limit; at most 0 if the limit holds.
 
@@ -113,7 +118,7 @@ def parse_constraint(
         return Constraint(quantity, "<=", chip_bounds[quantity], unit)
     match = _match(text)
     source = f"constraint {text!r}"
-    quantities = {**known_units(), **{name: units_beside(unit) for name, unit in own_units.items()}}
+    quantities = known_units(own_units)
     bound, base = in_base_unit(
         match["quantity"], match["number"], match["unit"], source=source, quantities=quantities
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from objectives.registry import declarations
 from search_space.errors import H4HError, UnknownNameError
@@ -30,10 +31,15 @@ Units = Mapping[str, float]
 """Factor of each unit that a quantity may be given in."""
 
 
-def known_units() -> dict[str, Units]:
-    """Units of every built-in quantity by name: the objectives and the numbers of blocks."""
+def known_units(own_units: Mapping[str, str] = MappingProxyType({})) -> dict[str, Units]:
+    """Units of every built-in quantity by name: the objectives and the numbers of blocks.
+
+    Args:
+        own_units: Units of user-defined objectives by name, which are added.
+    """
     by_objective = {name: units_beside(declared.unit) for name, declared in declarations().items()}
-    return by_objective | dict.fromkeys(BLOCK_COUNTS, _BLOCKS)
+    own = {name: units_beside(unit) for name, unit in own_units.items()}
+    return by_objective | dict.fromkeys(BLOCK_COUNTS, _BLOCKS) | own
 
 
 class QuantityError(H4HError):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from search_space.errors import H4HError, UnknownNameError
-from studies.study.quantity_units import AMOUNT, in_base_unit, known_units, units_beside
+from studies.study.quantity_units import AMOUNT, in_base_unit, known_units
 
 _END = AMOUNT.replace("number", "second_number").replace("unit", "second_unit")
 _SYNTAX = re.compile(rf"(?P<name>[A-Za-z_]\w*)\s*=\s*{AMOUNT}\s*,\s*{_END}")
@@ -83,7 +83,7 @@ def parse_window(
         UnknownNameError: A name is no objective.
     """
     source = f"{option} {text!r}"
-    quantities = {**known_units(), **{name: units_beside(unit) for name, unit in own_units.items()}}
+    quantities = known_units(own_units)
     ranges: dict[str, tuple[float, float]] = {}
     units: dict[str, str] = {}
     for part in _BETWEEN_ENTRIES.split(text.strip()):
