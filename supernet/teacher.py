@@ -15,6 +15,8 @@ from typing import Any
 
 from search_space.command.command_line import Parser, check_least, run_command
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data
+from supernet.training.continuation import way_on
+from supernet.training.exact_state import OtherTrainingError
 from supernet.training.recipe_options import HELP, add_settings, reading_processes
 from supernet.training.single_network_run import PLAIN_SETTINGS
 from supernet.training.train_teacher import train_teacher
@@ -66,21 +68,25 @@ def make_parser() -> Parser:
 
 
 def main() -> None:
-    arguments = make_parser().parse_args()
+    parser = make_parser()
+    arguments = parser.parse_args()
     check_least(arguments, workers=0, split_seed=0, epochs=1)
-    teacher = train_teacher(
-        arguments.out,
-        space=arguments.space,
-        data=arguments.data,
-        dataset=arguments.dataset,
-        split_seed=arguments.split_seed,
-        epochs=arguments.epochs,
-        rate=arguments.rate,
-        settings={field.name: getattr(arguments, field.name) for field in PLAIN_SETTINGS},
-        device=arguments.device,
-        workers=reading_processes(arguments.workers),
-        say=print,
-    )
+    try:
+        teacher = train_teacher(
+            arguments.out,
+            space=arguments.space,
+            data=arguments.data,
+            dataset=arguments.dataset,
+            split_seed=arguments.split_seed,
+            epochs=arguments.epochs,
+            rate=arguments.rate,
+            settings={field.name: getattr(arguments, field.name) for field in PLAIN_SETTINGS},
+            device=arguments.device,
+            workers=reading_processes(arguments.workers),
+            say=print,
+        )
+    except OtherTrainingError as error:
+        raise way_on(error, parser, out=arguments.out) from error
     # Not by rich, which would break a long line.
     print(f"teacher: {teacher}")
 

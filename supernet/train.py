@@ -4,7 +4,8 @@
     python -m supernet.train --recipe two_phase --space cifar32 --out runs/cifar32
     torchrun --nproc-per-node 8 -m supernet.train --out runs/cifar32   # on 8 GPUs
 
-Rerun the command to resume, even after a kill: the result is identical to an uninterrupted run. The result is
+Rerun the command to resume, even after a kill: the result is identical to an uninterrupted run. Raise the
+epochs of the last phase to continue a finished training (`supernet.training.continuation`). The result is
 `OUT/checkpoint.safetensors`, written after every epoch. `OUT/log.jsonl` has one line per epoch.
 """
 
@@ -16,6 +17,8 @@ from pathlib import Path
 from search_space.command.command_line import Parser, check_least, run_command
 from supernet.checkpoints import locate_checkpoint
 from supernet.images.folder_layouts import add_data
+from supernet.training.continuation import way_on
+from supernet.training.exact_state import OtherTrainingError
 from supernet.training.recipe import known_recipes
 from supernet.training.recipe_options import (
     HELP,
@@ -24,6 +27,7 @@ from supernet.training.recipe_options import (
     add_settings,
     reading_processes,
 )
+from supernet.training.run_folder import CHECKPOINT
 from supernet.training.train_supernet import train_supernet
 
 
@@ -107,25 +111,31 @@ def make_parser() -> Parser:
 
 
 def main() -> None:
-    arguments = make_parser().parse_args()
+    parser = make_parser()
+    arguments = parser.parse_args()
     check_least(arguments, save_every=0, split_seed=0, conflict_every=0, workers=0)
-    checkpoint = train_supernet(
-        arguments.out,
-        space=arguments.space,
-        data=arguments.data,
-        dataset=arguments.dataset,
-        split_seed=arguments.split_seed,
-        recipe=arguments.recipe,
-        overrides=vars(arguments),
-        start=arguments.start,
-        teacher=arguments.teacher,
-        soft_labels=arguments.soft_labels,
-        device=arguments.device,
-        compiled=arguments.compile,
-        workers=reading_processes(arguments.workers),
-        save_every=arguments.save_every,
-        conflict_every=arguments.conflict_every,
-    )
+    try:
+        checkpoint = train_supernet(
+            arguments.out,
+            space=arguments.space,
+            data=arguments.data,
+            dataset=arguments.dataset,
+            split_seed=arguments.split_seed,
+            recipe=arguments.recipe,
+            overrides=vars(arguments),
+            start=arguments.start,
+            teacher=arguments.teacher,
+            soft_labels=arguments.soft_labels,
+            device=arguments.device,
+            compiled=arguments.compile,
+            workers=reading_processes(arguments.workers),
+            save_every=arguments.save_every,
+            conflict_every=arguments.conflict_every,
+        )
+    except OtherTrainingError as error:
+        weights = arguments.out / CHECKPOINT
+        start = {"--from": str(weights)}
+        raise way_on(error, parser, out=arguments.out, weights=weights, start=start) from error
     if checkpoint is None:
         return
     words = ["--checkpoint", str(checkpoint), "--data", str(arguments.data)]

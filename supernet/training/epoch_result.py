@@ -4,11 +4,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+from torch import nn
+
 from search_space.errors import H4HError
+
+LARGEST_WEIGHT = torch.finfo(torch.float16).max
+"""Largest absolute value of a weight. Supernets are stored in float16; no useful weight comes near it."""
 
 
 class DivergedError(H4HError):
-    """A loss or a gradient that is not finite."""
+    """A loss, a gradient or a weight that is not finite or too large."""
+
+
+def check_weights(network: nn.Module, epoch: int) -> None:
+    """Checks the weights of a network before they are written.
+
+    Args:
+        network: The network.
+        epoch: Number of the current epoch, from 1, for the message.
+
+    Raises:
+        DivergedError: A parameter overflows float16, or a running statistic is not finite.
+    """
+    for tensors, limit in (
+        (network.named_parameters(), LARGEST_WEIGHT),
+        (network.named_buffers(), torch.finfo(torch.float32).max),
+    ):
+        for name, tensor in tensors:
+            largest = float(tensor.detach().abs().max())
+            # `not <=` instead of `>` refuses NaN as well.
+            if not largest <= limit:
+                raise DivergedError(
+                    f"the weights diverged in epoch {epoch} ({name} reaches {largest:.3g}, but at most "
+                    f"{limit:g} can be stored): lower --rate, or clip gradients by --clip"
+                )
 
 
 @dataclass(frozen=True)

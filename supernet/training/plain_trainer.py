@@ -96,6 +96,8 @@ class FineTuning:
         self._has_auto_precision = recipe.precision == "auto"
         self.device = device
         self.epochs_done = 0
+        self.earlier_ends: tuple[int, ...] = ()
+        """Numbers of epochs at which the training was finished before its epochs were raised."""
         self._origin = origin
         self._batches = make_batches(
             images, self.recipe, device=device, world=World(), workers=workers, soft_labels=soft_labels
@@ -178,20 +180,24 @@ class FineTuning:
 
     def save(self, path: Path) -> None:
         """Writes the state from which `load` resumes."""
-        self._state().save(path, Progress(self.epochs_done))
+        self._state().save(path, Progress(self.epochs_done, earlier_ends=self.earlier_ends))
 
     def load(self, path: Path) -> None:
         """Resumes from a state that `save` wrote; with precision ``auto``, in the precision of that state.
 
+        If the state is that of a finished training with fewer epochs, the training continues. The learning
+        rate of the added epochs follows the schedule of the larger number.
+
         Raises:
-            CheckpointError: The file is absent or damaged, or its settings or network differ; the message
-                names each difference.
+            CheckpointError: The file is absent or damaged.
+            OtherTrainingError: Its settings or network differ; the message names each difference.
         """
         if self._has_auto_precision:
             # ``auto`` means the precision in which the training began, perhaps on another machine.
             stored = self._state().stored_settings(path)
             self.recipe = replace(self.recipe, precision=stored.get("precision", self.recipe.precision))
-        self.epochs_done = self._state().load(path).epochs_done
+        progress = self._state().load(path)
+        self.epochs_done, self.earlier_ends = progress.epochs_done, progress.earlier_ends
 
     def _state(self) -> ExactState:
         recipe = self.recipe.to_dict()

@@ -16,6 +16,8 @@ from supernet.images.labelled_images import Images
 from supernet.network.number_formats import emulation_warning
 from supernet.network.plain_network import PlainNetwork
 from supernet.network.teacher_network import TeacherNetwork
+from supernet.training.continuation import added_epochs
+from supernet.training.epoch_result import check_weights
 from supernet.training.plain_trainer import NOT_USED, FineTuning, network_top1
 from supernet.training.recipe_options import SETTINGS
 
@@ -33,11 +35,17 @@ def train_to_the_end(
         state: State file.
         save_network: Writes the network; called after every epoch, before the state is written.
         console: Output of the progress.
+
+    Raises:
+        OtherTrainingError: The state belongs to another training.
+        DivergedError: The weights diverged; the files are those of the epoch before.
     """
     epochs = tuning.recipe.epochs
     if state.exists():
         tuning.load(state)
         console.print(f"resuming after epoch {tuning.epochs_done} of {epochs} ({state})")
+        if note := added_epochs(tuning.epochs_done, epochs, tuning.earlier_ends):
+            console.print(note, soft_wrap=True)
     if warning := emulation_warning(tuning.recipe.precision, tuning.device, plain=True):
         console.print(warning, soft_wrap=True)
     description = TextColumn("{task.description}", markup=False)
@@ -50,6 +58,7 @@ def train_to_the_end(
                 start = time.perf_counter()
                 score = tuning.train_epoch(partial(progress.advance, task))
                 seconds = time.perf_counter() - start
+                check_weights(tuning.network, tuning.epochs_done)
                 # The state last: a kill before it repeats the epoch and writes the same files again.
                 save_network()
                 tuning.save(state)

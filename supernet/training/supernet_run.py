@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from supernet.network.supernet_file import save_checkpoint
-from supernet.training.epoch_result import DivergedError, EpochResult
+from supernet.training.continuation import added_epochs
+from supernet.training.epoch_result import DivergedError, EpochResult, check_weights
 from supernet.training.run_folder import CHECKPOINT, LOG, STATE, append_epoch
 from supernet.training.trainer import Trainer
 
@@ -52,7 +53,8 @@ class SupernetRun:
         """Loads the state in the folder, if there is one.
 
         Raises:
-            CheckpointError: The state is damaged or belongs to another training.
+            CheckpointError: The state is damaged.
+            OtherTrainingError: The state belongs to another training.
         """
         if not self._state.exists():
             return
@@ -62,6 +64,8 @@ class SupernetRun:
         if trainer.steps_done:
             where += f" and {trainer.steps_done} of {trainer.steps_per_epoch} steps"
         self._console.print(f"resuming after {where} ({self._state})")
+        if note := added_epochs(trainer.epochs_done, trainer.recipe.epochs, trainer.earlier_ends):
+            self._console.print(note, soft_wrap=True)
 
     def train(self) -> None:
         """Trains all remaining epochs: a progress bar for the current epoch, a line for each finished one.
@@ -90,6 +94,7 @@ class SupernetRun:
                 name = f"epoch {trainer.epochs_done + 1}/{trainer.recipe.epochs} ({trainer.phase.name})"
                 task = progress.add_task(name, total=trainer.steps_per_epoch, status="")
                 record = self._train_epoch(partial(_show, progress, task))
+                self._check_weights(trainer.epochs_done)
                 if trainer.world.rank == 0:
                     if self._conflict_every and record["epoch"] % self._conflict_every == 0:
                         record["conflict"] = trainer.measure_conflict().to_dict()
@@ -124,6 +129,7 @@ class SupernetRun:
             status = f"loss {score.loss:.3f}  train top-1 {score.accuracy:.1f} %  {rate:.0f} images/s"
             show(result.steps, status)
             if now - saved >= 60 * self._save_every:
+                self._check_weights(number)
                 trainer.save(self._state)
                 saved = time.perf_counter()
 
@@ -141,10 +147,18 @@ class SupernetRun:
             "seconds": time.perf_counter() - start,
         }
 
+    def _check_weights(self, epoch: int) -> None:
+        """Raises `DivergedError` before weights are written that no checkpoint can hold."""
+        try:
+            check_weights(self._trainer.result, epoch)
+        except DivergedError as error:
+            raise DivergedError(f"{error}{self._remedy()}") from error
+
     def _remedy(self) -> str:
         checkpoint = self._folder / CHECKPOINT
         if not checkpoint.exists():
-            return "; no epoch is finished, so start again with another --out"
+            other = " with another --out" if self._state.exists() else ""
+            return f"; no epoch is finished, so start again{other}"
         return f" and continue from the last good checkpoint: --from {checkpoint} with another --out"
 
 

@@ -100,6 +100,8 @@ class Trainer:
         self.epochs_done = 0
         self.steps_done = 0
         """Number of finished steps of the current epoch."""
+        self.earlier_ends: tuple[int, ...] = ()
+        """Numbers of epochs at which the training was finished before its epochs were raised."""
         for phase in recipe.phases:
             if not sandwich(space, replace(phase, random_subnets=0), np.random.default_rng(0)):
                 raise H4HError(
@@ -380,14 +382,18 @@ class Trainer:
     def save(self, path: Path) -> None:
         """Writes the state from which `load` resumes, also within an epoch."""
         own = {"totals": self._totals, "estimate": self._estimate.weights}
-        self._state().save(path, Progress(self.epochs_done, self.steps_done, own))
+        self._state().save(path, Progress(self.epochs_done, self.steps_done, own, self.earlier_ends))
 
     def load(self, path: Path) -> None:
         """Resumes from a state that `save` wrote; with precision ``auto``, in the precision of that state.
 
+        If the state is that of a finished training with fewer epochs in the last phase, the training
+        continues. The learning rate of the added epochs follows the schedule of the larger number.
+
         Raises:
-            CheckpointError: The file is absent or damaged, or its recipe, space, images, start or teacher
-                differ; the message names each difference.
+            CheckpointError: The file is absent or damaged.
+            OtherTrainingError: Its recipe, space, images, start or teacher differ; the message names each
+                difference.
         """
         if self._has_auto_precision:
             # ``auto`` means the precision in which the training began, perhaps on another machine.
@@ -398,6 +404,7 @@ class Trainer:
         # States from before there was an estimate lack it.
         self._estimate.weights = progress.tensors.get("estimate", self._estimate.weights)
         self.epochs_done, self.steps_done = progress.epochs_done, progress.steps_done
+        self.earlier_ends = progress.earlier_ends
 
     def _state(self) -> ExactState:
         settings = {
@@ -408,7 +415,15 @@ class Trainer:
             **self._sources,
         }
         defaults = default_settings(self.recipe)
-        return ExactState(SUPERNET_STATE, settings, defaults, self.supernet, self.optimizer, self._average)
+        return ExactState(
+            SUPERNET_STATE,
+            settings,
+            defaults,
+            self.supernet,
+            self.optimizer,
+            self._average,
+            growing=f"phase {self.recipe.phases[-1].name}: epochs",
+        )
 
 
 def _load_teacher(path: Path, space: Space) -> Supernet:

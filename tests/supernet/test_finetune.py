@@ -99,7 +99,7 @@ def test_train_go_on_and_load(images: LabelledImages, tmp_path: Path, call: Call
     assert "resuming after epoch 2 of 2" in text
     assert (out / NETWORK).read_bytes() == content
 
-    for epochs, message in (("3", "epochs 2 -> 3"), ("0", "--epochs 0 would replace the network")):
+    for epochs, message in (("1", "epochs 2 -> 1"), ("0", "--epochs 0 would replace the network")):
         code, _, error = call(*settings, "--epochs", epochs)
         assert code == 2
         assert message in error
