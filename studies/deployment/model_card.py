@@ -10,7 +10,7 @@ from studies.analysis.held_out_scores import wilson
 from studies.deployment.deploy_network import Deployment
 from studies.deployment.file_checks import Agreement
 from studies.study.study import Study
-from supernet.images.labelled_images import DEVIATION, MEAN
+from supernet.checkpoints.image_input import DEVIATION, MEAN
 
 
 def model_card(study: Study, found: Deployment) -> str:

@@ -25,15 +25,13 @@ import numpy as np
 import torch
 from PIL import Image
 
+from supernet.checkpoints.image_input import CIFAR10_CLASSES
 from supernet.images.folder_layouts import CIFAR10_BATCHES, CIFAR10_PICKLES, DatasetError
 from supernet.images.labelled_images import LabelledImages
 from supernet.images.search_split import Split
 
 FOLDER = CIFAR10_BATCHES
-CLASS_NAMES = (
-    *("airplane", "automobile", "bird", "cat", "deer"),
-    *("dog", "frog", "horse", "ship", "truck"),
-)
+CLASS_NAMES = CIFAR10_CLASSES
 CLASSES = len(CLASS_NAMES)
 CHECKSUMS = {
     "data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",

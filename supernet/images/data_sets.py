@@ -18,6 +18,7 @@ from torch import Tensor
 
 from search_space.space import Space
 from supernet.checkpoints.header import read_header
+from supernet.checkpoints.image_input import ImageInput, resized_side
 from supernet.images import cifar10
 from supernet.images.evaluation_pack import CALIBRATED_ON, VAL_IMAGES, EvaluationPack, chosen_count, digest
 from supernet.images.folder_layouts import TRAIN, DatasetError, recognised
@@ -39,6 +40,7 @@ class ImageData:
         train: All training images.
         content: Digest that identifies the training images: of file names, or of labels.
         read_test: Reads the test images, which are for final reports only.
+        side: Side of the squares that a network sees, in pixels.
         prescribed: Fixed split of the data set, if it has one.
     """
 
@@ -47,12 +49,20 @@ class ImageData:
     train: Images
     content: str
     read_test: Callable[[], Images]
+    side: int
     prescribed: Split | None = None
 
     @property
     def classes(self) -> int:
         """Number of classes."""
         return len(self.class_names)
+
+    @property
+    def image_input(self) -> ImageInput:
+        """How the images are prepared, and the names of their classes, for the header of a checkpoint."""
+        # Only images from folders are cut out of larger squares.
+        resize = resized_side(self.side) if self.name == "folder" else self.side
+        return ImageInput(self.side, resize, self.class_names)
 
     def split(self, seed: int | None = None) -> Split:
         """The split into training and search images.
@@ -162,6 +172,7 @@ def _cifar10(directory: Path) -> ImageData:
         train=train,
         content=_digest(train.labels),
         read_test=lambda: test,
+        side=cifar10.SIDE,
         prescribed=cifar10.fixed_split(len(train)),
     )
 
@@ -177,7 +188,9 @@ def _cifar100(directory: Path) -> ImageData:
         return cifar10.channel_first(data_set.data, data_set.targets), tuple(data_set.classes)
 
     images, names = read(train=True)
-    return ImageData("cifar100", names, images, _digest(images.labels), lambda: read(train=False)[0])
+    return ImageData(
+        "cifar100", names, images, _digest(images.labels), lambda: read(train=False)[0], cifar10.SIDE
+    )
 
 
 def _fashion_mnist(directory: Path) -> ImageData:
@@ -194,7 +207,8 @@ def _fashion_mnist(directory: Path) -> ImageData:
 
     images = read(train=True)
     names = tuple(FashionMNIST.classes)
-    return ImageData("fashion-mnist", names, images, _digest(images.labels), lambda: read(train=False))
+    side = images.pixels.shape[-1]
+    return ImageData("fashion-mnist", names, images, _digest(images.labels), lambda: read(train=False), side)
 
 
 def _damaged(title: str, name: str, directory: Path) -> DatasetError:
@@ -230,4 +244,4 @@ def _folder(directory: Path, space: Space) -> ImageData:
             )
         return test.images(crop=crop)
 
-    return ImageData("folder", listing.classes, listing.images(crop=crop), listing.content, read_test)
+    return ImageData("folder", listing.classes, listing.images(crop=crop), listing.content, read_test, crop)

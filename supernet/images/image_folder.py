@@ -26,11 +26,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from search_space.files.cache_folder import cache_folder
 from supernet.checkpoints.header import CheckpointError
+from supernet.checkpoints.image_input import resized_side
 from supernet.checkpoints.tensor_file import read_tensors, write_tensors
 from supernet.images.folder_layouts import DatasetError
 from supernet.images.labelled_images import BATCH, Images, LabelledImages, centre
 
-LARGEST_WITHOUT_MARGIN = 64
 CACHE_FORMAT = "h4h-images-1"
 CACHE_BYTES = 2 << 30
 """Largest size of a folder's decoded squares in bytes up to which they are cached."""
@@ -93,13 +93,8 @@ class ImageFiles(Images):
         return chosen
 
     def evaluated(self) -> Iterator[LabelledImages]:
-        for squares in decoded(self, stored_side(self.crop)):
+        for squares in decoded(self, resized_side(self.crop)):
             yield LabelledImages(centre(squares.pixels, self.crop), squares.labels)
-
-
-def stored_side(crop: int) -> int:
-    """Side of the cached squares for a network that sees `crop` pixels."""
-    return crop if crop <= LARGEST_WITHOUT_MARGIN else round(crop * 8 / 7)
 
 
 def square(image: Image.Image, side: int) -> Tensor:
@@ -200,7 +195,7 @@ class Listing:
             DatasetError: Some of the images to decode cannot be read.
         """
         files = ImageFiles(self.paths, self.labels, crop=crop)
-        side = stored_side(crop)
+        side = resized_side(crop)
         is_small = 3 * side * side * len(files) <= CACHE_BYTES
         return _decoded_once(files, self, side) if is_small else files
 

@@ -14,10 +14,7 @@ from torch.utils.data import Dataset
 
 from search_space.errors import H4HError
 from search_space.space import Space
-
-MEAN = (0.49139968, 0.48215841, 0.44653091)
-DEVIATION = (0.24703223, 0.24348513, 0.26158784)
-"""Mean and standard deviation of CIFAR-10's training pixels, in units of 255, per channel."""
+from supernet.checkpoints.image_input import DEVIATION, MEAN, SCALE
 
 BATCH = 256
 """Batch size of evaluations."""
@@ -128,7 +125,7 @@ def normalised(pixels: Tensor, dtype: torch.dtype) -> Tensor:
     """Network input: uint8 ``(n, 3, h, w)`` -> same shape in `dtype`, channels_last, normalised."""
     mean = torch.tensor(MEAN, device=pixels.device).view(1, 3, 1, 1)
     deviation = torch.tensor(DEVIATION, device=pixels.device).view(1, 3, 1, 1)
-    scaled = (pixels.float() / 255 - mean) / deviation
+    scaled = (pixels.float() / SCALE - mean) / deviation
     return scaled.to(dtype).contiguous(memory_format=torch.channels_last)
 
 

@@ -22,8 +22,8 @@ from search_space.errors import DocumentError
 from search_space.space import Space
 from search_space.subnet import Stage, Subnet
 from supernet.checkpoints.header import CheckpointError
+from supernet.checkpoints.image_input import ImageInput, image_input, resized_side
 from supernet.checkpoints.tensor_file import read_tensors, write_tensors
-from supernet.images.labelled_images import DEVIATION, MEAN
 from supernet.network.batch_norm import EPSILON, Recorded
 from supernet.network.elastic_layers import leading
 from supernet.network.elastic_stage import ElasticStage
@@ -128,27 +128,36 @@ def _stage(layer: ElasticStage, stage: Stage, *, side: int, norms: Norms) -> Sli
 
 
 def save_extracted(
-    path: Path, network: PlainNetwork, *, space: Space, data: Mapping[str, str] | None = None
+    path: Path,
+    network: PlainNetwork,
+    *,
+    space: Space,
+    data: Mapping[str, str] | None = None,
+    images: ImageInput | None = None,
 ) -> None:
     """Writes `network` in float32, whole or not at all.
 
     The header tells `format`, `space` (name and digest), `subnet`, `classes`, `batch_norm` (``separate`` or
-    ``folded``), and `normalisation`: an image's bytes become input by (byte / 255 - mean) / deviation, for
-    the channels red, green, blue.
+    ``folded``), `epsilon` (added to the variance in batch norm), and the entries of `ImageInput.to_header`.
 
     Args:
         path: File to write.
         network: Result of `extract` or `folded`, perhaps fine-tuned.
         space: Search space of its subnet.
         data: Training data, as `supernet.images.data_sets.ImageData.recorded` describes it.
+        images: How its images are prepared, and the names of its classes; by default as squares of the
+            largest resolution of `space`, without names.
     """
+    side = max(space.resolution)
+    images = images or ImageInput(side, resized_side(side))
     header: dict[str, Any] = {
         "format": FORMAT,
         "space": {"name": space.name, "digest": space.digest},
         "subnet": network.subnet.to_json(),
         "classes": network.subnet.head.classes,
         "batch_norm": "folded" if network.folded else "separate",
-        "normalisation": {"mean": MEAN, "deviation": DEVIATION},
+        "epsilon": EPSILON,
+        **images.to_header(),
     }
     if data is not None:
         header["data"] = dict(data)
@@ -167,12 +176,12 @@ def load_extracted(path: Path) -> PlainNetwork:
     """
     tensors, header = read_tensors(path, FORMAT)
     try:
-        network = _filled(
-            Subnet.from_json(header["subnet"]), tensors, is_folded=header["batch_norm"] == "folded"
-        )
+        subnet = Subnet.from_json(header["subnet"])
+        network = _filled(subnet, tensors, is_folded=header["batch_norm"] == "folded")
     except (KeyError, TypeError, ValueError, RuntimeError, DocumentError) as error:
         raise CheckpointError(f"checkpoint {path} does not fit the subnet in its header ({error})") from error
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise CheckpointError(f"checkpoint {path}: {name} holds values that are not finite")
+    image_input(path, header, size=subnet.resolution, classes=subnet.head.classes)
     return network.eval()

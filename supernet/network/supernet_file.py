@@ -15,11 +15,18 @@ from supernet.checkpoints.header import (
     check_space,
     stored_space,
 )
+from supernet.checkpoints.image_input import ImageInput, resized_side, supernet_image_input
 from supernet.checkpoints.tensor_file import read_tensors, write_tensors
+from supernet.network.batch_norm import EPSILON
 from supernet.network.supernet import Supernet
 
 
-def save_checkpoint(path: Path, supernet: Supernet, data: Mapping[str, str] | None = None) -> None:
+def save_checkpoint(
+    path: Path,
+    supernet: Supernet,
+    data: Mapping[str, str] | None = None,
+    images: ImageInput | None = None,
+) -> None:
     """Writes the weights in float16, with the search space in the header.
 
     Args:
@@ -27,9 +34,18 @@ def save_checkpoint(path: Path, supernet: Supernet, data: Mapping[str, str] | No
         supernet: Supernet to write.
         data: Training data, as `supernet.images.data_sets.ImageData.recorded` describes it. A search on the
             same images then uses the same search split.
+        images: How its images are prepared, and the names of its classes; by default as squares of the
+            largest resolution of its space, without names.
     """
+    side = max(supernet.space.resolution)
+    images = images or ImageInput(side, resized_side(side))
     tensors = {name: tensor.to(torch.float16) for name, tensor in supernet.state_dict().items()}
-    header: dict[str, Any] = {"format": FORMAT, "space": supernet.space.to_dict()}
+    header: dict[str, Any] = {
+        "format": FORMAT,
+        "space": supernet.space.to_dict(),
+        "epsilon": EPSILON,
+        **images.to_header(),
+    }
     if data is not None:
         header["data"] = dict(data)
     write_tensors(path, tensors, header)
@@ -48,6 +64,7 @@ def load_checkpoint(path: Path, space: Space | None = None) -> Supernet:
     """
     tensors, _ = read_tensors(path, FORMAT)
     stored = stored_space(path)
+    supernet_image_input(path)
     if space is not None:
         check_space(path, stored, space)
     supernet = Supernet(stored)

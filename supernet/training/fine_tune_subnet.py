@@ -119,7 +119,9 @@ def fine_tune_subnet(
 
     def save_network() -> None:
         written = folded(network) if fold_batch_norm else network
-        save_extracted(out / NETWORK, written, space=supernet.space, data=recorded)
+        save_extracted(
+            out / NETWORK, written, space=supernet.space, data=recorded, images=data_set.image_input
+        )
 
     if tuning is not None:
         train_to_the_end(tuning, state, save_network, Console(highlight=False, markup=False, emoji=False))

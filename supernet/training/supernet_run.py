@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from supernet.checkpoints.image_input import ImageInput
 from supernet.network.supernet_file import save_checkpoint
 from supernet.training.continuation import added_epochs
 from supernet.training.epoch_result import DivergedError, EpochResult, check_weights
@@ -26,6 +27,7 @@ class SupernetRun:
         trainer: The training.
         folder: Folder of state, checkpoint and log.
         data: Description of the training images for the checkpoint's header.
+        image_input: How the images are prepared and the names of their classes, for the same header.
         save_every: Minutes between two states within an epoch.
         conflict_every: Epochs between two measurements of gradient conflict; 0 for none.
         console: Output of the progress.
@@ -37,6 +39,7 @@ class SupernetRun:
         folder: Path,
         *,
         data: Mapping[str, str],
+        image_input: ImageInput,
         save_every: float,
         conflict_every: int,
         console: Console,
@@ -45,6 +48,7 @@ class SupernetRun:
         self._folder = folder
         self._state = folder / STATE
         self._data = data
+        self._image_input = image_input
         self._save_every = save_every
         self._conflict_every = conflict_every
         self._console = console
@@ -100,7 +104,8 @@ class SupernetRun:
                         record["conflict"] = trainer.measure_conflict().to_dict()
                     # The state last: a kill before it repeats the epoch and writes the same files again.
                     append_epoch(self._folder / LOG, record)
-                    save_checkpoint(self._folder / CHECKPOINT, trainer.result, self._data)
+                    checkpoint = self._folder / CHECKPOINT
+                    save_checkpoint(checkpoint, trainer.result, self._data, self._image_input)
                     trainer.save(self._state)
                 progress.remove_task(task)
                 kinds = record["train_accuracy"].items()

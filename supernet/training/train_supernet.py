@@ -93,6 +93,7 @@ def train_supernet(
             trainer,
             out,
             data=recorded,
+            image_input=data_set.image_input,
             save_every=save_every,
             conflict_every=conflict_every,
             console=console,

@@ -94,7 +94,9 @@ def train_teacher(
     train_to_the_end(
         tuning,
         out / STATE,
-        lambda: save_teacher(path, network, {"data": recorded, "recipe": recipe.to_dict()}),
+        lambda: save_teacher(
+            path, network, {"data": recorded, "recipe": recipe.to_dict(), **data_set.image_input.to_header()}
+        ),
         Console(highlight=False, markup=False, emoji=False),
     )
     evaluated: dict[str, Images] = {

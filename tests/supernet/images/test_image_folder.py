@@ -12,9 +12,10 @@ from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
 from search_space.files.cache_folder import VARIABLE
+from supernet.checkpoints.image_input import resized_side
 from supernet.images import image_folder
 from supernet.images.folder_layouts import DatasetError
-from supernet.images.image_folder import ImageFiles, UnreadableImageError, list_folder, stored_side
+from supernet.images.image_folder import ImageFiles, UnreadableImageError, list_folder
 from supernet.images.labelled_images import Images, LabelledImages, loaded
 from supernet.training.augmentation import image_transform
 from supernet.training.recipe import load_recipe
@@ -65,7 +66,7 @@ def test_larger_images_keep_a_margin_for_training(tmp_path: Path) -> None:
     images = read(tmp_path, 112)
     assert images.crop == 112
     assert images[0][0].shape == (3, 128, 128)
-    assert [stored_side(crop) for crop in (24, 64, 112, 224)] == [24, 64, 128, 256]
+    assert [resized_side(crop) for crop in (24, 64, 112, 224)] == [24, 64, 128, 256]
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "1", "CMYK"])

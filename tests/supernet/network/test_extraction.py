@@ -22,7 +22,6 @@ from search_space.subnet import Subnet
 from supernet.accuracy import one_subnet
 from supernet.checkpoints.header import HEADER, CheckpointError
 from supernet.checkpoints.tensor_file import read_tensors, write_tensors
-from supernet.images.labelled_images import DEVIATION, MEAN
 from supernet.network.batch_norm import EPSILON, Recorded
 from supernet.network.extraction import FORMAT, extract, folded, load_extracted, save_extracted
 from supernet.network.plain_network import PlainNetwork
@@ -315,7 +314,13 @@ def test_header_tells_what_a_user_needs(path: Path) -> None:
         "subnet": json.loads(json.dumps(SPACE.decode(SPACE.largest()).to_json())),
         "classes": 10,
         "batch_norm": "separate",
-        "normalisation": {"mean": list(MEAN), "deviation": list(DEVIATION)},
+        "epsilon": EPSILON,
+        "input": {
+            **{"size": 32, "resize": 32, "fit": "crop", "channels": "rgb", "scale": 255},
+            "mean": [0.49139968, 0.48215841, 0.44653091],
+            "deviation": [0.24703223, 0.24348513, 0.26158784],
+        },
+        "training": {"flip": 0.5, "class_weights": "none"},
     }
 
 
