@@ -12,10 +12,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from search_space.command.wide_table import print_wide
 from supernet.checkpoints.image_input import ImageInput
 from supernet.network.supernet_file import save_checkpoint
 from supernet.training.continuation import added_epochs
 from supernet.training.epoch_result import DivergedError, EpochResult, check_weights
+from supernet.training.initial_weights import transfer_table
 from supernet.training.run_folder import CHECKPOINT, LOG, STATE, append_epoch
 from supernet.training.trainer import Trainer
 
@@ -61,6 +63,7 @@ class SupernetRun:
             OtherTrainingError: The state belongs to another training.
         """
         if not self._state.exists():
+            self._show_taken()
             return
         trainer = self._trainer
         trainer.load(self._state)
@@ -70,6 +73,16 @@ class SupernetRun:
         self._console.print(f"resuming after {where} ({self._state})")
         if note := added_epochs(trainer.epochs_done, trainer.recipe.epochs, trainer.earlier_ends):
             self._console.print(note, soft_wrap=True)
+
+    def _show_taken(self) -> None:
+        """Prints the weights taken from a checkpoint of another space."""
+        taken = self._trainer.taken
+        if not taken:
+            return
+        share = sum(part.taken for part in taken) / sum(part.weights for part in taken)
+        self._console.print(f"{100 * share:.1f} % of the weights come from --from, the others are random:")
+        if self._trainer.world.rank == 0:
+            print_wide(transfer_table(taken))
 
     def train(self) -> None:
         """Trains all remaining epochs: a progress bar for the current epoch, a line for each finished one.

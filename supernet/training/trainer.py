@@ -24,7 +24,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from search_space.errors import H4HError
 from search_space.space import Space
 from search_space.subnet import Subnet
-from supernet.checkpoints.header import CheckpointError
 from supernet.checkpoints.tensor_file import file_digest
 from supernet.gradient_conflict.measure import measure
 from supernet.gradient_conflict.measurement import ConflictReport
@@ -33,7 +32,6 @@ from supernet.network.batch_norm import Normalisation, by_batch
 from supernet.network.number_formats import PRECISIONS, resolve_precision
 from supernet.network.residual import DropPath, Residual, add, residual_branches
 from supernet.network.supernet import Supernet
-from supernet.network.supernet_file import load_checkpoint
 from supernet.training.augmentation import mixing
 from supernet.training.batches import Draw, Part, make_batches, seed_sequence, torch_seed
 from supernet.training.distillation import distil
@@ -41,6 +39,7 @@ from supernet.training.distributed import World, by_global_batch
 from supernet.training.epoch_result import DivergedError, EpochResult, SubnetScore
 from supernet.training.exact_state import SUPERNET_STATE, ExactState, Progress
 from supernet.training.gradient_projection import PROJECT, project_gradients, take_gradients
+from supernet.training.initial_weights import initial_supernet, load_teacher_supernet
 from supernet.training.learning_rate import learning_rate
 from supernet.training.optimizer import enter_phase, make_optimizer, rates, set_rate
 from supernet.training.phases import KINDS, LARGEST, PARETO, RANDOM, Phase, phase_at
@@ -66,13 +65,17 @@ class Trainer:
         recipe: Recipe of the training.
         device: Device of the training.
         world: The processes that train together.
-        start: Checkpoint of the initial weights, with the same space; None for random weights.
+        start: Checkpoint of the initial weights; those that fit are taken if it has another space. None for
+            random weights.
         teacher: Checkpoint whose largest subnet gives the targets of the largest subnet in place of the
             labels. Its space may differ but has as many classes.
         soft_labels: Targets of all subnets in place of the labels and of the largest subnet's output, already
             checked against `images` and the recipe's augmentation.
         compiled: Whether to compile the largest and the smallest subnet of each phase.
         workers: Number of processes that read images on disk.
+
+    Attributes:
+        taken: What each part of the supernet took from a checkpoint of another space; empty otherwise.
 
     Raises:
         H4HError: The batch does not fit images or processes, or a checkpoint does not fit the space.
@@ -113,9 +116,9 @@ class Trainer:
             images, self.recipe, device=device, world=world, workers=workers, soft_labels=soft_labels
         )
         self._images = images
-        self._teacher = None if teacher is None else _load_teacher(teacher, space).to(device)
+        self._teacher = None if teacher is None else load_teacher_supernet(teacher, space).to(device)
         torch.manual_seed(recipe.seed)
-        self.supernet = Supernet(space) if start is None else load_checkpoint(start, space)
+        self.supernet, self.taken = initial_supernet(space, start)
         self.supernet.to(device)
         self._sources = {
             "start": None if start is None else file_digest(start),
@@ -424,16 +427,6 @@ class Trainer:
             self._average,
             growing=f"phase {self.recipe.phases[-1].name}: epochs",
         )
-
-
-def _load_teacher(path: Path, space: Space) -> Supernet:
-    teacher = load_checkpoint(path)
-    if teacher.space.head.classes != space.head.classes:
-        raise CheckpointError(
-            f"teacher {path} tells {teacher.space.head.classes} classes apart, "
-            f"but space {space.name!r} has {space.head.classes}"
-        )
-    return teacher.requires_grad_(False)
 
 
 def _backward(loss: Tensor) -> None:

@@ -15,7 +15,8 @@ from supernet.checkpoints import built_in_checkpoint
 from supernet.images import cifar10
 from supernet.images.labelled_images import LabelledImages
 from supernet.network import number_formats
-from supernet.network.supernet_file import load_checkpoint
+from supernet.network.supernet import Supernet
+from supernet.network.supernet_file import load_checkpoint, save_checkpoint
 from supernet.training.epoch_result import EpochResult
 from supernet.training.optimizer import is_vit
 from supernet.training.run_folder import CHECKPOINT, LOG, STATE
@@ -165,3 +166,25 @@ def test_it_goes_on_within_an_epoch_and_from_a_checkpoint(
     changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
     assert changed
     assert all(map(is_vit, changed))
+
+
+def test_weights_of_another_space_with_other_classes(
+    settings: tuple[str, ...], tmp_path: Path, small_space: Space, call: Call
+) -> None:
+    torch.manual_seed(0)
+    save_checkpoint(tmp_path / "four.safetensors", Supernet(small_space))
+    words = (*settings, "--recipe", "joint", "--from", str(tmp_path / "four.safetensors"))
+    code, text, _ = call(*words, "--out", str(tmp_path / "out"))
+    assert code == 0
+    # All but the classifier, of which 10 x 32 weights and 10 biases are new.
+    weights = sum(weight.numel() for weight in load_checkpoint(tmp_path / "out" / CHECKPOINT).parameters())
+    assert f"{100 * (1 - 330 / weights):.1f} % of the weights come from --from" in text
+    assert "4 -> 10 classes: all" in text
+    code, text, _ = call(*words, "--out", str(tmp_path / "out"))
+    assert code == 0
+    assert "% of the weights" not in text
+    code, text, _ = call(
+        *settings, "--from", str(tmp_path / "out" / CHECKPOINT), "--out", str(tmp_path / "b")
+    )
+    assert code == 0
+    assert "% of the weights" not in text
