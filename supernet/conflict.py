@@ -75,7 +75,7 @@ def training_images(directory: Path | None, name: str | None, checkpoint: Path) 
         checkpoint: File of the supernet.
     """
     if directory is not None:
-        data = open_data(directory, name, stored_space(checkpoint))
+        data = open_data(directory, name, stored_space(checkpoint), like=checkpoint)
         split = data.split_like(read_header(checkpoint).get("data"))
         return data.train.subset(split.train), f"the training split of {data.name} in {directory}"
     images = load_pack(built_in_pack()).calibration

@@ -187,7 +187,7 @@ def main() -> None:
     checkpoint = options.checkpoint
     supernet = load_checkpoint(checkpoint).to(device).eval()
     space = supernet.space
-    data = open_data(options.data, options.dataset, space)
+    data = open_data(options.data, options.dataset, space, like=checkpoint)
     split = data.split_like(read_header(checkpoint).get("data"))
     images = data.train.subset(split.train[: budget.images])
     search, calibration = (

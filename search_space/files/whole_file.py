@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,11 +13,17 @@ from pathlib import Path
 def whole_file(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`, which is renamed to `path` at the end, or removed on failure.
 
-    The content is on disk before the rename, and the new name is on disk afterwards.
+    The content is on disk before the rename, and the new name is on disk afterwards. The file gets the
+    permissions of a new file, as the umask says, whatever the library that writes it prefers.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        temporary.touch()
+        permissions = stat.S_IMODE(temporary.stat().st_mode)
+        temporary.unlink()
         yield temporary
+        with suppress(PermissionError):  # Some file systems have no permissions.
+            temporary.chmod(permissions)
         _synchronise(temporary)
         temporary.replace(path)
     except BaseException:

@@ -51,7 +51,7 @@ def test_images(plan: ValidationPlan) -> Images:
     """
     from supernet.images.data_sets import open_data
 
-    return open_data(plan.data, plan.dataset, plan.space).read_test()
+    return open_data(plan.data, plan.dataset, plan.space, like=plan.checkpoint).read_test()
 
 
 def search_images(plan: ValidationPlan) -> EvaluationPack:
@@ -106,7 +106,7 @@ def _unused_images(
     if pack is not None:
         _check_left(plan, len(pack.search) - used, used)
         return pack.calibration[:CALIBRATION_IMAGES], pack.search[used : used + plan.confirm]
-    data = open_data(plan.data, plan.dataset, plan.space)
+    data = open_data(plan.data, plan.dataset, plan.space, like=plan.checkpoint)
     split = data.split_like(read_header(plan.checkpoint).get("data"))
     _check_left(plan, len(split.search) - used, used)
     search = data.train.subset(split.search[used : used + plan.confirm])

@@ -122,7 +122,7 @@ def chosen_images(
         if "test" in splits:
             images["test"] = cifar10.load(DEFAULT_DATA)[1]
         return Parts({split: images[split] for split in splits}, pack.calibration)
-    data = open_data(directory, name, space)
+    data = open_data(directory, name, space, like=checkpoint)
     split = data.split_like(read_header(checkpoint).get("data"))
     read = {"search": lambda: data.train.subset(split.search), "test": data.read_test}
     calibration = data.train.subset(split.train[: cifar10.CALIBRATION_IMAGES])

@@ -36,9 +36,12 @@ CIFAR10_CLASSES = (
 LARGEST_WITHOUT_MARGIN = 64
 
 
-def resized_side(size: int) -> int:
-    """Side to which pictures are resized before the central `size` pixels are cut out: 256 for 224."""
-    return size if size <= LARGEST_WITHOUT_MARGIN else round(size * 8 / 7)
+def resized_side(size: int, fit: str = CROP) -> int:
+    """Side to which pictures are resized before the central `size` pixels are cut out: 256 for 224.
+
+    Fits that show the whole picture leave no margin.
+    """
+    return size if fit != CROP or size <= LARGEST_WITHOUT_MARGIN else round(size * 8 / 7)
 
 
 @dataclass(frozen=True)

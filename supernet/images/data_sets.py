@@ -8,6 +8,7 @@ input to the resolution of each subnet.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,18 +17,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from search_space.errors import H4HWarning
 from search_space.space import Space
 from supernet.checkpoints.header import read_header
-from supernet.checkpoints.image_input import ImageInput, resized_side
+from supernet.checkpoints.image_input import CROP, ImageInput, resized_side, supernet_image_input
 from supernet.images import cifar10
+from supernet.images.class_folders import missing_classes, test_pictures, train_folder
 from supernet.images.evaluation_pack import CALIBRATED_ON, VAL_IMAGES, EvaluationPack, chosen_count, digest
-from supernet.images.folder_layouts import TRAIN, DatasetError, recognised
-from supernet.images.image_folder import list_folder
+from supernet.images.folder_layouts import DatasetError, recognised
+from supernet.images.image_folder import Listing, list_folder
 from supernet.images.labelled_images import Images, LabelledImages, check_classes, loaded
 from supernet.images.search_split import Split, cut, recorded_seed
 
-TEST_FOLDERS = ("val", "test")
-"""Folders that may hold the test split of a folder of images, in order of preference."""
+SKIPPED = "skip_unreadable"
+"""Key of the record of a split for the number of unreadable images that may be left out."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class ImageData:
         read_test: Reads the test images, which are for final reports only.
         side: Side of the squares that a network sees, in pixels.
         prescribed: Fixed split of the data set, if it has one.
+        fit: How images from folders become squares, one of `supernet.checkpoints.image_input.FITS`.
+        skip_unreadable: Number of unreadable images that each split of a folder may leave out.
     """
 
     name: str
@@ -51,6 +56,8 @@ class ImageData:
     read_test: Callable[[], Images]
     side: int
     prescribed: Split | None = None
+    fit: str = CROP
+    skip_unreadable: int = 0
 
     @property
     def classes(self) -> int:
@@ -61,8 +68,8 @@ class ImageData:
     def image_input(self) -> ImageInput:
         """How the images are prepared, and the names of their classes, for the header of a checkpoint."""
         # Only images from folders are cut out of larger squares.
-        resize = resized_side(self.side) if self.name == "folder" else self.side
-        return ImageInput(self.side, resize, self.class_names)
+        resize = resized_side(self.side, self.fit) if self.name == "folder" else self.side
+        return ImageInput(self.side, resize, self.class_names, self.fit)
 
     def split(self, seed: int | None = None) -> Split:
         """The split into training and search images.
@@ -79,7 +86,8 @@ class ImageData:
 
     def recorded(self, split: Split) -> dict[str, str]:
         """Record of `split` for the header of a checkpoint trained on it."""
-        return split.record(self.name, self.content)
+        record = split.record(self.name, self.content)
+        return record | ({SKIPPED: str(self.skip_unreadable)} if self.skip_unreadable else {})
 
     def split_like(self, record: Mapping[str, Any] | None) -> Split:
         """The split that a checkpoint was trained with.
@@ -105,21 +113,49 @@ def _short(record: Mapping[str, Any]) -> str:
     return f"{record.get('data_set')}, {record.get('split_counts')}, split {str(record.get('split'))[:12]}"
 
 
-def open_data(directory: Path, name: str | None, space: Space) -> ImageData:
+def open_data(
+    directory: Path,
+    name: str | None,
+    space: Space,
+    *,
+    like: Path | None = None,
+    fit: str = CROP,
+    skip_unreadable: int = 0,
+) -> ImageData:
     """The data set in `directory`, for networks of `space`.
 
     Args:
         directory: Folder given as --data.
         name: Name given as --dataset, or None.
         space: Search space. Its largest resolution decides the size of images from folders.
+        like: Checkpoint whose header replaces `fit` and `skip_unreadable`. Its networks then see images as in
+            their training.
+        fit: How images from folders become squares, one of `supernet.checkpoints.image_input.FITS`.
+        skip_unreadable: Number of unreadable images that each split of a folder may leave out.
 
     Raises:
         DatasetError: The data set is absent or damaged.
+        CheckpointError: The checkpoint is damaged, or its classes are other ones.
         H4HError: Its number of classes differs from that of `space`.
     """
     name = recognised(directory, name)
+    names: tuple[str, ...] = ()
+    if like is not None:
+        trained = supernet_image_input(like)
+        fit, names = trained.fit, trained.class_names
+        skip_unreadable = int(read_header(like).get("data", {}).get(SKIPPED, 0))
     if name == "folder":
-        return _folder(directory, space)
+        data = _folder(directory, space, fit, skip_unreadable)
+        if names and names != data.class_names:
+            odd = sorted(set(names) ^ set(data.class_names))
+            raise DatasetError(
+                f"checkpoint {like} was trained on other classes than --data {directory} holds: only one of "
+                f"them has {', '.join(odd[:3])}{' ...' if len(odd) > 3 else ''}: give the unchanged images "
+                f"it was trained on, or train a supernet on these"
+            )
+        return data
+    if fit != CROP:
+        raise DatasetError(f"fit must be {CROP} for {name}, whose images are square, but got {fit}")
     readers = {"cifar10": _cifar10, "cifar100": _cifar100, "fashion-mnist": _fashion_mnist}
     data = readers[name](directory)
     check_classes(space, data.classes)
@@ -151,7 +187,7 @@ def evaluation_images(
         CheckpointError: The checkpoint is damaged.
     """
     trained_on = read_header(checkpoint).get("data")
-    data = open_data(directory, name, space)
+    data = open_data(directory, name, space, like=checkpoint)
     split = data.split_like(trained_on)
     val_images = chosen_count("--val-images", val_images, VAL_IMAGES, len(split.search))
     calibration_images = chosen_count(
@@ -222,26 +258,28 @@ def _digest(labels: Tensor) -> str:
     return hashlib.sha256(labels.to(torch.int64).numpy().tobytes()).hexdigest()
 
 
-def _folder(directory: Path, space: Space) -> ImageData:
-    listing = list_folder(directory / TRAIN)
+def _folder(directory: Path, space: Space, fit: str, skip_unreadable: int) -> ImageData:
+    listing = list_folder(train_folder(directory), fit=fit)
     check_classes(space, len(listing.classes))  # Before decoding, which may take minutes.
     crop = max(space.resolution)
+    if skip_unreadable:
+        listing = listing.without_unreadable(skip_unreadable, crop=crop)
 
     def read_test() -> Images:
-        folder = next((path for name in TEST_FOLDERS if (path := directory / name).is_dir()), None)
-        if folder is None:
-            raise DatasetError(
-                f"{directory} holds no test images: put those of each class into {directory}/val/CLASS "
-                f"(`supernet.evaluate --split search` needs none)"
-            )
-        test = list_folder(folder)
-        odd = sorted(set(test.classes) ^ set(listing.classes))
-        if odd:
-            # Classes are numbered in the order of their folders, so a missing class would shift others.
-            raise DatasetError(
-                f"{folder} and {listing.folder} must hold the same classes, but only one of them has "
-                f"{', '.join(odd[:3])}{' ...' if len(odd) > 3 else ''}"
-            )
+        test = Listing(test_pictures(directory, listing.files), fit)
+        if missing := test.files.empty_classes:
+            warnings.warn(missing_classes(test.folder, missing), H4HWarning, stacklevel=2)
+        if skip_unreadable:
+            test = test.without_unreadable(skip_unreadable, crop=crop, may_be_empty=True)
         return test.images(crop=crop)
 
-    return ImageData("folder", listing.classes, listing.images(crop=crop), listing.content, read_test, crop)
+    return ImageData(
+        name="folder",
+        class_names=listing.classes,
+        train=listing.images(crop=crop),
+        content=listing.content,
+        read_test=read_test,
+        side=crop,
+        fit=fit,
+        skip_unreadable=skip_unreadable,
+    )

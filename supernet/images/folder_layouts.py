@@ -5,7 +5,7 @@
 | ``cifar10`` | ``cifar-10-batches-bin/`` (of `python -m supernet.data`) or ``cifar-10-batches-py/`` |
 | ``cifar100`` | ``cifar-100-python/`` |
 | ``fashion-mnist`` | ``FashionMNIST/raw/`` |
-| ``folder`` | ``train/CLASS/*.jpg`` and ``val/CLASS/*.jpg`` (or ``test``): ImageNet, or your own images |
+| ``folder`` | ``train/CLASS/*.jpg`` and ``val/CLASS/*.jpg`` (or a usual name): ImageNet, or your own images |
 
 The first three are the layouts of `torchvision.datasets`. This module needs no torch, so that a command can
 refuse a wrong folder at once.
@@ -13,20 +13,22 @@ refuse a wrong folder at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from search_space.errors import H4HError
 
 CIFAR10_BATCHES = "cifar-10-batches-bin"
 CIFAR10_PICKLES = "cifar-10-batches-py"
-TRAIN = "train"
+TRAIN_NAMES = ("train", "training")
+TEST_NAMES = ("val", "validation", "valid", "dev", "test", "testing")
+"""Usual names of the folders of training and of test images, in order of preference."""
 
 LAYOUTS = {
     "cifar10": (CIFAR10_BATCHES, CIFAR10_PICKLES),
     "cifar100": ("cifar-100-python",),
     "fashion-mnist": ("FashionMNIST",),
-    "folder": (TRAIN,),
+    "folder": TRAIN_NAMES,
 }
 """Data sets by name, with the folders by which each is recognised."""
 
@@ -67,6 +69,22 @@ def add_data(
     )
 
 
+def split_folders(directory: Path, names: Sequence[str]) -> list[Path]:
+    """Folders in `directory` called like one of `names`, in their order; capitals do not matter."""
+    try:
+        present = [path.name for path in directory.iterdir()]
+    except OSError:
+        return []
+    ranks = {name: names.index(name.lower()) for name in present if name.lower() in names}
+    # The exact name first, where a file system tells capitals apart.
+    ordered = sorted(ranks, key=lambda name: (ranks[name], name not in names, name))
+    return [directory / name for name in ordered if (directory / name).is_dir()]
+
+
+def _is_folder_of_folders(directory: Path) -> bool:
+    return directory.is_dir() and sum(path.is_dir() for path in directory.iterdir()) > 1
+
+
 def recognised(directory: Path, name: str | None = None) -> str:
     """Name of the data set in `directory`.
 
@@ -80,7 +98,11 @@ def recognised(directory: Path, name: str | None = None) -> str:
     names = [
         data_set
         for data_set, folders in LAYOUTS.items()
-        if any((directory / folder).is_dir() for folder in folders)
+        if (
+            split_folders(directory, folders)
+            if data_set == "folder"
+            else any((directory / folder).is_dir() for folder in folders)
+        )
     ]
     if name is None and len(names) == 1:
         return names[0]
@@ -91,9 +113,14 @@ def recognised(directory: Path, name: str | None = None) -> str:
         raise DatasetError(f"--data {directory} holds {' and '.join(names)}: choose one with --dataset")
     missing = f"no {name}" if name else "no data set"
     remedy = {
-        "folder": f"put the images of each class into {directory}/{TRAIN}/CLASS",
+        "folder": f"put the images of each class into {directory}/{TRAIN_NAMES[0]}/CLASS",
         None: f"run `python -m supernet.data cifar10 --data {directory}` for CIFAR-10 (or cifar100, "
-        f"fashion-mnist), or put your own images into {directory}/{TRAIN}/CLASS",
+        f"fashion-mnist), or put your own images into {directory}/{TRAIN_NAMES[0]}/CLASS",
     }.get(name, f"run `python -m supernet.data {name} --data {directory}`")
+    if name in ("folder", None) and _is_folder_of_folders(directory):
+        remedy = (
+            f"if its folders are classes, run `python -m supernet.inspect --data {directory} --split 0.2`, "
+            f"which makes {TRAIN_NAMES[0]}/ and {TEST_NAMES[0]}/ of them; else {remedy}"
+        )
     where = "holds" if directory.is_dir() else "is no folder and holds"
     raise DatasetError(f"--data {directory} {where} {missing}: {remedy}")

@@ -57,12 +57,14 @@ class Split:
 def cut(labels: Tensor, seed: int) -> Split:
     """Holds out a tenth of each class, rounded, or a smaller share that keeps to `LARGEST` images in all.
 
+    Of a class with 2 images or more, one is held out at least, so that the search scores every such class.
+
     Args:
         labels: Class of each training image, ``(n,)``.
         seed: Random seed of the split.
 
     Raises:
-        DatasetError: No class has enough images (5) to hold one out.
+        DatasetError: No class has enough images (2) to hold one out.
     """
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(labels))
@@ -71,10 +73,11 @@ def cut(labels: Tensor, seed: int) -> Split:
     held_out = np.zeros(len(labels), bool)
     for label in np.unique(drawn):
         members = np.flatnonzero(drawn == label)
-        held_out[members[: int(share * len(members) + 0.5)]] = True
+        least = min(1, len(members) - 1)
+        held_out[members[: max(least, int(share * len(members) + 0.5))]] = True
     if not held_out.any():
         raise DatasetError(
-            f"there are {len(labels)} training images, and no class has at least 5: too few to hold some out "
+            f"there are {len(labels)} training images, and no class has at least 2: too few to hold some out "
             f"for the search"
         )
     # Shuffled again, since the rest would begin with the class whose share was full first.

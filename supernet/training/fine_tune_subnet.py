@@ -89,7 +89,7 @@ def fine_tune_subnet(
     genotype = supernet.space.parse(subnet)
     decoded = supernet.space.decode(genotype)
 
-    data_set = open_data(data, dataset, supernet.space)
+    data_set = open_data(data, dataset, supernet.space, like=checkpoint)
     parts = data_set.split_like(read_header(checkpoint).get("data"))
     recorded = data_set.recorded(parts)
     images = data_set.train.subset(parts.train)

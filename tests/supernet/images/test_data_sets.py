@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from search_space.errors import H4HError
+from search_space.errors import H4HError, H4HWarning
 from search_space.space import Space
+from supernet.checkpoints.header import read_header
+from supernet.checkpoints.image_input import ImageInput
 from supernet.images.data_sets import ImageData, evaluation_images, open_data
 from supernet.images.evaluation_pack import EvaluationPack, digest
 from supernet.images.folder_layouts import DatasetError
@@ -104,11 +106,63 @@ def test_folder_with_either_test_folder(small_space: Space, tmp_path: Path) -> N
         assert len(data.read_test()) == 2 * number
 
 
-def test_folders_of_other_classes(small_space: Space, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["val", "validation", "valid", "dev", "test", "testing", "Val"])
+def test_usual_names_of_test_folders(small_space: Space, tmp_path: Path, name: str) -> None:
+    write_folder(tmp_path / "Training")
+    write_folder(tmp_path / name, images=3)
+    data = open_data(tmp_path, None, of(small_space, 2))
+    assert (len(data.train), len(data.read_test())) == (20, 6)
+
+
+def test_classes_of_test_images_go_by_name(small_space: Space, tmp_path: Path) -> None:
     write_folder(tmp_path / "train", classes=["cat", "dog", "emu"])
-    write_folder(tmp_path / "val", classes=["cat", "emu"])
-    with pytest.raises(DatasetError, match="must hold the same classes, but only one of them has dog"):
-        open_data(tmp_path, None, of(small_space, 3)).read_test()
+    write_folder(tmp_path / "val", classes=["cat", "emu"], images=2)
+    data = open_data(tmp_path, None, of(small_space, 3))
+    with pytest.warns(H4HWarning, match=r"val holds no pictures of 1 classes \(dog\)"):
+        assert data.read_test().labels.tolist() == [0, 0, 2, 2]
+    write_folder(tmp_path / "val" / "extra", classes=["cow"], images=1)
+    (tmp_path / "val" / "extra" / "cow").rename(tmp_path / "val" / "cow")
+    with pytest.raises(DatasetError, match=r"holds classes that .*train has not \(cow\)"):
+        data.read_test()
+
+
+def test_checkpoint_decides_how_images_are_prepared(small_space: Space, tmp_path: Path) -> None:
+    space, path = of(small_space, 2), tmp_path / "net.safetensors"
+    write_folder(tmp_path / "data" / "train")
+    data = open_data(tmp_path / "data", None, space, fit="pad")
+    assert data.image_input == ImageInput(16, 16, ("cat", "dog"), "pad")
+    save_checkpoint(path, Supernet(space), data.recorded(data.split()), data.image_input)
+    again = open_data(tmp_path / "data", None, space, like=path)
+    assert again.fit == "pad"
+    assert equal(loaded(again.train), loaded(data.train))
+    assert not equal(loaded(again.train), loaded(open_data(tmp_path / "data", None, space).train))
+    (tmp_path / "data" / "train" / "dog").rename(tmp_path / "data" / "train" / "eel")
+    with pytest.raises(DatasetError, match=r"trained on other classes than .*has dog, eel"):
+        open_data(tmp_path / "data", None, space, like=path)
+
+
+def test_unreadable_images_are_left_out_on_request(small_space: Space, tmp_path: Path) -> None:
+    space, path = of(small_space, 2), tmp_path / "net.safetensors"
+    write_folder(tmp_path / "data" / "train")
+    whole = open_data(tmp_path / "data", None, space)
+    (tmp_path / "data" / "train" / "cat" / "003.png").write_bytes(b"broken")
+    (tmp_path / "data" / "train" / "dog" / "zz.jpg").symlink_to("/nonexistent.jpg")
+    with pytest.raises(DatasetError, match=r"^2 of 21 images.*--skip-unreadable 2"):
+        open_data(tmp_path / "data", None, space, skip_unreadable=1)
+    data = open_data(tmp_path / "data", None, space, skip_unreadable=2)
+    kept = [index for index in range(20) if index != 3]
+    assert equal(loaded(data.train), loaded(whole.train.subset(torch.tensor(kept))))
+    split = data.split()
+    save_checkpoint(path, Supernet(space), data.recorded(split), data.image_input)
+    again = open_data(tmp_path / "data", None, space, like=path)
+    assert again.split_like(read_header(path)["data"]) is not None
+    assert equal(loaded(again.train), loaded(data.train))
+
+
+def test_squares_need_no_other_fit(small_space: Space, tmp_path: Path) -> None:
+    write_fashion_mnist(tmp_path)
+    with pytest.raises(DatasetError, match="fit must be crop for fashion-mnist"):
+        open_data(tmp_path, None, of(small_space, 10), fit="pad")
 
 
 def test_number_of_classes_must_be_the_space_s(small_space: Space, tmp_path: Path) -> None:

@@ -15,17 +15,17 @@ LABELS = torch.arange(1000) % 7
 
 
 @given(
-    counts=st.lists(st.integers(0, 60), min_size=1, max_size=6).filter(lambda counts: max(counts) >= 5),
+    counts=st.lists(st.integers(0, 60), min_size=1, max_size=6).filter(lambda counts: max(counts) >= 2),
     seed=st.integers(0, 99),
 )
-def test_every_image_is_in_one_part_and_a_tenth_of_each_class_is_held_out(
+def test_every_image_is_in_one_part_and_a_tenth_of_each_class_or_one_image_is_held_out(
     counts: list[int], seed: int
 ) -> None:
     labels = torch.tensor([label for label, count in enumerate(counts) for _ in range(count)])
     split = cut(labels, seed)
     assert sorted(torch.cat([split.train, split.search]).tolist()) == list(range(len(labels)))
     held_out = torch.bincount(labels[split.search], minlength=len(counts)).tolist()
-    assert held_out == [(count + 5) // 10 for count in counts]
+    assert held_out == [max((count + 5) // 10, int(count >= 2)) for count in counts]
 
 
 def test_seed_decides_the_cut() -> None:
@@ -47,8 +47,15 @@ def test_large_sets_hold_out_no_more_than_the_limit(monkeypatch: pytest.MonkeyPa
 
 
 def test_too_few_images() -> None:
-    with pytest.raises(DatasetError, match="4 training images, and no class has at least 5"):
-        cut(torch.tensor([0, 0, 1, 1]), 0)
+    with pytest.raises(DatasetError, match="2 training images, and no class has at least 2"):
+        cut(torch.tensor([0, 1]), 0)
+
+
+def test_a_rare_class_has_images_in_both_parts() -> None:
+    labels = torch.tensor([0] * 200 + [1] * 4)
+    split = cut(labels, 0)
+    assert torch.bincount(labels[split.search]).tolist() == [20, 1]
+    assert torch.bincount(labels[split.train]).tolist() == [180, 3]
 
 
 def test_record_follows_images_and_cut_and_keeps_the_seed() -> None:
