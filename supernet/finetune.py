@@ -3,14 +3,15 @@
     python -m supernet.data cifar10
     python -m supernet.finetune --subnet max --epochs 20 --out runs/largest --data data
 
-`--subnet` is `max`, `min`, or a genotype: gene indices separated by commas. The result is
-`OUT/network.safetensors` (`supernet.network.extraction`), written after every epoch, and `OUT/result.json`.
-Rerun the command to resume after the last finished epoch. With `--epochs 0`, the subnet is extracted and not
-trained.
+`--subnet` is `max`, `min`, or a genotype: gene indices separated by commas. A checkpoint that holds one
+network is trained further, without `--subnet`. The result is `OUT/network.safetensors`
+(`supernet.network.extraction`), written after every epoch, and `OUT/result.json`. Rerun the command to resume
+after the last finished epoch. With `--epochs 0`, the subnet is extracted and not trained.
 """
 
 from __future__ import annotations
 
+from argparse import Namespace
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from search_space.command.command_line import Parser, check_least, run_command
 from supernet.accuracy.split_accuracies import SPLITS
 from supernet.checkpoints import add_checkpoint
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data
-from supernet.training.fine_tune_subnet import fine_tune_subnet
+from supernet.training.continuation import way_on
+from supernet.training.exact_state import OtherTrainingError
+from supernet.training.fine_tune_subnet import NETWORK, fine_tune_subnet
 from supernet.training.recipe_options import HELP as TRAINING_HELP
 from supernet.training.recipe_options import add_settings, reading_processes
 from supernet.training.single_network_run import PLAIN_SETTINGS
@@ -38,8 +41,7 @@ def make_parser() -> Parser:
     add_checkpoint(parser.add_argument)
     parser.add_argument(
         "--subnet",
-        required=True,
-        help="subnet to extract: max, min, or a genotype (gene indices separated by commas)",
+        help="subnet to extract from a supernet: max, min, or a genotype (gene indices separated by commas)",
     )
     add_data(parser.add_argument, DEFAULT_DATA)
     parser.add_argument(
@@ -84,9 +86,21 @@ def make_parser() -> Parser:
 
 
 def main() -> None:
-    arguments = make_parser().parse_args()
+    parser = make_parser()
+    arguments = parser.parse_args()
     check_least(arguments, workers=0)
-    network = fine_tune_subnet(
+    try:
+        network = _network(arguments)
+    except OtherTrainingError as error:
+        # Another network is another training from its start on.
+        weights = None if "network" in error.differences else arguments.out / NETWORK
+        start = {"--subnet": None, "--checkpoint": str(weights)}
+        raise way_on(error, parser, out=arguments.out, weights=weights, start=start) from error
+    print(f"network: {network}")
+
+
+def _network(arguments: Namespace) -> Path:
+    return fine_tune_subnet(
         arguments.out,
         checkpoint=arguments.checkpoint,
         subnet=arguments.subnet,
@@ -103,7 +117,6 @@ def main() -> None:
         # Not by rich, which would break a long line.
         say=partial(print, flush=True),
     )
-    print(f"network: {network}")
 
 
 if __name__ == "__main__":

@@ -60,8 +60,8 @@ def make_parser() -> Parser:
         dest="start",
         type=locate_checkpoint,
         metavar="CHECKPOINT",
-        help="initial weights: a checkpoint file, or the name of a shipped one; from another space, those that "
-        "fit (default: random weights)",
+        help="initial weights: a checkpoint file, or the name of a shipped one; of another space, what fits "
+        "(default: random weights)",
     )
     parser.add_argument(
         "--teacher",

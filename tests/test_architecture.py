@@ -34,7 +34,7 @@ LAYERS = {
         ("network",),
         ("accuracy", "gradient_conflict"),
         ("training",),
-        ("train", "evaluate", "finetune", "conflict", "data", "teacher", "label"),
+        ("train", "evaluate", "finetune", "conflict", "data", "teacher", "label", "predict"),
     ),
     "objectives": (
         ("objective", "hardware.op", "hardware.chip"),

@@ -22,7 +22,7 @@ from supernet.accuracy.memory_budget import DEFAULT_MEMORY, OVERHEAD, MemoryBudg
 from supernet.accuracy.one_subnet import PreparedImages
 from supernet.accuracy.prefix_tree import Branch, grow, walk
 from supernet.images.labelled_images import BATCH, check_images
-from supernet.network.batch_norm import Folded, Normalisation, Recording
+from supernet.network.batch_norm import Folded, Normalisation, Recorded, Recording
 from supernet.network.number_formats import is_widened
 from supernet.network.subnet_parts import Part, parts
 from supernet.network.supernet import Supernet
@@ -125,6 +125,7 @@ def calibrate(
     *,
     memory: MemoryBudget | None = None,
     in_integers: bool = False,
+    statistics: Recorded | None = None,
 ) -> Calibrated:
     """Records the batch-norm statistics of `subnets`, averaged over `images`.
 
@@ -136,6 +137,7 @@ def calibrate(
             The memory that one subnet needs alone (`least_memory`) is always used.
         in_integers: Whether the subnets classify in 8-bit integers. The ranges of their activations over all
             `images` are then recorded as well; images must be float32.
+        statistics: Statistics of the one subnet, which then need no images.
 
     Raises:
         H4HError: Images have another shape, or are too few for statistics.
@@ -146,17 +148,20 @@ def calibrate(
     room = memory.limit - sum(map(_weight_bytes(in_integers), chains)) - _working_bytes(chains, images.dtype)
     branches = grow(chains, (room - OVERHEAD) / (BATCH * images.dtype.itemsize))
     recordings = {branch: Recording() for top in branches for branch in top.all()}
-    for batch, _ in images.batches:
+    for batch, _ in images.batches if statistics is None else ():
         check_images(batch)
         _walk_float(branches, batch, recordings, _ignore, memory)
-    statistics = {branch: Folded(recording.result().statistics) for branch, recording in recordings.items()}
+    folded = {
+        branch: Folded((statistics or recording.result()).statistics)
+        for branch, recording in recordings.items()
+    }
     if not in_integers:
-        return Calibrated(tuple(subnets), branches, statistics, memory)
-    observed = {branch: Observed(folded) for branch, folded in statistics.items()}
+        return Calibrated(tuple(subnets), branches, folded, memory)
+    observed = {branch: Observed(of_branch) for branch, of_branch in folded.items()}
     for batch, _ in images.batches:
         _walk_integers(branches, batch, observed, _ignore, memory)
     integers = {branch: numbers.result() for branch, numbers in observed.items()}
-    return Calibrated(tuple(subnets), branches, statistics, memory, integers)
+    return Calibrated(tuple(subnets), branches, folded, memory, integers)
 
 
 def _walk_float(

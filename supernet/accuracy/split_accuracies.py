@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,14 @@ from search_space.space import Space
 from search_space.subnet import Subnet
 from search_space.subnet_sampling import UNIFORM, draw
 from supernet.accuracy import many_subnets, one_subnet
-from supernet.checkpoints.header import check_trained_on_pack, read_header
+from supernet.accuracy.class_figures import ClassFigures, confusion
+from supernet.checkpoints.header import FORMAT, NETWORK_FORMAT, check_trained_on_pack, read_header
 from supernet.images import cifar10
 from supernet.images.data_sets import open_data
 from supernet.images.evaluation_pack import built_in_pack, load_pack
 from supernet.images.folder_layouts import DEFAULT_DATA
 from supernet.images.labelled_images import BATCH, Images, check_classes
+from supernet.network.batch_norm import Recorded
 from supernet.network.number_formats import INT8
 from supernet.network.supernet import Supernet
 
@@ -36,6 +38,7 @@ class Row:
     Attributes:
         accuracy: Top-1 accuracy in %, by split.
         accuracy_fp32: Accuracy in float32 if `accuracy` is in int8, else None.
+        figures: Figures by class, by split, in the same number format as `accuracy`.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Row:
     params: int
     accuracy: dict[str, float]
     accuracy_fp32: dict[str, float] | None = None
+    figures: dict[str, ClassFigures] = field(default_factory=dict)
 
     def drop(self, split: str) -> float:
         """Accuracy loss of int8, in percentage points."""
@@ -109,6 +113,13 @@ def chosen_images(
 ) -> Parts:
     """The images of `splits`; without a `directory`, the evaluation pack and the test split in ``data``.
 
+    Args:
+        directory: Folder given as --data, or None.
+        name: Name given as --dataset, or None.
+        splits: Some of `SPLITS`.
+        space: Search space whose largest resolution is the side of the images.
+        checkpoint: The file that the networks come from, of either format.
+
     Raises:
         DatasetError: There is no data set, it is damaged, or not the one that the checkpoint was trained on.
         CheckpointError: Without a `directory`: the checkpoint was trained on other images than CIFAR-10's.
@@ -123,13 +134,13 @@ def chosen_images(
             images["test"] = cifar10.load(DEFAULT_DATA)[1]
         return Parts({split: images[split] for split in splits}, pack.calibration)
     data = open_data(directory, name, space, like=checkpoint)
-    split = data.split_like(read_header(checkpoint).get("data"))
+    split = data.split_like(read_header(checkpoint, (FORMAT, NETWORK_FORMAT)).get("data"))
     read = {"search": lambda: data.train.subset(split.search), "test": data.read_test}
     calibration = data.train.subset(split.train[: cifar10.CALIBRATION_IMAGES])
     return Parts({split: read[split]() for split in splits}, calibration)
 
 
-def accuracies(
+def class_figures(
     supernet: Supernet,
     subnets: Sequence[Subnet],
     images: Parts,
@@ -137,8 +148,9 @@ def accuracies(
     precision: str,
     device: torch.device,
     console: Console,
-) -> dict[str, dict[str, list[float]]]:
-    """Top-1 accuracy of each subnet in %, by precision and split; for int8 also in float32.
+    statistics: Recorded | None = None,
+) -> dict[str, dict[str, list[ClassFigures]]]:
+    """Figures by class of each subnet, by precision and split; for int8 also in float32.
 
     Args:
         supernet: Supernet on `device`.
@@ -147,6 +159,7 @@ def accuracies(
         precision: One of `SCORED_IN`.
         device: Device of the computation.
         console: Output of the progress.
+        statistics: Batch-norm statistics of the one subnet; None to record them on the calibration images.
 
     Raises:
         H4HError: A class score is not finite; names the subnet. Or an image cannot be read.
@@ -154,24 +167,26 @@ def accuracies(
     show = console.is_terminal
     with console.status("batch-norm statistics") if show else nullcontext():
         calibration = one_subnet.prepare(images.calibration, precision=precision, device=device)
-        calibrated_by_precision = {
-            precision: many_subnets.calibrate(supernet, subnets, calibration, in_integers=precision == INT8)
-        }
+        calibrated = many_subnets.calibrate(
+            supernet, subnets, calibration, in_integers=precision == INT8, statistics=statistics
+        )
+    calibrated_by_precision = {precision: calibrated}
     if precision == INT8:
-        calibrated_by_precision = {
-            "fp32": replace(calibrated_by_precision[INT8], integers=None)
-        } | calibrated_by_precision
-    result: dict[str, dict[str, list[float]]] = {name: {} for name in calibrated_by_precision}
+        calibrated_by_precision = {"fp32": replace(calibrated, integers=None)} | calibrated_by_precision
+    classes = supernet.space.head.classes
+    result: dict[str, dict[str, list[ClassFigures]]] = {name: {} for name in calibrated_by_precision}
     for split, of_split in images.splits.items():
-        right = {name: torch.zeros(len(subnets), dtype=torch.int64) for name in calibrated_by_precision}
+        counts = {
+            name: np.zeros((len(subnets), classes, classes), np.int64) for name in calibrated_by_precision
+        }
         # Images outside, subnets inside: a large test split is decoded once and never loaded as a whole.
         batches = one_subnet.stream(of_split, precision=precision, device=device)
         count = -(-len(of_split) // BATCH)
-        for batch in track(
+        for pixels, labels in track(
             batches, f"{split} split", count, console=console, transient=True, disable=not show
         ):
-            for name, calibrated in calibrated_by_precision.items():
-                right[name] += many_subnets.correct(calibrated, [batch]).sum(1).cpu()
-        for name, counts in right.items():
-            result[name][split] = (100 * counts.double() / len(of_split)).tolist()
+            for name, ready in calibrated_by_precision.items():
+                counts[name] += confusion(labels, ready.classify(pixels), classes)
+        for name, tables in counts.items():
+            result[name][split] = [ClassFigures(table) for table in tables]
     return result

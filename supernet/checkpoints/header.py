@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from search_space.files.yaml_document import parse_document
 from search_space.space import Space
 
 FORMAT = "h4h-supernet-1"
+NETWORK_FORMAT = "h4h-network-1"
 HEADER = "h4h"
 """Key in the metadata of a safetensors file whose value is our header, as JSON."""
 
@@ -21,12 +23,17 @@ class CheckpointError(H4HError):
     """A checkpoint that is absent, damaged, or of an unexpected kind."""
 
 
-def read_header(path: Path, expected_format: str = FORMAT) -> dict[str, Any]:
+def read_header(path: Path, expected_format: str | Sequence[str] = FORMAT) -> dict[str, Any]:
     """Reads the header of a checkpoint.
+
+    Args:
+        path: The file.
+        expected_format: Allowed format, or several.
 
     Raises:
         CheckpointError: The file is absent or damaged, or its header names another format.
     """
+    allowed = (expected_format,) if isinstance(expected_format, str) else tuple(expected_format)
     if not path.is_file():
         raise CheckpointError(f"checkpoint {path} does not exist")
     try:
@@ -34,10 +41,20 @@ def read_header(path: Path, expected_format: str = FORMAT) -> dict[str, Any]:
             header = json.loads((file.metadata() or {}).get(HEADER, "{}"))
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise damaged(path, error) from error
-    if not isinstance(header, dict) or header.get("format") != expected_format:
+    if not isinstance(header, dict) or header.get("format") not in allowed:
         got = header.get("format") if isinstance(header, dict) else header
+        needs = " or ".join(map(repr, allowed))
+        # A user knows the commands that write the files, not the formats.
+        remedy = {
+            (NETWORK_FORMAT, FORMAT): ": it holds one network, but a supernet is needed, as supernet.train "
+            "writes it",
+            (
+                FORMAT,
+                NETWORK_FORMAT,
+            ): ": it holds a supernet, but one network is needed, as supernet.finetune writes it",
+        }.get((str(got), allowed[0]) if len(allowed) == 1 else ("", ""), "")
         raise CheckpointError(
-            f"checkpoint {path} must be of format {expected_format!r}, but its header says {got!r}"
+            f"checkpoint {path} must be of format {needs}, but its header says {got!r}{remedy}"
         )
     if not isinstance(header.get("data", {}), dict):
         raise CheckpointError(
@@ -88,7 +105,7 @@ def check_trained_on_pack(path: Path) -> None:
 
     The evaluation pack would then hold training images of the supernet, or images of other classes.
     """
-    record = read_header(path).get("data")
+    record = read_header(path, (FORMAT, NETWORK_FORMAT)).get("data")
     if record is not None and (record.get("data_set"), record.get("split_seed")) != ("cifar10", FIXED):
         raise CheckpointError(
             f"checkpoint {path} was trained on other images ({record.get('data_set')}, split seed "

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from supernet.checkpoints.header import CheckpointError, read_header, stored_space
+from supernet.checkpoints.header import FORMAT, NETWORK_FORMAT, CheckpointError, read_header, stored_space
 
 MEAN = (0.49139968, 0.48215841, 0.44653091)
 DEVIATION = (0.24703223, 0.24348513, 0.26158784)
@@ -125,6 +125,22 @@ def supernet_image_input(path: Path) -> ImageInput:
     """
     space = stored_space(path)
     return image_input(path, read_header(path), size=max(space.resolution), classes=space.head.classes)
+
+
+def stored_image_input(path: Path) -> ImageInput:
+    """The image input of the checkpoint at `path`: a supernet, or one extracted network.
+
+    Raises:
+        CheckpointError: The file is absent, damaged, or neither of them, or as `image_input`.
+    """
+    header = read_header(path, (FORMAT, NETWORK_FORMAT))
+    if header["format"] == FORMAT:
+        return supernet_image_input(path)
+    try:
+        size, classes = int(header["subnet"]["resolution"]), int(header["classes"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"checkpoint {path} holds no description of its network ({error})") from error
+    return image_input(path, header, size=size, classes=classes)
 
 
 def _class_names(path: Path, header: Mapping[str, Any], classes: int) -> tuple[str, ...]:

@@ -19,8 +19,8 @@ from torch import Tensor
 
 from search_space.errors import H4HWarning
 from search_space.space import Space
-from supernet.checkpoints.header import read_header
-from supernet.checkpoints.image_input import CROP, ImageInput, resized_side, supernet_image_input
+from supernet.checkpoints.header import FORMAT, NETWORK_FORMAT, read_header
+from supernet.checkpoints.image_input import CROP, ImageInput, resized_side, stored_image_input
 from supernet.images import cifar10
 from supernet.images.class_folders import missing_classes, test_pictures, train_folder
 from supernet.images.evaluation_pack import CALIBRATED_ON, VAL_IMAGES, EvaluationPack, chosen_count, digest
@@ -141,9 +141,10 @@ def open_data(
     name = recognised(directory, name)
     names: tuple[str, ...] = ()
     if like is not None:
-        trained = supernet_image_input(like)
+        trained = stored_image_input(like)
         fit, names = trained.fit, trained.class_names
-        skip_unreadable = int(read_header(like).get("data", {}).get(SKIPPED, 0))
+        header = read_header(like, (FORMAT, NETWORK_FORMAT))
+        skip_unreadable = int(header.get("data", {}).get(SKIPPED, 0))
     if name == "folder":
         data = _folder(directory, space, fit, skip_unreadable)
         if names and names != data.class_names:

@@ -21,7 +21,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from search_space.errors import DocumentError
 from search_space.space import Space
 from search_space.subnet import Stage, Subnet
-from supernet.checkpoints.header import CheckpointError
+from supernet.checkpoints.header import NETWORK_FORMAT, CheckpointError
 from supernet.checkpoints.image_input import ImageInput, image_input, resized_side
 from supernet.checkpoints.tensor_file import read_tensors, write_tensors
 from supernet.network.batch_norm import EPSILON, Recorded
@@ -31,7 +31,7 @@ from supernet.network.extracted_tensors import Norms, Slices, linear_slices, pre
 from supernet.network.plain_network import PlainNetwork
 from supernet.network.supernet import Supernet
 
-FORMAT = "h4h-network-1"
+FORMAT = NETWORK_FORMAT
 
 _LINEAR_BEHIND = {"attention_norm": "attention.qkv", "mlp_norm": "fc1"}
 """The linear layer behind each batch norm of a transformer block."""
@@ -56,7 +56,9 @@ def extract(supernet: Supernet, subnet: Subnet, statistics: Recorded | None = No
     """
     supernet.space.encode(subnet)
     # Slicing outside any network avoids random initial weights that would only be overwritten.
-    tensors = {name: value.detach().clone() for name, value in _tensors(supernet, subnet, statistics)}
+    tensors = {
+        name: value.detach().clone() for name, value in subnet_tensors(supernet, subnet, Norms(statistics))
+    }
     return _filled(subnet, tensors, is_folded=False)
 
 
@@ -97,8 +99,14 @@ def _filled(subnet: Subnet, tensors: dict[str, Tensor], *, is_folded: bool) -> P
 # --- slices --------------------------------------------------------------------------------------
 
 
-def _tensors(supernet: Supernet, subnet: Subnet, statistics: Recorded | None) -> Slices:
-    norms = Norms(statistics)
+def subnet_tensors(supernet: Supernet, subnet: Subnet, norms: Norms) -> Slices:
+    """The slices of `supernet` that `subnet` uses, under their names in the plain network.
+
+    Args:
+        supernet: Source of the weights.
+        subnet: A member of its search space.
+        norms: Tensors of batch norm.
+    """
     stem, head = subnet.stem.width, subnet.head
     yield "stem.conv.weight", leading(supernet.stem.weight, stem)
     yield from norms.slices(supernet.stem_norm, stem, "stem.norm")
@@ -131,7 +139,7 @@ def save_extracted(
     path: Path,
     network: PlainNetwork,
     *,
-    space: Space,
+    space: Space | Mapping[str, str],
     data: Mapping[str, str] | None = None,
     images: ImageInput | None = None,
 ) -> None:
@@ -143,16 +151,16 @@ def save_extracted(
     Args:
         path: File to write.
         network: Result of `extract` or `folded`, perhaps fine-tuned.
-        space: Search space of its subnet.
+        space: Search space of its subnet, or this entry in the header of the file that it comes from.
         data: Training data, as `supernet.images.data_sets.ImageData.recorded` describes it.
         images: How its images are prepared, and the names of its classes; by default as squares of the
-            largest resolution of `space`, without names.
+            largest resolution of `space` (of the network without a space), without names.
     """
-    side = max(space.resolution)
+    side = max(space.resolution) if isinstance(space, Space) else network.subnet.resolution
     images = images or ImageInput(side, resized_side(side))
     header: dict[str, Any] = {
         "format": FORMAT,
-        "space": {"name": space.name, "digest": space.digest},
+        "space": {"name": space.name, "digest": space.digest} if isinstance(space, Space) else dict(space),
         "subnet": network.subnet.to_json(),
         "classes": network.subnet.head.classes,
         "batch_norm": "folded" if network.folded else "separate",

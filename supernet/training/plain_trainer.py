@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from search_space.errors import H4HError
+from supernet.accuracy.class_figures import ClassFigures, confusion
 from supernet.images.labelled_images import Images, normalised
 from supernet.network.number_formats import PRECISIONS, resolve_precision
 from supernet.network.plain_network import PlainNetwork, with_fast_backward
@@ -215,8 +217,10 @@ class FineTuning:
 
 
 @torch.inference_mode()
-def network_top1(network: PlainNetwork | TeacherNetwork, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
-    """Top-1 accuracy of `network` with its running statistics, in %.
+def network_figures(
+    network: PlainNetwork | TeacherNetwork, batches: Iterable[tuple[Tensor, Tensor]]
+) -> ClassFigures:
+    """Figures by class of `network` with its running statistics.
 
     Args:
         network: The network. It is in evaluation mode afterwards.
@@ -226,11 +230,15 @@ def network_top1(network: PlainNetwork | TeacherNetwork, batches: Iterable[tuple
         H4HError: A class score is not finite.
     """
     network.eval()
-    right = seen = 0
+    counts = np.zeros((network.classes, network.classes), np.int64)
     for batch, labels in batches:
         logits = network(batch)
         if not torch.isfinite(logits).all():
             raise H4HError(f"network {network.title} gives class scores that are not finite")
-        right += int((logits.argmax(1) == labels).sum())
-        seen += len(labels)
-    return 100 * right / seen
+        counts += confusion(labels, logits.argmax(1), network.classes)
+    return ClassFigures(counts)
+
+
+def network_top1(network: PlainNetwork | TeacherNetwork, batches: Iterable[tuple[Tensor, Tensor]]) -> float:
+    """Top-1 accuracy in %, as `network_figures` counts it."""
+    return network_figures(network, batches).accuracy

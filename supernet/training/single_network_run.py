@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,14 +12,17 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from search_space.command.wide_table import print_wide
 from supernet.accuracy import one_subnet
+from supernet.accuracy.class_figures import ClassFigures, few_classes_warning
+from supernet.accuracy.class_tables import class_table, summary
 from supernet.images.labelled_images import Images
 from supernet.network.number_formats import emulation_warning
 from supernet.network.plain_network import PlainNetwork
 from supernet.network.teacher_network import TeacherNetwork
 from supernet.training.continuation import added_epochs
 from supernet.training.epoch_result import check_weights
-from supernet.training.plain_trainer import NOT_USED, FineTuning, network_top1
+from supernet.training.plain_trainer import NOT_USED, FineTuning, network_figures
 from supernet.training.recipe_options import SETTINGS
 
 PLAIN_SETTINGS = tuple(field for field in SETTINGS if field.name not in NOT_USED)
@@ -71,10 +75,10 @@ def train_to_the_end(
         raise
 
 
-def accuracies(
+def class_figures(
     network: PlainNetwork | TeacherNetwork, images: Mapping[str, Images], device: torch.device
-) -> dict[str, float]:
-    """Accuracy of `network` on each set of images, by name, in %.
+) -> dict[str, ClassFigures]:
+    """Figures by class of `network` on each set of images, by name.
 
     Args:
         network: The network, on `device`; it is in evaluation mode afterwards.
@@ -85,11 +89,27 @@ def accuracies(
         H4HError: A class score is not finite.
     """
     return {
-        name: network_top1(network, one_subnet.stream(part, precision="fp32", device=device))
+        name: network_figures(network, one_subnet.stream(part, precision="fp32", device=device))
         for name, part in images.items()
     }
 
 
-def accuracies_text(accuracy: Mapping[str, float]) -> str:
-    """Accuracies by the names of their images, in one line."""
-    return ", ".join(f"{name} top-1 {value:.2f} %" for name, value in accuracy.items())
+def accuracies(figures: Mapping[str, ClassFigures]) -> dict[str, float]:
+    """Top-1 accuracies in %, by the names of their images."""
+    return {name: of_images.accuracy for name, of_images in figures.items()}
+
+
+def accuracies_text(figures: Mapping[str, ClassFigures]) -> str:
+    """Top-1 accuracies by the names of their images, in one line."""
+    return ", ".join(f"{name} top-1 {value:.2f} %" for name, value in accuracies(figures).items())
+
+
+def show_by_class(
+    figures: Mapping[str, ClassFigures], names: Sequence[str], say: Callable[[str], None]
+) -> None:
+    """Prints the figures by class of each set of images, and warns of classes that are never predicted."""
+    for split, of_images in figures.items():
+        say(f"{split} images: {summary(of_images, names)}")
+        print_wide(class_table(of_images, names))
+        if text := few_classes_warning("the network", split, of_images, names):
+            print(f"warning: {text}", file=sys.stderr)

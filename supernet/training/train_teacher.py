@@ -20,7 +20,7 @@ from supernet.network.number_formats import resolve_device, resolve_precision
 from supernet.network.teacher_network import LEAST_SIDE, TeacherNetwork, save_teacher, whitening_kernels
 from supernet.training.plain_trainer import FineTuning, make_recipe
 from supernet.training.run_folder import STATE
-from supernet.training.single_network_run import accuracies, accuracies_text, train_to_the_end
+from supernet.training.single_network_run import accuracies, accuracies_text, class_figures, train_to_the_end
 
 TEACHER = "teacher.safetensors"
 RESULT = "result.json"
@@ -103,8 +103,10 @@ def train_teacher(
         "search": data_set.train.subset(split.search),
         "test": data_set.read_test(),
     }
-    accuracy = accuracies(network, evaluated, used_device)
+    figures = class_figures(network, evaluated, used_device)
     with whole_file(out / RESULT) as temporary:
-        temporary.write_text(json.dumps({"accuracy": accuracy, "recipe": recipe.to_dict()}, indent=2) + "\n")
-    say(accuracies_text(accuracy))
+        temporary.write_text(
+            json.dumps({"accuracy": accuracies(figures), "recipe": recipe.to_dict()}, indent=2) + "\n"
+        )
+    say(accuracies_text(figures))
     return path

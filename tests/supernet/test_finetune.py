@@ -35,7 +35,8 @@ ROOT = Path(finetune.__file__).parents[1]
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "--subnet, --out"),
+        ((), "required: --out"),
+        (("--out", "o"), "holds a supernet: choose one of its networks by --subnet max, min or a genotype"),
         (("--subnet", "max", "--out", "o", "--checkpoint", "absent"), "unknown checkpoint 'absent'"),
         (("--subnet", "large", "--out", "o"), "written as integers joined by commas, but got 'large'"),
         (("--subnet", "1,2", "--out", "o"), "has 58 genes, but got 2"),
