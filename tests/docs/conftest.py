@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from benchmarks.search import accuracy_table
 from objectives.hardware.soc import assumed
@@ -155,6 +156,7 @@ def _write_weights(folder: Path) -> None:
     network = extract(tiny, tiny.space.decode(tiny.space.smallest()))
     (folder / "runs" / "net").mkdir()
     save_extracted(folder / "runs" / "net" / "network.safetensors", network, space=tiny.space)
+    Image.new("RGB", (40, 30)).save(folder / "photo.jpg")
     _write_teacher(folder)
     write_log(folder / "runs" / "measured", {1: 0.5, 2: 0.25, 3: 0.125})
 

@@ -34,6 +34,7 @@ COMMANDS = (
     "supernet.train",
     "supernet.evaluate",
     "supernet.finetune",
+    "supernet.predict",
     "supernet.conflict",
     "studies.run",
     "studies.show",

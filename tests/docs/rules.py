@@ -35,6 +35,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "supernet.finetune": ("--epochs", "1", "--batch", "16", "--workers", "1"),
     "supernet.teacher": ("--epochs", "1", "--batch", "16", "--workers", "1"),
     "supernet.label": ("--views", "1", "--workers", "1"),
+    "supernet.predict": (),
     "supernet.conflict": ("--batches", "2", "--images", "8", "--subnets", "2"),
     "studies.run": ("--population", "4", "--generations", "1", "--val-images", "4"),
     "studies.show": (),
