@@ -12,26 +12,18 @@ epochs of the last phase to continue a finished training (`supernet.training.con
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 
 from search_space.command.command_line import Parser, check_least, run_command
 from supernet.checkpoints import locate_checkpoint
-from supernet.images.folder_layouts import add_data
-from supernet.training.continuation import way_on
-from supernet.training.exact_state import OtherTrainingError
-from supernet.training.recipe import known_recipes
-from supernet.training.recipe_options import (
-    HELP,
-    SETTINGS,
-    add_phase_settings,
-    add_settings,
-    reading_processes,
-)
-from supernet.training.run_folder import CHECKPOINT
-from supernet.training.train_supernet import train_supernet
+from supernet.images.folder_layouts import DEFAULT_DATA, add_data, refuse_wrong_data
 
 
 def make_parser() -> Parser:
+    from supernet.training.recipe import known_recipes
+    from supernet.training.recipe_options import HELP, SETTINGS, add_phase_settings, add_settings
+
     parser = Parser(
         prog="python -m supernet.train",
         description="Train a supernet by a recipe. Recipe options override the recipe file.",
@@ -39,12 +31,19 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--space", default="cifar32", help="search space: a name or a YAML file (default: %(default)s)"
     )
-    add_data(parser.add_argument, default=Path("data"))
+    add_data(parser.add_argument, default=DEFAULT_DATA)
     parser.add_argument(
         "--split-seed",
         type=int,
         metavar="S",
         help="random seed of the search split (default: 0; CIFAR-10 holds out its last 5,000 images)",
+    )
+    parser.add_argument(
+        "--skip-unreadable",
+        type=int,
+        default=0,
+        metavar="N",
+        help="train without unreadable images, of which a folder may hold up to N in each split (default: 0)",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="output folder; a state in it is resumed"
@@ -112,9 +111,17 @@ def make_parser() -> Parser:
 
 
 def main() -> None:
+    refuse_wrong_data(sys.argv[1:], DEFAULT_DATA)
+    # These import torch, which takes seconds.
+    from supernet.training.continuation import way_on
+    from supernet.training.exact_state import OtherTrainingError
+    from supernet.training.recipe_options import reading_processes
+    from supernet.training.run_folder import CHECKPOINT
+    from supernet.training.train_supernet import train_supernet
+
     parser = make_parser()
     arguments = parser.parse_args()
-    check_least(arguments, save_every=0, split_seed=0, conflict_every=0, workers=0)
+    check_least(arguments, save_every=0, split_seed=0, conflict_every=0, workers=0, skip_unreadable=0)
     try:
         checkpoint = train_supernet(
             arguments.out,
@@ -122,6 +129,7 @@ def main() -> None:
             data=arguments.data,
             dataset=arguments.dataset,
             split_seed=arguments.split_seed,
+            skip_unreadable=arguments.skip_unreadable,
             recipe=arguments.recipe,
             overrides=vars(arguments),
             start=arguments.start,

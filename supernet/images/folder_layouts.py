@@ -13,7 +13,9 @@ refuse a wrong folder at once.
 
 from __future__ import annotations
 
+from argparse import ArgumentError, ArgumentParser
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from search_space.errors import H4HError
@@ -67,6 +69,25 @@ def add_data(
         choices=tuple(LAYOUTS),
         help="data set to read if DIR holds several (default: recognised from the folder)",
     )
+
+
+def refuse_wrong_data(words: Sequence[str], default: Path | None = None) -> None:
+    """Refuses a wrong --data among the `words` of a command line, before the command imports torch.
+
+    Args:
+        words: The command line. What else is wrong with it is left to the command's own parser.
+        default: Default of --data.
+
+    Raises:
+        DatasetError: As `recognised`.
+    """
+    parser = ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--data", type=Path, default=default)
+    parser.add_argument("--dataset", choices=tuple(LAYOUTS))
+    with suppress(ArgumentError):
+        known, others = parser.parse_known_args(list(words))
+        if known.data is not None and not {"-h", "--help"} & set(others):
+            recognised(known.data, known.dataset)
 
 
 def split_folders(directory: Path, names: Sequence[str]) -> list[Path]:

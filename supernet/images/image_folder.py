@@ -37,7 +37,14 @@ from supernet.checkpoints.tensor_file import read_tensors, write_tensors
 from supernet.images.class_folders import ClassFolders, class_folders
 from supernet.images.folder_layouts import DatasetError
 from supernet.images.labelled_images import BATCH, Images, LabelledImages, centre
-from supernet.images.picture_file import VERSION, UnreadableImageError, one_line, read_picture, shown
+from supernet.images.picture_file import (
+    VERSION,
+    UnreadableImageError,
+    one_line,
+    read_picture,
+    shown,
+    unreadable,
+)
 
 CACHE_FORMAT = "h4h-images-2"
 CACHE_BYTES = 2 << 30
@@ -45,8 +52,6 @@ CACHE_BYTES = 2 << 30
 
 SERIAL_IMAGES = 512
 """Number of images below which this process decodes them itself, since processes take longer to start."""
-
-NAMED_FAILURES = 3
 
 
 LONGEST = 8
@@ -197,21 +202,6 @@ def decoded(files: ImageFiles, side: int, failures: dict[int, str] | None = None
         failures |= found
     elif found:
         raise unreadable(list(found.values()), len(files))
-
-
-def unreadable(reasons: Sequence[str], images: int) -> DatasetError:
-    """The error for unreadable images.
-
-    Args:
-        reasons: One for each unreadable image.
-        images: Number of all images.
-    """
-    more = len(reasons) - NAMED_FAILURES
-    named = "; ".join(reasons[:NAMED_FAILURES]) + (f"; and {more:,} more" if more > 0 else "")
-    return DatasetError(
-        f"{len(reasons):,} of {images:,} images cannot be read: {named}. Delete or replace them, or train "
-        f"without them: supernet.train --skip-unreadable {len(reasons)}"
-    )
 
 
 # --- folders -------------------------------------------------------------------------------------

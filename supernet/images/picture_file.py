@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,6 +40,9 @@ MOST_PIXELS = 178_000_000
 
 VERSION = 2
 """Version of the rules above. Pictures that were decoded by another version are decoded again."""
+
+NAMED_FAILURES = 3
+"""Number of unreadable files that a message names."""
 
 _ORIENTATION = 0x0112
 
@@ -152,6 +155,21 @@ def _on_background(image: Image.Image) -> Image.Image:
     with_alpha = image.convert("RGBA")
     background = Image.new("RGBA", image.size, (*BACKGROUND, 255))
     return Image.alpha_composite(background, with_alpha).convert("RGB")
+
+
+def unreadable(reasons: Sequence[str], images: int) -> DatasetError:
+    """The error for unreadable images.
+
+    Args:
+        reasons: One for each unreadable image.
+        images: Number of all images.
+    """
+    more = len(reasons) - NAMED_FAILURES
+    named = "; ".join(reasons[:NAMED_FAILURES]) + (f"; and {more:,} more" if more > 0 else "")
+    return DatasetError(
+        f"{len(reasons):,} of {images:,} images cannot be read: {named}. Delete or replace them, or train "
+        f"without them: supernet.train --skip-unreadable {len(reasons)}"
+    )
 
 
 def one_line(error: Exception) -> str:

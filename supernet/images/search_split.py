@@ -13,10 +13,7 @@ from torch import Tensor
 
 from supernet.checkpoints.header import FIXED
 from supernet.images.folder_layouts import DatasetError
-
-SHARE = 0.1
-LARGEST = 10_000
-"""The search split is a tenth of the training images, but at most `LARGEST` images."""
+from supernet.images.search_share import held_out
 
 
 @dataclass(frozen=True)
@@ -69,19 +66,17 @@ def cut(labels: Tensor, seed: int) -> Split:
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(labels))
     drawn = labels.numpy()[order]
-    share = min(SHARE, LARGEST / len(labels))
-    held_out = np.zeros(len(labels), bool)
+    is_held_out = np.zeros(len(labels), bool)
     for label in np.unique(drawn):
         members = np.flatnonzero(drawn == label)
-        least = min(1, len(members) - 1)
-        held_out[members[: max(least, int(share * len(members) + 0.5))]] = True
-    if not held_out.any():
+        is_held_out[members[: held_out(len(members), len(labels))]] = True
+    if not is_held_out.any():
         raise DatasetError(
             f"there are {len(labels)} training images, and no class has at least 2: too few to hold some out "
             f"for the search"
         )
     # Shuffled again, since the rest would begin with the class whose share was full first.
-    train, search = (torch.from_numpy(rng.permutation(order[part])) for part in (~held_out, held_out))
+    train, search = (torch.from_numpy(rng.permutation(order[part])) for part in (~is_held_out, is_held_out))
     return Split(seed, train, search)
 
 

@@ -11,6 +11,8 @@ from rich.console import Console
 from search_space.errors import H4HError
 from search_space.space import load_space
 from supernet.images.data_sets import open_data
+from supernet.images.folder_layouts import recognised
+from supernet.images.inspection import check_readable, inspected, summary
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import emulation_warning, resolve_device
 from supernet.training.distributed import joined_world, reported_once
@@ -30,6 +32,7 @@ def train_supernet(
     data: Path,
     dataset: str | None,
     split_seed: int | None,
+    skip_unreadable: int = 0,
     recipe: str,
     overrides: Mapping[str, Any],
     start: Path | None,
@@ -49,6 +52,7 @@ def train_supernet(
         data: Folder of the data set.
         dataset: Name of the data set if the folder holds several.
         split_seed: Random seed of the search split; None for the default of the data set.
+        skip_unreadable: Number of unreadable images that each split of a folder may leave out.
         recipe: Name or file of the recipe.
         overrides: Settings that replace those of the recipe, by name; see `recipe_with`.
         start: Checkpoint of the initial weights; None for random weights.
@@ -73,7 +77,9 @@ def train_supernet(
         _check_start(settings, start)
         console = Console(highlight=False, markup=False, emoji=False, quiet=world.rank != 0)
         networks = load_space(space)
-        data_set = open_data(data, dataset, networks)
+        if recognised(data, dataset) == "folder":
+            _inspect(data, skip_unreadable, console)
+        data_set = open_data(data, dataset, networks, skip_unreadable=skip_unreadable)
         split = data_set.split(split_seed)
         recorded = data_set.recorded(split)
         images = data_set.train.subset(split.train)
@@ -103,6 +109,19 @@ def train_supernet(
             console.print(warning, soft_wrap=True)
         run.train()
     return out / CHECKPOINT if world.rank == 0 else None
+
+
+def _inspect(data: Path, skip_unreadable: int, console: Console) -> None:
+    """Shows what the folder of images holds.
+
+    Raises:
+        DatasetError: More than `skip_unreadable` images of a split cannot be read, also of the test split,
+            which is not opened before the last epoch.
+    """
+    found = inspected(data)
+    for line in summary(found):
+        console.print(line, soft_wrap=True)
+    check_readable(found, skip_unreadable)
 
 
 def _check_start(recipe: Recipe, start: Path | None) -> None:

@@ -25,9 +25,14 @@ def test_permissions_follow_the_umask(tmp_path: Path, mask: int, mode: int) -> N
 
 def test_failure_leaves_the_old_file_alone(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("old")
-    with pytest.raises(ValueError, match="half"), whole_file(tmp_path / "x") as temporary:
-        temporary.write_text("new")
-        raise ValueError("half")
+
+    def write_half() -> None:
+        with whole_file(tmp_path / "x") as temporary:
+            temporary.write_text("new")
+            raise ValueError("half")
+
+    with pytest.raises(ValueError, match="half"):
+        write_half()
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
     assert (tmp_path / "x").read_text() == "old"
 

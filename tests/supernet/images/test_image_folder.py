@@ -13,7 +13,7 @@ from torchvision.transforms import v2
 
 from search_space.files.cache_folder import VARIABLE
 from supernet.checkpoints.image_input import resized_side
-from supernet.images import image_folder
+from supernet.images import image_folder, picture_file
 from supernet.images.folder_layouts import DatasetError
 from supernet.images.image_folder import ImageFiles, list_folder
 from supernet.images.labelled_images import Images, LabelledImages, loaded
@@ -176,7 +176,7 @@ def test_unreadable_images_are_counted_and_named(
         read(folder)
     assert "dog/009.png" in str(caught.value)
     assert "\n" not in str(caught.value)
-    monkeypatch.setattr(image_folder, "NAMED_FAILURES", 1)
+    monkeypatch.setattr(picture_file, "NAMED_FAILURES", 1)
     with pytest.raises(DatasetError, match="and 2 more"):
         read(folder)
     monkeypatch.setattr(image_folder, "CACHE_BYTES", 0)

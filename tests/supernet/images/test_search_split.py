@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supernet.images import search_split as module
+from supernet.images import search_share as module
 from supernet.images.folder_layouts import DatasetError
 from supernet.images.search_split import Split, cut, recorded_seed
 
