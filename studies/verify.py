@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"restore a backup, or repeat those studies in a new file"
         )
     if store.is_earlier:
-        print(f"no digests, since an earlier version wrote it: python -m studies.migrate {options.database}")
+        lacking = "" if store.has_digests else "no digests, since "
+        print(f"{lacking}an earlier version wrote it: python -m studies.migrate {options.database}")
 
 
 def _verify(store: Store, study: Study, digests_only: bool) -> bool:
