@@ -59,6 +59,7 @@ def _verify(store: Store, study: Study, digests_only: bool) -> bool:
     """Prints the state of a study; whether it is sound."""
     try:
         evaluations, reports = store.evaluations(study.name), store.reports(study.name)
+        software = store.software(study.name)
         if digests_only:
             print(f"study {study.name!r}: {len(evaluations)} evaluations, {len(reports)} reports: sound")
             return True
@@ -69,6 +70,8 @@ def _verify(store: Store, study: Study, digests_only: bool) -> bool:
     state = f"{len(result.differences)} values differ" if result.differences else "sound"
     again = ", ".join(("sizes", *result.compared))
     print(f"study {study.name!r}: {len(evaluations)} evaluations, {len(reports)} reports: {state}")
+    for versions, count in software if len(software) > 1 else ():
+        print(f"  {count} evaluations with {', '.join(f'{name} {text}' for name, text in versions.items())}")
     print(f"  recomputed: {again}")
     for name, reason in result.skipped.items():
         print(f"  not recomputed: {name} ({reason})")

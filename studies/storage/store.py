@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 
 from search_space.errors import UnknownNameError
-from search_space.genotype import Genotype
 from studies.storage import stored_rows
 from studies.storage.database_file import (
     FileIdentity,
@@ -45,7 +44,6 @@ from studies.storage.schema import (
     WITHOUT_DIGESTS,
 )
 from studies.study.evaluation import Evaluation
-from studies.study.fingerprint import part_of
 from studies.study.prediction_quality import GenerationReport
 from studies.study.software import Software, changes, versions_in
 from studies.study.study import Study
@@ -223,9 +221,18 @@ class Store:
                 raise DigestError(f"{stored} evaluations were stored, but {count} are there")
         return int(count)
 
-    def evaluations(self, name: str) -> list[Evaluation]:
-        """All evaluations of the study called `name`, in order of their index."""
+    def evaluations(self, name: str, *, made_with: Software | None = None) -> list[Evaluation]:
+        """Evaluations of the study called `name`, in order of their index.
+
+        Args:
+            name: Name of the study.
+            made_with: Only evaluations that were made with this software; by default all.
+        """
         rows = self._rows_of(name, "evaluation")
+        if made_with is not None:
+            recorded = self._recorded_software(name)
+            same = {number for number, theirs in enumerate(recorded) if not changes(theirs, made_with)}
+            rows = [row for row in rows if self._software_of(row) in same]
         with translated(self.path):
             return list(map(stored_rows.read_evaluation, rows))
 
@@ -235,42 +242,6 @@ class Store:
             recorded = self._recorded_software(name)
             counts = Counter(map(self._software_of, self._rows_of(name, "evaluation")))
         return [(software, counts[number]) for number, software in enumerate(recorded)]
-
-    def measured(
-        self,
-        objective: str,
-        space: str,
-        deciding: Mapping[str, str],
-        software: Software = MappingProxyType({}),
-    ) -> dict[Genotype, float]:
-        """Values of one objective that studies of this database have measured in the same way.
-
-        Args:
-            objective: Its name.
-            space: Digest of the search space.
-            deciding: Fingerprint of the objective, without versions of libraries. For the accuracy: hashes of
-                checkpoint and images, and the settings and version of the oracle.
-            software: What measures the objective now.
-
-        Returns:
-            Values by canonical genotype of the network, whatever chips a study searched with it. Bounds from
-            racing are left out.
-        """
-        values: dict[Genotype, float] = {}
-        for study in self.studies():
-            if study.fingerprint["space"] != space or not _agrees(study.fingerprint, objective, deciding):
-                continue
-            # Its fingerprint has the objective's parts, so it is among its goals or its limits.
-            column = study.quantities.index(objective)
-            recorded = self._recorded_software(study.name)
-            same = {number for number, theirs in enumerate(recorded) if not changes(theirs, software)}
-            for row in self._rows_of(study.name, "evaluation"):
-                with translated(self.path):
-                    evaluation = stored_rows.read_evaluation(row)
-                value = (*evaluation.values, *evaluation.limited)[column]
-                if value is not None and not evaluation.is_bound and self._software_of(row) in same:
-                    values[study.network(evaluation.genotype)] = value
-        return values
 
     def _known_id(self, name: str) -> int | None:
         """Number of the study called `name`; None if there is none."""
@@ -404,11 +375,6 @@ class Store:
         self._connection.execute(f"BEGIN {kind}")
         with self._connection:
             yield
-
-
-def _agrees(fingerprint: Mapping[str, str], objective: str, deciding: Mapping[str, str]) -> bool:
-    """Whether a fingerprint has these parts, under their own keys or with the prefix of the objective."""
-    return all(part_of(fingerprint, objective, key) == value for key, value in deciding.items())
 
 
 def open_store(path: str | Path, *, writable: bool = False) -> Store:

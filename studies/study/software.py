@@ -52,5 +52,5 @@ def changes(stored: Software, current: Software) -> list[str]:
 
 
 def fewest_changes(recorded: Sequence[Software], current: Software) -> list[str]:
-    """What differs from the most similar recorded software; nothing if a row may already have been made so."""
+    """What differs from the most similar recorded software; nothing if one of them agrees."""
     return min((changes(stored, current) for stored in recorded), key=len, default=[])
