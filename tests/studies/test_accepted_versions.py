@@ -101,7 +101,8 @@ def test_rows_that_come_out_differently_are_not_accepted(
 
     def wrong(self: Size, subnets: Sequence[Subnet]) -> Floats:
         values = right(self, subnets)
-        return values + (values == second)
+        changed: Floats = values + (values == second)
+        return changed
 
     monkeypatch.setattr(Size, "__call__", wrong)
     refused = command(run, *words, "--generations", "2", "--accept-versions")
