@@ -37,8 +37,8 @@ def check_lines(found: Deployment) -> Iterator[str]:
         measured = found.compression
         yield (
             f"{CHIP_FILE}: trained weights compress to {measured.measured:.3f} of their size, the chip "
-            f"assumes {measured.assumed:g}; with the measured number latency {measured.latency_ms:.4g} ms (assumed "
-            f"{found.latency_ms:.4g}), energy {measured.energy_mj:.4g} mJ ({found.energy_mj:.4g})"
+            f"assumes {measured.assumed:g}; with the measured number latency {measured.latency_ms:.4g} ms "
+            f"(assumed {found.latency_ms:.4g}), energy {measured.energy_mj:.4g} mJ ({found.energy_mj:.4g})"
         )
     for name, right in found.test_right.items():
         accuracy, (low, high) = 100 * right / found.test_images, wilson(right, found.test_images)

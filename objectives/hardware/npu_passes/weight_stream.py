@@ -60,8 +60,8 @@ def encoded_bytes(work: Pass, machine: Machine, weights: WeightFormat) -> float:
 def measured_ratio(works: Iterable[Pass], machine: Machine, weights: WeightFormat, encoded: float) -> float:
     """Ratio by which the trained weights of a network compress worse than `weights` says.
 
-    `encoded_bytes` is linear in the two compressions of trained weights. Zeros of padding and depthwise weights
-    do not depend on them.
+    `encoded_bytes` is linear in the two compressions of trained weights. Zeros of padding and depthwise
+    weights do not depend on them.
 
     Args:
         works: Passes of the network.
