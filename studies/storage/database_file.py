@@ -72,6 +72,9 @@ def publish(content: bytes, path: Path) -> None:
     try:
         with lock:
             if not path.exists():
+                # SQLite would apply the log of a file that was removed to the new one.
+                for end in ("-wal", "-shm"):
+                    path.with_name(path.name + end).unlink(missing_ok=True)
                 with whole_file(path) as temporary:
                     temporary.write_bytes(content)
             Path(lock.lock_file).unlink(missing_ok=True)

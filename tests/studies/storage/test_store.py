@@ -244,6 +244,20 @@ def test_a_file_that_loses_its_name_ends_the_run_and_is_rescued(
             assert store.evaluations(study.name) == rows[:count]
 
 
+def test_a_new_database_does_not_take_the_log_of_a_removed_one(
+    path: Path, study: Study, evaluation: Make
+) -> None:
+    with create_store(path) as store:
+        store.add(study)
+        store.append(study.name, [evaluation(0, 50.0, 1.0)])
+        path.unlink()
+        with pytest.raises(StoreError, match=r"repeat the command with .* \(--db .*studies\.rescued\.db\)"):
+            store.append(study.name, [evaluation(1, 50.0, 1.0)])
+    assert path.with_name("studies.db-wal").exists()
+    with create_store(path) as store:
+        assert store.studies() == []
+
+
 def test_rows_of_another_writer_end_the_run(path: Path, study: Study, evaluation: Make) -> None:
     with create_store(path) as store:
         store.add(study)
