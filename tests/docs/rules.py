@@ -107,6 +107,7 @@ PLACEHOLDERS = {
     "--hardware NAME": "u55-256-cim8",
     "--study NAME": "validated",
     "--warm-start OTHER": "studies.db:first",
+    "--warm-start STUDY": "studies.db:first",
     "--data DIR": "data",
     "--plots DIR": "figures",
     "--tflite DIR": "probes",
