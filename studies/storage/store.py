@@ -12,7 +12,7 @@ its file still has its name; otherwise it saves everything in another file and e
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -101,8 +101,18 @@ class Store:
             raise UnknownNameError("study", name, [*self._ids] or ["(none: the database is empty)"])
         return study
 
-    def add(self, study: Study) -> None:
-        """Stores a new study.
+    def add(
+        self,
+        study: Study,
+        evaluations: Sequence[Evaluation] = (),
+        reports: Sequence[GenerationReport] = (),
+    ) -> None:
+        """Stores a new study, whole or not at all.
+
+        Args:
+            study: The study; its name is new.
+            evaluations: Finished evaluations that it begins with.
+            reports: Prediction quality of its generations so far, in order.
 
         Raises:
             StoreError: A study of this name exists, or the database cannot be written.
@@ -115,6 +125,10 @@ class Store:
                 "INSERT INTO checksum VALUES (?, ?, 0, zeroblob(16))",
                 [(study_id, "evaluation"), (study_id, "generation")],
             )
+            rows = [stored_rows.evaluation_row(study_id, evaluation) for evaluation in evaluations]
+            store._insert("evaluation", study_id, rows)
+            rows = [stored_rows.report_row(study_id, *numbered) for numbered in enumerate(reports, start=1)]
+            store._insert("generation", study_id, rows)
 
         self._write(change)
 

@@ -35,6 +35,7 @@ from studies.study.setting_field import (
     setting_of,
 )
 from studies.study.study import Study
+from studies.study.study_name import check_study_name
 from studies.study.warm_start_sources import check_sources, stored_sources
 from supernet.accuracy.memory_budget import DEFAULT_MEMORY
 from supernet.images.folder_layouts import LAYOUTS
@@ -65,13 +66,6 @@ def _check_minutes(minutes: float) -> None:
 
 def _check_memory(text: str) -> None:
     parse_bytes(text, option="--memory")
-
-
-def _check_name(name: str) -> None:
-    if not name.strip() or not name.isprintable():
-        raise SettingError(f"--study must be a printable name that is not empty, but got {name!r}")
-    if name.startswith("-"):
-        raise SettingError(f"--study must not begin with a dash, which commands take for an option: {name!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,7 +323,7 @@ class StudySettings:
         "name of the study (default: SPACE-OBJECTIVES-sSEED)",
         group=WHERE,
         metavar="NAME",
-        check=_check_name,
+        check=check_study_name,
         is_stored=False,
     )
 
