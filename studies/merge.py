@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from search_space.command.command_line import Parser, run_command
 from studies.presentation.next_commands import command_text
 from studies.storage.copied_study import store_new
-from studies.storage.named_study import add_database, read_study
+from studies.storage.named_study import add_database, located
+from studies.storage.store import open_store
 from studies.study.merged_study import Merged, Run, merge
 from studies.study.study_name import check_study_name
 
@@ -39,10 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_study_name(options.into, "--into")
     runs = []
     for label in options.studies:
-        study, evaluations = read_study(label, options.db)
-        runs.append(Run(label, study, tuple(evaluations)))
+        path, name = located(label, options.db)
+        with open_store(path) as store:
+            runs.append(Run(label, store.study(name), tuple(store.by_software(name))))
     merged = merge(options.into, runs)
-    store_new(merged.study, merged.evaluations, options.db)
+    store_new(merged.study, merged.measured, options.db)
     for line in summary(merged, runs):
         print(line)
     print("next:")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from studies.launch.run_study import LoadedStudy, load_study
 from studies.storage.copied_study import store_new
+from studies.storage.store import open_store
 from studies.study.merged_study import Run, merge
 from studies.study.study_name import check_study_name
 
@@ -35,7 +36,17 @@ def merge_studies(studies: Sequence[LoadedStudy], *, into: str, database: str | 
         StoreError: The name is taken, or the database cannot be written.
     """
     check_study_name(into, "into")
-    runs = [Run(f"{each.database}:{each.name}", each.study, each.measured) for each in studies]
-    merged = merge(into, runs)
-    store_new(merged.study, merged.evaluations, Path(database))
+    merged = merge(into, list(map(_run, studies)))
+    store_new(merged.study, merged.measured, Path(database))
     return load_study(database, into)
+
+
+def _run(loaded: LoadedStudy) -> Run:
+    """A study with what measured its evaluations, which the database knows."""
+    indices = {evaluation.index for evaluation in loaded.measured}
+    with open_store(loaded.database) as store:
+        measured = [
+            (software, [row for row in rows if row.index in indices])
+            for software, rows in store.by_software(loaded.name)
+        ]
+    return Run(f"{loaded.database}:{loaded.name}", loaded.study, tuple(measured))

@@ -124,6 +124,7 @@ class LoadedStudy:
         samplers: Sequence[object] = (),
         on_progress: OnProgress | None = None,
         on_notice: Notify | None = None,
+        accept_versions: bool = False,
     ) -> LoadedStudy:
         """Resumes the study and returns the result; this object does not change.
 
@@ -140,6 +141,7 @@ class LoadedStudy:
             samplers: User-defined samplers of the study; see `objectives`.
             on_progress: See `run_study`.
             on_notice: See `run_study`.
+            accept_versions: See `run_study`.
 
         Raises:
             H4HError: Something that decides the result has changed, or a value is not allowed.
@@ -165,6 +167,7 @@ class LoadedStudy:
             samplers=tuple(samplers) or self._own_samplers,
             on_progress=on_progress,
             on_notice=on_notice,
+            accept_versions=accept_versions,
         )
 
     def __repr__(self) -> str:
@@ -186,6 +189,7 @@ def run_study(
     samplers: Sequence[object] = (),
     on_progress: OnProgress | None = None,
     on_notice: Notify | None = None,
+    accept_versions: bool = False,
 ) -> LoadedStudy:
     """Runs a study, or resumes it if the database holds it, and returns it with its evaluations.
 
@@ -215,13 +219,16 @@ def run_study(
             after each generation, stored ones included.
         on_notice: Receives lines for the user: what is about to run, which images are used, where the study
             resumes.
+        accept_versions: Whether a stored study may go on with other versions of libraries, or on another kind
+            of processor. Proposals and cheap values of every stored row are then compared first, and each new
+            row is stored with its software.
 
     Raises:
         H4HError: A setting, a file or an object is wrong, or the study cannot be resumed: something that
             decides its result has changed, or another process runs it.
     """
     plan = check(settings, Path(database), objectives=objectives, samplers=samplers)
-    run_or_resume(plan, on_progress or _ignore, on_notice or _ignore)
+    run_or_resume(plan, on_progress or _ignore, on_notice or _ignore, accept_versions=accept_versions)
     return _loaded(Path(database), plan.study, objectives, samplers)
 
 

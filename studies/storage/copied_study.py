@@ -13,7 +13,7 @@ from studies.storage.database_file import StoreError, check_writable
 from studies.storage.named_study import located
 from studies.storage.store import Store, create_store, open_store
 from studies.storage.study_lock import study_lock
-from studies.study.evaluation import Evaluation
+from studies.study.merged_study import Measured
 from studies.study.study import Study
 
 
@@ -30,10 +30,10 @@ def copy_study(source: Store, name: str, target: Store, new_name: str) -> int:
     study = replace(source.study(name), name=new_name)
     # Reports first: where a run goes on meanwhile, they must not be ahead of the evaluations.
     reports = source.reports(name)
-    evaluations = source.evaluations(name)
+    measured = source.by_software(name)
     check_free(target, new_name)
-    target.add(study, evaluations, reports)
-    return len(evaluations)
+    target.add(study, measured=measured, reports=reports)
+    return sum(len(evaluations) for _, evaluations in measured)
 
 
 def check_free(store: Store, name: str) -> None:
@@ -65,8 +65,13 @@ def rename_study(text: str, new_name: str, database: Path) -> int:
             return copy_study(source, name, target, new_name)
 
 
-def store_new(study: Study, evaluations: Sequence[Evaluation], database: Path) -> None:
+def store_new(study: Study, measured: Sequence[Measured], database: Path) -> None:
     """Stores a finished study in `database`, which is created if it does not exist.
+
+    Args:
+        study: The study.
+        measured: Its evaluations by what measured them.
+        database: File of the study.
 
     Raises:
         StoreError: The name is taken, or the database cannot be written.
@@ -74,4 +79,4 @@ def store_new(study: Study, evaluations: Sequence[Evaluation], database: Path) -
     check_writable(database)
     with study_lock(database, study.name), create_store(database) as store:
         check_free(store, study.name)
-        store.add(study, evaluations)
+        store.add(study, measured=measured)

@@ -8,7 +8,7 @@ front. The evaluations stand in the order in which they would exist if the runs 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -17,6 +17,7 @@ from search_space.files.setting_differences import differing
 from search_space.genotype import Genotype
 from studies.study.evaluation import Evaluation
 from studies.study.fingerprint import short
+from studies.study.software import Software, is_version
 from studies.study.study import Study
 from studies.study.warm_start_sources import CARRIED, WARM_START
 
@@ -29,7 +30,9 @@ TOLERANCE = 1e-9
 
 _OF_THE_SEARCH = ("sampler", "population", "seed", "preferences", WARM_START, "first generation")
 _OF_OWN_SAMPLERS = "sampler_"
-_OF_LIBRARIES = "version of "
+
+Measured = tuple[Software, Sequence[Evaluation]]
+"""Evaluations, and the software that measured them."""
 
 
 class MergeError(H4HError):
@@ -43,12 +46,17 @@ class Run:
     Attributes:
         label: What the user called it.
         study: The study.
-        evaluations: Its evaluations, in order.
+        measured: Its evaluations by software, as `Store.by_software` returns them.
     """
 
     label: str
     study: Study
-    evaluations: tuple[Evaluation, ...]
+    measured: tuple[Measured, ...]
+
+    @property
+    def evaluations(self) -> list[Evaluation]:
+        """All its evaluations, in order."""
+        return sorted((row for _, rows in self.measured for row in rows), key=lambda row: row.index)
 
     @property
     def sources(self) -> list[str]:
@@ -65,15 +73,20 @@ class Merged:
 
     Attributes:
         study: The study.
-        evaluations: Its evaluations, each network once.
+        measured: Its evaluations by software, each network once.
         repeated: Number of evaluations left out, since another run had measured the network.
         notes: What the user should know: values and versions that differ between runs.
     """
 
     study: Study
-    evaluations: tuple[Evaluation, ...]
+    measured: tuple[Measured, ...]
     repeated: int
     notes: tuple[str, ...]
+
+    @property
+    def evaluations(self) -> list[Evaluation]:
+        """All its evaluations, in order."""
+        return sorted((row for _, rows in self.measured for row in rows), key=lambda row: row.index)
 
 
 def merge(name: str, runs: Sequence[Run]) -> Merged:
@@ -92,7 +105,7 @@ def merge(name: str, runs: Sequence[Run]) -> Merged:
     """
     _check(runs)
     first = runs[0].study
-    evaluations, notes = _joined(runs)
+    measured, notes = _joined(runs)
     sources = [source for run in runs for source in run.sources]
     parts = [run.study.fingerprint for run in runs]
     shared = {key: text for key, text in parts[0].items() if all(each.get(key) == text for each in parts)}
@@ -109,8 +122,9 @@ def merge(name: str, runs: Sequence[Run]) -> Merged:
         },
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    repeated = sum(len(run.evaluations) for run in runs) - len(evaluations)
-    return Merged(study, evaluations, repeated, (*_version_notes(runs), *notes))
+    count = sum(len(rows) for _, rows in measured)
+    repeated = sum(len(run.evaluations) for run in runs) - count
+    return Merged(study, measured, repeated, (*_version_notes(runs), *notes))
 
 
 def check_resumable(study: Study) -> None:
@@ -151,7 +165,9 @@ def _differences(first: Study, other: Study) -> list[str]:
     found = [
         f"{key} {short(ours.get(key))} -> {short(theirs.get(key))}"
         for key in differing(ours, theirs)
-        if key not in (*_OF_THE_SEARCH, MERGED_FROM) and not key.startswith((_OF_OWN_SAMPLERS, _OF_LIBRARIES))
+        if key not in (*_OF_THE_SEARCH, MERGED_FROM)
+        and not key.startswith(_OF_OWN_SAMPLERS)
+        and not is_version(key)
     ]
     corners = zip((*first.ideal, *first.reference), (*other.ideal, *other.reference), strict=False)
     if not found and not all(math.isclose(a, b, rel_tol=TOLERANCE) for a, b in corners):
@@ -159,41 +175,60 @@ def _differences(first: Study, other: Study) -> list[str]:
     return found
 
 
-def _joined(runs: Sequence[Run]) -> tuple[tuple[Evaluation, ...], list[str]]:
-    """All evaluations with new numbers, each network once, and a note on values that differ."""
-    order = sorted(
-        ((evaluation.index, place) for place, run in enumerate(runs) for evaluation in run.evaluations)
-    )
-    rows = [{evaluation.index: evaluation for evaluation in run.evaluations} for run in runs]
-    kept: dict[Genotype, Evaluation] = {}
+def _joined(runs: Sequence[Run]) -> tuple[tuple[Measured, ...], list[str]]:
+    """All evaluations with new numbers, each network once, and notes on values that differ."""
+    rows = [
+        (evaluation, software)
+        for run in runs
+        for evaluation, software in sorted(
+            ((row, software) for software, rows in run.measured for row in rows),
+            key=lambda pair: pair[0].index,
+        )
+    ]
+    rows.sort(key=lambda pair: pair[0].index)  # Stable, so the first run comes first.
+    kept: dict[Genotype, tuple[Evaluation, Software]] = {}
     gaps: dict[str, list[float]] = {}
-    for index, place in order:
-        evaluation = rows[place][index]
-        earlier = kept.setdefault(evaluation.genotype, evaluation)
+    for evaluation, software in rows:
+        earlier, _ = kept.setdefault(evaluation.genotype, (evaluation, software))
         if earlier.is_bound and not evaluation.is_bound:
-            kept[evaluation.genotype] = evaluation
+            kept[evaluation.genotype] = (evaluation, software)
         elif not evaluation.is_bound and not earlier.is_bound:
-            for name, one, other in zip(
-                runs[0].study.quantities,
-                (*earlier.values, *earlier.limited),
-                (*evaluation.values, *evaluation.limited),
-                strict=True,
-            ):
-                if one is not None and other is not None and not math.isclose(one, other, rel_tol=TOLERANCE):
-                    gaps.setdefault(name, []).append(abs(one - other))
-    numbered = tuple(replace(evaluation, index=index) for index, evaluation in enumerate(kept.values()))
-    return numbered, [
+            for name, gap in _gaps(runs[0].study, earlier, evaluation):
+                gaps.setdefault(name, []).append(gap)
+    notes = [
         f"{name} of {len(found)} network{'s' * (len(found) != 1)} differs between studies, by up to "
         f"{max(found):.3g}; the value that was measured first is kept"
         for name, found in gaps.items()
     ]
+    return _by_software(kept.values()), notes
+
+
+def _by_software(rows: Iterable[tuple[Evaluation, Software]]) -> tuple[Measured, ...]:
+    """Evaluations with their new numbers, by software."""
+    groups: list[tuple[Software, list[Evaluation]]] = []
+    for index, (evaluation, software) in enumerate(rows):
+        group = next((found for known, found in groups if known == software), None)
+        if group is None:
+            group = []
+            groups.append((software, group))
+        group.append(replace(evaluation, index=index))
+    return tuple(groups)
+
+
+def _gaps(study: Study, first: Evaluation, other: Evaluation) -> Iterator[tuple[str, float]]:
+    """Quantities whose values differ, and by how much."""
+    pairs = zip((*first.values, *first.limited), (*other.values, *other.limited), strict=True)
+    for name, (one, two) in zip(study.quantities, pairs, strict=True):
+        if one is not None and two is not None and not math.isclose(one, two, rel_tol=TOLERANCE):
+            yield name, abs(one - two)
 
 
 def _version_notes(runs: Sequence[Run]) -> list[str]:
-    """Notes on versions of libraries that differ between runs and are no sampler's alone."""
+    """A note on each library, or kind of processor, that differs between evaluations."""
+    recorded = [software for run in runs for software, rows in run.measured if rows]
     notes = []
-    for key in ("version of h4h-nas", "version of numpy"):
-        versions = dict.fromkeys(run.study.fingerprint.get(key, "absent") for run in runs)
+    for name in dict.fromkeys(name for software in recorded for name in software):
+        versions = dict.fromkeys(software[name] for software in recorded if name in software)
         if len(versions) > 1:
-            notes.append(f"the studies were made with different versions ({key}: {', '.join(versions)})")
+            notes.append(f"evaluations were made with {name} {' and '.join(versions)}")
     return notes

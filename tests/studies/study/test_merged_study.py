@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from studies.study.evaluation import Evaluation
 from studies.study.merged_study import MERGED_FROM, MergeError, Run, check_resumable, merge
+from studies.study.software import versions_in
 from studies.study.study import Goal, Study
 
 SHARED = {
@@ -24,7 +25,8 @@ SHARED = {
 
 def seeded(study: Study, seed: int, rows: list[Evaluation], **parts: str) -> Run:
     fingerprint = {**SHARED, "seed": str(seed), "sampler": "nsga2", **parts}
-    return Run(f"run{seed}", replace(study, name=f"run{seed}", fingerprint=fingerprint), tuple(rows))
+    software = versions_in(fingerprint)
+    return Run(f"run{seed}", replace(study, name=f"run{seed}", fingerprint=fingerprint), ((software, rows),))
 
 
 def test_evaluations_stand_as_if_the_runs_had_gone_on_side_by_side(
@@ -55,7 +57,7 @@ def test_evaluations_stand_as_if_the_runs_had_gone_on_side_by_side(
     check_resumable(study)
     # A merged study keeps its sources when it is merged again.
     third = seeded(study, 9, [row(0, 30, 10.0, 1.0)], sampler="random")
-    again = merge("three", [Run("both", merged.study, merged.evaluations), third])
+    again = merge("three", [Run("both", merged.study, merged.measured), third])
     assert again.study.settings[MERGED_FROM] == [
         "run0 (seed 0, nsga2)",
         "run7 (seed 7, nsga2)",
@@ -72,7 +74,7 @@ def test_values_that_differ_are_named_and_the_earliest_exact_one_is_kept(
     exact = replace(evaluation(1, 80.0, 3.0), **same)
     later = replace(evaluation(2, 80.05, 3.0), **same)
     merged = merge("both", [seeded(study, 0, [bound]), seeded(study, 1, [exact]), seeded(study, 2, [later])])
-    assert merged.evaluations == (replace(exact, index=0),)
+    assert merged.evaluations == [replace(exact, index=0)]
     assert merged.notes == (
         "acc of 1 network differs between studies, by up to 0.05; the value that was measured first is kept",
     )
@@ -105,7 +107,20 @@ def test_what_only_decides_the_search_may_differ(study: Study, evaluation: Calla
     merged = merge("both", [seeded(study, 0, rows), seeded(study, 1, rows, **search)])
     assert "population" not in merged.study.fingerprint
     numpy = merge("both", [seeded(study, 0, rows), seeded(study, 1, rows, **{"version of numpy": "2.4.6"})])
-    assert numpy.notes == ("the studies were made with different versions (version of numpy: 2.4.5, 2.4.6)",)
+    assert numpy.notes == ("evaluations were made with numpy 2.4.5 and 2.4.6",)
+
+
+def test_each_row_keeps_its_software(study: Study, evaluation: Callable[..., Evaluation]) -> None:
+    def row(index: int, gene: int) -> Evaluation:
+        return replace(evaluation(index, 80.0, 5.0), genotype=(gene, 0))
+
+    old, new = {"numpy": "2.4.5"}, {"numpy": "2.4.6", "processor": "AVX2"}
+    first = replace(seeded(study, 0, []), measured=((old, [row(0, 1)]), (new, [row(1, 2)])))
+    second = replace(seeded(study, 1, []), measured=((new, [row(0, 1), row(1, 3)]),))
+    merged = merge("both", [first, second])
+    assert [
+        (software, [(one.index, one.genotype[0]) for one in rows]) for software, rows in merged.measured
+    ] == [(old, [(0, 1)]), (new, [(1, 2), (2, 3)])]
 
 
 def test_too_few_studies_and_empty_ones_are_refused(
