@@ -14,7 +14,7 @@ from tests.studies.reports import make_study
 
 def test_the_gene_that_decides_an_objective_has_the_largest_share(tiny_path: Path, tmp_path: Path) -> None:
     settings = StudySettings(
-        objectives=("macs", "params"), space=tiny_path, sampler="random", population=54, generations=2
+        objectives=("macs", "params"), space=str(tiny_path), sampler="random", population=54, generations=2
     )
     study = run_study(settings, database=tmp_path / "studies.db")
     assert len(study.measured) == 108, "every network"
@@ -38,7 +38,7 @@ def test_without_information_there_is_nothing(tiny: Space) -> None:
 
 def test_shares_are_those_of_the_columns_of_values(tiny_path: Path, tmp_path: Path) -> None:
     settings = StudySettings(
-        objectives=("macs",), space=tiny_path, sampler="random", population=20, generations=1
+        objectives=("macs",), space=str(tiny_path), sampler="random", population=20, generations=1
     )
     study = run_study(settings, database=tmp_path / "studies.db")
     found = gene_shares(study.study, study.measured)

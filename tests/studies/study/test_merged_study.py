@@ -69,10 +69,9 @@ def test_evaluations_stand_as_if_the_runs_had_gone_on_side_by_side(
 def test_values_that_differ_are_named_and_the_earliest_exact_one_is_kept(
     study: Study, evaluation: Callable[..., Evaluation]
 ) -> None:
-    same = {"genotype": (1, 0)}
-    bound = replace(evaluation(0, 90.0, 3.0), **same, stopped_after=256)
-    exact = replace(evaluation(1, 80.0, 3.0), **same)
-    later = replace(evaluation(2, 80.05, 3.0), **same)
+    bound = replace(evaluation(0, 90.0, 3.0), genotype=(1, 0), stopped_after=256)
+    exact = replace(evaluation(1, 80.0, 3.0), genotype=(1, 0))
+    later = replace(evaluation(2, 80.05, 3.0), genotype=(1, 0))
     merged = merge("both", [seeded(study, 0, [bound]), seeded(study, 1, [exact]), seeded(study, 2, [later])])
     assert merged.evaluations == [replace(exact, index=0)]
     assert merged.notes == (
