@@ -35,6 +35,7 @@ from studies.storage.database_file import check_writable
 from studies.storage.store import open_store
 from studies.study.constraint import Constraint, limited_quantity, parse_constraint
 from studies.study.cost_scale import LOG
+from studies.study.merged_study import check_resumable
 from studies.study.setting_field import SettingError
 from studies.study.settings import AUTO, StudySettings
 from studies.study.software import Software
@@ -164,6 +165,8 @@ def check(
     checkpoint = _checkpoint(settings, networks, needs_accuracy="acc" in computed - set(own))
     check_writable(database)
     stored = _stored(database, settings.study or "")
+    if stored is not None:
+        check_resumable(stored.study)
     settings = replace(
         settings,
         sampler=chosen_sampler(

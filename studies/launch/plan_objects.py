@@ -35,9 +35,10 @@ from studies.storage.store import Store, open_store
 from studies.study.fingerprint import fingerprint
 from studies.study.pareto_front import bounds
 from studies.study.quantity_units import BLOCK_COUNTS
-from studies.study.settings import CARRIED, PREDICTING
+from studies.study.settings import PREDICTING
 from studies.study.software import PROCESSOR, is_version, versions_in
 from studies.study.study import Goal, Study
+from studies.study.warm_start_sources import CARRIED
 
 Notify = Callable[[str], None]
 """Receives one line for the user."""
@@ -213,19 +214,19 @@ def network_only(plan: Plan) -> frozenset[str]:
 def known_values(plan: Plan, store: Store, objectives: Objectives) -> dict[str, dict[Genotype, float]]:
     """Stored values of expensive objectives, by name and network.
 
-    They come from all studies of the database, and of the database of a warm start. Only values count that
+    They come from all studies of the database, and of the databases of a warm start. Only values count that
     were measured in the same way, with the same weights and images. Values that depend on the chip are left
     out, since another study may have measured them on another chip.
     """
     values = _stored_values(store, plan.space, objectives)
-    if plan.settings.warm_start is None:
-        return values
-    path, _ = located(plan.settings.warm_start, plan.database)
-    if path.resolve() == plan.database.resolve() or not path.exists():
-        return values
-    with open_store(path) as other:
-        more = _stored_values(other, plan.space, objectives)
-    return {name: more[name] | known for name, known in values.items()}
+    others = dict.fromkeys(located(source, plan.database)[0] for source in plan.settings.warm_start)
+    for path in others:
+        if path.resolve() == plan.database.resolve() or not path.exists():
+            continue
+        with open_store(path) as other:
+            more = _stored_values(other, plan.space, objectives)
+        values = {name: more[name] | known for name, known in values.items()}
+    return values
 
 
 def _stored_values(

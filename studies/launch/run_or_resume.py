@@ -152,5 +152,5 @@ def introduction(plan: Plan) -> list[str]:
     lines += [limit_text(limit, plan.chips.file, plan.networks) for limit in plan.added]
     if plan.search.warm is not None:
         warm = plan.search.warm
-        lines.append(f"warm start: {len(warm.subnets)} subnets of study {warm.study!r}")
+        lines.append(f"warm start: {len(warm.subnets)} subnets of study {warm.studies!r}")
     return lines

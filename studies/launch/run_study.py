@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from objectives.registry import known_objectives
 from search_space.errors import H4HError
 from search_space.files.own_code import is_reference
+from studies.analysis.gene_shares import gene_shares
 from studies.launch.plan import check
 from studies.launch.plan_objects import Notify
 from studies.launch.run_or_resume import OnProgress, run_or_resume
@@ -38,6 +39,8 @@ class LoadedStudy:
         <study 'cifar32-macs-lat-s0': 12 evaluations of macs, lat over space cifar32, front of ...>
         >>> all(record["vit_blocks"] >= 2 for record in study.front())
         True
+        >>> sorted(study.importances())
+        ['lat', 'macs']
         >>> study.resume(generations=3)
         <study 'cifar32-macs-lat-s0': 18 evaluations of macs, lat over space cifar32, front of ...>
 
@@ -83,6 +86,16 @@ class LoadedStudy:
         """The records of the Pareto front, best in the first objective first."""
         by_id = {record["id"]: record for record in self.evaluations()}
         return [by_id[evaluation.index] for evaluation in self.study.front(self.measured)]
+
+    def importances(self) -> dict[str, dict[str, float]]:
+        """Importance of the genes for each objective: share of its entropy that a gene explains, 0 to 1.
+
+        The largest share comes first, and genes without any are left out. A dictionary without objectives
+        means that the evaluations are too few, or that their values are all equal. See
+        `studies.analysis.gene_importance`.
+        """
+        found = gene_shares(self.study, self.measured)
+        return {} if found is None else found.by_objective()
 
     def to_frame(self) -> DataFrame:
         """The records of `evaluations` as a pandas data frame.

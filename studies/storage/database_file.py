@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from studies.storage.schema import (
     EARLIER_VERSIONS,
     SCHEMA_VERSION,
     SOFTWARE_OF_ROW,
+    STATEMENTS,
     WITHOUT_DIGESTS,
 )
 
@@ -85,6 +86,29 @@ def publish(content: bytes, path: Path) -> None:
         ) from None
     except OSError as error:
         raise StoreError(f"database {path} cannot be created ({error.strerror})") from error
+
+
+def publish_empty(path: Path) -> None:
+    """Creates a database without studies; for errors see `publish`."""
+    with translated(path), closing(sqlite3.connect(":memory:")) as connection:
+        with connection:
+            for statement in STATEMENTS:
+                connection.execute(statement)
+        publish(connection.serialize(), resolved(path))
+
+
+def problems_of(connection: sqlite3.Connection, tables: Iterable[str]) -> list[str]:
+    """Damage of a file that reading its studies would not show: broken indices, rows of no study."""
+    lines = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
+    problems = [] if lines == ["ok"] else lines
+    for table in tables:
+        if table == "study":
+            continue
+        strays = connection.execute(
+            f"SELECT count(*) FROM {table} WHERE study NOT IN (SELECT id FROM study)"
+        ).fetchone()[0]
+        problems += [f"{strays} rows of {table} belong to no study"] if strays else []
+    return problems
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -26,8 +26,8 @@ from studies.storage.database_file import (
     check_single_name,
     check_writable,
     connect,
-    publish,
-    resolved,
+    problems_of,
+    publish_empty,
     translated,
     verify,
 )
@@ -39,7 +39,6 @@ from studies.storage.schema import (
     INSERT,
     OF_A_STUDY,
     SCHEMA_VERSION,
-    STATEMENTS,
     WHOLE_FILE,
     WITHOUT_DIGESTS,
 )
@@ -117,12 +116,21 @@ class Store:
             raise UnknownNameError("study", name, [*self._ids] or ["(none: the database is empty)"])
         return study
 
-    def add(self, study: Study, software: Software | None = None) -> None:
-        """Stores a new study.
+    def add(
+        self,
+        study: Study,
+        software: Software | None = None,
+        *,
+        measured: Sequence[tuple[Software, Sequence[Evaluation]]] = (),
+        reports: Sequence[GenerationReport] = (),
+    ) -> None:
+        """Stores a new study, whole or not at all.
 
         Args:
             study: The study; its name is new.
             software: What measures it; by default the versions in its fingerprint.
+            measured: Evaluations of a copy, as `by_software` returns them, in place of `software`.
+            reports: Prediction quality of the generations of a copy, in order.
 
         Raises:
             StoreError: A study of this name exists, or the database cannot be written.
@@ -136,7 +144,14 @@ class Store:
                 "INSERT INTO checksum VALUES (?, ?, 0, zeroblob(16))",
                 [(study_id, table) for table in OF_A_STUDY],
             )
-            store._insert("software", study_id, [stored_rows.software_row(study_id, 0, first)])
+            for number, (each, rows) in enumerate(measured or [(first, ())]):
+                store._insert("software", study_id, [stored_rows.software_row(study_id, number, each)])
+                copied = [(*stored_rows.evaluation_row(study_id, row), number) for row in rows]
+                store._insert("evaluation", study_id, copied)
+            numbered = enumerate(reports, start=1)
+            store._insert(
+                "generation", study_id, [stored_rows.report_row(study_id, *one) for one in numbered]
+            )
 
         self._write(change)
 
@@ -192,16 +207,7 @@ class Store:
     def problems(self) -> list[str]:
         """Damage that reading the studies alone would not show: broken indices, rows of no study."""
         with translated(self.path), self._snapshot():
-            lines = [str(row[0]) for row in self._connection.execute("PRAGMA integrity_check")]
-            problems = [] if lines == ["ok"] else lines
-            for table in EARLIER_COLUMNS if self._is_earlier else COLUMNS:
-                if table == "study":
-                    continue
-                strays = self._connection.execute(
-                    f"SELECT count(*) FROM {table} WHERE study NOT IN (SELECT id FROM study)"
-                ).fetchone()[0]
-                problems += [f"{strays} rows of {table} belong to no study"] if strays else []
-        return problems
+            return problems_of(self._connection, EARLIER_COLUMNS if self._is_earlier else COLUMNS)
 
     def reports(self, name: str) -> list[GenerationReport]:
         """Prediction quality of each generation of the study called `name`; empty without predictions."""
@@ -242,6 +248,16 @@ class Store:
             recorded = self._recorded_software(name)
             counts = Counter(map(self._software_of, self._rows_of(name, "evaluation")))
         return [(software, counts[number]) for number, software in enumerate(recorded)]
+
+    def by_software(self, name: str) -> list[tuple[Software, list[Evaluation]]]:
+        """Evaluations of the study called `name` by what measured them; the first one first."""
+        with translated(self.path), self._snapshot():
+            recorded = self._recorded_software(name)
+            rows = self._rows_of(name, "evaluation")
+            return [
+                (each, [stored_rows.read_evaluation(row) for row in rows if self._software_of(row) == number])
+                for number, each in enumerate(recorded)
+            ]
 
     def _known_id(self, name: str) -> int | None:
         """Number of the study called `name`; None if there is none."""
@@ -428,9 +444,5 @@ def create_store(path: Path) -> Store:
     """
     check_writable(path)
     if not path.exists():
-        with translated(path), closing(sqlite3.connect(":memory:")) as connection:
-            with connection:
-                for statement in STATEMENTS:
-                    connection.execute(statement)
-            publish(connection.serialize(), resolved(path))
+        publish_empty(path)
     return open_store(path, writable=True)
