@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         compare_studies,
         known_samplers,
         load_study,
+        merge_studies,
         open_store,
         run_study,
     )
@@ -76,6 +77,7 @@ __all__ = [
     "load_space",
     "load_study",
     "load_supernet",
+    "merge_studies",
     "open_store",
     "run_study",
 ]
@@ -114,6 +116,7 @@ __getattr__, __dir__ = lazy_names(
                 "compare_studies",
                 "known_samplers",
                 "load_study",
+                "merge_studies",
                 "open_store",
                 "run_study",
             ),

@@ -25,7 +25,7 @@ from supernet.checkpoints.tensor_file import file_digest
 from supernet.images.evaluation_pack import CALIBRATED_ON, VAL_IMAGES, EvaluationPack, chosen_count
 from supernet.images.labelled_images import BATCH, check_classes
 from supernet.network.freed_memory import keep_freed_memory
-from supernet.network.number_formats import INT8, SCORED_IN, resolve_precision
+from supernet.network.number_formats import INT8, SCORED_IN, kernel_instructions, resolve_precision
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint
 
@@ -105,6 +105,7 @@ class Accuracy:
         device: torch.device | None = None,
     ) -> None:
         device = device or torch.device("cpu")
+        self._device = device
         val_images = chosen_count("--val-images", val_images, VAL_IMAGES, len(pack.search))
         calibration_images = chosen_count(
             "--calibration-images", calibration_images, CALIBRATED_ON, len(pack.calibration)
@@ -214,3 +215,9 @@ class Accuracy:
     def fingerprint(self) -> dict[str, str]:
         """Hashes of weights and images, settings of the oracle, and the version of torch."""
         return dict(self._fingerprint)
+
+    @property
+    def processor(self) -> str:
+        """The instructions, or the GPU, whose kernels measure; they differ in rounding."""
+        device = self._device
+        return kernel_instructions() if device.type == "cpu" else torch.cuda.get_device_name(device)

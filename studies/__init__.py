@@ -13,6 +13,7 @@ check_packages(__name__)
 
 if TYPE_CHECKING:
     from studies.launch.compare_studies import compare_studies
+    from studies.launch.merge_studies import merge_studies
     from studies.launch.run_study import LoadedStudy, load_study, run_study
     from studies.samplers.registry import known_samplers
     from studies.samplers.sampler import Sampler, SamplerContext
@@ -34,6 +35,7 @@ __all__ = [
     "compare_studies",
     "known_samplers",
     "load_study",
+    "merge_studies",
     "open_store",
     "run_study",
 ]
@@ -52,6 +54,7 @@ __getattr__, __dir__ = lazy_names(
         "compare_studies": "studies.launch.compare_studies",
         "known_samplers": "studies.samplers.registry",
         "load_study": "studies.launch.run_study",
+        "merge_studies": "studies.launch.merge_studies",
         "open_store": "studies.storage.store",
         "run_study": "studies.launch.run_study",
     },

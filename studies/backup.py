@@ -1,6 +1,6 @@
-"""Copy a database of studies, also while a study runs.
+"""Copy a database of studies, or some of its studies, also while a study runs.
 
-python -m studies.backup studies.db copy.db
+python -m studies.backup studies.db copy.db [--study NAME]
 """
 
 from __future__ import annotations
@@ -21,6 +21,13 @@ def parser() -> Parser:
     add = result.add_argument
     add("database", type=Path, metavar="FILE", help="SQLite file of the studies")
     add("copy", type=Path, metavar="COPY", help="file to write; must not exist yet")
+    add(
+        "--study",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="study to copy, and no other; may be repeated (default: all studies)",
+    )
     return result
 
 
@@ -28,11 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Writes the copy.
 
     Raises:
-        H4HError: A file is missing, damaged or there already, or cannot be written.
+        H4HError: A file is missing, damaged or there already, cannot be written, or lacks a study.
     """
     options = parser().parse_args(arguments)
-    count = backup(options.database, options.copy)
-    print(f"{count} evaluations of {options.database}: {options.copy}")
+    count = backup(options.database, options.copy, options.study)
+    of = f"{', '.join(map(repr, options.study))} in " if options.study else ""
+    print(f"{count} evaluations of {of}{options.database}: {options.copy}")
 
 
 if __name__ == "__main__":

@@ -2,19 +2,24 @@
 
 python -m studies.report --db studies.db first --out report.html
 python -m studies.report --db studies.db first other.db:second --out report.html --plots figures
+python -m studies.report --db studies.db first --json
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.files.whole_file import whole_file
 from studies.analysis.beside import HELP, METAVAR, OPTION, read_beside
 from studies.analysis.contenders import Contender
+from studies.analysis.gene_shares import gene_shares
+from studies.presentation.plain_records import summary_record
 from studies.report_page.beside_marks import add_beside
 from studies.report_page.records import ReportRecord
 from studies.report_page.report_data import Reported, report_record
@@ -37,6 +42,7 @@ def parser() -> Parser:
     add(OPTION, action="append", default=[], metavar=METAVAR, help=HELP)
     add("--out", type=Path, metavar="FILE", help="HTML file to write; it needs no other file")
     add("--plots", type=Path, metavar="DIR", help="folder for the same plots as figures: PNG, SVG and PDF")
+    add("--json", action="store_true", help="print numbers instead: summary and importance of every gene")
     return result
 
 
@@ -47,7 +53,7 @@ def check_outputs(out: Path | None, plots: Path | None) -> None:
         H4HError: Neither is given, a folder is missing or cannot be written, or the name is no HTML file's.
     """
     if out is None and plots is None:
-        raise H4HError("nothing to write: give --out FILE.html, --plots DIR or both")
+        raise H4HError("nothing to write: give --out FILE.html, --plots DIR or both, or --json")
     if out is not None:
         if out.suffix.lower() not in (".html", ".htm"):
             raise H4HError(f"--out must end in .html, but got {str(out)!r}")
@@ -85,6 +91,19 @@ def read(names: Sequence[str], database: Path) -> list[Reported]:
     return reported
 
 
+def numbers(reported: Reported) -> dict[str, Any]:
+    """Summary of a study, and the importance of its genes; None without any information."""
+    contender = reported.contender
+    found = gene_shares(contender.study, contender.evaluations)
+    return {
+        **summary_record(contender.study, contender.evaluations),
+        "study": contender.name,
+        "importance": None
+        if found is None
+        else {"evaluations": found.evaluations, "shares": found.by_objective()},
+    }
+
+
 def write_page(record: ReportRecord, out: Path) -> None:
     """Writes the HTML file, whole or not at all.
 
@@ -107,6 +126,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         H4HError: A study is missing or empty, or something cannot be written.
     """
     options = parser().parse_args(arguments)
+    if options.json:
+        if options.out is not None or options.plots is not None or options.beside:
+            raise H4HError(f"--json prints numbers and no page: leave out --out, --plots and {OPTION}")
+        print(json.dumps({"studies": list(map(numbers, read(options.studies, options.db)))}, allow_nan=False))
+        return
     check_outputs(options.out, options.plots)
     files = read_beside(options.beside)
     reported = read(options.studies, options.db)

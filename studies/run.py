@@ -50,7 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         with stopping(request), display:
             study = run_study(
-                settings, database=database, on_progress=show, on_notice=partial(print, flush=True)
+                settings,
+                database=database,
+                on_progress=show,
+                on_notice=partial(print, flush=True),
+                accept_versions=options.accept_versions,
             )
     except (KeyboardInterrupt, WorkerError) as error:
         if display.has_begun or isinstance(error, KeyboardInterrupt):

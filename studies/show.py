@@ -1,6 +1,7 @@
 """Show the studies of a database, the Pareto front of one study, or all of its evaluations.
 
 python -m studies.show --db studies.db [--study NAME [--evaluations] [--beside FILE.tflite]] [--json]
+python -m studies.show --db studies.db --study NAME --format latex
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from studies.analysis.front_certainty import FrontCertainty, front_certainty, ti
 from studies.analysis.outside_bounds import outside_bounds
 from studies.analysis.unmeasured_ops import coverage_line
 from studies.analysis.why_not import why_not, why_not_lines, why_not_record
+from studies.presentation.paper_table import TABLES
 from studies.presentation.plain_records import study_record, summary_record
-from studies.presentation.text_table import front_table
+from studies.presentation.settings_paragraph import settings_paragraph
+from studies.presentation.text_table import front_columns, front_table
 from studies.storage.named_study import add_database
 from studies.storage.store import Store, open_store
 from studies.study.evaluation import Evaluation
@@ -49,7 +52,13 @@ def parser() -> Parser:
         help="with --study: show all evaluations in order instead of the front",
     )
     add(OPTION, action="append", default=[], metavar=METAVAR, help=HELP)
-    add("--json", action="store_true", help="print JSON instead of a table")
+    form = result.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    form.add_argument(
+        "--format",
+        choices=tuple(TABLES),
+        help="with --study: print the table for a paper, and the settings as a paragraph to quote",
+    )
     return result
 
 
@@ -64,6 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser().error("--evaluations needs --study NAME")
     if options.beside and options.study is None:
         parser().error(f"{OPTION} needs --study NAME")
+    if options.format and options.study is None:
+        parser().error("--format needs --study NAME")
+    if options.format and options.beside:
+        parser().error(f"--format prints one table: leave out {OPTION}")
     files = read_beside(options.beside)
     with open_store(options.db) as store:
         if options.study is None:
@@ -75,6 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             return
         study, evaluations = _read(store, options.study)
         reports = store.reports(study.name)
+    if options.format:
+        _print_for_paper(study, evaluations, options.format, is_complete=options.evaluations)
+        return
     beside = beside_rows(study, study.front(evaluations), files)
     if options.json:
         record = study_record(study, evaluations, reports, is_complete=options.evaluations)
@@ -87,6 +103,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         _print_study(study, evaluations, reports, is_complete=options.evaluations)
         print_beside(study, beside)
+
+
+def _print_for_paper(
+    study: Study, evaluations: Sequence[Evaluation], form: str, *, is_complete: bool
+) -> None:
+    table, escaped = TABLES[form]
+    front = study.front(evaluations)
+    if is_complete:
+        columns = front_columns(study, evaluations)
+    else:
+        certainty = front_certainty(study, evaluations, front)
+        more = {} if certainty is None else certainty.columns()
+        columns = front_columns(study, front, study.contributions(front), more)
+    print(table(columns))
+    print()
+    print(escaped(settings_paragraph(study, evaluations)))
 
 
 def _print_ties(study: Study, certainty: FrontCertainty) -> None:

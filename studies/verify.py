@@ -51,13 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"restore a backup, or repeat those studies in a new file"
         )
     if store.is_earlier:
-        print(f"no digests, since an earlier version wrote it: python -m studies.migrate {options.database}")
+        lacking = "" if store.has_digests else "no digests, since "
+        print(f"{lacking}an earlier version wrote it: python -m studies.migrate {options.database}")
 
 
 def _verify(store: Store, study: Study, digests_only: bool) -> bool:
     """Prints the state of a study; whether it is sound."""
     try:
         evaluations, reports = store.evaluations(study.name), store.reports(study.name)
+        software = store.software(study.name)
         if digests_only:
             print(f"study {study.name!r}: {len(evaluations)} evaluations, {len(reports)} reports: sound")
             return True
@@ -68,6 +70,8 @@ def _verify(store: Store, study: Study, digests_only: bool) -> bool:
     state = f"{len(result.differences)} values differ" if result.differences else "sound"
     again = ", ".join(("sizes", *result.compared))
     print(f"study {study.name!r}: {len(evaluations)} evaluations, {len(reports)} reports: {state}")
+    for versions, count in software if len(software) > 1 else ():
+        print(f"  {count} evaluations with {', '.join(f'{name} {text}' for name, text in versions.items())}")
     print(f"  recomputed: {again}")
     for name, reason in result.skipped.items():
         print(f"  not recomputed: {name} ({reason})")

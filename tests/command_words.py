@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 
@@ -14,3 +15,8 @@ def replaced(words: Sequence[str], options: Sequence[str]) -> list[str]:
         if not is_left_out:
             result.append(word)
     return [*result, *options]
+
+
+def printed(line: str) -> list[str]:
+    """Module and words of a command in a printed line, which begins with its title."""
+    return shlex.split(line.partition("python -m ")[2])

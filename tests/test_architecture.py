@@ -73,6 +73,8 @@ LAYERS = {
             "deploy",
             "verify",
             "backup",
+            "merge",
+            "rename",
             "migrate",
             "worker",
         ),

@@ -80,6 +80,8 @@ def read_table(path: Path, space: Space | None) -> AccuracyTable:
         TableError: The file cannot be read; a title, a gene or a value is wrong; a network has two values; or
             there are fewer than `LEAST_NETWORKS` networks.
     """
+    if path.exists() and not path.is_file():
+        raise TableError(f"{path}: is not a file")  # Reading a FIFO would wait for ever.
     titles, parts = read_records(path)
     columns = read_columns(titles, str(path))
     _check_kind(columns, space, str(path))

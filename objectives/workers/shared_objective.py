@@ -97,6 +97,11 @@ class SharedObjective:
         """Fingerprint of the objective; the team does not change values."""
         return self._objective.fingerprint()
 
+    @property
+    def processor(self) -> str | None:
+        """What the objective says of the processor that it needs; all workers have the same."""
+        return getattr(self._objective, "processor", None)
+
     def cluster_state(self) -> ClusterState | None:
         """State of the Dask cluster that measures; None for processes of this machine."""
         return None if isinstance(self._team, LocalTeam) else self._team.state()

@@ -16,13 +16,15 @@ def versions() -> dict[str, str]:
     """Versions of Python and of the packages that compute or transfer values, and the kind of CPU kernels."""
     import torch
 
+    from supernet.network.number_formats import kernel_instructions
+
     package_versions = {package: metadata.version(package) for package in _PACKAGES}
     # torch chooses kernels by the CPU's instructions, and kernels differ in rounding.
     return {
         "Python": platform.python_version(),
         **package_versions,
         "torch": str(torch.__version__),
-        "CPU kernels": torch.backends.cpu.get_cpu_capability(),
+        "CPU kernels": kernel_instructions(),
     }
 
 

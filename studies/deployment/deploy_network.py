@@ -37,6 +37,11 @@ from studies.deployment.file_checks import (
     check_tflite,
 )
 from studies.deployment.mapping_file import MappingFile, mapping_file
+from studies.deployment.measured_compression import (
+    CHIP_FILE,
+    MeasuredCompression,
+    measured_compression,
+)
 from studies.study.evaluation import Evaluation
 from supernet.accuracy.load_and_extract import extract
 from supernet.accuracy.one_subnet import PreparedImages, prepare, stream
@@ -68,6 +73,8 @@ class Deployment:
         onnx: Content of the .onnx file; None if its packages are not installed.
         onnx_check: The file in onnxruntime beside the float network; None without one of them.
         compiled: The file compiled for the NPU; None if the chip has none that the compiler knows.
+        compression: How far its weights compress, and what that costs; None if the cost model has no such
+            number.
         mapping: Mapping onto the chip.
         latency_ms: Latency on the study's chip.
         energy_mj: Energy of an inference on it.
@@ -85,6 +92,7 @@ class Deployment:
     onnx: bytes | None
     onnx_check: Agreement | None
     compiled: CompiledNetwork | None
+    compression: MeasuredCompression | None
     mapping: MappingFile
     latency_ms: float
     energy_mj: float
@@ -136,6 +144,16 @@ def deployment(
     if test is not None:
         notify(f"test split: {len(test):,} images")
         test_right = _test_right(network, integers, test)
+    compiled = _compiled(tflite, subnet, costs.soc, notes)
+    compression = None
+    if compiled is not None:
+        compression = measured_compression(
+            costs,
+            steps,
+            compiled.report.encoded_weights,
+            hardware=str(study.settings["hardware"]),
+            label=f"network {evaluation.index} of study {study.name}",
+        )
     return Deployment(
         subnet=subnet,
         evaluation=evaluation,
@@ -144,7 +162,8 @@ def deployment(
         tflite_check=tflite_check,
         onnx=onnx,
         onnx_check=onnx_check,
-        compiled=_compiled(tflite, subnet, costs.soc, notes),
+        compiled=compiled,
+        compression=compression,
         mapping=mapping_file(genotype, steps, cost, costs),
         latency_ms=latency_ms,
         energy_mj=energy_mj,
@@ -245,6 +264,8 @@ def write(found: Deployment, out: Path, card: str) -> None:
         files["network.onnx"] = found.onnx
     if found.compiled is not None:
         files["network_vela.tflite"] = found.compiled.report.model
+    if found.compression is not None:
+        files[CHIP_FILE] = found.compression.chip
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))

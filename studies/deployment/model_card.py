@@ -9,6 +9,7 @@ from search_space.genotype import to_text
 from studies.analysis.held_out_scores import wilson
 from studies.deployment.deploy_network import Deployment
 from studies.deployment.file_checks import Agreement
+from studies.deployment.measured_compression import CHIP_FILE
 from studies.study.study import Study
 from supernet.checkpoints.image_input import DEVIATION, MEAN
 
@@ -31,6 +32,13 @@ def check_lines(found: Deployment) -> Iterator[str]:
             f"{compiled.modelled_cycles / 1e3:,.1f} ({compiled.error:+.1%}); SRAM "
             f"{compiled.report.sram_bytes / 1024:.1f} KiB, cost model {compiled.modelled_sram / 1024:.1f}; "
             f"weights encoded to {compiled.compression:.3f} of their size, padding included"
+        )
+    if found.compression is not None:
+        measured = found.compression
+        yield (
+            f"{CHIP_FILE}: trained weights compress to {measured.measured:.3f} of their size, the chip "
+            f"assumes {measured.assumed:g}; with the measured number latency {measured.latency_ms:.4g} ms "
+            f"(assumed {found.latency_ms:.4g}), energy {measured.energy_mj:.4g} mJ ({found.energy_mj:.4g})"
         )
     for name, right in found.test_right.items():
         accuracy, (low, high) = 100 * right / found.test_images, wilson(right, found.test_images)

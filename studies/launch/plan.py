@@ -35,12 +35,29 @@ from studies.storage.database_file import check_writable
 from studies.storage.store import open_store
 from studies.study.constraint import Constraint, limited_quantity, parse_constraint
 from studies.study.cost_scale import LOG
+from studies.study.merged_study import check_resumable
 from studies.study.setting_field import SettingError
 from studies.study.settings import AUTO, StudySettings
+from studies.study.software import Software
 from studies.study.study import Study
 from supernet.checkpoints import built_in_checkpoint
 from supernet.checkpoints.header import check_trained_on_pack
 from supernet.images.folder_layouts import recognised
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """A study that the database holds already.
+
+    Attributes:
+        study: The study.
+        count: Number of its evaluations.
+        software: What measured them.
+    """
+
+    study: Study
+    count: int
+    software: tuple[Software, ...]
 
 
 @dataclass(frozen=True)
@@ -59,7 +76,7 @@ class Plan:
         added: The limits among them that nobody asked for.
         checkpoint: File of the supernet; None if the study does not measure accuracy.
         search: Sampler, first generation and stop rules.
-        stored: The study as stored already, with its number of evaluations; None for a new study.
+        stored: The study as stored already; None for a new study.
     """
 
     settings: StudySettings
@@ -73,7 +90,7 @@ class Plan:
     added: tuple[Constraint, ...]
     checkpoint: Path | None
     search: SearchPlan
-    stored: tuple[Study, int] | None
+    stored: StoredStudy | None
 
     @property
     def study(self) -> str:
@@ -148,14 +165,16 @@ def check(
     checkpoint = _checkpoint(settings, networks, needs_accuracy="acc" in computed - set(own))
     check_writable(database)
     stored = _stored(database, settings.study or "")
+    if stored is not None:
+        check_resumable(stored.study)
     settings = replace(
         settings,
         sampler=chosen_sampler(
             settings,
             is_expensive=bool(known.expensive & quantities),
-            stored=None if stored is None else stored[0],
+            stored=None if stored is None else stored.study,
         ),
-        scale=settings.scale or (LOG if stored is None else stored[0].scale),
+        scale=settings.scale or (LOG if stored is None else stored.study.scale),
     )
     search = check_search(
         settings,
@@ -164,7 +183,7 @@ def check(
         space=space,
         own_units=known.own_units,
         own_sampler=own_sampler(settings.sampler, samplers),
-        stored=None if stored is None else stored[0],
+        stored=None if stored is None else stored.study,
     )
     return Plan(
         settings, database, names, own, table, space, chips, constraints, added, checkpoint, search, stored
@@ -222,13 +241,16 @@ def _checkpoint(settings: StudySettings, space: Space, *, needs_accuracy: bool) 
     return checkpoint
 
 
-def _stored(database: Path, study: str) -> tuple[Study, int] | None:
-    """The stored study, with its number of evaluations."""
+def _stored(database: Path, name: str) -> StoredStudy | None:
+    """The study of this name in the database, if there is one."""
     if not database.exists():
         return None
     with open_store(database) as store:
-        stored = store.find(study)
-        return None if stored is None else (stored, store.count(study))
+        study = store.find(name)
+        if study is None:
+            return None
+        software = [each for each, _ in store.software(name)]
+        return StoredStudy(study, store.count(name), tuple(software))
 
 
 def _chips(settings: StudySettings, quantities: Collection[str], on_chip: Sequence[str]) -> Chips:

@@ -29,13 +29,16 @@ from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import Sampler, SamplerContext
 from studies.search.objective_range import objective_range
 from studies.search.racing import FINGERPRINT as RACING
+from studies.storage.known_values import measured_values
 from studies.storage.named_study import located
 from studies.storage.store import Store, open_store
 from studies.study.fingerprint import fingerprint
 from studies.study.pareto_front import bounds
 from studies.study.quantity_units import BLOCK_COUNTS
-from studies.study.settings import CARRIED, PREDICTING
+from studies.study.settings import PREDICTING
+from studies.study.software import PROCESSOR, is_version, versions_in
 from studies.study.study import Goal, Study
+from studies.study.warm_start_sources import CARRIED
 
 Notify = Callable[[str], None]
 """Receives one line for the user."""
@@ -211,19 +214,19 @@ def network_only(plan: Plan) -> frozenset[str]:
 def known_values(plan: Plan, store: Store, objectives: Objectives) -> dict[str, dict[Genotype, float]]:
     """Stored values of expensive objectives, by name and network.
 
-    They come from all studies of the database, and of the database of a warm start. Only values count that
+    They come from all studies of the database, and of the databases of a warm start. Only values count that
     were measured in the same way, with the same weights and images. Values that depend on the chip are left
     out, since another study may have measured them on another chip.
     """
     values = _stored_values(store, plan.space, objectives)
-    if plan.settings.warm_start is None:
-        return values
-    path, _ = located(plan.settings.warm_start, plan.database)
-    if path.resolve() == plan.database.resolve() or not path.exists():
-        return values
-    with open_store(path) as other:
-        more = _stored_values(other, plan.space, objectives)
-    return {name: more[name] | known for name, known in values.items()}
+    others = dict.fromkeys(located(source, plan.database)[0] for source in plan.settings.warm_start)
+    for path in others:
+        if path.resolve() == plan.database.resolve() or not path.exists():
+            continue
+        with open_store(path) as other:
+            more = _stored_values(other, plan.space, objectives)
+        values = {name: more[name] | known for name, known in values.items()}
+    return values
 
 
 def _stored_values(
@@ -234,8 +237,26 @@ def _stored_values(
         for objective in (*objectives.goals, *objectives.limited)
         if objective.is_expensive and "chip" not in objective.depends_on
     ]
-    digest = space.networks.digest
-    return {each.name: store.measured(each.name, digest, each.fingerprint()) for each in reusable}
+    return {each.name: _values_of(each, store, space) for each in reusable}
+
+
+def _values_of(objective: Objective, store: Store, space: DesignSpace) -> dict[Genotype, float]:
+    parts = objective.fingerprint()
+    deciding = {key: value for key, value in parts.items() if not is_version(key)}
+    software = versions_in(parts) | processor_of([objective])
+    return measured_values(store, objective.name, space.networks.digest, deciding, software)
+
+
+def processor_of(objectives: Sequence[Objective]) -> dict[str, str]:
+    """The kind of processor, by its key in a study's software, if values of an objective depend on it."""
+    kinds = sorted({kind for each in objectives if (kind := getattr(each, PROCESSOR, None)) is not None})
+    return {PROCESSOR: ", ".join(kinds)} if kinds else {}
+
+
+def make_software(plan: Plan, objectives: Objectives) -> dict[str, str]:
+    """Versions of libraries, and the kind of processor, by which values of `plan` round."""
+    measuring = processor_of([*objectives.goals, *objectives.limited])
+    return versions_in(make_fingerprint(plan, objectives)) | measuring
 
 
 def make_fingerprint(plan: Plan, objectives: Objectives) -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 from search_space.command.command_line import Parser
 from studies.samplers.registry import known_samplers
 from studies.storage.named_study import add_database
+from studies.study.fingerprint import ACCEPT
 from studies.study.setting_field import kinds, option_of, setting_of
 from studies.study.settings import WHERE, StudySettings
 
@@ -26,11 +27,13 @@ class RunOptions:
         settings: Settings of the study.
         database: File of the study.
         log: File that progress is appended to; None without a log.
+        accept_versions: Whether a study may go on with other software than its rows were made with.
     """
 
     settings: StudySettings
     database: Path
     log: Path | None
+    accept_versions: bool = False
 
 
 def parse_options(arguments: Sequence[str] | None = None) -> RunOptions:
@@ -41,7 +44,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> RunOptions:
     """
     values = vars(parser().parse_args(arguments))
     given = {item.name: values[item.name] for item in fields(StudySettings) if values[item.name] is not None}
-    return RunOptions(StudySettings(**given), values["db"], values["log_json"])
+    return RunOptions(StudySettings(**given), values["db"], values["log_json"], values["accept_versions"])
 
 
 def parser() -> Parser:
@@ -61,6 +64,12 @@ def parser() -> Parser:
     add = groups[WHERE].add_argument
     add_database(add)
     add("--log-json", type=Path, metavar="FILE", help="append progress to this file, a JSON object per line")
+    add(
+        ACCEPT,
+        action="store_true",
+        help="resume with other versions of libraries or on another kind of processor, if all stored rows "
+        "can be reproduced",
+    )
     return result
 
 

@@ -21,6 +21,7 @@ from studies.launch.plan_objects import (
     make_fingerprint,
     make_objectives,
     make_sampler,
+    make_software,
     make_study,
 )
 from studies.search.evaluator import Evaluator
@@ -28,19 +29,24 @@ from studies.search.racing import Race
 from studies.search.search_loop import Progress, search
 from studies.storage.store import create_store
 from studies.storage.study_lock import study_lock
-from studies.study.fingerprint import check_same
+from studies.study.fingerprint import check_same, check_software
 from studies.study.settings import PREFERRING
+from studies.study.software import fewest_changes
 
 OnProgress = Callable[[Progress], object]
 """Receives every progress of a search. The first one, without evaluations, marks the start."""
 START = Progress(generation=0, evaluations=0, measured=0, front=(), hypervolume=0.0, is_generation_done=False)
 
 
-def run_or_resume(plan: Plan, on_progress: OnProgress, notify: Notify) -> None:
+def run_or_resume(
+    plan: Plan, on_progress: OnProgress, notify: Notify, *, accept_versions: bool = False
+) -> None:
     """Runs or resumes the study of `plan`, while no other process runs it.
 
     Args:
         plan: Checked settings.
+        accept_versions: Whether it may go on with other versions of libraries, or another kind of processor,
+            than its rows were made with. Every stored row is then reproduced first.
         on_progress: See `OnProgress`. An exception of it ends the run; the study can be resumed.
         notify: Receives lines for the user: what is about to run, and warnings.
 
@@ -53,20 +59,37 @@ def run_or_resume(plan: Plan, on_progress: OnProgress, notify: Notify) -> None:
         study_lock(plan.database, plan.study),
         closing(make_objectives(plan, notify)) as objectives,
     ):
-        search_with(plan, objectives, on_progress, notify)
+        search_with(plan, objectives, on_progress, notify, accept_versions=accept_versions)
 
 
-def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, notify: Notify) -> None:
+def search_with(
+    plan: Plan,
+    objectives: Objectives,
+    on_progress: OnProgress,
+    notify: Notify,
+    *,
+    accept_versions: bool = False,
+) -> None:
     """Searches `plan` with objectives that are ready to measure; for the arguments see `run_or_resume`."""
     race = Race(plan.space, objectives.goals) if plan.settings.racing else None
+    software = make_software(plan, objectives)
+    accepted: list[str] = []
     if plan.stored is None:
         for line in limit_notes(plan.constraints, [*objectives.goals, *objectives.limited], plan.space):
             notify(line)
         study = make_study(plan, objectives)
     else:
-        study, count = plan.stored
+        study, count = plan.stored.study, plan.stored.count
         check_same(study.name, study.fingerprint, make_fingerprint(plan, objectives))
+        accepted = fewest_changes(plan.stored.software, software)
+        if accepted and not accept_versions:
+            check_software(study.name, plan.stored.software, software)
         notify(f"resuming after {count} evaluations")
+        if accepted:
+            notify(
+                f"accepted: {'; '.join(accepted)}. All stored rows are compared first, except for measured "
+                f"values; new rows name their software"
+            )
     sampler = make_sampler(plan, study)
     with create_store(plan.database) as store:
         known = known_values(plan, store, objectives)
@@ -84,7 +107,8 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
             race=race,
         )
         if plan.stored is None:
-            store.add(study)
+            store.add(study, software)
+        store.use(study.name, software)
         on_progress(START)
         for progress in search(
             study=study,
@@ -93,6 +117,7 @@ def search_with(plan: Plan, objectives: Objectives, on_progress: OnProgress, not
             store=store,
             population=plan.search.population,
             rules=plan.search.rules,
+            compares_all=bool(accepted),
         ):
             on_progress(replace(progress, cluster=objectives.cluster_state()))
         store.check_in_place()
@@ -127,5 +152,5 @@ def introduction(plan: Plan) -> list[str]:
     lines += [limit_text(limit, plan.chips.file, plan.networks) for limit in plan.added]
     if plan.search.warm is not None:
         warm = plan.search.warm
-        lines.append(f"warm start: {len(warm.subnets)} subnets of study {warm.study!r}")
+        lines.append(f"warm start: {len(warm.subnets)} subnets of study {warm.studies!r}")
     return lines

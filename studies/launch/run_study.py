@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from objectives.registry import known_objectives
 from search_space.errors import H4HError
 from search_space.files.own_code import is_reference
+from studies.analysis.gene_shares import gene_shares
 from studies.launch.plan import check
 from studies.launch.plan_objects import Notify
 from studies.launch.run_or_resume import OnProgress, run_or_resume
@@ -38,6 +39,8 @@ class LoadedStudy:
         <study 'cifar32-macs-lat-s0': 12 evaluations of macs, lat over space cifar32, front of ...>
         >>> all(record["vit_blocks"] >= 2 for record in study.front())
         True
+        >>> sorted(study.importances())
+        ['lat', 'macs']
         >>> study.resume(generations=3)
         <study 'cifar32-macs-lat-s0': 18 evaluations of macs, lat over space cifar32, front of ...>
 
@@ -84,6 +87,16 @@ class LoadedStudy:
         by_id = {record["id"]: record for record in self.evaluations()}
         return [by_id[evaluation.index] for evaluation in self.study.front(self.measured)]
 
+    def importances(self) -> dict[str, dict[str, float]]:
+        """Importance of the genes for each objective: share of its entropy that a gene explains, 0 to 1.
+
+        The largest share comes first, and genes without any are left out. A dictionary without objectives
+        means that the evaluations are too few, or that their values are all equal. See
+        `studies.analysis.gene_importance`.
+        """
+        found = gene_shares(self.study, self.measured)
+        return {} if found is None else found.by_objective()
+
     def to_frame(self) -> DataFrame:
         """The records of `evaluations` as a pandas data frame.
 
@@ -111,6 +124,7 @@ class LoadedStudy:
         samplers: Sequence[object] = (),
         on_progress: OnProgress | None = None,
         on_notice: Notify | None = None,
+        accept_versions: bool = False,
     ) -> LoadedStudy:
         """Resumes the study and returns the result; this object does not change.
 
@@ -127,6 +141,7 @@ class LoadedStudy:
             samplers: User-defined samplers of the study; see `objectives`.
             on_progress: See `run_study`.
             on_notice: See `run_study`.
+            accept_versions: See `run_study`.
 
         Raises:
             H4HError: Something that decides the result has changed, or a value is not allowed.
@@ -152,6 +167,7 @@ class LoadedStudy:
             samplers=tuple(samplers) or self._own_samplers,
             on_progress=on_progress,
             on_notice=on_notice,
+            accept_versions=accept_versions,
         )
 
     def __repr__(self) -> str:
@@ -173,6 +189,7 @@ def run_study(
     samplers: Sequence[object] = (),
     on_progress: OnProgress | None = None,
     on_notice: Notify | None = None,
+    accept_versions: bool = False,
 ) -> LoadedStudy:
     """Runs a study, or resumes it if the database holds it, and returns it with its evaluations.
 
@@ -202,13 +219,16 @@ def run_study(
             after each generation, stored ones included.
         on_notice: Receives lines for the user: what is about to run, which images are used, where the study
             resumes.
+        accept_versions: Whether a stored study may go on with other versions of libraries, or on another kind
+            of processor. Proposals and cheap values of every stored row are then compared first, and each new
+            row is stored with its software.
 
     Raises:
         H4HError: A setting, a file or an object is wrong, or the study cannot be resumed: something that
             decides its result has changed, or another process runs it.
     """
     plan = check(settings, Path(database), objectives=objectives, samplers=samplers)
-    run_or_resume(plan, on_progress or _ignore, on_notice or _ignore)
+    run_or_resume(plan, on_progress or _ignore, on_notice or _ignore, accept_versions=accept_versions)
     return _loaded(Path(database), plan.study, objectives, samplers)
 
 

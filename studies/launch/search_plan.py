@@ -18,9 +18,10 @@ from studies.search.preferred_values import Preference, parse_preference
 from studies.search.stop_rules import StopRules
 from studies.study.cost_scale import LINEAR, LOG
 from studies.study.setting_field import SettingError
-from studies.study.settings import CARRIED, WARM_START, StudySettings
+from studies.study.settings import StudySettings
 from studies.study.study import Study
 from studies.study.value_window import ValueWindow, parse_window
+from studies.study.warm_start_sources import CARRIED, WARM_START, stored_sources, takes_all
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class SearchPlan:
         rules: Stopping rules.
         preferences: Values to search near.
         named: Networks named for the first generation.
-        warm: Networks of an earlier study; None without a warm start.
+        warm: Networks of earlier studies; None without a warm start.
         scale: Scale of costs in the hypervolume.
         window: Values of interest; None for bounds that follow from the search space.
     """
@@ -53,7 +54,7 @@ class SearchPlan:
 
     @property
     def carried(self) -> tuple[Genotype, ...]:
-        """Networks of an earlier study."""
+        """Networks of earlier studies."""
         return () if self.warm is None else self.warm.subnets
 
     @property
@@ -74,7 +75,7 @@ class SearchPlan:
         if self.preferences:
             parts["preferences"] = " ".join(map(str, self.preferences))
         if self.warm is not None:
-            parts[WARM_START] = self.warm.study
+            parts[WARM_START] = self.warm.studies
         if self.first:
             texts = ";".join(map(to_text, self.first))
             parts["first generation"] = hashlib.sha256(texts.encode()).hexdigest()
@@ -95,7 +96,7 @@ def check_search(
     own_sampler: object | None,
     stored: Study | None,
 ) -> SearchPlan:
-    """Checks the settings of the search, and reads the study of a warm start.
+    """Checks the settings of the search, and reads the studies of a warm start.
 
     Args:
         settings: Settings of the study.
@@ -105,7 +106,7 @@ def check_search(
         own_units: Units of the user-defined objectives, by name.
         own_sampler: Class or function that creates the user-defined sampler; None for a built-in one.
         stored: The stored study, or None. It holds the networks of its warm start, so that it resumes exactly
-            even if the other study has grown or is gone.
+            even if the other studies have grown or are gone.
 
     Raises:
         H4HError: A setting is wrong.
@@ -121,13 +122,22 @@ def check_search(
             f"--population {settings.population} the first generation has room for {room}; raise --population"
         )
     warm: WarmStart | None = None
-    if settings.warm_start is not None:
-        if stored is not None and stored.settings.get("warm_start") == settings.warm_start:
+    if settings.warm_start:
+        is_stored = stored is not None and (
+            (stored_sources(stored.settings), takes_all(stored.settings))
+            == (settings.warm_start, settings.warm_start_all)
+        )
+        if stored is not None and is_stored:
             warm = WarmStart(stored.fingerprint[WARM_START], tuple(map(parse, stored.settings[CARRIED])))
         else:
-            known = {*extremes, *named}
-            count = room - len(named)
-            warm = warm_start(settings.warm_start, database, space, without=known, count=count)
+            warm = warm_start(
+                settings.warm_start,
+                database,
+                space,
+                without={*extremes, *named},
+                count=room - len(named),
+                takes_all=settings.warm_start_all,
+            )
     return SearchPlan(
         sampler=settings.sampler if own_sampler is None else code_name(own_sampler),
         own_sampler=own_sampler,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from rich import box
 from rich.table import Table
@@ -13,6 +14,77 @@ from studies.study.quantity_units import BLOCK_COUNTS
 from studies.study.study import Goal, Study
 
 _COUNTED = ("macs", "params")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        title: Its title, with the unit.
+        cells: One text for each row.
+        is_number: Whether the cells are numbers, which stand right.
+    """
+
+    title: str
+    cells: tuple[str, ...]
+    is_number: bool = True
+
+
+def front_columns(
+    study: Study,
+    evaluations: Sequence[Evaluation],
+    contributions: Sequence[float] | None = None,
+    more: Mapping[str, Sequence[str]] | None = None,
+) -> list[Column]:
+    """Columns with one row per evaluation, in the order given; for the arguments see `front_table`."""
+    columns = [Column("id", tuple(str(evaluation.index) for evaluation in evaluations))]
+    for place, goal in enumerate(study.goals):
+        unit = "" if goal.name in _COUNTED else f" {goal.unit}"
+        cells = [value_text(evaluation, evaluation.values[place], goal) for evaluation in evaluations]
+        columns.append(Column(f"{goal.name}{unit}", tuple(cells)))
+    columns += [Column(title, tuple(cells)) for title, cells in (more or {}).items()]
+    chips = [study.chosen_hardware(evaluation.genotype) for evaluation in evaluations]
+    for name in study.hardware_choices:
+        columns.append(Column(name, tuple("-" if chip[name] is None else str(chip[name]) for chip in chips)))
+    shown = {*study.objectives, *(_COUNTED if study.knows_networks else ())}
+    limited = {
+        limit.quantity: (place, limit.unit)
+        for place, limit in enumerate(study.limits)
+        if limit.quantity not in shown and limit.quantity not in BLOCK_COUNTS
+    }
+    for quantity, (place, unit) in limited.items():
+        cells = [number_text(evaluation.limited[place], unit) for evaluation in evaluations]
+        columns.append(Column(f"{quantity} {unit}".rstrip(), tuple(cells)))
+    columns += _sizes(study, evaluations)
+    if contributions is not None:
+        columns.append(Column("hv gain", tuple(f"{gain:.2g}" for gain in contributions)))
+    if study.constraints:
+        cells = [_verdict(study, evaluation) for evaluation in evaluations]
+        columns.append(Column("feasible", tuple(cells), is_number=False))
+    return columns
+
+
+def _sizes(study: Study, evaluations: Sequence[Evaluation]) -> list[Column]:
+    """Size and family of networks; the genotype where an accuracy table gave the search space."""
+    if not study.knows_networks:
+        cells = [to_text(evaluation.genotype) for evaluation in evaluations]
+        return [Column("genotype", tuple(cells), is_number=False)]
+    counted = [name for name in _COUNTED if name not in study.objectives]
+    columns = [
+        Column(name, tuple(count_text(getattr(evaluation, name)) for evaluation in evaluations))
+        for name in counted
+    ]
+    for title in ("conv", "vit"):
+        cells = [str(getattr(evaluation, f"{title}_blocks")) for evaluation in evaluations]
+        columns.append(Column(title, tuple(cells)))
+    return [*columns, Column("family", tuple(one.family for one in evaluations), is_number=False)]
+
+
+def _verdict(study: Study, evaluation: Evaluation) -> str:
+    """Whether the limits hold, and which do not."""
+    broken = ", ".join(map(str, study.broken(evaluation)))
+    return "yes" if evaluation.is_feasible else f"no: {broken}" if broken else "no"
 
 
 def front_table(
@@ -29,50 +101,12 @@ def front_table(
         contributions: Hypervolume contribution of each; None to leave out the column.
         more: Additional columns behind the objectives, by title; one text for each evaluation.
     """
-    more = more or {}
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("id", justify="right", no_wrap=True)
-    for goal in study.goals:
-        unit = "" if goal.name in _COUNTED else f" {goal.unit}"
-        table.add_column(f"{goal.name}{unit}", justify="right", no_wrap=True)
-    chips = [study.chosen_hardware(evaluation.genotype) for evaluation in evaluations]
-    for title in (*more, *study.hardware_choices):
-        table.add_column(title, justify="right", no_wrap=True)
-    shown = {*study.objectives, *(_COUNTED if study.knows_networks else ())}
-    limited = {
-        limit.quantity: (column, limit.unit)
-        for column, limit in enumerate(study.limits)
-        if limit.quantity not in shown and limit.quantity not in BLOCK_COUNTS
-    }
-    for quantity, (_, unit) in limited.items():
-        table.add_column(f"{quantity} {unit}".rstrip(), justify="right", no_wrap=True)
-    counted = [name for name in _COUNTED if name not in study.objectives] if study.knows_networks else []
-    for name in (*counted, "conv", "vit") if study.knows_networks else ():
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("family" if study.knows_networks else "genotype", no_wrap=True)
-    if contributions is not None:
-        table.add_column("hv gain", justify="right", no_wrap=True)
-    if study.constraints:
-        table.add_column("feasible", no_wrap=True)
-    for row, evaluation in enumerate(evaluations):
-        cells = [
-            value_text(evaluation, value, goal)
-            for value, goal in zip(evaluation.values, study.goals, strict=True)
-        ]
-        cells += [texts[row] for texts in more.values()]
-        cells += ["-" if number is None else str(number) for number in chips[row].values()]
-        cells += [number_text(evaluation.limited[column], unit) for column, unit in limited.values()]
-        cells += [count_text(getattr(evaluation, name)) for name in counted]
-        if study.knows_networks:
-            cells += [str(evaluation.conv_blocks), str(evaluation.vit_blocks), evaluation.family]
-        else:
-            cells.append(to_text(evaluation.genotype))
-        if contributions is not None:
-            cells.append(f"{contributions[row]:.2g}")
-        if study.constraints:
-            broken = ", ".join(map(str, study.broken(evaluation)))
-            cells.append("yes" if evaluation.is_feasible else f"no: {broken}" if broken else "no")
-        table.add_row(str(evaluation.index), *cells)
+    columns = front_columns(study, evaluations, contributions, more)
+    for column in columns:
+        table.add_column(column.title, justify="right" if column.is_number else "left", no_wrap=True)
+    for cells in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*cells)
     return table
 
 

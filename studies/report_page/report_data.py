@@ -24,7 +24,7 @@ from studies.analysis.assumed_numbers import MEMBERS, cost_model, shifts
 from studies.analysis.comparison import blocks, compared_pairs
 from studies.analysis.contenders import QUALITY, ComparisonError, Contender
 from studies.analysis.front_certainty import front_certainty
-from studies.analysis.gene_importance import importance
+from studies.analysis.gene_shares import gene_shares
 from studies.analysis.hypervolume_curve import hypervolume_curves, spread_over
 from studies.analysis.pick_rules import knee
 from studies.analysis.unmeasured_ops import coverage_line
@@ -327,33 +327,18 @@ def _genes(study: Study) -> list[GeneRecord]:
 
 def gene_importance(study: Study, evaluations: Sequence[Evaluation]) -> ImportanceRecord | None:
     """The genes that explain most of any objective, with their shares; None without any information."""
-    space = _space(study)
-    if space is None:
+    found = gene_shares(study, evaluations)
+    if found is None:
         return None
-    options, rows = [], []
-    for row, evaluation in enumerate(evaluations):
-        try:
-            active = space.active(evaluation.genotype)
-        except H4HError:
-            continue
-        pairs = zip(evaluation.genotype, active, strict=True)
-        options.append([value if is_active else -1 for value, is_active in pairs])
-        rows.append(row)
-    genes = np.array(options, dtype=np.int64).reshape(len(options), len(space.genes))
-    values = study.losses([evaluations[row] for row in rows])
-    columns = ((column, np.isfinite(column)) for column in values.T)
-    shares = np.array([importance(genes[is_known], column[is_known]) for column, is_known in columns])
-    if not shares.any():
-        return None
-    most = np.argsort(-shares.max(axis=0), kind="stable")[:SHOWN_GENES]
+    most = np.argsort(-found.shares.max(axis=0), kind="stable")[:SHOWN_GENES]
     return {
-        "genes": [space.genes[index].name for index in most],
+        "genes": [found.genes[index] for index in most],
         "columns": [int(index) for index in most],
         "shares": {
-            name: [round(float(shares[row, index]), 5) for index in most]
-            for row, name in enumerate(study.objectives)
+            name: [round(float(found.shares[row, index]), 5) for index in most]
+            for row, name in enumerate(found.objectives)
         },
-        "evaluations": len(rows),
+        "evaluations": found.evaluations,
     }
 
 

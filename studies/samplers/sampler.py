@@ -49,8 +49,8 @@ class SamplerContext:
         study: Objectives, constraints and bounds; turns evaluations into losses and violations.
         population: Number of subnets per generation, at least 2.
         seed: Random seed of the study.
-        first: Canonical genotypes of the first generation after the smallest and the largest network; at most
-            `population` - 2.
+        first: Canonical genotypes of the first generation after the smallest and the largest network. With
+            more than `population` - 2 of them, the first generation is larger than the others.
         preferences: Preferred values of all objectives, in their units and order, for samplers that search
             near given points.
         exact: Computes exact quantities of designs without a measurement. Without it, a sampler that searches
@@ -118,14 +118,15 @@ class Sampler(ABC):
 
         Returns:
             The networks. There are fewer than `count` only if the space has fewer new ones, and none if and
-            only if the space is exhausted. Behind the first `count` designs stand their siblings under other
-            mappings.
+            only if the space is exhausted. There are more only where `SamplerContext.first` is longer.
+            Behind these designs stand their siblings under other mappings.
         """
         if self._archive.is_complete:
             return []
         proposed = [self._space.canonical(genotype) for genotype in self._propose(count)]
         if len(self._archive) == 0:
             proposed = [*self._leading, *proposed[len(self._leading) :]]
+            count = max(count, len(self._leading))
         near = [member.genotype for member in self._front]
         admitted = self._archive.admit(proposed[:count], count, near=near)
         return admitted + self._archive.admit_siblings(admitted)

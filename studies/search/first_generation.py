@@ -1,4 +1,4 @@
-"""User-supplied initial population: named subnets, and the front of an earlier study (warm start)."""
+"""User-supplied initial population: named subnets, and networks of earlier studies (warm start)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from search_space.genotype import Genotype, GenotypeError
 from search_space.mobilenet_v2 import MOBILENET_V2
 from studies.design_space.design_space import DesignSpace
 from studies.storage.named_study import read_study
+from studies.study.evaluation import Evaluation
+from studies.study.study import Study
 
 MOBILENET = "mobilenetv2"
 
@@ -69,63 +71,99 @@ def _genotype(words: Sequence[str], space: DesignSpace) -> Genotype:
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Subnets that a study takes from an earlier one.
+    """Subnets that a study takes from earlier ones.
 
     Attributes:
-        study: Name of the earlier study.
-        subnets: Canonical genotypes, best in its first objective first.
+        studies: Names of the earlier studies, joined by commas; ``(all)`` follows if all networks were taken.
+        subnets: Canonical genotypes, by study. Those of a front stand best in its first objective first, all
+            networks of a study in the order of their evaluation.
     """
 
-    study: str
+    studies: str
     subnets: tuple[Genotype, ...]
 
 
 def warm_start(
-    source: str, db: Path, space: DesignSpace, *, without: Collection[Genotype] = (), count: int
+    sources: Sequence[str],
+    db: Path,
+    space: DesignSpace,
+    *,
+    without: Collection[Genotype] = (),
+    count: int,
+    takes_all: bool = False,
 ) -> WarmStart:
-    """At most `count` designs of another study's front that belong to `space`.
+    """Designs of earlier studies that belong to `space`: of their fronts at most `count`, or all of them.
 
-    If there are more, designs that add the least hypervolume are left out, which keeps the front well spread.
-    A network keeps its chip. Numbers of the chip that the other study did not search are as large as
-    possible.
+    Several fronts share the places equally; what one leaves free goes to the next. If a front has more
+    designs, those that add the least hypervolume are left out, which keeps the front well spread. A network
+    keeps its chip. Numbers of the chip that the other study did not search are as large as possible.
 
     Args:
-        source: Name of a study in `db`, or ``FILE:NAME`` for one in another database.
+        sources: Names of studies in `db`, or ``FILE:NAME`` for one in another database.
         db: Database of the new study; need not exist.
         space: Design space of the new study.
         without: Designs to leave out, since the first generation has them already.
-        count: Largest number of designs.
+        count: Largest number of designs of fronts.
+        takes_all: Take every network whose values were all measured, on the front or not, without a limit.
 
     Raises:
-        H4HError: There is no such study, or no feasible network of it belongs to `space`.
+        H4HError: There is no such study, or no network of it that counts belongs to `space`.
     """
+    names: list[str] = []
+    taken: dict[Genotype, None] = {}
+    for place, source in enumerate(sources):
+        study, evaluations = _read(source, db)
+        names.append(study.name)
+        known = {*without, *taken}
+        if takes_all:
+            measured = [one for one in evaluations if None not in one.values and not one.is_bound]
+            new = _shared(source, study, measured, space, kind="measured")
+            taken |= dict.fromkeys(genotype for genotype, _ in new if genotype not in known)
+            continue
+        members = study.front(evaluations)
+        first: dict[Genotype, Evaluation] = {}
+        for genotype, member in _shared(source, study, members, space, kind="feasible"):
+            # A network may be on the front several times, on several chips.
+            first.setdefault(genotype, member)
+        left = [genotype for genotype in first if genotype not in known]
+        room = (count - len(taken)) // (len(sources) - place)
+        rows = study.spread([first[genotype] for genotype in left], room)
+        taken |= dict.fromkeys(left[row] for row in rows)
+    return WarmStart(", ".join(names) + (" (all)" if takes_all else ""), tuple(taken))
+
+
+def _read(source: str, db: Path) -> tuple[Study, list[Evaluation]]:
     try:
-        study, evaluations = read_study(source, db)
+        return read_study(source, db)
     except H4HError as error:
         raise FirstGenerationError(
             f"--warm-start must be STUDY or FILE:STUDY, but got {source!r}: {error}"
         ) from error
-    members = study.front(evaluations)
-    if not members:
-        raise FirstGenerationError(f"--warm-start {source}: study {study.name!r} has no feasible network yet")
+
+
+def _shared(
+    source: str, study: Study, evaluations: Sequence[Evaluation], space: DesignSpace, *, kind: str
+) -> list[tuple[Genotype, Evaluation]]:
+    """The evaluations whose designs belong to `space`, each with its genotype there.
+
+    Raises:
+        FirstGenerationError: There are none.
+    """
+    if not evaluations:
+        raise FirstGenerationError(f"--warm-start {source}: study {study.name!r} has no {kind} network yet")
     other = study.search_space
     shared = [
-        (member, genotype) for member in members if (genotype := _carried(member.genotype, other, space))
+        (genotype, evaluation)
+        for evaluation in evaluations
+        if (genotype := _carried(evaluation.genotype, other, space))
     ]
     if not shared:
+        owner = "its front" if kind == "feasible" else "it"
         raise FirstGenerationError(
-            f"--warm-start {source}: no network of its front is in space {space.name!r}; it was searched in "
+            f"--warm-start {source}: no network of {owner} is in space {space.name!r}; it was searched in "
             f"space {other.name!r}"
         )
-    # A network may be on the front several times, on several chips.
-    first = {genotype: member for member, genotype in reversed(shared)}
-    new = [
-        (member, genotype)
-        for member, genotype in shared
-        if first[genotype] is member and genotype not in without
-    ]
-    rows = study.spread([member for member, _ in new], count)
-    return WarmStart(study.name, tuple(new[row][1] for row in rows))
+    return shared
 
 
 def _carried(genotype: Genotype, other: DesignSpace, space: DesignSpace) -> Genotype | None:

@@ -107,6 +107,7 @@ def search(
     population: int,
     rules: StopRules,
     clock: Callable[[], float] = time.monotonic,
+    compares_all: bool = False,
 ) -> Iterator[Progress]:
     """Runs or resumes `study` until one of `rules` holds or its space is exhausted.
 
@@ -121,13 +122,15 @@ def search(
         population: Designs per generation.
         rules: Stopping rules, at least one.
         clock: Seconds from any origin.
+        compares_all: Whether the cheap values of every stored row are compared, not of one a generation.
 
     Raises:
         ReplayError: The sampler proposes another design than the table holds.
         EvaluationError: An objective returned no finite value.
         StoreError: The database cannot be written.
     """
-    for progress in _Search(study, sampler, evaluator, store, population, rules, clock).steps():
+    run = _Search(study, sampler, evaluator, store, population, rules, clock, compares_all)
+    for progress in run.steps():
         yield progress
         if progress.stopped_by is not None:
             return
@@ -145,6 +148,7 @@ class _Search:
         population: int,
         rules: StopRules,
         clock: Callable[[], float],
+        compares_all: bool,
     ) -> None:
         self._study = study
         self._sampler = sampler
@@ -153,6 +157,7 @@ class _Search:
         self._population = population
         self._rules = rules
         self._clock = clock
+        self._compares_all = compares_all
         self._table = {evaluation.index: evaluation for evaluation in store.evaluations(study.name)}
         self._reported = len(store.reports(study.name))
         self._plateau = Plateau()
@@ -199,23 +204,23 @@ class _Search:
         return stored
 
     def _check_values(self, stored: Rows) -> None:
-        """Compares the cheap values of one stored evaluation with what its objectives give now.
+        """Compares the cheap values of stored evaluations, by default of one, with what objectives give now.
 
         Digests find rows that changed. This finds objectives that changed without a new version.
 
         Raises:
             ReplayError: A value differs.
         """
-        if not stored or self._compared == CHECKED_ROWS:
+        if not stored or (self._compared == CHECKED_ROWS and not self._compares_all):
             return
         self._compared += 1
-        evaluation = stored[max(stored)]
-        if differences := self._evaluator.differences(evaluation):
-            raise ReplayError(
-                f"study {self._study.name!r} cannot be resumed: for evaluation {evaluation.index} "
-                f"{'; '.join(differences)}. Other code wrote the table; see `python -m studies.verify`, or "
-                f"start a new study with another --study name"
-            )
+        for evaluation in stored.values() if self._compares_all else [stored[max(stored)]]:
+            if differences := self._evaluator.differences(evaluation):
+                raise ReplayError(
+                    f"study {self._study.name!r} cannot be resumed: for evaluation {evaluation.index} "
+                    f"{'; '.join(differences)}. Other code wrote the table; see `python -m studies.verify`, "
+                    f"or start a new study with another --study name"
+                )
 
     def _measure_heats(self, batch: Batch, done: Rows, front: list[Evaluation]) -> Iterator[Progress]:
         """Measures and stores the missing evaluations of a generation, heat by heat.

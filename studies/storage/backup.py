@@ -3,36 +3,45 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from search_space.files.whole_file import whole_file
+from studies.storage.copied_study import copy_study
 from studies.storage.database_file import FileIdentity, StoreError, connect, translated
-from studies.storage.store import open_store
+from studies.storage.store import create_store, open_store
 
 
-def backup(path: Path, copy: Path) -> int:
+def backup(path: Path, copy: Path, studies: Sequence[str] = ()) -> int:
     """Copies a database to a new file, after checking both.
 
     Args:
         path: The database; a study of it may be running.
         copy: File to write; must not exist.
+        studies: Names of the studies to copy; all without any.
 
     Returns:
         Number of evaluations in the copy.
 
     Raises:
         StoreError: A file is missing, damaged or there already, or cannot be written.
+        UnknownNameError: There is no such study.
     """
     if copy.exists() or copy.is_symlink():
         raise StoreError(f"{copy} exists: name another file for the copy")
     if not copy.parent.is_dir():
         raise StoreError(f"{copy}: the folder {copy.parent} does not exist; make it first")
     with open_store(path) as store:
+        for name in studies:
+            store.study(name)
         store.studies()
     try:
         with whole_file(copy) as temporary:
-            _copy(path, temporary)
+            if studies:
+                _copy_studies(path, temporary, studies)
+            else:
+                _copy(path, temporary)
             with open_store(temporary) as store:
                 names = [study.name for study in store.studies()]
                 count = sum(len(store.evaluations(name)) for name in names)
@@ -51,6 +60,17 @@ def _copy(path: Path, temporary: Path) -> None:
         target.execute("PRAGMA journal_mode = DELETE")
         if FileIdentity.of(path) != before:
             raise StoreError(f"database {path} was replaced during the copy; repeat the command")
+
+
+def _copy_studies(path: Path, temporary: Path, names: Sequence[str]) -> None:
+    """Copies some studies, in the order of the database."""
+    with open_store(path) as source, create_store(temporary) as target:
+        for study in source.studies():
+            if study.name in names:
+                copy_study(source, study.name, target, study.name)
+    with closing(sqlite3.connect(temporary)) as connection:
+        # One file that needs no log beside it.
+        connection.execute("PRAGMA journal_mode = DELETE")
 
 
 def _source(path: Path) -> sqlite3.Connection:

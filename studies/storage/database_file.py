@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,14 @@ from search_space.errors import H4HError
 from search_space.files.whole_file import whole_file
 from studies.storage.database_lock import lock_holder
 from studies.storage.row_digest import DigestError
-from studies.storage.schema import APPLICATION_ID, EARLIER_VERSION, SCHEMA_VERSION
+from studies.storage.schema import (
+    APPLICATION_ID,
+    EARLIER_VERSIONS,
+    SCHEMA_VERSION,
+    SOFTWARE_OF_ROW,
+    STATEMENTS,
+    WITHOUT_DIGESTS,
+)
 
 BUSY_TIMEOUT_S = 10.0
 """Seconds to wait for a lock of another process."""
@@ -66,6 +73,9 @@ def publish(content: bytes, path: Path) -> None:
     try:
         with lock:
             if not path.exists():
+                # SQLite would apply the log of a file that was removed to the new one.
+                for end in ("-wal", "-shm"):
+                    path.with_name(path.name + end).unlink(missing_ok=True)
                 with whole_file(path) as temporary:
                     temporary.write_bytes(content)
             Path(lock.lock_file).unlink(missing_ok=True)
@@ -76,6 +86,29 @@ def publish(content: bytes, path: Path) -> None:
         ) from None
     except OSError as error:
         raise StoreError(f"database {path} cannot be created ({error.strerror})") from error
+
+
+def publish_empty(path: Path) -> None:
+    """Creates a database without studies; for errors see `publish`."""
+    with translated(path), closing(sqlite3.connect(":memory:")) as connection:
+        with connection:
+            for statement in STATEMENTS:
+                connection.execute(statement)
+        publish(connection.serialize(), resolved(path))
+
+
+def problems_of(connection: sqlite3.Connection, tables: Iterable[str]) -> list[str]:
+    """Damage of a file that reading its studies would not show: broken indices, rows of no study."""
+    lines = [str(row[0]) for row in connection.execute("PRAGMA integrity_check")]
+    problems = [] if lines == ["ok"] else lines
+    for table in tables:
+        if table == "study":
+            continue
+        strays = connection.execute(
+            f"SELECT count(*) FROM {table} WHERE study NOT IN (SELECT id FROM study)"
+        ).fetchone()[0]
+        problems += [f"{strays} rows of {table} belong to no study"] if strays else []
+    return problems
 
 
 @dataclass(frozen=True)
@@ -110,7 +143,7 @@ def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
 
 
 def verify(path: Path, connection: sqlite3.Connection) -> int:
-    """The version of the file's tables: `SCHEMA_VERSION` or `EARLIER_VERSION`.
+    """The version of the file's tables: `SCHEMA_VERSION` or one of `EARLIER_VERSIONS`.
 
     Raises:
         StoreError: The file is damaged, no study database, or of another version.
@@ -119,16 +152,17 @@ def verify(path: Path, connection: sqlite3.Connection) -> int:
     if application != APPLICATION_ID:
         raise StoreError(f"database {path} is not a study database of H4H-NAS; name another file with --db")
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if version not in (SCHEMA_VERSION, EARLIER_VERSION):
+    if version not in (SCHEMA_VERSION, *EARLIER_VERSIONS):
         raise StoreError(
             f"database {path} has schema version {version}, but this version of H4H-NAS reads "
-            f"{SCHEMA_VERSION} and {EARLIER_VERSION}"
+            f"{', '.join(map(str, (SCHEMA_VERSION, *EARLIER_VERSIONS)))}"
         )
     result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if result != "ok":
         raise StoreError(f"database {path} is damaged ({result}); it was left as it is")
     names = {row[1] for row in connection.execute("PRAGMA table_info(evaluation)")}
-    if ("digest" in names) != (version == SCHEMA_VERSION):
+    expected = (version != WITHOUT_DIGESTS, version == SCHEMA_VERSION)
+    if ("digest" in names, SOFTWARE_OF_ROW in names) != expected:
         raise StoreError(f"database {path} is damaged (its version disagrees with its tables)")
     return version
 

@@ -36,9 +36,10 @@ def rescue(path: Path, connection: sqlite3.Connection, complete: Callable[[Path]
         except (OSError, sqlite3.Error, StoreError) as error:
             reason = str(error)
             continue
+        # Not by renaming the copy: SQLite would apply the log that is left at the old name to it.
         raise StoreError(
-            f"{happened}, so the run stopped; all its evaluations are in {copy}: rename it to {path} and "
-            f"repeat the command"
+            f"{happened}, so the run stopped; all its evaluations are in {copy}: repeat the command with "
+            f"this file as the database (--db {copy})"
         )
     raise StoreError(f"{happened}, so the run stopped; its evaluations could not be saved ({reason})")
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from operator import itemgetter
 
 SIZE = 16
 """Bytes of a digest and of a sum."""
@@ -82,6 +83,10 @@ class Checksum:
         return Checksum(self.count + len(digests), total.to_bytes(SIZE, "big"))
 
 
+_CONTENT, _DIGEST = itemgetter(slice(-1)), itemgetter(-1)
+"""The columns of a row, and the digest behind them."""
+
+
 class DigestError(ValueError):
     """Rows that are not what was stored."""
 
@@ -100,11 +105,12 @@ def checked(
     Raises:
         DigestError: A row was changed, or rows are missing or foreign.
     """
-    contents = [row[:-1] for row in rows]
+    contents: list[Row] = list(map(_CONTENT, rows))
+    stored = list(map(_DIGEST, rows))
     own = plain_digests(contents)
-    if own is None or own != [row[-1] for row in rows]:
+    if own != stored:
         own = digests(contents)
-    if own != [row[-1] for row in rows]:
+    if own != stored:
         changed = next(row for row, each in zip(rows, own, strict=True) if each != row[-1])
         raise DigestError(f"{label}: row {number(changed)!r} is not what was stored")
     if len(rows) != expected.count:

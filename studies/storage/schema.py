@@ -4,10 +4,14 @@ from __future__ import annotations
 
 APPLICATION_ID = 0x4834484E
 """SQLite application id of a study database ("H4HN")."""
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of the tables, as SQLite's user version."""
-EARLIER_VERSION = 2
-"""Version without digests. Such a database is read, and `studies.migrate` converts it."""
+WITHOUT_SOFTWARE = 3
+"""Version that did not record the software of rows."""
+WITHOUT_DIGESTS = 2
+"""Version without digests as well."""
+EARLIER_VERSIONS = (WITHOUT_SOFTWARE, WITHOUT_DIGESTS)
+"""Versions that are read; `studies.migrate` converts such a database."""
 
 STUDY_COLUMNS = (
     "id",
@@ -34,9 +38,21 @@ EVALUATION_COLUMNS = (
     "family",
     "stopped_after",
 )
+SOFTWARE_OF_ROW = "software"
+"""Column of an evaluation: number of the software that measured it, within its study."""
 GENERATION_COLUMNS = ("study", "number", "source", "rank_correlation")
-COLUMNS = {"study": STUDY_COLUMNS, "evaluation": EVALUATION_COLUMNS, "generation": GENERATION_COLUMNS}
+SOFTWARE_COLUMNS = ("study", "number", "versions")
+COLUMNS = {
+    "study": STUDY_COLUMNS,
+    "evaluation": (*EVALUATION_COLUMNS, SOFTWARE_OF_ROW),
+    "generation": GENERATION_COLUMNS,
+    "software": SOFTWARE_COLUMNS,
+}
 """Columns by table that a digest covers; all but the digest itself."""
+EARLIER_COLUMNS = {"study": STUDY_COLUMNS, "evaluation": EVALUATION_COLUMNS, "generation": GENERATION_COLUMNS}
+"""The same for `EARLIER_VERSIONS`."""
+OF_A_STUDY = tuple(table for table in COLUMNS if table != "study")
+"""Tables whose rows belong to a study."""
 INSERT = {
     table: f"INSERT INTO {table} VALUES ({', '.join('?' * (len(columns) + 1))})"
     for table, columns in COLUMNS.items()
@@ -71,6 +87,7 @@ _TABLES = (
     vit_blocks INTEGER NOT NULL,
     family TEXT NOT NULL,
     stopped_after INTEGER,
+    software INTEGER NOT NULL,
     digest BLOB NOT NULL,
     PRIMARY KEY (study, number),
     UNIQUE (study, genotype)
@@ -83,6 +100,13 @@ _TABLES = (
     digest BLOB NOT NULL,
     PRIMARY KEY (study, number)
 ) WITHOUT ROWID""",
+    """CREATE TABLE software (
+    study INTEGER NOT NULL REFERENCES study (id),
+    number INTEGER NOT NULL,
+    versions TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (study, number)
+) WITHOUT ROWID""",
     """CREATE TABLE checksum (
     study INTEGER NOT NULL,
     of_table TEXT NOT NULL,
@@ -91,7 +115,12 @@ _TABLES = (
     PRIMARY KEY (study, of_table)
 ) WITHOUT ROWID""",
 )
-_FINAL = (("study", "studies"), ("evaluation", "evaluations"), ("generation", "generations"))
+_FINAL = (
+    ("study", "studies"),
+    ("evaluation", "evaluations"),
+    ("generation", "generations"),
+    ("software", "software"),
+)
 _TRIGGERS = tuple(
     f"CREATE TRIGGER {table}_{trigger} BEFORE {action} ON {table}\n"
     f"    BEGIN SELECT RAISE(ABORT, '{rows} are append-only'); END"

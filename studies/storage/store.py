@@ -12,13 +12,13 @@ its file still has its name; otherwise it saves everything in another file and e
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 from search_space.errors import UnknownNameError
-from search_space.genotype import Genotype
 from studies.storage import stored_rows
 from studies.storage.database_file import (
     FileIdentity,
@@ -26,17 +26,25 @@ from studies.storage.database_file import (
     check_single_name,
     check_writable,
     connect,
-    publish,
-    resolved,
+    problems_of,
+    publish_empty,
     translated,
     verify,
 )
 from studies.storage.rescue import rescue
 from studies.storage.row_digest import Checksum, DigestError, Row, checked, digest
-from studies.storage.schema import COLUMNS, INSERT, SCHEMA_VERSION, STATEMENTS, WHOLE_FILE
+from studies.storage.schema import (
+    COLUMNS,
+    EARLIER_COLUMNS,
+    INSERT,
+    OF_A_STUDY,
+    SCHEMA_VERSION,
+    WHOLE_FILE,
+    WITHOUT_DIGESTS,
+)
 from studies.study.evaluation import Evaluation
-from studies.study.fingerprint import part_of
 from studies.study.prediction_quality import GenerationReport
+from studies.study.software import Software, changes, versions_in
 from studies.study.study import Study
 
 
@@ -55,8 +63,10 @@ class Store:
     def __init__(self, path: Path, connection: sqlite3.Connection, version: int = SCHEMA_VERSION) -> None:
         self.path = path
         self._connection = connection
-        self._has_digests = version == SCHEMA_VERSION
+        self._is_earlier = version != SCHEMA_VERSION
+        self._has_digests = version != WITHOUT_DIGESTS
         self._identity = FileIdentity.of(path)
+        self._software: dict[str, Software] = {}
         self._ids: dict[str, int] = {}
         self._last: dict[tuple[int, str], Checksum] = {}
 
@@ -74,8 +84,13 @@ class Store:
 
     @property
     def is_earlier(self) -> bool:
-        """Whether an earlier version wrote the file, without digests; such a file is only read."""
-        return not self._has_digests
+        """Whether an earlier version wrote the file; such a file is only read."""
+        return self._is_earlier
+
+    @property
+    def has_digests(self) -> bool:
+        """Whether rows carry digests. Those of the earliest version do not."""
+        return self._has_digests
 
     def studies(self) -> list[Study]:
         """All studies, oldest first."""
@@ -101,22 +116,51 @@ class Store:
             raise UnknownNameError("study", name, [*self._ids] or ["(none: the database is empty)"])
         return study
 
-    def add(self, study: Study) -> None:
-        """Stores a new study.
+    def add(
+        self,
+        study: Study,
+        software: Software | None = None,
+        *,
+        measured: Sequence[tuple[Software, Sequence[Evaluation]]] = (),
+        reports: Sequence[GenerationReport] = (),
+    ) -> None:
+        """Stores a new study, whole or not at all.
+
+        Args:
+            study: The study; its name is new.
+            software: What measures it; by default the versions in its fingerprint.
+            measured: Evaluations of a copy, as `by_software` returns them, in place of `software`.
+            reports: Prediction quality of the generations of a copy, in order.
 
         Raises:
             StoreError: A study of this name exists, or the database cannot be written.
         """
+        first = versions_in(study.fingerprint) if software is None else software
 
         def change(store: Store) -> None:
             study_id = store._checksum(WHOLE_FILE, "study").count + 1
             store._insert("study", WHOLE_FILE, [stored_rows.study_row(study_id, study)])
             store._connection.executemany(
                 "INSERT INTO checksum VALUES (?, ?, 0, zeroblob(16))",
-                [(study_id, "evaluation"), (study_id, "generation")],
+                [(study_id, table) for table in OF_A_STUDY],
+            )
+            for number, (each, rows) in enumerate(measured or [(first, ())]):
+                store._insert("software", study_id, [stored_rows.software_row(study_id, number, each)])
+                copied = [(*stored_rows.evaluation_row(study_id, row), number) for row in rows]
+                store._insert("evaluation", study_id, copied)
+            numbered = enumerate(reports, start=1)
+            store._insert(
+                "generation", study_id, [stored_rows.report_row(study_id, *one) for one in numbered]
             )
 
         self._write(change)
+
+    def use(self, name: str, software: Software) -> None:
+        """Says what measures further evaluations of the study called `name`; until then its first software.
+
+        It is stored together with the first of these evaluations.
+        """
+        self._software[name] = dict(software)
 
     def append(self, name: str, evaluations: Iterable[Evaluation]) -> None:
         """Stores finished evaluations of the study called `name`, all or none of them.
@@ -126,10 +170,12 @@ class Store:
                 database cannot be written, or its file was removed or replaced.
         """
         finished = list(evaluations)
+        software = self._software.get(name)
 
         def change(store: Store) -> None:
             study_id = store._id(name)
-            rows = [stored_rows.evaluation_row(study_id, evaluation) for evaluation in finished]
+            number = 0 if software is None else store._software_number(study_id, software)
+            rows = [(*stored_rows.evaluation_row(study_id, evaluation), number) for evaluation in finished]
             store._insert("evaluation", study_id, rows)
 
         self._write(change)
@@ -161,14 +207,7 @@ class Store:
     def problems(self) -> list[str]:
         """Damage that reading the studies alone would not show: broken indices, rows of no study."""
         with translated(self.path), self._snapshot():
-            lines = [str(row[0]) for row in self._connection.execute("PRAGMA integrity_check")]
-            problems = [] if lines == ["ok"] else lines
-            for table in ("evaluation", "generation"):
-                strays = self._connection.execute(
-                    f"SELECT count(*) FROM {table} WHERE study NOT IN (SELECT id FROM study)"
-                ).fetchone()[0]
-                problems += [f"{strays} rows of {table} belong to no study"] if strays else []
-        return problems
+            return problems_of(self._connection, EARLIER_COLUMNS if self._is_earlier else COLUMNS)
 
     def reports(self, name: str) -> list[GenerationReport]:
         """Prediction quality of each generation of the study called `name`; empty without predictions."""
@@ -188,36 +227,37 @@ class Store:
                 raise DigestError(f"{stored} evaluations were stored, but {count} are there")
         return int(count)
 
-    def evaluations(self, name: str) -> list[Evaluation]:
-        """All evaluations of the study called `name`, in order of their index."""
+    def evaluations(self, name: str, *, made_with: Software | None = None) -> list[Evaluation]:
+        """Evaluations of the study called `name`, in order of their index.
+
+        Args:
+            name: Name of the study.
+            made_with: Only evaluations that were made with this software; by default all.
+        """
         rows = self._rows_of(name, "evaluation")
+        if made_with is not None:
+            recorded = self._recorded_software(name)
+            same = {number for number, theirs in enumerate(recorded) if not changes(theirs, made_with)}
+            rows = [row for row in rows if self._software_of(row) in same]
         with translated(self.path):
             return list(map(stored_rows.read_evaluation, rows))
 
-    def measured(self, objective: str, space: str, deciding: Mapping[str, str]) -> dict[Genotype, float]:
-        """Values of one objective that studies of this database have measured in the same way.
+    def software(self, name: str) -> list[tuple[Software, int]]:
+        """What measured the study called `name`, each with its number of evaluations; the first one first."""
+        with translated(self.path), self._snapshot():
+            recorded = self._recorded_software(name)
+            counts = Counter(map(self._software_of, self._rows_of(name, "evaluation")))
+        return [(software, counts[number]) for number, software in enumerate(recorded)]
 
-        Args:
-            objective: Its name.
-            space: Digest of the search space.
-            deciding: Fingerprint of the objective. For the accuracy: hashes of checkpoint and images, and the
-                settings and version of the oracle.
-
-        Returns:
-            Values by canonical genotype of the network, whatever chips a study searched with it. Bounds from
-            racing are left out.
-        """
-        values: dict[Genotype, float] = {}
-        for study in self.studies():
-            if study.fingerprint["space"] != space or not _agrees(study.fingerprint, objective, deciding):
-                continue
-            # Its fingerprint has the objective's parts, so it is among its goals or its limits.
-            column = study.quantities.index(objective)
-            for evaluation in self.evaluations(study.name):
-                value = (*evaluation.values, *evaluation.limited)[column]
-                if value is not None and not evaluation.is_bound:
-                    values[study.network(evaluation.genotype)] = value
-        return values
+    def by_software(self, name: str) -> list[tuple[Software, list[Evaluation]]]:
+        """Evaluations of the study called `name` by what measured them; the first one first."""
+        with translated(self.path), self._snapshot():
+            recorded = self._recorded_software(name)
+            rows = self._rows_of(name, "evaluation")
+            return [
+                (each, [stored_rows.read_evaluation(row) for row in rows if self._software_of(row) == number])
+                for number, each in enumerate(recorded)
+            ]
 
     def _known_id(self, name: str) -> int | None:
         """Number of the study called `name`; None if there is none."""
@@ -229,6 +269,27 @@ class Store:
         if (study_id := self._known_id(name)) is None:
             raise StoreError(f"database {self.path} holds no study {name!r}; was it replaced during the run?")
         return study_id
+
+    def _recorded_software(self, name: str) -> list[Software]:
+        """What measured the study called `name`, by number."""
+        if self._is_earlier:
+            return [versions_in(self.study(name).fingerprint)]
+        rows = self._rows_of(name, "software")
+        with translated(self.path):
+            return list(map(stored_rows.read_software, rows))
+
+    def _software_of(self, row: Row) -> int:
+        """Number of the software that measured the evaluation in a row."""
+        return 0 if self._is_earlier else int(str(row[-1]))
+
+    def _software_number(self, study_id: int, software: Software) -> int:
+        """Number of the software, stored now if it is new; within a transaction."""
+        recorded = list(map(stored_rows.read_software, self._rows("software", study_id)))
+        if software in recorded:
+            return recorded.index(software)
+        row = stored_rows.software_row(study_id, len(recorded), software)
+        self._insert("software", study_id, [row])
+        return len(recorded)
 
     def _rows_of(self, name: str, table: str) -> list[Row]:
         """Checked rows of a table that belong to the study called `name`; none if there is no such study."""
@@ -244,7 +305,8 @@ class Store:
         Raises:
             DigestError: They are not what was stored.
         """
-        columns = ", ".join(COLUMNS[table] + (("digest",) if self._has_digests else ()))
+        columns_of = EARLIER_COLUMNS if self._is_earlier else COLUMNS
+        columns = ", ".join(columns_of[table] + (("digest",) if self._has_digests else ()))
         where, order = ("", "id") if table == "study" else ("WHERE study = ?", "number")
         rows: list[Row] = self._connection.execute(
             f"SELECT {columns} FROM {table} {where} ORDER BY {order}", (study_id,) if where else ()
@@ -331,11 +393,6 @@ class Store:
             yield
 
 
-def _agrees(fingerprint: Mapping[str, str], objective: str, deciding: Mapping[str, str]) -> bool:
-    """Whether a fingerprint has these parts, under their own keys or with the prefix of the objective."""
-    return all(part_of(fingerprint, objective, key) == value for key, value in deciding.items())
-
-
 def open_store(path: str | Path, *, writable: bool = False) -> Store:
     """Opens an existing database, after verifying it.
 
@@ -367,8 +424,8 @@ def open_store(path: str | Path, *, writable: bool = False) -> Store:
                 check_single_name(path)
                 if version != SCHEMA_VERSION:
                     raise StoreError(
-                        f"database {path} was written by an earlier version, which kept no digests: convert "
-                        f"it with `python -m studies.migrate {path}`, then repeat the command"
+                        f"database {path} was written by an earlier version, which stored less about each "
+                        f"row: convert it with `python -m studies.migrate {path}`, then repeat the command"
                     )
         except BaseException:
             connection.close()
@@ -387,9 +444,5 @@ def create_store(path: Path) -> Store:
     """
     check_writable(path)
     if not path.exists():
-        with translated(path), closing(sqlite3.connect(":memory:")) as connection:
-            with connection:
-                for statement in STATEMENTS:
-                    connection.execute(statement)
-            publish(connection.serialize(), resolved(path))
+        publish_empty(path)
     return open_store(path, writable=True)

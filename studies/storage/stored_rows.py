@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from search_space.genotype import parse, to_text
 from studies.storage.row_digest import Row
+from studies.storage.schema import EVALUATION_COLUMNS
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport
+from studies.study.software import Software
 from studies.study.study import Goal, Study
 
 
@@ -56,6 +58,21 @@ def report_row(study_id: int, generation: int, report: GenerationReport) -> Row:
     return (study_id, int(generation), str(report.source), correlation)
 
 
+def software_row(study_id: int, number: int, software: Software) -> Row:
+    """Columns of what measured some evaluations, in the order of the table."""
+    return (study_id, number, _to_json(dict(software)))
+
+
+def read_software(row: Sequence[object]) -> Software:
+    """Versions by library in a row.
+
+    Raises:
+        ValueError: A column cannot be read. Also `TypeError`.
+    """
+    _, _, versions = row
+    return {name: _text(version) for name, version in json.loads(_text(versions)).items()}
+
+
 def read_study(row: Sequence[object]) -> Study:
     """The study in a row.
 
@@ -79,12 +96,13 @@ def read_study(row: Sequence[object]) -> Study:
 
 
 def read_evaluation(row: Sequence[object]) -> Evaluation:
-    """The evaluation in a row.
+    """The evaluation in a row; a column after those of `EVALUATION_COLUMNS` is left out.
 
     Raises:
         ValueError: A column cannot be read. Also `TypeError`.
     """
-    _, index, genotype, values, limited, is_feasible, *counts, family, stopped_after = row
+    columns = row[1 : len(EVALUATION_COLUMNS)]
+    index, genotype, values, limited, is_feasible, *counts, family, stopped_after = columns
     macs, params, conv_blocks, vit_blocks = counts
     return Evaluation(
         index=_int(index),

@@ -6,6 +6,7 @@ The stopping rules are not part of the fingerprint: a study may be resumed with 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from types import MappingProxyType
@@ -15,10 +16,13 @@ from search_space.errors import H4HError
 from search_space.files.setting_differences import differing
 from studies.design_space.design_space import DesignSpace
 from studies.study.constraint import Constraint
+from studies.study.software import VERSION_OF, Software, fewest_changes, is_version
 
 _DECIDING_PACKAGES = ("h4h-nas", "numpy")
 SEARCH_HARDWARE = "search_hardware"
 """Key of the chips that networks may choose from."""
+ACCEPT = "--accept-versions"
+"""Option that resumes a study with other software."""
 _SHOWN_DIGITS = 12
 _DIGEST_DIGITS = 64
 
@@ -72,7 +76,7 @@ def fingerprint(
             name = key if parts.get(key, value) == value else f"{objective.name}.{key}"
             parts[name] = value
     for package in _DECIDING_PACKAGES:
-        parts[f"version of {package}"] = metadata.version(package)
+        parts[f"{VERSION_OF}{package}"] = metadata.version(package)
     return parts
 
 
@@ -88,7 +92,7 @@ def part_of(stored: Mapping[str, str], objective: str, key: str) -> str | None:
 
 
 def check_same(study: str, stored: Mapping[str, str], current: Mapping[str, str]) -> None:
-    """Refuses to resume a study whose fingerprint differs.
+    """Refuses to resume a study whose fingerprint differs, versions of libraries aside.
 
     Args:
         study: Name of the study.
@@ -101,11 +105,32 @@ def check_same(study: str, stored: Mapping[str, str], current: Mapping[str, str]
     differences = [
         f"{name} {short(stored.get(name))} -> {short(current.get(name))}"
         for name in differing(stored, current)
+        if not is_version(name)
     ]
     if differences:
         raise FingerprintError(
             f"study {study!r} was made with other settings: {'; '.join(differences)}. Repeat the settings "
             f"it was made with, or start a new study with another --study name"
+        )
+
+
+def check_software(study: str, recorded: Sequence[Software], current: Software) -> None:
+    """Refuses to resume a study with software that none of its rows was made with.
+
+    Args:
+        study: Name of the study.
+        recorded: What measured its rows.
+        current: What measures now.
+
+    Raises:
+        FingerprintError: A library has another version, or the processor is of another kind. The message
+            names each difference, and both ways to go on.
+    """
+    if differences := fewest_changes(recorded, current):
+        raise FingerprintError(
+            f"study {study!r} was made with other software: {'; '.join(differences)}. Use that again; "
+            f"or add {ACCEPT} to go on if all stored rows can be reproduced; or start a new study from its "
+            f"front with --study NEW --warm-start {shlex.quote(study)}"
         )
 
 

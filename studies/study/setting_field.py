@@ -92,6 +92,27 @@ def _kind(hint: Any) -> type:
     return hint
 
 
+def plain(item: Field[Any], value: Any) -> Any:
+    """A value in JSON form."""
+    separator = setting_of(item).separator
+    if isinstance(value, tuple):
+        return list(value) if separator is None else separator.join(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def attribute_lines(settings: Any) -> str:
+    """The lines of a docstring that name each setting of a dataclass, from its fields."""
+    lines = ["    Attributes:"]
+    for item in fields(settings):
+        details = setting_of(item)
+        notes = [details.help]
+        notes += [f"one of {', '.join(details.choices)}"] if details.choices else []
+        notes += [] if item.default in (None, (), False) else [f"default: {plain(item, item.default)}"]
+        unit = f" ({details.unit})" if details.unit else ""
+        lines.append(f"        {item.name}{unit}: {'; '.join(notes)}.")
+    return "\n".join(lines)
+
+
 def normalise(settings: Any) -> None:
     """Converts and checks every field of a frozen dataclass of settings, in place.
 

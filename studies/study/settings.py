@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import Field, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,18 @@ from search_space.errors import H4HError
 from studies.design_space.chip_choices import parse_hardware
 from studies.study.constraint import limited_quantity
 from studies.study.cost_scale import LINEAR, SCALES
-from studies.study.setting_field import SettingError, normalise, option_of, setting, setting_of
+from studies.study.setting_field import (
+    SettingError,
+    attribute_lines,
+    normalise,
+    option_of,
+    plain,
+    setting,
+    setting_of,
+)
 from studies.study.study import Study
+from studies.study.study_name import check_study_name
+from studies.study.warm_start_sources import check_sources, stored_sources
 from supernet.accuracy.memory_budget import DEFAULT_MEMORY
 from supernet.images.folder_layouts import LAYOUTS
 
@@ -38,10 +48,6 @@ PREFERRING = "rnsga2"
 """The sampler that searches near preferred values."""
 PREDICTING = "surrogate"
 """The sampler that searches predicted networks, and so needs exact costs of many."""
-WARM_START = "warm start"
-"""Key of a study's fingerprint for the name of the study that it was warm-started from."""
-CARRIED = "warm_start_subnets"
-"""Key of a study's stored settings for the networks that its warm start took over."""
 STOP_RULES = ("generations", "evaluations", "minutes", "patience")
 """Settings that limit a search. They never change what is evaluated."""
 MOST_OBJECTIVES = 6
@@ -60,13 +66,6 @@ def _check_minutes(minutes: float) -> None:
 
 def _check_memory(text: str) -> None:
     parse_bytes(text, option="--memory")
-
-
-def _check_name(name: str) -> None:
-    if not name.strip() or not name.isprintable():
-        raise SettingError(f"--study must be a printable name that is not empty, but got {name!r}")
-    if name.startswith("-"):
-        raise SettingError(f"--study must not begin with a dash, which commands take for an option: {name!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,12 +208,19 @@ class StudySettings:
         group=HOW,
         metavar="A,B,...",
     )
-    warm_start: str | None = setting(
-        None,
+    warm_start: tuple[str, ...] = setting(
+        (),
         "study whose front joins the first generation, as far as its networks are in the space; FILE:STUDY "
-        "for a study in another database",
+        "for a study in another database; may be repeated",
         group=HOW,
         metavar="STUDY",
+    )
+    warm_start_all: bool = setting(
+        False,
+        "let every measured network of each --warm-start join, not only its front; the first generation is "
+        "as large as that takes",
+        group=HOW,
+        option="all",
     )
     generations: int | None = setting(
         None,
@@ -317,7 +323,7 @@ class StudySettings:
         "name of the study (default: SPACE-OBJECTIVES-sSEED)",
         group=WHERE,
         metavar="NAME",
-        check=_check_name,
+        check=check_study_name,
         is_stored=False,
     )
 
@@ -336,6 +342,7 @@ class StudySettings:
                 f"--prefer needs --sampler {PREFERRING}, but got --sampler {self.sampler}, which searches "
                 f"the whole front"
             )
+        check_sources(self.warm_start, takes_all=self.warm_start_all)
         if self.space_from_table and self.accuracy_table is None:
             raise SettingError("--space-from-table needs --accuracy-table, the file with the genes")
         if self.space_from_table and (self.space is not None or self.checkpoint is not None):
@@ -361,6 +368,7 @@ class StudySettings:
         stored = {name: value for name, value in study.settings.items() if name in known}
         # A study from before the setting has not the default of a new study.
         stored["scale"] = LINEAR if stored.get("scale", LINEAR) == LINEAR else None
+        stored["warm_start"] = stored_sources(study.settings)
         return cls(
             **{
                 "objectives": study.objectives,
@@ -373,7 +381,7 @@ class StudySettings:
     def stored(self) -> dict[str, Any]:
         """The settings in stored form: plain values by name, in a fixed order."""
         return {
-            item.name: _plain(item, getattr(self, item.name))
+            item.name: plain(item, getattr(self, item.name))
             for item in fields(self)
             if setting_of(item).is_stored
         }
@@ -394,7 +402,7 @@ class StudySettings:
             if value is True:
                 words.append(option_of(item))
             elif setting_of(item).separator is not None:
-                words += [option_of(item), _plain(item, value)]
+                words += [option_of(item), plain(item, value)]
             elif setting_of(item).count is not None:
                 words += [option_of(item), *value]
             else:
@@ -404,14 +412,6 @@ class StudySettings:
                         str(element).removesuffix(".0") if isinstance(element, float) else str(element),
                     ]
         return words
-
-
-def _plain(item: Field[Any], value: Any) -> Any:
-    """A value in JSON form."""
-    separator = setting_of(item).separator
-    if isinstance(value, tuple):
-        return list(value) if separator is None else separator.join(value)
-    return str(value) if isinstance(value, Path) else value
 
 
 def _check_objectives(names: Sequence[str]) -> None:
@@ -431,19 +431,6 @@ def _check_objectives(names: Sequence[str]) -> None:
             raise H4HError(f"objective {name!r} is named twice")
 
 
-def _attributes() -> str:
-    """The lines of the docstring that name each setting, from the fields."""
-    lines = ["    Attributes:"]
-    for item in fields(StudySettings):
-        details = setting_of(item)
-        notes = [details.help]
-        notes += [f"one of {', '.join(details.choices)}"] if details.choices else []
-        notes += [] if item.default in (None, (), False) else [f"default: {_plain(item, item.default)}"]
-        unit = f" ({details.unit})" if details.unit else ""
-        lines.append(f"        {item.name}{unit}: {'; '.join(notes)}.")
-    return "\n".join(lines)
-
-
-StudySettings.__doc__ = f"{StudySettings.__doc__}\n{_attributes()}\n"
+StudySettings.__doc__ = f"{StudySettings.__doc__}\n{attribute_lines(StudySettings)}\n"
 DEFAULTS: Mapping[str, Any] = StudySettings().stored()
 """Stored settings of a study without any option."""

@@ -44,6 +44,12 @@ _CPU_MULTIPLIES_BF16 = _multiplies_bf16()
 """Settled once, as torch and oneDNN read the environment once."""
 
 
+def kernel_instructions() -> str:
+    """The instructions of this CPU that kernels use, e.g. ``AVX2``; others round in another way."""
+    name: str = torch.backends.cpu.get_cpu_capability()
+    return f"{name} with bf16" if _CPU_MULTIPLIES_BF16 else name
+
+
 def is_bf16_native(device: torch.device) -> bool:
     """Whether `device` multiplies bf16 natively; the one place that decides it.
 

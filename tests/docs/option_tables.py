@@ -47,6 +47,8 @@ COMMANDS = (
     "studies.measure",
     "studies.verify",
     "studies.backup",
+    "studies.merge",
+    "studies.rename",
     "studies.migrate",
     "studies.worker",
 )

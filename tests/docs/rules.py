@@ -46,6 +46,8 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "studies.validate": (),
     "studies.verify": (),
     "studies.backup": (),
+    "studies.merge": (),
+    "studies.rename": (),
     "studies.migrate": (),
     "studies.measure": ("--out", "todo.csv", "--ops", "3"),
     "benchmarks.paper": (*SMALL_COMPARISON, "--out", "paper.md"),
@@ -103,11 +105,14 @@ PARSED_ONLY = {
 
 PLACEHOLDERS = {
     "STUDY": "first",
+    "OLD": "first",
+    "NEW": "renamed",
     "NAME": "first",
     "--space NAME": "cifar32",
     "--hardware NAME": "u55-256-cim8",
     "--study NAME": "validated",
     "--warm-start OTHER": "studies.db:first",
+    "--warm-start STUDY": "studies.db:first",
     "--data DIR": "data",
     "--plots DIR": "figures",
     "--tflite DIR": "probes",

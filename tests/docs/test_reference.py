@@ -228,7 +228,7 @@ def test_database(tmp_path: Path) -> None:
     assert f"`0x{numbers[0]:08X}` and its `user_version` is {numbers[1]}" in text
 
 
-ORDER = ["study", "evaluation", "generation", "checksum"]
+ORDER = ["study", "evaluation", "generation", "software", "checksum"]
 
 
 def test_records() -> None:

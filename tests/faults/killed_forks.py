@@ -49,7 +49,7 @@ def search(database: Path, sampler: str, generations: int, on_start: Callable[[]
     settings = StudySettings(
         objectives=("quality", "params"),
         constraints=("params<=5k",),
-        warm_start="first.db:first",
+        warm_start=("first.db:first",),
         prefer=("quality=60%,params=3k",) if sampler == PREFERRING else (),
         space="tiny.yaml",
         sampler=sampler,

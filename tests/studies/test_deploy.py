@@ -10,6 +10,11 @@ import numpy as np
 import pytest
 
 from objectives.hardware import load_soc
+from objectives.hardware.cost_model import CostModel
+from objectives.hardware.npu_passes.lowering import passes_of
+from objectives.hardware.npu_passes.weight_stream import encoded_bytes
+from objectives.workload import ops_of, read_again, workload
+from search_space import load_space
 from search_space.command.command_line import run_command
 from studies import StudySettings, deploy, pick, run_study, validate
 from studies.deployment import compiled_network, deploy_network
@@ -17,6 +22,7 @@ from studies.deployment.file_checks import DeploymentError
 from studies.deployment.mapping_file import FORMAT
 
 FILES = [
+    "chip.yaml",
     "labels.txt",
     "mapping.json",
     "model_card.md",
@@ -62,6 +68,18 @@ def test_every_file_is_written_and_checked(
     assert abs(error) <= 5
     encoded = float(compiled.split("weights encoded to ")[1].split()[0])
     assert 0.2 <= encoded <= 1.6  # Zeros that pad a few channels to a brick count among the encoded bytes.
+    # The chip file gives the size that the compiler reports, and the costs that were printed.
+    chip = load_soc(str(out / "chip.yaml"))
+    steps = workload(load_space("cifar32").decode(load_space("cifar32").smallest()))
+    ops = ops_of(steps)
+    weights = chip.npu.weight_format._replace(scale_bytes=0)
+    works = [work for op in ops for work in passes_of(op)]
+    size = sum(encoded_bytes(work, chip.npu.machine, weights) for work in works)
+    assert chip.npu.weight_compression is not None
+    assert f"to {size:.0f} bytes" in chip.npu.weight_compression.source
+    cost = CostModel(chip).network(ops, read_again(steps))
+    assert f"latency {cost.latency_ms:.4g} ms (assumed " in printed
+    assert f"energy {cost.energy_mj:.4g} mJ (" in printed
     mapping = json.loads((out / "mapping.json").read_text())
     assert (mapping["format"], mapping["hardware"]) == (FORMAT, "u55-256-cim8")
     cycles = sum(op["cycles"] for op in mapping["ops"])

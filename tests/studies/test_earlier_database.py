@@ -2,7 +2,8 @@
 
 `earlier/version-0.1.0.db` holds five short studies of a space of its own.
 `earlier/version-0.1.0-continued.db` is the same database after version 0.1.0 resumed each of them to five
-generations.
+generations. `earlier/schema-3.db` and its continuation hold one of them, from a version whose rows have
+digests and do not name their software.
 """
 
 from __future__ import annotations
@@ -74,6 +75,42 @@ def test_an_earlier_study_resumes_to_the_same_table(study: str, database: Path, 
     after = table(database, study)
     assert len(after) > len(before) > 0
     assert after == table(EARLIER / "version-0.1.0-continued.db", study)
+
+
+def test_a_study_with_digests_resumes_to_the_same_table(tmp_path: Path, command: Command) -> None:
+    database = tmp_path / "studies.db"
+    shutil.copy(EARLIER / "schema-3.db", database)
+    words = (
+        *("--objectives", "macs,params", "--space", str(EARLIER / "tiny.yaml"), "--population", "8"),
+        *("--generations", "5", "--db", str(database), "--study", "nsga2", "--sampler", "nsga2"),
+        *("--constraint", "vit_blocks>=1"),
+    )
+    assert "convert it with" in command(run, *words).err
+    checked = command(verify, str(database))
+    assert checked.code == 0, checked.err
+    assert f"an earlier version wrote it: python -m studies.migrate {database}" in checked.out
+    assert "no digests" not in checked.out
+    with open_store(database) as store:
+        assert [count for _, count in store.software("nsga2")] == [24]
+    assert command(migrate, str(database)).code == 0
+    ended = command(run, *words)
+    assert ended.code == 0, ended.err
+    assert table(database, "nsga2") == table(EARLIER / "schema-3-continued.db", "nsga2")
+    with open_store(database) as store:
+        assert [count for _, count in store.software("nsga2")] == [40]
+
+
+def test_a_changed_row_is_not_converted(tmp_path: Path, command: Command) -> None:
+    database = tmp_path / "studies.db"
+    shutil.copy(EARLIER / "schema-3.db", database)
+    with sqlite3.connect(database) as connection:
+        connection.execute("DROP TRIGGER evaluation_is_final")
+        connection.execute("UPDATE evaluation SET macs = macs + 1 WHERE number = 7")
+    content = database.read_bytes()
+    ended = command(migrate, str(database))
+    assert ended.code == 2
+    assert "row 7 is not what was stored" in ended.err
+    assert database.read_bytes() == content
 
 
 def test_earlier_studies_are_listed(database: Path, command: Command) -> None:

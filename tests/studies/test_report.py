@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -42,10 +43,21 @@ def test_a_study_of_another_database(report_database: Path, tmp_path: Path) -> N
     assert f"{report_database}:infeasible" in out.read_text(encoding="utf-8")
 
 
+def test_numbers_without_a_page(report_database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(report_database, "objectives3", "one", "--json")
+    many, one = json.loads(capsys.readouterr().out)["studies"]
+    assert (many["study"], many["evaluations"]) == ("objectives3", 12)
+    assert many["importance"]["evaluations"] == 12
+    assert list(many["importance"]["shares"]) == many["objectives"]
+    assert all(many["importance"]["shares"].values())
+    assert one["importance"] is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["a"], "nothing to write: give --out FILE.html, --plots DIR or both"),
+        (["a"], "nothing to write: give --out FILE.html, --plots DIR or both, or --json"),
+        (["a", "--json", "--out", "r.html"], "--json prints numbers and no page: leave out --out"),
         (["a", "--out", "report.pdf"], "--out must end in .html, but got 'report.pdf'"),
         (["a", "--out", "missing/report.html"], "the folder missing does not exist; make it first"),
         (["a", "--out", "folder.html"], "--out folder.html: is a folder"),

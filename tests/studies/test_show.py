@@ -171,3 +171,19 @@ def test_how_well_generations_were_predicted(database: Path, capsys: pytest.Capt
         {"generation": 2, "source": "surrogate", "rank_correlation": 0.75},
     ]
     assert "rank correlation by generation 0.75" in shown(capsys, database, "--study", "first")
+
+
+def test_a_table_for_a_paper(report_database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    latex = shown(capsys, report_database, "--study", "objectives3", "--format", "latex")
+    table, paragraph = latex.split("\n\n")
+    front = json.loads(shown(capsys, report_database, "--study", "objectives3", "--json"))["front"]
+    rows = table.split("\\midrule")[1].split("\\bottomrule")[0].strip().splitlines()
+    assert [int(row.split(" & ")[0]) for row in rows] == [member["id"] for member in front]
+    assert "We searched the space cifar32" in paragraph
+    markdown = shown(
+        capsys, report_database, "--study", "objectives3", "--evaluations", "--format", "markdown"
+    )
+    assert len([line for line in markdown.splitlines() if line.startswith("| ")]) == 2 + 12
+    assert "--format needs --study" in fails(capsys, "--db", str(report_database), "--format", "latex")
+    both = ("--db", str(report_database), "--study", "one", "--format", "latex", "--json")
+    assert "not allowed with argument" in fails(capsys, *both)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from objectives.hardware.npu_passes.layer_pass import Engine, Pass
@@ -54,6 +55,31 @@ def encoded_bytes(work: Pass, machine: Machine, weights: WeightFormat) -> float:
         weights.padded_compression * spoilt + weights.compression * (out_channels - spoilt)
     ) + weights.padding_compression * (depth * padded_channels - trained * out_channels)
     return size + scales + _STREAM_HEADER
+
+
+def measured_ratio(works: Iterable[Pass], machine: Machine, weights: WeightFormat, encoded: float) -> float:
+    """Ratio by which the trained weights of a network compress worse than `weights` says.
+
+    `encoded_bytes` is linear in the two compressions of trained weights. Zeros of padding and depthwise
+    weights do not depend on them.
+
+    Args:
+        works: Passes of the network.
+        machine: The NPU.
+        weights: Assumed compression.
+        encoded: Bytes of all encoded weights, without biases and scales, as a compiler reports them.
+
+    Returns:
+        Factor on `compression` and `padded_compression` that gives `encoded`; 1 if no weights depend on them,
+        and at most 0 if `encoded` is less than what does not depend on them.
+    """
+    assumed = weights._replace(scale_bytes=0.0)
+    fixed = assumed._replace(compression=0.0, padded_compression=0.0)
+    total = rest = 0.0
+    for work in works:
+        total += encoded_bytes(work, machine, assumed)
+        rest += encoded_bytes(work, machine, fixed)
+    return (encoded - rest) / (total - rest) if total > rest else 1.0
 
 
 def _padded_depth(in_channels: int, window: int, machine: Machine) -> float:

@@ -220,3 +220,9 @@ def test_rows_are_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert read(tmp_path, "\n".join(lines)).values["acc"].tolist() == [50, 51, 52, 53, 54]
     with pytest.raises(TableError, match="line 5 lacks 'acc'"):
         read(tmp_path, "\n".join([*lines[:4], '{"depth[gene]": 9}']))
+
+
+def test_a_table_that_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
+    # A FIFO would do, but a missing check would then hang the test.
+    with pytest.raises(TableError, match="is not a file"):
+        read_table(tmp_path, None)

@@ -135,7 +135,8 @@ def test_a_study_on_another_chip_begins_with_values_that_another_file_holds() ->
     run_study(settings, database="first.db", objectives=[Quality()])
     quality = Quality()
     notices: list[str] = []
-    other = replace(settings, hardware="u55-128", study="second", generations=1, warm_start="first.db:first")
+    source = ("first.db:first",)
+    other = replace(settings, hardware="u55-128", study="second", generations=1, warm_start=source)
     study = run_study(other, database="second.db", objectives=[quality], on_notice=notices.append)
     first = load_study("first.db", "first")
     known = {row.genotype: row.values[0] for row in first.measured}
@@ -151,3 +152,28 @@ def test_a_study_on_another_chip_begins_with_values_that_another_file_holds() ->
     Path("first.db").unlink()
     resumed = run_study(replace(other, generations=2), database="second.db", objectives=[quality])
     assert len(resumed.measured) == 16
+
+
+def test_a_study_of_other_objectives_begins_with_every_network_that_another_one_measured() -> None:
+    settings = StudySettings(
+        objectives=("quality", "lat"), population=8, generations=2, study="first", sampler="random"
+    )
+    first = run_study(settings, database="first.db", objectives=[Quality()])
+    quality = Quality()
+    other = replace(
+        settings, objectives=("quality", "params"), study="second", warm_start=("first.db:first",)
+    )
+    every = replace(other, warm_start_all=True, generations=1, sampler="nsga2")
+    study = run_study(every, database="second.db", objectives=[quality])
+    assert {row.genotype for row in study.measured} == {row.genotype for row in first.measured}
+    assert quality.measured == []
+    assert study.study.fingerprint["warm start"] == "first (all)"
+    assert study.study.settings["warm_start_all"]
+    assert study.settings == replace(every, study="second")
+    # The other generations are as large as before, and an interruption changes nothing.
+    resumed = study.resume(generations=3)
+    whole = run_study(replace(every, generations=3), database="whole.db", objectives=[Quality()])
+    assert len(resumed.measured) == 16 + 2 * 8
+    assert resumed.measured == whole.measured
+    with pytest.raises(FingerprintError, match=r"warm start first \(all\) -> first[;.]"):
+        run_study(replace(every, warm_start_all=False), database="second.db", objectives=[quality])

@@ -90,14 +90,66 @@ def test_warm_start_takes_the_front_thinned_to_what_is_wanted(
 ) -> None:
     front = some(tiny, 6)
     path = earlier(front)
-    assert warm_start("first", path, tiny, count=9) == WarmStart("first", tuple(front))
+    assert warm_start(["first"], path, tiny, count=9) == WarmStart("first", tuple(front))
     for source in ("first", f"{path}:first"):
-        few = warm_start(source, path, tiny, count=3).subnets
+        few = warm_start([source], path, tiny, count=3).subnets
         assert len(few) == 3
         assert [one for one in front if one in few] == list(few)
-    assert warm_start(f"{path}:first", tmp_path / "new.db", tiny, count=9).subnets == tuple(front)
-    assert warm_start("first", path, tiny, without=front[:2], count=9).subnets == tuple(front[2:])
-    assert warm_start("first", path, tiny, count=0).subnets == ()
+    assert warm_start([f"{path}:first"], tmp_path / "new.db", tiny, count=9).subnets == tuple(front)
+    assert warm_start(["first"], path, tiny, without=front[:2], count=9).subnets == tuple(front[2:])
+    assert warm_start(["first"], path, tiny, count=0).subnets == ()
+
+
+def test_fronts_of_several_studies_share_the_places_equally(
+    tiny: DesignSpace, study: Study, evaluation: Callable[..., Evaluation], tmp_path: Path
+) -> None:
+    genotypes = some(tiny, 14)
+    path = tmp_path / "earlier.db"
+    fronts = {"large": genotypes[:10], "small": [genotypes[9], *genotypes[10:12]], "last": genotypes[12:]}
+    with create_store(path) as store:
+        for name, members in fronts.items():
+            store.add(replace(study, name=name, space_definition=tiny.to_dict()))
+            rows = [
+                replace(evaluation(index, 90.0 - 4 * index, 7.0 - 0.5 * index), genotype=genotype)
+                for index, genotype in enumerate(members)
+            ]
+            store.append(name, rows)
+    taken = warm_start(["large", "small", "last"], path, tiny, count=9)
+    assert taken.studies == "large, small, last"
+    # 9 places for 3 studies; the second one has its 3 members or 2 new ones, the third one has only 2.
+    shared = 3 if genotypes[9] not in taken.subnets[:3] else 2
+    assert len(set(taken.subnets)) == len(taken.subnets) == 3 + shared + 2
+    assert set(taken.subnets[:3]) < set(fronts["large"])
+    assert set(taken.subnets[3:-2]) <= set(fronts["small"])
+    assert taken.subnets[-2:] == tuple(fronts["last"])
+    # What the first ones leave free goes to the last one.
+    backwards = warm_start(["last", "small", "large"], path, tiny, count=9).subnets
+    assert len(backwards) == 9
+    assert backwards[:5] == (*fronts["last"], *fronts["small"])
+
+
+def test_all_measured_networks_are_taken_in_order_without_a_limit(
+    tiny: DesignSpace, study: Study, evaluation: Callable[..., Evaluation], tmp_path: Path
+) -> None:
+    genotypes = some(tiny, 8)
+    rows = [
+        # From the worst to the best, so that only the last one is on the front.
+        replace(evaluation(index, 50.0 + index, 7.0 - 0.5 * index), genotype=genotype)
+        for index, genotype in enumerate(genotypes)
+    ]
+    rows[2] = replace(rows[2], values=(None, 9.0), is_feasible=False)
+    rows[4] = replace(rows[4], stopped_after=128)
+    rows[5] = replace(rows[5], is_feasible=False)
+    path = tmp_path / "earlier.db"
+    with create_store(path) as store:
+        store.add(replace(study, space_definition=tiny.to_dict()))
+        store.append(study.name, rows)
+    kept = tuple(genotypes[index] for index in (0, 1, 3, 5, 6, 7))
+    assert warm_start(["first"], path, tiny, count=2) == WarmStart("first", (genotypes[7],))
+    every = warm_start(["first"], path, tiny, count=2, takes_all=True)
+    assert every == WarmStart("first (all)", kept)
+    without = warm_start(["first"], path, tiny, without=kept[:2], count=2, takes_all=True)
+    assert without.subnets == kept[2:]
 
 
 def test_only_members_of_the_space_are_taken(
@@ -108,10 +160,10 @@ def test_only_members_of_the_space_are_taken(
     narrow = DesignSpace(replace(tiny.networks, resolution=(28, 32)))
     shared = [one for one in front if tiny.decode(one).subnet.resolution in narrow.networks.resolution]
     assert 0 < len(shared) < len(front)
-    taken = warm_start("first", path, narrow, count=9).subnets
+    taken = warm_start(["first"], path, narrow, count=9).subnets
     assert [narrow.decode(one).subnet for one in taken] == [tiny.decode(one).subnet for one in shared]
     with pytest.raises(H4HError, match="no network of its front is in space 'cifar32'"):
-        warm_start("first", path, cifar32, count=9)
+        warm_start(["first"], path, cifar32, count=9)
 
 
 def test_source_without_networks_is_refused(
@@ -122,10 +174,10 @@ def test_source_without_networks_is_refused(
         store.add(replace(study, space_definition=tiny.to_dict()))
         store.append(study.name, [replace(evaluation(0, None, 9.0), genotype=tiny.largest())])
     with pytest.raises(H4HError, match="no feasible network"):
-        warm_start("first", path, tiny, count=5)
+        warm_start(["first"], path, tiny, count=5)
     with pytest.raises(H4HError, match="did you mean 'first'"):
-        warm_start("frist", path, tiny, count=5)
+        warm_start(["frist"], path, tiny, count=5)
     with pytest.raises(H4HError, match=r"unknown study 'none\.db:first'"):
-        warm_start("none.db:first", path, tiny, count=5)
+        warm_start(["none.db:first"], path, tiny, count=5)
     with pytest.raises(H4HError, match=r"FILE:STUDY.*does not exist"):
-        warm_start("first", tmp_path / "none.db", tiny, count=5)
+        warm_start(["first"], tmp_path / "none.db", tiny, count=5)

@@ -15,7 +15,7 @@ from studies.storage.database_file import StoreError, check_writable
 from studies.storage.store import create_store, open_store
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport
-from studies.study.study import Goal, Study
+from studies.study.study import Study
 
 Make = Callable[..., Evaluation]
 
@@ -73,42 +73,6 @@ def test_studies_do_not_mix(path: Path, study: Study, evaluation: Make) -> None:
             store.add(study)
         with pytest.raises(UnknownNameError, match="did you mean 'second'"):
             store.study("seconds")
-
-
-def test_what_any_study_measured_in_the_same_way_is_found(path: Path, study: Study, evaluation: Make) -> None:
-    deciding = {"checkpoint": "c1", "images": "i1", "oracle": "2"}
-    space = {"space": "digest", "seed": "0"}
-    studies = {
-        "as goal": replace(study, fingerprint={**space, **deciding}),
-        # Another objective has a part of the same name, so the accuracy's stands under its own.
-        "under its own name": replace(
-            study, fingerprint={**space, **deciding, "checkpoint": "lat's", "acc.checkpoint": "c1"}
-        ),
-        "as limit": replace(
-            study,
-            goals=(Goal("lat", "ms", "min"),),
-            constraints=("acc>=50%",),
-            ideal=(0.0,),
-            reference=(1.0,),
-            fingerprint={**space, **deciding},
-        ),
-        "other checkpoint": replace(study, fingerprint={**space, **deciding, "checkpoint": "c2"}),
-        "other space": replace(study, fingerprint={**deciding, "space": "other"}),
-        "without accuracy": replace(study, fingerprint=space),
-    }
-    with create_store(path) as store:
-        for place, (name, one) in enumerate(studies.items()):
-            store.add(replace(one, name=name))
-            row = evaluation(place, 60.0 + place, 1.0)
-            # The second was found infeasible before its accuracy was measured.
-            unmeasured = replace(row, index=90 + place, genotype=(90, place), values=(None, 9.0))
-            if name == "as limit":
-                row = replace(row, values=(1.0,), limited=(60.0 + place,))
-                unmeasured = replace(unmeasured, values=(9.0,), limited=(None,))
-            bound = replace(row, index=80 + place, genotype=(80, place), stopped_after=256)
-            store.append(name, [row, unmeasured, bound])
-        assert store.measured("acc", "digest", deciding) == {(0, 0): 60.0, (1, 0): 61.0, (2, 0): 62.0}
-        assert store.measured("acc", "digest", {**deciding, "oracle": "3"}) == {}
 
 
 def test_neither_an_index_nor_a_genotype_is_stored_twice(path: Path, study: Study, evaluation: Make) -> None:
@@ -278,6 +242,20 @@ def test_a_file_that_loses_its_name_ends_the_run_and_is_rescued(
         with open_store(path.with_name(f"studies.{name}.db")) as store:
             assert store.study(study.name) == study
             assert store.evaluations(study.name) == rows[:count]
+
+
+def test_a_new_database_does_not_take_the_log_of_a_removed_one(
+    path: Path, study: Study, evaluation: Make
+) -> None:
+    with create_store(path) as store:
+        store.add(study)
+        store.append(study.name, [evaluation(0, 50.0, 1.0)])
+        path.unlink()
+        with pytest.raises(StoreError, match=r"repeat the command with .* \(--db .*studies\.rescued\.db\)"):
+            store.append(study.name, [evaluation(1, 50.0, 1.0)])
+    assert path.with_name("studies.db-wal").exists()
+    with create_store(path) as store:
+        assert store.studies() == []
 
 
 def test_rows_of_another_writer_end_the_run(path: Path, study: Study, evaluation: Make) -> None:

@@ -50,6 +50,8 @@ def test_help_tells_defaults_and_choices() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        ({"warm_start": ("a", "b", "a")}, "--warm-start names study 'a' twice"),
+        ({"warm_start_all": True}, "--all needs --warm-start"),
         ({"population": 1}, "--population must be at least 2, but got 1"),
         ({"population": 2.5}, "--population must be a whole number, but got 2.5"),
         ({"population": True}, "--population must be a whole number, but got True"),
@@ -124,6 +126,8 @@ def test_settings_of_an_earlier_database_are_read_and_stored_as_they_were(earlie
             **DEFAULTS,
             "scale": "linear",
             **{name: study.settings[name] for name in earlier_names},
+            # Several studies may be named since.
+            "warm_start": [study.settings["warm_start"]] if study.settings["warm_start"] else [],
         }
         assert (settings.study, settings.constraints) == (study.name, study.constraints)
 

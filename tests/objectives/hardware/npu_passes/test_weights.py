@@ -11,7 +11,7 @@ from objectives.hardware import Op, load_soc
 from objectives.hardware.npu_passes.lowering import passes_of
 from objectives.hardware.npu_passes.pass_cost import pass_cost
 from objectives.hardware.npu_passes.weight_buffering import previous_op, stream
-from objectives.hardware.npu_passes.weight_stream import encoded_bytes
+from objectives.hardware.npu_passes.weight_stream import encoded_bytes, measured_ratio
 from objectives.hardware.op import OpArrays
 from objectives.hardware.parts.npu import Npu, array_terms
 from objectives.workload import ops_of, workload
@@ -48,6 +48,21 @@ def test_encoded_size_by_hand() -> None:
     assert classes == pytest.approx(1_159_536 + 10_016, rel=0.005)
     assert size(Op("depthwise", 8, 8, 40, 40, kernel=3)) == 16 * 9 * 3 + 400 + 16
     assert size(Op("add", 8, 8, 40, 40)) == 0
+
+
+@pytest.mark.parametrize("ratio", [0.25, 1.0, 1.1])
+def test_a_measured_size_gives_its_compression(ratio: float) -> None:
+    ops = [Op("conv2d", 8, 8, 64, 128), Op("conv2d", 8, 8, 72, 64), Op("depthwise", 8, 8, 40, 40, kernel=3)]
+    works = [work for op in ops for work in passes_of(op)]
+    # Trained weights by hand, zeros of 24 channels, depthwise weights, three headers.
+    trained = 0.9 * 64 * 128 + 1.0 * 72 * 64
+    encoded = ratio * trained + 24 * 64 / 8 + 16 * 9 * 3 + 3 * 16
+    assert measured_ratio(works, MRAM.machine, MRAM.weight_format, encoded) == pytest.approx(ratio)
+
+
+def test_weights_that_always_have_one_size_say_nothing_of_compression() -> None:
+    works = passes_of(Op("depthwise", 8, 8, 40, 40, kernel=3))
+    assert measured_ratio(works, MRAM.machine, MRAM.weight_format, 1000) == 1
 
 
 def test_weights_in_place_are_read_for_every_block_of_positions() -> None:
