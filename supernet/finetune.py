@@ -21,17 +21,21 @@ from supernet.checkpoints import add_checkpoint
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data
 from supernet.training.continuation import way_on
 from supernet.training.exact_state import OtherTrainingError
-from supernet.training.fine_tune_subnet import NETWORK, fine_tune_subnet
+from supernet.training.fine_tune_subnet import INHERITED, NETWORK, fine_tune_subnet
 from supernet.training.recipe_options import HELP as TRAINING_HELP
 from supernet.training.recipe_options import add_settings, reading_processes
 from supernet.training.single_network_run import PLAIN_SETTINGS
 
-HELP = TRAINING_HELP | {
-    "seed": "random seed of image order and augmentation",
-    "batch": "batch size",
-    "warm_up_epochs": "warm-up epochs",
-    "label_smoothing": "label smoothing of the targets",
-}
+HELP = (
+    TRAINING_HELP
+    | {
+        "seed": "random seed of image order and augmentation",
+        "batch": "batch size",
+        "warm_up_epochs": "warm-up epochs",
+        "label_smoothing": "label smoothing of the targets",
+    }
+    | {name: f"{TRAINING_HELP[name]} (default: as the checkpoint was trained)" for name in INHERITED}
+)
 
 
 def make_parser() -> Parser:
@@ -81,7 +85,7 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--rate", type=float, default=1e-3, metavar="FLOAT", help="peak learning rate (default: %(default)s)"
     )
-    add_settings(parser.add_argument, PLAIN_SETTINGS, HELP, {})
+    add_settings(parser.add_argument, PLAIN_SETTINGS, HELP, dict.fromkeys(INHERITED))
     return parser
 
 

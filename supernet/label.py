@@ -15,6 +15,7 @@ from search_space.command.command_line import Parser, check_least, run_command
 from search_space.errors import H4HError
 from search_space.space import load_space
 from supernet.checkpoints.header import CheckpointError
+from supernet.checkpoints.image_input import image_input
 from supernet.checkpoints.tensor_file import file_digest
 from supernet.images.data_sets import open_data
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data
@@ -99,7 +100,9 @@ def main() -> None:
     # Checks the augmentation as a training would.
     recipe = make_recipe(epochs=1, rate=1.0, **{name: getattr(arguments, name) for name in AUGMENTATION})
     teacher, trained = load_any_teacher(arguments.teacher)
-    data = open_data(arguments.data, arguments.dataset, load_space(arguments.space))
+    space = load_space(arguments.space)
+    seen = image_input(arguments.teacher, trained, size=max(space.resolution), classes=teacher.classes)
+    data = open_data(arguments.data, arguments.dataset, space, fit=seen.fit)
     split = data.split(arguments.split_seed)
     recorded = data.recorded(split)
     if teacher.classes != data.classes:

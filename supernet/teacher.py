@@ -17,7 +17,7 @@ from search_space.command.command_line import Parser, check_least, run_command
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data
 from supernet.training.continuation import way_on
 from supernet.training.exact_state import OtherTrainingError
-from supernet.training.recipe_options import HELP, add_settings, reading_processes
+from supernet.training.recipe_options import HELP, SETTINGS, add_settings, reading_processes
 from supernet.training.single_network_run import PLAIN_SETTINGS
 from supernet.training.train_teacher import train_teacher
 
@@ -30,6 +30,8 @@ DEFAULTS: dict[str, Any] = {
     "warm_up_epochs": 2.0,
 }
 """Settings whose defaults differ from those of a recipe."""
+
+TEACHER_SETTINGS = (*PLAIN_SETTINGS, *(field for field in SETTINGS if field.name == "fit"))
 
 
 def make_parser() -> Parser:
@@ -63,7 +65,7 @@ def make_parser() -> Parser:
         "seed": "random seed of weights, image order and augmentation",
         "label_smoothing": "label smoothing of the targets",
     }
-    add_settings(parser.add_argument, PLAIN_SETTINGS, HELP | texts, DEFAULTS)
+    add_settings(parser.add_argument, TEACHER_SETTINGS, HELP | texts, DEFAULTS)
     return parser
 
 
@@ -80,7 +82,7 @@ def main() -> None:
             split_seed=arguments.split_seed,
             epochs=arguments.epochs,
             rate=arguments.rate,
-            settings={field.name: getattr(arguments, field.name) for field in PLAIN_SETTINGS},
+            settings={field.name: getattr(arguments, field.name) for field in TEACHER_SETTINGS},
             device=arguments.device,
             workers=reading_processes(arguments.workers),
             say=print,

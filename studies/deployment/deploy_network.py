@@ -45,6 +45,7 @@ from studies.deployment.measured_compression import (
 from studies.study.evaluation import Evaluation
 from supernet.accuracy.load_and_extract import extract
 from supernet.accuracy.one_subnet import PreparedImages, prepare, stream
+from supernet.checkpoints.image_input import ImageInput, supernet_image_input
 from supernet.images.labelled_images import Images, resized
 from supernet.network.extraction import folded
 from supernet.network.plain_network import PlainNetwork
@@ -81,6 +82,7 @@ class Deployment:
         test_right: Number of test images classified right, by number format; empty if they were not scored.
         test_images: Number of test images.
         class_names: Names of the classes in order.
+        image_input: How a picture becomes the input of the network.
         notes: What is missing, and why.
     """
 
@@ -99,6 +101,7 @@ class Deployment:
     test_right: Mapping[str, int]
     test_images: int
     class_names: tuple[str, ...]
+    image_input: ImageInput
     notes: tuple[str, ...]
 
 
@@ -170,6 +173,7 @@ def deployment(
         test_right=test_right,
         test_images=0 if test is None else len(test),
         class_names=pack.class_names,
+        image_input=supernet_image_input(plan.checkpoint),
         notes=tuple(notes),
     )
 

@@ -11,7 +11,14 @@ from studies.deployment.deploy_network import Deployment
 from studies.deployment.file_checks import Agreement
 from studies.deployment.measured_compression import CHIP_FILE
 from studies.study.study import Study
-from supernet.checkpoints.image_input import DEVIATION, MEAN
+from supernet.checkpoints.image_input import CROP, PAD, SQUASH
+
+FITTED = {
+    CROP: "resize its short side to {0.resize} pixels and cut out the central {0.size}",
+    PAD: "resize its long side to {0.size} pixels and add black margins on both sides",
+    SQUASH: "resize both sides to {0.size} pixels",
+}
+"""Instructions for each way to make a picture square."""
 
 
 def model_card(study: Study, found: Deployment) -> str:
@@ -90,7 +97,11 @@ def _lines(study: Study, found: Deployment) -> Iterator[str]:
         f"resize: the camera or the CPU does, by bilinear interpolation with antialiasing, as in training."
     )
     yield ""
-    means, deviations = (", ".join(f"{value:.8f}" for value in values) for values in (MEAN, DEVIATION))
+    images = found.image_input
+    yield f"* Make a picture square: {FITTED[images.fit].format(images)}. Then resize it to {side} pixels."
+    means, deviations = (
+        ", ".join(f"{value:.8f}" for value in values) for values in (images.mean, images.deviation)
+    )
     yield (
         f"* Normalise each byte: `x = (byte / 255 - mean) / deviation`; mean {means}; deviation {deviations}."
     )
@@ -99,6 +110,9 @@ def _lines(study: Study, found: Deployment) -> Iterator[str]:
         f"* `network.tflite` takes `round(x / {grid.scale:.9g}) + {grid.zero_point}`, clipped to -128 to "
         f"127, int8, as (1, height, width, 3)."
     )
+    yield ""
+    mirrored = "none" if images.flip == 0 else f"{images.flip:.0%}"
+    yield f"Training mirrored {mirrored} of the images left to right. Class weights: {images.class_weights}."
     yield ""
     yield "## Origin"
     yield ""

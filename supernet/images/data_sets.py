@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,10 @@ class ImageData:
         # Only images from folders are cut out of larger squares.
         resize = resized_side(self.side, self.fit) if self.name == "folder" else self.side
         return ImageInput(self.side, resize, self.class_names, self.fit)
+
+    def trained_by(self, flip: float, class_weights: str) -> ImageInput:
+        """`image_input` with the settings of a training on these images."""
+        return replace(self.image_input, flip=flip, class_weights=class_weights)
 
     def split(self, seed: int | None = None) -> Split:
         """The split into training and search images.

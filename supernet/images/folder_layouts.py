@@ -75,7 +75,8 @@ def refuse_wrong_data(words: Sequence[str], default: Path | None = None) -> None
     """Refuses a wrong --data among the `words` of a command line, before the command imports torch.
 
     Args:
-        words: The command line. What else is wrong with it is left to the command's own parser.
+        words: The command line. What else is wrong with it, such as nothing in it, is left to the command's
+            own parser.
         default: Default of --data.
 
     Raises:
@@ -86,7 +87,7 @@ def refuse_wrong_data(words: Sequence[str], default: Path | None = None) -> None
     parser.add_argument("--dataset", choices=tuple(LAYOUTS))
     with suppress(ArgumentError):
         known, others = parser.parse_known_args(list(words))
-        if known.data is not None and not {"-h", "--help"} & set(others):
+        if words and known.data is not None and not {"-h", "--help"} & set(others):
             recognised(known.data, known.dataset)
 
 

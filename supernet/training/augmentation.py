@@ -48,7 +48,7 @@ def image_transform(recipe: Recipe, *, crop: int | None) -> v2.Transform:
     """Augmentation of one image, uint8 ``(c, h, w)``, in a data loader.
 
     Args:
-        recipe: Padding or scale of crops, and RandAugment.
+        recipe: Padding or scale of crops, share of mirrored images, and RandAugment.
         crop: Side of the random resized crop; None for a crop of the image's own size after padding.
     """
     from torchvision.transforms import v2
@@ -58,7 +58,7 @@ def image_transform(recipe: Recipe, *, crop: int | None) -> v2.Transform:
         if crop is None
         else v2.RandomResizedCrop(crop, scale=(recipe.crop_scale, 1.0), antialias=True)
     )
-    steps = [first, v2.RandomHorizontalFlip()]
+    steps = [first, v2.RandomHorizontalFlip(recipe.flip)]
     if recipe.rand_augment:
         steps.append(v2.RandAugment(recipe.rand_augment, magnitude=recipe.magnitude))
     return v2.Compose(steps)

@@ -122,10 +122,10 @@ class Crops:
     flips: Tensor
 
     @classmethod
-    def draw(cls, count: int, padding: int, randomness: torch.Generator) -> Crops:
-        """Uniform crops of `count` images padded by `padding`; each is mirrored with probability 1/2."""
-        offsets = torch.randint(2 * padding + 1, (count, 2), generator=randomness)
-        return cls(offsets, torch.rand(count, generator=randomness) < 0.5)
+    def draw(cls, count: int, recipe: Recipe, randomness: torch.Generator) -> Crops:
+        """Uniform crops of `count` padded images; each is mirrored with the probability in `recipe`."""
+        offsets = torch.randint(2 * recipe.crop_padding + 1, (count, 2), generator=randomness)
+        return cls(offsets, torch.rand(count, generator=randomness) < recipe.flip)
 
     def __getitem__(self, indices: Tensor) -> Crops:
         return Crops(self.offsets[indices], self.flips[indices])
@@ -136,9 +136,9 @@ class Crops:
         return crop_and_flip(pixels, self.offsets.to(device), self.flips.to(device), padding=padding)
 
 
-def view_crops(seed: int, view: int, count: int, padding: int) -> Crops:
+def view_crops(seed: int, view: int, count: int, recipe: Recipe) -> Crops:
     """Crops of view `view` of all `count` images."""
-    return Crops.draw(count, padding, generator(Draw.VIEW, seed, view))
+    return Crops.draw(count, recipe, generator(Draw.VIEW, seed, view))
 
 
 def view_seed(seed: int, view: int, index: int) -> int:
@@ -182,13 +182,13 @@ class _MemoryBatches:
         chosen = shares(count, recipe, number, self._world)
         mine = torch.arange(recipe.batch).view(recipe.accumulate, self._world.size, -1)[:, self._world.rank]
         view = 0 if soft is None else number % soft.views
-        of_view = None if soft is None else view_crops(soft.seed, view, count, recipe.crop_padding)
+        of_view = None if soft is None else view_crops(soft.seed, view, count, recipe)
         for step in range(first_step, self.steps_per_epoch):
             indices = chosen[step].flatten()
             if soft is None or of_view is None:
                 # Drawn for the batch of all processes, so that a crop does not depend on their number.
                 draws = generator(Draw.CROPS, recipe.seed, number, step)
-                crops = Crops.draw(recipe.batch, recipe.crop_padding, draws)[mine.flatten()]
+                crops = Crops.draw(recipe.batch, recipe, draws)[mine.flatten()]
                 targets = self._labels[indices.to(device)]
             else:
                 crops = of_view[indices]

@@ -18,6 +18,7 @@ from search_space.files.whole_file import whole_file
 from search_space.genotype import Genotype, to_text
 from supernet.accuracy import one_subnet
 from supernet.checkpoints.header import FORMAT, NETWORK_FORMAT, read_header
+from supernet.checkpoints.image_input import stored_image_input
 from supernet.checkpoints.tensor_file import file_digest
 from supernet.images import cifar10
 from supernet.images.data_sets import open_data
@@ -39,6 +40,9 @@ from supernet.training.soft_labels import fitting_soft_labels
 
 NETWORK = "network.safetensors"
 RESULT = "result.json"
+
+INHERITED = ("flip", "class_weights")
+"""Settings whose default is that of the supernet's training."""
 
 
 def fine_tune_subnet(
@@ -69,7 +73,7 @@ def fine_tune_subnet(
         split: Images that are scored: ``search``, ``test`` or ``both``.
         epochs: Number of epochs; 0 only extracts the subnet.
         rate: Peak learning rate.
-        settings: Recipe settings by name.
+        settings: Recipe settings by name. None for ``flip`` and ``class_weights`` takes the checkpoint's.
         soft_labels: File of stored soft labels.
         fold_batch_norm: Whether to fold batch norm into the weights of the written network.
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -92,7 +96,9 @@ def fine_tune_subnet(
     keep_freed_memory()
     used_device = resolve_device(device)
     # Without epochs there is no phase to train, but wrong values are reported all the same.
-    recipe = make_recipe(epochs=epochs or 1, rate=rate, **settings)
+    trained = stored_image_input(checkpoint)
+    inherited = {name: getattr(trained, name) for name in INHERITED if settings.get(name) is None}
+    recipe = make_recipe(epochs=epochs or 1, rate=rate, **{**settings, **inherited})
     resolve_precision(recipe.precision, used_device)
     networks = load_networks(checkpoint)
     genotype = _genotype(networks, subnet)
@@ -145,7 +151,7 @@ def fine_tune_subnet(
             written,
             space=space if genotype is not None else header["space"],
             data=recorded,
-            images=data_set.image_input,
+            images=data_set.trained_by(recipe.flip, recipe.class_weights),
         )
 
     if tuning is not None:

@@ -92,7 +92,7 @@ def augmented_view(
         workers: Number of processes for images that are augmented one by one; 0 uses this process.
     """
     if is_cropped_at_once(images, recipe):
-        crops = view_crops(seed, number, len(images), recipe.crop_padding)
+        crops = view_crops(seed, number, len(images), recipe)
         for indices in torch.arange(len(images)).split(BATCH):  # type: ignore[no-untyped-call]
             yield crops[indices].apply(images.pixels[indices], recipe.crop_padding)
         return

@@ -24,18 +24,19 @@ from supernet.network.plain_network import PlainNetwork, with_fast_backward
 from supernet.network.teacher_network import TeacherNetwork
 from supernet.training.augmentation import mixing
 from supernet.training.batches import Draw, make_batches, torch_seed
+from supernet.training.class_weights import class_weights
 from supernet.training.distributed import World
 from supernet.training.exact_state import PLAIN_STATE, ExactState, Progress
 from supernet.training.learning_rate import learning_rate
 from supernet.training.optimizer import make_optimizer, set_rate
 from supernet.training.phases import Phase
 from supernet.training.recipe import Recipe, default_settings
-from supernet.training.soft_labels import SoftLabels
+from supernet.training.soft_labels import SoftLabels, check_targets
 
 PHASE = "fine-tuning"
 
-NOT_USED = ("accumulate", "distillation", "conflict", "drop_path", "ema")
-"""Settings of a recipe that only apply to supernets or to large trainings."""
+NOT_USED = ("accumulate", "distillation", "conflict", "drop_path", "ema", "fit")
+"""Settings of a recipe that only apply to supernets or to large trainings, or that the supernet decides."""
 
 
 def make_recipe(*, epochs: int, rate: float, **settings: Any) -> Recipe:
@@ -106,6 +107,9 @@ class FineTuning:
         )
         self._soft_labels = soft_labels
         self._mixing = mixing(recipe, network.classes)
+        check_targets(recipe, None, soft_labels)
+        weights = class_weights(recipe.class_weights, images.labels, network.classes)
+        self._class_weights = None if weights is None else weights.to(device)
         self.network = with_fast_backward(network).to(device)
         self.optimizer = make_optimizer(
             recipe.optimizer,
@@ -164,7 +168,7 @@ class FineTuning:
         logits = logits.float()
         # A teacher's labels are soft already.
         smoothing = self.recipe.label_smoothing if self._soft_labels is None else 0.0
-        loss = F.cross_entropy(logits, targets, label_smoothing=smoothing)
+        loss = F.cross_entropy(logits, targets, self._class_weights, label_smoothing=smoothing)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip or math.inf)

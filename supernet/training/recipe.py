@@ -13,6 +13,7 @@ from typing import Any
 
 from search_space.errors import DocumentError, UnknownNameError
 from search_space.files.yaml_document import Document, built_in_names, locate, read_document
+from supernet.checkpoints.image_input import CLASS_WEIGHTS, CROP, FITS, NONE
 from supernet.network.number_formats import PRECISIONS
 from supernet.training.distillation import DISTILLATIONS, KL
 from supernet.training.gradient_projection import CONFLICTS, SUM
@@ -49,6 +50,11 @@ class Recipe(Document):
         rand_augment: RandAugment operations per image; 0 disables it.
         magnitude: Magnitude of RandAugment, 0 to 30.
         mixup, cutmix: Parameter alpha of each; 0 disables it. With both, each batch gets one of them.
+        flip: Share of the images that are mirrored left to right, 0 to 1.
+        fit: How images from folders become squares: ``crop`` (the centre), ``pad`` (black margins), or
+            ``squash`` (other proportions).
+        class_weights: Weights of the classes in the loss against labels: ``none``, or ``balanced`` (inverse
+            to the number of their images).
     """
 
     phases: tuple[Phase, ...]
@@ -73,6 +79,9 @@ class Recipe(Document):
     magnitude: int = 9
     mixup: float = 0.0
     cutmix: float = 0.0
+    flip: float = 0.5
+    fit: str = CROP
+    class_weights: str = NONE
 
     def __post_init__(self) -> None:
         if not self.phases:
@@ -98,6 +107,8 @@ class Recipe(Document):
             )
         if not 0 < self.crop_scale <= 1:
             raise DocumentError(f"crop_scale must be above 0 and at most 1, but got {self.crop_scale}")
+        if not 0 <= self.flip <= 1:
+            raise DocumentError(f"flip must be 0 to 1, but got {self.flip}")
 
     @property
     def epochs(self) -> int:
@@ -191,6 +202,8 @@ NAMES: dict[str, Sequence[str]] = {
     "schedule": SCHEDULES,
     "distillation": DISTILLATIONS,
     "conflict": CONFLICTS,
+    "fit": FITS,
+    "class_weights": CLASS_WEIGHTS,
 }
 
 _BUILT_IN = resources.files("supernet") / "recipes"

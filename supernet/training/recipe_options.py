@@ -38,6 +38,9 @@ HELP = {
     "magnitude": "magnitude of RandAugment, 0 to 30",
     "mixup": "alpha of mixup; 0 disables it",
     "cutmix": "alpha of cutmix; 0 disables it",
+    "flip": "share of the images that are mirrored left to right; 0 where left and right differ",
+    "fit": "how images from folders become squares: crop cuts off, pad adds black margins, squash distorts",
+    "class_weights": "weights of the classes in the loss against labels; balanced: inverse to their images",
 }
 """Help text of each setting."""
 
@@ -54,19 +57,20 @@ def add_settings(
         add: `add_argument` of a parser or of a group.
         settings: Some of `SETTINGS`.
         texts: Help texts by the names of the settings.
-        defaults: Defaults by the names of the settings; those of `Recipe` for names left out. None: the
-            options have no default, since a recipe file gives the values.
+        defaults: Defaults by the names of the settings; those of `Recipe` for names left out. A default of
+            None is described by the help text. Without defaults, a recipe file gives the values.
     """
     for field in settings:
         kind: Any = {"int": int, "float": float, "str": str}[str(field.type)]
         known = f": {', '.join(NAMES[field.name])}" if field.name in NAMES else ""
-        is_open = defaults is None
+        default = None if defaults is None else defaults.get(field.name, field.default)
+        described = "" if default is None else " (default: %(default)s)"
         add(
             f"--{field.name.replace('_', '-')}",
             type=kind,
-            default=None if defaults is None else defaults.get(field.name, field.default),
+            default=default,
             metavar={int: "N", float: "FLOAT", str: "NAME"}[kind],
-            help=f"{texts[field.name]}{known} ({field.default if is_open else 'default: %(default)s'})",
+            help=f"{texts[field.name]}{known}{f' ({field.default})' if defaults is None else described}",
         )
 
 

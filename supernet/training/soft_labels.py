@@ -18,13 +18,14 @@ from torch import Tensor
 from search_space.errors import H4HError
 from search_space.files.setting_differences import differing
 from supernet.checkpoints.header import CheckpointError
+from supernet.checkpoints.image_input import NONE
 from supernet.checkpoints.tensor_file import file_digest, read_tensors, write_tensors
 from supernet.images.labelled_images import Images, LabelledImages
 from supernet.training.recipe import Recipe
 
 FORMAT = "h4h-soft-labels-1"
 
-AUGMENTATION = ("crop_padding", "crop_scale", "rand_augment", "magnitude")
+AUGMENTATION = ("crop_padding", "crop_scale", "rand_augment", "magnitude", "flip")
 """Settings of a recipe that determine the pixels of a view."""
 
 
@@ -101,7 +102,9 @@ class SoftLabels:
             pixels: Digest of its training images.
             recipe: Recipe with its augmentation.
         """
-        stored = {**self.header.data, "images": self.header.pixels, **self.header.augmentation}
+        # Labels of before have no setting that is newer.
+        earlier = {name: getattr(Recipe, name) for name in AUGMENTATION}
+        stored = {**self.header.data, "images": self.header.pixels, **earlier, **self.header.augmentation}
         wanted = {**data, "images": pixels, **augmentation(recipe)}
         differences = [
             f"{key} {_short(stored.get(key))} -> {_short(wanted.get(key))}"
@@ -123,6 +126,11 @@ def check_targets(recipe: Recipe, teacher: Path | None, soft_labels: SoftLabels 
         teacher: Checkpoint of a teacher.
         soft_labels: Stored soft labels.
     """
+    if recipe.class_weights != NONE and (teacher is not None or soft_labels is not None):
+        raise H4HError(
+            f"class_weights: {recipe.class_weights} weighs labels, but a teacher or soft labels replace "
+            f"them: leave out one of the two"
+        )
     if teacher is not None and soft_labels is not None:
         raise H4HError(
             "teacher and soft labels both replace the labels: give one of --teacher and --soft-labels"

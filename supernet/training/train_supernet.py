@@ -79,7 +79,7 @@ def train_supernet(
         networks = load_space(space)
         if recognised(data, dataset) == "folder":
             _inspect(data, skip_unreadable, console)
-        data_set = open_data(data, dataset, networks, skip_unreadable=skip_unreadable)
+        data_set = open_data(data, dataset, networks, fit=settings.fit, skip_unreadable=skip_unreadable)
         split = data_set.split(split_seed)
         recorded = data_set.recorded(split)
         images = data_set.train.subset(split.train)
@@ -99,7 +99,7 @@ def train_supernet(
             trainer,
             out,
             data=recorded,
-            image_input=data_set.image_input,
+            image_input=data_set.trained_by(settings.flip, settings.class_weights),
             save_every=save_every,
             conflict_every=conflict_every,
             console=console,

@@ -69,7 +69,7 @@ def train_teacher(
     used_device = resolve_device(device)
     recipe = make_recipe(epochs=epochs, rate=rate, **settings)
     resolve_precision(recipe.precision, used_device)
-    data_set = open_data(data, dataset, load_space(space))
+    data_set = open_data(data, dataset, load_space(space), fit=recipe.fit)
     split = data_set.split(split_seed)
     images = data_set.train.subset(split.train)
     recorded = data_set.recorded(split)
@@ -95,7 +95,13 @@ def train_teacher(
         tuning,
         out / STATE,
         lambda: save_teacher(
-            path, network, {"data": recorded, "recipe": recipe.to_dict(), **data_set.image_input.to_header()}
+            path,
+            network,
+            {
+                "data": recorded,
+                "recipe": recipe.to_dict(),
+                **data_set.trained_by(recipe.flip, recipe.class_weights).to_header(),
+            },
         ),
         Console(highlight=False, markup=False, emoji=False),
     )

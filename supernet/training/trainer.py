@@ -34,6 +34,7 @@ from supernet.network.residual import DropPath, Residual, add, residual_branches
 from supernet.network.supernet import Supernet
 from supernet.training.augmentation import mixing
 from supernet.training.batches import Draw, Part, make_batches, seed_sequence, torch_seed
+from supernet.training.class_weights import class_weights
 from supernet.training.distillation import distil
 from supernet.training.distributed import World, by_global_batch
 from supernet.training.epoch_result import DivergedError, EpochResult, SubnetScore
@@ -149,6 +150,8 @@ class Trainer:
             self._normalise = by_global_batch
         self._mixing = mixing(recipe, space.head.classes)
         self._totals = torch.zeros(len(KINDS), 3, dtype=torch.float64)
+        weights = class_weights(recipe.class_weights, images.labels, space.head.classes)
+        self._class_weights = None if weights is None else weights.to(device)
 
     @property
     def is_finished(self) -> bool:
@@ -249,7 +252,9 @@ class Trainer:
                 is_last = number == len(inputs) and (is_projected or not others)
                 with self._reduced_if(is_last):
                     logits = self._forward(LARGEST, images, largest)
-                    loss = F.cross_entropy(logits, targets, label_smoothing=self._smoothing)
+                    loss = F.cross_entropy(
+                        logits, targets, self._class_weights, label_smoothing=self._smoothing
+                    )
                     _backward(loss / len(inputs))
                 outputs.append(logits.detach().softmax(1))
                 _record(record, LARGEST, loss, logits, targets)

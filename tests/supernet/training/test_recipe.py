@@ -91,7 +91,11 @@ GOOD = "phases: [{name: a, epochs: 1, rate: 0.1, random_subnets: 1}]\n"
         (GOOD + "crop_scale: 0\n", "crop_scale must be above 0 and at most 1, but got 0"),
         (GOOD + "seed: -1\n", "seed must be at least 0"),
         (GOOD + "clip: .inf\n", "clip must be at least 0 and finite, but got inf"),
-        (GOOD + "flip: true\n", "unknown key 'flip'"),
+        (GOOD + "flip: 1.5\n", "flip must be 0 to 1, but got 1.5"),
+        (GOOD + "flip: .nan\n", "flip must be 0 to 1, but got nan"),
+        (GOOD + "fit: stretch\n", "unknown fit 'stretch': must be one of crop, pad, squash"),
+        (GOOD + "class_weights: yes\n", "class_weights"),
+        (GOOD + "mirror: true\n", "unknown key 'mirror'"),
     ],
 )  # fmt: skip
 def test_what_is_refused(text: str, message: str, tmp_path: Path) -> None:
