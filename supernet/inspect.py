@@ -2,9 +2,8 @@
 
     python -m supernet.inspect --data photos               # train/CLASS and val/CLASS
     python -m supernet.inspect --data photos --split 0.2   # first make train/ and val/ from class folders
-    python -m supernet.inspect --data photos --sheet sheet.png
 
-Headers and ends of the files are read, not their pixels. `--sheet` draws what the network will see.
+Headers and ends of the files are read, not their pixels.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ COMMANDS = (
     "objectives.describe",
     "objectives.profile",
     "supernet.data",
+    "supernet.inspect",
     "supernet.teacher",
     "supernet.label",
     "supernet.train",
