@@ -14,7 +14,8 @@ from search_space.errors import H4HError
 from search_space.space import Space
 from supernet.accuracy import one_subnet
 from supernet.checkpoints.header import CheckpointError
-from supernet.images.labelled_images import LabelledImages
+from supernet.checkpoints.image_input import BALANCED, CLASS_WEIGHTS, NONE
+from supernet.images.labelled_images import LabelledImages, normalised
 from supernet.network import number_formats
 from supernet.network.extraction import extract
 from supernet.network.supernet import Supernet
@@ -54,6 +55,34 @@ def test_it_learns_what_can_be_learned(
     while not training.is_finished:
         training.train_epoch()
     assert network_top1(training.network, prepared.batches) > 90
+
+
+@pytest.mark.parametrize(("flip", "least", "most"), [(0.0, 95, 100), (0.5, 0, 75)])
+def test_a_mirrored_pair_can_only_be_learned_without_flips(
+    small_space: Space, four_classes: LabelledImages, flip: float, least: float, most: float
+) -> None:
+    """The class is the column of the bright quadrant: each image is the mirror image of the other class."""
+    images = LabelledImages(four_classes.pixels, four_classes.labels % 2)
+    training = tuning(small_space, images, make_recipe(epochs=8, rate=5e-3, batch=32, flip=flip))
+    while not training.is_finished:
+        training.train_epoch()
+    prepared = one_subnet.prepare(images, precision="fp32", device=CPU)
+    assert least <= network_top1(training.network, prepared.batches) <= most
+
+
+def test_balanced_classes_find_the_rare_one(small_space: Space, four_classes: LabelledImages) -> None:
+    """Pixels say nothing of the class, so equal weights end with the frequent one."""
+    pixels = torch.full_like(four_classes.pixels, 128)
+    images = LabelledImages(pixels, (torch.arange(len(pixels)) % 8 == 0).long())
+    chances = {}
+    for kind in CLASS_WEIGHTS:
+        training = tuning(small_space, images, make_recipe(epochs=6, rate=5e-3, batch=32, class_weights=kind))
+        while not training.is_finished:
+            training.train_epoch()
+        scores = training.network.eval()(normalised(pixels[:1], torch.float32))[0, :2]
+        chances[kind] = scores.softmax(0)[1].item()
+    assert chances[NONE] < 0.3
+    assert 0.4 < chances[BALANCED] < 0.6
 
 
 def test_top1_counts_right_classes(small_space: Space, four_classes: LabelledImages) -> None:
