@@ -34,7 +34,7 @@ LAYERS = {
         ("network",),
         ("accuracy", "gradient_conflict"),
         ("training",),
-        ("train", "evaluate", "finetune", "conflict", "data", "teacher", "label", "predict"),
+        ("train", "evaluate", "finetune", "conflict", "data", "inspect", "teacher", "label", "predict"),
     ),
     "objectives": (
         ("objective", "hardware.op", "hardware.chip"),

@@ -25,7 +25,8 @@ class ClassFigures:
     @property
     def images(self) -> NDArray[np.int64]:
         """Number of images of each class."""
-        return self.confusion.sum(1)
+        images: NDArray[np.int64] = self.confusion.sum(1)
+        return images
 
     @property
     def accuracy(self) -> float:

@@ -217,7 +217,8 @@ def _listed(folder: Path, skipped: Skipped) -> tuple[list[str], int]:
     Raises:
         DatasetError: `folder` cannot be read, or the name of a class is no UTF-8.
     """
-    names, files = [], []
+    names: list[str] = []
+    files: list[str] = []
     for entry in _entries(folder, skipped):
         (names if _is_folder(entry) else files).append(entry.name)
     skipped.loose += [name for name in files if _suffix(name) in SUFFIXES]

@@ -29,12 +29,12 @@ from search_space.block_options import (
     ViTOptions,
 )
 from search_space.space import Space
-from search_space.subnet import CONV, VIT, Block, MBConv, Stage, Subnet, block_kinds
+from search_space.subnet import CONV, VIT, Block, MBConv, Stage, Subnet, ViTBlock, block_kinds
 from supernet.network.batch_norm import EPSILON, Recorded
 from supernet.network.blocks import ElasticViTBlock
-from supernet.network.elastic_layers import ElasticBatchNorm
+from supernet.network.elastic_layers import ElasticBatchNorm, leading
 from supernet.network.elastic_stage import ElasticStage
-from supernet.network.extracted_tensors import Norms, Slices, leading
+from supernet.network.extracted_tensors import Norms, Slices
 from supernet.network.extraction import subnet_tensors
 from supernet.network.plain_network import PlainNetwork
 from supernet.network.supernet import Supernet
@@ -138,6 +138,7 @@ def _set_attention(supernet: Supernet, subnet: Subnet, values: dict[str, Tensor]
         assert isinstance(layer, ElasticStage)
         blocks = [each for each in layer.layers(stage) if isinstance(each[1], ElasticViTBlock)]
         for place, (kind, elastic, block) in enumerate(blocks):
+            assert isinstance(block, ViTBlock)
             qkv = elastic.qkv
             for part in ("weight", "bias"):
                 value = values[f"stages.{number}.{kind}_blocks.{place}.attention.qkv.{part}"]

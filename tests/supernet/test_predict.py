@@ -67,7 +67,8 @@ def expected(network: Path) -> torch.Tensor:
     images = loaded(data.read_test())
     firsts = [images.labels.tolist().index(label) for label in range(len(CLASSES))]
     with torch.inference_mode():
-        return plain(normalised(images.pixels[firsts], torch.float32)).softmax(1)
+        scores: torch.Tensor = plain(normalised(images.pixels[firsts], torch.float32))
+        return scores.softmax(1)
 
 
 def _space(side: int) -> Space:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,7 +93,7 @@ def test_values_without_a_range_are_refused_by_name(tmp_path: Path, image: Image
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tiff", "webp"])
 def test_every_orientation_is_turned_upright(tmp_path: Path, tag: int, suffix: str) -> None:
     # The transpositions that a camera with this tag has applied (EXIF 2.3, table 6).
-    stored = {
+    stored: dict[int, Callable[[Any], Any]] = {
         **{1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1]},
         **{5: lambda a: a.swapaxes(0, 1), 6: lambda a: a.swapaxes(0, 1)[::-1]},
         **{7: lambda a: a[::-1, ::-1].swapaxes(0, 1), 8: lambda a: a.swapaxes(0, 1)[:, ::-1]},
@@ -100,9 +102,11 @@ def test_every_orientation_is_turned_upright(tmp_path: Path, tag: int, suffix: s
     upright[:8, :8] = 255
     exif = Image.Exif()
     exif[0x0112] = tag
-    options = {"lossless": True} if suffix == "webp" else {"quality": 95} if suffix == "jpg" else {}
+    options: dict[str, Any] = (
+        {"lossless": True} if suffix == "webp" else {"quality": 95} if suffix == "jpg" else {}
+    )
     turned = Image.fromarray(np.ascontiguousarray(stored[tag](upright)))
-    turned.save(tmp_path / f"x.{suffix}", exif=exif, **options)  # type: ignore[arg-type]
+    turned.save(tmp_path / f"x.{suffix}", exif=exif, **options)
     got = np.asarray(read_picture(tmp_path / f"x.{suffix}")).astype(int)
     assert got.shape == upright.shape
     assert np.abs(got - upright).max() < 16

@@ -167,6 +167,8 @@ def test_the_largest_weight_is_that_of_float16(small_space: Space) -> None:
         with pytest.raises(DivergedError, match=r"in epoch 7 \(weight reaches"):
             check_weights(layer, 7)
     norm = torch.nn.BatchNorm2d(1)
+    assert norm.running_var is not None
+    assert norm.running_mean is not None
     norm.running_var.fill_(1e6)  # A variance may be large.
     check_weights(norm, 1)
     norm.running_mean.fill_(math.nan)
