@@ -154,8 +154,9 @@ def _write_weights(folder: Path) -> None:
     tiny = Supernet(load_space(str(folder / "tiny.yaml")))
     save_checkpoint(folder / "runs" / "tiny" / "checkpoint.safetensors", tiny)
     network = extract(tiny, tiny.space.decode(tiny.space.smallest()))
-    (folder / "runs" / "net").mkdir()
-    save_extracted(folder / "runs" / "net" / "network.safetensors", network, space=tiny.space)
+    for name in ("net", "pet"):
+        (folder / "runs" / name).mkdir()
+        save_extracted(folder / "runs" / name / "network.safetensors", network, space=tiny.space)
     Image.new("RGB", (40, 30)).save(folder / "photo.jpg")
     _write_teacher(folder)
     write_log(folder / "runs" / "measured", {1: 0.5, 2: 0.25, 3: 0.125})

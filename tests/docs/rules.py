@@ -29,6 +29,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "search_space.describe": (),
     "objectives.describe": (),
     "objectives.profile": (),
+    "supernet.inspect": (),
     "supernet.data": ("--data", "downloads"),
     "supernet.train": ("--epochs", "1", "--batch", "16", "--workers", "1"),
     "supernet.evaluate": ("--random", "1"),

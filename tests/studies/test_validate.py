@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from search_space.command.command_line import run_command
+from search_space.errors import H4HWarning
 from search_space.space import load_space
 from studies import run, validate
 from studies.analysis.held_out_scores import Agreement, HeldOutScore, agreement
@@ -176,8 +177,8 @@ def no_test_images(folder: Path) -> None:
     shutil.rmtree(folder / "pets" / "val")
 
 
-def one_class_less(folder: Path) -> None:
-    shutil.rmtree(folder / "pets" / "val" / "emu")
+def a_class_more(folder: Path) -> None:
+    (folder / "pets" / "val" / "emu").rename(folder / "pets" / "val" / "owl")
 
 
 def nothing(folder: Path) -> None:
@@ -191,7 +192,7 @@ def nothing(folder: Path) -> None:
         (no_weights, (), "checkpoint net.safetensors does not exist"),
         (other_pixels, (), "calibration images are not those of study 'pets'"),
         (no_test_images, (), "holds no test images: put those of each class into pets/val/CLASS"),
-        (one_class_less, (), "only one of them has emu"),
+        (a_class_more, (), "holds classes that pets/train has not (owl)"),
         (nothing, ("--data", "nowhere"), "--data nowhere is no folder"),
         (nothing, ("--study", "pet"), "did you mean 'pets'"),
         (nothing, ("--db", "none.db"), "none.db does not exist"),
@@ -209,6 +210,13 @@ def test_what_does_not_belong_to_the_study_is_refused(
     run.main([*STUDY, *OWN])
     change(folder)
     assert message in fails(capsys, *arguments)
+
+
+def test_a_class_without_test_images_is_noted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run.main([*STUDY, *OWN])
+    shutil.rmtree(folder / "pets" / "val" / "emu")
+    with pytest.warns(H4HWarning, match="emu"):
+        assert len(validated(capsys)["subnets"]) > 0
 
 
 def test_moved_weights_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

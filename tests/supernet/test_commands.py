@@ -55,10 +55,16 @@ def test_bad_input_is_one_line_and_exit_2(
     arguments: tuple[str, ...],
     message: str,
     tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
     command: Command,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    if module == "train" and arguments and "--data" not in arguments:
+        # A missing data set would be refused first.
+        data_set = tmp_path_factory.mktemp("data") / cifar10.FOLDER
+        data_set.mkdir()
+        arguments = (*arguments, "--data", str(data_set.parent))
     code, out, error = command(MAINS[module], *arguments)
     assert (code, out) == (2, "")
     assert message in error
