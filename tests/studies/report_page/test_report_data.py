@@ -28,6 +28,8 @@ from studies.study.evaluation import Evaluation
 from studies.study.study import Goal, Study
 from tests.studies.reports import HOSTILE
 
+pytestmark = pytest.mark.usefixtures("few_ends")
+
 Make = Callable[..., Evaluation]
 
 
