@@ -33,7 +33,7 @@ from studies.storage.known_values import measured_values
 from studies.storage.named_study import located
 from studies.storage.store import Store, open_store
 from studies.study.fingerprint import fingerprint
-from studies.study.pareto_front import bounds
+from studies.study.hypervolume import bounds
 from studies.study.quantity_units import BLOCK_COUNTS
 from studies.study.settings import PREDICTING
 from studies.study.software import PROCESSOR, is_version, versions_in
