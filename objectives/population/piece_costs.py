@@ -18,7 +18,7 @@ import numpy as np
 
 from objectives.hardware.mapping.hand_over import IN_SRAM
 from objectives.hardware.mapping.mapper import CRITERIA, Mapper
-from objectives.hardware.mapping.op_splits import channel_options
+from objectives.hardware.mapping.split_costs import channel_options
 from objectives.hardware.mapping.placement import FORBIDDEN, hands_over, op_costs
 from objectives.hardware.mapping.segment import (
     OpContext,
@@ -27,7 +27,7 @@ from objectives.hardware.mapping.segment import (
     run,
     split_points,
 )
-from objectives.hardware.mapping.step_choice import (
+from objectives.hardware.mapping.split_choice import (
     ENERGY,
     lexicographic,
 )
