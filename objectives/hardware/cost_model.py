@@ -13,7 +13,6 @@ from typing import Any, Self
 import numpy as np
 
 from objectives.hardware.mapping.mapper import KnownCosts, Mapper, Mapping, Segment
-from objectives.hardware.mapping.split_costs import SplitCosts, channels_of, macro_options
 from objectives.hardware.mapping.placement import STAY
 from objectives.hardware.mapping.segment import (
     Point,
@@ -23,6 +22,7 @@ from objectives.hardware.mapping.segment import (
 from objectives.hardware.mapping.split_choice import (
     Way,
 )
+from objectives.hardware.mapping.split_costs import SplitCosts, channels_of, macro_options
 from objectives.hardware.npu_model import NPU_MODELS, create_npu_model
 from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC
