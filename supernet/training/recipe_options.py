@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import Field, fields, replace
 from typing import Any, TypeVar
 
+from supernet.checkpoints.image_input import LARGEST_WITHOUT_MARGIN
 from supernet.training.phases import CNN_MODES, PHASE_SAMPLINGS
 from supernet.training.recipe import NAMES, Recipe, load_recipe
 
@@ -32,8 +33,10 @@ HELP = {
     "conflict": "combination of the largest subnet's gradient with the others'; project is NASViT's",
     "drop_path": "stochastic depth of the largest subnet: probability of dropping its last residual branch",
     "ema": "decay per step of the running average of the weights that is saved; 0 disables it",
-    "crop_padding": "padding in pixels before the random crop, for data sets of small images",
-    "crop_scale": "smallest area share of a random crop, for folders of images",
+    "crop_padding": "padding in pixels before the random crop, for networks that see up to "
+    f"{LARGEST_WITHOUT_MARGIN} x {LARGEST_WITHOUT_MARGIN} pixels",
+    "crop_scale": "smallest area share of a random crop, for networks that see more pixels, and for folders "
+    "too large for memory",
     "rand_augment": "RandAugment operations per image",
     "magnitude": "magnitude of RandAugment, 0 to 30",
     "mixup": "alpha of mixup; 0 disables it",
