@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from search_space.command.command_line import Parser
-from studies.samplers.registry import known_samplers
+from studies.launch.name_list import ListNames
+from studies.samplers.registry import built_in_samplers
 from studies.storage.named_study import add_database
 from studies.study.fingerprint import ACCEPT
 from studies.study.setting_field import kinds, option_of, setting_of
 from studies.study.settings import WHERE, StudySettings
 
-NAMES: Mapping[str, Callable[[], Sequence[str]]] = {"sampler": known_samplers}
+NAMES: Mapping[str, Callable[[], Sequence[str]]] = {"sampler": built_in_samplers}
 """Choices of settings whose names are known to packages that import the settings, not the reverse."""
 
 
@@ -53,6 +54,11 @@ def parser() -> Parser:
         prog="python -m studies.run",
         description="Search a space for Pareto-optimal networks. Run the same command again to resume.",
         epilog="example: python -m studies.run --objectives acc,lat,energy --constraint 'lat<=2ms'",
+    )
+    result.add_argument(
+        "--list",
+        action=ListNames,
+        help="list the names of objectives, samplers, NPU models, spaces and chips, with their origin",
     )
     groups: dict[str, _ArgumentGroup] = {}
     kind_by_name = kinds(StudySettings)
