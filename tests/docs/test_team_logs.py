@@ -54,7 +54,7 @@ def test_a_recipe_hands_over_every_number(
     run.main([*words, "--log-json", "log.jsonl"])
     Path("recipe.py").write_text(RECIPES[package])
     tool = Tool()
-    monkeypatch.setitem(sys.modules, package, tool)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, package, tool)
     runpy.run_path("recipe.py")
     lines = [json.loads(line) for line in Path("log.jsonl").read_text().splitlines()]
     assert [step for step, _ in tool.logged] == [6, 12]
