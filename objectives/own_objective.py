@@ -39,6 +39,7 @@ from search_space.files.own_code import (
     import_object,
     is_reference,
 )
+from search_space.files.plug_ins import PlugIn
 from search_space.subnet import Subnet
 
 REPLACEABLE = (ACCURACY.name, ACCURACY.unit, ACCURACY.direction)
@@ -256,7 +257,8 @@ def own_objective(content: object, reference: str | None = None) -> OwnObjective
             content = content()
         except Exception as error:
             raise OwnCodeError(
-                f"objective {code_name(content)!r} cannot be made without arguments ({failure_text(error)})"
+                f"objective {reference or code_name(content)!r} cannot be made without arguments "
+                f"({failure_text(error)})"
             ) from error
     if all(hasattr(content, name) for name in ("images", "slice_images", "right")):
         return OwnImageObjective(content, reference)
@@ -264,15 +266,28 @@ def own_objective(content: object, reference: str | None = None) -> OwnObjective
     return kind(content, reference)
 
 
+def _plugged_in(plug_in: PlugIn) -> OwnObjective:
+    """The objective of an installed package."""
+    objective = own_objective(plug_in.load(), plug_in.title)
+    if objective.name != plug_in.name:
+        raise plug_in.error(f"calls itself {objective.name!r}: give both the same name")
+    return objective
+
+
 def own_objectives(
-    names: Sequence[str], given: Sequence[object], built_in: Collection[str]
+    names: Sequence[str],
+    given: Sequence[object],
+    built_in: Collection[str],
+    find: Callable[[str], PlugIn | None],
 ) -> dict[str, OwnObjective]:
-    """A user's own objectives of a study, by the names or references that ask for them.
+    """Objectives of a study that are not built in, by the names or references that ask for them.
 
     Args:
-        names: Objectives of the study: built-in names, names of `given`, or ``module:Class``.
+        names: Objectives of the study, and quantities that it limits: built-in names, names of `given` or of
+            installed packages, or ``module:Class``.
         given: Objects; one that is not in `names` stands under its own name behind the others.
         built_in: Names of the built-in objectives.
+        find: Finds the objective of an installed package.
 
     Raises:
         H4HError: One of them is wrong, or two have the same name.
@@ -285,6 +300,10 @@ def own_objectives(
         for name in names
         if is_reference(name)
     }
+    for name in names:
+        is_open = name not in by_name and name not in built_in
+        if is_open and (plug_in := find(name)) is not None:
+            by_name[name] = _plugged_in(plug_in)
     named = [objective.name for objective in by_name.values()]
     for objective in by_name.values():
         if named.count(objective.name) > 1:

@@ -18,6 +18,7 @@ from objectives.objective import ACCURACY, Declaration, Objective, declaration
 from objectives.size_objectives import MACS, PARAMS, SRAM
 from search_space.arrays import Floats
 from search_space.errors import H4HError, UnknownNameError
+from search_space.files.plug_ins import PlugInGroup
 
 Source = Any
 """An objective; a class of objectives that depend on the chip, called with the `CostModel` of each chip; or
@@ -33,6 +34,8 @@ _BUILT_IN: dict[str, Source] = {
     "params": PARAMS,
     "sram": SRAM,
 }
+PLUG_INS = PlugInGroup("h4h.objectives", "objective")
+"""Objectives of other packages: what ``module:Class`` may name."""
 
 
 @dataclass(frozen=True)
@@ -172,15 +175,20 @@ def declarations() -> dict[str, Declaration]:
     return {name: declaration(source) for name, source in _BUILT_IN.items()}
 
 
+def built_in_objectives() -> tuple[str, ...]:
+    """Names of all built-in objectives."""
+    return tuple(_BUILT_IN)
+
+
 def known_objectives() -> tuple[str, ...]:
-    """Names of all built-in objectives.
+    """Names of all objectives: built-in ones, then those of installed packages.
 
     Example:
         >>> from objectives import known_objectives
         >>> "lat" in known_objectives()
         True
     """
-    return tuple(_BUILT_IN)
+    return tuple(dict.fromkeys((*_BUILT_IN, *PLUG_INS.names())))
 
 
 def check_objectives(names: Sequence[str]) -> None:
@@ -194,7 +202,7 @@ def check_objectives(names: Sequence[str]) -> None:
         raise H4HError(f"no objective given: name at least one of {', '.join(_BUILT_IN)}")
     for position, name in enumerate(names):
         if name not in _BUILT_IN:
-            raise UnknownNameError("objective", name, _BUILT_IN)
+            raise UnknownNameError("objective", name, known_objectives())
         if name in names[:position]:
             raise H4HError(f"objective {name!r} is named twice")
 

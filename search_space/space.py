@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import resources
 from math import prod
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,16 +23,22 @@ from search_space import genotype as genotypes
 from search_space.arrays import Booleans, Genotypes
 from search_space.block_options import (
     MBCONV,
-    PATCH_MERGING,
-    BlockOptions,
     HeadOptions,
     StageOptions,
     StemOptions,
     check_options,
 )
 from search_space.errors import DocumentError
-from search_space.files.yaml_document import Document, built_in_names, parse_document, read_laid_over
+from search_space.files.plug_ins import PlugInGroup
+from search_space.files.yaml_document import (
+    Document,
+    built_in_names,
+    parse_document,
+    read_laid_over,
+    unknown_document,
+)
 from search_space.genotype import Gene, Genotype
+from search_space.stage_genes import stage_cardinality, stage_choices, stage_genes
 from search_space.subnet import (
     BLOCKS,
     CONV,
@@ -92,7 +100,7 @@ class Space(Document):
         """All genes, active or not, in the order of the data flow."""
         genes = [Gene("resolution", self.resolution), Gene("stem.width", self.stem.width)]
         for number, stage in enumerate(self.stages, start=1):
-            genes += _stage_genes(f"stage{number}", stage)
+            genes += stage_genes(f"stage{number}", stage)
         return tuple(genes)
 
     @cached_property
@@ -238,7 +246,7 @@ class Space(Document):
         """
         choices: dict[str, int | str] = {"resolution": subnet.resolution, "stem.width": subnet.stem.width}
         for number, (options, stage) in enumerate(zip(self.stages, subnet.stages, strict=False), start=1):
-            choices |= _stage_choices(f"stage{number}", options, stage)
+            choices |= stage_choices(f"stage{number}", options, stage)
         values = [0] * len(self.genes)
         for name, option in choices.items():
             index = self._position.get(name)
@@ -321,7 +329,7 @@ class Space(Document):
     @cached_property
     def cardinality(self) -> int:
         """Number of distinct networks, exact."""
-        return len(self.resolution) * len(self.stem.width) * prod(map(_stage_cardinality, self.stages))
+        return len(self.resolution) * len(self.stem.width) * prod(map(stage_cardinality, self.stages))
 
     @cached_property
     def digest(self) -> str:
@@ -330,22 +338,29 @@ class Space(Document):
 
 
 _BUILT_IN = resources.files("search_space") / "spaces"
+PLUG_INS = PlugInGroup("h4h.spaces", "space")
+"""Spaces of other packages: a `Space`, or the path of a YAML file."""
 
 
 def known_spaces() -> tuple[str, ...]:
-    """Names of the spaces that come with the project.
+    """Names of all spaces: those that come with the project, then those of installed packages.
 
     Example:
         >>> from search_space import known_spaces
-        >>> known_spaces()
+        >>> known_spaces()[:2]
         ('cifar32', 'imagenet224')
     """
+    return tuple(dict.fromkeys((*built_in_spaces(), *PLUG_INS.names())))
+
+
+def built_in_spaces() -> tuple[str, ...]:
+    """Names of the spaces that come with the project."""
     return built_in_names(_BUILT_IN)
 
 
 def is_built_in(space: Space) -> bool:
-    """Whether `load_space` returns exactly this space for its name."""
-    return space.name in known_spaces() and _built_in_digest(space.name) == space.digest
+    """Whether `space` is exactly the one that comes with the project under its name."""
+    return space.name in built_in_spaces() and _built_in_digest(space.name) == space.digest
 
 
 @cache
@@ -354,7 +369,7 @@ def _built_in_digest(name: str) -> str:
 
 
 def load_space(name: str) -> Space:
-    """A built-in space by its name, or a custom one by the path of its YAML file.
+    """A space of the project or of an installed package by its name, or one by the path of its YAML file.
 
     A file may extend another space, which its key `base` names; its own keys replace those of the base.
 
@@ -364,56 +379,24 @@ def load_space(name: str) -> Space:
         10
 
     Raises:
-        UnknownNameError: No built-in space has this name.
+        UnknownNameError: No space has this name.
         DocumentError: The file cannot be read or does not describe a search space.
+        OwnCodeError: The space of a package cannot be imported, is none, or has another name.
     """
-    return parse_document(Space, read_laid_over("space", name, _BUILT_IN), source=name)
+    space = parse_document(Space, read_laid_over("space", name, _BUILT_IN, _plugged_in), source=name)
+    if space.name != name and name not in built_in_spaces() and (plug_in := PLUG_INS.find(name)) is not None:
+        raise plug_in.error(f"calls itself {space.name!r}: give both the same name")
+    return space
 
 
-def _stage_genes(prefix: str, stage: StageOptions) -> Iterator[Gene]:
-    yield Gene(f"{prefix}.width", stage.width)
-    yield Gene(f"{prefix}.downsampling", stage.downsampling.kind)
-    yield Gene(f"{prefix}.downsampling.kernel", stage.downsampling.kernel)
-    yield Gene(f"{prefix}.downsampling.expansion", stage.downsampling.expansion)
-    for kind in stage.kinds:
-        yield Gene(f"{prefix}.{kind}_depth", stage.depths(kind))
-        if (options := stage.options(kind)) is not None:
-            for place in range(1, max(stage.depths(kind)) + 1):
-                for name, values in options.choices.items():
-                    yield Gene(f"{prefix}.{kind}{place}.{name}", values)
-
-
-def _stage_choices(prefix: str, options: StageOptions, stage: Stage) -> dict[str, int | str]:
-    down = stage.downsampling
-    choices: dict[str, int | str] = {
-        f"{prefix}.width": stage.width,
-        f"{prefix}.downsampling": MBCONV if isinstance(down, MBConv) else PATCH_MERGING,
-    }
-    if isinstance(down, MBConv):
-        choices[f"{prefix}.downsampling.kernel"] = down.kernel
-        choices[f"{prefix}.downsampling.expansion"] = down.expansion
-    for kind in options.kinds:
-        blocks = stage.blocks_of(kind)
-        choices[f"{prefix}.{kind}_depth"] = len(blocks)
-        of_kind = options.options(kind)
-        for place, block in enumerate(blocks if of_kind is not None else (), start=1):
-            for name in of_kind.choices if of_kind is not None else ():
-                choices[f"{prefix}.{kind}{place}.{name}"] = getattr(block, name)
-    return choices
-
-
-def _stage_cardinality(stage: StageOptions) -> int:
-    of_downsampling = {
-        MBCONV: len(stage.downsampling.kernel) * len(stage.downsampling.expansion),
-        PATCH_MERGING: 1,
-    }
-    count = len(stage.width) * sum(of_downsampling[kind] for kind in stage.downsampling.kind)
-    for kind in stage.kinds:
-        options = stage.options(kind)
-        of_block = _block_cardinality(options) if options is not None else 0
-        count *= sum(of_block**depth for depth in stage.depths(kind))
-    return count
-
-
-def _block_cardinality(options: BlockOptions) -> int:
-    return prod(map(len, options.choices.values()))
+def _plugged_in(name: str) -> Path | dict[str, Any]:
+    """File or content of the space that an installed package offers under `name`."""
+    plug_in = PLUG_INS.find(name)
+    if plug_in is None:
+        raise unknown_document("space", name, known_spaces())
+    offered = plug_in.load()
+    if isinstance(offered, Space):
+        return offered.to_dict()
+    if isinstance(offered, str | Path):
+        return Path(offered)
+    raise plug_in.error(f"must be a Space, or the path of a YAML file, but is {offered!r:.80}")

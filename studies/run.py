@@ -19,10 +19,9 @@ from objectives.workers.versions import WorkerError
 from search_space.command.command_line import run_command
 from search_space.command.stop_signals import StopRequest, stopping
 from studies.launch.plan import named
-from studies.launch.progress_log import check_log
 from studies.launch.result_text import print_interrupted, print_result
 from studies.launch.run_command_line import parse_options
-from studies.launch.run_display import RunDisplay
+from studies.launch.run_display import RunDisplay, check_logs
 from studies.launch.run_study import run_study
 from studies.search.search_loop import Progress
 
@@ -35,10 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; how to resume has been printed.
     """
     options = parse_options(arguments)
-    if options.log is not None:
-        check_log(options.log)
-    settings, database, log = named(options.settings), options.database, options.log
-    display = RunDisplay(Console(highlight=False, markup=False, emoji=False), settings, log)
+    check_logs(options.logs)
+    settings, database, logs = named(options.settings), options.database, options.logs
+    display = RunDisplay(Console(highlight=False, markup=False, emoji=False), settings, logs)
     request = StopRequest()
 
     def show(progress: Progress) -> None:
@@ -58,9 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
     except (KeyboardInterrupt, WorkerError) as error:
         if display.has_begun or isinstance(error, KeyboardInterrupt):
-            print_interrupted(settings, database, log)
+            print_interrupted(settings, database, logs)
         raise
-    print_result(settings, database, study.study, display.last, log)
+    print_result(settings, database, study.study, display.last, logs)
 
 
 if __name__ == "__main__":

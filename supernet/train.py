@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from search_space.command.command_line import Parser, check_least, run_command
+from search_space.files.event_file import OPTION, check_event_folder
 from supernet.checkpoints import locate_checkpoint
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data, refuse_wrong_data
 
@@ -101,6 +102,13 @@ def make_parser() -> Parser:
         help="epochs between two measurements of gradient conflict in the log; 0 disables them (default: 0)",
     )
 
+    machine.add_argument(
+        OPTION,
+        type=Path,
+        metavar="DIR",
+        help="write the numbers of the log to this folder for TensorBoard; needs the package tensorboard",
+    )
+
     phases = parser.add_argument_group("phases of the recipe (one value, or one per phase: 25,30)")
     add_phase_settings(phases.add_argument)
     settings = parser.add_argument_group(
@@ -122,6 +130,8 @@ def main() -> None:
     parser = make_parser()
     arguments = parser.parse_args()
     check_least(arguments, save_every=0, split_seed=0, conflict_every=0, workers=0, skip_unreadable=0)
+    if arguments.tensorboard is not None:
+        check_event_folder(arguments.tensorboard)
     try:
         checkpoint = train_supernet(
             arguments.out,
@@ -140,6 +150,7 @@ def main() -> None:
             workers=reading_processes(arguments.workers),
             save_every=arguments.save_every,
             conflict_every=arguments.conflict_every,
+            tensorboard=arguments.tensorboard,
         )
     except OtherTrainingError as error:
         weights = arguments.out / CHECKPOINT

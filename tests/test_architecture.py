@@ -25,7 +25,10 @@ LAYERS = {
         ("errors", "arrays"),
         ("files", "command"),
         ("genotype", "subnet", "block_options"),
-        ("complexity", "families", "mobilenet_v2", "space", "subnet_sampling", "table_space", "row_index"),
+        (
+            *("complexity", "families", "mobilenet_v2", "space", "stage_genes"),
+            *("subnet_sampling", "table_space", "row_index"),
+        ),
         ("describe",),
     ),
     "supernet": (

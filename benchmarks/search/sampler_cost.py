@@ -30,7 +30,7 @@ from objectives.size_objectives import MACS, PARAMS, SRAM
 from search_space.command.command_line import Parser, run_command
 from search_space.space import load_space
 from studies.design_space.design_space import DesignSpace
-from studies.samplers.registry import check_sampler, create_sampler, known_samplers
+from studies.samplers.registry import built_in_samplers, check_sampler, create_sampler
 from studies.samplers.sampler import SamplerContext
 from studies.search.evaluator import Evaluator
 from studies.search.objective_range import objective_range
@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = Parser(
         prog="python -m benchmarks.search.sampler_cost", description=(__doc__ or "").splitlines()[0]
     )
-    usual = [name for name in known_samplers() if name not in SLOW]
+    usual = [name for name in built_in_samplers() if name not in SLOW]
     parser.add_argument("--sampler", default=",".join(usual), metavar="A,B,...")
     parser.add_argument("--space", default="cifar32")
     parser.add_argument("--evaluations", type=int, default=2000)

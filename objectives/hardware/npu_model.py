@@ -9,8 +9,7 @@ measured ops, its times replace those of every model.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -21,11 +20,13 @@ from objectives.hardware.parts.npu import NoNpu, Npu, array_terms, op_cycles
 from objectives.hardware.vela_compiler.cycle_table import VelaTable
 from search_space.arrays import Booleans, Floats
 from search_space.errors import H4HError, UnknownNameError
+from search_space.files.own_code import failure_text
+from search_space.files.plug_ins import PlugIn, PlugInGroup
 
 MEASURED_NAME = "measured ops"
 """Part of the name of a model with a table of measured ops."""
-ENTRY_POINTS = "h4h.npu_models"
-"""Group of entry points of other packages; each is called with the `Npu` of a chip and returns a model."""
+PLUG_INS = PlugInGroup("h4h.npu_models", "NPU model")
+"""Models of other packages; each is called with the `Npu` of a chip and returns a model."""
 
 
 class NpuModel(Protocol):
@@ -101,7 +102,7 @@ NPU_MODELS = tuple(_BUILT_IN)
 
 def known_npu_models() -> tuple[str, ...]:
     """Names of all models: built-in ones, and those of installed packages."""
-    return (*NPU_MODELS, *(point.name for point in entry_points(group=ENTRY_POINTS)))
+    return tuple(dict.fromkeys((*NPU_MODELS, *PLUG_INS.names())))
 
 
 def create_npu_model(name: str, npu: Npu, table: MeasuredOps | None = None) -> NpuModel:
@@ -117,25 +118,39 @@ def create_npu_model(name: str, npu: Npu, table: MeasuredOps | None = None) -> N
         ClosedFormError: The closed form does not know the NPU.
         VelaError: The compiler is not installed, or does not support such an NPU.
         NpuModelError: The closed form does not know the NPU, and the model states no bytes.
+        OwnCodeError: The model of another package cannot be imported, or is none.
     """
     model = _plain_model(name, npu)
     return model if table is None else MeasuredNpu(table, model)
 
 
 def _plain_model(name: str, npu: Npu) -> NpuModel:
-    model: NpuModel | None = None
     if name in _BUILT_IN:
         model = _BUILT_IN[name](npu)
-    for point in entry_points(group=ENTRY_POINTS):
-        if model is None and point.name == name:
-            model = point.load()(npu)
-    if model is None:
+    elif (plug_in := PLUG_INS.find(name)) is not None:
+        model = _plugged_in(plug_in, npu)
+    else:
         raise UnknownNameError("--npu-model", name, known_npu_models())
     if not (isinstance(npu, NoNpu) or npu.family.has_closed_form or isinstance(model, TrafficModel)):
         raise NpuModelError(
             f"--npu-model {name} states no bytes, and the closed form does not know the {npu.family.title}: "
             f"add a method `traffic` to the model, or use --npu-model vela"
         )
+    return model
+
+
+def _plugged_in(plug_in: PlugIn, npu: Npu) -> NpuModel:
+    """The model of another package for `npu`."""
+    create: Any = plug_in.load()
+    try:
+        model: NpuModel = create(npu)
+        is_named = isinstance(model.name, str) and callable(model.cycles)
+    except H4HError:
+        raise
+    except Exception as error:
+        raise plug_in.error(f"failed ({failure_text(error)})") from error
+    if not is_named:
+        raise plug_in.error("needs an attribute `name`, a text, and a method `cycles`")
     return model
 
 

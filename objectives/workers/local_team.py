@@ -9,7 +9,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import tempfile
 import threading
 import time
 import weakref
@@ -17,17 +16,16 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from mmap import MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap
 from multiprocessing import connection as connections
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from multiprocessing.reduction import DupFd
-from typing import IO, Any, cast
+from typing import Any, cast
 
 from h4h_packages import STOP_SIGNALS
 from objectives.objective import Objective
 from objectives.workers.packed_objective import Parcel, pack
+from objectives.workers.shared_block import SharedBlock
 from objectives.workers.stall_limit import DEATHS, LEAST_WAIT_S, PATIENCE, Pace
 from objectives.workers.versions import WorkerError
 from search_space.arrays import Floats
@@ -35,6 +33,7 @@ from search_space.command.stop_signals import stopping
 from search_space.subnet import Subnet
 
 _POLL_S = 1.0
+_HAS_SIGNAL_MASKS = hasattr(signal, "pthread_sigmask")
 
 
 @dataclass(frozen=True)
@@ -72,11 +71,8 @@ class LocalTeam:
     ) -> None:
         self.size = size
         self._pace = Pace(patience, least_wait_s)
-        # An anonymous file: the system frees it when the last process ends.
-        self._block = tempfile.TemporaryFile()  # noqa: SIM115
         self._parcel, pieces = pack(objective)
-        self._block.writelines(pieces)
-        self._block.flush()
+        self._block = SharedBlock(pieces)
         self._idle: list[_Worker] = []
         self._all: list[_Worker] = []
         # Ends the processes if the owner does not close the team.
@@ -173,7 +169,8 @@ class LocalTeam:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         # Python's resource tracker unblocks Ctrl-C when it starts, so it must start before the block below.
-        resource_tracker.ensure_running()
+        if _HAS_SIGNAL_MASKS:  # Windows has neither.
+            resource_tracker.ensure_running()
         with _without_interrupt():
             package = _Package(self._parcel, self._block)
             process = context.Process(target=_serve, args=(theirs, package), daemon=True)
@@ -190,41 +187,45 @@ def _without_interrupt() -> Iterator[None]:
 
     Ctrl-C and a closing terminal reach all processes of a terminal, but only the owner may end a worker. A
     worker inherits the blocked signals and never receives them, not even while it starts. In the owner,
-    another thread may receive a signal despite the block, so its handler is replaced as well.
+    another thread may receive a signal despite the block, so its handler is replaced as well. Windows has no
+    masks: there a worker ignores Ctrl-C once it serves.
     """
     caught: list[int] = []
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    try:
-        with stopping(lambda number, _: caught.append(number)):
-            yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    with _blocked_signals(), stopping(lambda number, _: caught.append(number)):
+        yield
     for number in caught:
         signal.raise_signal(number)
 
 
+@contextmanager
+def _blocked_signals() -> Iterator[None]:
+    """Blocks stop signals in this thread, and in processes that it starts, where the system can."""
+    if not _HAS_SIGNAL_MASKS:
+        yield
+        return
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+@dataclass(frozen=True)
 class _Package:
-    """A parcel with the file of its block, as it travels to a starting process."""
+    """A parcel with its block, as it travels to a starting process."""
 
-    def __init__(self, parcel: Parcel, block: IO[bytes]) -> None:
-        self._parcel = parcel
-        self._block: Any = block
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"_parcel": self._parcel, "_block": DupFd(self._block.fileno())}
+    parcel: Parcel
+    block: SharedBlock
 
     def open(self) -> Any:
-        file = self._block.detach()
-        size = os.fstat(file).st_size
-        # Private, since torch demands writable memory. All processes share it as long as none writes.
-        block = mmap(file, size, MAP_PRIVATE, PROT_READ | PROT_WRITE) if size else bytearray()
-        os.close(file)
-        return self._parcel.unpack(cast(memoryview, block))
+        return self.parcel.unpack(cast(memoryview, self.block.open()))
 
 
 def _serve(connection: Connection[Any, Any], package: _Package) -> None:
     """Main loop of a worker: measures the parts it receives until its owner ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    if not _HAS_SIGNAL_MASKS:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     objective: Objective | None = None
     while True:
         try:

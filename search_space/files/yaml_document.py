@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
@@ -188,6 +189,20 @@ def built_in_names(folder: Traversable) -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(".yaml") for name in files if name.endswith(".yaml")))
 
 
+Find = Callable[[str], "Path | dict[str, Any]"]
+"""Finds a file, or the content of one, by a name that is neither built in nor a path."""
+
+
+def is_yaml_path(name: str) -> bool:
+    """Whether `name` is the path of a custom file."""
+    return name.endswith((".yaml", ".yml"))
+
+
+def unknown_document(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """The error for a name that is neither known nor a path."""
+    return UnknownNameError(kind, name, (*known, "or a path that ends in .yaml"))
+
+
 def locate(kind: str, name: str, folder: Traversable, *, beside: Path = Path()) -> Path:
     """Path of the file called `name`: a built-in file in `folder`, or a custom file.
 
@@ -200,10 +215,10 @@ def locate(kind: str, name: str, folder: Traversable, *, beside: Path = Path()) 
     Raises:
         UnknownNameError: No built-in file has this name.
     """
-    if name.endswith((".yaml", ".yml")):
+    if is_yaml_path(name):
         return beside / name
     if name not in built_in_names(folder):
-        raise UnknownNameError(kind, name, (*built_in_names(folder), "or a path that ends in .yaml"))
+        raise unknown_document(kind, name, built_in_names(folder))
     return Path(str(folder / f"{name}.yaml"))
 
 
@@ -216,7 +231,7 @@ def read_document(kind: type[D], path: Path) -> D:
     return parse_document(kind, read_yaml(path), source=str(path))
 
 
-def read_laid_over(kind: str, name: str, folder: Traversable) -> object:
+def read_laid_over(kind: str, name: str, folder: Traversable, find: Find | None = None) -> object:
     """Content of the YAML file called `name`, laid over the file that its key `base` names, if any.
 
     Keys replace those of the base. A section (a mapping without a unit), also one within another, is
@@ -226,17 +241,26 @@ def read_laid_over(kind: str, name: str, folder: Traversable) -> object:
         kind: Noun for messages, e.g. ``"space"``.
         name: Name of a built-in file, or a path that ends in .yaml or .yml.
         folder: Folder of the built-in files.
+        find: Finds documents of other names, and refuses unknown ones.
 
     Raises:
-        UnknownNameError: No built-in file has this name.
+        UnknownNameError: No file has this name.
         DocumentError: A file cannot be read, or the bases form a circle.
     """
-    return _laid_over(kind, name, folder, beside=Path(), seen=())
+    return _laid_over(kind, name, folder, find, beside=Path(), seen=())
 
 
-def _laid_over(kind: str, name: str, folder: Traversable, *, beside: Path, seen: tuple[Path, ...]) -> object:
+def _laid_over(
+    kind: str, name: str, folder: Traversable, find: Find | None, *, beside: Path, seen: tuple[Path, ...]
+) -> object:
+    if find is None or is_yaml_path(name) or name in built_in_names(folder):
+        found: Path | dict[str, Any] = locate(kind, name, folder, beside=beside)
+    else:
+        found = find(name)
+    if isinstance(found, dict):
+        return found
     # `Path.resolve` fails at a circle of symbolic links; reading the file says so in words.
-    path = Path(os.path.realpath(locate(kind, name, folder, beside=beside)))
+    path = Path(os.path.realpath(found))
     if path in seen:
         raise DocumentError(f"{name}: `{_BASE}` leads back to {path.name}")
     data = read_yaml(path)
@@ -247,7 +271,7 @@ def _laid_over(kind: str, name: str, folder: Traversable, *, beside: Path, seen:
         raise DocumentError(
             f"{name}: `{_BASE}` must be the name or path of a {kind} file, but got {base!r:.60}"
         )
-    below = _laid_over(kind, base, folder, beside=path.parent, seen=(*seen, path))
+    below = _laid_over(kind, base, folder, find, beside=path.parent, seen=(*seen, path))
     above = {key: value for key, value in data.items() if key != _BASE}
     return _joined(below, above) if isinstance(below, dict) else below
 

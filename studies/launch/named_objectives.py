@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from objectives.objective import Declaration
 from objectives.own_objective import OwnObjective, own_objectives
-from objectives.registry import check_objectives, declarations, known_objectives
+from objectives.registry import PLUG_INS, built_in_objectives, check_objectives, declarations
 from objectives.tabled.accuracy_table import AccuracyTable
 from objectives.tabled.table_columns import TableError
 from search_space.table_space import is_table_space
 from studies.study.constraint import limited_quantity
+from studies.study.quantity_units import BLOCK_COUNTS
 from studies.study.settings import StudySettings
 
 
@@ -51,7 +52,7 @@ class NamedObjectives:
 def objectives_of(
     settings: StudySettings, given: Sequence[object] = (), table: AccuracyTable | None = None
 ) -> NamedObjectives:
-    """The objectives of `settings` and `given`, with references resolved.
+    """The objectives of `settings` and `given`, with references and names of packages resolved.
 
     A given object that the settings do not name is one more objective.
 
@@ -60,8 +61,12 @@ def objectives_of(
             have no such value.
     """
     tabled = {} if table is None else table.declarations
+    wanted = dict.fromkeys([*settings.objectives, *map(limited_quantity, settings.constraints)])
     own = own_objectives(
-        [name for name in settings.objectives if name not in tabled], given, known_objectives()
+        [name for name in wanted if name not in {*tabled, *BLOCK_COUNTS}],
+        given,
+        built_in_objectives(),
+        PLUG_INS.find,
     )
     if table is not None:
         _check_tabled(settings, table, own)

@@ -27,7 +27,7 @@ from studies.launch.chip_limits import chip_bounds, default_limits, frame_limits
 from studies.launch.limit_range import check_possible
 from studies.launch.named_objectives import objectives_of
 from studies.launch.sampler_choice import chosen_sampler
-from studies.launch.search_plan import SearchPlan, check_search
+from studies.launch.search_plan import SearchPlan, check_search, check_warm_start
 from studies.launch.searched_space import searched_networks, searched_table
 from studies.samplers.own_sampler import own_sampler
 from studies.search.racing import check_racing
@@ -167,23 +167,23 @@ def check(
     stored = _stored(database, settings.study or "")
     if stored is not None:
         check_resumable(stored.study)
-    settings = replace(
+    settings = replace(settings, scale=settings.scale or (LOG if stored is None else stored.study.scale))
+    earlier = None if stored is None else stored.study
+    warm = check_warm_start(settings, database, space=space, stored=earlier)
+    sampler = chosen_sampler(
         settings,
-        sampler=chosen_sampler(
-            settings,
-            is_expensive=bool(known.expensive & quantities),
-            stored=None if stored is None else stored.study,
-        ),
-        scale=settings.scale or (LOG if stored is None else stored.study.scale),
+        is_expensive=bool(known.expensive & quantities),
+        stored=earlier,
+        carried=len(warm.subnets) if warm is not None and settings.warm_start_all else 0,
     )
+    settings = replace(settings, sampler=sampler)
     search = check_search(
         settings,
-        database,
         objectives=names,
         space=space,
         own_units=known.own_units,
-        own_sampler=own_sampler(settings.sampler, samplers),
-        stored=None if stored is None else stored.study,
+        own_sampler=own_sampler(sampler, samplers),
+        warm=warm,
     )
     return Plan(
         settings, database, names, own, table, space, chips, constraints, added, checkpoint, search, stored

@@ -13,6 +13,8 @@ from types import TracebackType
 from search_space.errors import H4HError
 from studies.search.search_loop import Progress
 
+OPTION = "--log-json"
+
 
 class LogError(H4HError):
     """A log that cannot be written."""
@@ -21,12 +23,12 @@ class LogError(H4HError):
 def check_log(path: Path) -> None:
     """Raises `LogError` if `path` can be neither created nor appended to; writes nothing."""
     if not path.parent.is_dir():
-        raise LogError(f"--log-json {path}: the folder {path.parent} does not exist")
+        raise LogError(f"{OPTION} {path}: the folder {path.parent} does not exist")
     if path.is_dir():
-        raise LogError(f"--log-json {path} is a folder, not a file")
+        raise LogError(f"{OPTION} {path} is a folder, not a file")
     needed = path if path.exists() else path.parent
     if not os.access(needed, os.W_OK):
-        raise LogError(f"--log-json {path}: {needed} cannot be written")
+        raise LogError(f"{OPTION} {path}: {needed} cannot be written")
 
 
 def progress_record(study: str, progress: Progress) -> dict[str, object]:
@@ -105,4 +107,4 @@ class ProgressLog:
         try:
             yield
         except OSError as error:
-            raise LogError(f"--log-json {self._path}: cannot be written ({error.strerror})") from error
+            raise LogError(f"{OPTION} {self._path}: cannot be written ({error.strerror})") from error

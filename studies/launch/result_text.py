@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from studies.analysis.why_not import why_not, why_not_lines
 from studies.launch.sampler_choice import PLAIN
 from studies.presentation.next_commands import (
     CHIP_OPTIONS,
+    NO_LOGS,
     absolute_files,
+    absolute_logs,
     command_text,
     mapping_of,
     profile_command,
@@ -33,7 +35,7 @@ SHOWN_ROWS = 20
 
 
 def print_result(
-    settings: StudySettings, database: Path, study: Study, last: Progress, log: Path | None
+    settings: StudySettings, database: Path, study: Study, last: Progress, logs: Mapping[str, Path]
 ) -> None:
     """Prints the reason for the end of the search, the front as a table, and next commands.
 
@@ -42,11 +44,11 @@ def print_result(
         database: File of the study.
         study: The study as stored.
         last: The last progress of its search.
-        log: File of the log, if there is one.
+        logs: File or folder of each log, by option.
     """
     settings = replace(settings, **absolute_files(vars(settings)))
     study = replace(study, settings={**study.settings, **absolute_files(study.settings)})
-    database, log = database.absolute(), log and log.absolute()
+    database, logs = database.absolute(), absolute_logs(logs)
     with open_store(database) as store:
         evaluations = store.evaluations(study.name)
         reports = store.reports(study.name)
@@ -74,7 +76,7 @@ def print_result(
         print(f"... {len(front) - SHOWN_ROWS} more: {show_command(study.name, database)}")
     print()
     print("next:")
-    for title, command in following(settings, database, study, front, last, log).items():
+    for title, command in following(settings, database, study, front, last, logs).items():
         print(f"  {title:<37} {command}", flush=True)
 
 
@@ -112,15 +114,15 @@ def following(
     study: Study,
     front: Sequence[Evaluation],
     last: Progress,
-    log: Path | None = None,
+    logs: Mapping[str, Path] = NO_LOGS,
 ) -> dict[str, str]:
     """Commands that make sense after a run, by title."""
     commands = {}
     if last.stopped_by != EXHAUSTED:
-        commands["continue the search"] = study_command(raised(settings, last.stopped_by), database, log)
+        commands["continue the search"] = study_command(raised(settings, last.stopped_by), database, logs)
     commands["show the front"] = show_command(study.name, database)
     if study.settings.get("sampler") == PLAIN and "acc" in study.objectives:
-        commands["same search with fewer evaluations"] = study_command(predicting(settings), database, log)
+        commands["same search with fewer evaluations"] = study_command(predicting(settings), database, logs)
     space = space_name(study)
     if front and space is not None:
         network = study.network(front[0].genotype)
@@ -129,7 +131,7 @@ def following(
     return commands
 
 
-def print_interrupted(settings: StudySettings, database: Path, log: Path | None) -> None:
+def print_interrupted(settings: StudySettings, database: Path, logs: Mapping[str, Path]) -> None:
     """Prints how much is stored after Ctrl-C, and how to resume."""
     count = 0
     if database.exists() and settings.study is not None:
@@ -137,7 +139,7 @@ def print_interrupted(settings: StudySettings, database: Path, log: Path | None)
             count = store.count(settings.study)
     print(f"\nstopped: {count} evaluations are stored in {database}; to resume:")
     settings = replace(settings, **absolute_files(vars(settings)))
-    print(f"  {study_command(settings, database.absolute(), log and log.absolute())}", flush=True)
+    print(f"  {study_command(settings, database.absolute(), absolute_logs(logs))}", flush=True)
 
 
 def predicting(settings: StudySettings) -> StudySettings:

@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from search_space.command.command_line import Parser
-from studies.samplers.registry import known_samplers
+from search_space.files.event_file import OPTION as TENSORBOARD
+from studies.launch.name_list import ListNames
+from studies.launch.progress_log import OPTION as LOG_JSON
+from studies.samplers.registry import built_in_samplers
 from studies.storage.named_study import add_database
 from studies.study.fingerprint import ACCEPT
 from studies.study.setting_field import kinds, option_of, setting_of
 from studies.study.settings import WHERE, StudySettings
 
-NAMES: Mapping[str, Callable[[], Sequence[str]]] = {"sampler": known_samplers}
+NAMES: Mapping[str, Callable[[], Sequence[str]]] = {"sampler": built_in_samplers}
 """Choices of settings whose names are known to packages that import the settings, not the reverse."""
+LOGS = {"log_json": LOG_JSON, "tensorboard": TENSORBOARD}
+"""Options of logs, by attribute of the parsed command line."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +31,13 @@ class RunOptions:
     Attributes:
         settings: Settings of the study.
         database: File of the study.
-        log: File that progress is appended to; None without a log.
+        logs: File or folder of each log of the progress, by option.
         accept_versions: Whether a study may go on with other software than its rows were made with.
     """
 
     settings: StudySettings
     database: Path
-    log: Path | None
+    logs: Mapping[str, Path]
     accept_versions: bool = False
 
 
@@ -44,7 +49,8 @@ def parse_options(arguments: Sequence[str] | None = None) -> RunOptions:
     """
     values = vars(parser().parse_args(arguments))
     given = {item.name: values[item.name] for item in fields(StudySettings) if values[item.name] is not None}
-    return RunOptions(StudySettings(**given), values["db"], values["log_json"], values["accept_versions"])
+    logs = {option: values[name] for name, option in LOGS.items() if values[name] is not None}
+    return RunOptions(StudySettings(**given), values["db"], logs, values["accept_versions"])
 
 
 def parser() -> Parser:
@@ -53,6 +59,11 @@ def parser() -> Parser:
         prog="python -m studies.run",
         description="Search a space for Pareto-optimal networks. Run the same command again to resume.",
         epilog="example: python -m studies.run --objectives acc,lat,energy --constraint 'lat<=2ms'",
+    )
+    result.add_argument(
+        "--list",
+        action=ListNames,
+        help="list the names of objectives, samplers, NPU models, spaces and chips, with their origin",
     )
     groups: dict[str, _ArgumentGroup] = {}
     kind_by_name = kinds(StudySettings)
@@ -63,7 +74,13 @@ def parser() -> Parser:
         _add(groups[title], item, kind_by_name[item.name])
     add = groups[WHERE].add_argument
     add_database(add)
-    add("--log-json", type=Path, metavar="FILE", help="append progress to this file, a JSON object per line")
+    add(LOG_JSON, type=Path, metavar="FILE", help="append progress to this file, a JSON object per line")
+    add(
+        TENSORBOARD,
+        type=Path,
+        metavar="DIR",
+        help="write progress to DIR/STUDY for TensorBoard; needs the package tensorboard",
+    )
     add(
         ACCEPT,
         action="store_true",

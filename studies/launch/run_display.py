@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
 
+from search_space.files.event_file import OPTION as TENSORBOARD
+from search_space.files.event_file import check_event_folder
 from studies.launch.live_display import Display, create_display
-from studies.launch.progress_log import ProgressLog
+from studies.launch.progress_events import ProgressEvents
+from studies.launch.progress_log import OPTION as LOG_JSON
+from studies.launch.progress_log import ProgressLog, check_log
 from studies.search.search_loop import Progress
 from studies.search.stop_rules import StopRules
 from studies.study.settings import StudySettings
+
+_CHECKS: Mapping[str, Callable[[Path], None]] = {LOG_JSON: check_log, TENSORBOARD: check_event_folder}
+_LOGS: Mapping[str, Callable[[Path, str], Display]] = {LOG_JSON: ProgressLog, TENSORBOARD: ProgressEvents}
+"""Logs by option: what checks a file or folder, and what writes to it for a study."""
+
+
+def check_logs(logs: Mapping[str, Path]) -> None:
+    """Checks that all logs can be written; writes nothing.
+
+    Args:
+        logs: File or folder of each log, by option.
+
+    Raises:
+        H4HError: One cannot be written.
+    """
+    for option, path in logs.items():
+        _CHECKS[option](path)
 
 
 class RunDisplay:
@@ -21,13 +43,13 @@ class RunDisplay:
     Args:
         console: Console of the display.
         settings: Settings of the study, its name included.
-        log: File that progress is appended to; None without a log.
+        logs: File or folder of each log, by option.
     """
 
-    def __init__(self, console: Console, settings: StudySettings, log: Path | None) -> None:
+    def __init__(self, console: Console, settings: StudySettings, logs: Mapping[str, Path]) -> None:
         self._console = console
         self._settings = settings
-        self._log = log
+        self._logs = logs
         self._open = ExitStack()
         self._displays: list[Display] = []
         self._last: Progress | None = None
@@ -64,7 +86,7 @@ class RunDisplay:
         """Opens the displays: their clocks count from the start of the search, not of the process."""
         rules = StopRules(**self._settings.stop_rules())
         self._displays = [create_display(self._console, rules=rules, population=self._settings.population)]
-        if self._log is not None:
-            self._displays.append(ProgressLog(self._log, self._settings.study or ""))
+        study = self._settings.study or ""
+        self._displays += [_LOGS[option](path, study) for option, path in self._logs.items()]
         for display in self._displays:
             self._open.enter_context(display)

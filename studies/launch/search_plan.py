@@ -88,31 +88,84 @@ class SearchPlan:
 
 def check_search(
     settings: StudySettings,
-    database: Path,
     *,
     objectives: tuple[str, ...],
     space: DesignSpace,
     own_units: Mapping[str, str],
     own_sampler: object | None,
-    stored: Study | None,
+    warm: WarmStart | None,
 ) -> SearchPlan:
-    """Checks the settings of the search, and reads the studies of a warm start.
+    """Checks the settings of the search.
 
     Args:
         settings: Settings of the study.
-        database: File of the study.
         objectives: Names of the objectives, in order.
         space: The design space.
         own_units: Units of the user-defined objectives, by name.
         own_sampler: Class or function that creates the user-defined sampler; None for a built-in one.
-        stored: The stored study, or None. It holds the networks of its warm start, so that it resumes exactly
-            even if the other studies have grown or are gone.
+        warm: Networks of earlier studies; None without a warm start.
 
     Raises:
         H4HError: A setting is wrong.
     """
-    preferences = tuple(parse_preference(text, objectives, own_units) for text in settings.prefer)
-    extremes = (space.smallest(), space.largest())
+    return SearchPlan(
+        sampler=settings.sampler if own_sampler is None else code_name(own_sampler),
+        own_sampler=own_sampler,
+        population=settings.population,
+        seed=settings.seed,
+        rules=StopRules(**settings.stop_rules()),
+        preferences=tuple(parse_preference(text, objectives, own_units) for text in settings.prefer),
+        named=_named(settings, space),
+        warm=warm,
+        scale=settings.scale or LOG,
+        window=None if settings.between is None else parse_window(settings.between, objectives, own_units),
+    )
+
+
+def check_warm_start(
+    settings: StudySettings, database: Path, *, space: DesignSpace, stored: Study | None
+) -> WarmStart | None:
+    """Networks that earlier studies bring; None without a warm start.
+
+    Args:
+        settings: Settings of the study.
+        database: File of the study.
+        space: The design space.
+        stored: The stored study, or None. It holds the networks of its warm start, so that it resumes exactly
+            even if the other studies have grown or are gone.
+
+    Raises:
+        H4HError: `settings` name too many networks, or no such study.
+    """
+    named = _named(settings, space)
+    if not settings.warm_start:
+        return None
+    if stored is not None and (stored_sources(stored.settings), takes_all(stored.settings)) == (
+        settings.warm_start,
+        settings.warm_start_all,
+    ):
+        return WarmStart(stored.fingerprint[WARM_START], tuple(map(parse, stored.settings[CARRIED])))
+    return warm_start(
+        settings.warm_start,
+        database,
+        space,
+        without={*_extremes(space), *named},
+        count=settings.population - len(set(_extremes(space))) - len(named),
+        takes_all=settings.warm_start_all,
+    )
+
+
+def _extremes(space: DesignSpace) -> tuple[Genotype, Genotype]:
+    return space.smallest(), space.largest()
+
+
+def _named(settings: StudySettings, space: DesignSpace) -> tuple[Genotype, ...]:
+    """Networks that `settings` name for the first generation besides the smallest and the largest.
+
+    Raises:
+        H4HError: They name an unknown network, or more than the first generation has room for.
+    """
+    extremes = _extremes(space)
     given = () if settings.seed_subnets is None else parse_subnets(settings.seed_subnets, space)
     named = tuple(subnet for subnet in given if subnet not in extremes)
     room = settings.population - len(set(extremes))
@@ -121,32 +174,4 @@ def check_search(
             f"--seed-subnets names {len(named)} subnets besides the smallest and the largest, but with "
             f"--population {settings.population} the first generation has room for {room}; raise --population"
         )
-    warm: WarmStart | None = None
-    if settings.warm_start:
-        is_stored = stored is not None and (
-            (stored_sources(stored.settings), takes_all(stored.settings))
-            == (settings.warm_start, settings.warm_start_all)
-        )
-        if stored is not None and is_stored:
-            warm = WarmStart(stored.fingerprint[WARM_START], tuple(map(parse, stored.settings[CARRIED])))
-        else:
-            warm = warm_start(
-                settings.warm_start,
-                database,
-                space,
-                without={*extremes, *named},
-                count=room - len(named),
-                takes_all=settings.warm_start_all,
-            )
-    return SearchPlan(
-        sampler=settings.sampler if own_sampler is None else code_name(own_sampler),
-        own_sampler=own_sampler,
-        population=settings.population,
-        seed=settings.seed,
-        rules=StopRules(**settings.stop_rules()),
-        preferences=preferences,
-        named=named,
-        warm=warm,
-        scale=settings.scale or LOG,
-        window=None if settings.between is None else parse_window(settings.between, objectives, own_units),
-    )
+    return named

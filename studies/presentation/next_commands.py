@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from objectives.hardware import MAPPINGS
@@ -24,6 +25,7 @@ CHIP_OPTIONS = ("macros", "units", "npu_model", "spill", "mapping")
 """Settings of the chip besides its name, which a study and a profile share."""
 FINE_TUNE = "fine-tune"
 """Title of the command that trains one network of a supernet."""
+NO_LOGS: Mapping[str, Path] = MappingProxyType({})
 _FILES = ("space", "hardware", "accuracy_table", "checkpoint", "data")
 """Settings that name files or folders, or may."""
 
@@ -33,6 +35,11 @@ def command_text(module: str, words: Sequence[str]) -> str:
     # `uv run` sets a variable in the environment. Outside of it, the packages are not found.
     python = "uv run python" if "UV" in os.environ else "python"
     return f"{python} -m {module} {shlex.join(words)}"
+
+
+def absolute_logs(logs: Mapping[str, Path]) -> dict[str, Path]:
+    """The logs with absolute paths, by option, so that a printed command runs from any folder."""
+    return {option: path.absolute() for option, path in logs.items()}
 
 
 def absolute_files(settings: Mapping[str, object]) -> dict[str, Any]:
@@ -71,19 +78,19 @@ def profile_command(space: str, network: Genotype, hardware: Mapping[str, object
     return command_text("objectives.profile", words)
 
 
-def study_command(settings: StudySettings, database: Path, log: Path | None = None) -> str:
+def study_command(settings: StudySettings, database: Path, logs: Mapping[str, Path] = NO_LOGS) -> str:
     """The command that runs or resumes a study; settings at their default are left out.
 
     Args:
         settings: Settings of the study, its name included. The default stop rule is written out.
         database: File of the study.
-        log: File that progress is appended to; None without a log.
+        logs: File or folder of each log, by option.
     """
     rest = replace(settings, objectives=StudySettings.objectives, study=None, **settings.stop_rules())
     words = ["--objectives", ",".join(settings.objectives), "--study", settings.study or ""]
     words += ["--db", str(database), *rest.words()]
-    if log is not None:
-        words += ["--log-json", str(log)]
+    for option, path in logs.items():
+        words += [option, str(path)]
     return command_text("studies.run", words)
 
 

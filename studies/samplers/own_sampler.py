@@ -16,7 +16,7 @@ from search_space.files.own_code import (
     is_reference,
 )
 from search_space.genotype import Genotype
-from studies.samplers.registry import known_samplers
+from studies.samplers.registry import PLUG_INS, built_in_samplers, known_samplers
 from studies.samplers.sampler import Sampler, SamplerContext
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport
@@ -80,7 +80,8 @@ def own_sampler(name: str, given: Sequence[object]) -> object | None:
     """The class or function that creates the user-defined sampler called `name`; None if `name` is built in.
 
     Args:
-        name: A built-in sampler, the name of one of `given`, or ``module:Class``.
+        name: A built-in sampler, the name of one of `given`, a sampler of an installed package, or
+            ``module:Class``.
         given: Classes or functions, named by their attribute `name` or else their `__name__`.
 
     Raises:
@@ -94,12 +95,15 @@ def own_sampler(name: str, given: Sequence[object]) -> object | None:
             f"samplers holds {unused!r}, but --sampler is {name!r}: name it, as in StudySettings(sampler="
             f"{unused!r})"
         )
+    if sampler_class is None and name not in built_in_samplers():
+        plug_in = PLUG_INS.find(name)
+        if plug_in is None:
+            raise UnknownNameError("sampler", name, known_samplers())
+        name, sampler_class = plug_in.title, plug_in.load()
     if sampler_class is not None and not callable(sampler_class):
         raise OwnCodeError(
             f"sampler {name!r} must be a class derived from studies.Sampler, but got {sampler_class!r:.80}"
         )
-    if sampler_class is None and name not in known_samplers():
-        raise UnknownNameError("sampler", name, known_samplers())
     return sampler_class
 
 

@@ -6,6 +6,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 from search_space.errors import UnknownNameError
+from search_space.files.plug_ins import PlugInGroup
 from studies.samplers.sampler import Sampler, SamplerContext
 
 _PACKAGES: dict[str, tuple[str, ...]] = {
@@ -22,21 +23,28 @@ _PACKAGES: dict[str, tuple[str, ...]] = {
     "surrogate": ("pymoo", "moocore"),
 }
 """Every sampler, with the packages whose versions determine its proposals. NumPy affects all of them."""
+PLUG_INS = PlugInGroup("h4h.samplers", "sampler")
+"""Samplers of other packages: what ``module:Class`` may name."""
+
+
+def built_in_samplers() -> tuple[str, ...]:
+    """Names of all built-in samplers."""
+    return tuple(_PACKAGES)
 
 
 def known_samplers() -> tuple[str, ...]:
-    """Names of all samplers.
+    """Names of all samplers: built-in ones, then those of installed packages.
 
     Example:
         >>> from studies import known_samplers
         >>> "nsga2" in known_samplers()
         True
     """
-    return tuple(_PACKAGES)
+    return tuple(dict.fromkeys((*_PACKAGES, *PLUG_INS.names())))
 
 
 def check_sampler(name: str) -> None:
-    """Raises `UnknownNameError` if no sampler has this name."""
+    """Raises `UnknownNameError` if no built-in sampler has this name."""
     if name not in _PACKAGES:
         raise UnknownNameError("sampler", name, _PACKAGES)
 
@@ -47,10 +55,10 @@ def sampler_versions(name: str) -> dict[str, str]:
 
 
 def create_sampler(name: str, context: SamplerContext) -> Sampler:
-    """The sampler called `name`.
+    """The built-in sampler called `name`.
 
     Raises:
-        UnknownNameError: No sampler has this name.
+        UnknownNameError: No built-in sampler has this name.
     """
     check_sampler(name)
     # The libraries take up to a second to import, so bad input is refused first.

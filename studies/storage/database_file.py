@@ -6,7 +6,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,8 @@ from studies.storage.schema import (
 
 BUSY_TIMEOUT_S = 10.0
 """Seconds to wait for a lock of another process."""
+_HAS_EFFECTIVE_IDS = os.access in os.supports_effective_ids
+"""Whether the system tells the user who runs a program from the one it runs as; Windows does not."""
 
 
 class StoreError(H4HError):
@@ -54,7 +56,7 @@ def check_writable(path: Path) -> None:
         raise StoreError(f"database {given}: the folder {given.parent} does not exist")
     # SQLite writes its log next to the file, so the folder has to be writable in either case.
     for needed in (path.parent, path):
-        if needed.exists() and not os.access(needed, os.W_OK, effective_ids=True):
+        if needed.exists() and not os.access(needed, os.W_OK, effective_ids=_HAS_EFFECTIVE_IDS):
             raise StoreError(f"database {path}: {needed} cannot be written")
 
 
@@ -78,7 +80,8 @@ def publish(content: bytes, path: Path) -> None:
                     path.with_name(path.name + end).unlink(missing_ok=True)
                 with whole_file(path) as temporary:
                     temporary.write_bytes(content)
-            Path(lock.lock_file).unlink(missing_ok=True)
+            with suppress(OSError):  # Windows keeps a file that is open.
+                Path(lock.lock_file).unlink(missing_ok=True)
     except Timeout:
         raise StoreError(
             f"database {path}: another process has been creating it for {BUSY_TIMEOUT_S:g} s; end it and "

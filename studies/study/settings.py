@@ -19,7 +19,7 @@ from typing import Any
 
 from objectives.hardware import MAPPINGS
 from objectives.hardware.npu_model import NPU_MODELS, known_npu_models
-from objectives.registry import known_objectives
+from objectives.registry import built_in_objectives, known_objectives
 from search_space.command.byte_count import parse_bytes
 from search_space.errors import H4HError
 from studies.design_space.chip_choices import parse_hardware
@@ -89,14 +89,16 @@ class StudySettings:
 
     objectives: tuple[str, ...] = setting(
         ("acc", "lat", "energy"),
-        f"objectives, in the order to show: {','.join(known_objectives())}, or your own as module:Class",
+        f"objectives, in the order to show: {','.join(built_in_objectives())}, one of an installed package "
+        f"(see --list), or your own as module:Class",
         group=WHAT,
         metavar="A,B,...",
         separator=",",
     )
     space: str | None = setting(
         None,
-        f"name or YAML file of the search space (default: the space of --checkpoint, else {DEFAULT_SPACE})",
+        f"name (see --list) or YAML file of the search space (default: the space of --checkpoint, else "
+        f"{DEFAULT_SPACE})",
         group=WHAT,
     )
     accuracy_table: str | Path | None = setting(  # noqa: RUF009
@@ -174,8 +176,8 @@ class StudySettings:
     )
     sampler: str = setting(
         AUTO,
-        f"search algorithm, or your own as module:Class; {AUTO} takes surrogate for up to 500 evaluations of "
-        f"an expensive objective, else nsga2",
+        f"search algorithm, one of an installed package (see --list), or your own as module:Class; {AUTO} "
+        f"takes surrogate for up to 500 evaluations of an expensive objective, else nsga2",
         group=HOW,
     )
     prefer: tuple[str, ...] = setting(

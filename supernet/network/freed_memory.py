@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import mmap
 import platform
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +18,7 @@ M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
 LARGEST_MMAP_THRESHOLD = 32 * 2**20
 """Maximum that glibc accepts, in bytes."""
+STATE = Path("/proc/self/statm")
 
 
 def keep_freed_memory() -> bool:
@@ -47,8 +47,9 @@ def _glibc() -> ctypes.CDLL | None:
 
 def held_bytes() -> int:
     """Anonymous memory of this process in bytes; 0 if the system does not report it (Linux only)."""
-    if sys.platform != "linux":
+    try:
+        with STATE.open("rb", buffering=0) as file:
+            _, resident, shared, *_ = file.read(100).split()
+    except OSError:  # Another system, or a container without /proc.
         return 0
-    with Path("/proc/self/statm").open("rb", buffering=0) as file:
-        _, resident, shared, *_ = file.read(100).split()
     return (int(resident) - int(shared)) * mmap.PAGESIZE

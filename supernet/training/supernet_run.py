@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from search_space.command.wide_table import print_wide
+from search_space.files.event_file import EventFile, scalars
 from supernet.checkpoints.image_input import ImageInput
 from supernet.network.supernet_file import save_checkpoint
 from supernet.training.continuation import added_epochs
@@ -32,6 +33,7 @@ class SupernetRun:
         image_input: How the images are prepared and the names of their classes, for the same header.
         save_every: Minutes between two states within an epoch.
         conflict_every: Epochs between two measurements of gradient conflict; 0 for none.
+        events: Receives the log for TensorBoard; None for none.
         console: Output of the progress.
     """
 
@@ -44,6 +46,7 @@ class SupernetRun:
         image_input: ImageInput,
         save_every: float,
         conflict_every: int,
+        events: EventFile | None,
         console: Console,
     ) -> None:
         self._trainer = trainer
@@ -53,6 +56,7 @@ class SupernetRun:
         self._image_input = image_input
         self._save_every = save_every
         self._conflict_every = conflict_every
+        self._events = events
         self._console = console
 
     def resume(self) -> None:
@@ -117,6 +121,8 @@ class SupernetRun:
                         record["conflict"] = trainer.measure_conflict().to_dict()
                     # The state last: a kill before it repeats the epoch and writes the same files again.
                     append_epoch(self._folder / LOG, record)
+                    if self._events is not None:
+                        self._events.add(record["epoch"], _curves(record))
                     checkpoint = self._folder / CHECKPOINT
                     save_checkpoint(checkpoint, trainer.result, self._data, self._image_input)
                     trainer.save(self._state)
@@ -178,6 +184,11 @@ class SupernetRun:
             other = " with another --out" if self._state.exists() else ""
             return f"; no epoch is finished, so start again{other}"
         return f" and continue from the last good checkpoint: --from {checkpoint} with another --out"
+
+
+def _curves(record: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of an epoch's line of the log."""
+    return {name: value for name, value in scalars(record).items() if name != "epoch"}
 
 
 def _show(progress: Progress, task: TaskID, steps: int, status: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from search_space.errors import H4HError
+from search_space.files.event_file import EventFile
 from search_space.space import load_space
 from supernet.images.data_sets import open_data
 from supernet.images.folder_layouts import recognised
@@ -43,6 +45,7 @@ def train_supernet(
     workers: int,
     save_every: float,
     conflict_every: int,
+    tensorboard: Path | None,
 ) -> Path | None:
     """Trains a supernet, or resumes its training from the state in `out`. Shows the progress on stdout.
 
@@ -63,6 +66,7 @@ def train_supernet(
         workers: Number of processes that read image files.
         save_every: Minutes between two states within an epoch.
         conflict_every: Epochs between two measurements of gradient conflict; 0 for none.
+        tensorboard: Folder of event files for TensorBoard; None for none.
 
     Returns:
         The checkpoint; None in processes of torchrun that write none.
@@ -95,6 +99,7 @@ def train_supernet(
             compiled=compiled,
             workers=workers,
         )
+        events = None if tensorboard is None else EventFile(tensorboard)
         run = SupernetRun(
             trainer,
             out,
@@ -102,12 +107,14 @@ def train_supernet(
             image_input=data_set.trained_by(settings.flip, settings.class_weights),
             save_every=save_every,
             conflict_every=conflict_every,
+            events=events,
             console=console,
         )
         run.resume()
         if warning := emulation_warning(trainer.recipe.precision, own_device):
             console.print(warning, soft_wrap=True)
-        run.train()
+        with events or nullcontext():
+            run.train()
     return out / CHECKPOINT if world.rank == 0 else None
 
 

@@ -144,6 +144,10 @@ def test_the_dashboard_shows_the_study(database: Path) -> None:
             details = _read(f"http://127.0.0.1:{port}/api/studies/{summary['study_id']}", server)
             states = [trial["state"] for trial in details["trials"]]
             assert states == ["Complete", "Complete", "Pruned", "Complete", "Pruned"]
+            amounts = [trial["constraints"] for trial in details["trials"]]
+            assert amounts == [[-0.875], [-0.75], [-0.625], [0.125], [0.0625]]
+            # The how-to warns of it: the dashboard ranks without constraints, of which 3 breaks one.
+            assert [trial["number"] for trial in details["best_trials"]] == [0, 1, 3]
         finally:
             server.terminate()
 

@@ -18,7 +18,7 @@ from PIL import Image
 from search_space.command.command_line import run_command
 from search_space.errors import H4HWarning
 from search_space.space import load_space
-from studies import run, validate
+from studies import load_study, merge_studies, run, validate
 from studies.analysis.held_out_scores import Agreement, HeldOutScore, agreement
 from studies.storage.store import open_store
 from studies.study.evaluation import Evaluation
@@ -54,7 +54,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def validated(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
     capsys.readouterr()
-    validate.main(["--study", "pets", "--json", *arguments])
+    validate.main(replaced(["--study", "pets", "--json"], arguments))
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     return found
 
@@ -121,6 +121,25 @@ def test_each_subnet_of_the_front_is_scored_as_the_study_did(
     out = capsys.readouterr().out
     assert f"{len(front)} subnets of the front on 21 test images, {precision}" in out
     assert "95 % interval" in out
+
+
+def test_a_merged_study_is_scored_as_its_parts(capsys: pytest.CaptureFixture[str]) -> None:
+    parts: dict[tuple[int, ...], float] = {}
+    for seed in ("0", "1"):
+        words = replaced([*STUDY, *OWN, "--seed", seed], ["--population", "3", "--study", f"s{seed}"])
+        run.main([*words, "--sampler", "random"])
+        scored = validated(capsys, "--study", f"s{seed}", "--all")
+        parts |= {tuple(one["genotype"]): one["test_acc"] for one in scored["subnets"]}
+    merge_studies([load_study("studies.db", f"s{seed}") for seed in (0, 1)], into="both", database="new.db")
+    both = load_study("new.db", "both")
+    found = validated(capsys, "--study", "both", "--db", "new.db")
+    assert found["study"] == "both"
+    assert [tuple(one["genotype"]) for one in found["subnets"]] == [
+        row.genotype for row in both.study.front(both.measured)
+    ]
+    whole = validated(capsys, "--study", "both", "--db", "new.db", "--all")["subnets"]
+    assert {tuple(one["genotype"]): one["test_acc"] for one in whole} == parts
+    assert len(parts) > 3
 
 
 def test_a_study_on_the_evaluation_pack(

@@ -20,6 +20,7 @@ from supernet.network import number_formats
 from supernet.network.supernet_file import load_checkpoint
 from supernet.training.run_folder import CHECKPOINT, LOG, append_epoch
 from tests.command import Command
+from tests.search_space.files.test_event_file import curves
 
 MAINS = {"data": data.main, "evaluate": evaluate.main, "train": train.main}
 
@@ -138,6 +139,8 @@ def test_train_then_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, co
         "1",
         "--conflict-every",
         "2",
+        "--tensorboard",
+        str(tmp_path / "curves"),
     )
     code, text, _ = command(train.main, *settings)
     assert code == 0
@@ -145,6 +148,12 @@ def test_train_then_evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, co
     log = [json.loads(line) for line in (out / LOG).read_text().splitlines()]
     assert [(entry["epoch"], entry["phase"]) for entry in log] == [(1, "cnn"), (2, "hybrid")]
     assert ["conflict" in entry for entry in log] == [False, True]
+    shown = curves(tmp_path / "curves")
+    assert [step for step, _ in shown["loss/largest"]] == [entry["epoch"] for entry in log]
+    losses = [entry["loss"]["largest"] for entry in log]
+    assert [value for _, value in shown["loss/largest"]] == pytest.approx(losses)
+    assert {"train_accuracy/random", "rate/cnn", "seconds"} <= {*shown}
+    assert "epoch" not in shown
     assert set(log[1]["loss"]) == set(log[1]["train_accuracy"]) == {"largest", "smallest", "random"}
     assert set(log[0]["rate"]) == {"cnn"}
     assert set(log[1]["rate"]) == {"cnn", "vit"}

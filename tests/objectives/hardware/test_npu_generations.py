@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from objectives.hardware.vela_compiler.vela import compiler_options, system_conf
 from objectives.roofline import rooflines, utilisation
 from search_space.arrays import Floats
 from search_space.errors import DocumentError, H4HError, UnknownNameError
+from tests.installed_package import install
 
 PRODUCT = Op("matmul", 64, 1, 32, 64, heads=4)
 OPS = [Op("conv2d", 16, 16, 32, 64, kernel=3), Op("add", 16, 16, 32, 32), PRODUCT, Op("norm", 64, 1, 64, 64)]
@@ -102,14 +103,13 @@ class WithBytes(WithoutBytes):
 
 
 @pytest.fixture
-def other_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = [
-        EntryPoint(name, f"{__name__}:{model.__name__}", "h4h.npu_models")
-        for name, model in (("bare", WithoutBytes), ("whole", WithBytes))
-    ]
-    for point, model in zip(points, (WithoutBytes, WithBytes), strict=True):
-        vars(point)["load"] = lambda model=model: model
-    monkeypatch.setattr("objectives.hardware.npu_model.entry_points", lambda **_: points)
+def other_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = {"bare": WithoutBytes, "whole": WithBytes}
+    lines = "\n".join(f"{name} = models_package.models:{model.__name__}" for name, model in models.items())
+    install(tmp_path, "models-package", files={}, points={"h4h.npu_models": lines})
+    monkeypatch.syspath_prepend(str(tmp_path))
+    # The classes of this file stand in for the module, so that they exist once.
+    monkeypatch.setitem(sys.modules, "models_package.models", sys.modules[__name__])
 
 
 @pytest.mark.usefixtures("other_package")

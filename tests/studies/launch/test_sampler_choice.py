@@ -28,6 +28,20 @@ def test_planned_evaluations(limits: dict[str, Any], count: float) -> None:
 
 
 @pytest.mark.parametrize(
+    ("limits", "count"),
+    [
+        ({"evaluations": 600}, 200),
+        ({"evaluations": 300}, 0),
+        ({"evaluations": 600, "generations": 3}, 72),
+        ({}, 288),
+        ({"minutes": 5}, math.inf),
+    ],
+)
+def test_networks_of_earlier_studies_are_not_planned(limits: dict[str, Any], count: float) -> None:
+    assert planned(StudySettings(**limits), carried=400) == count
+
+
+@pytest.mark.parametrize(
     ("given", "is_expensive", "sampler"),
     [
         ({}, True, "surrogate"),
@@ -48,6 +62,18 @@ def test_a_stored_study_keeps_its_sampler(study: Study) -> None:
     stored = replace(study, settings={"sampler": "local"})
     settings = StudySettings(sampler="auto", evaluations=501)
     assert chosen_sampler(settings, is_expensive=True, stored=stored) == "local"
+
+
+def test_the_networks_that_all_brings_are_counted(tmp_path: Path) -> None:
+    database, objectives = tmp_path / "studies.db", ("macs", "tests.studies.own_code:Slow")
+    old = StudySettings(objectives=("macs", "params"), population=6, generations=2, study="old")
+    brought = run_study(replace(old, sampler="random"), database=database).measured
+    # The smallest and the largest network are in every first generation.
+    settings = StudySettings(objectives=objectives, evaluations=500 + len(brought) - 2, warm_start=("old",))
+    everything = replace(settings, warm_start_all=True)
+    assert check(settings, database).settings.sampler == "nsga2"
+    assert check(everything, database).settings.sampler == "surrogate"
+    assert check(replace(everything, evaluations=500 + len(brought) - 1), database).search.sampler == "nsga2"
 
 
 def test_cheap_objectives_are_searched_by_nsga2_and_the_study_says_so(tmp_path: Path) -> None:

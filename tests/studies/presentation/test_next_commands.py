@@ -47,9 +47,9 @@ def test_a_printed_command_holds_every_setting() -> None:
     words += ["--seed-subnets", "max,min", "--evaluations", "90", "--minutes", "2.5", "--patience", "4"]
     words += ["--racing", "--val-images", "100", "--data", "my images", "--precision", "int8"]
     words += ["--search-hardware", "macros=1,2", "--constraint", "lat<=2ms", "--constraint", "macs<=1M"]
-    words += ["--study", "mine", "--db", "mine.db", "--log-json", "log.jsonl"]
+    words += ["--study", "mine", "--db", "mine.db", "--log-json", "log.jsonl", "--tensorboard", "runs"]
     options = parse_options(words)
-    assert parsed(study_command(options.settings, options.database, options.log)) == options
+    assert parsed(study_command(options.settings, options.database, options.logs)) == options
     more = parsed(study_command(raised(options.settings, "patience"), options.database)).settings
     assert more == replace(options.settings, patience=8)
     # Minutes are those of one run, so the same number continues.
