@@ -9,7 +9,9 @@ from pathlib import Path
 
 from search_space.files.whole_file import whole_file
 from studies.storage.copied_study import copy_study
-from studies.storage.database_file import FileIdentity, StoreError, connect, translated
+from studies.storage.database_file import StoreError, connect, translated
+from studies.storage.file_identity import FileIdentity
+from studies.storage.log_files import has_log, log_files
 from studies.storage.store import create_store, open_store
 
 
@@ -30,6 +32,11 @@ def backup(path: Path, copy: Path, studies: Sequence[str] = ()) -> int:
     """
     if copy.exists() or copy.is_symlink():
         raise StoreError(f"{copy} exists: name another file for the copy")
+    if has_log(copy):
+        raise StoreError(
+            f"{copy}: {log_files(copy)[0]} lies there, the log of an earlier database of this name: name "
+            f"another file for the copy"
+        )
     if not copy.parent.is_dir():
         raise StoreError(f"{copy}: the folder {copy.parent} does not exist; make it first")
     with open_store(path) as store:
