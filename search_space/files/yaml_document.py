@@ -24,6 +24,7 @@ from mashumaro.exceptions import (
 from mashumaro.types import SerializationStrategy
 
 from search_space.errors import DocumentError, H4HError, UnknownNameError
+from search_space.files.regular_file import file_problem
 
 
 class _Strict(SerializationStrategy):
@@ -163,8 +164,8 @@ def read_yaml(path: Path) -> object:
         DocumentError: The file cannot be read, or is not YAML.
     """
     try:
-        if not path.is_file() and path.exists():
-            raise DocumentError(f"{path}: is not a file")  # Reading a FIFO would wait for ever.
+        if problem := file_problem(path):
+            raise DocumentError(f"{path}: {problem}; name a YAML file")
         if (size := path.stat().st_size) > MOST_BYTES:
             raise DocumentError(f"{path}: has {size:,} bytes, but a YAML file may have {MOST_BYTES:,}")
         text = path.read_text(encoding="utf-8")

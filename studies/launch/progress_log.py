@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from search_space.errors import H4HError
+from search_space.files.regular_file import output_problem
 from studies.search.search_loop import Progress
 
 
@@ -22,8 +23,9 @@ def check_log(path: Path) -> None:
     """Raises `LogError` if `path` can be neither created nor appended to; writes nothing."""
     if not path.parent.is_dir():
         raise LogError(f"--log-json {path}: the folder {path.parent} does not exist")
-    if path.is_dir():
-        raise LogError(f"--log-json {path} is a folder, not a file")
+    # Lines may go to a device such as /dev/stderr. Opening a FIFO would wait for its reader.
+    if (problem := output_problem(path)) and not path.is_char_device():
+        raise LogError(f"--log-json {path} {problem}; name a file")
     needed = path if path.exists() else path.parent
     if not os.access(needed, os.W_OK):
         raise LogError(f"--log-json {path}: {needed} cannot be written")

@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from search_space.errors import H4HError
+from search_space.files.regular_file import file_problem
 from search_space.files.whole_file import whole_file
 from studies.storage.database_lock import lock_holder, user
 from studies.storage.log_files import has_log, is_sound_alone, log_files, remove_logs
@@ -60,8 +61,15 @@ def check_writable(path: Path) -> None:
         check_single_name(path)
 
 
+def check_regular(path: Path) -> None:
+    """Raises `StoreError` if there is no regular file at `path`."""
+    if problem := file_problem(path):
+        raise StoreError(f"database {path} {problem}; name a database of studies")
+
+
 def check_single_name(path: Path) -> None:
     """Raises `StoreError` if the file has further names (hard links), which a lock beside it cannot cover."""
+    check_regular(path)
     if (names := path.stat().st_nlink) > 1:
         raise StoreError(
             f"database {path} has {names} names (hard links), and a run under another name would go "
@@ -75,10 +83,7 @@ def check_readable(path: Path) -> None:
     Raises:
         StoreError: It is no regular file, or in use under another name, beside which its log lies.
     """
-    if not path.exists():
-        raise StoreError(f"database {path} does not exist")
-    if not path.is_file():
-        raise StoreError(f"database {path} is not a regular file: name a database of studies")
+    check_regular(path)
     path = resolved(path)
     if path.stat().st_nlink > 1 and not has_log(path) and (process := user(path)):
         raise StoreError(

@@ -362,7 +362,7 @@ def open_store(path: str | Path, *, writable: bool = False) -> Store:
         StoreError: The file does not exist, is damaged, no study database, or of another version.
     """
     path = Path(path)
-    if writable and path.exists():
+    if writable:
         check_single_name(path)
     check_readable(path)
     with translated(path):
