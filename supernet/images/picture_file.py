@@ -70,7 +70,7 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
         UnreadableImageError: The file is absent, no picture, damaged, too large or of a kind that is not
             read; also for errors in the body.
     """
-    if (problem := file_problem(Path(path))) and not problem.startswith("cannot"):
+    if Path(path).exists() and (problem := file_problem(Path(path))):
         raise UnreadableImageError(f"image {shown(path)} {problem}")
     try:
         # Pillow warns of odd metadata and of large pictures. What matters is an error here.
@@ -85,6 +85,10 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
         raise
     except Image.DecompressionBombError as error:
         raise UnreadableImageError(_too_large(path)) from error
+    except FileNotFoundError as error:
+        is_link = Path(path).is_symlink()
+        reason = "its target does not exist" if is_link else "it does not exist"
+        raise UnreadableImageError(f"{'link' if is_link else 'image'} {shown(path)}: {reason}") from error
     except Exception as error:  # Pillow raises nearly anything for damaged files.
         raise UnreadableImageError(f"image {shown(path)} cannot be read ({one_line(error)})") from error
 

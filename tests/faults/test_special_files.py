@@ -95,7 +95,7 @@ def test_a_fifo_is_refused_at_once(command: str, tmp_path: Path, monkeypatch: py
     module, *words = shlex.split(command.replace("{}", "fifo"))
     main = importlib.import_module(module).main
     monkeypatch.setattr("sys.argv", [module, *words])
-    with pytest.raises(H4HError, match="fifo[^ ]* is not a regular file but a FIFO"), limited():
+    with pytest.raises(H4HError, match=r"fifo[^ ]* is not a regular file but a FIFO"), limited():
         main()
     assert set(tmp_path.iterdir()) == before
 
@@ -110,7 +110,7 @@ def test_nothing_but_a_file_is_replaced_by_an_output(tmp_path: Path) -> None:
         pass
     with pytest.raises(H4HError, match=r"--plot .*fifo\.png is not a regular file but a FIFO"):
         check_figure_path(figure)
-    with pytest.raises(H4HError, match="--out .*html is not a regular file but a FIFO"):
+    with pytest.raises(H4HError, match=r"--out .*html is not a regular file but a FIFO"):
         check_outputs(page, None)
     assert fifo.is_fifo()
     assert figure.is_fifo()
