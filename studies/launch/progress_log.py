@@ -86,7 +86,8 @@ class ProgressLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with self._translated():
+            self._file.close()
 
     def show(self, progress: Progress) -> None:
         """Adds a line, unless the progress comes from the database alone and the search continues.
