@@ -41,7 +41,7 @@ def test_log_that_cannot_be_written_is_refused_before_anything_is_made(tmp_path:
 def test_a_full_disk_names_the_log() -> None:
     full = Path("/dev/full")
     check_log(full)
-    failed = pytest.raises(LogError, match="^--log-json /dev/full: cannot be written")
+    failed = pytest.raises(LogError, match=r"^--log-json /dev/full: cannot be written")
     with failed, ProgressLog(full, "s") as log:
         log.show(replace(PROGRESS, measured=4))
 
