@@ -22,8 +22,8 @@ from supernet.network.plain_network import PlainNetwork
 from supernet.network.teacher_network import TeacherNetwork
 from supernet.training.continuation import added_epochs
 from supernet.training.epoch_result import check_weights
-from supernet.training.plain_trainer import NOT_USED, FineTuning, network_figures
 from supernet.training.recipe_options import SETTINGS
+from supernet.training.single_network_trainer import NOT_USED, FineTuning, network_figures
 
 PLAIN_SETTINGS = tuple(field for field in SETTINGS if field.name not in NOT_USED)
 """Recipe settings of a single network."""

@@ -19,7 +19,7 @@ from supernet.training.continuation import added_epochs
 from supernet.training.epoch_result import DivergedError, EpochResult, check_weights
 from supernet.training.initial_weights import transfer_table
 from supernet.training.run_folder import CHECKPOINT, LOG, STATE, append_epoch
-from supernet.training.trainer import Trainer
+from supernet.training.supernet_trainer import Trainer
 
 
 class SupernetRun:

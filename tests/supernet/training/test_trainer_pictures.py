@@ -10,7 +10,7 @@ import torch
 from search_space.space import Space
 from supernet.checkpoints.image_input import BALANCED, CLASS_WEIGHTS, NONE
 from supernet.images.labelled_images import LabelledImages
-from tests.supernet.training.test_trainer import RECIPE, equal, trained, weights
+from tests.supernet.training.test_supernet_trainer import RECIPE, equal, trained, weights
 
 
 @pytest.mark.parametrize("flip", [0.0, 1.0])
