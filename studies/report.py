@@ -15,6 +15,7 @@ from typing import Any
 
 from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
+from search_space.files.regular_file import output_problem
 from search_space.files.whole_file import whole_file
 from studies.analysis.beside import HELP, METAVAR, OPTION, read_beside
 from studies.analysis.contenders import Contender
@@ -57,8 +58,8 @@ def check_outputs(out: Path | None, plots: Path | None) -> None:
     if out is not None:
         if out.suffix.lower() not in (".html", ".htm"):
             raise H4HError(f"--out must end in .html, but got {str(out)!r}")
-        if out.is_dir():
-            raise H4HError(f"--out {out}: is a folder; name a file")
+        if problem := output_problem(out):
+            raise H4HError(f"--out {out} {problem}; name another file")
         _check_folder("--out", out, out.parent)
     if plots is not None:
         _check_folder("--plots", plots, plots)

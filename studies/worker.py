@@ -15,6 +15,7 @@ from objectives.workers.source_digest import packages_digest
 from objectives.workers.versions import WorkerError
 from search_space.command.byte_count import parse_bytes
 from search_space.command.command_line import Parser, run_command
+from search_space.files.regular_file import file_problem
 from studies.study.setting_field import SettingError
 
 PRELOAD = "objectives.workers.preload"
@@ -73,8 +74,8 @@ def dask_words(options: Namespace) -> list[str]:
     words += ["--memory-limit", str(memory), "--death-timeout", str(options.wait)]
     if options.tls:
         for file in options.tls:
-            if not Path(file).is_file():
-                raise SettingError(f"--tls: {file} is no file; it must be three files in PEM format")
+            if problem := file_problem(Path(file)):
+                raise SettingError(f"--tls: {file} {problem}; it must be three files in PEM format")
         authority, certificate, key = options.tls
         words += ["--tls-ca-file", authority, "--tls-cert", certificate, "--tls-key", key]
     return words

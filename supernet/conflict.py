@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from search_space.command.command_line import Parser, run_command
+from search_space.command.command_line import Parser, check_least, run_command
 from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
 from search_space.files.figure_file import check_figure_path, save_figure
@@ -83,6 +83,10 @@ def training_images(directory: Path | None, name: str | None, checkpoint: Path) 
     return images, f"the {len(images):,} training images of CIFAR-10 that come with the project"
 
 
+MOST_SUBNETS = 1_000
+"""Upper bound of the subnets of a kind per batch, whose gradients are held at once and compared in pairs."""
+
+
 def make_parser() -> Parser:
     parser = Parser(
         prog="python -m supernet.conflict",
@@ -127,9 +131,9 @@ def make_parser() -> Parser:
 def main() -> None:
     parser = make_parser()
     arguments = parser.parse_args()
-    for name, least in (("batches", 1), ("images", 2), ("subnets", 2), ("seed", 0)):
-        if (value := getattr(arguments, name)) < least:
-            parser.error(f"--{name} must be at least {least}, but got {value}")
+    check_least(arguments, batches=1, images=2, subnets=2, seed=0)
+    if arguments.subnets > MOST_SUBNETS:
+        parser.error(f"--subnets must be at most {MOST_SUBNETS}, but got {arguments.subnets}")
     if arguments.plot is not None:
         check_figure_path(arguments.plot)
     if arguments.runs is None:

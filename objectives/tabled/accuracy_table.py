@@ -17,6 +17,7 @@ from objectives.tabled.table_columns import ERROR, GENOTYPE, Columns, TableError
 from objectives.tabled.table_genes import GeneReader, GenotypeReader
 from objectives.tabled.table_records import Part, read_records
 from search_space.arrays import Floats, Genotypes
+from search_space.files.regular_file import file_problem
 from search_space.row_index import ABSENT, RowIndex
 from search_space.space import Space
 
@@ -80,8 +81,8 @@ def read_table(path: Path, space: Space | None) -> AccuracyTable:
         TableError: The file cannot be read; a title, a gene or a value is wrong; a network has two values; or
             there are fewer than `LEAST_NETWORKS` networks.
     """
-    if path.exists() and not path.is_file():
-        raise TableError(f"{path}: is not a file")  # Reading a FIFO would wait for ever.
+    if problem := file_problem(path):
+        raise TableError(f"--accuracy-table {path} {problem}; name a file of CSV or JSON lines")
     titles, parts = read_records(path)
     columns = read_columns(titles, str(path))
     _check_kind(columns, space, str(path))

@@ -17,6 +17,7 @@ import numpy as np
 
 from objectives.hardware.vela_compiler.vela import PACKAGE
 from search_space.errors import H4HError
+from search_space.files.regular_file import file_problem
 
 IDENTIFIER = b"TFL3"
 CUSTOM = "CUSTOM"
@@ -127,10 +128,8 @@ def read_model(path: Path) -> TfliteModel:
 
 def _content(path: Path) -> bytes:
     try:
-        if not path.exists():
-            raise TfliteError(f"{path}: no such file")
-        if not path.is_file():
-            raise TfliteError(f"{path}: is no regular file; give a TensorFlow Lite model (.tflite)")
+        if problem := file_problem(path):
+            raise TfliteError(f"{path}: {problem}; give a TensorFlow Lite model (.tflite)")
         if path.stat().st_size > _LARGEST_FILE:
             raise TfliteError(f"{path}: is larger than {_LARGEST_FILE >> 30} GiB, which no such NPU runs")
         return path.read_bytes()

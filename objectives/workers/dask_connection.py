@@ -14,6 +14,7 @@ import distributed
 from distributed.comm.core import connect
 
 from objectives.workers.versions import WorkerError
+from search_space.files.regular_file import file_problem
 
 
 def connected(address: str, tls: Sequence[str], timeout_s: float) -> distributed.Client:
@@ -55,9 +56,9 @@ def _security(tls: Sequence[str]) -> distributed.Security:
     if not tls:
         return distributed.Security()
     for file in tls:
-        if not Path(file).is_file():
+        if problem := file_problem(Path(file)):
             raise WorkerError(
-                f"--dask-tls: {file} is no file; it must be three files, those of the CA, the certificate "
+                f"--dask-tls: {file} {problem}; it must be three files, those of the CA, the certificate "
                 f"and the key, in PEM format"
             )
     authority, certificate, key = tls

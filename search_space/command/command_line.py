@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import sys
 import traceback
 import warnings
@@ -51,7 +52,7 @@ class Parser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Prints the error in one line and exits with 2."""
-        self.exit(2, f"error: {message} (try: {self.prog} --help)\n")
+        self.exit(2, f"error: {_shortened(message)} (try: {self.prog} --help)\n")
 
 
 def run_command(command: Callable[[], None]) -> NoReturn:
@@ -104,9 +105,22 @@ def _stop_behind(error: BaseException) -> KeyboardInterrupt | None:
     return seen
 
 
+MOST_CHARACTERS = 500
+"""Longest word of a message that is printed whole, such as a path or a genotype."""
+
+
+def _shortened(text: str) -> str:
+    """A message whose very long words, such as a number of 5,000 digits, are cut."""
+
+    def cut(word: re.Match[str]) -> str:
+        return f"{word[0][:40]}... ({len(word[0]):,} characters)"
+
+    return re.sub(rf"\S{{{MOST_CHARACTERS + 1},}}", cut, text)
+
+
 def _line(error: Exception) -> str:
     """An error and its remedy in one line."""
-    text = " ".join(str(error).split())
+    text = _shortened(" ".join(str(error).split()))
     match error:
         case H4HError():
             return text

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search_space.errors import H4HError
+from search_space.files.regular_file import output_problem
 from search_space.files.whole_file import whole_file
 
 if TYPE_CHECKING:  # matplotlib takes a second to import, and few commands draw
@@ -22,7 +23,7 @@ def check_figure_path(path: Path, *, option: str = "--plot") -> None:
         option: Command-line option that gave `path`, for messages.
 
     Raises:
-        H4HError: The name does not end in one of `FORMATS`, or its folder does not exist.
+        H4HError: The name does not end in one of `FORMATS`, or no file can be created there.
     """
     if path.suffix.lower() not in FORMATS:
         raise H4HError(
@@ -30,6 +31,8 @@ def check_figure_path(path: Path, *, option: str = "--plot") -> None:
         )
     if not path.parent.is_dir():
         raise H4HError(f"{option} {path}: the folder {path.parent} does not exist; create it first")
+    if problem := output_problem(path):
+        raise H4HError(f"{option} {path} {problem}; name another file")
 
 
 def save_figure(figure: Figure, path: Path, *, option: str = "--plot") -> None:

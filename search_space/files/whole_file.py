@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from search_space.files.regular_file import output_problem
 
 
 @contextmanager
@@ -15,7 +18,12 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     The content is on disk before the rename, and the new name is on disk afterwards. The file gets the
     permissions of a new file, as the umask says, whatever the library that writes it prefers.
+
+    Raises:
+        OSError: `path` cannot be written, or exists and is no regular file, such as a folder or a device.
     """
+    if problem := output_problem(path):
+        raise FileExistsError(errno.EEXIST, problem, str(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.touch()

@@ -25,6 +25,7 @@ from mashumaro.exceptions import (
 from mashumaro.types import SerializationStrategy
 
 from search_space.errors import DocumentError, H4HError, UnknownNameError
+from search_space.files.regular_file import file_problem
 
 
 class _Strict(SerializationStrategy):
@@ -67,6 +68,8 @@ MOST_BYTES = 1_000_000
 """Largest YAML file that is read. Those of the project have some kilobytes."""
 MOST_DEPTH = 50
 """Deepest nesting that is read. Files of the project have five levels."""
+MOST_NODES = 100_000
+"""Largest number of keys and values that is read, each counted as often as aliases repeat it."""
 _BASE = "base"
 
 
@@ -134,6 +137,10 @@ class _UniqueKeyLoader(_SafeLoader):
 
     _depth = 0
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._sizes: dict[int, int] = {}
+
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         self._depth += 1
         if self._depth > MOST_DEPTH:
@@ -141,9 +148,15 @@ class _UniqueKeyLoader(_SafeLoader):
             raise yaml.composer.ComposerError(None, None, f"nested deeper than {MOST_DEPTH} levels", mark)
         try:
             node: yaml.Node | None = super().compose_node(parent, index)
-            return node
         finally:
             self._depth -= 1
+        if node is not None and id(node) not in self._sizes:  # An alias gives a node that was seen before.
+            self._sizes[id(node)] = size = 1 + sum(self._sizes.get(id(part), 1) for part in _parts(node))
+            if size > MOST_NODES:
+                raise yaml.composer.ComposerError(
+                    None, None, f"more than {MOST_NODES:,} keys and values, aliases included", node.start_mark
+                )
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -157,6 +170,13 @@ class _UniqueKeyLoader(_SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _parts(node: yaml.Node) -> list[yaml.Node]:
+    """Keys and values of a mapping, or items of a sequence."""
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
 def read_yaml(path: Path) -> object:
     """Content of the YAML file at `path`, not checked against any dataclass.
 
@@ -164,8 +184,8 @@ def read_yaml(path: Path) -> object:
         DocumentError: The file cannot be read, or is not YAML.
     """
     try:
-        if not path.is_file() and path.exists():
-            raise DocumentError(f"{path}: is not a file")  # Reading a FIFO would wait for ever.
+        if problem := file_problem(path):
+            raise DocumentError(f"{path}: {problem}; name a YAML file")
         if (size := path.stat().st_size) > MOST_BYTES:
             raise DocumentError(f"{path}: has {size:,} bytes, but a YAML file may have {MOST_BYTES:,}")
         text = path.read_text(encoding="utf-8")
@@ -175,7 +195,8 @@ def read_yaml(path: Path) -> object:
     except ValueError as error:
         if isinstance(error, UnicodeDecodeError):
             raise DocumentError(f"{path}: is not a text file in UTF-8") from error
-        raise DocumentError(f"{path}: holds a value that cannot be read ({error})") from error
+        reason = "a number of too many digits" if "integer string conversion" in str(error) else error
+        raise DocumentError(f"{path}: holds a value that cannot be read ({reason})") from error
     except OSError as error:
         raise DocumentError(f"{path}: cannot be read ({error.strerror})") from error
     except yaml.YAMLError as error:

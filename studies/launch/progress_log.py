@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from search_space.errors import H4HError
+from search_space.files.regular_file import output_problem
 from studies.search.search_loop import Progress
 
 OPTION = "--log-json"
@@ -24,8 +25,9 @@ def check_log(path: Path) -> None:
     """Raises `LogError` if `path` can be neither created nor appended to; writes nothing."""
     if not path.parent.is_dir():
         raise LogError(f"{OPTION} {path}: the folder {path.parent} does not exist")
-    if path.is_dir():
-        raise LogError(f"{OPTION} {path} is a folder, not a file")
+    # Lines may go to a device such as /dev/stderr. Opening a FIFO would wait for its reader.
+    if (problem := output_problem(path)) and not path.is_char_device():
+        raise LogError(f"{OPTION} {path} {problem}; name a file")
     needed = path if path.exists() else path.parent
     if not os.access(needed, os.W_OK):
         raise LogError(f"{OPTION} {path}: {needed} cannot be written")
@@ -86,7 +88,8 @@ class ProgressLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with self._translated():
+            self._file.close()
 
     def show(self, progress: Progress) -> None:
         """Adds a line, unless the progress comes from the database alone and the search continues.

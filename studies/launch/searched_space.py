@@ -7,6 +7,7 @@ from pathlib import Path
 
 from objectives.tabled.accuracy_table import AccuracyTable, read_table
 from objectives.tabled.table_columns import TableError
+from search_space.files.regular_file import file_problem
 from search_space.space import Space, load_space
 from studies.study.setting_field import SettingError
 from studies.study.settings import DEFAULT_SPACE, StudySettings
@@ -20,8 +21,8 @@ def searched_networks(settings: StudySettings) -> Space:
         H4HError: There is no such space or checkpoint, or the checkpoint is damaged or has another space.
     """
     checkpoint = None if settings.checkpoint is None else Path(settings.checkpoint)
-    if checkpoint is not None and not checkpoint.is_file():
-        raise SettingError(f"--checkpoint {checkpoint} does not exist")
+    if checkpoint is not None and (problem := file_problem(checkpoint)):
+        raise SettingError(f"--checkpoint {checkpoint} {problem}; name a .safetensors file")
     stored = None if checkpoint is None else stored_space(checkpoint)
     if settings.space is None and stored is not None:
         return stored

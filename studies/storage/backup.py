@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from search_space.files.whole_file import whole_file
 from studies.storage.copied_study import copy_study
-from studies.storage.database_file import FileIdentity, StoreError, connect, translated
+from studies.storage.database_file import StoreError, connect, translated
+from studies.storage.file_identity import FileIdentity
+from studies.storage.log_files import has_log, log_files
 from studies.storage.store import create_store, open_store
 
 
@@ -30,6 +34,11 @@ def backup(path: Path, copy: Path, studies: Sequence[str] = ()) -> int:
     """
     if copy.exists() or copy.is_symlink():
         raise StoreError(f"{copy} exists: name another file for the copy")
+    if has_log(copy):
+        raise StoreError(
+            f"{copy}: {log_files(copy)[0]} lies there, the log of an earlier database of this name: name "
+            f"another file for the copy"
+        )
     if not copy.parent.is_dir():
         raise StoreError(f"{copy}: the folder {copy.parent} does not exist; make it first")
     with open_store(path) as store:
@@ -55,11 +64,23 @@ def backup(path: Path, copy: Path, studies: Sequence[str] = ()) -> int:
 def _copy(path: Path, temporary: Path) -> None:
     with translated(path), closing(_source(path)) as source, closing(sqlite3.connect(temporary)) as target:
         before = FileIdentity.of(path)
-        source.backup(target)  # One read transaction: a writer goes on, and the copy does not see it.
+        with _full_disk_of_copy():
+            source.backup(target)  # One read transaction, beside a writer.
         # One file that needs no log beside it.
         target.execute("PRAGMA journal_mode = DELETE")
         if FileIdentity.of(path) != before:
             raise StoreError(f"database {path} was replaced during the copy; repeat the command")
+
+
+@contextmanager
+def _full_disk_of_copy() -> Iterator[None]:
+    """Turns SQLite's error of a full disk, which only the copy meets, into the system's."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
 
 
 def _copy_studies(path: Path, temporary: Path, names: Sequence[str]) -> None:

@@ -7,14 +7,15 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from search_space.errors import H4HError
+from search_space.files.regular_file import file_problem
 from search_space.files.whole_file import whole_file
-from studies.storage.database_lock import lock_holder
+from studies.storage.database_lock import lock_holder, user
+from studies.storage.log_files import has_log, is_sound_alone, log_files, remove_logs
 from studies.storage.row_digest import DigestError
 from studies.storage.schema import (
     APPLICATION_ID,
@@ -50,7 +51,7 @@ def resolved(path: Path) -> Path:
 
 
 def check_writable(path: Path) -> None:
-    """Raises `StoreError` if a database at `path` can be neither created nor written."""
+    """Raises `StoreError` if a database at `path` cannot be created or written, or has hard links."""
     given, path = path, resolved(path)
     if not path.parent.is_dir():
         raise StoreError(f"database {given}: the folder {given.parent} does not exist")
@@ -58,14 +59,38 @@ def check_writable(path: Path) -> None:
     for needed in (path.parent, path):
         if needed.exists() and not os.access(needed, os.W_OK, effective_ids=_HAS_EFFECTIVE_IDS):
             raise StoreError(f"database {path}: {needed} cannot be written")
+    if path.exists():
+        check_single_name(path)
+
+
+def check_regular(path: Path) -> None:
+    """Raises `StoreError` if there is no regular file at `path`."""
+    if problem := file_problem(path):
+        raise StoreError(f"database {path} {problem}; name a database of studies")
 
 
 def check_single_name(path: Path) -> None:
     """Raises `StoreError` if the file has further names (hard links), which a lock beside it cannot cover."""
-    if path.stat().st_nlink > 1:
+    check_regular(path)
+    if (names := path.stat().st_nlink) > 1:
         raise StoreError(
-            f"database {path} has {path.stat().st_nlink} names (hard links), and a run under another name "
-            f"would go unnoticed: remove the other names, or work on a copy by `python -m studies.backup`"
+            f"database {path} has {names} names (hard links), and a run under another name would go "
+            f"unnoticed: remove the other names, or work on a copy by `python -m studies.backup`"
+        )
+
+
+def check_readable(path: Path) -> None:
+    """Checks that reading the file at `path` shows all that was stored.
+
+    Raises:
+        StoreError: It is no regular file, or in use under another name, beside which its log lies.
+    """
+    check_regular(path)
+    path = resolved(path)
+    if path.stat().st_nlink > 1 and not has_log(path) and (process := user(path)):
+        raise StoreError(
+            f"database {path} is in use under another name (a hard link) by {process}, and what that process "
+            f"stores cannot be seen here: name the file as that process does"
         )
 
 
@@ -76,8 +101,7 @@ def publish(content: bytes, path: Path) -> None:
         with lock:
             if not path.exists():
                 # SQLite would apply the log of a file that was removed to the new one.
-                for end in ("-wal", "-shm"):
-                    path.with_name(path.name + end).unlink(missing_ok=True)
+                remove_logs(path)
                 with whole_file(path) as temporary:
                     temporary.write_bytes(content)
             with suppress(OSError):  # Windows keeps a file that is open.
@@ -114,34 +138,18 @@ def problems_of(connection: sqlite3.Connection, tables: Iterable[str]) -> list[s
     return problems
 
 
-@dataclass(frozen=True)
-class FileIdentity:
-    """Device and inode of a file, which stay the same while it is open."""
-
-    device: int
-    inode: int
-
-    @classmethod
-    def of(cls, path: Path) -> FileIdentity | None:
-        """Identity of the file at `path` now; None if there is none."""
-        try:
-            status = path.stat()
-        except OSError:
-            return None
-        return cls(status.st_dev, status.st_ino)
-
-
 def connect(path: Path, *, writable: bool) -> sqlite3.Connection:
     """A connection to an existing file; one that is not writable changes no byte of it."""
+    path = resolved(path)  # The log lies beside the file itself, not beside a symbolic link to it.
     # A reader of a database in WAL mode creates the log files if there are none, and cannot remove them.
     # Without a log there is no writer, and "immutable" reads the file alone.
-    has_log = path.with_name(path.name + "-wal").exists()
-    mode = "rw" if writable else "ro" if has_log else "ro&immutable=1"
+    mode = "rw" if writable else "ro" if has_log(path) else "ro&immutable=1"
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_TIMEOUT_S)
     if writable:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("SELECT count(*) FROM study").fetchone()  # Creates the log.
     return connection
 
 
@@ -153,7 +161,7 @@ def verify(path: Path, connection: sqlite3.Connection) -> int:
     """
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     if application != APPLICATION_ID:
-        raise StoreError(f"database {path} is not a study database of H4H-NAS; name another file with --db")
+        raise damaged(path, "is not a study database of H4H-NAS; name another file with --db")
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version not in (SCHEMA_VERSION, *EARLIER_VERSIONS):
         raise StoreError(
@@ -162,7 +170,7 @@ def verify(path: Path, connection: sqlite3.Connection) -> int:
         )
     result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if result != "ok":
-        raise StoreError(f"database {path} is damaged ({result}); it was left as it is")
+        raise damaged(path, f"is damaged ({result}); it was left as it is")
     names = {row[1] for row in connection.execute("PRAGMA table_info(evaluation)")}
     expected = (version != WITHOUT_DIGESTS, version == SCHEMA_VERSION)
     if ("digest" in names, SOFTWARE_OF_ROW in names) != expected:
@@ -182,14 +190,34 @@ def translated(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         raise StoreError(f"database {path} {_trouble(path, error)}") from error
     except sqlite3.DatabaseError as error:
-        raise StoreError(f"database {path} is damaged ({error}); it was left as it is") from error
+        raise damaged(path, f"is damaged ({error}); it was left as it is") from error
     except DigestError as error:
-        raise StoreError(
-            f"database {path} is damaged ({error}); it was left as it is: restore a backup, and see what "
-            f"else is affected with `python -m studies.verify {path}`"
+        raise damaged(
+            path,
+            f"is damaged ({error}); it was left as it is: restore a backup, and see what else is affected "
+            f"with `python -m studies.verify {path}`",
         ) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise StoreError(f"database {path} is damaged (a row cannot be read: {error})") from error
+        raise damaged(path, f"is damaged (a row cannot be read: {error})") from error
+
+
+def damaged(path: Path, problem: str) -> StoreError:
+    """The error of a database whose content is wrong.
+
+    Args:
+        path: The database.
+        problem: What is wrong; for where the file itself is, rather than a foreign log beside it.
+    """
+    file = resolved(path)
+    if is_sound_alone(file):
+        logs = " and ".join(log.name for log in log_files(file) if log.exists())
+        return StoreError(
+            f"database {path} is sound, but the log beside it belongs to an earlier file of this name and "
+            f"would overwrite its rows: move {logs} to another folder, and repeat the command"
+        )
+    if file.exists() and (names := file.stat().st_nlink) > 1:
+        problem += f"; it has {names} names (hard links), and a log beside another one may hold newer rows"
+    return StoreError(f"database {path} {problem}")
 
 
 def _trouble(path: Path, error: sqlite3.OperationalError) -> str:
@@ -205,7 +233,7 @@ def _trouble(path: Path, error: sqlite3.OperationalError) -> str:
             f"cannot be read or written ({error}); stored evaluations are safe: free disk space and repeat "
             f"the command"
         )
-    log = path.with_name(f"{path.name}-wal")
+    log = log_files(path)[0]
     if kind == sqlite3.SQLITE_CANTOPEN and log.exists() and not os.access(path.parent, os.W_OK):
         return (
             f"cannot be read in a folder that you cannot write, because part of it is in its log {log.name}: "

@@ -20,8 +20,19 @@ def lock_holder(database: Path) -> str:
     return "another process"
 
 
+def user(database: Path) -> str | None:
+    """Another process that has the database open, under whatever name; None if there is none, or unknown."""
+    others = (process for process in _holders(database) if process != os.getpid())
+    return next((f"process {process}{_command(process)}" for process in others), None)
+
+
 def _writers(path: Path) -> Iterator[int]:
     """Processes with a write lock on a file."""
+    return _holders(path, "WRITE")
+
+
+def _holders(path: Path, *kind: str) -> Iterator[int]:
+    """Processes with a lock on a file, of a kind or of any."""
     try:
         inode = path.stat().st_ino
         lines = LOCKS.read_text().splitlines()
@@ -30,7 +41,7 @@ def _writers(path: Path) -> Iterator[int]:
     for line in lines:
         # 1: POSIX ADVISORY WRITE 2260 fe:00:2148762 120 120
         words = line.split()
-        if "WRITE" in words and words[-3].endswith(f":{inode}"):
+        if set(kind) <= set(words) and words[-3].endswith(f":{inode}"):
             yield int(words[-4])
 
 

@@ -37,7 +37,7 @@ def located(text: str, database: Path) -> tuple[Path, str]:
             if store.find(text) is not None:
                 return database, text
     for place, character in enumerate(text):
-        if character == ":" and (other := Path(text[:place])).is_file():
+        if character == ":" and (other := Path(text[:place])).exists():
             return located(text[place + 1 :], other)
     return database, text
 

@@ -13,35 +13,31 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from search_space.errors import UnknownNameError
 from studies.storage import stored_rows
+from studies.storage.checked_rows import CheckedRows
 from studies.storage.database_file import (
-    FileIdentity,
     StoreError,
+    check_readable,
     check_single_name,
     check_writable,
     connect,
     problems_of,
     publish_empty,
+    resolved,
     translated,
     verify,
 )
+from studies.storage.file_identity import FileIdentity
+from studies.storage.log_files import has_log, log_files
 from studies.storage.rescue import rescue
-from studies.storage.row_digest import Checksum, DigestError, Row, checked, digest
-from studies.storage.schema import (
-    COLUMNS,
-    EARLIER_COLUMNS,
-    INSERT,
-    OF_A_STUDY,
-    SCHEMA_VERSION,
-    WHOLE_FILE,
-    WITHOUT_DIGESTS,
-)
+from studies.storage.row_digest import Checksum, Row, digest
+from studies.storage.schema import INSERT, OF_A_STUDY, SCHEMA_VERSION, WHOLE_FILE
+from studies.storage.transactions import snapshot, transaction
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport
 from studies.study.software import Software, changes, versions_in
@@ -63,9 +59,9 @@ class Store:
     def __init__(self, path: Path, connection: sqlite3.Connection, version: int = SCHEMA_VERSION) -> None:
         self.path = path
         self._connection = connection
-        self._is_earlier = version != SCHEMA_VERSION
-        self._has_digests = version != WITHOUT_DIGESTS
+        self._checked = CheckedRows(connection, version)
         self._identity = FileIdentity.of(path)
+        self._logs = tuple(map(FileIdentity.of, log_files(resolved(path))))
         self._software: dict[str, Software] = {}
         self._ids: dict[str, int] = {}
         self._last: dict[tuple[int, str], Checksum] = {}
@@ -85,16 +81,16 @@ class Store:
     @property
     def is_earlier(self) -> bool:
         """Whether an earlier version wrote the file; such a file is only read."""
-        return self._is_earlier
+        return self._checked.is_earlier
 
     @property
     def has_digests(self) -> bool:
         """Whether rows carry digests. Those of the earliest version do not."""
-        return self._has_digests
+        return self._checked.has_digests
 
     def studies(self) -> list[Study]:
         """All studies, oldest first."""
-        with translated(self.path), self._snapshot():
+        with translated(self.path), snapshot(self._connection):
             rows = self._rows("study", WHOLE_FILE)
             studies = list(map(stored_rows.read_study, rows))
         self._ids = {study.name: int(str(row[0])) for study, row in zip(studies, rows, strict=True)}
@@ -138,7 +134,7 @@ class Store:
         first = versions_in(study.fingerprint) if software is None else software
 
         def change(store: Store) -> None:
-            study_id = store._checksum(WHOLE_FILE, "study").count + 1
+            study_id = store._checked.checksum(WHOLE_FILE, "study").count + 1
             store._insert("study", WHOLE_FILE, [stored_rows.study_row(study_id, study)])
             store._connection.executemany(
                 "INSERT INTO checksum VALUES (?, ?, 0, zeroblob(16))",
@@ -206,8 +202,8 @@ class Store:
 
     def problems(self) -> list[str]:
         """Damage that reading the studies alone would not show: broken indices, rows of no study."""
-        with translated(self.path), self._snapshot():
-            return problems_of(self._connection, EARLIER_COLUMNS if self._is_earlier else COLUMNS)
+        with translated(self.path), snapshot(self._connection):
+            return problems_of(self._connection, self._checked.columns)
 
     def reports(self, name: str) -> list[GenerationReport]:
         """Prediction quality of each generation of the study called `name`; empty without predictions."""
@@ -218,14 +214,8 @@ class Store:
         study_id = self._known_id(name)
         if study_id is None:
             return 0
-        with translated(self.path), self._snapshot():
-            # Not by the index of genotypes, which may be damaged by itself.
-            (count,) = self._connection.execute(
-                "SELECT count(*) FROM evaluation NOT INDEXED WHERE study = ?", (study_id,)
-            ).fetchone()
-            if self._has_digests and count != (stored := self._checksum(study_id, "evaluation").count):
-                raise DigestError(f"{stored} evaluations were stored, but {count} are there")
-        return int(count)
+        with translated(self.path), snapshot(self._connection):
+            return self._checked.count("evaluation", study_id)
 
     def evaluations(self, name: str, *, made_with: Software | None = None) -> list[Evaluation]:
         """Evaluations of the study called `name`, in order of their index.
@@ -244,14 +234,14 @@ class Store:
 
     def software(self, name: str) -> list[tuple[Software, int]]:
         """What measured the study called `name`, each with its number of evaluations; the first one first."""
-        with translated(self.path), self._snapshot():
+        with translated(self.path), snapshot(self._connection):
             recorded = self._recorded_software(name)
             counts = Counter(map(self._software_of, self._rows_of(name, "evaluation")))
         return [(software, counts[number]) for number, software in enumerate(recorded)]
 
     def by_software(self, name: str) -> list[tuple[Software, list[Evaluation]]]:
         """Evaluations of the study called `name` by what measured them; the first one first."""
-        with translated(self.path), self._snapshot():
+        with translated(self.path), snapshot(self._connection):
             recorded = self._recorded_software(name)
             rows = self._rows_of(name, "evaluation")
             return [
@@ -272,7 +262,7 @@ class Store:
 
     def _recorded_software(self, name: str) -> list[Software]:
         """What measured the study called `name`, by number."""
-        if self._is_earlier:
+        if self.is_earlier:
             return [versions_in(self.study(name).fingerprint)]
         rows = self._rows_of(name, "software")
         with translated(self.path):
@@ -280,7 +270,7 @@ class Store:
 
     def _software_of(self, row: Row) -> int:
         """Number of the software that measured the evaluation in a row."""
-        return 0 if self._is_earlier else int(str(row[-1]))
+        return 0 if self.is_earlier else int(str(row[-1]))
 
     def _software_number(self, study_id: int, software: Software) -> int:
         """Number of the software, stored now if it is new; within a transaction."""
@@ -296,42 +286,19 @@ class Store:
         study_id = self._known_id(name)
         if study_id is None:
             return []
-        with translated(self.path), self._snapshot():
+        with translated(self.path), snapshot(self._connection):
             return self._rows(table, study_id)
 
     def _rows(self, table: str, study_id: int) -> list[Row]:
-        """Rows of one study, or all rows of `study`, in order; checked against their digests.
-
-        Raises:
-            DigestError: They are not what was stored.
-        """
-        columns_of = EARLIER_COLUMNS if self._is_earlier else COLUMNS
-        columns = ", ".join(columns_of[table] + (("digest",) if self._has_digests else ()))
-        where, order = ("", "id") if table == "study" else ("WHERE study = ?", "number")
-        rows: list[Row] = self._connection.execute(
-            f"SELECT {columns} FROM {table} {where} ORDER BY {order}", (study_id,) if where else ()
-        ).fetchall()
-        if not self._has_digests:
-            return rows
-        expected = self._checksum(study_id, table)
-        label = "studies" if table == "study" else f"{table}s of study {study_id}"
-        place = 0 if table == "study" else 1
-        contents = checked(rows, expected, label=label, number=lambda row: row[place])
-        self._last[study_id, table] = expected
+        """Checked rows of one study, or all rows of `study`, in order."""
+        contents = self._checked.rows(table, study_id)
+        if self.has_digests:
+            self._last[study_id, table] = self._checked.checksum(study_id, table)
         return contents
-
-    def _checksum(self, study_id: int, table: str) -> Checksum:
-        """The stored checksum over the rows of a study in one table."""
-        row = self._connection.execute(
-            "SELECT count, total FROM checksum WHERE study = ? AND of_table = ?", (study_id, table)
-        ).fetchone()
-        if row is None:
-            raise ValueError(f"the checksum over {table} of study {study_id} is missing")
-        return Checksum(row[0], row[1])
 
     def _insert(self, table: str, study_id: int, rows: list[Row]) -> None:
         """Inserts rows with their digests, within a transaction."""
-        before = self._checksum(study_id, table)
+        before = self._checked.checksum(study_id, table)
         if table != "study" and self._last.get((study_id, table), before) != before:
             raise StoreError(
                 f"database {self.path}: another process wrote to study {study_id} or changed its rows; end "
@@ -355,7 +322,7 @@ class Store:
                 self._rescue(change)
             last = dict(self._last)
             try:
-                with self._transaction("IMMEDIATE"):
+                with transaction(self._connection, "IMMEDIATE"):
                     change(self)
             except BaseException:
                 self._last = last
@@ -372,25 +339,10 @@ class Store:
 
         def complete(copy: Path) -> None:
             if change is not None:
-                with open_store(copy, writable=True) as store, store._transaction("IMMEDIATE"):
+                with open_store(copy, writable=True) as store, transaction(store._connection, "IMMEDIATE"):
                     change(store)
 
-        rescue(self.path, self._connection, complete)
-
-    @contextmanager
-    def _snapshot(self) -> Iterator[None]:
-        """Reads of one moment, although another process may be writing."""
-        if self._connection.in_transaction:
-            yield
-        else:
-            with self._transaction("DEFERRED"):
-                yield
-
-    @contextmanager
-    def _transaction(self, kind: str) -> Iterator[None]:
-        self._connection.execute(f"BEGIN {kind}")
-        with self._connection:
-            yield
+        rescue(self.path, self._connection, self._logs, complete)
 
 
 def open_store(path: str | Path, *, writable: bool = False) -> Store:
@@ -410,23 +362,24 @@ def open_store(path: str | Path, *, writable: bool = False) -> Store:
         StoreError: The file does not exist, is damaged, no study database, or of another version.
     """
     path = Path(path)
-    if not path.exists():
-        raise StoreError(f"database {path} does not exist")
-    if not path.is_file():
-        raise StoreError(f"database {path} is not a file")
+    if writable:
+        check_single_name(path)
+    check_readable(path)
     with translated(path):
         # Verified through a read-only connection, since SQLite repairs and merges a file that it opens for
         # writing, and a damaged file must not change.
         connection = connect(path, writable=False)
         try:
             version = verify(path, connection)
-            if writable:
-                check_single_name(path)
-                if version != SCHEMA_VERSION:
-                    raise StoreError(
-                        f"database {path} was written by an earlier version, which stored less about each "
-                        f"row: convert it with `python -m studies.migrate {path}`, then repeat the command"
-                    )
+            if writable and version != SCHEMA_VERSION:
+                raise StoreError(
+                    f"database {path} was written by an earlier version, which stored less about each row: "
+                    f"convert it with `python -m studies.migrate {path}`, then repeat the command"
+                )
+            if writable and has_log(resolved(path)):
+                # SQLite merges a log into the file, also one that an earlier file of this name left there.
+                with snapshot(connection):
+                    CheckedRows(connection).check_all()
         except BaseException:
             connection.close()
             raise

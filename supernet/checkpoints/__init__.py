@@ -68,7 +68,7 @@ def locate_checkpoint(name: str) -> Path:
     """
     if name in known_checkpoints():
         return built_in_checkpoint(name)
-    if not name.endswith(".safetensors") and not Path(name).is_file():
+    if not name.endswith(".safetensors") and not Path(name).exists():
         raise UnknownNameError(
             "checkpoint", name, (*known_checkpoints(), "or the path of a .safetensors file")
         )

@@ -10,6 +10,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from search_space.errors import DocumentError, H4HError
+from search_space.files.regular_file import file_problem
 from search_space.files.yaml_document import parse_document
 from search_space.space import Space
 
@@ -34,8 +35,8 @@ def read_header(path: Path, expected_format: str | Sequence[str] = FORMAT) -> di
         CheckpointError: The file is absent or damaged, or its header names another format.
     """
     allowed = (expected_format,) if isinstance(expected_format, str) else tuple(expected_format)
-    if not path.is_file():
-        raise CheckpointError(f"checkpoint {path} does not exist")
+    if problem := file_problem(path):
+        raise CheckpointError(f"checkpoint {path} {problem}; name a .safetensors file")
     try:
         with safe_open(path, framework="np") as file:
             header = json.loads((file.metadata() or {}).get(HEADER, "{}"))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search_space.errors import H4HError
+from search_space.files.regular_file import file_problem
 from search_space.files.yaml_document import parse_document
 from supernet.gradient_conflict.measurement import ConflictReport, Cosines, PairKind
 from supernet.gradient_conflict.subnet_gradients import ParameterGroup
@@ -58,6 +59,8 @@ def read_measurements(path: Path) -> list[Measurement]:
         H4HError: The file is absent, a line is damaged, or no line holds a measurement.
     """
     path = path / LOG if path.is_dir() else path
+    if problem := file_problem(path):
+        raise H4HError(f"training log {path} {problem}; name the folder of a training, or its {LOG}")
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from search_space.files.regular_file import file_problem
 from supernet.images.folder_layouts import DatasetError
 
 SUFFIXES = frozenset(
@@ -69,6 +70,8 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
         UnreadableImageError: The file is absent, no picture, damaged, too large or of a kind that is not
             read; also for errors in the body.
     """
+    if Path(path).exists() and (problem := file_problem(Path(path))):
+        raise UnreadableImageError(f"image {shown(path)} {problem}")
     try:
         # Pillow warns of odd metadata and of large pictures. What matters is an error here.
         with warnings.catch_warnings():

@@ -240,5 +240,5 @@ def test_with_certificates_only_those_who_have_them_connect(tmp_path: Path) -> N
             WorkerError, match=r"no Dask scheduler answers at --dask tls://.*needs --dask-tls"
         ):
             DaskTeam(Fragile(tmp_path), processes.address, connect_s=2)
-        with pytest.raises(WorkerError, match=r"--dask-tls: absent\.pem is no file"):
+        with pytest.raises(WorkerError, match=r"--dask-tls: absent\.pem does not exist"):
             DaskTeam(Fragile(tmp_path), processes.address, tls=("absent.pem", *files[1:]))

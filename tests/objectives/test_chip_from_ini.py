@@ -174,7 +174,7 @@ def test_bad_files(
 
 def test_a_pipe_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert "is no regular file" in refused(capsys, *arguments(tmp_path / "pipe", tmp_path / "chip.yaml"))
+    assert "is not a regular file" in refused(capsys, *arguments(tmp_path / "pipe", tmp_path / "chip.yaml"))
 
 
 def test_options_belong_together(capsys: pytest.CaptureFixture[str]) -> None:

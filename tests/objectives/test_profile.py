@@ -95,7 +95,7 @@ def test_without_macros() -> None:
     [
         (["--space", "cifar33"], "unknown space 'cifar33'"),
         (["--hardware", "u56"], "unknown hardware 'u56'"),
-        (["--hardware", "none.yaml"], "none.yaml: cannot be read"),
+        (["--hardware", "none.yaml"], "none.yaml: does not exist"),
         (["--subnet", "largest"], "largest"),
         (["--subnet", "0,1"], "gene"),
         (["--subnet", "9," * 58 + "9"], ""),

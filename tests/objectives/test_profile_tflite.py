@@ -82,9 +82,9 @@ def test_vela_op_by_op(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_bad_input_is_one_line(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "no such file" in refused(capsys, "--tflite", str(tmp_path / "missing.tflite"))
+    assert "does not exist" in refused(capsys, "--tflite", str(tmp_path / "missing.tflite"))
     os.mkfifo(tmp_path / "pipe")
-    assert "is no regular file" in refused(capsys, "--tflite", str(tmp_path / "pipe"))
+    assert "is not a regular file" in refused(capsys, "--tflite", str(tmp_path / "pipe"))
     (tmp_path / "text.tflite").write_text("no model at all")
     assert "is no TensorFlow Lite model" in refused(capsys, "--tflite", str(tmp_path / "text.tflite"))
     assert "takes the place of --space" in refused(capsys, "--tflite", str(file), "--subnet", "min")

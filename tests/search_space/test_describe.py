@@ -40,7 +40,7 @@ def test_table_shows_genes_size_and_families() -> None:
     ("arguments", "message"),
     [
         (("--space", "cifar23"), "did you mean 'cifar32'?"),
-        (("--space", "absent.yaml"), "absent.yaml: cannot be read"),
+        (("--space", "absent.yaml"), "absent.yaml: does not exist"),
         (("--seed", "-1"), "--seed must be at least 0"),
         (("--seed", "x"), "invalid int value"),
         (("--colour",), "unrecognized arguments"),

@@ -355,7 +355,7 @@ def test_own_file_over_a_built_in_space_changes_what_it_names(tmp_path: Path) ->
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(DocumentError, match="cannot be read"):
+    with pytest.raises(DocumentError, match="does not exist"):
         load_space(str(tmp_path / "absent.yaml"))
 
 

@@ -164,7 +164,7 @@ def test_our_own_networks_with_computed_costs(tmp_path: Path) -> None:
     ("given", "message"),
     [
         (("--space-from-table",), "--space-from-table needs --accuracy-table"),
-        (("--accuracy-table", "absent.csv"), "absent.csv: cannot be read"),
+        (("--accuracy-table", "absent.csv"), "absent.csv does not exist"),
         (("--accuracy-table", "own.csv"), "give --space-from-table"),
         (("--accuracy-table", "own.csv", "--space-from-table"), "has no column 'lat'"),
         (

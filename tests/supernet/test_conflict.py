@@ -256,6 +256,8 @@ def test_command_takes_training_images(
         (("--images", "1"), "--images must be at least 2, but got 1"),
         (("--subnets", "1"), "--subnets must be at least 2, but got 1"),
         (("--seed", "-1"), "--seed must be at least 0, but got -1"),
+        (("--batches", "1" + "0" * 18), "--batches must be at most 1000000000, but got 1"),
+        (("--subnets", "1001"), "--subnets must be at most 1000, but got 1001"),
         (("--batches", "9"), "must be at most 1024, the number of images in the 1,024 training images"),
         (("--checkpoint", "cifar23"), "unknown checkpoint 'cifar23'"),
         (("--checkpoint", "none.safetensors"), "none.safetensors does not exist"),

@@ -39,7 +39,7 @@ def test_training_can_start_from_shipped_weights_by_their_name() -> None:
     ("arguments", "message"),
     [
         (("--recipe", "two_fase"), "did you mean 'two_phase'?"),
-        (("--recipe", "no.yaml"), "no.yaml: cannot be read"),
+        (("--recipe", "no.yaml"), "no.yaml: does not exist"),
         (("--rate", "nan"), "phase 'cnn': rate must be above 0 and finite, but got nan"),
         (("--rate=-1",), "phase 'cnn': rate must be above 0 and finite, but got -1.0"),
         (("--epochs", "1,2,3"), "one for each phase (cnn, hybrid), but got 3"),

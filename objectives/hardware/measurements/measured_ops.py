@@ -30,6 +30,7 @@ import numpy as np
 from objectives.hardware.op import KINDS, InvalidOpError, Op, OpArrays
 from search_space.arrays import Floats, Integers
 from search_space.errors import H4HError
+from search_space.files.regular_file import file_problem
 
 _REQUIRED = ("kind", "height", "width", "in_channels", "out_channels")
 _DEFAULTS = {"kernel": 1, "stride": 1, "heads": 1, "fused_gelu": 0}
@@ -172,6 +173,8 @@ def read_measured_ops(
     Raises:
         MeasurementError: The file cannot be read, or a row is wrong; the message names the row.
     """
+    if problem := file_problem(path):
+        raise MeasurementError(f"{path} {problem}; name a CSV file of measurements")
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, restkey="", restval=None)

@@ -18,6 +18,7 @@ import yaml
 from objectives.hardware.parts.processor import ETHOS_U55, PROCESSORS, Processor
 from objectives.hardware.parts.weight_store import DRAM, FLASH, WeightStore
 from search_space.errors import H4HError, UnknownNameError
+from search_space.files.regular_file import file_problem
 
 SYSTEM, MODE = "System_Config", "Memory_Mode"
 _PORTS = ("Axi0", "Axi1")
@@ -135,10 +136,8 @@ class _IniFile:
         self._parser = configparser.ConfigParser(interpolation=None)
         self._parser.optionxform = str  # type: ignore[assignment,method-assign]
         try:
-            if not path.is_file():
-                raise VelaIniError(
-                    f"--from-vela-ini {path}: {'is no regular file' if path.exists() else 'no such file'}"
-                )
+            if problem := file_problem(path):
+                raise VelaIniError(f"--from-vela-ini {path} {problem}; name an ini file of Vela")
             if path.stat().st_size > _LARGEST_FILE:
                 raise VelaIniError(f"--from-vela-ini {path}: is larger than {_LARGEST_FILE} bytes")
             self._parser.read_string(path.read_text(encoding="utf-8"))

@@ -246,7 +246,7 @@ def test_what_is_no_mapping(tmp_path: Path, text: str) -> None:
 
 
 def test_missing_and_binary_files(tmp_path: Path) -> None:
-    with pytest.raises(DocumentError, match="cannot be read"):
+    with pytest.raises(DocumentError, match="does not exist"):
         load_soc(str(tmp_path / "none.yaml"))
     path = tmp_path / "binary.yaml"
     path.write_bytes(b"\xff\xfe\x00")

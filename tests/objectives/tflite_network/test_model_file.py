@@ -61,11 +61,11 @@ def test_bad_content_is_one_message(content: bytes, message: str, tmp_path: Path
 
 
 def test_no_regular_file(tmp_path: Path) -> None:
-    assert "no such file" in refused(tmp_path / "missing.tflite")
-    assert "is no regular file" in refused(tmp_path)
+    assert "does not exist" in refused(tmp_path / "missing.tflite")
+    assert "is not a regular file" in refused(tmp_path)
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    assert "is no regular file" in refused(pipe)
+    assert "is not a regular file" in refused(pipe)
 
 
 def test_float_model(tmp_path: Path) -> None:

@@ -91,6 +91,20 @@ def test_every_exception_ends_in_one_line(
         assert debug or printed == last
 
 
+def test_a_number_of_many_digits_is_not_repeated_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = Parser(prog="command")
+    parser.add_argument("--workers", type=int)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--workers", "9" * 5_000])
+    message = capsys.readouterr().err
+    assert message.startswith("error: argument --workers: invalid int value: '9999")
+    assert "(5,002 characters)" in message
+    assert len(message) < 200
+    with pytest.raises(SystemExit):
+        run_command(fail_with(H4HError(f"{'p' * 500} {'q' * 501}")))
+    assert capsys.readouterr().err == f"error: {'p' * 500} {'q' * 40}... (501 characters)\n"
+
+
 def test_a_terminal_that_is_gone_does_not_change_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
     def command() -> None:
         try:

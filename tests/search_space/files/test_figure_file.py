@@ -25,6 +25,8 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(H4HError, match=r"--out .*: the folder .*none does not exist"):
         check_figure_path(tmp_path / "none" / "a.png", option="--out")
     (tmp_path / "a.png").mkdir()
-    with pytest.raises(H4HError, match=r"--plot .*a\.png: cannot be written \(Is a directory\)"):
+    with pytest.raises(
+        H4HError, match=r"--plot .*a\.png: cannot be written \(is not a regular file but a folder\)"
+    ):
         save_figure(Figure(), tmp_path / "a.png")
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

@@ -72,10 +72,20 @@ def test_anchors_and_merges_are_plain_yaml(tmp_path: Path) -> None:
     assert read_document(Outer, path) == Outer(Inner(1.0), (Inner(2.0),))
 
 
+def bomb(first: str, level: str) -> str:
+    """Aliases that repeat nine parts of the level before, on seven levels: 9^7 parts in all."""
+    levels = (
+        f"a{depth}: &a{depth} {level.format(', '.join([f'*a{depth - 1}'] * 9))}\n" for depth in range(1, 8)
+    )
+    return f"a0: &a0 {first}\n{''.join(levels)}"
+
+
 DAMAGED = {
     "deep": ("a: " + "[" * 20_000 + "]" * 20_000, "nested deeper than 50 levels"),
     "blocks": ("".join(f"{' ' * depth}a:\n" for depth in range(60)), "nested deeper than 50 levels"),
-    "digits": ("name: " + "9" * 5_000, "holds a value that cannot be read"),
+    "digits": ("name: " + "9" * 5_000, "holds a value that cannot be read \\(a number of too many digits\\)"),
+    "aliases": (bomb("x", "[{}]"), "more than 100,000 keys and values, aliases included"),
+    "merges": (bomb("{k: v}", "{{<<: [{}]}}"), "more than 100,000 keys and values, aliases included"),
     "large": ("#" * 1_000_001, "has 1,000,001 bytes"),
 }
 
@@ -93,7 +103,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     fifo, loop = tmp_path / "fifo.yaml", tmp_path / "loop.yaml"
     os.mkfifo(fifo)
     loop.symlink_to(loop)
-    with pytest.raises(DocumentError, match="is not a file"):
+    with pytest.raises(DocumentError, match="is not a regular file"):
         read_yaml(fifo)
     with pytest.raises(DocumentError, match="Too many levels of symbolic links"):
         read_laid_over("space", str(loop), tmp_path)

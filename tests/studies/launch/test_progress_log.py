@@ -8,7 +8,7 @@ import pytest
 
 from search_space.errors import H4HError
 from studies import run
-from studies.launch.progress_log import check_log, progress_record
+from studies.launch.progress_log import LogError, ProgressLog, check_log, progress_record
 from tests.studies.launch.test_live_display import PROGRESS
 
 QUICK = ("--objectives", "macs,params", "--population", "6", "--log-json", "log.jsonl")
@@ -35,6 +35,15 @@ def test_log_that_cannot_be_written_is_refused_before_anything_is_made(tmp_path:
         with pytest.raises(H4HError, match="--log-json"):
             check_log(path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+def test_a_full_disk_names_the_log() -> None:
+    full = Path("/dev/full")
+    check_log(full)
+    failed = pytest.raises(LogError, match=r"^--log-json /dev/full: cannot be written")
+    with failed, ProgressLog(full, "s") as log:
+        log.show(replace(PROGRESS, measured=4))
 
 
 def test_line_counts_cache_hits() -> None:

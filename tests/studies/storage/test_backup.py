@@ -59,3 +59,25 @@ def test_a_damaged_database_is_not_copied(path: Path, command: Command) -> None:
     assert ended.code == 2
     assert "row 7 is not what was stored" in ended.err
     assert not path.with_name("copy.db").exists()
+
+
+def test_a_full_disk_of_the_copy_is_not_blamed_on_the_database(
+    path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class SmallTarget:
+        """A source whose copy meets a limit of two pages."""
+
+        def __init__(self) -> None:
+            self._source = sqlite3.connect(path)
+
+        def backup(self, target: sqlite3.Connection) -> None:
+            target.execute("PRAGMA max_page_count = 2")
+            self._source.backup(target)
+
+        def close(self) -> None:
+            self._source.close()
+
+    monkeypatch.setattr("studies.storage.backup._source", lambda _: SmallTarget())
+    copy = path.with_name("copy.db")
+    assert f"{copy} cannot be written (No space left on device)" in command(backup, str(path), str(copy)).err
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]

@@ -76,7 +76,7 @@ def test_damaged_logs(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_absent_log(tmp_path: Path) -> None:
-    with pytest.raises(H4HError, match=r"none/log\.jsonl cannot be read|none cannot be read"):
+    with pytest.raises(H4HError, match=r"none/log\.jsonl does not exist|none does not exist"):
         read_measurements(tmp_path / "none")
 
 
@@ -123,7 +123,7 @@ def test_command(tmp_path: Path, command: Command) -> None:
     assert call("--runs", *runs, "--plot", "figure.jpg").code == 2
     for words, message in (
         ([runs[0], runs[0], "--plot", str(figure)], "--runs must name each run once"),
-        ([str(tmp_path), "--plot", str(figure)], "cannot be read"),
+        ([str(tmp_path), "--plot", str(figure)], "does not exist"),
         ([*runs], "--runs needs --plot"),
         ([*runs, "--plot", str(figure), "--json"], "measures nothing: leave out --json"),
         ([*runs, "--plot", str(figure), "--data", "data"], "measures nothing: leave out --data"),
