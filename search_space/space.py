@@ -29,7 +29,7 @@ from search_space.block_options import (
     check_options,
 )
 from search_space.errors import DocumentError
-from search_space.files.yaml_document import Document, built_in_names, parse_document, read_laid_over
+from search_space.files.yaml_document import BASE, Document, built_in_names, parse_document, read_laid_over
 from search_space.genotype import Gene, Genotype
 from search_space.subnet import (
     BLOCKS,
@@ -367,7 +367,7 @@ def load_space(name: str) -> Space:
         UnknownNameError: No built-in space has this name.
         DocumentError: The file cannot be read or does not describe a search space.
     """
-    return parse_document(Space, read_laid_over("space", name, _BUILT_IN), source=name)
+    return parse_document(Space, read_laid_over("space", name, _BUILT_IN), source=name, more=[BASE])
 
 
 def _stage_genes(prefix: str, stage: StageOptions) -> Iterator[Gene]:
