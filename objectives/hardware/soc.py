@@ -140,8 +140,8 @@ class SoC(Document):
         if len(self.noc.macros) < self.macros:
             raise DocumentError(
                 f"noc.macros: must list a tile for each of the {self.macros} macros of `cim`, but lists "
-                f"{len(self.noc.macros)}; list them, or leave out the number and give --macros {self.macros}, "
-                f"which places them"
+                f"{len(self.noc.macros)}; list them, or state fewer macros and give "
+                f"--macros {self.macros}, which places them"
             )
 
     def _check_cim(self, cim: Cim) -> None:

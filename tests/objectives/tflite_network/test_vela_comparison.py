@@ -70,4 +70,4 @@ def test_operators_of_the_cpu_are_counted(tmp_path: Path) -> None:
     comparison = of(path, NPUS["u55-256"])
     assert comparison.cpu_operators == 1
     assert "the NPU does by 2, 4, 8" in comparison.missing[0].reason
-    assert "leaves 1 operators to the CPU" in comparison.lines()[1]
+    assert "leaves 1 operator to the CPU" in comparison.lines()[1]
