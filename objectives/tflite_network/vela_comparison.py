@@ -61,7 +61,8 @@ class VelaComparison:
         if self.cpu_operators:
             plural = "" if self.cpu_operators == 1 else "s"
             text.append(
-                f"Vela leaves {self.cpu_operators} operator{plural} to the CPU, whose time nothing here counts"
+                f"Vela leaves {self.cpu_operators} operator{plural} to the CPU, whose time "
+                "nothing here counts"
             )
         text += [
             f"not costed: {missing_text(each)}, {self.share(each):.1%} of Vela's cycles"
