@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,9 +60,29 @@ def test_what_is_missing_has_its_share_of_the_compilers_cycles(tmp_path: Path) -
     assert comparison.vela[1] > 0
     assert comparison.share(missing) == comparison.vela[1] / sum(comparison.vela.values())
     assert comparison.covered == pytest.approx(1 - comparison.share(missing))
+    assert comparison.compression is None  # The size of all weights does not say which were left out.
     assert comparison.lines()[1].startswith(
         f"not costed: operator 1 TRANSPOSE (the cost model has no such op), {comparison.share(missing):.1%}"
     )
+
+
+def test_weights_say_how_far_they_compress(tmp_path: Path) -> None:
+    """The writer's weights are Gaussian, which the compiler encodes to some 0.9 of their size."""
+    npu = NPUS["u55-256"]
+    path = write(tmp_path / "x.tflite", lambda graph, x: graph.conv2d(x, 128, kernel=3))
+    comparison = of(path, npu)
+    assert comparison.compression is not None
+    measured, assumed = comparison.compression
+    assert assumed == 0.9
+    assert measured == pytest.approx(0.9, abs=0.05)
+    assert comparison.lines()[-1].startswith(f"weights: Vela encodes them to {measured:.2f} of their size")
+    assert comparison.record()["vela_weight_compression"] == measured
+    # What is measured does not depend on what is assumed.
+    half = [
+        replace(number, value=0.5, low=0.5) for number in (npu.weight_compression, npu.padded_compression)
+    ]
+    other = of(path, replace(npu, weight_compression=half[0], padded_compression=half[1])).compression
+    assert other == pytest.approx((measured, 0.5), rel=0.1)
 
 
 def test_operators_of_the_cpu_are_counted(tmp_path: Path) -> None:
