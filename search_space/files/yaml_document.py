@@ -71,6 +71,7 @@ MOST_DEPTH = 50
 """Deepest nesting that is read. Files of the project have five levels."""
 BASE = "base"
 """Key of a document that names the one it extends."""
+_DESCRIPTION = "description"
 
 
 def unknown_key(key: object, known: Iterable[str]) -> str:
@@ -271,7 +272,12 @@ def _laid_over(kind: str, name: str, folder: Traversable, *, beside: Path, seen:
         )
     below = _laid_over(kind, base, folder, beside=path.parent, seen=(*seen, path))
     above = {key: value for key, value in data.items() if key != BASE}
-    return _joined(below, above) if isinstance(below, dict) else below
+    if not isinstance(below, dict):
+        return below
+    if _DESCRIPTION in below:
+        # That of the base describes the base.
+        above = {_DESCRIPTION: f"{base} with other values", **above}
+    return _joined(below, above)
 
 
 def _joined(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -417,3 +417,12 @@ def test_in_array_files_of_earlier_versions_load(tmp_path: Path) -> None:
     assert (soc.cim.pieces, soc.cim.handover, soc.cim.static_mw) == (1, (0, 0), 0)
     op = CostModel(soc, "cim").network([Op("conv2d", 16, 16, 24, 96)]).ops[0]
     assert op.overlap_cycles == op.handover_cycles == op.handover_pj == 0
+
+
+def test_a_chip_without_description_has_not_that_of_its_base(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("base: u55-256-cim8\nname: mine\n")
+    (tmp_path / "told.yaml").write_text("base: mine.yaml\nname: told\ndescription: a board\n")
+    mine, told = (load_soc(str(tmp_path / f"{name}.yaml")) for name in ("mine", "told"))
+    assert mine.description == "u55-256-cim8 with other values"
+    assert told.description == "a board"
+    assert mine.digest == load_soc("u55-256-cim8").digest
