@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,10 +79,9 @@ def test_weights_say_how_far_they_compress(tmp_path: Path) -> None:
     assert comparison.lines()[-1].startswith(f"weights: Vela encodes them to {measured:.2f} of their size")
     assert comparison.record()["vela_weight_compression"] == measured
     # What is measured does not depend on what is assumed.
-    half = [
-        replace(number, value=0.5, low=0.5) for number in (npu.weight_compression, npu.padded_compression)
-    ]
-    other = of(path, replace(npu, weight_compression=half[0], padded_compression=half[1])).compression
+    names = ("weight_compression", "padded_compression")
+    half: dict[str, Any] = {name: replace(getattr(npu, name), value=0.5, low=0.5) for name in names}
+    other = of(path, replace(npu, **half)).compression
     assert other == pytest.approx((measured, 0.5), rel=0.1)
 
 

@@ -169,7 +169,8 @@ def test_labels_of_the_mappings_of_a_network_stand_apart(report_database: Path, 
     add_beside(record, reported, read_beside([f"{file}=80", f"{file}=80", str(file), str(file)]))
     for axis in front_figure(record).axes:
         labels = [text for text in axis.texts if "today.tflite" in text.get_text()]
-        assert len({(text.get_position(), text.get_va()) for text in labels}) == len(labels) == 4
+        places = {(text.get_position(), text.get_verticalalignment()) for text in labels}
+        assert len(places) == len(labels) == 4
 
 
 def _texts(figure: Figure) -> list[str]:
