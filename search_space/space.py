@@ -31,6 +31,7 @@ from search_space.block_options import (
 from search_space.errors import DocumentError
 from search_space.files.plug_ins import PlugInGroup
 from search_space.files.yaml_document import (
+    BASE,
     Document,
     built_in_names,
     parse_document,
@@ -383,7 +384,9 @@ def load_space(name: str) -> Space:
         DocumentError: The file cannot be read or does not describe a search space.
         OwnCodeError: The space of a package cannot be imported, is none, or has another name.
     """
-    space = parse_document(Space, read_laid_over("space", name, _BUILT_IN, _plugged_in), source=name)
+    space = parse_document(
+        Space, read_laid_over("space", name, _BUILT_IN, _plugged_in), source=name, more=[BASE]
+    )
     if space.name != name and name not in built_in_spaces() and (plug_in := PLUG_INS.find(name)) is not None:
         raise plug_in.error(f"calls itself {space.name!r}: give both the same name")
     return space

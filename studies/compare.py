@@ -30,6 +30,7 @@ from studies.analysis.convergence import NOUNS
 from studies.analysis.seed_groups import Group, GroupTest, attained, compared, gained, smallest, summaries
 from studies.analysis.significance import LEVEL
 from studies.analysis.tradeoff import Gain
+from studies.presentation.text_table import scope_lines
 from studies.storage.named_study import add_database, read_study
 from studies.study.cost_scale import SCALES
 from studies.study.quantity_units import known_units
@@ -214,6 +215,9 @@ def print_tables(comparison: Comparison) -> None:
         print(f"note: {text}")
     if comparison.groups:
         _print_groups(comparison.groups, comparison.box)
+    contenders = [*comparison.contenders, *(one for group in comparison.groups for one in group.members)]
+    for line in scope_lines(name for one in contenders for name in one.study.objectives):
+        print(line)
 
 
 def _studies_table(contenders: Sequence[Contender]) -> Table:

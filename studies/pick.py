@@ -17,7 +17,7 @@ from search_space.command.wide_table import print_wide
 from studies.analysis.pick_rules import KNEE, Pick, given_up, pick
 from studies.presentation.next_commands import FINE_TUNE, absolute_files, command_text, next_commands
 from studies.presentation.plain_records import evaluation_record
-from studies.presentation.text_table import front_table
+from studies.presentation.text_table import front_table, scope_lines
 from studies.storage.named_study import add_database, located, read_study
 from studies.study.constraint import Constraint, parse_constraint
 from studies.study.study import Study
@@ -76,6 +76,8 @@ def print_pick(study: Study, choice: Pick, limits: Sequence[Constraint], databas
     print(f"study {study.name!r}: {candidates}{satisfying}")
     print(f"picked id {choice.chosen.index}: {choice.reason}")
     print_wide(front_table(study, [choice.chosen]))
+    for line in scope_lines(study.objectives):
+        print(line)
     print(str(study.search_space.decode(choice.chosen.genotype).subnet))
     if choice.equal:
         print(f"  also a tie, and no more expensive: ids {', '.join(str(row.index) for row in choice.equal)}")

@@ -14,7 +14,6 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from objectives.hardware.cost_model import COST_SCOPE
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from studies.analysis.beside import HELP, METAVAR, OPTION, beside_rows, read_beside
@@ -27,7 +26,7 @@ from studies.analysis.why_not import why_not, why_not_lines, why_not_record
 from studies.presentation.paper_table import TABLES
 from studies.presentation.plain_records import study_record, summary_record
 from studies.presentation.settings_paragraph import settings_paragraph
-from studies.presentation.text_table import front_columns, front_table
+from studies.presentation.text_table import front_columns, front_table, scope_lines
 from studies.storage.named_study import add_database
 from studies.storage.store import Store, open_store
 from studies.study.evaluation import Evaluation
@@ -192,8 +191,8 @@ def _print_study(
             _print_ties(study, certainty)
         if line := coverage_line(study, front):
             print(line)
-    if {"lat", "energy"} & set(study.objectives):
-        print(COST_SCOPE)
+    for line in scope_lines(study.objectives):
+        print(line)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from studies.analysis.confirmed_ranking import outcome_correlation, ranked
 from studies.analysis.held_out_scores import CONFIDENCE, HeldOutScore, agreement, score_front
 from studies.analysis.validation_plan import ACCURACY, ValidationPlan, plan_validation
 from studies.presentation.plain_records import evaluation_record
-from studies.presentation.text_table import front_table
+from studies.presentation.text_table import front_table, scope_lines
 from studies.storage.named_study import add_database
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data
 
@@ -94,6 +94,7 @@ def compile_front(plan: ValidationPlan, *, as_json: bool) -> None:
     else:
         members = [evaluation for evaluation, _ in front.members]
         print_wide(front_table(plan.study, members, more=columns(front.members)))
+        print_scope(plan)
         order = front.rank_correlation
         print(
             f"cycles of the NPU alone, cost model against Vela: mean error {front.mean_error:.2%}"
@@ -167,11 +168,18 @@ def print_confirmed(plan: ValidationPlan, scores: Sequence[HeldOutScore]) -> Non
         "tie": [str(row.tie) for row in rows],
     }
     print_wide(front_table(plan.study, [row.score.evaluation for row in rows], more=columns))
+    print_scope(plan)
     search, new = mean([score.search for score in scores]), mean([score.test for score in scores])
     print(f"mean accuracy {search:.2f} % on the study's images, {new:.2f} % on the new ones")
     correlation = outcome_correlation(scores)
     if correlation is not None:
         print(f"outcomes of two networks on an image correlate by {correlation:.2f} (median)")
+
+
+def print_scope(plan: ValidationPlan) -> None:
+    """Prints what latency and energy of the table above cover."""
+    for line in scope_lines(plan.study.objectives):
+        print(line)
 
 
 def mean(values: Sequence[float]) -> float:
@@ -192,6 +200,7 @@ def print_scores(plan: ValidationPlan, scores: Sequence[HeldOutScore], *, is_com
     columns["test %"] = [f"{score.test:.2f}" for score in scores]
     columns["95 % interval"] = ["{:.2f} to {:.2f}".format(*score.interval) for score in scores]
     print_wide(front_table(plan.study, [score.evaluation for score in scores], more=columns))
+    print_scope(plan)
     search, test = mean([score.search for score in scores]), mean([score.test for score in scores])
     print(f"mean accuracy {search:.2f} % on search images, {test:.2f} % on test images")
     order = agreement(scores)

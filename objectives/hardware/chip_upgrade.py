@@ -186,6 +186,22 @@ def warn_of_mixed_sizes(npu: Npu, source: str) -> None:
         )
 
 
+def warn_of_wide_ports(npu: Npu, source: str) -> None:
+    """Warns of a memory that delivers more bytes in a cycle than the port of the NPU is wide."""
+    speeds = {
+        "npu.sram_bandwidth": (npu.sram_bytes_per_cycle, npu.family.sram_bytes),
+        f"{_MEMORY}.{_STORE}.bandwidth": (npu.weight_bytes_per_cycle, npu.family.port_bytes),
+    }
+    for name, (value, most) in speeds.items():
+        if value > most:
+            warnings.warn(
+                f"{source}: {name} is {value:g} B/cycle, but the port of an {npu.family.title} takes {most}; "
+                f"times follow no compiler. Write at most {most}",
+                H4HWarning,
+                stacklevel=3,
+            )
+
+
 def _is_within(value: float, reference: dict[str, Any]) -> bool:
     return bool(reference["low"] <= value <= reference["high"])
 

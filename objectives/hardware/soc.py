@@ -16,24 +16,31 @@ from typing import Any, NoReturn
 from mashumaro import field_options
 
 from objectives.hardware.chip import Chip
-from objectives.hardware.chip_upgrade import upgraded, warn_of_mixed_sizes
+from objectives.hardware.chip_upgrade import upgraded, warn_of_mixed_sizes, warn_of_wide_ports
 from objectives.hardware.measurements.chip_tables import CIM, NPU, take_tables
 from objectives.hardware.measurements.measured_costs import MeasuredCosts, measured_energy
 from objectives.hardware.measurements.measured_macros import MeasuredMacros
 from objectives.hardware.measurements.measured_ops import MeasuredOps, read_measured_ops
 from objectives.hardware.op import OpArrays
-from objectives.hardware.parts.cim import KINDS, RUNS, Cim, Digital, check_removed_keys, read_cim
+from objectives.hardware.parts.cim import RUNS, Cim, Digital, check_cim, read_cim
 from objectives.hardware.parts.floor_plan import with_room
 from objectives.hardware.parts.memory_and_area import Memory, PartAreas
 from objectives.hardware.parts.noc import Noc
 from objectives.hardware.parts.npu import NoNpu, Npu
 from objectives.hardware.parts.npu_energy import npu_energy_pj
-from objectives.hardware.parts.sourced_number import Quantity, Section, Unit, check_section
+from objectives.hardware.parts.sourced_number import (
+    Quantity,
+    Section,
+    Unit,
+    check_form,
+    check_section,
+    example,
+)
 from objectives.hardware.parts.weight_store import WeightStore, check_kind
 from objectives.hardware.soc_digest import decides_costs, soc_digest
 from search_space.arrays import Floats
 from search_space.errors import DocumentError, H4HError, UnknownNameError
-from search_space.files.yaml_document import Document, built_in_names, parse_document, read_laid_over
+from search_space.files.yaml_document import BASE, Document, built_in_names, parse_document, read_laid_over
 
 MOST_PARTS = 1000
 """Maximum number of macros, and of units per macro, in a variant; more would take minutes to cost."""
@@ -93,16 +100,16 @@ class SoC(Document):
 
     @classmethod
     def __pre_deserialize__(cls, data: dict[Any, Any]) -> dict[Any, Any]:
-        # mashumaro would wrap this error in one that quotes the whole section.
-        if isinstance(cim := data.get("cim"), dict) and cim.get("model") not in KINDS:
-            raise UnknownNameError("cim.model", str(cim.get("model")), KINDS)
-        if isinstance(cim, dict):
-            check_removed_keys(cim)
-        if isinstance(clock := data.get("clock"), (int, float)):
-            raise DocumentError(
-                f"clock: a number needs unit, range and source, but got {clock} alone; write npu: {{clock: "
-                f'{{value: {clock}, unit: MHz, low: {clock}, high: {clock}, source: "..."}}}}'
-            )
+        if (clock := data.get("clock")) is not None:
+            if data.get(NPU) is not None:
+                stated = clock.get("value") if isinstance(clock, dict) else clock
+                raise DocumentError(
+                    f"clock: is part of `npu` on a chip that has one; write npu: {{clock: "
+                    f"{example(stated, _CLOCK)}}}"
+                )
+            check_form("clock", clock, _CLOCK)
+        # mashumaro would wrap these errors in one that quotes the whole section.
+        check_cim(data.get(CIM))
         for name, section in _SECTIONS.items():
             check_section(name, data.get(name), section)
         memory = data.get("memory")
@@ -133,7 +140,8 @@ class SoC(Document):
         if len(self.noc.macros) < self.macros:
             raise DocumentError(
                 f"noc.macros: must list a tile for each of the {self.macros} macros of `cim`, but lists "
-                f"{len(self.noc.macros)}"
+                f"{len(self.noc.macros)}; list them, or state fewer macros and give "
+                f"--macros {self.macros}, which places them"
             )
 
     def _check_cim(self, cim: Cim) -> None:
@@ -316,13 +324,15 @@ def load_soc(name: str) -> SoC:
         DocumentError: The file cannot be read or does not describe an SoC.
 
     Warns:
-        H4HWarning: The file has keys of an earlier version, or its NPU mixes sizes of the Ethos-U55.
+        H4HWarning: The file has keys of an earlier version, its NPU mixes sizes of the Ethos-U55, or a memory
+            is faster than the NPU's port.
     """
     data = upgraded(read_laid_over("hardware", name, _BUILT_IN), name)
     tables = take_tables(data, source=name)
-    soc = parse_document(SoC, data, source=name)
+    soc = parse_document(SoC, data, source=name, more=[BASE])
     if soc.has_npu:
         warn_of_mixed_sizes(soc.npu, name)
+        warn_of_wide_ports(soc.npu, name)
     if NPU in tables and soc.has_npu:
         measured = read_measured_ops(Path(name).parent / tables[NPU], clock_mhz=soc.clock_mhz)
         soc = replace(soc, measured_npu=measured)

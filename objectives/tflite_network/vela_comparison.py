@@ -7,9 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from objectives.hardware.npu_model import AnalyticNpu, NpuModel
+from objectives.hardware.npu_passes.lowering import passes_of
+from objectives.hardware.npu_passes.weight_stream import measured_ratio
 from objectives.hardware.op import OpArrays
 from objectives.hardware.parts.npu import Npu
-from objectives.hardware.vela_compiler.vela import compiled_model, compiler_options, system_configuration
+from objectives.hardware.vela_compiler.vela import (
+    Compiled,
+    compiled_model,
+    compiler_options,
+    system_configuration,
+)
 from objectives.tflite_network.network import Missing, TfliteNetwork
 
 
@@ -23,6 +30,8 @@ class VelaComparison:
         missing: Operators that the cost model has no op for.
         cpu_operators: Number of operators that the compiler leaves to the CPU.
         sram_bytes: Peak of the activation memory by the compiler.
+        compression: Encoded over original size of the weights by the compiler, and the size that the chip
+            assumes; None where the model assumes none, or operators are missing.
     """
 
     vela: Mapping[Hashable, int]
@@ -30,6 +39,7 @@ class VelaComparison:
     missing: tuple[Missing, ...]
     cpu_operators: int
     sram_bytes: int
+    compression: tuple[float, float] | None = None
 
     @property
     def total(self) -> int:
@@ -59,8 +69,16 @@ class VelaComparison:
             f"over {self.covered:.1%} of Vela's cycles"
         ]
         if self.cpu_operators:
+            plural = "" if self.cpu_operators == 1 else "s"
             text.append(
-                f"Vela leaves {self.cpu_operators} operators to the CPU, whose time nothing here counts"
+                f"Vela leaves {self.cpu_operators} operator{plural} to the CPU, whose time "
+                "nothing here counts"
+            )
+        if self.compression is not None:
+            measured, assumed = self.compression
+            text.append(
+                f"weights: Vela encodes them to {measured:.2f} of their size, the chip assumes {assumed:g} "
+                f"(npu.weight_compression)"
             )
         text += [
             f"not costed: {missing_text(each)}, {self.share(each):.1%} of Vela's cycles"
@@ -78,6 +96,7 @@ class VelaComparison:
             "covered": self.covered,
             "cpu_operators": self.cpu_operators,
             "vela_sram_bytes": self.sram_bytes,
+            "vela_weight_compression": self.compression and self.compression[0],
         }
 
 
@@ -103,4 +122,21 @@ def compared(network: TfliteNetwork, npu: Npu, model: NpuModel | None = None) ->
     modelled: dict[int, float] = {}
     for place, cycles in zip(network.operators, model.cycles(OpArrays.of(network.ops)).tolist(), strict=True):
         modelled[place] = modelled.get(place, 0.0) + cycles
-    return VelaComparison(report.cycles, modelled, network.missing, report.cpu_operators, report.sram_bytes)
+    return VelaComparison(
+        report.cycles,
+        modelled,
+        network.missing,
+        report.cpu_operators,
+        report.sram_bytes,
+        _compression(network, npu, report),
+    )
+
+
+def _compression(network: TfliteNetwork, npu: Npu, report: Compiled) -> tuple[float, float] | None:
+    """Measured and assumed compression; the reported size is that of all weights, so no op may be missing."""
+    if npu.weight_compression is None or network.missing or report.cpu_operators:
+        return None
+    works = (work for op in network.ops for work in passes_of(op))
+    ratio = measured_ratio(works, npu.machine, npu.weight_format, report.encoded_weights)
+    assumed = npu.weight_compression.value
+    return (assumed * ratio, assumed) if ratio > 0 else None

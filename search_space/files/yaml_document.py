@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import fields
+from difflib import get_close_matches
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
@@ -70,43 +72,64 @@ MOST_DEPTH = 50
 """Deepest nesting that is read. Files of the project have five levels."""
 MOST_NODES = 100_000
 """Largest number of keys and values that is read, each counted as often as aliases repeat it."""
-_BASE = "base"
+BASE = "base"
+"""Key of a document that names the one it extends."""
+_DESCRIPTION = "description"
 
 
-def _reason(error: BaseException) -> str:
-    """The error in one line that names the path to the field."""
+def unknown_key(key: object, known: Iterable[str]) -> str:
+    """Message about a key that is not among `known`, with the closest of them."""
+    known = list(known)
+    close = get_close_matches(str(key), known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"unknown key {key!r}; the keys are {', '.join(known)}{hint}"
+
+
+def _keys(kind: type) -> list[str]:
+    """Keys of the document that `kind` reads."""
+    return [entry.name for entry in fields(kind) if entry.init and entry.metadata.get("serialize") != "omit"]
+
+
+def _reason(error: BaseException, more: Iterable[str]) -> str:
+    """The error in one line that names the path to the field; `more` are keys of the top level."""
     path: list[str] = []
     while True:
         match error:
             case InvalidFieldValue():
                 path.append(error.field_name)
+                got = f"{error.field_value!r:.60}"
                 # mashumaro raises the outer error while it handles the inner one.
                 inner = error.__context__
                 if inner is None:
-                    return f"{'.'.join(path)}: invalid value {error.field_value!r}"
+                    return f"{'.'.join(path)}: invalid value {got}"
+                if isinstance(inner, H4HError):
+                    return f"{'.'.join(path)}: {inner}"
+                if isinstance(inner, AttributeError):
+                    return f"{'.'.join(path)}: must be a mapping of keys to values, but got {got}"
                 if not isinstance(
                     inner,
                     (InvalidFieldValue, MissingField, ExtraKeysError, SuitableVariantNotFoundError),
                 ):
-                    return f"{'.'.join(path)}: invalid value {error.field_value!r} ({inner})"
+                    return f"{'.'.join(path)}: invalid value {got} ({inner})"
                 error = inner
             case MissingField():
                 return ".".join([*path, error.field_name]) + ": this key is missing"
             case ExtraKeysError():
                 where = ".".join(path) or "top level"
-                keys = ", ".join(repr(key) for key in sorted(map(str, error.extra_keys)))
-                return f"{where}: unknown key {keys}"
+                known = [*(() if path else more), *_keys(error.target_type)]
+                return f"{where}: {unknown_key(min(map(str, error.extra_keys)), known)}"
             case _:
                 return ".".join(path) + f": {error}" if path else str(error)
 
 
-def parse_document(kind: type[D], data: object, *, source: str) -> D:
+def parse_document(kind: type[D], data: object, *, source: str, more: Iterable[str] = ()) -> D:
     """Builds `kind` from parsed YAML.
 
     Args:
         kind: The dataclass to build.
         data: Result of the YAML parser.
         source: Name of the document, for messages.
+        more: Keys of the top level that were read before, for messages.
 
     Raises:
         DocumentError: `data` is not a mapping, or does not fit `kind`.
@@ -118,8 +141,7 @@ def parse_document(kind: type[D], data: object, *, source: str) -> D:
     except H4HError as error:
         raise DocumentError(f"{source}: {error}") from error
     except (InvalidFieldValue, MissingField, ExtraKeysError, ValueError, TypeError) as error:
-        known = ", ".join(getattr(kind, "__dataclass_fields__", {}))
-        raise DocumentError(f"{source}: {_reason(error)} (top-level keys: {known})") from error
+        raise DocumentError(f"{source}: {_reason(error, more)}") from error
 
 
 if TYPE_CHECKING or not yaml.__with_libyaml__:
@@ -283,18 +305,23 @@ def _laid_over(
     # `Path.resolve` fails at a circle of symbolic links; reading the file says so in words.
     path = Path(os.path.realpath(found))
     if path in seen:
-        raise DocumentError(f"{name}: `{_BASE}` leads back to {path.name}")
+        raise DocumentError(f"{name}: `{BASE}` leads back to {path.name}")
     data = read_yaml(path)
-    if not isinstance(data, dict) or _BASE not in data:
+    if not isinstance(data, dict) or BASE not in data:
         return data
-    base = data[_BASE]
+    base = data[BASE]
     if not isinstance(base, str):
         raise DocumentError(
-            f"{name}: `{_BASE}` must be the name or path of a {kind} file, but got {base!r:.60}"
+            f"{name}: `{BASE}` must be the name or path of a {kind} file, but got {base!r:.60}"
         )
     below = _laid_over(kind, base, folder, find, beside=path.parent, seen=(*seen, path))
-    above = {key: value for key, value in data.items() if key != _BASE}
-    return _joined(below, above) if isinstance(below, dict) else below
+    above = {key: value for key, value in data.items() if key != BASE}
+    if not isinstance(below, dict):
+        return below
+    if _DESCRIPTION in below:
+        # That of the base describes the base.
+        above = {_DESCRIPTION: f"{base} with other values", **above}
+    return _joined(below, above)
 
 
 def _joined(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from studies.presentation.next_commands import (
     space_name,
     study_command,
 )
-from studies.presentation.text_table import front_table
+from studies.presentation.text_table import front_table, scope_lines
 from studies.search.search_loop import EXHAUSTED, Progress
 from studies.storage.store import open_store
 from studies.study.evaluation import Evaluation
@@ -61,6 +61,8 @@ def print_result(
             f"hypervolume {study.hypervolume(front):.4f}"
         )
         print_wide(front_table(study, front[:SHOWN_ROWS], study.contributions(front)[:SHOWN_ROWS]))
+        for line in scope_lines(study.objectives):
+            print(line)
     for line in outside_bounds(study, evaluations):
         print(f"note: {line}")
     infeasible = sum(not evaluation.is_feasible for evaluation in evaluations)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich import box
 from rich.table import Table
 
+from objectives.hardware.cost_model import COST_SCOPE
 from search_space.genotype import to_text
 from studies.study.evaluation import Evaluation
 from studies.study.quantity_units import BLOCK_COUNTS
@@ -108,6 +109,11 @@ def front_table(
     for cells in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*cells)
     return table
+
+
+def scope_lines(objectives: Iterable[str]) -> tuple[str, ...]:
+    """The line below a table that says what latency and energy cover; none where neither is an objective."""
+    return (COST_SCOPE,) if {"lat", "energy"} & set(objectives) else ()
 
 
 def value_text(evaluation: Evaluation, value: float | None, goal: Goal) -> str:

@@ -257,7 +257,11 @@ function canBeDrawn(names, node) {
   return isKnown;
 }
 
-/* Networks of files beside the front: a star each, or a dashed line at the cost of one without a value of `y`. */
+const STAR_SIDES = ["bottom right", "top right", "bottom left", "top left"];
+const LINE_ENDS = [{ y: 0.02, yanchor: "bottom" }, { y: 0.98, yanchor: "top" }];
+
+/* Networks of files beside the front: a star each, or a dashed line at the cost of one without a value of `y`.
+   Labels take turns around the stars, and at both ends of the lines: mappings of one network lie close. */
 function beside(x, y) {
   const traces = [], shapes = [], annotations = [];
   report.studies.forEach((study, index) => {
@@ -270,11 +274,11 @@ function beside(x, y) {
       const ink = colour(`study${index}`);
       if (up === null) {
         shapes.push({ type: "line", x0: across, x1: across, y0: 0, y1: 1, yref: "paper", line: { color: ink, width: 1.5, dash: "dash" } });
-        annotations.push({ x: isWide(x) ? Math.log10(across) : across, y: 0.02, yref: "paper", yanchor: "bottom", xanchor: "right", text: label, textangle: -90, showarrow: false, font: { size: 11 } });
+        annotations.push({ x: isWide(x) ? Math.log10(across) : across, ...LINE_ENDS[shapes.length % LINE_ENDS.length], yref: "paper", xanchor: "right", text: label, textangle: -90, showarrow: false, font: { size: 11 } });
         continue;
       }
       const values = study.goals.map((goal, column) => `${goal.name} ${withUnit(goal, entry.values[column])}`).join(", ");
-      traces.push({ type: "scatter", mode: "markers+text", x: [across], y: [up], text: [label], textposition: "bottom right", textfont: { size: 11 },
+      traces.push({ type: "scatter", mode: "markers+text", x: [across], y: [up], text: [label], textposition: STAR_SIDES[traces.length % STAR_SIDES.length], textfont: { size: 11 },
         marker: { symbol: "star", size: 15, color: ink, line: { color: colour("text"), width: 1 } }, hovertext: [`<b>${label}</b><br>${values}`], hovertemplate: "%{hovertext}<extra></extra>", showlegend: false });
     }
   });

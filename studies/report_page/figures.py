@@ -165,8 +165,18 @@ def _scatter(
     axis.set_ylabel(_label(record, y))
 
 
+_STAR_SIDES = (((4, -6), "left"), ((4, 4), "left"), ((-4, -6), "right"), ((-4, 4), "right"))
+"""Offset in points and alignment of the label of a star, in turn."""
+_LINE_ENDS = ((0.02, "bottom"), (0.98, "top"))
+"""Height in the plot and alignment of the label of a dashed line, in turn."""
+
+
 def _beside(record: ReportRecord, axis: Axes, x: str | None, y: str) -> None:
-    """Networks of files: a star, or a dashed line at the cost of one without a value of `y`."""
+    """Networks of files: a star, or a dashed line at the cost of one without a value of `y`.
+
+    Labels take turns around the stars, and at both ends of the lines: mappings of one network lie close.
+    """
+    stars = lines = 0
     for index, study in enumerate(record["studies"]):
         names = [goal["name"] for goal in study["goals"]]
         if x not in names or y not in names:
@@ -178,15 +188,23 @@ def _beside(record: ReportRecord, axis: Axes, x: str | None, y: str) -> None:
             label = _text(f"{entry['name']} ({entry['mapping']})")
             if up is None:
                 axis.axvline(across, color=INKS[index], linestyle="--", linewidth=0.8)
-                place: tuple[float, float] = (across, 0.02)
+                height, end = _LINE_ENDS[lines % len(_LINE_ENDS)]
                 axis.annotate(
-                    label, place, xycoords=axis.get_xaxis_transform(), rotation=90, fontsize=5, va="bottom"
+                    label,
+                    (across, height),
+                    xycoords=axis.get_xaxis_transform(),
+                    rotation=90,
+                    fontsize=5,
+                    va=end,
                 )
+                lines += 1
                 continue
             axis.scatter(
                 [across], [up], s=60, marker="*", color=INKS[index], edgecolors="black", linewidths=0.5
             )
-            axis.annotate(label, (across, up), xytext=(4, -6), textcoords="offset points", fontsize=5)
+            offset, side = _STAR_SIDES[stars % len(_STAR_SIDES)]
+            axis.annotate(label, (across, up), xytext=offset, textcoords="offset points", fontsize=5, ha=side)
+            stars += 1
 
 
 def _legend(record: ReportRecord, figure: Figure, axis: Axes) -> None:

@@ -107,11 +107,23 @@ def check_same(study: str, stored: Mapping[str, str], current: Mapping[str, str]
         for name in differing(stored, current)
         if not is_version(name)
     ]
-    if differences:
-        raise FingerprintError(
-            f"study {study!r} was made with other settings: {'; '.join(differences)}. Repeat the settings "
-            f"it was made with, or start a new study with another --study name"
+    if not differences:
+        return
+    remedy = "Repeat the settings it was made with, or start a new study with another --study name"
+    changed = [name for name in differing(stored, current) if name in stored and name in current]
+    if any(map(_is_cost_model, changed)):
+        remedy = (
+            f"The cost model of this version costs networks differently: use the version that made the "
+            f"study, or start a new one from its front with --study NEW --warm-start {shlex.quote(study)}"
         )
+    raise FingerprintError(
+        f"study {study!r} was made with other settings: {'; '.join(differences)}. {remedy}"
+    )
+
+
+def _is_cost_model(name: str) -> bool:
+    """Whether a part of the fingerprint is the version of the cost model, of one objective or of all."""
+    return name.rpartition(".")[2] == "cost_model"
 
 
 def check_software(study: str, recorded: Sequence[Software], current: Software) -> None:

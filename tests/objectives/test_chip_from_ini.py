@@ -19,10 +19,10 @@ INI = """
 core_clock=400e6
 axi0_port=Sram
 axi1_port=OnChipFlash
-Sram_clock_scale=1.0
+Sram_clock_scale=1.0   ; the port at full speed
 Sram_burst_length=32
 Sram_read_latency=16
-OnChipFlash_clock_scale=0.25
+OnChipFlash_clock_scale=0.25 # three wait states
 OnChipFlash_burst_length=64
 OnChipFlash_read_latency=40
 [System_Config.Derived]

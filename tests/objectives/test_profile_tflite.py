@@ -13,6 +13,7 @@ from objectives.profile import main
 from objectives.tflite_network.network import read_network
 from objectives.workload import read_again
 from search_space.command.command_line import run_command
+from search_space.errors import H4HWarning
 from tests.objectives.tflite_network.files import LAYERS, write
 
 
@@ -67,7 +68,8 @@ def test_a_chip_that_the_compiler_does_not_know(
         "base: u55-256\nname: wide\nnpu:\n  sram_bandwidth: "
         "{value: 16, unit: B/cycle, low: 16, high: 16, source: test}\n"
     )
-    main(["--tflite", str(file), "--hardware", str(chip)])
+    with pytest.warns(H4HWarning, match="the port of an Ethos-U55 takes 8"):
+        main(["--tflite", str(file), "--hardware", str(chip)])
     assert (
         "Vela's cycles are unknown: --npu-model vela supports npu.sram_bandwidth" in capsys.readouterr().out
     )

@@ -16,7 +16,7 @@ import numpy as np
 from objectives.hardware.op import OpArrays
 from objectives.hardware.parts.buffer_pieces import Pieces
 from objectives.hardware.parts.loop_nest import Share, Structure, best_nest
-from objectives.hardware.parts.sourced_number import Quantity, Section, Unit
+from objectives.hardware.parts.sourced_number import Quantity, Section, Unit, check_section
 from search_space.arrays import Booleans, Floats
 from search_space.errors import DocumentError, UnknownNameError
 
@@ -393,20 +393,8 @@ KINDS: dict[str, type[Cim]] = {"near_memory": NearMemory, "in_array": InArray}
 
 
 def read_cim(data: object) -> Cim | None:
-    """Reads the section `cim` of a SoC file, whose key `model` names the kind; None for an absent section.
-
-    Raises:
-        UnknownNameError: There is no such kind.
-    """
-    if data is None:
-        return None
-    if not isinstance(data, dict):
-        raise ValueError(f"must be a mapping, but got {data!r:.60}")
-    model = data.get("model")
-    if model not in KINDS:
-        raise UnknownNameError("cim.model", str(model), KINDS)
-    check_removed_keys(data)
-    return KINDS[str(model)].from_dict(data)
+    """Reads the section `cim` of a SoC file that `check_cim` has checked; None for an absent section."""
+    return KINDS[data["model"]].from_dict(data) if isinstance(data, dict) else None
 
 
 REMOVED_KEYS = {
@@ -417,14 +405,23 @@ REMOVED_KEYS = {
 """Keys of earlier versions with what replaces them."""
 
 
-def check_removed_keys(data: dict[object, object]) -> None:
-    """Refuses keys of earlier versions.
+def check_cim(data: object) -> None:
+    """Checks the section `cim` of a SoC file, whose key `model` names the kind, before it is read.
 
     Raises:
-        DocumentError: The section has such a key.
+        UnknownNameError: There is no such kind.
+        DocumentError: The section is no mapping, a key is unknown or of earlier versions, or a number lacks
+            unit, source and range.
     """
+    if not isinstance(data, dict):
+        check_section("cim", data, NearMemory)
+        return
+    model = data.get("model")
+    if model not in KINDS:
+        raise UnknownNameError("cim.model", str(model), KINDS)
     for key, remedy in REMOVED_KEYS.items():
         if key in data:
             raise DocumentError(
                 f"cim.{key}: this key was removed; {remedy}; u55-256-cim8 has an example of each"
             )
+    check_section("cim", data, KINDS[str(model)])

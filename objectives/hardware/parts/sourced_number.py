@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from typing import get_type_hints
 
 from search_space.errors import DocumentError
-from search_space.files.yaml_document import Document
+from search_space.files.yaml_document import Document, unknown_key
 
 # No hardware number lies outside these bounds; products of numbers that do could overflow.
 _LEAST, _MOST = 1e-12, 1e12
+_NUMBERS = ("value", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Quantity(Document):
     high: float
 
     def __post_init__(self) -> None:
-        for name in ("value", "low", "high"):
+        for name in _NUMBERS:
             number = getattr(self, name)
             if not math.isfinite(number):
                 raise DocumentError(f"`{name}` must be finite, but got {number}")
@@ -88,7 +88,7 @@ class Unit:
             raise DocumentError(
                 f"{where}.low: must be {'at least 0' if self.zero else 'positive'}, but got {got.low:g}"
             )
-        for end in ("value", "low", "high"):
+        for end in _NUMBERS:
             number = getattr(got, end)
             if self.whole and number != int(number):
                 raise DocumentError(f"{where}.{end}: must be a whole number, but got {number:g}")
@@ -161,27 +161,71 @@ def check_section(name: str, data: object, section: type[Section]) -> None:
 
     Args:
         name: Name of the section in the SoC file, for messages.
-        data: Content of the section; anything but a mapping is left to the reader.
+        data: Content of the section; None for an absent one.
         section: Class of the section.
 
     Raises:
-        DocumentError: A key is unknown, or a number lacks unit, source and range.
+        DocumentError: The section is no mapping, a key is unknown, or a number lacks unit, source and range.
     """
-    if not isinstance(data, dict):
+    if data is None:
         return
-    known = [
-        entry.name
-        for entry in fields(section)  # type: ignore[arg-type]
-        if entry.init and not entry.metadata.get(DERIVED)
-    ]
+    entries = fields(section)  # type: ignore[arg-type]
+    known = [entry.name for entry in entries if entry.init and not entry.metadata.get(DERIVED)]
+    if not isinstance(data, dict):
+        raise DocumentError(
+            f"{name}: must be a section with the keys {', '.join(known)}, but got {data!r:.60}"
+        )
     for key, value in data.items():
         if key not in known:
-            close = get_close_matches(str(key), known, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise DocumentError(f"{name}: unknown key {key!r}; the keys are {', '.join(known)}{hint}")
+            raise DocumentError(f"{name}: {unknown_key(key, known)}")
         unit = _units(section).get(key)
-        if unit is not None and isinstance(value, (int, float)) and not isinstance(value, bool):
-            raise DocumentError(
-                f"{name}.{key}: a number needs unit, range and source, but got {value:g} alone; write "
-                f'{{value: {value:g}, unit: {unit.name}, low: {value:g}, high: {value:g}, source: "..."}}'
-            )
+        if unit is not None and value is not None:
+            check_form(f"{name}.{key}", value, unit)
+
+
+def check_form(where: str, value: object, unit: Unit) -> None:
+    """Checks that `value` is a mapping with the keys of a quantity, and numbers where they belong.
+
+    Args:
+        where: Dotted name in the SoC file, for messages.
+        value: Content of the file.
+        unit: Unit that a number there has, for messages.
+
+    Raises:
+        DocumentError: It is something else.
+    """
+    if not isinstance(value, dict):
+        raise DocumentError(
+            f"{where}: a number needs unit, range and source, but got {value!r:.60} alone; write "
+            f"{example(value, unit)}"
+        )
+    keys = [entry.name for entry in fields(Quantity)]
+    for key in value:
+        if key not in keys:
+            raise DocumentError(f"{where}: {unknown_key(key, keys)}")
+    if missing := [key for key in keys if key not in value]:
+        raise DocumentError(f"{where}.{missing[0]}: this key is missing; a number has {', '.join(keys)}")
+    for key in _NUMBERS:
+        entry = value[key]
+        if isinstance(entry, bool) or not isinstance(entry, (int, float)):
+            number = _number(entry)
+            remedy = "" if number is None else f"; write {number:g}"
+            raise DocumentError(f"{where}.{key}: must be a number, but got {entry!r:.60}{remedy}")
+
+
+def example(value: object, unit: Unit) -> str:
+    """How a file states the number in `value`."""
+    number = _number(value)
+    shown = "N" if number is None else f"{number:g}"
+    return f'{{value: {shown}, unit: {unit.name}, low: {shown}, high: {shown}, source: "..."}}'
+
+
+def _number(value: object) -> float | None:
+    """The finite number that `value` begins with, such as that of ``400 MHz``; None without one."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(str(value).split()[0])
+    except (ValueError, IndexError):
+        return None
+    return number if math.isfinite(number) else None

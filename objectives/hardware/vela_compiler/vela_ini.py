@@ -133,7 +133,7 @@ class _IniFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._parser = configparser.ConfigParser(interpolation=None)
+        self._parser = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=(";", "#"))
         self._parser.optionxform = str  # type: ignore[assignment,method-assign]
         try:
             if problem := file_problem(path):

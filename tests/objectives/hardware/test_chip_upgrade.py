@@ -74,7 +74,20 @@ def test_block_of_no_ethos(tmp_path: Path) -> None:
     ("document", "message"),
     [
         ({"npu": {"clock": 400}}, r"npu\.clock: a number needs unit.*write \{value: 400, unit: MHz"),
-        ({"clock": 400}, r"^[^:]*: clock: a number needs unit.*write npu: \{clock: \{value: 400"),
+        ({"clock": 400}, r"^[^:]*: clock: is part of `npu`.*write npu: \{clock: \{value: 400"),
+        ({"clock": "400 MHz", "npu": None}, r"^[^:]*: clock: a number needs unit.*write \{value: 400, unit"),
+        ({"npu": {"clock": "400 MHz"}}, r"npu\.clock: a number needs .*'400 MHz'.*write \{value: 400, unit"),
+        ({"npu": {"clock": [400]}}, r"npu\.clock: a number needs .* got \[400\].*write \{value: N, unit"),
+        ({"npu": {"clock": number(1, "MHz") | {"hi": 2}}}, r"npu\.clock: unknown key 'hi'; .*mean 'high'"),
+        (
+            {"npu": {"clock": {"value": 400}}},
+            r"npu\.clock\.unit: .*missing; a number has value, unit, source",
+        ),
+        ({"npu": {"clock": number(5, "MHz") | {"high": 2}}}, r"npu\.clock: must be low <= .* high 2$"),
+        ({"npu": 4}, r"npu: must be a section with the keys clock, .*, but got 4$"),
+        ({"nup": {}}, r"top level: unknown key 'nup'; the keys are base, name, .*did you mean 'npu'"),
+        ({"base": "u55-256-cim8", "cim": {"macros": 4}}, r"cim\.macros: .*write \{value: 4, unit: macro"),
+        ({"base": "u55-256-cim8", "cim": {"macro": 4}}, r"cim: unknown key 'macro'.*did you mean 'macros'"),
         ({"npu": {"sram_bandwith": number(1, "B/cycle")}}, "did you mean 'sram_bandwidth'"),
         (
             {"memory": {"weight_store": {"bandwith": number(1, "B/cycle")}}},
@@ -85,7 +98,18 @@ def test_block_of_no_ethos(tmp_path: Path) -> None:
 )
 def test_messages_say_what_to_write(tmp_path: Path, document: dict[str, Any], message: str) -> None:
     with pytest.raises(DocumentError, match=message):
-        load_soc(write(tmp_path, base="u55-128", **document))
+        load_soc(write(tmp_path, **{"base": "u55-128", **document}))
+
+
+def test_memory_that_is_faster_than_the_port(tmp_path: Path) -> None:
+    memory = {"weight_store": {"bandwidth": number(16, "B/cycle")}}
+    with pytest.warns(
+        H4HWarning, match=r"weight_store\.bandwidth is 16 B/cycle, .*Ethos-U55 takes 8; .*at most 8"
+    ):
+        load_soc(write(tmp_path, base="u55-128", memory=memory))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # The ports of the U65 are 16 bytes wide.
+        assert load_soc(write(tmp_path, base="u65-256", memory=memory)).npu.weight_bytes_per_cycle == 16
 
 
 def test_reading_weights_by_copies_is_another_chip(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from objectives.hardware import CostModel, Op, SoC, load_soc
 from objectives.hardware.mapping import mapper
+from objectives.hardware.mapping.mapper import CapacityError
 from objectives.hardware.mapping.split_costs import SplitCosts, split_costs
 
 SOC = load_soc("u55-256-cim8")
@@ -103,6 +104,28 @@ def test_capacity_is_never_exceeded(ops: list[Op], kib: float) -> None:
     assert cost.cim_weight_bytes <= kib * 1024
     assert CostModel(SOC).network(ops).latency_ms <= cost.latency_ms
     assert cost.latency_ms <= CostModel(load_soc("u55-256")).network(ops).latency_ms * (1 + 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "kib", "op", "tile", "layers"),
+    [
+        # Eight macros of one tile of 128 x 32: a layer of 128 x 16 takes one tile.
+        ("u55-256-tiles8", 4, Op("conv2d", 8, 8, 128, 16), 4096, 8),
+        # Eight macros of two words of 128 B: a layer of four channels takes a word in each of four macros.
+        ("u55-256-cim8", 0.25, Op("conv2d", 8, 8, 16, 4), 4 * 128, 4),
+    ],
+)
+def test_layers_live_in_different_macros(name: str, kib: float, op: Op, tile: int, layers: int) -> None:
+    soc = load_soc(name)
+    assert soc.cim is not None
+    capacity = replace(soc.cim.capacity, value=kib, low=kib)
+    model = CostModel(replace(soc, cim=replace(soc.cim, capacity=capacity)), "cim")
+    full = model.network([op] * layers)
+    assert {each.schema for each in full.ops} == {"cim"}
+    assert full.cim_weight_bytes == layers * tile == 8 * kib * 1024
+    needed = (layers + 1) * tile / 1024
+    with pytest.raises(CapacityError, match=rf"needs {needed:.1f} KiB .* which hold {8 * kib:g} KiB"):
+        model.network([op] * (layers + 1))
 
 
 def test_first_served_is_the_best_gain_per_byte() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,9 +61,28 @@ def test_what_is_missing_has_its_share_of_the_compilers_cycles(tmp_path: Path) -
     assert comparison.vela[1] > 0
     assert comparison.share(missing) == comparison.vela[1] / sum(comparison.vela.values())
     assert comparison.covered == pytest.approx(1 - comparison.share(missing))
+    assert comparison.compression is None  # The size of all weights does not say which were left out.
     assert comparison.lines()[1].startswith(
         f"not costed: operator 1 TRANSPOSE (the cost model has no such op), {comparison.share(missing):.1%}"
     )
+
+
+def test_weights_say_how_far_they_compress(tmp_path: Path) -> None:
+    """The writer's weights are Gaussian, which the compiler encodes to some 0.9 of their size."""
+    npu = NPUS["u55-256"]
+    path = write(tmp_path / "x.tflite", lambda graph, x: graph.conv2d(x, 128, kernel=3))
+    comparison = of(path, npu)
+    assert comparison.compression is not None
+    measured, assumed = comparison.compression
+    assert assumed == 0.9
+    assert measured == pytest.approx(0.9, abs=0.05)
+    assert comparison.lines()[-1].startswith(f"weights: Vela encodes them to {measured:.2f} of their size")
+    assert comparison.record()["vela_weight_compression"] == measured
+    # What is measured does not depend on what is assumed.
+    names = ("weight_compression", "padded_compression")
+    half: dict[str, Any] = {name: replace(getattr(npu, name), value=0.5, low=0.5) for name in names}
+    other = of(path, replace(npu, **half)).compression
+    assert other == pytest.approx((measured, 0.5), rel=0.1)
 
 
 def test_operators_of_the_cpu_are_counted(tmp_path: Path) -> None:
@@ -70,4 +91,4 @@ def test_operators_of_the_cpu_are_counted(tmp_path: Path) -> None:
     comparison = of(path, NPUS["u55-256"])
     assert comparison.cpu_operators == 1
     assert "the NPU does by 2, 4, 8" in comparison.missing[0].reason
-    assert "leaves 1 operators to the CPU" in comparison.lines()[1]
+    assert "leaves 1 operator to the CPU" in comparison.lines()[1]

@@ -164,6 +164,17 @@ def test_report(report_database: Path, file: Path) -> None:
     assert '"name":"today.tflite"' in page(record).replace(": ", ":")
 
 
+def test_labels_of_the_mappings_of_a_network_stand_apart(report_database: Path, file: Path) -> None:
+    """On one chip they cost nearly the same; equal costs are the worst case."""
+    reported = report.read(["one"], report_database)
+    record = report_record(reported)
+    add_beside(record, reported, read_beside([f"{file}=80", f"{file}=80", str(file), str(file)]))
+    for axis in front_figure(record).axes:
+        labels = [text for text in axis.texts if "today.tflite" in text.get_text()]
+        places = {(text.get_position(), text.get_verticalalignment()) for text in labels}
+        assert len(places) == len(labels) == 4
+
+
 def _texts(figure: Figure) -> list[str]:
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 

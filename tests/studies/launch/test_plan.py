@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from objectives.hardware import CostModel, load_soc
+from objectives.hardware.cost_model import COST_SCOPE
 from objectives.hardware_objectives import network_totals
 from search_space.errors import H4HError
 from search_space.genotype import Genotype, to_text
@@ -174,7 +175,9 @@ def test_any_number_of_objectives_with_every_sampler(
     name: str, objectives: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run.main(["--objectives", objectives, "--population", "6", "--generations", "2", "--sampler", name])
-    assert "Pareto front" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "Pareto front" in out
+    assert (COST_SCOPE in out) == ("lat" in objectives)
     with open_store(Path("studies.db")) as store:
         (study,) = store.studies()
         assert study.objectives == tuple(objectives.split(","))

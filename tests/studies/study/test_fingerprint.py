@@ -78,6 +78,14 @@ def test_each_difference_is_named_with_the_remedy(tiny: Space, changes: dict[str
         assert part in str(error.value)
 
 
+def test_another_cost_model_is_no_setting_to_repeat(tiny: Space) -> None:
+    old, new = (make(tiny, objectives=[Marked("lat", {"cost_model": version})]) for version in "78")
+    with pytest.raises(FingerprintError, match=r"cost_model 7 -> 8\. The cost model .* --warm-start mine$"):
+        check_same("mine", old, new)
+    with pytest.raises(FingerprintError, match="Repeat the settings"):  # another objective, not another model
+        check_same("mine", old, make(tiny, objectives=[Marked("acc")]))
+
+
 def test_all_differences_are_named(tiny: Space, cifar32: Space) -> None:
     with pytest.raises(FingerprintError, match=r"space .* -> .*; population 8 -> 9; seed 0 -> 4"):
         check_same("mine", make(tiny), make(cifar32, population=9, seed=4))
