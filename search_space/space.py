@@ -338,7 +338,7 @@ def known_spaces() -> tuple[str, ...]:
     Example:
         >>> from search_space import known_spaces
         >>> known_spaces()
-        ('cifar32', 'imagenet224')
+        ('cifar32', 'imagenet224', 'photo128')
     """
     return built_in_names(_BUILT_IN)
 

@@ -153,7 +153,7 @@ REPLACED = {
 OWN_DATABASE = ("--db", "run.db")
 """Appended to `studies.run` where commands run alone, so that none resumes a study of another page."""
 
-IN_ORDER = ("docs/tutorial.md",)
+IN_ORDER = ("docs/tutorial.md", "docs/tutorial-photographs.md")
 """Pages whose commands build on each other; `test_tutorial.py` runs them in order, in one folder."""
 
 OF_ANOTHER_FOLDER = {
