@@ -73,8 +73,8 @@ def test_rules(study: Study, rows: list[Evaluation]) -> None:
 
 def test_those_near_the_knee_are_named(study: Study, rows: list[Evaluation]) -> None:
     choice = pick(study, rows, [], "knee")
-    # Scaled losses: (1, 0), (1/4, 1/7), (1/8, 4/7), (0, 1).
-    expected = [(2, 1 / 8 + 4 / 7), (0, 1.0), (3, 1.0)]
+    # Scaled losses: (1, 0), (1/4, 1/7), (1/8, 4/7), (0, 1). Of equal sums, the more accurate one comes first.
+    expected = [(2, 1 / 8 + 4 / 7), (3, 1.0), (0, 1.0)]
     assert [row.index for row, _ in choice.near] == [index for index, _ in expected]
     excess = [total - (1 / 4 + 1 / 7) for _, total in expected]
     assert [amount for _, amount in choice.near] == pytest.approx(excess)
