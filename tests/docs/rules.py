@@ -80,6 +80,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "benchmarks.search.study_cost": ("--evaluations", "60", "--times", "2", "--generations", "1"),
     "benchmarks.supernet.training_speed": ("--quick", "--batch", "2", "--space", "tiny.yaml"),
     "photos.py": (),
+    "shapes.py": (),
     "nas_bench_macro.py": (),
     "pytest": ("tests/search_space/command/test_byte_count.py", "-p", "no:cacheprovider"),
     "ruff": (),

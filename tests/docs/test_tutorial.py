@@ -34,7 +34,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             PHOTOGRAPHS,
             # Fewer pictures, and smaller ones than any network of the space is meant for.
             {"range(80)": "range(8)", "resolution: [64]": "resolution: [32]"},
-            ("shapes.png", "runs/chosen/network.safetensors", "classes.csv"),
+            ("shapes.png", "runs/chosen/network.safetensors"),
         ),
     ],
 )
