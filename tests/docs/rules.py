@@ -142,6 +142,7 @@ REPLACED = {
     "--val-images 256": "--val-images 8",
     "--calibration-images 256": "--calibration-images 64",
     "--min-acc 68%": "--min-acc 1%",
+    "--min-acc 60%": "--min-acc 0%",
     "--confirm 2000": "--confirm 20",
     "--confirm 3000": "--confirm 20",
     "--workers 4": "--workers 2",
