@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from objectives.hardware import CostModel, NetworkCost, SoC
-from objectives.hardware.mapping.op_splits import SplitCosts, channels_of
+from objectives.hardware.mapping.split_costs import SplitCosts, channels_of
 from objectives.hardware.op import Op
 
 

@@ -21,8 +21,8 @@ from search_space.command.stop_signals import StopRequest, stopping
 from studies.launch.plan import named
 from studies.launch.progress_log import check_log
 from studies.launch.result_text import print_interrupted, print_result
+from studies.launch.run_command_line import parse_options
 from studies.launch.run_display import RunDisplay
-from studies.launch.run_options import parse_options
 from studies.launch.run_study import run_study
 from studies.search.search_loop import Progress
 

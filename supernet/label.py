@@ -22,9 +22,9 @@ from supernet.images.folder_layouts import DEFAULT_DATA, add_data
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import resolve_device, resolve_precision
 from supernet.training.labelling import label, load_any_teacher
-from supernet.training.plain_trainer import make_recipe
 from supernet.training.recipe import Recipe
 from supernet.training.recipe_options import HELP, reading_processes
+from supernet.training.single_network_trainer import make_recipe
 from supernet.training.soft_labels import (
     AUGMENTATION,
     SoftLabelHeader,

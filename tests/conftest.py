@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from search_space.files.cache_folder import VARIABLE
 from tests.command import Command
@@ -19,6 +22,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # commands; images of containers often forbid to keep them.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# Runs of tests in the background ignore these signals, and so would the commands that tests start and signal.
+for _number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
 # No test depends on time: these run beside whatever else the machine does.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -40,6 +47,15 @@ def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return Command(monkeypatch, capsys)
 
 
+LONGEST = ("test_cpu_path.py", "test_commands.py", "test_dask_cluster.py", "test_accuracy_objective.py")
+"""Files that take longest; at the end, one process would run them while the others wait."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the longest tests first; at the end one process would run them while the others wait."""
-    items.sort(key=lambda item: item.path.name != "test_cpu_path.py")
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
+    """A file's tests run in one process, which makes the files and studies that they share only once."""
+    config.option.loadscopereorder = False  # The order above counts, not the number of tests in a file.
+    return LoadFileScheduling(config, log)

@@ -36,8 +36,8 @@ PARTS = {
         "tests/studies/samplers/test_expected_gain.py",
     ],
     "training step": [
-        "tests/supernet/training/test_trainer.py",
-        "tests/supernet/training/test_plain_trainer.py",
+        "tests/supernet/training/test_supernet_trainer.py",
+        "tests/supernet/training/test_single_network_trainer.py",
         "-k",
         "network or learned or same_bits or finite",
     ],

@@ -44,7 +44,7 @@ from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint, save_checkpoint
 from supernet.training.phases import Phase
 from supernet.training.recipe import Recipe
-from supernet.training.trainer import Trainer
+from supernet.training.supernet_trainer import Trainer
 
 CPU = torch.device("cpu")
 

@@ -44,7 +44,8 @@ from search_space.complexity import macs
 from search_space.errors import H4HError
 from search_space.genotype import Genotype
 from search_space.space import Space, load_space
-from studies.study.pareto_front import MARGIN, hypervolume, nondominated
+from studies.study.hypervolume import MARGIN, hypervolume
+from studies.study.pareto_front import nondominated
 
 TABLES_PAY_FROM = 250
 """Number of subnets from which a table of the space takes less time than the cost model, subnet by subnet."""

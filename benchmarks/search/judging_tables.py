@@ -43,7 +43,8 @@ from studies.design_space.listed_networks import ListedNetworks
 from studies.design_space.table_costs import TableQuantities
 from studies.study.cost_scale import LINEAR
 from studies.study.evaluation import Evaluation
-from studies.study.pareto_front import bounds, hypervolume, losses, nondominated
+from studies.study.hypervolume import bounds, hypervolume
+from studies.study.pareto_front import losses, nondominated
 from studies.study.study import Goal, Study
 
 TABLES = ("macro", "own", "noisy")

@@ -27,7 +27,8 @@ from studies.design_space.design_space import DesignSpace
 from studies.design_space.exact_costs import ExactQuantities
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import SamplerContext
-from studies.study.pareto_front import hypervolume, losses, nondominated
+from studies.study.hypervolume import hypervolume
+from studies.study.pareto_front import losses, nondominated
 
 SPACE, HARDWARE = "cifar32", "u55-256-cim8"
 GENE, ALL = "gene", "all"

@@ -52,7 +52,8 @@ from search_space.errors import H4HError
 from search_space.files.cache_folder import cache_folder
 from search_space.genotype import Genotype
 from studies.analysis.significance import holm
-from studies.study.pareto_front import hypervolume, losses
+from studies.study.hypervolume import hypervolume
+from studies.study.pareto_front import losses
 
 EVALUATIONS = (200, 500)
 SIGNIFICANT = 0.05

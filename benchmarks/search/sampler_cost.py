@@ -35,7 +35,7 @@ from studies.samplers.sampler import SamplerContext
 from studies.search.evaluator import Evaluator
 from studies.search.objective_range import objective_range
 from studies.study.constraint import parse_constraint
-from studies.study.pareto_front import bounds
+from studies.study.hypervolume import bounds
 from studies.study.study import Goal, Study
 
 OBJECTIVES = (PARAMS, MACS, SRAM)

@@ -46,7 +46,7 @@ from studies.design_space.exact_costs import ExactQuantities
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import SamplerContext
 from studies.study.evaluation import Evaluation
-from studies.study.pareto_front import bounds
+from studies.study.hypervolume import bounds
 from studies.study.study import Goal, Study
 from supernet.checkpoints import built_in_checkpoint
 from supernet.checkpoints.tensor_file import file_digest

@@ -52,8 +52,8 @@ from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import emulation_warning, resolve_device, resolve_precision
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint
-from supernet.training.plain_trainer import FineTuning, make_recipe, network_top1
 from supernet.training.recipe_options import MOST_WORKERS
+from supernet.training.single_network_trainer import FineTuning, make_recipe, network_top1
 
 SUBNETS = 12
 POOL = 8_192

@@ -9,7 +9,7 @@ CostModel(soc).network(ops).latency_ms  # best mapping over NPU and macros
 """
 
 from objectives.hardware.cost_model import CostModel, NetworkCost, OpCost
-from objectives.hardware.mapping.op_splits import MAPPINGS
+from objectives.hardware.mapping.split_costs import MAPPINGS
 from objectives.hardware.op import KINDS, InvalidOpError, Op
 from objectives.hardware.soc import SoC, known_socs, load_soc, variant
 

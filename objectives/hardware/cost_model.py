@@ -13,16 +13,16 @@ from typing import Any, Self
 import numpy as np
 
 from objectives.hardware.mapping.mapper import KnownCosts, Mapper, Mapping, Segment
-from objectives.hardware.mapping.op_splits import SplitCosts, channels_of, macro_options
 from objectives.hardware.mapping.placement import STAY
 from objectives.hardware.mapping.segment import (
     Point,
     npu_heads,
     segment_costs,
 )
-from objectives.hardware.mapping.step_choice import (
+from objectives.hardware.mapping.split_choice import (
     Way,
 )
+from objectives.hardware.mapping.split_costs import SplitCosts, channels_of, macro_options
 from objectives.hardware.npu_model import NPU_MODELS, create_npu_model
 from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC

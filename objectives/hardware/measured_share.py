@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from objectives.hardware.cost_model import CostModel, OpCost
-from objectives.hardware.mapping.op_splits import part_of
+from objectives.hardware.mapping.split_costs import part_of
 from objectives.hardware.measurements.measured_costs import MeasuredCosts, Origin
 from objectives.hardware.npu_model import MeasuredNpu
 from objectives.hardware.op import Op, OpArrays

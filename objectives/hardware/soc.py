@@ -62,7 +62,7 @@ class SoC(Document):
         description: One line of description.
         memory: SRAM for activations and the store of the NPU's weights.
         npu: The matrix engine and its clock, in whose cycles all times are counted. `NoNpu` on a chip without
-            one, which runs only the ops that its macros support, see `op_splits.channel_options`.
+            one, which runs only the ops that its macros support, see `split_costs.channel_options`.
         clock: Clock of a chip without an NPU.
         noc: Network between SRAM and the macros; required with `cim`.
         cim: The macros; None for the NPU alone.

@@ -11,11 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from objectives.hardware.mapping.mapper import CRITERIA, Mapper
-from objectives.hardware.mapping.op_splits import macro_options
 from objectives.hardware.mapping.placement import FORBIDDEN
-from objectives.hardware.mapping.step_choice import (
+from objectives.hardware.mapping.split_choice import (
     ENERGY,
 )
+from objectives.hardware.mapping.split_costs import macro_options
 from objectives.population.gene_table import GeneColumns, GeneTable, merged, without_idle_genes
 from objectives.population.piece_costs import CYCLES, ENERGY_PJ, WEIGHT_BYTES, PieceCosts
 from objectives.population.step_genes import StepGenes

@@ -18,7 +18,6 @@ import numpy as np
 
 from objectives.hardware.mapping.hand_over import IN_SRAM
 from objectives.hardware.mapping.mapper import CRITERIA, Mapper
-from objectives.hardware.mapping.op_splits import channel_options
 from objectives.hardware.mapping.placement import FORBIDDEN, hands_over, op_costs
 from objectives.hardware.mapping.segment import (
     OpContext,
@@ -27,10 +26,11 @@ from objectives.hardware.mapping.segment import (
     run,
     split_points,
 )
-from objectives.hardware.mapping.step_choice import (
+from objectives.hardware.mapping.split_choice import (
     ENERGY,
     lexicographic,
 )
+from objectives.hardware.mapping.split_costs import channel_options
 from objectives.hardware.op import Op
 from objectives.population.gene_table import GeneTable
 from objectives.population.pieces import Piece, SpacePieces

@@ -21,8 +21,8 @@ from objectives.workers.cluster_state import ClusterState
 from objectives.workers.dask_connection import connected, lost, translated
 from objectives.workers.dask_workers import RESULT_S, SILENT_S, Member, Members
 from objectives.workers.handed_parts import Handed, HandedParts
-from objectives.workers.pace import DEATHS, Pace
 from objectives.workers.packed_objective import pack
+from objectives.workers.stall_limit import DEATHS, Pace
 from objectives.workers.versions import WorkerError
 from search_space.arrays import Floats
 from search_space.subnet import Subnet

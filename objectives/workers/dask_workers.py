@@ -15,7 +15,7 @@ import distributed
 
 from objectives.workers import admission
 from objectives.workers.admission import FILLED, Packed, Requirements
-from objectives.workers.pace import DEATHS
+from objectives.workers.stall_limit import DEATHS
 from objectives.workers.versions import WorkerError
 from search_space.command.byte_count import bytes_text
 from search_space.errors import H4HWarning

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from objectives.workers.pace import Pace
+from objectives.workers.stall_limit import Pace
 
 
 @dataclass(eq=False)

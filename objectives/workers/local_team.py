@@ -27,8 +27,8 @@ from typing import IO, Any, cast
 
 from h4h_packages import STOP_SIGNALS
 from objectives.objective import Objective
-from objectives.workers.pace import DEATHS, LEAST_WAIT_S, PATIENCE, Pace
 from objectives.workers.packed_objective import Parcel, pack
+from objectives.workers.stall_limit import DEATHS, LEAST_WAIT_S, PATIENCE, Pace
 from objectives.workers.versions import WorkerError
 from search_space.arrays import Floats
 from search_space.command.stop_signals import stopping

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from studies.study.evaluation import Evaluation
-from studies.study.pareto_front import scaled
+from studies.study.hypervolume import scaled
 from studies.study.study import Study
 
 

@@ -1,13 +1,10 @@
-"""Objects of a plan: objectives that are ready to measure, sampler, fingerprint and study."""
+"""Objects of a plan: objectives that are ready to measure, their known values, and the sampler."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-
-import numpy as np
 
 from objectives.hardware import MAPPINGS
 from objectives.objective import Declaration, Objective
@@ -16,9 +13,8 @@ from objectives.registry import ObjectiveContext, create_objectives, declaration
 from objectives.tabled.tabled_objective import TabledObjective
 from objectives.workers.cluster_state import ClusterState
 from objectives.workers.shared_objective import Cluster, SharedObjective, shared
-from search_space.arrays import Floats
 from search_space.command.byte_count import parse_bytes
-from search_space.genotype import Genotype, to_text
+from search_space.genotype import Genotype
 from search_space.table_space import is_table_space
 from studies.design_space.design_space import DesignSpace
 from studies.design_space.exact_costs import ExactQuantities
@@ -27,18 +23,13 @@ from studies.launch.plan import Plan
 from studies.samplers.own_sampler import OwnSampler
 from studies.samplers.registry import create_sampler
 from studies.samplers.sampler import Sampler, SamplerContext
-from studies.search.objective_range import objective_range
-from studies.search.racing import FINGERPRINT as RACING
 from studies.storage.known_values import measured_values
 from studies.storage.named_study import located
 from studies.storage.store import Store, open_store
-from studies.study.fingerprint import fingerprint
-from studies.study.pareto_front import bounds
 from studies.study.quantity_units import BLOCK_COUNTS
 from studies.study.settings import PREDICTING
 from studies.study.software import PROCESSOR, is_version, versions_in
-from studies.study.study import Goal, Study
-from studies.study.warm_start_sources import CARRIED
+from studies.study.study import Study
 
 Notify = Callable[[str], None]
 """Receives one line for the user."""
@@ -251,63 +242,3 @@ def processor_of(objectives: Sequence[Objective]) -> dict[str, str]:
     """The kind of processor, by its key in a study's software, if values of an objective depend on it."""
     kinds = sorted({kind for each in objectives if (kind := getattr(each, PROCESSOR, None)) is not None})
     return {PROCESSOR: ", ".join(kinds)} if kinds else {}
-
-
-def make_software(plan: Plan, objectives: Objectives) -> dict[str, str]:
-    """Versions of libraries, and the kind of processor, by which values of `plan` round."""
-    measuring = processor_of([*objectives.goals, *objectives.limited])
-    return versions_in(make_fingerprint(plan, objectives)) | measuring
-
-
-def make_fingerprint(plan: Plan, objectives: Objectives) -> dict[str, str]:
-    """Fingerprint of `plan`: everything that decides its result."""
-    return fingerprint(
-        space=plan.space,
-        objectives=objectives.goals,
-        constraints=plan.constraints,
-        limited=objectives.limited,
-        sampler=plan.search.sampler,
-        population=plan.search.population,
-        seed=plan.search.seed,
-        search=plan.search.fingerprint(),
-        racing=RACING if plan.settings.racing else None,
-    )
-
-
-def _range(goal: Objective, space: DesignSpace) -> tuple[float, float]:
-    return goal.range if isinstance(goal, TabledObjective) else objective_range(goal, space)
-
-
-def _box(
-    plan: Plan, extremes: Floats, directions: Sequence[str], units: Sequence[str]
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Ideal and reference of a new study: the bounds of the space, then the values of interest."""
-    ideal, reference = bounds(extremes, directions, units, scale=plan.search.scale)
-    if plan.search.window is None:
-        return tuple(ideal.tolist()), tuple(reference.tolist())
-    return plan.search.window.applied(ideal.tolist(), reference.tolist(), plan.names, directions)
-
-
-def make_study(plan: Plan, objectives: Objectives) -> Study:
-    """The study of `plan`, not yet stored.
-
-    Raises:
-        EvaluationError: An objective returns no finite value for a network that its bounds need.
-    """
-    goals = objectives.goals
-    # The bounds of a percentage are fixed, so the accuracy is not measured here.
-    columns = [(np.nan, np.nan) if goal.unit == "%" else _range(goal, plan.space) for goal in goals]
-    directions = [goal.direction for goal in goals]
-    ideal, reference = _box(plan, np.array(columns).T, directions, [goal.unit for goal in goals])
-    return Study(
-        name=plan.study,
-        space=plan.space.name,
-        space_definition=plan.space.to_dict(),
-        goals=tuple(Goal(goal.name, goal.unit, goal.direction) for goal in goals),
-        constraints=tuple(map(str, plan.constraints)),
-        settings={**plan.settings.stored(), CARRIED: list(map(to_text, plan.search.carried))},
-        fingerprint=make_fingerprint(plan, objectives),
-        ideal=ideal,
-        reference=reference,
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )

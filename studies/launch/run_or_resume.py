@@ -13,16 +13,14 @@ from dataclasses import replace
 from studies.launch.chip_limits import limit_text
 from studies.launch.late_costs import late_costs
 from studies.launch.limit_range import limit_notes
+from studies.launch.new_study import make_fingerprint, make_software, make_study
 from studies.launch.plan import Plan
 from studies.launch.plan_objects import (
     Notify,
     Objectives,
     known_values,
-    make_fingerprint,
     make_objectives,
     make_sampler,
-    make_software,
-    make_study,
 )
 from studies.search.evaluator import Evaluator
 from studies.search.racing import Race

@@ -13,7 +13,7 @@ from search_space.genotype import Genotype, parse, to_text
 from studies.design_space.design_space import DesignSpace
 from studies.samplers.own_sampler import sampler_identity
 from studies.samplers.registry import sampler_versions
-from studies.search.first_generation import WarmStart, parse_subnets, warm_start
+from studies.search.given_designs import WarmStart, parse_subnets, warm_start
 from studies.search.preferred_values import Preference, parse_preference
 from studies.search.stop_rules import StopRules
 from studies.study.cost_scale import LINEAR, LOG

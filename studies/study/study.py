@@ -14,6 +14,7 @@ from search_space.arrays import Floats
 from search_space.genotype import Genotype
 from studies.design_space.chip_choices import ChipChoices
 from studies.design_space.design_space import DesignSpace, is_tabled, read_chips, read_design_space
+from studies.study import hypervolume as volume
 from studies.study import pareto_front as front
 from studies.study.constraint import Constraint, parse_any_constraint
 from studies.study.cost_scale import LINEAR, LOG, cost_scales, logarithmic
@@ -181,7 +182,7 @@ class Study:
         return self._in_box(self.losses(evaluations))
 
     def _in_box(self, losses: Floats) -> Floats:
-        shares = front.scaled(losses, *self.box)
+        shares = volume.scaled(losses, *self.box)
         return logarithmic(shares, self.cost_scales) if self.scale == LOG else shares
 
     def violations(self, evaluations: Sequence[Evaluation]) -> Floats:
@@ -198,16 +199,16 @@ class Study:
 
     def hypervolume(self, evaluations: Sequence[Evaluation]) -> float:
         """Hypervolume of the feasible `evaluations`, 0 to 1, within this study's own bounds."""
-        return front.hypervolume(self.scaled_losses(self.front(evaluations)), *self._corners)
+        return volume.hypervolume(self.scaled_losses(self.front(evaluations)), *self._corners)
 
     def contributions(self, members: Sequence[Evaluation]) -> list[float]:
         """Hypervolume that would be lost without each member of a front."""
-        gains = front.contributions(self.scaled_losses(members), *self._corners)
+        gains = volume.contributions(self.scaled_losses(members), *self._corners)
         return [float(gain) for gain in gains]
 
     def spread(self, members: Sequence[Evaluation], count: int) -> list[int]:
         """Rows of the `count` members of a front that remain when the least contributors are removed."""
-        return front.spread(self.scaled_losses(members), *self._corners, count)
+        return volume.spread(self.scaled_losses(members), *self._corners, count)
 
     @property
     def _corners(self) -> tuple[Floats, Floats]:

@@ -18,7 +18,7 @@ from search_space.command.byte_count import parse_bytes
 from search_space.errors import H4HError
 from search_space.subnet import Subnet
 from supernet.accuracy.int8_network import Integers, Numbers, Observed, Stored, run
-from supernet.accuracy.memory_budget import DEFAULT_MEMORY, OVERHEAD, MemoryBudget
+from supernet.accuracy.memory_budget import DEFAULT_MEMORY, OVERHEAD, WIDENED_OVERHEAD, MemoryBudget
 from supernet.accuracy.one_subnet import PreparedImages
 from supernet.accuracy.prefix_tree import Branch, grow, walk
 from supernet.images.labelled_images import BATCH, check_images
@@ -146,7 +146,7 @@ def calibrate(
     kernels = _kernels(supernet, images.dtype, in_integers)
     chains = [tuple(parts(supernet, subnet, **kernels)) for subnet in subnets]
     room = memory.limit - sum(map(_weight_bytes(in_integers), chains)) - _working_bytes(chains, images.dtype)
-    branches = grow(chains, (room - OVERHEAD) / (BATCH * images.dtype.itemsize))
+    branches = grow(chains, (room - _overhead(supernet, images.dtype)) / (BATCH * images.dtype.itemsize))
     recordings = {branch: Recording() for top in branches for branch in top.all()}
     for batch, _ in images.batches if statistics is None else ():
         check_images(batch)
@@ -277,7 +277,11 @@ def groups(
 def least_memory(supernet: Supernet, dtype: torch.dtype, *, in_integers: bool = False) -> float:
     """Bytes that the largest subnet needs alone, without sharing."""
     chain = _largest(supernet, dtype, in_integers)
-    return OVERHEAD + _weight_bytes(in_integers)(chain) + _working_bytes([chain], dtype)
+    return _overhead(supernet, dtype) + _weight_bytes(in_integers)(chain) + _working_bytes([chain], dtype)
+
+
+def _overhead(supernet: Supernet, dtype: torch.dtype) -> float:
+    return OVERHEAD + (WIDENED_OVERHEAD if is_widened(dtype, supernet.classifier.weight.device) else 0.0)
 
 
 def full_sharing(supernet: Supernet, dtype: torch.dtype, *, in_integers: bool = False) -> float:

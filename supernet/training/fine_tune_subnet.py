@@ -27,7 +27,6 @@ from supernet.network.checkpoint_networks import CheckpointNetworks, load_networ
 from supernet.network.extraction import extract, folded, load_extracted, save_extracted
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import resolve_device, resolve_precision
-from supernet.training.plain_trainer import FineTuning, make_recipe
 from supernet.training.run_folder import STATE
 from supernet.training.single_network_run import (
     accuracies,
@@ -36,6 +35,7 @@ from supernet.training.single_network_run import (
     show_by_class,
     train_to_the_end,
 )
+from supernet.training.single_network_trainer import FineTuning, make_recipe
 from supernet.training.soft_labels import fitting_soft_labels
 
 NETWORK = "network.safetensors"

@@ -21,9 +21,9 @@ from supernet.network.teacher_network import TeacherNetwork
 from supernet.training.continuation import added_epochs
 from supernet.training.epoch_progress import epoch_progress
 from supernet.training.epoch_result import check_weights
-from supernet.training.plain_trainer import NOT_USED, FineTuning, network_figures, network_top1
 from supernet.training.recipe_options import SETTINGS
 from supernet.training.search_score import MOST_SCORED
+from supernet.training.single_network_trainer import NOT_USED, FineTuning, network_figures, network_top1
 
 PLAIN_SETTINGS = tuple(field for field in SETTINGS if field.name not in NOT_USED)
 """Recipe settings of a single network."""

@@ -21,7 +21,7 @@ from supernet.training.initial_weights import transfer_table
 from supernet.training.phases import Phase
 from supernet.training.run_folder import CHECKPOINT, LOG, STATE, append_epoch
 from supernet.training.search_score import SearchScore
-from supernet.training.trainer import Trainer
+from supernet.training.supernet_trainer import Trainer
 
 
 class SupernetRun:

@@ -23,7 +23,7 @@ from supernet.training.run_folder import CHECKPOINT
 from supernet.training.search_score import SearchScore
 from supernet.training.soft_labels import fitting_soft_labels
 from supernet.training.supernet_run import SupernetRun
-from supernet.training.trainer import Trainer
+from supernet.training.supernet_trainer import Trainer
 
 
 def train_supernet(

@@ -18,9 +18,9 @@ from supernet.images.labelled_images import Images, loaded, normalised
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import resolve_device, resolve_precision
 from supernet.network.teacher_network import LEAST_SIDE, TeacherNetwork, save_teacher, whitening_kernels
-from supernet.training.plain_trainer import FineTuning, make_recipe
 from supernet.training.run_folder import STATE
 from supernet.training.single_network_run import accuracies, accuracies_text, class_figures, train_to_the_end
+from supernet.training.single_network_trainer import FineTuning, make_recipe
 
 TEACHER = "teacher.safetensors"
 RESULT = "result.json"

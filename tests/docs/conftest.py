@@ -20,11 +20,9 @@ import torch
 from PIL import Image
 
 from benchmarks.search import accuracy_table
-from objectives.hardware.soc import assumed
 from search_space.command.command_line import Parser
 from search_space.space import load_space
 from studies import run
-from studies.analysis import assumed_numbers
 from studies.storage.store import create_store, open_store
 from supernet.accuracy.class_figures import ClassFigures
 from supernet.checkpoints import built_in_checkpoint
@@ -43,7 +41,7 @@ from tests.docs.pages import PAGES, page
 from tests.docs.rules import IN_ORDER
 from tests.objectives.tflite_network.files import LAYERS, write
 from tests.studies.conftest import TINY
-from tests.studies.reports import evaluated, genotypes, make_study
+from tests.studies.reports import evaluated, genotypes, make_study, try_few_ends
 from tests.supernet.gradient_conflict.test_figures import write_log
 from tests.supernet.image_files import (
     pass_as_trained_on,
@@ -56,8 +54,6 @@ from tests.supernet.image_files import (
 USUAL = ("acc", "lat", "energy")
 PACK_IMAGES = 128
 """Images kept of the evaluation pack, so that scoring a subnet takes a fraction of a second."""
-ENDS = 6
-"""Ends of assumed numbers that a report tries: a network is mapped again for each."""
 
 Call = Callable[[str, Sequence[str]], str]
 """Runs a module, or a .py file, with arguments as `python` would, and returns its output."""
@@ -74,7 +70,7 @@ def patches() -> Iterator[pytest.MonkeyPatch]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation_pack, "load_pack", few_images)
-        patch.setattr(assumed_numbers, "assumed", lambda soc: list(assumed(soc))[:ENDS])
+        try_few_ends(patch)
         patch.setattr(accuracy_table, "MEMBERS", 1)
         patch.setattr(accuracy_table, "EPOCHS", 20)
         pass_as_trained_on(patch)

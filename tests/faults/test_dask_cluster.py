@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from objectives.workers.dask_team import DaskTeam
-from objectives.workers.pace import Pace
+from objectives.workers.stall_limit import Pace
 from objectives.workers.versions import WorkerError
 from search_space import complexity
 from search_space.arrays import Floats

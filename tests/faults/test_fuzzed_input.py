@@ -21,7 +21,7 @@ from objectives.hardware import load_soc
 from search_space.errors import H4HError
 from search_space.space import Space, load_space
 from studies import show
-from studies.launch.run_options import parse_options
+from studies.launch.run_command_line import parse_options
 from studies.storage.row_digest import Checksum, digest
 from studies.storage.schema import COLUMNS
 from studies.storage.store import create_store, open_store

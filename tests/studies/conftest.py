@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from search_space.space import Space, load_space
 from studies.study.evaluation import Evaluation
 from studies.study.study import Goal, Study
-from tests.studies.reports import make_database
+from tests.studies.reports import make_database, try_few_ends
 
 TINY = """
 name: tiny
@@ -90,3 +90,11 @@ def evaluation() -> Callable[..., Evaluation]:
 def report_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Studies of every kind that a report may be asked for."""
     return make_database(tmp_path_factory.mktemp("reports") / "studies.db")
+
+
+@pytest.fixture(scope="module")
+def few_ends() -> Iterator[None]:
+    """Reports of this module try only some assumed numbers of a chip."""
+    with pytest.MonkeyPatch.context() as patch:
+        try_few_ends(patch)
+        yield

@@ -64,7 +64,7 @@ def killed(database: Path, rng: random.Random, *arguments: str, most: int) -> bo
     process = start(database.parent, *arguments, "--db", database.name)
     wanted = count(database) + rng.randint(0, most)
     while process.poll() is None and count(database) < wanted:
-        time.sleep(0.005)
+        time.sleep(0.02)
     time.sleep(rng.uniform(0, 0.03))
     process.kill()
     process.communicate()

@@ -7,13 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from objectives.hardware import CostModel, load_soc
+from objectives.hardware.soc import assumed
 from objectives.hardware_objectives import network_totals
 from search_space import complexity
 from search_space.families import family
 from search_space.genotype import Genotype
 from search_space.space import Space, load_space
+from studies.analysis import assumed_numbers
 from studies.storage.store import create_store
 from studies.study.evaluation import Evaluation
 from studies.study.settings import DEFAULTS
@@ -30,6 +33,8 @@ GOALS = {
     "sram": (Goal("sram", "B", "min"), 0.0, 1e6),
 }
 """Goal, ideal and reference."""
+ENDS = 6
+"""Ends of assumed numbers that a report tries: each network is mapped again for each."""
 
 
 def make_study(space: Space, name: str, objectives: Sequence[str], constraints: Sequence[str] = ()) -> Study:
@@ -89,6 +94,11 @@ def evaluated(space: Space, objectives: Sequence[str], chosen: Sequence[Genotype
             )
         )
     return rows
+
+
+def try_few_ends(patch: pytest.MonkeyPatch) -> None:
+    """Reports try only some assumed numbers of a chip; `test_assumed_numbers.py` tries all."""
+    patch.setattr(assumed_numbers, "assumed", lambda soc: list(assumed(soc))[:ENDS])
 
 
 def make_database(path: Path) -> Path:

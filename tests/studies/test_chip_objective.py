@@ -28,7 +28,7 @@ from studies.samplers import surrogate
 from studies.samplers.operators import genotype_of
 from studies.search import objective_range as ranges
 from studies.search.objective_range import objective_range
-from studies.study.pareto_front import MARGIN
+from studies.study.hypervolume import MARGIN
 
 FILE = load_soc("u55-256-cim8")
 SEARCH = ("--search-hardware", "macros=0,2,8 units=1,4")

@@ -14,6 +14,8 @@ from search_space.files.figure_file import FORMATS
 from studies import report
 from tests.studies.reports import HOSTILE
 
+pytestmark = pytest.mark.usefixtures("few_ends")
+
 MOST_BYTES = 8_000_000
 
 

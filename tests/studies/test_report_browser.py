@@ -22,7 +22,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from studies import report
 from tests.studies.reports import HOSTILE
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.usefixtures("few_ends")]
 
 WIDE, NARROW = (1280, 900), (390, 844)
 SECONDS = 120

@@ -25,7 +25,7 @@ def test_a_run_ends_after_the_group_at_hand_and_says_how_to_go_on(
     process = killed_run.start(tmp_path, *words, out=subprocess.PIPE)
     while killed_run.count(tmp_path / "studies.db") == 0:
         assert process.poll() is None
-        time.sleep(0.005)
+        time.sleep(0.02)
     process.send_signal(number)
     out, error = process.communicate()
     assert process.returncode == CODES[number]

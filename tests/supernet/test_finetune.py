@@ -23,7 +23,7 @@ from supernet.network import number_formats
 from supernet.network.extraction import FORMAT, load_extracted
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import save_checkpoint
-from supernet.training import plain_trainer as fine_tuning
+from supernet.training import single_network_trainer as fine_tuning
 from supernet.training.fine_tune_subnet import NETWORK, RESULT
 from supernet.training.run_folder import STATE
 from tests.command import Call, Command

@@ -23,7 +23,7 @@ from supernet.training.epoch_result import EpochResult
 from supernet.training.optimizer import is_vit
 from supernet.training.run_folder import CHECKPOINT, LOG, STATE
 from supernet.training.search_score import SearchScore
-from supernet.training.trainer import Trainer
+from supernet.training.supernet_trainer import Trainer
 from tests.command import Call, Command
 from tests.command_words import replaced
 

@@ -17,7 +17,7 @@ import numpy as np
 from objectives.hardware.mapping.segment import (
     Point,
 )
-from objectives.hardware.mapping.step_choice import (
+from objectives.hardware.mapping.split_choice import (
     Weights,
 )
 from search_space.arrays import Floats, Integers

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from objectives.hardware.mapping.op_splits import SplitCosts, channels_of, on_grid
+from objectives.hardware.mapping.split_costs import SplitCosts, channels_of, on_grid
 from objectives.hardware.soc import SoC
 from search_space.arrays import Booleans, Floats, Integers
 

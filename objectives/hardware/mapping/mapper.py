@@ -16,7 +16,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from objectives.hardware.mapping.capacity import Options, within
-from objectives.hardware.mapping.op_splits import MAPPINGS, SplitCosts, macro_options, split_costs
 from objectives.hardware.mapping.placement import FORBIDDEN
 from objectives.hardware.mapping.segment import (
     Point,
@@ -27,12 +26,13 @@ from objectives.hardware.mapping.segment import (
     split_points,
     supported,
 )
-from objectives.hardware.mapping.step_choice import (
+from objectives.hardware.mapping.split_choice import (
     CAPACITY,
     ENERGY,
     LATENCY,
     Weights,
 )
+from objectives.hardware.mapping.split_costs import MAPPINGS, SplitCosts, macro_options, split_costs
 from objectives.hardware.npu_model import NpuModel
 from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC

@@ -35,7 +35,7 @@ from objectives.hardware.mapping.hand_over import (
     devices,
     hand_overs,
 )
-from objectives.hardware.mapping.op_splits import PRODUCTS, SplitCosts, channels_of, on_grid
+from objectives.hardware.mapping.split_costs import PRODUCTS, SplitCosts, channels_of, on_grid
 from objectives.hardware.mapping.transfers import Transfers, network_costs
 from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from objectives.hardware.mapping.hand_over import IN_SRAM, NPU_ONLY, last_devices
-from objectives.hardware.mapping.op_splits import SplitCosts, channels_of, leaves_npu
 from objectives.hardware.mapping.placement import (
     BACK,
     FORBIDDEN,
@@ -25,7 +24,7 @@ from objectives.hardware.mapping.placement import (
     is_projection,
     op_costs,
 )
-from objectives.hardware.mapping.step_choice import (
+from objectives.hardware.mapping.split_choice import (
     LATENCY,
     Choices,
     StepChoice,
@@ -34,6 +33,7 @@ from objectives.hardware.mapping.step_choice import (
     lexicographic,
     weighted,
 )
+from objectives.hardware.mapping.split_costs import SplitCosts, channels_of, leaves_npu
 from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC
 from search_space.arrays import Booleans, Floats, Integers

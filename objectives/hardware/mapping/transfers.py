@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from objectives.hardware.mapping.op_splits import macro_options, on_grid
+from objectives.hardware.mapping.split_costs import macro_options, on_grid
 from objectives.hardware.parts.noc import Pattern
 from objectives.hardware.soc import SoC
 from search_space.arrays import Floats

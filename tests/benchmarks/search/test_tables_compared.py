@@ -16,7 +16,7 @@ from benchmarks.search.table_methods import METHODS, start
 from benchmarks.search.tables_compared import Record, main, searched, verdicts
 from objectives.tabled.accuracy_table import AccuracyTable, read_table
 from search_space.errors import UnknownNameError
-from studies.study.pareto_front import hypervolume
+from studies.study.hypervolume import hypervolume
 from tests.command import Command
 
 DATA = os.environ.get("H4H_TEST_DATA")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from objectives.hardware import CostModel, Op, SoC, load_soc
 from objectives.hardware.mapping import mapper
-from objectives.hardware.mapping.op_splits import SplitCosts, split_costs
+from objectives.hardware.mapping.split_costs import SplitCosts, split_costs
 
 SOC = load_soc("u55-256-cim8")
 OPS = (

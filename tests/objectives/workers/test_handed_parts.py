@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from objectives.workers.handed_parts import Handed, HandedParts
-from objectives.workers.pace import Pace
+from objectives.workers.stall_limit import Pace
 
 
 def taken(parts: HandedParts, worker: str, now: float) -> Handed:

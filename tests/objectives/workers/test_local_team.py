@@ -12,8 +12,8 @@ import pytest
 
 from objectives.objective import Objective
 from objectives.workers.local_team import LocalTeam
-from objectives.workers.pace import DEATHS
 from objectives.workers.shared_objective import SharedObjective, shared
+from objectives.workers.stall_limit import DEATHS
 from objectives.workers.versions import WorkerError
 from search_space import complexity
 from search_space.errors import H4HError

@@ -27,6 +27,8 @@ from studies.study.study import Study
 from tests.objectives.tflite_network.files import LAYERS, write
 from tests.studies.reports import HARDWARE
 
+pytestmark = pytest.mark.usefixtures("few_ends")
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from studies.launch.result_text import predicting, raised
-from studies.launch.run_options import RunOptions, parse_options
+from studies.launch.run_command_line import RunOptions, parse_options
 from studies.presentation.next_commands import study_command
 
 

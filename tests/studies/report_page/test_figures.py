@@ -14,6 +14,8 @@ from studies.report_page import figures
 from studies.report_page.records import ReportRecord
 from studies.report_page.report_data import report_record
 
+pytestmark = pytest.mark.usefixtures("few_ends")
+
 
 @pytest.fixture(scope="module")
 def record(report_database: Path) -> ReportRecord:

@@ -14,6 +14,8 @@ from studies.report_page.html import embedded_json, page
 from studies.report_page.report_data import report_record
 from tests.studies.reports import HOSTILE
 
+pytestmark = pytest.mark.usefixtures("few_ends")
+
 
 class Elements(HTMLParser):
     """Collects tags with their attributes, and the text of scripts."""

@@ -14,7 +14,7 @@ from mashumaro.codecs.basic import BasicDecoder
 
 from studies.analysis.contenders import Contender
 from studies.analysis.hypervolume_curve import hypervolume_curve, hypervolume_curves
-from studies.launch.run_options import parser
+from studies.launch.run_command_line import parser
 from studies.report import read
 from studies.report_page.records import ReportRecord
 from studies.report_page.report_data import (
@@ -27,6 +27,8 @@ from studies.report_page.report_data import (
 from studies.study.evaluation import Evaluation
 from studies.study.study import Goal, Study
 from tests.studies.reports import HOSTILE
+
+pytestmark = pytest.mark.usefixtures("few_ends")
 
 Make = Callable[..., Evaluation]
 

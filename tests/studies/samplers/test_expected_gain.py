@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from studies.samplers.expected_gain import choose, spread_points
-from studies.study.pareto_front import hypervolume
+from studies.study.hypervolume import hypervolume
 
 NO_FRONT = np.empty((0, 2))
 

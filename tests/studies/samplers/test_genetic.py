@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from search_space.genotype import Genotype
-from studies.study.pareto_front import hypervolume, nondominated
+from studies.study.hypervolume import hypervolume
+from studies.study.pareto_front import nondominated
 from tests.studies.samplers.grid import GRID, evaluations, run, sampler_of, sizes, study_of
 
 

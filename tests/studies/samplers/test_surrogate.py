@@ -18,7 +18,7 @@ from studies.design_space.design_space import DesignSpace
 from studies.design_space.exact_costs import ExactQuantities
 from studies.samplers import surrogate
 from studies.samplers.surrogate import LEAST_MEASURED, TRUSTED, WINDOW, SurrogateSampler
-from studies.study.pareto_front import hypervolume
+from studies.study.hypervolume import hypervolume
 from studies.study.study import Goal, Study
 from tests.studies.samplers.grid import CHOICES, GRID, evaluations, noise, run, sampler_of, sizes, study_of
 

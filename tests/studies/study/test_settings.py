@@ -15,7 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from search_space.errors import H4HError
-from studies.launch.run_options import parse_options, parser
+from studies.launch.run_command_line import parse_options, parser
 from studies.presentation.next_commands import study_command
 from studies.storage.store import open_store
 from studies.study.setting_field import kinds, option_of, setting_of

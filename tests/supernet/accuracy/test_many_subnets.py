@@ -28,7 +28,7 @@ from supernet.accuracy.many_subnets import (
     groups,
     least_memory,
 )
-from supernet.accuracy.memory_budget import OVERHEAD, MemoryBudget
+from supernet.accuracy.memory_budget import OVERHEAD, WIDENED_OVERHEAD, MemoryBudget
 from supernet.accuracy.one_subnet import PreparedImages
 from supernet.accuracy.prefix_tree import Branch, grow
 from supernet.network.batch_norm import Folded, Recording, by_batch
@@ -284,12 +284,13 @@ def test_least_memory_by_hand() -> None:
     assert isinstance(step, MBConv)
     maps = 256 * 32**2 * (step.in_width + 2 * step.hidden_width)
     weights = params(SPACE.decode(SPACE.largest()))
-    in_bf16 = maps
+    in_bf16, overhead = maps, OVERHEAD
     if is_widened(torch.bfloat16, torch.device("cpu")):
         # Input, expanded map, its float32 copy (two numbers each); of that a quarter comes out of the stride.
+        overhead += WIDENED_OVERHEAD
         in_bf16 = 256 * 32**2 * (step.in_width + 3 * step.hidden_width + 2 * step.hidden_width // 4)
     assert least_memory(SUPERNET, torch.float32) == OVERHEAD + 4 * (maps + weights)
-    assert least_memory(SUPERNET, torch.bfloat16) == OVERHEAD + 2 * in_bf16 + 4 * weights
+    assert least_memory(SUPERNET, torch.bfloat16) == overhead + 2 * in_bf16 + 4 * weights
     assert least_memory(SUPERNET, torch.float32, in_integers=True) == OVERHEAD + 4 * (maps + 3 * weights)
 
 

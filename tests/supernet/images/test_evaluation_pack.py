@@ -15,18 +15,33 @@ from supernet.images.folder_layouts import DatasetError
 from supernet.images.labelled_images import LabelledImages
 
 
-@pytest.fixture
-def train(monkeypatch: pytest.MonkeyPatch) -> LabelledImages:
-    monkeypatch.setattr(cifar10, "SEARCH_IMAGES", 70)  # a full row of tiles and a part of one
-    monkeypatch.setattr(evaluation_pack, "CALIBRATION_IMAGES", 30)
+@pytest.fixture(scope="module")
+def train() -> LabelledImages:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (120, 3, 32, 32), generator=generator, dtype=torch.uint8)
     return LabelledImages(pixels, torch.arange(120) % 10)
 
 
-def test_round_trip_keeps_every_pixel(train: LabelledImages, tmp_path: Path) -> None:
-    write_pack(tmp_path, train)
-    pack = load_pack(tmp_path)
+@pytest.fixture(scope="module")
+def written(train: LabelledImages, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small pack, written once: to encode it takes seconds."""
+    folder = tmp_path_factory.mktemp("pack")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cifar10, "SEARCH_IMAGES", 70)  # a full row of tiles and a part of one
+        patch.setattr(evaluation_pack, "CALIBRATION_IMAGES", 30)
+        write_pack(folder, train)
+    return folder
+
+
+@pytest.fixture
+def copied(written: Path, tmp_path: Path) -> Path:
+    """The pack in a folder of the test's own."""
+    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def test_round_trip_keeps_every_pixel(train: LabelledImages, written: Path) -> None:
+    pack = load_pack(written)
     assert torch.equal(pack.search.pixels, train.pixels[50:])
     assert torch.equal(pack.search.labels, train.labels[50:])
     assert torch.equal(pack.calibration.pixels, train.pixels[:30])
@@ -34,24 +49,22 @@ def test_round_trip_keeps_every_pixel(train: LabelledImages, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["search.webp", "calibration.webp", LABELS])
-def test_missing_and_truncated_files(train: LabelledImages, tmp_path: Path, name: str) -> None:
-    write_pack(tmp_path, train)
-    content = (tmp_path / name).read_bytes()
-    (tmp_path / name).write_bytes(content[: len(content) // 2])
+def test_missing_and_truncated_files(copied: Path, name: str) -> None:
+    content = (copied / name).read_bytes()
+    (copied / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(DatasetError, match="is damaged"):
-        load_pack(tmp_path)
-    (tmp_path / name).unlink()
+        load_pack(copied)
+    (copied / name).unlink()
     with pytest.raises(DatasetError, match="is damaged"):
-        load_pack(tmp_path)
+        load_pack(copied)
 
 
-def test_one_changed_label_is_noticed(train: LabelledImages, tmp_path: Path) -> None:
-    write_pack(tmp_path, train)
-    record = json.loads((tmp_path / LABELS).read_text())
+def test_one_changed_label_is_noticed(copied: Path) -> None:
+    record = json.loads((copied / LABELS).read_text())
     record["labels"]["search"][3] ^= 1
-    (tmp_path / LABELS).write_text(json.dumps(record))
+    (copied / LABELS).write_text(json.dumps(record))
     with pytest.raises(DatasetError, match="differ from its SHA-256"):
-        load_pack(tmp_path)
+        load_pack(copied)
 
 
 def test_shipped_pack(tmp_path: Path) -> None:

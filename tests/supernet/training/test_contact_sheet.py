@@ -15,7 +15,7 @@ from supernet.images.image_folder import Listing
 from supernet.images.labelled_images import loaded
 from supernet.training import contact_sheet as module
 from supernet.training.contact_sheet import contact_sheet, drawn
-from supernet.training.plain_trainer import make_recipe
+from supernet.training.single_network_trainer import make_recipe
 from tests.supernet.image_files import noise, write_folder
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)

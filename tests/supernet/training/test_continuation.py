@@ -18,8 +18,8 @@ from supernet.network.supernet_file import load_checkpoint
 from supernet.training.epoch_result import DivergedError, check_weights
 from supernet.training.exact_state import PLAIN_STATE, OtherTrainingError
 from supernet.training.phases import Phase
-from supernet.training.plain_trainer import PHASE
 from supernet.training.run_folder import CHECKPOINT, LOG, STATE
+from supernet.training.single_network_trainer import PHASE
 from supernet.training.train_teacher import TEACHER
 from tests.command import Call, Command
 from tests.command_words import replaced

@@ -23,7 +23,7 @@ from search_space.space import Space
 from supernet.training.distributed import joined_world
 from supernet.images.labelled_images import LabelledImages
 from supernet.training.recipe import load_recipe
-from supernet.training.trainer import Trainer
+from supernet.training.supernet_trainer import Trainer
 
 torch.set_num_threads(1)
 out = Path(sys.argv[1])

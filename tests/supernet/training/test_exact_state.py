@@ -26,9 +26,9 @@ from supernet.network.extraction import extract
 from supernet.network.supernet import Supernet
 from supernet.training.exact_state import PLAIN_STATE, SUPERNET_STATE
 from supernet.training.phases import Phase
-from supernet.training.plain_trainer import FineTuning, make_recipe
 from supernet.training.recipe import Recipe
-from supernet.training.trainer import Trainer
+from supernet.training.single_network_trainer import FineTuning, make_recipe
+from supernet.training.supernet_trainer import Trainer
 
 EARLIER = Path(__file__).parent / "earlier_states"
 CPU = torch.device("cpu")

@@ -11,7 +11,7 @@ from search_space.space import Space
 from supernet.accuracy import one_subnet
 from supernet.checkpoints.image_input import BALANCED, CLASS_WEIGHTS, NONE
 from supernet.images.labelled_images import LabelledImages
-from tests.supernet.training.test_trainer import CPU, RECIPE, equal, trained, weights
+from tests.supernet.training.test_supernet_trainer import CPU, RECIPE, equal, trained, weights
 
 
 @pytest.mark.parametrize("flip", [0.0, 1.0])

@@ -19,7 +19,7 @@ from supernet.network.batch_norm import by_batch
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import save_checkpoint
 from supernet.training.distillation import distil
-from tests.supernet.training.test_trainer import CPU, RECIPE, soft_labels, trained, trainer
+from tests.supernet.training.test_supernet_trainer import CPU, RECIPE, soft_labels, trained, trainer
 
 
 def test_a_teacher_replaces_the_labels(
@@ -87,7 +87,7 @@ def test_between_its_turns_the_average_of_the_largest_teaches(
         inputs.append(prepare(*part)[0])
         return prepare(*part)
 
-    monkeypatch.setattr("supernet.training.trainer.distil", watched)
+    monkeypatch.setattr("supernet.training.supernet_trainer.distil", watched)
     monkeypatch.setattr(training, "_prepared", prepared)
     result = training.train_epoch()
     assert result.scores["largest"].accuracy > 0

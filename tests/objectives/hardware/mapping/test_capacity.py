@@ -14,7 +14,7 @@ from objectives.hardware.mapping.capacity import Options, hull, within
 from objectives.hardware.mapping.segment import (
     Point,
 )
-from objectives.hardware.mapping.step_choice import (
+from objectives.hardware.mapping.split_choice import (
     LATENCY,
 )
 from objectives.hardware_objectives import network_totals

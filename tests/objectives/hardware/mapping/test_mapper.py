@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from objectives.hardware import CostModel, Op, SoC, variant
 from objectives.hardware.mapping.hand_over import IN_SRAM
 from objectives.hardware.mapping.mapper import CapacityError, Mapper
-from objectives.hardware.mapping.op_splits import macro_options, split_costs
 from objectives.hardware.mapping.placement import FORBIDDEN, STAY, op_costs
 from objectives.hardware.mapping.segment import (
     Steps,
     all_points,
     solve,
 )
+from objectives.hardware.mapping.split_costs import macro_options, split_costs
 from search_space.errors import H4HError, UnknownNameError
 from tests.objectives.hardware.mapping.networks import (
     NO_HEADS,

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 
 from objectives.hardware import CostModel, Op, SoC
 from objectives.hardware.mapping.hand_over import last_devices
-from objectives.hardware.mapping.op_splits import channel_options, split_costs
 from objectives.hardware.mapping.placement import STAY, OpCosts
 from objectives.hardware.mapping.segment import (
     segment_costs,
     split_points,
 )
+from objectives.hardware.mapping.split_costs import channel_options, split_costs
 from tests.objectives.hardware.mapping.networks import (
     NO_HEADS,
     SOC,

@@ -19,8 +19,8 @@ from supernet.images.labelled_images import LabelledImages, normalised
 from supernet.network import number_formats
 from supernet.network.extraction import extract
 from supernet.network.supernet import Supernet
-from supernet.training.plain_trainer import NOT_USED, FineTuning, make_recipe, network_top1
 from supernet.training.recipe import Recipe
+from supernet.training.single_network_trainer import NOT_USED, FineTuning, make_recipe, network_top1
 
 CPU = torch.device("cpu")
 RECIPE = make_recipe(epochs=2, rate=5e-3, batch=32)

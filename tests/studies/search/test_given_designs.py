@@ -12,7 +12,7 @@ from search_space.genotype import Genotype, to_text
 from search_space.mobilenet_v2 import MOBILENET_V2
 from search_space.space import load_space
 from studies.design_space.design_space import DesignSpace
-from studies.search.first_generation import WarmStart, parse_subnets, warm_start
+from studies.search.given_designs import WarmStart, parse_subnets, warm_start
 from studies.storage.store import create_store
 from studies.study.evaluation import Evaluation
 from studies.study.study import Study

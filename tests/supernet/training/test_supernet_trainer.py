@@ -27,7 +27,7 @@ from supernet.training.epoch_result import EpochResult
 from supernet.training.optimizer import is_vit
 from supernet.training.recipe import Recipe, load_recipe
 from supernet.training.soft_labels import SoftLabelHeader, SoftLabels, augmentation, pixel_digest
-from supernet.training.trainer import Trainer
+from supernet.training.supernet_trainer import Trainer
 
 CPU = torch.device("cpu")
 RECIPE = replace(load_recipe("two_phase"), batch=32, precision="fp32").with_phases(epochs=[1], rate=[5e-3])
@@ -286,7 +286,7 @@ def test_a_loss_that_is_not_finite_stops_training_and_names_the_step(
         training.train_epoch(spoil)
     assert steps == [1, 2, 3]
     # The same, seen late, as on a GPU, where only every 16th step is looked at.
-    monkeypatch.setattr("supernet.training.trainer.CHECK_STEPS", {"cpu": 16})
+    monkeypatch.setattr("supernet.training.supernet_trainer.CHECK_STEPS", {"cpu": 16})
     training = trainer(small_space, four_classes)
     training.train_epoch()
     original = training._step
@@ -373,7 +373,7 @@ from search_space.files.yaml_document import parse_document
 from search_space.space import Space
 from supernet.images.labelled_images import LabelledImages
 from supernet.training.recipe import load_recipe
-from supernet.training.trainer import Trainer
+from supernet.training.supernet_trainer import Trainer
 
 torch.set_num_threads(1)
 generator = torch.Generator().manual_seed(0)

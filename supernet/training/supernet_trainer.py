@@ -46,8 +46,8 @@ from supernet.training.optimizer import enter_phase, make_optimizer, rates, set_
 from supernet.training.phases import KINDS, LARGEST, PARETO, RANDOM, Phase, phase_at
 from supernet.training.recipe import Recipe, default_settings, flat_settings
 from supernet.training.soft_labels import SoftLabels, check_targets
-from supernet.training.step_network import StepNetwork
 from supernet.training.step_subnets import LossEstimate, sandwich
+from supernet.training.wrapped_supernet import StepNetwork
 
 CHECK_STEPS = {"cpu": 1}
 LARGEST_CHECK_STEPS = 16
