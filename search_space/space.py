@@ -348,8 +348,8 @@ def known_spaces() -> tuple[str, ...]:
 
     Example:
         >>> from search_space import known_spaces
-        >>> known_spaces()[:2]
-        ('cifar32', 'imagenet224')
+        >>> known_spaces()[:3]
+        ('cifar32', 'imagenet224', 'photo128')
     """
     return tuple(dict.fromkeys((*built_in_spaces(), *PLUG_INS.names())))
 

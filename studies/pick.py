@@ -81,6 +81,10 @@ def print_pick(study: Study, choice: Pick, limits: Sequence[Constraint], databas
     print(str(study.search_space.decode(choice.chosen.genotype).subnet))
     if choice.equal:
         print(f"  also a tie, and no more expensive: ids {', '.join(str(row.index) for row in choice.equal)}")
+    if choice.near:
+        print("  next to the knee, with the amounts by which their sums exceed its own:")
+        more = {"sum": [f"+{excess:.3f}" for _, excess in choice.near]}
+        print_wide(front_table(study, [row for row, _ in choice.near], more=more))
     for text in given_up(study, choice):
         print(f"  {text}")
     print()
@@ -122,6 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "reason": choice.reason,
             "instead_of": None if choice.instead is None else choice.instead.index,
             "equal": [row.index for row in choice.equal],
+            "near": [{"id": row.index, "sum_above_knee": excess} for row, excess in choice.near],
             "limits": list(map(str, limits)),
             "candidates": len(choice.candidates),
             "front_size": choice.front,

@@ -3,6 +3,7 @@
 python -m studies.report --db studies.db first --out report.html
 python -m studies.report --db studies.db first other.db:second --out report.html --plots figures
 python -m studies.report --db studies.db first --json
+python -m studies.report --db studies.db first --by-class validated.json --out report.html
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from studies.analysis.beside import HELP, METAVAR, OPTION, read_beside
 from studies.analysis.contenders import Contender
 from studies.analysis.gene_shares import gene_shares
 from studies.presentation.plain_records import summary_record
+from studies.report_page import by_class
 from studies.report_page.beside_marks import add_beside
+from studies.report_page.by_class import add_by_class, read_by_class
 from studies.report_page.records import ReportRecord
 from studies.report_page.report_data import Reported, report_record
 from studies.storage.named_study import add_database, located, read_study
@@ -41,6 +44,7 @@ def parser() -> Parser:
     add("studies", nargs="+", metavar="STUDY", help=f"one to {MOST_STUDIES} studies")
     add_database(add)
     add(OPTION, action="append", default=[], metavar=METAVAR, help=HELP)
+    add(by_class.OPTION, type=Path, action="append", default=[], metavar="FILE", help=by_class.HELP)
     add("--out", type=Path, metavar="FILE", help="HTML file to write; it needs no other file")
     add("--plots", type=Path, metavar="DIR", help="folder for the same plots as figures: PNG, SVG and PDF")
     add("--json", action="store_true", help="print numbers instead: summary and importance of every gene")
@@ -128,15 +132,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     options = parser().parse_args(arguments)
     if options.json:
-        if options.out is not None or options.plots is not None or options.beside:
-            raise H4HError(f"--json prints numbers and no page: leave out --out, --plots and {OPTION}")
+        if options.out is not None or options.plots is not None or options.beside or options.by_class:
+            raise H4HError(
+                f"--json prints numbers and no page: leave out --out, --plots, {OPTION} and {by_class.OPTION}"
+            )
         print(json.dumps({"studies": list(map(numbers, read(options.studies, options.db)))}, allow_nan=False))
         return
     check_outputs(options.out, options.plots)
-    files = read_beside(options.beside)
+    files, figures = read_beside(options.beside), read_by_class(options.by_class)
     reported = read(options.studies, options.db)
     record = report_record(reported)
     add_beside(record, reported, files)
+    add_by_class(record, figures)
     for note in record["notes"]:
         print(f"note: {note}")
     if options.out is not None:

@@ -10,11 +10,15 @@ own images, so their accuracies are too high on average. Accuracies on other ima
 With the test split, the batch-norm calibration is that of the study. `--confirm` takes the calibration of an
 extracted network, ranks the front by the new accuracies, and leaves the test split for the final figure.
 `--compile` checks cycles instead: it exports each network and compiles the file by Arm's Vela.
+
+Figures by class show what accuracy hides where some classes are rare: balanced accuracy of every network, and
+recall and confusion of the most accurate one. `--json` has them for all, and `studies.report` shows them.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +28,12 @@ from rich.console import Console
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from studies.analysis.confirmed_ranking import outcome_correlation, ranked
-from studies.analysis.held_out_scores import CONFIDENCE, HeldOutScore, agreement, score_front
+from studies.analysis.held_out_scores import (
+    CONFIDENCE,
+    FrontScores,
+    agreement,
+    score_front,
+)
 from studies.analysis.validation_plan import ACCURACY, ValidationPlan, plan_validation
 from studies.presentation.plain_records import evaluation_record
 from studies.presentation.text_table import front_table, scope_lines
@@ -103,12 +112,29 @@ def compile_front(plan: ValidationPlan, *, as_json: bool) -> None:
     check_front(front)
 
 
-def record(plan: ValidationPlan, scores: Sequence[HeldOutScore]) -> dict[str, Any]:
+MOST_CONFUSION = 100
+"""Number of classes up to which the confusion matrix of every network is in the JSON."""
+NAMED = 3
+"""Largest number of networks with a warning of their own."""
+
+
+def by_class(found: FrontScores) -> list[dict[str, Any]]:
+    """Figures by class of each network as plain data for JSON."""
+    names = found.class_names
+    records = [found.figures(place).to_json(names) for place in range(len(found.scores))]
+    for one in records if len(names) > MOST_CONFUSION else ():
+        del one["confusion"]
+    return records
+
+
+def record(plan: ValidationPlan, found: FrontScores) -> dict[str, Any]:
     """The scores as plain data for JSON."""
+    scores = found.scores
     order = agreement(scores)
     return {
         "study": plan.study.name,
         "precision": plan.part("precision"),
+        "split": "test",
         "test_images": scores[0].images,
         "confidence": CONFIDENCE,
         "kendall_tau": order.tau,
@@ -122,17 +148,21 @@ def record(plan: ValidationPlan, scores: Sequence[HeldOutScore]) -> dict[str, An
                 "test_acc": score.test,
                 "test_low": score.interval[0],
                 "test_high": score.interval[1],
+                "by_class": figures,
             }
-            for score in scores
+            for score, figures in zip(scores, by_class(found), strict=True)
         ],
     }
 
 
-def confirmed_record(plan: ValidationPlan, scores: Sequence[HeldOutScore]) -> dict[str, Any]:
+def confirmed_record(plan: ValidationPlan, found: FrontScores) -> dict[str, Any]:
     """The ranking by new images as plain data for JSON."""
+    scores = found.scores
+    figures = dict(zip([score.evaluation.index for score in scores], by_class(found), strict=True))
     return {
         "study": plan.study.name,
         "precision": plan.part("precision"),
+        "split": "search",
         "confirm_images": scores[0].images,
         "confidence": CONFIDENCE,
         "mean_search": mean([score.search for score in scores]),
@@ -148,15 +178,18 @@ def confirmed_record(plan: ValidationPlan, scores: Sequence[HeldOutScore]) -> di
                 "behind": row.behind,
                 "behind_error": row.error,
                 "tie": row.tie,
+                "by_class": figures[row.score.evaluation.index],
             }
             for row in ranked(scores)
         ],
     }
 
 
-def print_confirmed(plan: ValidationPlan, scores: Sequence[HeldOutScore]) -> None:
+def print_confirmed(plan: ValidationPlan, found: FrontScores) -> None:
     """Prints the front, most accurate on the new images first."""
+    scores = found.scores
     rows = ranked(scores)
+    balanced = dict(zip([score.evaluation.index for score in scores], _balanced(found), strict=True))
     print(
         f"study {plan.study.name!r}: {len(rows)} subnets on {scores[0].images:,} search images that it did "
         f"not use, {plan.part('precision')}"
@@ -164,6 +197,7 @@ def print_confirmed(plan: ValidationPlan, scores: Sequence[HeldOutScore]) -> Non
     columns = {
         "new acc %": [f"{row.score.test:.2f}" for row in rows],
         "95 % interval": ["{:.2f} to {:.2f}".format(*row.score.interval) for row in rows],
+        "balanced %": [balanced[row.score.evaluation.index] for row in rows],
         "behind": [f"{row.behind:.2f} ± {row.error:.2f}" for row in rows],
         "tie": [str(row.tie) for row in rows],
     }
@@ -174,6 +208,38 @@ def print_confirmed(plan: ValidationPlan, scores: Sequence[HeldOutScore]) -> Non
     correlation = outcome_correlation(scores)
     if correlation is not None:
         print(f"outcomes of two networks on an image correlate by {correlation:.2f} (median)")
+    print_by_class(found, "search")
+
+
+def _balanced(found: FrontScores) -> list[str]:
+    """Balanced accuracy of each network, as text."""
+    return [f"{found.figures(place).balanced:.2f}" for place in range(len(found.scores))]
+
+
+def print_by_class(found: FrontScores, split: str) -> None:
+    """Prints figures by class of the most accurate network, and warns of classes that are never predicted.
+
+    Args:
+        found: The scores.
+        split: Name of the images.
+    """
+    from supernet.accuracy.class_figures import few_classes_warning
+    from supernet.accuracy.class_tables import class_table, summary
+
+    names = found.class_names
+    best = max(range(len(found.scores)), key=lambda place: found.scores[place].right)
+    figures = found.figures(best)
+    print(f"id {found.scores[best].evaluation.index} on the {split} images: {summary(figures, names)}")
+    print_wide(class_table(figures, names))
+    warnings = [
+        text
+        for place, score in enumerate(found.scores)
+        if (text := few_classes_warning(f"id {score.evaluation.index}", split, found.figures(place), names))
+    ]
+    for text in warnings[:NAMED]:
+        print(f"warning: {text}", file=sys.stderr)
+    if len(warnings) > NAMED:
+        print(f"warning: {len(warnings) - NAMED} more networks predict too few classes", file=sys.stderr)
 
 
 def print_scope(plan: ValidationPlan) -> None:
@@ -187,8 +253,9 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def print_scores(plan: ValidationPlan, scores: Sequence[HeldOutScore], *, is_complete: bool) -> None:
+def print_scores(plan: ValidationPlan, found: FrontScores, *, is_complete: bool) -> None:
     """Prints the table of scores, and how search and test agree."""
+    scores = found.scores
     which = "subnets" if is_complete else "subnets of the front"
     print(
         f"study {plan.study.name!r}: {len(scores)} {which} on {scores[0].images:,} test images, "
@@ -199,6 +266,7 @@ def print_scores(plan: ValidationPlan, scores: Sequence[HeldOutScore], *, is_com
     )
     columns["test %"] = [f"{score.test:.2f}" for score in scores]
     columns["95 % interval"] = ["{:.2f} to {:.2f}".format(*score.interval) for score in scores]
+    columns["balanced %"] = _balanced(found)
     print_wide(front_table(plan.study, [score.evaluation for score in scores], more=columns))
     print_scope(plan)
     search, test = mean([score.search for score in scores]), mean([score.test for score in scores])
@@ -208,6 +276,7 @@ def print_scores(plan: ValidationPlan, scores: Sequence[HeldOutScore], *, is_com
         print("too few different accuracies to compare the ranking of search and test")
     else:
         print(f"order of search and test: Kendall's tau {order.tau:.3f} (p = {order.p_value:.2g})")
+    print_by_class(found, "test")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -232,14 +301,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.compile:
         compile_front(plan, as_json=options.json)
         return
-    scores = score_front(plan, Console(stderr=True))
+    found = score_front(plan, Console(stderr=True))
     if options.json:
         as_record = record if plan.confirm is None else confirmed_record
-        print(json.dumps(as_record(plan, scores), allow_nan=False))
+        print(json.dumps(as_record(plan, found), allow_nan=False))
     elif plan.confirm is not None:
-        print_confirmed(plan, scores)
+        print_confirmed(plan, found)
     else:
-        print_scores(plan, scores, is_complete=options.all)
+        print_scores(plan, found, is_complete=options.all)
 
 
 if __name__ == "__main__":

@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from rich import box
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from search_space.command.command_line import Parser, check_least, run_command
+from search_space.command.progress_lines import tracked
 from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
 from search_space.files.figure_file import check_figure_path, save_figure
@@ -169,12 +169,8 @@ def _measure(arguments: Namespace) -> None:
     order = torch.from_numpy(rng.permutation(len(images))[:count])
     parts = (loaded(images.subset(part)) for part in torch.split(order, arguments.images))
     batches = ((normalised(part.pixels.to(device), torch.float32), part.labels.to(device)) for part in parts)
-    batches_with_progress = track(
-        batches, "batches", total=arguments.batches, console=Console(stderr=True), transient=True
-    )
-    report = measure(
-        supernet, batches_with_progress, rng=rng, subnets=arguments.subnets, sampling=arguments.sampling
-    )
+    shown = tracked(batches, "batches", arguments.batches, Console(stderr=True))
+    report = measure(supernet, shown, rng=rng, subnets=arguments.subnets, sampling=arguments.sampling)
     if arguments.plot is not None:
         title = f"{supernet.space.name}: {report.batches} batches of {arguments.images} images"
         save_figure(report_figure(report, title), arguments.plot)

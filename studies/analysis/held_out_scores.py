@@ -6,16 +6,21 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from math import isnan
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import track
 from scipy import stats
 
 from search_space.arrays import Booleans
+from search_space.command.progress_lines import tracked
 from studies.analysis.held_out_images import check_checkpoint, scored_images
 from studies.analysis.validation_plan import ValidationPlan
 from studies.study.evaluation import Evaluation
+
+if TYPE_CHECKING:  # It imports torch, which takes seconds.
+    from supernet.accuracy.class_figures import ClassFigures
 
 CONFIDENCE = 0.95
 
@@ -59,6 +64,31 @@ class HeldOutScore:
 
 
 @dataclass(frozen=True)
+class FrontScores:
+    """Scores of subnets, and what they predict.
+
+    Attributes:
+        scores: The subnets in the order of the study.
+        labels: Class of each image, shape (images,).
+        predicted: Predicted class of each image by subnet, in the same order, shape (subnets, images).
+        class_names: Names of the classes.
+    """
+
+    scores: list[HeldOutScore]
+    labels: NDArray[np.int32]
+    predicted: NDArray[np.int32]
+    class_names: tuple[str, ...]
+
+    def figures(self, place: int) -> ClassFigures:
+        """Figures by class of the subnet at `place` in `scores`."""
+        from supernet.accuracy.class_figures import ClassFigures
+
+        classes = len(self.class_names)
+        cells = self.labels.astype(np.int64) * classes + self.predicted[place]
+        return ClassFigures(np.bincount(cells, minlength=classes**2).reshape(classes, classes))
+
+
+@dataclass(frozen=True)
 class Agreement:
     """Kendall's tau-b of the accuracies on search and test images.
 
@@ -81,7 +111,7 @@ def agreement(scores: Sequence[HeldOutScore]) -> Agreement:
     return Agreement(float(correlation.statistic), float(correlation.pvalue))
 
 
-def score_front(plan: ValidationPlan, console: Console) -> list[HeldOutScore]:
+def score_front(plan: ValidationPlan, console: Console) -> FrontScores:
     """Scores every chosen subnet on the images that `plan` names.
 
     Args:
@@ -96,6 +126,7 @@ def score_front(plan: ValidationPlan, console: Console) -> list[HeldOutScore]:
     from supernet.accuracy import many_subnets as shared_oracle
     from supernet.accuracy import one_subnet as oracle
     from supernet.accuracy.memory_budget import MemoryBudget
+    from supernet.checkpoints.image_input import supernet_image_input
     from supernet.images.labelled_images import BATCH
     from supernet.network.freed_memory import keep_freed_memory
     from supernet.network.number_formats import INT8, emulation_warning, resolve_device
@@ -122,11 +153,16 @@ def score_front(plan: ValidationPlan, console: Console) -> list[HeldOutScore]:
         )
     batches = oracle.stream(test, precision=precision, device=device)
     count = -(-len(test) // BATCH)
-    shown = track(batches, "images", count, console=console, transient=True, disable=not show)
-    parts = [shared_oracle.correct(calibrated, [batch]).cpu().numpy() for batch in shown]
-    outcomes = dict(zip(networks, np.concatenate(parts, axis=1), strict=True))
-    scores = []
-    for evaluation, search in plan.chosen:
-        own = outcomes[plan.study.network(evaluation.genotype)]
-        scores.append(HeldOutScore(evaluation, search, int(own.sum()), len(test), own))
-    return scores
+    shown = tracked(batches, f"batches of {BATCH} images", count, console)
+    parts = [calibrated.classify(pixels).cpu().numpy().astype(np.int32) for pixels, _ in shown]
+    of_network = dict(zip(networks, np.concatenate(parts, axis=1), strict=True))
+    labels = test.labels.cpu().numpy().astype(np.int32)
+    predicted = np.stack(
+        [of_network[plan.study.network(evaluation.genotype)] for evaluation, _ in plan.chosen]
+    )
+    scores = [
+        HeldOutScore(evaluation, search, int(right.sum()), len(labels), right)
+        for (evaluation, search), right in zip(plan.chosen, predicted == labels, strict=True)
+    ]
+    names = supernet_image_input(plan.checkpoint).class_names
+    return FrontScores(scores, labels, predicted, names or tuple(map(str, range(plan.space.head.classes))))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import stats
 
 from search_space.arrays import Floats
 from search_space.errors import H4HError, UnknownNameError
@@ -17,6 +18,8 @@ from studies.study.evaluation import Evaluation
 from studies.study.study import Study
 
 KNEE = "knee"
+NEAR = 3
+"""Number of other candidates that are named beside the knee."""
 
 
 class PickError(H4HError):
@@ -34,6 +37,8 @@ class Pick:
         reason: Reason for the choice.
         instead: The member that preference alone picks, where a cheaper one is as accurate within its error.
         equal: Other candidates that tie with `instead` in accuracy and cost no more than it anywhere.
+        near: Other candidates near the knee with the amounts by which their sums exceed that of the knee;
+            empty for other preferences.
     """
 
     chosen: Evaluation
@@ -42,18 +47,42 @@ class Pick:
     reason: str
     instead: Evaluation | None = None
     equal: tuple[Evaluation, ...] = ()
+    near: tuple[tuple[Evaluation, float], ...] = ()
 
 
-def knee(points: Floats) -> int:
-    """Row of the knee among the losses (n, m) of a front.
+def shared_weights(points: Floats) -> Floats:
+    """Weights (m,) of objectives by their losses (n, m): those that rise and fall together share one weight.
 
-    Each loss is scaled to 0 at the best and 1 at the worst point. The knee has the smallest sum: it lies
-    farthest in front of the plane through the ends of the front (Das, Structural Optimization 18, 1999).
+    An objective's weight is 1 over the sum of its positive rank correlations (Spearman) with all objectives,
+    itself included. Two equal rankings get 1/2 each, unrelated or opposed ones 1 each.
+    """
+    ranks = stats.rankdata(points, axis=0)
+    centred = ranks - ranks.mean(axis=0)
+    lengths = np.sqrt((centred**2).sum(axis=0))
+    lengths[lengths == 0] = 1.0  # An objective that is the same everywhere is related to none.
+    correlations = (centred / lengths).T @ (centred / lengths)
+    np.fill_diagonal(correlations, 1.0)
+    weights: Floats = 1 / correlations.clip(0, 1).sum(axis=1)
+    return weights
+
+
+def knee_sums(points: Floats) -> Floats:
+    """Weighted sum (n,) of each row of the losses (n, m) of a front; the knee has the smallest.
+
+    Each loss is scaled to 0 at the best and 1 at the worst point. With equal weights the knee lies farthest
+    in front of the plane through the ends of the front (Das, Structural Optimization 18, 1999).
+    `shared_weights` keep one quantity under two names, such as latency and energy, from counting twice.
     """
     low, high = points.min(axis=0), points.max(axis=0)
     spread = high - low
     spread[spread == 0] = 1.0
-    return int(((points - low) / spread).sum(axis=1).argmin())
+    sums: Floats = (points - low) / spread @ shared_weights(points)
+    return sums
+
+
+def knee(points: Floats) -> int:
+    """Row of the knee among the losses (n, m) of a front."""
+    return int(knee_sums(points).argmin())
 
 
 def pick(study: Study, evaluations: Sequence[Evaluation], limits: Sequence[Constraint], prefer: str) -> Pick:
@@ -94,13 +123,27 @@ def pick(study: Study, evaluations: Sequence[Evaluation], limits: Sequence[Const
             )
         candidates = within
     points = study.losses(candidates)
+    near: tuple[tuple[Evaluation, float], ...] = ()
     if prefer == KNEE:
-        row = knee(points)
-        reason = f"least sum of {', '.join(study.objectives)}, each scaled to its range among them"
+        sums = knee_sums(points)
+        row, *others = np.argsort(sums, kind="stable")[: NEAR + 1].tolist()
+        near = tuple((candidates[other], float(sums[other] - sums[row])) for other in others)
+        reason = (
+            f"least sum of {_weighted(study.objectives, shared_weights(points))}, each scaled to its range"
+        )
     else:
         row = int(points[:, study.objectives.index(prefer)].argmin())
         reason = f"best {prefer} among them"
-    return _cheapest_tie(study, Pick(candidates[row], tuple(candidates), len(front), reason))
+    choice = _cheapest_tie(study, Pick(candidates[row], tuple(candidates), len(front), reason, near=near))
+    return replace(choice, near=tuple(pair for pair in choice.near if pair[0] is not choice.chosen))
+
+
+def _weighted(names: Sequence[str], weights: Floats) -> str:
+    """Objectives with the weights that are not 1, for a reason: ``acc, 0.50 lat, 0.50 energy``."""
+    texts = [f"{weight:.2f}" for weight in weights]
+    return ", ".join(
+        name if text == "1.00" else f"{text} {name}" for name, text in zip(names, texts, strict=True)
+    )
 
 
 def _cheapest_tie(study: Study, choice: Pick) -> Pick:

@@ -9,7 +9,6 @@ from math import isnan
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import track
 from scipy import stats
 
 from objectives.deployment.deployed_subnet import deployed
@@ -23,6 +22,7 @@ from objectives.hardware.vela_compiler.vela import (
     system_configuration,
 )
 from objectives.workload import ops_of, peak_bytes, read_again, workload
+from search_space.command.progress_lines import tracked
 from search_space.subnet import Subnet
 from studies.analysis.assumed_numbers import cost_model
 from studies.analysis.held_out_images import check_checkpoint, search_images
@@ -130,7 +130,7 @@ def compiled_front(plan: ValidationPlan, console: Console) -> CompiledFront:
 
     # A network is compiled once, even if the study has it on several chips.
     networks = dict.fromkeys(study.network(evaluation.genotype) for evaluation, _ in plan.chosen)
-    shown = track(networks, "networks", console=console, transient=True, disable=not console.is_terminal)
+    shown = tracked(networks, "networks", len(networks), console)
     results = {genotype: compiled(plan.space.decode(genotype)) for genotype in shown}
     return CompiledFront(
         tuple((evaluation, results[study.network(evaluation.genotype)]) for evaluation, _ in plan.chosen)

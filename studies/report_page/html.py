@@ -24,6 +24,7 @@ def page(record: ReportRecord) -> str:
         "data": embedded_json(record),
         "drawing": _text("drawing.js"),
         "mapping": _text("mapping.js"),
+        "classes": _text("classes.js"),
         "script": _text("report.js"),
         "plotly": (resources.files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8"),
     }

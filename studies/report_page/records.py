@@ -64,6 +64,7 @@ class StudyRecord(TypedDict):
         sensitivity: Sensitivity to assumed numbers.
         hardware: The chip.
         beside: Networks of files on its chip, to draw beside the front.
+        classes: Accuracy by class; None without a file of `studies.validate`.
         next: Commands to continue with a member of the front, by row and purpose.
         hypervolume: Hypervolume of the front, 0 to 1.
         hypervolume_curve: Pairs of evaluations and hypervolume.
@@ -88,6 +89,7 @@ class StudyRecord(TypedDict):
     sensitivity: SensitivityRecord | None
     hardware: HardwareRecord | None
     beside: list[BesideRecord]
+    classes: ClassesRecord | None
     next: dict[int, dict[str, str]]
     hypervolume: float
     hypervolume_curve: list[tuple[int, float]]
@@ -193,6 +195,40 @@ class BesideRecord(TypedDict):
     name: str
     mapping: str
     values: list[float | None]
+
+
+class ClassRowRecord(TypedDict):
+    """One network by class.
+
+    Attributes:
+        recall: Share of each class that is classified correctly, in %; None without images.
+        balanced: Mean recall in %.
+        never: Names of the classes that are never predicted.
+        confusion: Number of images by true and predicted class; None where there are too many classes.
+    """
+
+    recall: list[float | None]
+    balanced: float
+    never: list[str]
+    confusion: list[list[int]] | None
+
+
+class ClassesRecord(TypedDict):
+    """Accuracy by class on images that the search did not use.
+
+    Attributes:
+        split: Name of the split of these images.
+        names: Names of the classes.
+        images: Number of images of each class.
+        majority: Accuracy of always predicting the most frequent class, in %.
+        rows: Networks that were scored, by row.
+    """
+
+    split: str
+    names: list[str]
+    images: list[int]
+    majority: float
+    rows: dict[int, ClassRowRecord]
 
 
 class SensitivityRecord(TypedDict):

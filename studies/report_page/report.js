@@ -250,6 +250,7 @@ function showSubnet() {
   byId("subnet-values").replaceChildren(...values.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, String(value)))));
   drawDiagram(study, row);
   showMapping(study, row, mapping);
+  showClasses(study, row);
   const commands = study.next[row] ?? {};
   byId("next").replaceChildren(
     element("h3", {}, Object.keys(commands).length ? "Next" : "Genotype"),

@@ -177,6 +177,7 @@ def _study(
         "sensitivity": hardware.sensitivity,
         "hardware": hardware.chip,
         "beside": [],
+        "classes": None,
         "next": hardware.commands,
         "hypervolume": hypervolume,
         "hypervolume_curve": curve,

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import track
 
+from search_space.command.progress_lines import tracked
 from search_space.families import Family
 from search_space.space import Space
 from search_space.subnet import Subnet
@@ -182,9 +182,7 @@ def class_figures(
         # Images outside, subnets inside: a large test split is decoded once and never loaded as a whole.
         batches = one_subnet.stream(of_split, precision=precision, device=device)
         count = -(-len(of_split) // BATCH)
-        for pixels, labels in track(
-            batches, f"{split} split", count, console=console, transient=True, disable=not show
-        ):
+        for pixels, labels in tracked(batches, f"batches of the {split} split", count, console):
             for name, ready in calibrated_by_precision.items():
                 counts[name] += confusion(labels, ready.classify(pixels), classes)
         for name, tables in counts.items():

@@ -26,10 +26,10 @@ import PIL
 import torch
 from PIL import Image
 from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from search_space.command.progress_lines import tracked
 from search_space.files.cache_folder import cache_folder
 from supernet.checkpoints.header import CheckpointError
 from supernet.checkpoints.image_input import CROP, LARGEST_WITHOUT_MARGIN, PAD, SQUASH, resized_side
@@ -339,14 +339,8 @@ def _decoded_once(listing: Listing, crop: int) -> tuple[Tensor, dict[str, str]]:
         pass  # The cache is absent or damaged and is written again.
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     failures: dict[int, str] = {}
-    squares = track(
-        decoded(files, side, failures),
-        f"decoding {len(files):,} images",
-        -(-len(files) // BATCH),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+    batches = decoded(files, side, failures)
+    squares = tracked(batches, f"batches of {BATCH} images decoded", -(-len(files) // BATCH), console)
     pixels = torch.empty((len(files), 3, side, side), dtype=torch.uint8)
     count = 0
     for batch in squares:

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
+from rich.console import Console
 
+from search_space.command.progress_lines import tracked
 from supernet.images.class_folders import (
     ClassFolders,
     class_folders,
@@ -129,7 +131,8 @@ def facts(pictures: ClassFolders) -> SplitFacts:
     paths = pictures.paths[:: -(-len(pictures.paths) // MOST_FILES)]
     found: list[Picture] = []
     broken = {}
-    for path in paths:
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    for path in tracked(paths, "pictures", len(paths), console):
         try:
             found.append(look(path))
         except UnreadableImageError as error:

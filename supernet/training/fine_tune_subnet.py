@@ -155,7 +155,9 @@ def fine_tune_subnet(
         )
 
     if tuning is not None:
-        train_to_the_end(tuning, state, save_network, Console(highlight=False, markup=False, emoji=False))
+        search = data_set.train.subset(parts.search)
+        console = Console(highlight=False, markup=False, emoji=False)
+        train_to_the_end(tuning, state, save_network, console, search)
         after = class_figures(network, evaluated, used_device)
         say(f"after:  {accuracies_text(after)}")
     show_by_class(after, data_set.class_names, say)

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from search_space.command.progress_lines import tracked
 from search_space.errors import H4HError
 from supernet.checkpoints.header import CheckpointError, read_header
 from supernet.images.labelled_images import BATCH, Images, normalised
@@ -122,9 +122,7 @@ def label(
     ranks: list[Tensor] = []
     right = 0
     console = Console(stderr=True)
-    for number in track(
-        range(header.views), "views", console=console, transient=True, disable=not console.is_terminal
-    ):
+    for number in tracked(range(header.views), "views", header.views, console):
         labels = images.labels.split(BATCH)  # type: ignore[no-untyped-call]
         pixels = augmented_view(images, recipe, seed=header.seed, number=number, workers=workers)
         for batch, classes in zip(pixels, labels, strict=True):

@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from search_space.command.wide_table import print_wide
 from supernet.accuracy import one_subnet
@@ -21,24 +19,27 @@ from supernet.network.number_formats import emulation_warning
 from supernet.network.plain_network import PlainNetwork
 from supernet.network.teacher_network import TeacherNetwork
 from supernet.training.continuation import added_epochs
+from supernet.training.epoch_progress import epoch_progress
 from supernet.training.epoch_result import check_weights
 from supernet.training.recipe_options import SETTINGS
-from supernet.training.single_network_trainer import NOT_USED, FineTuning, network_figures
+from supernet.training.search_score import MOST_SCORED
+from supernet.training.single_network_trainer import NOT_USED, FineTuning, network_figures, network_top1
 
 PLAIN_SETTINGS = tuple(field for field in SETTINGS if field.name not in NOT_USED)
 """Recipe settings of a single network."""
 
 
 def train_to_the_end(
-    tuning: FineTuning, state: Path, save_network: Callable[[], None], console: Console
+    tuning: FineTuning, state: Path, save_network: Callable[[], None], console: Console, search: Images
 ) -> None:
-    """Trains all remaining epochs: a progress bar for the current epoch, a line for each finished one.
+    """Trains all remaining epochs: progress of the current epoch, and a line for each finished one.
 
     Args:
         tuning: The training; resumed from `state` if that file exists.
         state: State file.
         save_network: Writes the network; called after every epoch, before the state is written.
         console: Output of the progress.
+        search: Search images, which score each epoch and do not affect the training.
 
     Raises:
         OtherTrainingError: The state belongs to another training.
@@ -52,24 +53,26 @@ def train_to_the_end(
             console.print(note, soft_wrap=True)
     if warning := emulation_warning(tuning.recipe.precision, tuning.device, plain=True):
         console.print(warning, soft_wrap=True)
-    description = TextColumn("{task.description}", markup=False)
-    columns = (description, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    scored = search.subset(torch.arange(min(MOST_SCORED, len(search))))
     try:
-        with Progress(*columns, console=console, transient=True) as progress:
-            while not tuning.is_finished:
-                name = f"epoch {tuning.epochs_done + 1}/{epochs}"
-                task = progress.add_task(name, total=tuning.steps_per_epoch)
-                start = time.perf_counter()
-                score = tuning.train_epoch(partial(progress.advance, task))
+        while not tuning.is_finished:
+            name = f"epoch {tuning.epochs_done + 1}/{epochs}"
+            later = epochs - tuning.epochs_done - 1
+            start = time.perf_counter()
+            with epoch_progress(console, name, steps=tuning.steps_per_epoch, later=later) as show:
+                score = tuning.train_epoch(show)
                 seconds = time.perf_counter() - start
                 check_weights(tuning.network, tuning.epochs_done)
                 # The state last: a kill before it repeats the epoch and writes the same files again.
                 save_network()
                 tuning.save(state)
-                progress.remove_task(task)
-                console.print(
-                    f"{name}: loss {score.loss:.3f}, train top-1 {score.accuracy:.1f} %, {seconds:.0f} s"
-                )
+                batches = one_subnet.stream(scored, precision="fp32", device=tuning.device)
+                accuracy = network_top1(tuning.network, batches)
+            console.print(
+                f"{name}: loss {score.loss:.3f}, train top-1 {score.accuracy:.1f} %, search top-1 "
+                f"{accuracy:.1f} %, {seconds:.0f} s",
+                soft_wrap=True,
+            )
     except KeyboardInterrupt:
         console.print(f"stopped after {tuning.epochs_done} finished epochs; rerun the command to resume")
         raise

@@ -126,11 +126,11 @@ class FineTuning:
     def steps_per_epoch(self) -> int:
         return self._batches.steps_per_epoch
 
-    def train_epoch(self, on_step: Callable[[], None] | None = None) -> EpochScore:
+    def train_epoch(self, on_step: Callable[[int, str], None] | None = None) -> EpochScore:
         """Trains on all training images once.
 
         Args:
-            on_step: Called after each step.
+            on_step: Called after each step with the number of finished steps and the score so far.
 
         Raises:
             H4HError: The loss or its gradient is not finite. The message names epoch and step, and the
@@ -152,7 +152,7 @@ class FineTuning:
             loss, hits = self._step(pixels, labels, number=step + 1)
             loss_sum, right, seen = loss_sum + loss * len(labels), right + hits, seen + len(labels)
             if on_step is not None:
-                on_step()
+                on_step(step + 1, f"loss {loss_sum / seen:.3f}  train top-1 {100 * right / seen:.1f} %")
         self.epochs_done += 1
         return EpochScore(loss=loss_sum / seen, accuracy=100 * right / seen)
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from search_space.command.wide_table import print_wide
+from search_space.errors import H4HError
 from search_space.files.event_file import EventFile, scalars
 from supernet.checkpoints.image_input import ImageInput
 from supernet.network.supernet_file import save_checkpoint
 from supernet.training.continuation import added_epochs
+from supernet.training.epoch_progress import Show, epoch_progress
 from supernet.training.epoch_result import DivergedError, EpochResult, check_weights
 from supernet.training.initial_weights import transfer_table
+from supernet.training.phases import Phase
 from supernet.training.run_folder import CHECKPOINT, LOG, STATE, append_epoch
+from supernet.training.search_score import SearchScore
 from supernet.training.supernet_trainer import Trainer
 
 
@@ -31,6 +33,7 @@ class SupernetRun:
         folder: Folder of state, checkpoint and log.
         data: Description of the training images for the checkpoint's header.
         image_input: How the images are prepared and the names of their classes, for the same header.
+        score: Images that score each epoch.
         save_every: Minutes between two states within an epoch.
         conflict_every: Epochs between two measurements of gradient conflict; 0 for none.
         events: Receives the log for TensorBoard; None for none.
@@ -44,6 +47,7 @@ class SupernetRun:
         *,
         data: Mapping[str, str],
         image_input: ImageInput,
+        score: SearchScore,
         save_every: float,
         conflict_every: int,
         events: EventFile | None,
@@ -54,6 +58,7 @@ class SupernetRun:
         self._state = folder / STATE
         self._data = data
         self._image_input = image_input
+        self._score = score
         self._save_every = save_every
         self._conflict_every = conflict_every
         self._events = events
@@ -89,7 +94,7 @@ class SupernetRun:
             print_wide(transfer_table(taken))
 
     def train(self) -> None:
-        """Trains all remaining epochs: a progress bar for the current epoch, a line for each finished one.
+        """Trains all remaining epochs: progress of the current epoch, and a line for each finished one.
 
         Raises:
             DivergedError: The loss is not finite; the message names the remedy.
@@ -103,20 +108,20 @@ class SupernetRun:
 
     def _train(self) -> None:
         trainer = self._trainer
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[status]}", markup=False),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self._console, transient=True) as progress:
-            while not trainer.is_finished:
-                name = f"epoch {trainer.epochs_done + 1}/{trainer.recipe.epochs} ({trainer.phase.name})"
-                task = progress.add_task(name, total=trainer.steps_per_epoch, status="")
-                record = self._train_epoch(partial(_show, progress, task))
+        while not trainer.is_finished:
+            phase = trainer.phase
+            name = f"epoch {trainer.epochs_done + 1}/{trainer.recipe.epochs} ({phase.name})"
+            with epoch_progress(
+                self._console,
+                name,
+                steps=trainer.steps_per_epoch,
+                done=trainer.steps_done,
+                later=trainer.recipe.epochs - trainer.epochs_done - 1,
+            ) as show:
+                record = self._train_epoch(show)
                 self._check_weights(trainer.epochs_done)
                 if trainer.world.rank == 0:
+                    record["search_accuracy"] = self._search_accuracies(phase)
                     if self._conflict_every and record["epoch"] % self._conflict_every == 0:
                         record["conflict"] = trainer.measure_conflict().to_dict()
                     # The state last: a kill before it repeats the epoch and writes the same files again.
@@ -126,14 +131,20 @@ class SupernetRun:
                     checkpoint = self._folder / CHECKPOINT
                     save_checkpoint(checkpoint, trainer.result, self._data, self._image_input)
                     trainer.save(self._state)
-                progress.remove_task(task)
-                kinds = record["train_accuracy"].items()
-                accuracy = ", ".join(f"{kind} {value:.1f} %" for kind, value in kinds)
-                loss = next(iter(record["loss"].values()))
-                line = f"{name}: loss {loss:.3f}, train top-1 {accuracy}, {record['seconds']:.0f} s"
-                self._console.print(line, soft_wrap=True)
+            loss = next(iter(record["loss"].values()))
+            line = f"{name}: loss {loss:.3f}, train top-1 {_in_words(record['train_accuracy'])}"
+            if searched := record.get("search_accuracy"):
+                line += f", search top-1 {_in_words(searched)}"
+            self._console.print(f"{line}, {record['seconds']:.0f} s", soft_wrap=True)
 
-    def _train_epoch(self, show: Callable[[int, str], None]) -> dict[str, Any]:
+    def _search_accuracies(self, phase: Phase) -> dict[str, float]:
+        trainer = self._trainer
+        try:
+            return self._score.accuracies(trainer.result, trainer.space, phase)
+        except H4HError as error:
+            raise DivergedError(f"{error}{self._remedy()}") from error
+
+    def _train_epoch(self, show: Show) -> dict[str, Any]:
         """Trains to the end of the epoch and returns its line of the log.
 
         Args:
@@ -191,5 +202,5 @@ def _curves(record: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in scalars(record).items() if name != "epoch"}
 
 
-def _show(progress: Progress, task: TaskID, steps: int, status: str) -> None:
-    progress.update(task, completed=steps, status=status)
+def _in_words(accuracies: Mapping[str, float]) -> str:
+    return ", ".join(f"{kind} {value:.1f} %" for kind, value in accuracies.items())

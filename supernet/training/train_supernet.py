@@ -22,6 +22,7 @@ from supernet.training.phases import TRAIN
 from supernet.training.recipe import Recipe
 from supernet.training.recipe_options import recipe_with
 from supernet.training.run_folder import CHECKPOINT
+from supernet.training.search_score import SearchScore
 from supernet.training.soft_labels import fitting_soft_labels
 from supernet.training.supernet_run import SupernetRun
 from supernet.training.supernet_trainer import Trainer
@@ -105,6 +106,7 @@ def train_supernet(
             out,
             data=recorded,
             image_input=data_set.trained_by(settings.flip, settings.class_weights),
+            score=SearchScore.of(data_set, split, own_device),
             save_every=save_every,
             conflict_every=conflict_every,
             events=events,

@@ -90,6 +90,7 @@ def train_teacher(
         origin=f"seed {recipe.seed} on images {recorded['split'][:12]}",
         workers=workers,
     )
+    search = data_set.train.subset(split.search)
     path = out / TEACHER
     train_to_the_end(
         tuning,
@@ -104,11 +105,9 @@ def train_teacher(
             },
         ),
         Console(highlight=False, markup=False, emoji=False),
+        search,
     )
-    evaluated: dict[str, Images] = {
-        "search": data_set.train.subset(split.search),
-        "test": data_set.read_test(),
-    }
+    evaluated: dict[str, Images] = {"search": search, "test": data_set.read_test()}
     figures = class_figures(network, evaluated, used_device)
     with whole_file(out / RESULT) as temporary:
         temporary.write_text(

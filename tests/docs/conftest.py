@@ -14,6 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -22,8 +23,10 @@ from benchmarks.search import accuracy_table
 from search_space.command.command_line import Parser
 from search_space.space import load_space
 from studies import run
-from studies.storage.store import create_store
+from studies.storage.store import create_store, open_store
+from supernet.accuracy.class_figures import ClassFigures
 from supernet.checkpoints import built_in_checkpoint
+from supernet.checkpoints.image_input import CIFAR10_CLASSES
 from supernet.images import evaluation_pack
 from supernet.images.data_sets import open_data
 from supernet.images.evaluation_pack import EvaluationPack
@@ -187,9 +190,21 @@ def _write_studies(folder: Path) -> None:
                 study = make_study(space, name, USUAL)
                 store.add(replace(study, settings={**study.settings, "seed": seed}))
                 store.append(name, evaluated(space, USUAL, genotypes(space, 6, seed)))
+    _write_validated(folder)
     # A measured study, so that `studies.validate` finds its weights and images.
     given = ["--db", str(folder / "studies.db"), "--study", "validated", "--workers", "1"]
     run.main([*given, "--population", "4", "--generations", "1", "--val-images", "8"])
+
+
+def _write_validated(folder: Path) -> None:
+    """Figures by class of the study `first`, as `studies.validate --json` prints them."""
+    with open_store(folder / "studies.db") as store:
+        rows = store.evaluations("first")
+    figures = ClassFigures(np.eye(10, dtype=np.int64)).to_json(CIFAR10_CLASSES)
+    subnets = [{"id": row.index, "genotype": list(row.genotype), "by_class": figures} for row in rows]
+    (folder / "validated.json").write_text(
+        json.dumps({"study": "first", "split": "test", "subnets": subnets})
+    )
 
 
 @pytest.fixture

@@ -80,6 +80,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "benchmarks.search.study_cost": ("--evaluations", "60", "--times", "2", "--generations", "1"),
     "benchmarks.supernet.training_speed": ("--quick", "--batch", "2", "--space", "tiny.yaml"),
     "photos.py": (),
+    "shapes.py": (),
     "nas_bench_macro.py": (),
     "pytest": ("tests/search_space/command/test_byte_count.py", "-p", "no:cacheprovider"),
     "ruff": (),
@@ -141,6 +142,7 @@ REPLACED = {
     "--val-images 256": "--val-images 8",
     "--calibration-images 256": "--calibration-images 64",
     "--min-acc 68%": "--min-acc 1%",
+    "--min-acc 60%": "--min-acc 0%",
     "--confirm 2000": "--confirm 20",
     "--confirm 3000": "--confirm 20",
     "--workers 4": "--workers 2",
@@ -153,7 +155,7 @@ REPLACED = {
 OWN_DATABASE = ("--db", "run.db")
 """Appended to `studies.run` where commands run alone, so that none resumes a study of another page."""
 
-IN_ORDER = ("docs/tutorial.md",)
+IN_ORDER = ("docs/tutorial.md", "docs/tutorial-photographs.md")
 """Pages whose commands build on each other; `test_tutorial.py` runs them in order, in one folder."""
 
 OF_ANOTHER_FOLDER = {

@@ -13,7 +13,7 @@ from search_space.command.command_line import run_command
 from search_space.errors import UnknownNameError
 from search_space.space import Space
 from studies import pick as command
-from studies.analysis.pick_rules import PickError, knee, pick
+from studies.analysis.pick_rules import PickError, knee, knee_sums, pick, shared_weights
 from studies.presentation.next_commands import next_commands
 from studies.storage.store import create_store
 from studies.study.constraint import parse_constraint
@@ -39,6 +39,27 @@ def test_knee_in_closed_form() -> None:
     assert knee(np.array([[3.0, 4.0], [3.0, 1.0]])) == 1  # an objective that is the same everywhere
 
 
+def test_correlated_objectives_share_one_weight() -> None:
+    error, latency = np.array([0.0, 1.0, 2.0, 3.0]), np.array([9.0, 4.0, 1.0, 0.0])
+    assert shared_weights(np.stack([error, latency], axis=1)).tolist() == [1, 1]
+    twice = np.stack([error, latency, 2 * latency**2 + 1], axis=1)
+    assert shared_weights(twice) == pytest.approx([1, 1 / 2, 1 / 2])
+    # Ranks 1, 2, 3, 4 and 1, 2, 4, 3 correlate by 4/5.
+    nearly = np.stack([error, error[[0, 1, 3, 2]]], axis=1)
+    assert shared_weights(nearly) == pytest.approx([1 / 1.8, 1 / 1.8])
+    constant = np.stack([error, np.ones(4)], axis=1)
+    assert shared_weights(constant).tolist() == [1, 1]
+
+
+def test_knee_is_the_same_however_often_a_cost_is_named() -> None:
+    # Sums 1, 0.62, 0.65, 1 with one cost. Each further one would add 1, 0.40, 0.10, 0 without weights.
+    error, cost = np.array([0.0, 0.22, 0.55, 1.0]), np.array([1.0, 0.40, 0.10, 0.0])
+    for copies in (1, 2, 5):
+        points = np.stack([error, *[cost] * copies], axis=1)
+        assert knee_sums(points) == pytest.approx([1, 0.62, 0.65, 1])
+        assert knee(points) == 1
+
+
 def test_rules(study: Study, rows: list[Evaluation]) -> None:
     assert pick(study, rows, [], "knee").chosen.index == 1
     assert pick(study, rows, [], "acc").chosen.index == 3
@@ -47,6 +68,19 @@ def test_rules(study: Study, rows: list[Evaluation]) -> None:
     assert within.chosen.index == 2
     assert (len(within.candidates), within.front) == (1, 4)
     assert within.reason == "best lat among them"
+    assert within.near == ()
+
+
+def test_those_near_the_knee_are_named(study: Study, rows: list[Evaluation]) -> None:
+    choice = pick(study, rows, [], "knee")
+    # Scaled losses: (1, 0), (1/4, 1/7), (1/8, 4/7), (0, 1). Of equal sums, the more accurate one comes first.
+    expected = [(2, 1 / 8 + 4 / 7), (3, 1.0), (0, 1.0)]
+    assert [row.index for row, _ in choice.near] == [index for index, _ in expected]
+    excess = [total - (1 / 4 + 1 / 7) for _, total in expected]
+    assert [amount for _, amount in choice.near] == pytest.approx(excess)
+    assert choice.reason == "least sum of acc, lat, each scaled to its range"
+    # Limits leave one candidate, which is near nothing.
+    assert pick(study, rows, [parse_constraint("lat<=1ms")], "knee").near == ()
 
 
 def test_a_cheaper_network_that_is_as_accurate_takes_the_place_of_the_best(

@@ -60,6 +60,8 @@ def test_numbers_without_a_page(report_database: Path, capsys: pytest.CaptureFix
     [
         (["a"], "nothing to write: give --out FILE.html, --plots DIR or both, or --json"),
         (["a", "--json", "--out", "r.html"], "--json prints numbers and no page: leave out --out"),
+        (["a", "--json", "--by-class", "f"], "leave out --out, --plots, --beside and --by-class"),
+        (["a", "--by-class", "f", "--out", "r.html"], "--by-class f: cannot be read (No such file"),
         (["a", "--out", "report.pdf"], "--out must end in .html, but got 'report.pdf'"),
         (["a", "--out", "missing/report.html"], "the folder missing does not exist; make it first"),
         (["a", "--out", "folder.html"], "--out folder.html: is a folder"),

@@ -114,13 +114,29 @@ def test_each_subnet_of_the_front_is_scored_as_the_study_did(
         assert one["acc"] == known.values[0]
         assert one["test_acc"] == pytest.approx(100 * right / 21)
         assert (one["test_low"], one["test_high"]) == pytest.approx(wilson(right, 21))
+        counts = np.zeros((3, 3), int)
+        for batch, labels in test.batches:
+            for label, predicted in zip(labels, alone.classify(batch)[0], strict=True):
+                counts[label, predicted] += 1
+        by_class = one["by_class"]
+        assert by_class["confusion"] == counts.tolist()
+        assert list(by_class["recall"].values()) == pytest.approx((100 * counts.diagonal() / 7).tolist())
+        assert by_class["balanced_accuracy"] == pytest.approx(100 * right / 21)  # equal classes
+        assert by_class["images"] == dict.fromkeys("012", 7)  # these weights name no classes
 
     whole = validated(capsys, "--all")
     assert [one["id"] for one in whole["subnets"]] == list(range(6))
     validate.main(["--study", "pets"])
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
     assert f"{len(front)} subnets of the front on 21 test images, {precision}" in out
     assert "95 % interval" in out
+    assert "balanced %" in out
+    best = max(found["subnets"], key=lambda one: one["test_acc"])
+    assert f"id {best['id']} on the test images: accuracy {best['test_acc']:.2f} %, balanced" in out
+    # Untrained networks predict few classes.
+    few = [one["id"] for one in found["subnets"] if one["by_class"]["never_predicted"]]
+    assert [int(line.split()[2]) for line in err.splitlines() if "predicts" in line] == few[: validate.NAMED]
+    assert few
 
 
 def test_a_merged_study_is_scored_as_its_parts(capsys: pytest.CaptureFixture[str]) -> None:

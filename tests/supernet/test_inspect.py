@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from supernet import inspect
 from tests.command import Call, Command
@@ -40,6 +41,11 @@ def test_bare_class_folders_become_splits_that_are_inspected(tmp_path: Path, cal
         (("--group-by", "x"), "--group-by needs --split"),
         (("--split", "0.1", "--group-by", "("), "must be a regular expression, but got '('"),
         (("--split", "0.1", "--group-by", "zzz"), "--group-by 'zzz' matches no name"),
+        (("--flip", "0"), "--flip needs --sheet"),
+        (("--split", "0.2", "--sheet", "x.jpg"), "--sheet must end in .png, .svg or .pdf, but got 'x.jpg'"),
+        (("--split", "0.2", "--sheet", "x.png", "--flip", "2"), "flip must be 0 to 1, but got 2"),
+        (("--split", "0.2", "--sheet", "x.png", "--recipe", "x"), "unknown recipe 'x'"),
+        (("--split", "0.2", "--sheet", "no/x.png"), "the folder no does not exist"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(
@@ -50,6 +56,19 @@ def test_bad_input_is_one_line_and_exit_2(
     assert code == 2
     assert message in error
     assert error.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cat", "dog"]
+
+
+def test_contact_sheet_is_drawn(tmp_path: Path, call: Call) -> None:
+    write_folder(tmp_path / "train", images=2)
+    sheet = tmp_path / "sheet.png"
+    code, text, _ = call("--data", str(tmp_path), "--sheet", str(sheet), "--fit", "squash")
+    assert code == 0
+    assert text.splitlines()[-1] == f"sheet: {sheet} shows 4 pictures of 2 classes at 32x32 pixels"
+    with Image.open(sheet) as image:
+        # 2 pictures of 96 pixels and a gap on either side of the middle.
+        assert image.size[0] > 4 * 100
+        assert image.size[1] > 2 * 100
 
 
 def test_needs_no_torch(tmp_path: Path) -> None:

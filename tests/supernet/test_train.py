@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
+from search_space.command import progress_lines
 from search_space.space import Space
 from supernet import train
 from supernet.checkpoints import built_in_checkpoint
@@ -20,6 +22,7 @@ from supernet.network.supernet_file import load_checkpoint, save_checkpoint
 from supernet.training.epoch_result import EpochResult
 from supernet.training.optimizer import is_vit
 from supernet.training.run_folder import CHECKPOINT, LOG, STATE
+from supernet.training.search_score import SearchScore
 from supernet.training.supernet_trainer import Trainer
 from tests.command import Call, Command
 from tests.command_words import replaced
@@ -188,3 +191,24 @@ def test_weights_of_another_space_with_other_classes(
     )
     assert code == 0
     assert "% of the weights" not in text
+
+
+def test_output_into_a_pipe_has_plain_lines_within_an_epoch(
+    settings: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
+) -> None:
+    monkeypatch.setattr(progress_lines, "EVERY", 0.001)
+    out = tmp_path / "out"
+    code, text, _ = call(*settings, "--out", str(out))
+    assert code == 0
+    assert "\r" not in text
+    line = r"epoch 1/2 \(cnn\): step \d of 4, loss \d\.\d+ .*, time left \d:00:\d\d, in all \d:00:\d\d"
+    assert any(re.fullmatch(line, each) for each in text.splitlines())
+    of_log = json.loads((out / LOG).read_text().splitlines()[1])["search_accuracy"]
+    score = f"search top-1 largest {of_log['largest']:.1f} %, smallest {of_log['smallest']:.1f} %"
+    assert re.search(rf"^epoch 2/2 \(hybrid\): loss .*{re.escape(score)}", text, re.MULTILINE)
+
+    # The score changes no bit of the training.
+    monkeypatch.setattr(SearchScore, "accuracies", lambda *arguments: {})
+    assert call(*settings, "--out", str(tmp_path / "other")).code == 0
+    for name in (STATE, CHECKPOINT):
+        assert (out / name).read_bytes() == (tmp_path / "other" / name).read_bytes()

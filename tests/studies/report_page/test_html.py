@@ -61,7 +61,7 @@ def test_numbers_are_in_the_page(elements: Elements) -> None:
 
 def test_names_are_escaped(text: str, elements: Elements) -> None:
     assert "<script>alert" not in text
-    assert len(elements.scripts) == 5
+    assert len(elements.scripts) == 6
 
 
 def test_nothing_is_fetched(text: str, elements: Elements) -> None:
