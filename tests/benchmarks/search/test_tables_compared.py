@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks.search import table_methods, tables_compared
+from benchmarks.search import botorch_search, table_methods, tables_compared
 from benchmarks.search.judging_tables import JudgingTable, _judging, _macro, _noisy
-from benchmarks.search.table_methods import METHODS, start
+from benchmarks.search.surrogate_variants import VARIANTS, spread_networks
+from benchmarks.search.table_methods import BOTORCH, DEFAULT, start
 from benchmarks.search.tables_compared import Record, main, searched, verdicts
 from objectives.tabled.accuracy_table import AccuracyTable, read_table
 from search_space.errors import UnknownNameError
@@ -49,13 +50,14 @@ def test_share_is_1_for_all_networks_and_by_hand_for_one(bench: JudgingTable) ->
     assert bench.share([(0, 0, 0)], "linear") * whole == pytest.approx(1.8 / 19.8)
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name != "optuna-tpe"])
+@pytest.mark.parametrize("method", [*(name for name in DEFAULT if name != "optuna-tpe"), *VARIANTS])
 def test_a_method_finds_the_front_once_it_has_evaluated_everything(bench: JudgingTable, method: str) -> None:
     record = searched(method, bench, 0, (16, 64))
     assert record.regrets["linear"][0] > record.regrets["linear"][1] == pytest.approx(0)
     again = searched(method, bench, 0, (16, 64))
     assert again.regrets == record.regrets
-    assert searched(method, bench, 1, (16, 64)).regrets != record.regrets
+    if method != "surrogate-spread":  # Its first generation does not depend on the seed.
+        assert searched(method, bench, 1, (16, 64)).regrets != record.regrets
 
 
 def test_a_method_that_takes_long_is_absent_from_large_budgets(
@@ -130,6 +132,34 @@ def test_bad_options(
     ended = command(main, *arguments)
     assert ended.code == 2
     assert message in ended.err
+
+
+def test_batches_of_a_variant_follow_a_first_generation_of_24(bench: JudgingTable) -> None:
+    search, sizes = start("surrogate-batch-12", bench, 0), []
+    proposed = next(search)
+    while len(sizes) < 3:
+        sizes.append(len(proposed))
+        proposed = search.send((proposed, bench.values(proposed)))
+    assert sizes == [24, 12, 12]
+
+
+def test_a_spread_first_generation_takes_the_farthest_network_by_cost(bench: JudgingTable) -> None:
+    networks = spread_networks(bench, 24)
+    assert networks[:2] == (bench.space.smallest(), bench.space.largest())
+    # Costs are 1000 to 2800: the third network has the cost nearest to the geometric mean, 1673.
+    third = bench.table.values["macs"][bench.table.rows(np.array(networks[2:3]))]
+    assert third.tolist() == [1700]
+    search = start("surrogate-spread", bench, 5)
+    assert set(next(search)) == set(networks)
+
+
+def test_methods_of_botorch_name_the_command_that_installs_it(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(botorch_search, "find_spec", lambda _: None)
+    ended = command(main, "--tables", "own", "--methods", f"surrogate,{next(iter(BOTORCH))}")
+    assert ended.code == 2
+    assert "uv run --with botorch==" in ended.err
 
 
 def test_unknown_method(bench: JudgingTable) -> None:
