@@ -23,7 +23,7 @@ Three questions were added later, each fixed before its figures:
 * **Scale.** `surrogate` with `--scale log` against `--scale linear`, seeds 0 to 19, Wilcoxon's test in every
   cell, Holm's correction over budgets and boxes of a table. The default stays `log` unless `linear` has a
   lower mean regret in the box `log` with Holm's p <= 0.05 at some budget and table with exact costs.
-* **Ablation** of `surrogate` on the tables with exact costs, `--scale log`, seeds 0 to 19, judged by
+* **Ablation** of `surrogate` on the tables with exact costs, `--scale log`, seeds 0 to 9, judged by
   `--judge surrogate`. A change (`surrogate_variants.py`) pays if its regret in the box `log`, as a mean over
   the budgets, is lower on both tables, with Holm's p <= 0.05 in some cell, and nowhere higher with Holm's
   p <= 0.05. Holm's correction spans budgets and variants of a table and a box.
