@@ -25,7 +25,16 @@ LAYERS = {
         ("errors", "arrays"),
         ("files", "command"),
         ("genotype", "subnet", "block_options"),
-        ("complexity", "families", "mobilenet_v2", "space", "subnet_sampling", "table_space", "row_index"),
+        (
+            "complexity",
+            "families",
+            "family_distance",
+            "mobilenet_v2",
+            "space",
+            "subnet_sampling",
+            "table_space",
+            "row_index",
+        ),
         ("describe",),
     ),
     "supernet": (

@@ -13,6 +13,7 @@ from objectives.own_objective import OwnObjective
 from objectives.registry import is_registered, registered_objectives
 from objectives.tabled.accuracy_table import AccuracyTable
 from search_space.space import Space
+from search_space.table_space import is_table_space
 from studies.design_space.chip_choices import (
     MAPPING,
     SEARCHED_MAPPINGS,
@@ -24,7 +25,7 @@ from studies.design_space.chip_choices import (
 from studies.design_space.design_space import DesignSpace
 from studies.design_space.listed_networks import ListedNetworks
 from studies.launch.chip_limits import chip_bounds, default_limits, frame_limits
-from studies.launch.limit_range import check_possible
+from studies.launch.limit_range import check_family, check_possible
 from studies.launch.named_objectives import objectives_of
 from studies.launch.sampler_choice import chosen_sampler
 from studies.launch.search_plan import SearchPlan, check_search
@@ -153,6 +154,8 @@ def check(
     added += frame_limits(constraints)
     constraints += added
     check_possible(constraints)
+    if not is_table_space(networks):
+        check_family(constraints, networks)
     _check_racing(settings, names, constraints)
     listed = None if table is None else ListedNetworks(networks, table.genotypes)
     space = DesignSpace(networks, chips.choices, listed)
