@@ -37,6 +37,7 @@ from studies.storage.store import open_store
 from studies.study.constraint import Constraint, limited_quantity, parse_constraint
 from studies.study.cost_scale import LOG
 from studies.study.merged_study import check_resumable
+from studies.study.sampler_rules import check_sampler_rules
 from studies.study.setting_field import SettingError
 from studies.study.settings import AUTO, StudySettings
 from studies.study.software import Software
@@ -170,6 +171,7 @@ def check(
     stored = _stored(database, settings.study or "")
     if stored is not None:
         check_resumable(stored.study)
+        check_sampler_rules(stored.study)
     settings = replace(
         settings,
         sampler=chosen_sampler(

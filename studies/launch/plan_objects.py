@@ -35,6 +35,7 @@ from studies.storage.store import Store, open_store
 from studies.study.fingerprint import fingerprint
 from studies.study.pareto_front import bounds
 from studies.study.quantity_units import BLOCK_COUNTS
+from studies.study.sampler_rules import sampler_rules
 from studies.study.settings import PREDICTING
 from studies.study.software import PROCESSOR, is_version, versions_in
 from studies.study.study import Goal, Study
@@ -270,7 +271,7 @@ def make_fingerprint(plan: Plan, objectives: Objectives) -> dict[str, str]:
         sampler=plan.search.sampler,
         population=plan.search.population,
         seed=plan.search.seed,
-        search=plan.search.fingerprint(),
+        search=plan.search.fingerprint() | sampler_rules(plan.search.sampler, plan.constraints),
         racing=RACING if plan.settings.racing else None,
     )
 
