@@ -71,6 +71,8 @@ EVALUATIONS = (48, 96, 192, 384)
 SEEDS = 20
 SIGNIFICANT, GAP = 0.05, 0.005
 """Holm's p above which, and gap of mean regrets up to which, two methods are tied."""
+RESAMPLES = 10_000
+"""Resamples of the seeds for the interval of a mean."""
 DATA = "H4H_TEST_DATA"
 MODELS = ("surrogate", "gaussian_process", "virtual_search", "expected_gain")
 """Files of `studies/samplers` that decide nothing but the sampler `surrogate`."""
@@ -303,8 +305,16 @@ def check(options: Namespace) -> tuple[list[str], list[str], list[int]]:
     return tables, methods, sorted(set(map(int, counts)))
 
 
+def mean_interval(values: Floats) -> tuple[float, float]:
+    """95 % bootstrap interval (percentiles) of the mean of values (n,); the same for the same values."""
+    rng = np.random.default_rng(0)
+    means = values[rng.integers(0, len(values), (RESAMPLES, len(values)))].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975]).tolist()
+    return low, high
+
+
 def summary(results: Sequence[Record], evaluations: Sequence[int]) -> list[dict[str, Any]]:
-    """Mean regrets of each method, and its mean CPU seconds."""
+    """Mean regrets of each method with 95 % intervals over seeds, and its mean CPU seconds."""
     rows = []
     for method in dict.fromkeys(record.method for record in results):
         group = [record for record in results if record.method == method]
@@ -318,8 +328,18 @@ def summary(results: Sequence[Record], evaluations: Sequence[int]) -> list[dict[
             )
             for box in BOXES
         }
+        intervals = {
+            box: dict(
+                zip(
+                    map(str, evaluations),
+                    map(mean_interval, np.array([record.regrets[box] for record in group]).T),
+                    strict=False,
+                )
+            )
+            for box in BOXES
+        }
         seconds = float(np.mean([record.choosing_s for record in group]))
-        rows.append({"method": method, "regret": regrets, "choosing_s": seconds})
+        rows.append({"method": method, "regret": regrets, "interval": intervals, "choosing_s": seconds})
     return rows
 
 

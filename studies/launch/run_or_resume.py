@@ -150,8 +150,8 @@ def introduction(plan: Plan) -> list[str]:
     soc = plan.chips.greatest.soc
     if ACCURACY in (*plan.names, *plan.limited) and isinstance(soc.cim, InArray) and soc.macros:
         lines.append(
-            f"note: {ACCURACY} counts no noise of in-array macros; if those of {soc.name} are analog, networks "
-            f"may rank otherwise on the chip"
+            f"note: {ACCURACY} counts no noise of in-array macros; if those of {soc.name} are analog, "
+            f"networks may rank otherwise on the chip"
         )
     if plan.search.window is not None:
         lines.append(f"hypervolume within {plan.search.window}, costs on a {plan.search.scale} scale")

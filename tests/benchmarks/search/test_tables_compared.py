@@ -95,6 +95,15 @@ def test_verdicts_by_hand() -> None:
     assert verdict(outlier, 0.01 + noise[::-1]) == "behind"
 
 
+def test_the_interval_of_a_mean_narrows_by_the_root_of_the_seeds() -> None:
+    rng = np.random.default_rng(1)
+    low, high = tables_compared.mean_interval(rng.normal(3.0, 1.0, 400))
+    # 2 x 1.96 / sqrt(400) wide, around the mean of the sample.
+    assert high - low == pytest.approx(0.196, rel=0.1)
+    assert low < 3.0 < high
+    assert tables_compared.mean_interval(np.full(5, 2.0)) == (2.0, 2.0)
+
+
 def test_finished_searches_are_kept(
     bench: JudgingTable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
