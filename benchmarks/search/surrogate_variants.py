@@ -70,6 +70,7 @@ def spread_networks(bench: JudgingTable, count: int) -> tuple[Genotype, ...]:
     rows = list(dict.fromkeys(bench.table.rows(ends).tolist()))
     nearest = np.min([((points - points[row]) ** 2).sum(axis=1) for row in rows], axis=0)
     while len(rows) < min(count, len(points)):
+        nearest[rows] = -1.0  # Other networks may have the same costs.
         rows.append(int(nearest.argmax()))
         nearest = np.minimum(nearest, ((points - points[rows[-1]]) ** 2).sum(axis=1))
     return tuple(tuple(bench.table.genotypes[row].tolist()) for row in rows)
