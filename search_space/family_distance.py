@@ -82,4 +82,4 @@ def family_distance(blocks: StageBlocks, wanted: Family) -> Floats:
         tokens_before = np.cumsum(tokens, axis=1) - tokens
         is_mixed = ((maps > 0) & (tokens_before > 0)).any(axis=1)
         distance = np.where(is_mixed, 0, np.maximum(1, lacks_maps.astype(np.int64) + lacks_tokens))
-    return distance.astype(np.float64)
+    return np.asarray(distance, dtype=np.float64)

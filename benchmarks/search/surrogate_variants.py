@@ -4,6 +4,7 @@
 |---|---|
 | `surrogate-batch-12`, `surrogate-batch-48` | batches of 12 or 48 networks after the first generation |
 | `surrogate-spread` | first generation spread by costs instead of drawn at random |
+| `surrogate-linear` | aims at the box with linear costs, as `studies.run --scale linear` does |
 | `surrogate-mean` | networks chosen by predicted means, as if predictions were certain |
 
 `surrogate-spread` needs costs that are known in advance. It begins with the smallest and the largest network.
@@ -23,6 +24,7 @@ from search_space.genotype import Genotype
 from studies.samplers.sampler import Sampler, SamplerContext
 from studies.samplers.surrogate import SurrogateSampler
 from studies.samplers.virtual_search import Predicted
+from studies.study.cost_scale import LINEAR
 
 POPULATION = 24
 """Networks of the first generation."""
@@ -62,6 +64,11 @@ def mean(bench: JudgingTable, seed: int) -> Sampler:
     return MeanSampler(context_of(bench, seed))
 
 
+def linear(bench: JudgingTable, seed: int) -> Sampler:
+    """The surrogate of a study on a linear scale."""
+    return SurrogateSampler(context_of(bench.on_scale(LINEAR), seed))
+
+
 def spread_networks(bench: JudgingTable, count: int) -> tuple[Genotype, ...]:
     """The smallest and the largest network, then those farthest from all before by costs."""
     points = np.log(np.stack([bench.table.values[name] for name in bench.exact.names], axis=1))
@@ -81,5 +88,6 @@ VARIANTS: dict[str, tuple[Create, int]] = {
     "surrogate-batch-48": (plain, 48),
     "surrogate-spread": (spread, POPULATION),
     "surrogate-mean": (mean, POPULATION),
+    "surrogate-linear": (linear, POPULATION),
 }
 """How each variant is created, and the size of its batches."""

@@ -20,7 +20,7 @@ first figure was looked at.
 
 Three questions were added later, each fixed before its figures:
 
-* **Scale.** `surrogate` with `--scale log` against `--scale linear`, seeds 0 to 19, Wilcoxon's test in every
+* **Scale.** `surrogate` with `--scale log` against `surrogate-linear`, seeds 0 to 19, Wilcoxon's test in each
   cell, Holm's correction over budgets and boxes of a table. The default stays `log` unless `linear` has a
   lower mean regret in the box `log` with Holm's p <= 0.05 at some budget and table with exact costs.
 * **Ablation** of `surrogate` on the tables with exact costs, `--scale log`, seeds 0 to 9, judged by
