@@ -144,7 +144,8 @@ def test_bad_options(
 
 
 def test_batches_of_a_variant_follow_a_first_generation_of_24(bench: JudgingTable) -> None:
-    search, sizes = start("surrogate-batch-12", bench, 0), []
+    search = start("surrogate-batch-12", bench, 0)
+    sizes: list[int] = []
     proposed = next(search)
     while len(sizes) < 3:
         sizes.append(len(proposed))

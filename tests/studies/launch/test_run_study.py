@@ -148,7 +148,8 @@ def test_all_networks_of_a_study_are_costed_on_another_chip_without_a_measuremen
     after = {row.genotype: row.values for row in study.measured}
     assert after.keys() == before.keys()
     assert all(after[genotype][0] == before[genotype][0] for genotype in before)
-    assert all(after[genotype][1] > before[genotype][1] for genotype in before), "half the NPU is slower"
+    latencies = [(before[genotype][1], after[genotype][1]) for genotype in before]
+    assert all(now is not None and was is not None and now > was for was, now in latencies), "half the NPU"
 
 
 def test_a_study_on_another_chip_begins_with_values_that_another_file_holds() -> None:
