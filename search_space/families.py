@@ -1,6 +1,6 @@
 """Families of subnets: the order of convolution and transformer blocks.
 
-The four families are those that the H4H paper lists for its search space.
+The first four families are those that the H4H paper lists for its search space.
 """
 
 from __future__ import annotations
@@ -17,19 +17,23 @@ class Family(StrEnum):
     """Order of the blocks along the depth. Stem, patch merging and head do not count as blocks."""
 
     CNN = "cnn"
-    """No transformer blocks (as in MobileNetV2)."""
+    """MBConv blocks and no transformer blocks (as in MobileNetV2)."""
     VIT = "vit"
     """Transformer blocks and no MBConv blocks."""
     CNN_THEN_VIT = "cnn-then-vit"
     """All MBConv blocks before all transformer blocks."""
     MIXED = "mixed"
     """At least one MBConv block after a transformer block."""
+    NONE = "none"
+    """No blocks at all, only stem, patch merging and head."""
 
 
 def family(subnet: Subnet) -> Family:
     """The family of `subnet`; each subnet belongs to exactly one."""
     blocks = [part for part in subnet.sequence() if not isinstance(part, PatchMerging)]
     is_conv = [not block.takes_tokens for block in blocks]
+    if not blocks:
+        return Family.NONE
     if all(is_conv):
         return Family.CNN
     if not any(is_conv):

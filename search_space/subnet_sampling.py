@@ -53,10 +53,10 @@ def draw(space: Space, sampling: str, rng: np.random.Generator, number: int) -> 
 
 
 def families(space: Space) -> tuple[Family, ...]:
-    """Families that have a member in `space`, in the order of `Family`."""
+    """Families with blocks that have a member in `space`, in the order of `Family`."""
     stages = space.stages
     exists_by_family = {
-        Family.CNN: all(map(_may_lack_vit, stages)),
+        Family.CNN: all(map(_may_lack_vit, stages)) and any(map(_may_have_conv, stages)),
         Family.VIT: all(map(_may_lack_conv, stages)) and any(map(_may_have_vit, stages)),
         Family.CNN_THEN_VIT: bool(_first_vit_stages(space)),
         Family.MIXED: any(
@@ -67,6 +67,13 @@ def families(space: Space) -> tuple[Family, ...]:
     return tuple(member for member, exists in exists_by_family.items() if exists)
 
 
+def has_family(space: Space, wanted: Family) -> bool:
+    """Whether a network of `space` is of family `wanted`."""
+    if wanted is Family.NONE:
+        return all(_may_lack_vit(stage) and _may_lack_conv(stage) for stage in space.stages)
+    return wanted in families(space)
+
+
 def draw_of_family(space: Space, wanted: Family, rng: np.random.Generator) -> Genotype:
     """A canonical genotype of family `wanted`.
 
@@ -75,11 +82,15 @@ def draw_of_family(space: Space, wanted: Family, rng: np.random.Generator) -> Ge
 
     Args:
         space: A space with a member of that family (`families`).
-        wanted: The family.
+        wanted: The family; ``none`` if the space has a network without blocks (`has_family`).
         rng: Source of randomness. It advances.
     """
     allowed: dict[str, Iterable[int]] = {}
-    if wanted is Family.CNN:
+    if wanted is Family.NONE:
+        for name, stage in _numbered(space):
+            allowed |= _without_conv(name, stage)
+            allowed[f"{name}.vit_depth"] = [stage.vit_depth.index(0)]
+    elif wanted is Family.CNN:
         for name, stage in _numbered(space):
             allowed[f"{name}.vit_depth"] = [stage.vit_depth.index(0)]
     elif wanted is Family.VIT:

@@ -26,7 +26,7 @@ LAYERS = {
         ("files", "command"),
         ("genotype", "subnet", "block_options"),
         (
-            *("complexity", "families", "mobilenet_v2", "space", "stage_genes"),
+            *("complexity", "families", "family_distance", "mobilenet_v2", "space", "stage_genes"),
             *("subnet_sampling", "table_space", "row_index"),
         ),
         ("describe",),

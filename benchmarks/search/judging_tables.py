@@ -82,6 +82,10 @@ class JudgingTable:
         """Costs that a sampler may know in advance."""
         return TableQuantities(self.table, self.study.objectives)
 
+    def on_scale(self, scale: str) -> JudgingTable:
+        """The same table with the box of another scale of costs to aim at."""
+        return _judging(self.name, self.table, scale)
+
     @cached_property
     def losses(self) -> Floats:
         """Losses of all networks, shape (n, m)."""

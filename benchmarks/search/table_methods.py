@@ -7,9 +7,11 @@ new network, for rivals as for our samplers.
 | method | description |
 |---|---|
 | `surrogate`, `nsga2`, `sms`, `local`, `random` | our samplers, asked for 24 networks at a time |
-| `optuna-nsga2`, `optuna-tpe` | Optuna's samplers; TPE is told each network before the next one |
+| `optuna-nsga2`, `optuna-tpe`, `optuna-gp` | Optuna's samplers; TPE and GP get one network at a time |
 | `pymoo-nsga2`, `pymoo-sms`, `pymoo-spea2` | by pymoo's manual for integers, default population of 100 |
 | `pymoo-nsga2-tuned`, ... | population 24, uniform crossover, mutation of a gene to any other option |
+| `botorch-qlognehvi`, `botorch-qlognparego` | BoTorch (`botorch_search.py`), in an environment of its own |
+| `surrogate-batch-12`, ... | `surrogate` with one change, see `surrogate_variants.py` |
 
 pymoo's manual (pymoo.org/customization/discrete.html) gives simulated binary crossover and polynomial
 mutation on floats, both with ``prob=1.0, eta=3.0``, then rounding, without duplicates.
@@ -22,13 +24,15 @@ from functools import partial
 
 import numpy as np
 
+from benchmarks.search.botorch_search import NEHVI, PAREGO, botorch
 from benchmarks.search.judging_tables import JudgingTable
 from benchmarks.search.pymoo_manual import manual_operators, started
+from benchmarks.search.surrogate_variants import VARIANTS
 from search_space.arrays import Floats
 from search_space.errors import UnknownNameError
 from search_space.genotype import Genotype
 from studies.samplers.registry import create_sampler
-from studies.samplers.sampler import SamplerContext
+from studies.samplers.sampler import Sampler, SamplerContext
 from studies.study.pareto_front import losses
 
 POPULATION = 24
@@ -47,10 +51,21 @@ def own(bench: JudgingTable, seed: int, sampler: str, at_once: int = POPULATION)
         seed=seed,
         exact=bench.exact if sampler == "surrogate" else None,
     )
-    instance, done = create_sampler(sampler, context), 0
-    while proposed := instance.ask(at_once):
+    yield from asked(create_sampler(sampler, context), bench, at_once)
+
+
+def variant(bench: JudgingTable, seed: int, name: str) -> Search:
+    """The sampler `surrogate` with one change; the first generation always has `POPULATION` networks."""
+    create, at_once = VARIANTS[name]
+    yield from asked(create(bench, seed), bench, at_once, first=POPULATION)
+
+
+def asked(sampler: Sampler, bench: JudgingTable, at_once: int, *, first: int | None = None) -> Search:
+    """A sampler of ours, asked for `at_once` networks at a time, at the start for `first`."""
+    done = 0
+    while proposed := sampler.ask(at_once if done or first is None else first):
         networks, _ = yield proposed
-        instance.tell(bench.evaluations(networks, done))
+        sampler.tell(bench.evaluations(networks, done))
         done += len(networks)
 
 
@@ -84,7 +99,7 @@ def pymoo(bench: JudgingTable, seed: int, algorithm: str, *, is_tuned: bool) -> 
 
 
 OURS = ("surrogate", "nsga2", "sms", "local", "random")
-METHODS: dict[str, Callable[[JudgingTable, int], Search]] = {
+DEFAULT: dict[str, Callable[[JudgingTable, int], Search]] = {
     **{name: partial(own, sampler=name) for name in (*OURS, "optuna-nsga2")},
     "optuna-tpe": partial(own, sampler="optuna-tpe", at_once=1),
     **{
@@ -93,7 +108,15 @@ METHODS: dict[str, Callable[[JudgingTable, int], Search]] = {
         for is_tuned in (False, True)
     },
 }
-MOST = {"optuna-tpe": 96}
+"""Methods that the command compares unless `--methods` names others."""
+BOTORCH = {f"botorch-{name}": name for name in (NEHVI, PAREGO)}
+METHODS: dict[str, Callable[[JudgingTable, int], Search]] = {
+    **DEFAULT,
+    "optuna-gp": partial(own, sampler="optuna-gp", at_once=1),
+    **{name: partial(botorch, acquisition=kind, at_once=POPULATION) for name, kind in BOTORCH.items()},
+    **{name: partial(variant, name=name) for name in VARIANTS},
+}
+MOST = {"optuna-tpe": 96, "optuna-gp": 48, **dict.fromkeys(BOTORCH, 48)}
 """Largest number of evaluations of methods that take long to choose."""
 
 

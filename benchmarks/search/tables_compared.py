@@ -15,9 +15,20 @@ first figure was looked at.
   correction spans all methods and budgets of a table and a box.
 * **Verdict** of a cell: `first` if the mean regret of the judged method is the least; `tied` if Holm's p
   against the best other is above 0.05 and the gap of the means is at most 0.005; else `behind`.
-* **Aim**: `--scale` is the box that our samplers aim at, `linear` when the protocol was fixed. The default of
-  `studies.run` became `log` later.
+* **Aim**: `--scale` is the box that our samplers aim at, by default that of `studies.run`.
 * Methods that take long to choose run with fewer evaluations (`MOST`), and are absent from larger budgets.
+
+Three questions were added later, each fixed before its figures:
+
+* **Scale.** `surrogate` with `--scale log` against `surrogate-linear`, seeds 0 to 19, Wilcoxon's test in each
+  cell, Holm's correction over budgets and boxes of a table. The default stays `log` unless `linear` has a
+  lower mean regret in the box `log` with Holm's p <= 0.05 at some budget and table with exact costs.
+* **Ablation** of `surrogate` on the tables with exact costs, `--scale log`, seeds 0 to 9, judged by
+  `--judge surrogate`. A change (`surrogate_variants.py`) pays if its regret in the box `log`, as a mean over
+  the budgets, is lower on both tables, with Holm's p <= 0.05 in some cell, and nowhere higher with Holm's
+  p <= 0.05. Holm's correction spans budgets and variants of a table and a box.
+* **Model-based rivals** `optuna-gp`, `botorch-qlognehvi` and `botorch-qlognparego` at 48 evaluations, as many
+  seeds from 0 on as the time allows, at least 5; their number stands beside the figures.
 
 A row where another method wins stays in the table. Finished searches are stored, so the command resumes;
 they run again when the code or the table that decides them changes.
@@ -40,8 +51,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.search.botorch_search import require_botorch
 from benchmarks.search.judging_tables import BOXES, TABLES, JudgingTable, load_table
-from benchmarks.search.table_methods import METHODS, MOST, start
+from benchmarks.search.table_methods import BOTORCH, DEFAULT, METHODS, MOST, OURS, start
 from benchmarks.search.value_cache import KeptValues
 from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
@@ -52,13 +64,15 @@ from search_space.genotype import Genotype
 from studies.analysis.significance import holm
 from studies.launch.sampler_choice import chosen_sampler
 from studies.samplers.proposed_designs import Archive
-from studies.study.cost_scale import LINEAR, SCALES
+from studies.study.cost_scale import LOG, SCALES
 from studies.study.settings import StudySettings
 
 EVALUATIONS = (48, 96, 192, 384)
 SEEDS = 20
 SIGNIFICANT, GAP = 0.05, 0.005
 """Holm's p above which, and gap of mean regrets up to which, two methods are tied."""
+RESAMPLES = 10_000
+"""Resamples of the seeds for the interval of a mean."""
 DATA = "H4H_TEST_DATA"
 MODELS = ("surrogate", "gaussian_process", "virtual_search", "expected_gain")
 """Files of `studies/samplers` that decide nothing but the sampler `surrogate`."""
@@ -180,6 +194,7 @@ def verdicts(
                 "best_other": best,
                 "regret_of_other": means[best],
                 "holm_p": holm_p[place, best],
+                "holm_p_by_method": {name: holm_p[place, name] for name in means},
                 "verdict": verdict,
             }
         )
@@ -191,11 +206,15 @@ def code_digest(method: str) -> str:
     sha = hashlib.sha256()
     root = Path(__file__).parents[2]
     files = [*(root / "studies" / "samplers").glob("*.py"), *(root / "studies" / "design_space").glob("*.py")]
-    files += [Path(__file__).with_name(name) for name in ("judging_tables.py", "table_methods.py")]
+    names = ["judging_tables.py", "table_methods.py"]
+    names += ["botorch_search.py"] if method in BOTORCH else []
+    names += ["surrogate_variants.py"] if method not in OURS and method.startswith("surrogate") else []
+    files += [Path(__file__).with_name(name) for name in names]
     for file in sorted(files):
-        if file.stem not in MODELS or method == "surrogate":
+        if file.stem not in MODELS or method.startswith("surrogate"):
             sha.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
-    sha.update(json.dumps([version(package) for package in PACKAGES]).encode())
+    packages = (*PACKAGES, *(("botorch", "gpytorch") if method in BOTORCH else ()))
+    sha.update(json.dumps([version(package) for package in packages]).encode())
     return sha.hexdigest()
 
 
@@ -210,12 +229,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     add = parser.add_argument
     add("--tables", default=",".join(TABLES), metavar="A,B,...", help="default: %(default)s")
-    add("--methods", default=",".join(METHODS), metavar="A,B,...", help="default: %(default)s")
+    add("--methods", default=",".join(DEFAULT), metavar="A,B,...", help="default: %(default)s")
     add("--judge", default=default_sampler(), metavar="METHOD", help="default: %(default)s")
     add(
         "--scale",
         choices=SCALES,
-        default=LINEAR,
+        default=LOG,
         help="scale of costs in the box that samplers aim at (default: %(default)s)",
     )
     add("--seeds", type=int, default=SEEDS, metavar="N", help="seeds 0 to N - 1 (default: %(default)s)")
@@ -269,6 +288,8 @@ def check(options: Namespace) -> tuple[list[str], list[str], list[int]]:
         for name in names:
             if name not in known:
                 raise UnknownNameError(kind, name, known)
+    if BOTORCH.keys() & methods:
+        require_botorch()
     if options.judge not in methods or len(methods) < 2:
         raise H4HError(f"--methods must name {options.judge}, which --judge judges, and another one")
     counts = options.evaluations.split(",")
@@ -284,8 +305,16 @@ def check(options: Namespace) -> tuple[list[str], list[str], list[int]]:
     return tables, methods, sorted(set(map(int, counts)))
 
 
+def mean_interval(values: Floats) -> tuple[float, float]:
+    """95 % bootstrap interval (percentiles) of the mean of values (n,); the same for the same values."""
+    rng = np.random.default_rng(0)
+    means = values[rng.integers(0, len(values), (RESAMPLES, len(values)))].mean(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975]).tolist()
+    return low, high
+
+
 def summary(results: Sequence[Record], evaluations: Sequence[int]) -> list[dict[str, Any]]:
-    """Mean regrets of each method, and its mean CPU seconds."""
+    """Mean regrets of each method with 95 % intervals over seeds, and its mean CPU seconds."""
     rows = []
     for method in dict.fromkeys(record.method for record in results):
         group = [record for record in results if record.method == method]
@@ -299,8 +328,18 @@ def summary(results: Sequence[Record], evaluations: Sequence[int]) -> list[dict[
             )
             for box in BOXES
         }
+        intervals = {
+            box: dict(
+                zip(
+                    map(str, evaluations),
+                    map(mean_interval, np.array([record.regrets[box] for record in group]).T),
+                    strict=False,
+                )
+            )
+            for box in BOXES
+        }
         seconds = float(np.mean([record.choosing_s for record in group]))
-        rows.append({"method": method, "regret": regrets, "choosing_s": seconds})
+        rows.append({"method": method, "regret": regrets, "interval": intervals, "choosing_s": seconds})
     return rows
 
 

@@ -12,6 +12,8 @@ from objectives.hardware import MAPPINGS
 from objectives.objective import Objective
 from objectives.registry import ObjectiveContext, registered_objectives
 from search_space.errors import H4HError
+from search_space.families import Family
+from search_space.family_distance import FAMILY
 from search_space.genotype import to_text
 from studies.analysis.assumed_numbers import chips_of
 from studies.search.candidate import Candidate, candidates
@@ -60,7 +62,7 @@ def _cheap(study: Study) -> tuple[list[Objective], dict[str, str]]:
     skipped: dict[str, str] = {}
     known = registered_objectives() if study.knows_networks else {}
     for name in dict.fromkeys(study.quantities):
-        if name in BLOCK_COUNTS:
+        if name in BLOCK_COUNTS or name.startswith(FAMILY):
             continue
         if name not in known:
             skipped[name] = "an objective of your own, or of a table"
@@ -128,7 +130,7 @@ def _differences(
             ("params", evaluation.params, counts.params),
             ("conv_blocks", evaluation.conv_blocks, counts.conv_blocks),
             ("vit_blocks", evaluation.vit_blocks, counts.vit_blocks),
-            ("family", evaluation.family, counts.family),
+            ("family", _family(evaluation), counts.family),
             ("is_feasible", evaluation.is_feasible, are_feasible[place]),
         ]
         for name, value, current in pairs:
@@ -137,6 +139,12 @@ def _differences(
                     f"evaluation {evaluation.index} ({to_text(evaluation.genotype)}): {name} is stored as "
                     f"{value}, but is {current}"
                 )
+
+
+def _family(evaluation: Evaluation) -> str:
+    """The stored family. Earlier versions stored networks without blocks as CNN."""
+    has_blocks = evaluation.conv_blocks or evaluation.vit_blocks
+    return str(Family.NONE) if evaluation.family == Family.CNN and not has_blocks else evaluation.family
 
 
 def _agree(stored: object, current: object) -> bool:

@@ -12,6 +12,8 @@ from objectives.population.cost_tables import SpaceTables
 from objectives.population.size_tables import SIZES, SizeTables
 from objectives.registry import registered_objectives
 from search_space.arrays import Floats, Genotypes
+from search_space.families import Family
+from search_space.family_distance import FAMILY, family_distance, stage_blocks_of
 from search_space.space import Space
 from studies.design_space.design_space import DesignSpace
 
@@ -27,11 +29,11 @@ Totals = Callable[[SpaceTables, Genotypes], tuple[Floats, Floats]]
 class ExactQuantities:
     """Tables of the quantities of one design space; equal to what the objectives measure.
 
-    Three kinds of quantities are known: sizes, functions of latency and energy (`TotalsObjective`), and
-    functions of the chip alone. The second kind needs tables that cover nearly all of `TRIED` random networks
-    and the extremes, over all chips. With the mapping `edp`, or if many networks exceed the macros' capacity,
-    they do not, and give estimates only. The cost model takes up to a second for a network that it does not
-    cover, too long for a hundred thousand networks, so `estimate` never uses it.
+    Four kinds of quantities are known: sizes, distances to a family, functions of latency and energy
+    (`TotalsObjective`), and functions of the chip alone. The third kind needs tables that cover nearly all of
+    `TRIED` random networks and the extremes, over all chips. With the mapping `edp`, or if many networks
+    exceed the macros' capacity, they do not, and give estimates only. The cost model takes up to a second for
+    a network that it does not cover, too long for a hundred thousand networks, so `estimate` never uses it.
 
     Args:
         space: The designs.
@@ -76,7 +78,10 @@ class ExactQuantities:
         }
         sizes = [name for name in SIZES if name in wanted]
         self._sizes = SizeTables(space.networks) if sizes else None
-        self.names = (*sizes, *(of_totals if is_exact else ()), *self._by_chip)
+        self._families = {
+            name: Family(name.removeprefix(FAMILY)) for name in wanted if name.startswith(FAMILY)
+        }
+        self.names = (*sizes, *self._families, *(of_totals if is_exact else ()), *self._by_chip)
 
     def __call__(self, genotypes: Genotypes) -> dict[str, Floats]:
         """Each of `names` (n,), in the objectives' units, of genotypes (n, genes)."""
@@ -89,6 +94,9 @@ class ExactQuantities:
     def _values(self, genotypes: Genotypes, totals: Totals, names: Sequence[str]) -> dict[str, Floats]:
         networks = genotypes[:, : len(self._space.networks.genes)]
         values = {} if self._sizes is None else dict(self._sizes(networks))
+        if self._families:
+            blocks = stage_blocks_of(self._space.networks, networks)
+            values |= {name: family_distance(blocks, member) for name, member in self._families.items()}
         of_totals = {name: by_chip for name, by_chip in self._of_totals.items() if name in names}
         if of_totals or self._by_chip:
             values |= {name: np.empty(len(genotypes)) for name in (*of_totals, *self._by_chip)}

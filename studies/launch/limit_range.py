@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from objectives.objective import Objective
+from search_space.families import Family
+from search_space.space import Space
+from search_space.subnet_sampling import has_family
 from studies.design_space.design_space import DesignSpace
 from studies.search.objective_range import objective_range
 from studies.study.constraint import Constraint, ConstraintError
@@ -21,12 +24,33 @@ def check_possible(constraints: Sequence[Constraint]) -> None:
     for limit in constraints:
         if limit.unit == "%" and limit.operator == ">=" and limit.bound > _MOST_PERCENT:
             raise ConstraintError(f"constraint {str(limit)!r}: no network can reach more than 100 %")
+    families = dict.fromkeys(limit for limit in constraints if limit.family is not None)
+    if len(families) > 1:
+        first, second, *_ = families
+        raise ConstraintError(
+            f"constraints '{first}' and '{second}' exclude each other: leave out one of them"
+        )
     for least in (limit for limit in constraints if limit.operator == ">="):
         for most in (limit for limit in constraints if limit.operator == "<="):
             if least.quantity == most.quantity and least.bound > most.bound:
                 raise ConstraintError(
                     f"constraints '{most}' and '{least}' exclude each other: change one of them"
                 )
+
+
+def check_family(constraints: Sequence[Constraint], space: Space) -> None:
+    """Refuses a family of which a search space has no network.
+
+    Raises:
+        ConstraintError: There is none.
+    """
+    for limit in constraints:
+        if limit.family is not None and not has_family(space, limit.family):
+            known = [member for member in Family if has_family(space, member)]
+            raise ConstraintError(
+                f"constraint '{limit}': space {space.name!r} has no network of this family; it has "
+                f"{', '.join(known)}"
+            )
 
 
 def limit_notes(

@@ -18,6 +18,7 @@ from studies.search.objective_range import objective_range
 from studies.search.racing import FINGERPRINT as RACING
 from studies.study.fingerprint import fingerprint
 from studies.study.hypervolume import bounds
+from studies.study.sampler_rules import sampler_rules
 from studies.study.software import versions_in
 from studies.study.study import Goal, Study
 from studies.study.warm_start_sources import CARRIED
@@ -39,7 +40,7 @@ def make_fingerprint(plan: Plan, objectives: Objectives) -> dict[str, str]:
         sampler=plan.search.sampler,
         population=plan.search.population,
         seed=plan.search.seed,
-        search=plan.search.fingerprint(),
+        search=plan.search.fingerprint() | sampler_rules(plan.search.sampler, plan.constraints),
         racing=RACING if plan.settings.racing else None,
     )
 

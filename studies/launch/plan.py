@@ -13,6 +13,7 @@ from objectives.own_objective import OwnObjective
 from objectives.registry import is_registered, registered_objectives
 from objectives.tabled.accuracy_table import AccuracyTable
 from search_space.space import Space
+from search_space.table_space import is_table_space
 from studies.design_space.chip_choices import (
     MAPPING,
     SEARCHED_MAPPINGS,
@@ -24,7 +25,7 @@ from studies.design_space.chip_choices import (
 from studies.design_space.design_space import DesignSpace
 from studies.design_space.listed_networks import ListedNetworks
 from studies.launch.chip_limits import chip_bounds, default_limits, frame_limits
-from studies.launch.limit_range import check_possible
+from studies.launch.limit_range import check_family, check_possible
 from studies.launch.named_objectives import objectives_of
 from studies.launch.sampler_choice import chosen_sampler
 from studies.launch.search_plan import SearchPlan, check_search, check_warm_start
@@ -36,6 +37,7 @@ from studies.storage.store import open_store
 from studies.study.constraint import Constraint, limited_quantity, parse_constraint
 from studies.study.cost_scale import LOG
 from studies.study.merged_study import check_resumable
+from studies.study.sampler_rules import check_sampler_rules
 from studies.study.setting_field import SettingError
 from studies.study.settings import AUTO, StudySettings
 from studies.study.software import Software
@@ -153,6 +155,8 @@ def check(
     added += frame_limits(constraints)
     constraints += added
     check_possible(constraints)
+    if not is_table_space(networks):
+        check_family(constraints, networks)
     _check_racing(settings, names, constraints)
     listed = None if table is None else ListedNetworks(networks, table.genotypes)
     space = DesignSpace(networks, chips.choices, listed)
@@ -167,6 +171,7 @@ def check(
     stored = _stored(database, settings.study or "")
     if stored is not None:
         check_resumable(stored.study)
+        check_sampler_rules(stored.study)
     settings = replace(settings, scale=settings.scale or (LOG if stored is None else stored.study.scale))
     earlier = None if stored is None else stored.study
     warm = check_warm_start(settings, database, space=space, stored=earlier)

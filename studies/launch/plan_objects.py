@@ -199,7 +199,8 @@ def network_only(plan: Plan) -> frozenset[str]:
     """Names of quantities whose value holds for a network on every chip."""
     declared: dict[str, Declaration | OwnObjective] = {**declarations(), **plan.own, **plan.tabled}
     names = {name for name, objective in declared.items() if "chip" not in objective.depends_on}
-    return frozenset({*BLOCK_COUNTS, *names})
+    families = {limit.quantity for limit in plan.constraints if limit.family is not None}
+    return frozenset({*BLOCK_COUNTS, *families, *names})
 
 
 def known_values(plan: Plan, store: Store, objectives: Objectives) -> dict[str, dict[Genotype, float]]:

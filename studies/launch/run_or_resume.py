@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
+from objectives.hardware.parts.cim import InArray
 from studies.launch.chip_limits import limit_text
 from studies.launch.late_costs import late_costs
 from studies.launch.limit_range import limit_notes
@@ -27,6 +28,7 @@ from studies.search.racing import Race
 from studies.search.search_loop import Progress, search
 from studies.storage.store import create_store
 from studies.storage.study_lock import study_lock
+from studies.study.accuracy_errors import ACCURACY
 from studies.study.fingerprint import check_same, check_software
 from studies.study.settings import PREFERRING
 from studies.study.software import fewest_changes
@@ -142,6 +144,12 @@ def introduction(plan: Plan) -> list[str]:
         lines.append(
             f"note: {PREFERRING} needs --prefer, such as acc=85%,lat=0.5ms, to search near these values; "
             f"without it every objective is preferred at its best"
+        )
+    soc = plan.chips.greatest.soc
+    if ACCURACY in (*plan.names, *plan.limited) and isinstance(soc.cim, InArray) and soc.macros:
+        lines.append(
+            f"note: {ACCURACY} counts no noise of in-array macros; if those of {soc.name} are analog, "
+            f"networks may rank otherwise on the chip"
         )
     if plan.search.window is not None:
         lines.append(f"hypervolume within {plan.search.window}, costs on a {plan.search.scale} scale")

@@ -52,7 +52,7 @@ def front_columns(
     limited = {
         limit.quantity: (place, limit.unit)
         for place, limit in enumerate(study.limits)
-        if limit.quantity not in shown and limit.quantity not in BLOCK_COUNTS
+        if limit.quantity not in {*shown, *BLOCK_COUNTS} and limit.family is None
     }
     for quantity, (place, unit) in limited.items():
         cells = [number_text(evaluation.limited[place], unit) for evaluation in evaluations]

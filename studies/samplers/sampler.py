@@ -14,6 +14,7 @@ import numpy as np
 
 from search_space.arrays import Floats
 from search_space.genotype import Genotype
+from search_space.subnet_sampling import draw_of_family
 from studies.design_space.design_space import DesignSpace
 from studies.design_space.exact_costs import ExactQuantities
 from studies.design_space.table_costs import TableQuantities
@@ -94,6 +95,7 @@ class Sampler(ABC):
     def __init__(self, context: SamplerContext) -> None:
         self._space = context.space
         self._study = context.study
+        self._family = next((one.family for one in self._study.limits if one.family is not None), None)
         self._leading = list(
             dict.fromkeys([context.space.smallest(), context.space.largest(), *context.first])
         )
@@ -153,10 +155,18 @@ class Sampler(ABC):
         for _ in range(SAMPLING_ROUNDS * count):
             if len(drawn) == count:
                 break
-            genotype = self._space.sample(self._rng)
+            genotype = self._sample()
             if genotype not in self._archive:
                 drawn[genotype] = None
         return list(drawn)
+
+    def _sample(self) -> Genotype:
+        """A random network, of the family that the study is limited to."""
+        design = self._space.sample(self._rng)
+        if self._family is None or self._space.listed is not None:
+            return design
+        network = draw_of_family(self._space.networks, self._family, self._rng)
+        return self._space.canonical((*network, *design[len(network) :]))
 
     def _losses(self, evaluations: Sequence[Evaluation]) -> Floats:
         """Scaled losses, finite, shape (n, m): 0 at the study's ideal, 1 at its reference.

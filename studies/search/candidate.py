@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from objectives.objective import Design
 from search_space import complexity
-from search_space.families import family
+from search_space.families import Family, family
+from search_space.family_distance import FAMILY, family_distance, stage_blocks
 from search_space.genotype import Genotype
 from search_space.subnet import Subnet
 from search_space.table_space import TabledNetwork
@@ -67,10 +68,17 @@ class Candidate:
     values: dict[str, float] = field(default_factory=dict)
 
 
+def family_distances(network: Subnet) -> dict[str, float]:
+    """Blocks that part a network from each family, by the quantity of a constraint."""
+    blocks = stage_blocks([network])
+    return {FAMILY + member: float(family_distance(blocks, member)[0]) for member in Family}
+
+
 def candidates(space: DesignSpace, batch: Mapping[int, Genotype]) -> list[Candidate]:
     """Decodes canonical genotypes, given by index.
 
-    The values include the numbers of blocks, which constraints may limit and no objective measures.
+    The values include the numbers of blocks and the distances to families, which constraints may limit and no
+    objective measures.
 
     Raises:
         GenotypeError: A genotype does not belong to `space`.
@@ -80,5 +88,7 @@ def candidates(space: DesignSpace, batch: Mapping[int, Genotype]) -> list[Candid
         design = space.decode(genotype)
         counts = counts_of(design.subnet)
         blocks = {"conv_blocks": float(counts.conv_blocks), "vit_blocks": float(counts.vit_blocks)}
+        if isinstance(design.subnet, Subnet):
+            blocks |= family_distances(design.subnet)
         decoded.append(Candidate(index, genotype, space.network(genotype), design, counts, blocks))
     return decoded

@@ -14,7 +14,9 @@ from types import MappingProxyType
 import numpy as np
 
 from search_space.arrays import Floats
-from search_space.errors import H4HError
+from search_space.errors import H4HError, UnknownNameError
+from search_space.families import Family
+from search_space.family_distance import FAMILY
 from studies.study.quantity_units import AMOUNT, in_base_unit, known_units
 
 OPERATORS = ("<=", ">=")
@@ -27,6 +29,8 @@ RATED = "power"
 """The quantity that a constraint may limit at a frame rate."""
 _LEAST_FPS, _MOST_FPS = 1e-6, 1e9
 
+
+_FAMILY_SYNTAX = re.compile(r"\s*family\s*=\s*(?P<family>[^\s=<>]*)\s*")
 
 CHIP_LIMIT = "sram<=chip"
 """Text of the constraint that a network's activations fit the SRAM of the study's chip."""
@@ -43,8 +47,8 @@ class Constraint:
     """One limit.
 
     Attributes:
-        quantity: The limited quantity: name of an objective, a count such as ``vit_blocks``, or the power at
-            a frame rate, ``power@30fps``.
+        quantity: The limited quantity: name of an objective, a count such as ``vit_blocks``, the power at a
+            frame rate, ``power@30fps``, or the distance to a family in blocks, ``family=cnn``.
         operator: ``"<="`` or ``">="``.
         bound: The limit, in `unit`.
         unit: Unit in which the quantity is measured; empty for a count.
@@ -57,9 +61,16 @@ class Constraint:
 
     def __str__(self) -> str:
         """The text that `parse_constraint` reads; equal constraints have equal texts."""
+        if self.family is not None:
+            return self.quantity if self.bound == 0 else f"{self.quantity} within {self.bound:g} blocks"
         bound = int(self.bound) if self.bound.is_integer() and self.bound < 2**53 else self.bound
         quantity, at, rate = self.quantity.partition("@")
         return f"{quantity}{self.operator}{bound}{self.unit}{at}{rate}"
+
+    @property
+    def family(self) -> Family | None:
+        """Family of networks that the limit admits; None for a limit on a quantity."""
+        return Family(self.quantity.removeprefix(FAMILY)) if self.quantity.startswith(FAMILY) else None
 
     @property
     def frame_limit(self) -> Constraint | None:
@@ -104,15 +115,17 @@ def parse_constraint(
 
     Args:
         text: A quantity, an operator, a number and its unit, for power with a frame rate if wanted
-            (``power<=20mW@30fps``); or one of `CHIP_LIMITS`.
+            (``power<=20mW@30fps``); a family of networks (``family=cnn-then-vit``); or one of `CHIP_LIMITS`.
         own_units: Units of user-defined objectives, by name.
         chip_bounds: Bounds by the chip's memories, by quantity; without one, its text is refused.
 
     Raises:
         ConstraintError: The syntax is wrong, or the limit is negative.
         QuantityError: The unit does not fit the quantity, or the limit is not finite.
-        UnknownNameError: The quantity is neither built in nor in `own_units`.
+        UnknownNameError: The quantity is neither built in nor in `own_units`, or there is no such family.
     """
+    if (family := _family(text)) is not None:
+        return Constraint(FAMILY + family, "<=", 0.0, "blocks")
     quantity, unit = CHIP_LIMITS.get("".join(text.split()), ("", ""))
     if quantity in chip_bounds:
         return Constraint(quantity, "<=", chip_bounds[quantity], unit)
@@ -157,6 +170,8 @@ def parse_any_constraint(text: str) -> Constraint:
     Raises:
         H4HError: As for `parse_constraint`.
     """
+    if _family(text) is not None:
+        return parse_constraint(text)
     match = _match(text)
     is_built_in = match["quantity"] in known_units()
     return parse_constraint(text, {} if is_built_in else {match["quantity"]: match["unit"]})
@@ -172,12 +187,27 @@ def limited_quantity(text: str) -> str:
     return parse_any_constraint(text).quantity.partition("@")[0] if known is None else known[0]
 
 
+def _family(text: str) -> str | None:
+    """Name of the family that a text limits networks to; None for a limit on a quantity.
+
+    Raises:
+        UnknownNameError: There is no such family.
+    """
+    match = _FAMILY_SYNTAX.fullmatch(text)
+    if match is None:
+        return None
+    families = [str(member) for member in Family]
+    if match["family"] not in families:
+        raise UnknownNameError("family", match["family"], families)
+    return match["family"]
+
+
 def _match(text: str) -> re.Match[str]:
     match = _SYNTAX.fullmatch(text)
     if match is None:
         raise ConstraintError(
             f"constraint {text!r}: must be a quantity, {' or '.join(OPERATORS)}, a number and its unit, "
-            f"such as 'lat<=2ms' or 'vit_blocks>=1', or {' or '.join(CHIP_LIMITS)} (quantities: "
-            f"{', '.join(known_units())})"
+            f"such as 'lat<=2ms' or 'vit_blocks>=1', 'family=cnn', or {' or '.join(CHIP_LIMITS)} "
+            f"(quantities: {', '.join(known_units())})"
         )
     return match

@@ -17,6 +17,7 @@ from search_space.files.setting_differences import differing
 from search_space.genotype import Genotype
 from studies.study.evaluation import Evaluation
 from studies.study.fingerprint import short
+from studies.study.sampler_rules import RULES
 from studies.study.software import Software, is_version
 from studies.study.study import Study
 from studies.study.warm_start_sources import CARRIED, WARM_START
@@ -28,7 +29,7 @@ MERGED_FROM = "merged_from"
 TOLERANCE = 1e-9
 """Relative difference of equal values that another CPU may cause in a sum of floats."""
 
-_OF_THE_SEARCH = ("sampler", "population", "seed", "preferences", WARM_START, "first generation")
+_OF_THE_SEARCH = ("sampler", "population", "seed", "preferences", WARM_START, "first generation", RULES)
 _OF_OWN_SAMPLERS = "sampler_"
 
 Measured = tuple[Software, Sequence[Evaluation]]

@@ -138,8 +138,8 @@ class StudySettings:
     )
     constraints: tuple[str, ...] = setting(
         (),
-        "limit with its unit, such as 'lat<=2ms', 'power<=20mW@30fps', 'vit_blocks>=1' or 'sram<=chip', the "
-        "SRAM of the chip; may be repeated",
+        "limit with its unit, such as 'lat<=2ms', 'power<=20mW@30fps' or 'vit_blocks>=1'; or 'family=cnn' "
+        "for one family of networks, 'sram<=chip' for the SRAM of the chip; may be repeated",
         group=WHAT,
         metavar="LIMIT",
         option="constraint",

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks.search import table_methods, tables_compared
+from benchmarks.search import botorch_search, table_methods, tables_compared
 from benchmarks.search.judging_tables import JudgingTable, _judging, _macro, _noisy
-from benchmarks.search.table_methods import METHODS, start
+from benchmarks.search.surrogate_variants import VARIANTS, spread_networks
+from benchmarks.search.table_methods import BOTORCH, DEFAULT, start
 from benchmarks.search.tables_compared import Record, main, searched, verdicts
 from objectives.tabled.accuracy_table import AccuracyTable, read_table
 from search_space.errors import UnknownNameError
@@ -49,13 +50,14 @@ def test_share_is_1_for_all_networks_and_by_hand_for_one(bench: JudgingTable) ->
     assert bench.share([(0, 0, 0)], "linear") * whole == pytest.approx(1.8 / 19.8)
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name != "optuna-tpe"])
+@pytest.mark.parametrize("method", [*(name for name in DEFAULT if name != "optuna-tpe"), *VARIANTS])
 def test_a_method_finds_the_front_once_it_has_evaluated_everything(bench: JudgingTable, method: str) -> None:
     record = searched(method, bench, 0, (16, 64))
     assert record.regrets["linear"][0] > record.regrets["linear"][1] == pytest.approx(0)
     again = searched(method, bench, 0, (16, 64))
     assert again.regrets == record.regrets
-    assert searched(method, bench, 1, (16, 64)).regrets != record.regrets
+    if method != "surrogate-spread":  # Its first generation does not depend on the seed.
+        assert searched(method, bench, 1, (16, 64)).regrets != record.regrets
 
 
 def test_a_method_that_takes_long_is_absent_from_large_budgets(
@@ -91,6 +93,15 @@ def test_verdicts_by_hand() -> None:
     outlier = 0.01 + noise.copy()
     outlier[0] = 1.01
     assert verdict(outlier, 0.01 + noise[::-1]) == "behind"
+
+
+def test_the_interval_of_a_mean_narrows_by_the_root_of_the_seeds() -> None:
+    rng = np.random.default_rng(1)
+    low, high = tables_compared.mean_interval(rng.normal(3.0, 1.0, 400))
+    # 2 x 1.96 / sqrt(400) wide, around the mean of the sample.
+    assert high - low == pytest.approx(0.196, rel=0.1)
+    assert low < 3.0 < high
+    assert tables_compared.mean_interval(np.full(5, 2.0)) == (2.0, 2.0)
 
 
 def test_finished_searches_are_kept(
@@ -130,6 +141,35 @@ def test_bad_options(
     ended = command(main, *arguments)
     assert ended.code == 2
     assert message in ended.err
+
+
+def test_batches_of_a_variant_follow_a_first_generation_of_24(bench: JudgingTable) -> None:
+    search = start("surrogate-batch-12", bench, 0)
+    sizes: list[int] = []
+    proposed = next(search)
+    while len(sizes) < 3:
+        sizes.append(len(proposed))
+        proposed = search.send((proposed, bench.values(proposed)))
+    assert sizes == [24, 12, 12]
+
+
+def test_a_spread_first_generation_takes_the_farthest_network_by_cost(bench: JudgingTable) -> None:
+    networks = spread_networks(bench, 24)
+    assert networks[:2] == (bench.space.smallest(), bench.space.largest())
+    # Costs are 1000 to 2800: the third network has the cost nearest to the geometric mean, 1673.
+    third = bench.table.values["macs"][bench.table.rows(np.array(networks[2:3]))]
+    assert third.tolist() == [1700]
+    search = start("surrogate-spread", bench, 5)
+    assert set(next(search)) == set(networks)
+
+
+def test_methods_of_botorch_name_the_command_that_installs_it(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(botorch_search, "find_spec", lambda _: None)
+    ended = command(main, "--tables", "own", "--methods", f"surrogate,{next(iter(BOTORCH))}")
+    assert ended.code == 2
+    assert "uv run --with botorch==" in ended.err
 
 
 def test_unknown_method(bench: JudgingTable) -> None:

@@ -136,6 +136,7 @@ def test_blocks_of_a_front(first: Contender, evaluation: Make) -> None:
         "vit": 0,
         "cnn-then-vit": 0,
         "mixed": pytest.approx(2 / 3),
+        "none": 0,
     }
     assert blocks([replace(front[0], conv_blocks=0)]).vit_per_10_conv is None
 

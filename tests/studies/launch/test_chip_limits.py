@@ -44,6 +44,22 @@ def test_networks_of_the_large_space_may_exceed_both_memories() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("objectives", "changes", "is_noted"),
+    [
+        ("acc,lat", {"hardware": "u55-256-tiles8"}, True),
+        ("acc,lat", {"hardware": "u55-256-tiles8", "macros": 0}, False),
+        ("macs,lat", {"hardware": "u55-256-tiles8"}, False),
+        ("acc,lat", {"hardware": "u55-256-cim8"}, False),
+    ],
+)
+def test_accuracy_on_in_array_macros_says_that_it_counts_no_noise(
+    objectives: str, changes: dict[str, object], is_noted: bool
+) -> None:
+    lines = introduction(plan(objectives, space="cifar32", **changes))
+    assert any("acc counts no noise of in-array macros" in line for line in lines) == is_noted
+
+
 def test_a_space_whose_networks_all_fit_gets_none() -> None:
     found = plan(space="cifar32")
     assert limits(found) == []

@@ -128,6 +128,30 @@ def test_other_settings_are_refused(folder: Path) -> None:
     assert [path.name for path in folder.iterdir()] == ["studies.db"]
 
 
+def test_all_networks_of_a_study_are_costed_on_another_chip_without_a_measurement() -> None:
+    settings = StudySettings(
+        objectives=("quality", "lat"), population=8, generations=3, study="first", sampler="random"
+    )
+    first = run_study(settings, database="studies.db", objectives=[Quality()])
+    quality = Quality()
+    other = replace(
+        settings,
+        hardware="u55-128",
+        study="other",
+        generations=1,
+        warm_start=("first",),
+        warm_start_all=True,
+    )
+    study = run_study(other, database="studies.db", objectives=[quality])
+    assert quality.measured == []
+    before = {row.genotype: row.values for row in first.measured}
+    after = {row.genotype: row.values for row in study.measured}
+    assert after.keys() == before.keys()
+    assert all(after[genotype][0] == before[genotype][0] for genotype in before)
+    latencies = [(before[genotype][1], after[genotype][1]) for genotype in before]
+    assert all(now is not None and was is not None and now > was for was, now in latencies), "half the NPU"
+
+
 def test_a_study_on_another_chip_begins_with_values_that_another_file_holds() -> None:
     settings = StudySettings(
         objectives=("quality", "lat"), population=8, generations=2, study="first", sampler="random"

@@ -11,7 +11,7 @@ import pytest
 from search_space import complexity
 from search_space.families import Family, family
 from search_space.space import Space
-from search_space.subnet_sampling import BINS, bin_edges
+from search_space.subnet_sampling import BINS, bin_edges, families
 from supernet.training.phases import LARGEST, PARETO, RANDOM, SMALLEST, Phase
 from supernet.training.step_subnets import LossEstimate, sandwich
 
@@ -36,13 +36,13 @@ def test_families_take_turns_across_steps(small_space: Space) -> None:
         for kind, subnet in sandwich(small_space, phase, np.random.default_rng(step), step=step)
         if kind == RANDOM
     ]
-    assert Counter(drawn) == dict.fromkeys(Family, 3)
+    assert Counter(drawn) == dict.fromkeys(families(small_space), 3)
 
 
 def test_a_phase_without_vit_has_bins_of_its_own_cost(small_space: Space) -> None:
     phase = replace(PHASE, vit=False, random_subnets=2 * BINS, sampling="macs")
     subnets = sandwich(small_space, phase, np.random.default_rng(0))
-    assert {family(subnet) for _, subnet in subnets} == {Family.CNN}
+    assert {family(subnet) for _, subnet in subnets} <= {Family.CNN, Family.NONE}
     low = complexity.macs(subnets[1][1])
     high = complexity.macs(subnets[0][1])
     place = [
