@@ -15,7 +15,7 @@ from search_space.space import Space
 from studies import pick as command
 from studies.analysis.pick_rules import PickError, knee, knee_sums, pick, shared_weights
 from studies.presentation.next_commands import next_commands
-from studies.storage.store import create_store
+from studies.storage.store import create_store, open_store
 from studies.study.constraint import parse_constraint
 from studies.study.evaluation import Evaluation
 from studies.study.study import Study
@@ -197,3 +197,28 @@ def test_bad_input_is_one_line(
     assert (exit_.value.code, captured.out) == (2, "")
     assert captured.err.count("\n") == 1
     assert message in captured.err
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "unit"),
+    [
+        ("--min-acc", "acc", "%"),
+        ("--max-lat", "lat", "ms"),
+        ("--max-energy", "energy", "mJ"),
+        ("--max-macs", "macs", ""),
+        ("--max-params", "params", ""),
+        ("--max-sram", "sram", "B"),
+    ],
+)
+def test_each_limit_leaves_out_what_exceeds_it(
+    option: str, name: str, unit: str, report_database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_store(report_database) as store:
+        study, rows = store.study("objectives6"), store.evaluations("objectives6")
+    column = study.objectives.index(name)
+    values = sorted(row.values[column] or 0.0 for row in study.front(rows))
+    limit = values[len(values) // 2]
+    within = sum(value >= limit if name == "acc" else value <= limit for value in values)
+    assert 0 < within < len(values)
+    command.main(["objectives6", "--db", str(report_database), option, f"{limit!r}{unit}"])
+    assert f"{within} of the {len(values)} subnets of the front" in capsys.readouterr().out

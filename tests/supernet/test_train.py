@@ -14,6 +14,7 @@ from search_space.command import progress_lines
 from search_space.space import Space
 from supernet import train
 from supernet.checkpoints import built_in_checkpoint
+from supernet.checkpoints.header import read_header
 from supernet.images import cifar10
 from supernet.images.labelled_images import LabelledImages
 from supernet.network import number_formats
@@ -26,6 +27,7 @@ from supernet.training.search_score import SearchScore
 from supernet.training.supernet_trainer import Trainer
 from tests.command import Call, Command
 from tests.command_words import replaced
+from tests.supernet.image_files import write_folder
 
 
 @pytest.fixture
@@ -212,3 +214,24 @@ def test_output_into_a_pipe_has_plain_lines_within_an_epoch(
     assert call(*settings, "--out", str(tmp_path / "other")).code == 0
     for name in (STATE, CHECKPOINT):
         assert (out / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+
+
+def test_unreadable_images_are_left_out_up_to_a_number(
+    small_space: Space, tmp_path: Path, call: Call
+) -> None:
+    for seed, split in enumerate(("train", "val")):
+        write_folder(tmp_path / "photos" / split, images=12, seed=seed)
+    (tmp_path / "photos" / "train" / "cat" / "003.png").write_bytes(b"no picture")
+    space = tmp_path / "space.yaml"
+    description = small_space.to_dict()
+    description["head"]["classes"] = 2
+    space.write_text(json.dumps(description))  # JSON is YAML
+    words = ("--space", str(space), "--data", str(tmp_path / "photos"), "--out", str(tmp_path / "out"))
+    more = ("--recipe", "joint", "--epochs", "1", "--batch", "8", "--precision", "fp32", "--workers", "0")
+    refused = call(*words, *more)
+    assert refused.code == 2
+    assert "003.png" in refused.err
+    assert call(*words, *more, "--skip-unreadable", "1").code == 0
+    header = read_header(tmp_path / "out" / CHECKPOINT)
+    counts = [int(number) for number in re.findall(r"\d+", header["data"]["split_counts"])]
+    assert sum(counts[:2]) == 23
