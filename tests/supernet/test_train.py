@@ -216,7 +216,7 @@ def test_output_into_a_pipe_has_plain_lines_within_an_epoch(
         assert (out / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 
 
-def test_unreadable_images_are_left_out_up_to_a_number(
+def test_unreadable_images_are_left_out(
     small_space: Space, tmp_path: Path, call: Call
 ) -> None:
     for seed, split in enumerate(("train", "val")):
