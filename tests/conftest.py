@@ -55,6 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
+@pytest.hookimpl(optionalhook=True)  # A run without the plug-in has no such hook.
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling:
     """A file's tests run in one process, which makes the files and studies that they share only once."""
     config.option.loadscopereorder = False  # The order above counts, not the number of tests in a file.
