@@ -138,7 +138,7 @@ def test_an_option_given_twice_is_refused_unless_it_may_be_repeated(
 def test_an_empty_path_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     parser = Parser(prog="command")
     parser.add_argument_group("group").add_argument("--out", type=Path)
-    assert parser.parse_args(["--out", "."]).out == Path(".")
+    assert parser.parse_args(["--out", "."]).out == Path()
     with pytest.raises(SystemExit):
         parser.parse_args(["--out", ""])
     message = "the value is empty: name a file or folder, or '.' for the current folder"
