@@ -36,8 +36,10 @@ class UnknownNameError(H4HError):
         self.kind = kind
         self.got = got
         self.known = tuple(known)
-        close = difflib.get_close_matches(got, self.known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        # Names are compared in lower case, so that CNN finds cnn.
+        by_lower_case = {name.lower(): name for name in self.known}
+        close = difflib.get_close_matches(got.lower(), by_lower_case, n=1)
+        hint = f"; did you mean {by_lower_case[close[0]]!r}?" if close else ""
         super().__init__(f"unknown {kind} {got!r}: must be one of {', '.join(self.known)}{hint}")
 
 

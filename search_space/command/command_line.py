@@ -14,10 +14,11 @@ import re
 import sys
 import traceback
 import warnings
-from argparse import ArgumentParser, Namespace, _StoreAction
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, _StoreAction
 from collections.abc import Callable
 from contextlib import suppress
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from h4h_packages import DEBUG, StoppedError, exit_code, is_debugging
@@ -39,16 +40,25 @@ class _StoreOnce(_StoreAction):
         super().__call__(parser, namespace, values, option_string)
 
 
+def _path(text: str) -> Path:
+    """A path; an empty one, such as a shell variable that is not set, would be the current folder."""
+    if not text:
+        raise ArgumentTypeError("the value is empty: name a file or folder, or '.' for the current folder")
+    return Path(text)
+
+
 class Parser(ArgumentParser):
     """Argument parser that reports an error in one line, with a pointer to `--help`.
 
-    An option that takes one value may be given once; one that may be repeated declares `append`.
+    An option that takes one value may be given once; one that may be repeated declares `append`. An empty
+    path is refused.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         for name in (None, "store"):
             self.register("action", name, _StoreOnce)
+        self.register("type", Path, _path)
 
     def error(self, message: str) -> NoReturn:
         """Prints the error in one line and exits with 2."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from search_space.errors import H4HError
+from search_space.files.regular_file import file_problem
 from search_space.genotype import to_text
 from studies.report_page.records import ClassesRecord, ClassRowRecord, ReportRecord
 
@@ -25,10 +26,12 @@ def read_by_class(paths: Sequence[Path]) -> dict[Path, Mapping[str, Any]]:
     """Reads JSON files of `studies.validate`.
 
     Raises:
-        ByClassError: A file cannot be read, or is none.
+        ByClassError: A file cannot be read, or holds no figures by class.
     """
     found = {}
     for path in paths:
+        if (problem := file_problem(path)) is not None:
+            raise ByClassError(f"{OPTION} {path} {problem}; {REMEDY}")
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:

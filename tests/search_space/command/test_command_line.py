@@ -8,6 +8,7 @@ import sys
 import warnings
 from argparse import Namespace
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -132,6 +133,16 @@ def test_an_option_given_twice_is_refused_unless_it_may_be_repeated(
         parser.parse_args(["--seed", "3", "--seed=4"])
     line = "error: --seed is given twice: leave out one of them (try: command --help)\n"
     assert capsys.readouterr().err == line
+
+
+def test_an_empty_path_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = Parser(prog="command")
+    parser.add_argument_group("group").add_argument("--out", type=Path)
+    assert parser.parse_args(["--out", "."]).out == Path()
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--out", ""])
+    message = "the value is empty: name a file or folder, or '.' for the current folder"
+    assert capsys.readouterr().err == f"error: argument --out: {message} (try: command --help)\n"
 
 
 def test_a_stream_without_a_character_shows_another_one(monkeypatch: pytest.MonkeyPatch) -> None:

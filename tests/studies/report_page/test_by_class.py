@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -96,3 +97,14 @@ def test_other_files_are_refused(text: str, tmp_path: Path) -> None:
         ByClassError, match=r"x\.json: (is no JSON file|holds no figures by class); write it by"
     ):
         read_by_class([path])
+
+
+def test_what_is_no_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with pytest.raises(ByClassError, match="is not a regular file but a folder; write it by"):
+        read_by_class([tmp_path])
+    with pytest.raises(ByClassError, match=r"x\.json does not exist; write it by"):
+        read_by_class([tmp_path / "x.json"])
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(fifo := tmp_path / "fifo")
+        with pytest.raises(ByClassError, match="is not a regular file but a FIFO; write it by"):
+            read_by_class([fifo])
