@@ -1,4 +1,4 @@
-"""Ranges of the numbers of a recipe and of its phases; needs no torch, so that a command can check them first.
+"""Ranges of the numbers of a recipe and of its phases, without torch, so that commands can check them first.
 
 The upper ends lie beyond what any training uses. A slip of the finger is refused before data are read.
 """
