@@ -146,13 +146,14 @@ def _numbers(
     most = 100.0 if declaration is not None and declaration.unit == "%" else math.inf
     try:
         values = np.array(list(map(float, cells)))
-        if np.isfinite(values).all() and values.min() >= least and values.max() <= most:
+        is_number = bool not in set(map(type, cells))  # JSON has `true`, which Python counts as 1.
+        if is_number and np.isfinite(values).all() and values.min() >= least and values.max() <= most:
             return values
     except (TypeError, ValueError, OverflowError):
         pass
     for line, cell in enumerate(cells, start=part.first_line):
         try:
-            value = float(cell)
+            value = math.nan if isinstance(cell, bool) else float(cell)
         except (TypeError, ValueError, OverflowError):
             value = math.nan
         if not (math.isfinite(value) and least <= value <= most):
