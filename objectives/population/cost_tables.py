@@ -187,5 +187,6 @@ def _save(pieces: PieceCosts, file: Path) -> None:
         pieces.save(file)
     except OSError as error:
         raise SpaceTablesError(
-            f"the table of costs {file} cannot be written: {error}; set {VARIABLE} to another folder"
+            f"the table of costs {file} cannot be written ({error.strerror or error}): remove what is there, "
+            f"or set {VARIABLE} to another folder"
         ) from error
