@@ -42,10 +42,9 @@ def searched_table(settings: StudySettings) -> AccuracyTable | None:
         return None
     space = None if settings.space_from_table else searched_networks(settings)
     path = Path(settings.accuracy_table)
-    try:
-        state = path.stat()
-    except OSError as error:
-        raise TableError(f"--accuracy-table {path}: cannot be read ({error.strerror})") from error
+    if problem := file_problem(path):
+        raise TableError(f"--accuracy-table {path} {problem}; name a file of CSV or JSON lines")
+    state = path.stat()
     return _read_once(path, (state.st_mtime_ns, state.st_size), space)
 
 

@@ -183,9 +183,9 @@ def _texts(figure: Figure) -> list[str]:
     ("main", "arguments", "message"),
     [
         (show.main, ["--beside", "x.tflite"], "--beside needs --study NAME"),
-        (show.main, ["--study", "a", "--beside", "x.tflite"], "x.tflite: no such file"),
+        (show.main, ["--study", "a", "--beside", "x.tflite"], "x.tflite: does not exist"),
         (compare.main, ["a", "one", "--csv", "--beside", "{file}"], "without --csv"),
-        (report.main, ["a", "--out", "r.html", "--beside", "x.tflite"], "x.tflite: no such file"),
+        (report.main, ["a", "--out", "r.html", "--beside", "x.tflite"], "x.tflite: does not exist"),
     ],
 )
 def test_bad_input_is_one_line(

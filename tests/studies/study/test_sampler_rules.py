@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from studies import StudySettings, load_study, run_study
-from studies.launch import plan_objects
+from studies.launch import new_study
 from studies.study.constraint import parse_constraint
 from studies.study.fingerprint import FingerprintError
 from studies.study.sampler_rules import sampler_rules
@@ -42,7 +42,7 @@ def test_an_earlier_study_is_refused_and_stays_as_it_was(
         generations=1,
     )
     with monkeypatch.context() as earlier:  # The version before wrote no rules.
-        earlier.setattr(plan_objects, "sampler_rules", lambda *_: {})
+        earlier.setattr(new_study, "sampler_rules", lambda *_: {})
         rows = run_study(settings, database=database).evaluations()
     with pytest.raises(
         FingerprintError, match=r"earlier version of the sampler 'surrogate'.*--warm-start early"
