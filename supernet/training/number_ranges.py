@@ -6,7 +6,7 @@ The upper ends lie beyond what any training uses. A slip of the finger is refuse
 from __future__ import annotations
 
 from argparse import ArgumentError, ArgumentParser
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -45,7 +45,7 @@ class NumberRange:
 
 _SHARE = NumberRange(0, 1, ("most",))
 
-SETTING_RANGES: Mapping[str, NumberRange] = {
+SETTING_RANGES: dict[str, NumberRange] = {
     "seed": NumberRange(0, 2**63 - 1),
     "batch": NumberRange(2, 10**6),
     "accumulate": NumberRange(1, 10**6),
@@ -66,7 +66,7 @@ SETTING_RANGES: Mapping[str, NumberRange] = {
 }
 """Numbers that hold for a whole recipe."""
 
-PHASE_RANGES: Mapping[str, NumberRange] = {
+PHASE_RANGES: dict[str, NumberRange] = {
     "epochs": NumberRange(1, 10**6),
     "rate": NumberRange(0, 1000, ("least",)),
     "random_subnets": NumberRange(0, 1000),
