@@ -240,7 +240,7 @@ def test_other_hardware_is_refused_where_it_matters(capsys: pytest.CaptureFixtur
         (["--workers", "2", "--dask", "tcp://10.0.0.1:8786"], "leave it out with --dask"),
         (["--checkpoint", "none.safetensors"], "none.safetensors does not exist"),
         (["--db", "none/studies.db"], "folder none does not exist"),
-        (["--db", "."], "not a file"),
+        (["--db", "."], "is not a regular file but a folder"),
         (["--study", " "], "not empty"),
         (["--unknown"], "--unknown"),
     ],

@@ -117,6 +117,7 @@ def test_equal_rows_count_once_also_if_they_differ_in_unused_genes(tmp_path: Pat
         ),
         ("depth[gene],acc\n1,50\n2,\n", "line 3: acc must be a finite number from 0 to 100, but got ''"),
         ("depth[gene],acc\n1,50\n2,101\n", "line 3: acc must be a finite number from 0 to 100"),
+        ("depth[gene],lat\n1,1\n2,-1.1e30\n", "line 3: lat must be at most 1e+30 in size, but got '-1.1e30'"),
         ("depth[gene],lat\n1,1e999\n2,1\n", "line 2: lat must be a finite number, but got '1e999'"),
         ("depth[gene],lat\n1,1\n2,-1e999\n", "line 3: lat must be a finite number, but got '-1e999'"),
         ("depth[gene],acc\n1,1e999\n2,1\n", "line 2: acc must be a finite number from 0 to 100, but got"),
