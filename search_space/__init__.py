@@ -5,9 +5,10 @@ Public names load when they are first used:
     from search_space import load_space
 """
 
-from typing import TYPE_CHECKING
-
 from h4h_packages import lazy_names
+
+TYPE_CHECKING = False
+"""A name that type checkers know; `typing` itself would load before the guard of the start."""
 
 if TYPE_CHECKING:
     from search_space.errors import H4HError

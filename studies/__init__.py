@@ -5,11 +5,12 @@ Public names load when they are first used:
     from studies import StudySettings, run_study, load_study
 """
 
-from typing import TYPE_CHECKING
-
 from h4h_packages import check_packages, lazy_names
 
 check_packages(__name__)
+
+TYPE_CHECKING = False
+"""A name that type checkers know; `typing` itself would load before the guard of the start."""
 
 if TYPE_CHECKING:
     from studies.launch.compare_studies import compare_studies

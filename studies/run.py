@@ -14,7 +14,7 @@ from functools import partial
 
 from rich.console import Console
 
-from h4h_packages import raise_stopped
+from h4h_start import raise_stopped
 from objectives.workers.versions import WorkerError
 from search_space.command.command_line import run_command
 from search_space.command.stop_signals import StopRequest, stopping

@@ -8,11 +8,12 @@ Public names load when they are first used:
     network = supernet.extract(weights, weights.space.decode(weights.space.largest()))
 """
 
-from typing import TYPE_CHECKING
-
 from h4h_packages import check_packages, lazy_names
 
 check_packages(__name__)
+
+TYPE_CHECKING = False
+"""A name that type checkers know; `typing` itself would load before the guard of the start."""
 
 if TYPE_CHECKING:
     from supernet.accuracy.load_and_extract import extract

@@ -11,7 +11,9 @@ after the last finished epoch. With `--epochs 0`, the subnet is extracted and no
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from supernet.images.folder_layouts import DEFAULT_DATA, add_data
 from supernet.training.continuation import way_on
 from supernet.training.exact_state import OtherTrainingError
 from supernet.training.fine_tune_subnet import INHERITED, NETWORK, fine_tune_subnet
+from supernet.training.number_ranges import PHASE_RANGES, refuse_wrong_numbers
 from supernet.training.recipe_options import HELP as TRAINING_HELP
 from supernet.training.recipe_options import add_settings, reading_processes
 from supernet.training.single_network_run import PLAIN_SETTINGS
@@ -93,6 +96,7 @@ def main() -> None:
     parser = make_parser()
     arguments = parser.parse_args()
     check_least(arguments, workers=0)
+    refuse_wrong_numbers(sys.argv[1:], epochs=replace(PHASE_RANGES["epochs"], least=0))
     try:
         network = _network(arguments)
     except OtherTrainingError as error:

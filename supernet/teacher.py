@@ -10,6 +10,7 @@ written after every epoch, and `OUT/result.json`. Rerun the command to resume af
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from search_space.command.command_line import Parser, check_least, run_command
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data
 from supernet.training.continuation import way_on
 from supernet.training.exact_state import OtherTrainingError
+from supernet.training.number_ranges import refuse_wrong_numbers
 from supernet.training.recipe_options import HELP, SETTINGS, add_settings, reading_processes
 from supernet.training.single_network_run import PLAIN_SETTINGS
 from supernet.training.train_teacher import train_teacher
@@ -72,7 +74,8 @@ def make_parser() -> Parser:
 def main() -> None:
     parser = make_parser()
     arguments = parser.parse_args()
-    check_least(arguments, workers=0, split_seed=0, epochs=1)
+    check_least(arguments, workers=0, split_seed=0)
+    refuse_wrong_numbers(sys.argv[1:])
     try:
         teacher = train_teacher(
             arguments.out,

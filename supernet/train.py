@@ -19,6 +19,7 @@ from search_space.command.command_line import Parser, check_least, run_command
 from search_space.files.event_file import OPTION, check_event_folder
 from supernet.checkpoints import locate_checkpoint
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data, refuse_wrong_data
+from supernet.training.number_ranges import refuse_wrong_numbers
 
 
 def make_parser() -> Parser:
@@ -119,6 +120,7 @@ def make_parser() -> Parser:
 
 
 def main() -> None:
+    refuse_wrong_numbers(sys.argv[1:])
     refuse_wrong_data(sys.argv[1:], DEFAULT_DATA)
     # These import torch, which takes seconds.
     from supernet.training.continuation import way_on

@@ -69,6 +69,7 @@ def test_another_checkout_in_the_current_folder_is_used_whole(tmp_path: Path) ->
         shutil.copytree(
             ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors")
         )
-    shutil.copy(ROOT / "h4h_packages.py", tmp_path)
+    for name in ("h4h_packages.py", "h4h_start.py"):
+        shutil.copy(ROOT / name, tmp_path)
     result = ended(tmp_path, "-m", "studies.show", "--help")
     assert (result.returncode, result.stderr) == (0, "")

@@ -17,7 +17,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -35,7 +34,7 @@ from search_space.space import Space
 SUMS = ("latency", "energy")
 """Mappings that may use any split and minimise a sum over pieces."""
 
-VERSION = "2"
+VERSION = "3"
 """Version of the cached files; changes whenever their content may change."""
 
 
@@ -85,6 +84,7 @@ class SpaceTables:
 
         Raises:
             SpaceTablesError: The folder cannot be written.
+            CacheError: A table, or their folder, belongs to another user.
         """
         folder = cache_folder() / "space_tables" if folder is None else folder
         mappers_by_model = [
@@ -96,7 +96,7 @@ class SpaceTables:
             for name, mapper in mappers.items():
                 try:
                     pieces = PieceCosts.load(folder / name)
-                except (OSError, ValueError, KeyError, BadZipFile):
+                except (OSError, ValueError):
                     missing.setdefault(_shared_splits(model, mapper), {})[name] = mapper
                 else:
                     populations[name] = PopulationCosts(space, mapper, pieces)
@@ -173,7 +173,7 @@ def _mappers(model: CostModel) -> list[Mapper]:
 
 def _file_name(space: Space, model: CostModel, mapper: Mapper) -> str:
     key = {"space": space.digest, "version": VERSION, **model.fingerprint(), "mapping": mapper.name}
-    return f"{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()}.npz"
+    return f"{hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()}.tables"
 
 
 def _shared_splits(model: CostModel, mapper: Mapper) -> tuple[str, ...]:
@@ -187,5 +187,6 @@ def _save(pieces: PieceCosts, file: Path) -> None:
         pieces.save(file)
     except OSError as error:
         raise SpaceTablesError(
-            f"the table of costs {file} cannot be written: {error}; set {VARIABLE} to another folder"
+            f"the table of costs {file} cannot be written ({error.strerror or error}): remove what is there, "
+            f"or set {VARIABLE} to another folder"
         ) from error

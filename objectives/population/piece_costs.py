@@ -9,8 +9,11 @@ convolution is one more step.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,12 +39,15 @@ from objectives.population.gene_table import GeneTable
 from objectives.population.pieces import Piece, SpacePieces
 from objectives.workload import Step, ops_of, read_again, workload
 from search_space.arrays import Floats
-from search_space.files.cache_folder import make_private, private_file
+from search_space.files.cache_folder import make_private, private_file, refuse_foreign
+from search_space.files.regular_file import file_problem
 from search_space.files.whole_file import whole_file
 from search_space.space import Space
 
 CYCLES, ENERGY_PJ, WEIGHT_BYTES = 0, 1, 2
 """Indices of the three numbers of a cost; the last is the bytes of weights in all macros together."""
+DIGEST_BYTES = 32
+"""Length of SHA-256, which stands before the tables in their file."""
 
 
 @dataclass(frozen=True)
@@ -129,27 +135,38 @@ class PieceCosts:
         return [table.values.reshape(table.rows, *table.value_shape)[:, number] for table in tables]
 
     def save(self, path: Path) -> None:
-        """Writes all tables to one file, whole or not at all."""
+        """Writes all tables to one file behind their digest, whole or not at all."""
         arrays: dict[str, Any] = {}
         for field in fields(self):
             for index, table in enumerate(getattr(self, field.name)):
                 arrays[f"{field.name}.{index}.genes"] = np.array(table.genes)
                 arrays[f"{field.name}.{index}.values"] = table.values
+        buffer = BytesIO()
+        np.savez(buffer, **arrays)
         make_private(path.parent)
         with whole_file(path) as temporary:
-            private_file(temporary)
-            with temporary.open("wb") as file:
-                np.savez(file, **arrays)  # A zip archive, whose checksums `load` compares.
+            temporary.write_bytes(sha256(buffer.getbuffer()).digest() + buffer.getvalue())
+        private_file(path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Reads the tables that `save` wrote.
 
         Raises:
-            OSError, ValueError, KeyError, BadZipFile: The file is missing or damaged.
+            CacheError: The file or its folder belongs to another user.
+            OSError: There is no such file.
+            ValueError: The file is damaged.
         """
+        if problem := file_problem(path):  # Reading a FIFO would wait for ever.
+            raise FileNotFoundError(errno.ENOENT, problem, str(path))
+        refuse_foreign(path.parent)
+        refuse_foreign(path)
+        content = memoryview(path.read_bytes())
+        digest, archive = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
+        if sha256(archive).digest() != digest:  # The checksums of a zip archive cover only its members.
+            raise ValueError(f"{path} differs from its digest")
         tables: dict[str, list[GeneTable]] = {field.name: [] for field in fields(cls)}
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(BytesIO(archive), allow_pickle=False) as arrays:
             for name, index in (key.split(".")[:2] for key in arrays.files if key.endswith(".genes")):
                 genes = tuple(int(gene) for gene in arrays[f"{name}.{index}.genes"])
                 tables[name].append(GeneTable(genes, arrays[f"{name}.{index}.values"]))

@@ -22,6 +22,8 @@ from search_space.row_index import ABSENT, RowIndex
 from search_space.space import Space
 
 LEAST_NETWORKS = 2
+LARGEST = 1e30
+"""Largest size of a value; the hypervolume of six objectives, a product, stays finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,19 +144,24 @@ def _numbers(
     cells: Sequence[Any], name: str, part: Part, declaration: Declaration | None, source: str
 ) -> Floats:
     """The numbers of a column; percentages are 0 to 100, standard errors at least 0."""
-    least = 0.0 if declaration is None or declaration.unit == "%" else -math.inf
-    most = 100.0 if declaration is not None and declaration.unit == "%" else math.inf
+    least = 0.0 if declaration is None or declaration.unit == "%" else -LARGEST
+    most = 100.0 if declaration is not None and declaration.unit == "%" else LARGEST
     try:
         values = np.array(list(map(float, cells)))
-        if np.isfinite(values).all() and values.min() >= least and values.max() <= most:
+        is_number = bool not in set(map(type, cells))  # JSON has `true`, which Python counts as 1.
+        if is_number and np.isfinite(values).all() and values.min() >= least and values.max() <= most:
             return values
     except (TypeError, ValueError, OverflowError):
         pass
     for line, cell in enumerate(cells, start=part.first_line):
         try:
-            value = float(cell)
+            value = math.nan if isinstance(cell, bool) else float(cell)
         except (TypeError, ValueError, OverflowError):
             value = math.nan
+        if math.isfinite(value) and abs(value) > LARGEST == most:
+            raise TableError(
+                f"{source}: line {line}: {name} must be at most {LARGEST} in size, but got {cell!r:.40}"
+            )
         if not (math.isfinite(value) and least <= value <= most):
             bounds = " from 0 to 100" if most == 100.0 else " of at least 0" if least == 0.0 else ""
             raise TableError(

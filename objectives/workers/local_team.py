@@ -22,7 +22,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, cast
 
-from h4h_packages import STOP_SIGNALS
+from h4h_start import STOP_SIGNALS
 from objectives.objective import Objective
 from objectives.workers.packed_objective import Parcel, pack
 from objectives.workers.shared_block import SharedBlock

@@ -8,7 +8,8 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from h4h_packages import PACKAGES, ROOT
+from h4h_packages import ROOT
+from h4h_start import PACKAGES
 
 _SHOWN_DIGITS = 12
 
@@ -21,7 +22,7 @@ def packages_digest() -> str:
     of the files must not change its digest.
     """
     files = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-    return _digest([ROOT / "h4h_packages.py", *files], ROOT)
+    return _digest([*sorted(ROOT.glob("h4h_*.py")), *files], ROOT)
 
 
 @cache

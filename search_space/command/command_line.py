@@ -21,7 +21,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from h4h_packages import DEBUG, StoppedError, exit_code, is_debugging
+from h4h_start import DEBUG, StoppedError, exit_code, is_debugging
 from search_space.command.stop_signals import stopping
 from search_space.errors import H4HError, H4HWarning
 

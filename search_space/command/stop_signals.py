@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from h4h_packages import STOP_SIGNALS, StoppedError, raise_stopped
+from h4h_start import STOP_SIGNALS, StoppedError, raise_stopped
 
 Handler = Callable[[int, FrameType | None], object]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from search_space.errors import H4HError
+from search_space.files.regular_file import output_problem
 
 VARIABLE = "H4H_CACHE"
 
@@ -49,21 +51,39 @@ def make_private(folder: Path) -> None:
     """Creates a folder of the cache that only this user can write; a folder of another user is refused.
 
     Raises:
-        CacheError: The folder belongs to another user, who could change what commands compute.
+        CacheError: The folder belongs to another user.
         OSError: It cannot be created.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not hasattr(os, "geteuid"):  # Windows: the user's own folder is private there.
-        return
-    owner = folder.stat().st_uid
-    if owner not in (os.geteuid(), 0):
-        raise CacheError(
-            f"the cache folder {folder} belongs to user {owner}, who could change what is computed from it: "
-            f"set {VARIABLE} to a folder of your own"
-        )
+    refuse_foreign(folder)
 
 
 def private_file(path: Path) -> None:
-    """Creates a file that only this user can read and write; an existing one becomes private."""
+    """Creates a file that only this user can read and write; an existing one becomes private.
+
+    Raises:
+        CacheError: The file belongs to another user.
+        OSError: It cannot be created, or `path` is no regular file, such as a FIFO.
+    """
+    if problem := output_problem(path):
+        raise FileExistsError(errno.EEXIST, problem, str(path))
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    refuse_foreign(path)
     path.chmod(0o600)
+
+
+def refuse_foreign(path: Path) -> None:
+    """Refuses a file or folder of another user, who could change what commands compute.
+
+    Raises:
+        CacheError: It belongs to another user than this one and root.
+        OSError: It does not exist, or cannot be reached.
+    """
+    if not hasattr(os, "geteuid"):  # Windows: the user's own folder is private there.
+        return
+    owner = path.stat().st_uid
+    if owner not in (os.geteuid(), 0):
+        raise CacheError(
+            f"{path} in the cache belongs to user {owner}, who could change what is computed from it: "
+            f"remove it, or set {VARIABLE} to a folder of your own"
+        )

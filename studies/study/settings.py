@@ -11,7 +11,6 @@ objective.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -51,6 +50,7 @@ PREDICTING = "surrogate"
 STOP_RULES = ("generations", "evaluations", "minutes", "patience")
 """Settings that limit a search. They never change what is evaluated."""
 MOST_OBJECTIVES = 6
+MOST_MINUTES = 10**7
 
 WHAT = "what is searched"
 HOW = "how it is searched"
@@ -60,8 +60,10 @@ WHERE = "where it is stored"
 
 
 def _check_minutes(minutes: float) -> None:
-    if not 0 < minutes < math.inf:
-        raise SettingError(f"--minutes must be more than 0 and finite, but got {minutes:g}")
+    if not 0 < minutes <= MOST_MINUTES:
+        raise SettingError(
+            f"--minutes must be more than 0 and at most {MOST_MINUTES}, which are 19 years, but got {minutes}"
+        )
 
 
 def _check_memory(text: str) -> None:

@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +31,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from search_space.command.progress_lines import tracked
-from search_space.files.cache_folder import cache_folder
+from search_space.files.cache_folder import cache_folder, make_private, refuse_foreign
 from supernet.checkpoints.header import CheckpointError
 from supernet.checkpoints.image_input import CROP, LARGEST_WITHOUT_MARGIN, PAD, SQUASH, resized_side
 from supernet.checkpoints.tensor_file import read_tensors, write_tensors
@@ -331,6 +332,9 @@ def _decoded_once(listing: Listing, crop: int) -> tuple[Tensor, dict[str, str]]:
     files = ImageFiles(paths, torch.tensor(listing.files.labels), crop=crop, fit=listing.fit)
     cache = _cache_file(listing.folder, side, listing.fit)
     content = _content(paths)
+    with suppress(OSError):  # There is none yet.
+        refuse_foreign(cache.parent)
+        refuse_foreign(cache)
     try:
         tensors, header = read_tensors(cache, CACHE_FORMAT)
         if header["content"] == content:
@@ -349,6 +353,7 @@ def _decoded_once(listing: Listing, crop: int) -> tuple[Tensor, dict[str, str]]:
     pixels = pixels[:count]
     header = {"format": CACHE_FORMAT, "content": content, "failures": failures}
     try:
+        make_private(cache.parent)
         write_tensors(cache, {"pixels": pixels}, header)
     except OSError as error:
         console.print(f"note: decoded images cannot be cached for the next start ({one_line(error)})")

@@ -8,7 +8,6 @@ shrinking).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -20,6 +19,7 @@ from search_space.genotype import Genotype
 from search_space.space import Space
 from search_space.subnet import Subnet
 from search_space.subnet_sampling import FAMILY, SAMPLINGS, UNIFORM
+from supernet.training.number_ranges import PHASE_RANGES
 
 CHOICES = (
     "resolution",
@@ -105,11 +105,8 @@ class Phase(Document):
             raise DocumentError(
                 f"{where}: epochs must be at least 1, but got {self.epochs}; leave out a phase that has none"
             )
-        # `not >` instead of `<=` refuses NaN as well.
-        if not 0 < self.rate < math.inf:
-            raise DocumentError(f"{where}: rate must be above 0 and finite, but got {self.rate}")
-        if self.random_subnets < 0:
-            raise DocumentError(f"{where}: random_subnets must be at least 0, but got {self.random_subnets}")
+        for name, limits in PHASE_RANGES.items():
+            limits.check(f"{where}: {name}", getattr(self, name))
         if self.cnn not in CNN_MODES:
             raise UnknownNameError(f"treatment of the CNN in {where}", self.cnn, CNN_MODES)
         if self.cnn == FREEZE and not self.vit:
@@ -132,8 +129,6 @@ class Phase(Document):
                 f"{where}: sampling: pareto needs the whole space, but the phase has "
                 f"{'vit: false' if not self.vit else 'elastic choices'}: choose another sampling"
             )
-        if self.largest_every < 1:
-            raise DocumentError(f"{where}: largest_every must be at least 1, but got {self.largest_every}")
 
 
 def restricted(space: Space, phase: Phase, genotype: Genotype) -> Subnet:

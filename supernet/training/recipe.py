@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from importlib import resources
@@ -17,6 +16,7 @@ from supernet.checkpoints.image_input import CLASS_WEIGHTS, CROP, FITS, NONE
 from supernet.network.number_formats import PRECISIONS
 from supernet.training.distillation import DISTILLATIONS, KL
 from supernet.training.gradient_projection import CONFLICTS, SUM
+from supernet.training.number_ranges import SETTING_RANGES
 from supernet.training.optimizer import ADAMW, OPTIMIZERS
 from supernet.training.phases import COSINE, SCHEDULES, Phase
 
@@ -91,12 +91,8 @@ class Recipe(Document):
         names = [phase.name for phase in self.phases]
         if len(set(names)) != len(names):
             raise DocumentError(f"phases must have different names, but got {', '.join(names)}")
-        for name, (least, limit) in _RANGES.items():
-            value = getattr(self, name)
-            # `not <=` instead of `>` refuses NaN as well.
-            if not least <= value < limit:
-                bound = f"at least {least}" + (f" and below {limit}" if limit < math.inf else " and finite")
-                raise DocumentError(f"{name} must be {bound}, but got {value}")
+        for name, limits in SETTING_RANGES.items():
+            limits.check(name, getattr(self, name))
         for name, known in NAMES.items():
             if getattr(self, name) not in known:
                 raise UnknownNameError(name, getattr(self, name), known)
@@ -105,10 +101,6 @@ class Recipe(Document):
                 f"batch must be a multiple of accumulate with parts of 2 images or more, "
                 f"but got batch {self.batch} and accumulate {self.accumulate}"
             )
-        if not 0 < self.crop_scale <= 1:
-            raise DocumentError(f"crop_scale must be above 0 and at most 1, but got {self.crop_scale}")
-        if not 0 <= self.flip <= 1:
-            raise DocumentError(f"flip must be 0 to 1, but got {self.flip}")
 
     @property
     def epochs(self) -> int:
@@ -177,24 +169,6 @@ def default_settings(recipe: Recipe) -> dict[str, Any]:
         },
     }
 
-
-_RANGES: dict[str, tuple[float, float]] = {
-    "seed": (0, math.inf),
-    "batch": (2, math.inf),
-    "accumulate": (1, math.inf),
-    "momentum": (0, 1),
-    "weight_decay": (0, math.inf),
-    "clip": (0, math.inf),
-    "warm_up_epochs": (0, math.inf),
-    "label_smoothing": (0, 1),
-    "drop_path": (0, 1),
-    "ema": (0, 1),
-    "crop_padding": (0, math.inf),
-    "rand_augment": (0, math.inf),
-    "magnitude": (0, 31),
-    "mixup": (0, math.inf),
-    "cutmix": (0, math.inf),
-}
 
 NAMES: dict[str, Sequence[str]] = {
     "precision": ("auto", *PRECISIONS),

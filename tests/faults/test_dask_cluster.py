@@ -142,7 +142,8 @@ def test_workers_that_join_with_other_code_or_values_get_no_parts(
             other / package,
             ignore=lambda _, names: [n for n in names if Path(n).suffix not in ("", ".py", ".yaml")],
         )
-    shutil.copy(ROOT / "h4h_packages.py", other)
+    for name in ("h4h_packages.py", "h4h_start.py"):
+        shutil.copy(ROOT / name, other)
     changed = other / "objectives" / "accuracy_objective.py"
     changed.write_text(changed.read_text() + "\n# A line more.\n")
 

@@ -99,3 +99,18 @@ def test_output_on_a_full_disk_is_one_line(tmp_path: Path) -> None:
     assert ended.stderr == (
         "error: output cannot be written (No space left on device): free disk space and repeat the command\n"
     )
+
+
+@pytest.mark.parametrize("package", ["search_space", "supernet", "objectives", "studies"])
+def test_the_guard_is_loaded_before_all_that_takes_long(package: str, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", f"import {package}"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    loaded = [line.rpartition("|")[2].strip() for line in ended.stderr.splitlines()]
+    before = loaded[: loaded.index("h4h_start")]
+    assert not {"typing", "pathlib", "re", "h4h_packages"} & set(before)
+    assert "pathlib" in loaded  # The names are those of modules.

@@ -39,8 +39,16 @@ MAINS = {"data": data.main, "evaluate": evaluate.main, "train": train.main}
         ("train", ("--out", "o", "--precision", "fp8"), "unknown precision 'fp8'"),
         ("train", ("--out", "o", "--precision", "int8"), "'int8': must be one of auto, fp32, bf16"),
         ("evaluate", ("--precision", "fp8"), "'fp8': must be one of auto, fp32, bf16, int8"),
-        ("train", ("--out", "o", "--batch", "1"), "batch must be at least 2 and finite, but got 1"),
-        ("train", ("--out", "o", "--epochs", "3,0"), "phase 'hybrid': epochs must be at least 1, but got 0"),
+        (
+            "train",
+            ("--out", "o", "--batch", "1"),
+            "--batch must be at least 2 and at most 1000000, but got 1",
+        ),
+        (
+            "train",
+            ("--out", "o", "--epochs", "3,0"),
+            "--epochs must be at least 1 and at most 1000000, but got 0",
+        ),
         ("evaluate", ("--checkpoint", "absent.safetensors"), "absent.safetensors does not exist"),
         ("evaluate", ("--checkpoint", "cifar23"), "unknown checkpoint 'cifar23'"),
         ("train", ("--out", "o", "--split-seed", "-1"), "--split-seed must be at least 0, but got -1"),

@@ -132,8 +132,9 @@ class VelaTable:
                     )
                 yield table
         except (OSError, sqlite3.Error) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise VelaError(
-                f"cannot use the table of compiled ops {self._file}: {error}; delete it, or set "
+                f"cannot use the table of compiled ops {self._file}: {reason}; delete it, or set "
                 f"{VARIABLE} to a writable folder"
             ) from error
 

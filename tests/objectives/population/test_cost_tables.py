@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from objectives.hardware_objectives import network_totals
 from objectives.population.cost_tables import SpaceTables, SpaceTablesError
 from objectives.population.piece_costs import PieceCosts
 from search_space.arrays import Genotypes
+from search_space.files.cache_folder import CacheError
 from search_space.genotype import GenotypeError
 from search_space.space import Space, load_space
 
@@ -141,16 +143,75 @@ def test_from_the_cache_without_costing_anything(
         SpaceTables.cached(chained, CostModel(load_soc("u55-256-cim8"), "energy"), tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"no table"])
-def test_damaged_files_are_made_anew(chained: Space, tmp_path: Path, content: bytes) -> None:
+def emptied(_: bytes) -> bytes:
+    return b""
+
+
+def cut_in_two(whole: bytes) -> bytes:
+    return whole[: len(whole) // 2]
+
+
+def without_its_end(whole: bytes) -> bytes:
+    return whole[:-1]
+
+
+def no_table(_: bytes) -> bytes:
+    return b"no table"
+
+
+def with_a_renamed_member(whole: bytes) -> bytes:
+    """The index of the zip archive names another member; the checksums of the members stay right."""
+    at = whole.rindex(b".genes")
+    return whole[:at] + b".gener" + whole[at + 6 :]
+
+
+def with_another_first_bit(whole: bytes) -> bytes:
+    return bytes([whole[0] ^ 1]) + whole[1:]
+
+
+DAMAGES = (emptied, cut_in_two, without_its_end, no_table, with_a_renamed_member, with_another_first_bit)
+
+
+def test_damaged_files_are_made_anew(chained: Space, tmp_path: Path) -> None:
     model = CostModel(load_soc("u55-256-cim8"))
     rows = population(chained, 10)
     made = SpaceTables.cached(chained, model, tmp_path).totals(rows)
     (file,) = tmp_path.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
     whole = file.read_bytes()
-    file.write_bytes(content or whole[: len(whole) // 2])
+    PieceCosts.load(file)
+    for damage in DAMAGES:
+        file.write_bytes(damage(whole))
+        with pytest.raises(ValueError, match="differs from its digest"):
+            PieceCosts.load(file)
     assert np.array_equal(SpaceTables.cached(chained, model, tmp_path).totals(rows), made)
-    assert len(file.read_bytes()) == len(whole)
+    assert file.read_bytes() == whole
+
+
+@pytest.mark.parametrize("make", ["mkfifo", "mkdir"])
+def test_something_else_in_place_of_a_table_is_named_at_once(
+    make: str, chained: Space, tmp_path: Path
+) -> None:
+    model = CostModel(load_soc("u55-128"))
+    SpaceTables.cached(chained, model, tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    getattr(os, make)(file)
+    with pytest.raises(SpaceTablesError, match=r"\(is not a regular file but a .*\): remove .* H4H_CACHE"):
+        SpaceTables.cached(chained, model, tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give files away")
+def test_tables_of_another_user_are_not_read(chained: Space, tmp_path: Path) -> None:
+    model = CostModel(load_soc("u55-128"))
+    SpaceTables.cached(chained, model, tmp_path)
+    (file,) = tmp_path.iterdir()
+    for place in (file, tmp_path):
+        os.chown(place, 65534, 65534)
+        with pytest.raises(CacheError, match=f"^{place} in the cache belongs to user 65534"):
+            SpaceTables.cached(chained, model, tmp_path)
+        os.chown(place, 0, 0)
+    SpaceTables.cached(chained, model, tmp_path)
 
 
 def test_a_cache_that_cannot_be_written(chained: Space, tmp_path: Path) -> None:

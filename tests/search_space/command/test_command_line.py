@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from h4h_packages import StoppedError
+from h4h_start import StoppedError
 from search_space.command.command_line import OutOfBoundsError, Parser, check_least, run_command
 from search_space.errors import H4HError, H4HWarning
 

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from h4h_packages import STOP_SIGNALS, StoppedError
+from h4h_start import STOP_SIGNALS, StoppedError
 from search_space.command.stop_signals import StopRequest, stopping
 
 

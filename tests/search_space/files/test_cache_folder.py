@@ -38,6 +38,24 @@ def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
         make_private(tmp_path)
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give files away")
+def test_a_file_of_another_user_is_refused_and_stays(tmp_path: Path) -> None:
+    file = tmp_path / "table"
+    file.write_text("theirs")
+    file.chmod(0o644)
+    os.chown(file, 65534, 65534)
+    with pytest.raises(CacheError, match="belongs to user 65534"):
+        private_file(file)
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("theirs", 0o644)
+
+
+@pytest.mark.parametrize("make", ["mkfifo", "mkdir"])
+def test_something_else_in_place_of_a_file_is_refused(make: str, tmp_path: Path) -> None:
+    getattr(os, make)(tmp_path / "table")
+    with pytest.raises(FileExistsError, match="is not a regular file but a"):
+        private_file(tmp_path / "table")
+
+
 def test_a_user_without_a_writable_home_gets_a_folder_of_the_process(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

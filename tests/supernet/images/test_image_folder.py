@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
-from search_space.files.cache_folder import VARIABLE
+from search_space.files.cache_folder import VARIABLE, CacheError
 from supernet.checkpoints.image_input import resized_side
 from supernet.images import image_folder, picture_file
 from supernet.images.folder_layouts import DatasetError
@@ -121,6 +122,20 @@ def test_damaged_cache_is_made_again(folder: Path, keep: int) -> None:
     cache.write_bytes(whole[:keep])
     assert torch.equal(loaded(read(folder)).pixels, first.pixels)
     assert cache.read_bytes() == whole
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give files away")
+def test_images_that_another_user_cached_are_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
+    read(folder)
+    cache = image_folder._cache_file(folder, 16, "crop")
+    for place in (cache, cache.parent):
+        os.chown(place, 65534, 65534)
+        with pytest.raises(CacheError, match=f"^{place} in the cache belongs to user 65534"):
+            read(folder)
+        os.chown(place, 0, 0)
 
 
 def test_cache_that_cannot_be_written_is_said_and_nothing_else(

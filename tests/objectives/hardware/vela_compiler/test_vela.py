@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from dataclasses import replace
@@ -181,6 +182,13 @@ def test_damaged_table_is_an_error_that_names_it(file: Path) -> None:
     file.write_bytes(b"no table" * 1000)
     with pytest.raises(VelaError, match=f"cannot use the table of compiled ops .*{FILE_NAME}.*H4H_CACHE"):
         VelaTable(LARGE, file=file).cycles(OpArrays.of([GOLDEN[0][0]]))
+
+
+@pytest.mark.parametrize("make", ["mkfifo", "mkdir"])
+def test_something_else_in_place_of_the_table_is_named_at_once(make: str, tmp_path: Path) -> None:
+    getattr(os, make)(tmp_path / FILE_NAME)
+    with pytest.raises(VelaError, match=f"{FILE_NAME}: is not a regular file but a .*; delete it, or set"):
+        VelaTable(LARGE, file=tmp_path / FILE_NAME).cycles(OpArrays.of([GOLDEN[0][0]]))
 
 
 def test_environment_says_where_the_table_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
