@@ -216,9 +216,7 @@ def test_output_into_a_pipe_has_plain_lines_within_an_epoch(
         assert (out / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 
 
-def test_unreadable_images_are_left_out(
-    small_space: Space, tmp_path: Path, call: Call
-) -> None:
+def test_unreadable_images_are_left_out(small_space: Space, tmp_path: Path, call: Call) -> None:
     for seed, split in enumerate(("train", "val")):
         write_folder(tmp_path / "photos" / split, images=12, seed=seed)
     (tmp_path / "photos" / "train" / "cat" / "003.png").write_bytes(b"no picture")
