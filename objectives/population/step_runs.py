@@ -20,7 +20,7 @@ from objectives.hardware.mapping.placement import FORBIDDEN
 from objectives.population.gene_table import Columns, GeneColumns, GeneTable
 from search_space.arrays import Booleans, Floats, Integers
 
-MOST_ROWS = 1 << 15
+MOST_ROWS = 1 << 16
 """Most combinations of genes for which runs with an open end are tabulated."""
 _MOST_ENDS = 4
 """Most first blocks for each of them."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from objectives.population.gene_table import GeneColumns, GeneTable
 from objectives.population.step_genes import StepGenes
-from objectives.population.step_runs import StepRuns, joined, least
+from objectives.population.step_runs import MOST_ROWS, StepRuns, joined, least
 from search_space.space import load_space
 
 SPACE = load_space("cifar32")
@@ -74,7 +74,7 @@ def test_every_limit_gives_the_best_placements(seed: int, genes: tuple[int, ...]
     columns = GeneColumns(SPACE, few.derived)
     rows = columns(np.array([genes, genes]))
     expected = by_hand(seed, list(genes))
-    for most_rows in (1, 20, 1 << 15):
+    for most_rows in (1, 20, MOST_ROWS):
         runs = StepRuns(columns, few.steps, few.begins, few.is_empty, most_rows)
         total = np.zeros((2, CRITERIA * CHOICES))
         left = runs.add(total, rows, np.empty_like(total))
