@@ -28,6 +28,10 @@ class Family(StrEnum):
     """No blocks at all, only stem, patch merging and head."""
 
 
+BLOCK_FAMILIES = tuple(member for member in Family if member is not Family.NONE)
+"""Families of networks with blocks: the four of the paper."""
+
+
 def family(subnet: Subnet) -> Family:
     """The family of `subnet`; each subnet belongs to exactly one."""
     blocks = [part for part in subnet.sequence() if not isinstance(part, PatchMerging)]

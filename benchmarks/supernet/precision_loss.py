@@ -32,7 +32,7 @@ from objectives.accuracy_objective import Accuracy
 from search_space.arrays import Floats
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
-from search_space.families import Family, family
+from search_space.families import BLOCK_FAMILIES, Family, family
 from search_space.space import load_space
 from search_space.subnet import Subnet
 from supernet.checkpoints import built_in_checkpoint
@@ -110,8 +110,8 @@ def main() -> None:
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
-    if options.subnets < len(Family):
-        parser.error(f"--subnets must be at least {len(Family)}, but got {options.subnets}")
+    if options.subnets < len(BLOCK_FAMILIES):
+        parser.error(f"--subnets must be at least {len(BLOCK_FAMILIES)}, but got {options.subnets}")
     precisions = measured_formats(options.emulated)
     figures = measure(options.subnets, options.seed, precisions)
     if options.json:

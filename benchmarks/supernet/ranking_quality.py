@@ -35,7 +35,7 @@ from search_space import complexity
 from search_space.command.command_line import Parser, run_command
 from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
-from search_space.families import Family, family
+from search_space.families import BLOCK_FAMILIES, family
 from search_space.genotype import to_text
 from search_space.space import Space
 from search_space.subnet import Subnet
@@ -115,7 +115,7 @@ def spread(space: Space, count: int, seed: int, sampling: str = UNIFORM) -> list
     """
     rng = np.random.default_rng(seed)
     pool = dict.fromkeys(space.decode(draw(space, sampling, rng, number)) for number in range(POOL))
-    members = {each: [subnet for subnet in pool if family(subnet) is each] for each in Family}
+    members = {each: [subnet for subnet in pool if family(subnet) is each] for each in BLOCK_FAMILIES}
     chosen: list[Subnet] = []
     # The rarest first, so that what they lack falls to those that have it.
     waiting = sorted(members.values(), key=len)

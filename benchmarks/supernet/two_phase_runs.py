@@ -21,7 +21,7 @@ import torch
 from benchmarks.supernet.two_phase_report import PURE_CNN, RunResult
 from search_space.block_options import PATCH_MERGING
 from search_space.errors import H4HError
-from search_space.families import Family, family, without_vit
+from search_space.families import BLOCK_FAMILIES, Family, family, without_vit
 from search_space.files.whole_file import whole_file
 from search_space.files.yaml_document import parse_document
 from search_space.space import Space, load_space
@@ -316,7 +316,7 @@ def scored_subnets(space: Space, count: int) -> dict[str, list[Subnet]]:
     rng = np.random.default_rng(SUBNETS_SEED)
     largest, smallest = space.decode(space.largest()), space.decode(space.smallest())
     groups = {"largest": [largest], "smallest": [smallest], "largest cnn": [without_vit(largest)]}
-    for wanted in Family:
+    for wanted in BLOCK_FAMILIES:
         groups[wanted.value] = family_subnets(space, wanted, count, rng)
     return {name: subnets for name, subnets in groups.items() if subnets}
 

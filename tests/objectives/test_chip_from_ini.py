@@ -123,8 +123,8 @@ def test_base_of_another_folder(ini: Path, tmp_path: Path, monkeypatch: pytest.M
         ({"out": Path("missing/chip.yaml")}, "cannot be written (No such file or directory)"),
         ({"hardware": "u55"}, "unknown hardware 'u55'"),
         ({"macros": "2"}, "takes no --macros, --units or --json"),
-        ({"file": Path("missing.ini")}, "--from-vela-ini missing.ini: no such file"),
-        ({"file": Path()}, "is no regular file"),
+        ({"file": Path("missing.ini")}, "--from-vela-ini missing.ini does not exist"),
+        ({"file": Path()}, "is not a regular file but a folder"),
         (
             {"hardware": "u55-256-flash"},
             "weights lie in OnChipFlash, but the weight store of u55-256-flash is of kind 'flash'",

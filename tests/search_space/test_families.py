@@ -24,7 +24,7 @@ def network(*stages: tuple[MBConv | PatchMerging, int, int]) -> Subnet:
 
 CASES = [
     (network((CONV, 2, 0), (CONV, 0, 0)), Family.CNN),
-    (network((MERGE, 0, 0)), Family.CNN),
+    (network((MERGE, 0, 0)), Family.NONE),
     (network((MERGE, 0, 2), (MERGE, 0, 1)), Family.VIT),
     (network((CONV, 1, 0), (MERGE, 0, 2)), Family.CNN_THEN_VIT),
     (network((MERGE, 1, 1), (MERGE, 0, 2)), Family.CNN_THEN_VIT),
@@ -41,4 +41,10 @@ def test_family(subnet: Subnet, expected: Family) -> None:
 def test_counts_name_every_family() -> None:
     assert family_counts([]) == dict.fromkeys(Family, 0)
     counts = family_counts(subnet for subnet, _ in CASES)
-    assert counts == {Family.CNN: 2, Family.VIT: 1, Family.CNN_THEN_VIT: 2, Family.MIXED: 2}
+    assert counts == {
+        Family.CNN: 1,
+        Family.VIT: 1,
+        Family.CNN_THEN_VIT: 2,
+        Family.MIXED: 2,
+        Family.NONE: 1,
+    }

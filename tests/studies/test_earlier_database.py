@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +35,26 @@ STUDIES = {
 }
 
 
+BLOCKS = ("conv_blocks", "vit_blocks")
 COLUMNS = ", ".join(f"evaluation.{name}" for name in EVALUATION_COLUMNS)
 
 
 def table(database: Path, study: str) -> list[tuple[Any, ...]]:
-    """Every row of a study's evaluations, without digests."""
+    """Every row of a study's evaluations, without digests.
+
+    Earlier versions counted networks without blocks as `cnn`; they are the family `none` now.
+    """
     with sqlite3.connect(database) as connection:
-        return connection.execute(
+        rows = connection.execute(
             f"SELECT {COLUMNS} FROM evaluation JOIN study ON study.id = evaluation.study WHERE name = ? "
             "ORDER BY number",
             (study,),
         ).fetchall()
+    blocks, place = [EVALUATION_COLUMNS.index(name) for name in BLOCKS], EVALUATION_COLUMNS.index("family")
+    return [
+        row if any(row[column] for column in blocks) else (*row[:place], "none", *row[place + 1 :])
+        for row in rows
+    ]
 
 
 @pytest.fixture
@@ -103,7 +113,7 @@ def test_a_study_with_digests_resumes_to_the_same_table(tmp_path: Path, command:
 def test_a_changed_row_is_not_converted(tmp_path: Path, command: Command) -> None:
     database = tmp_path / "studies.db"
     shutil.copy(EARLIER / "schema-3.db", database)
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("DROP TRIGGER evaluation_is_final")
         connection.execute("UPDATE evaluation SET macs = macs + 1 WHERE number = 7")
     content = database.read_bytes()

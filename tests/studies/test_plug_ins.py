@@ -192,8 +192,8 @@ BROKEN = {
     ),
     "an unknown space": (
         ("--objectives", "macs", "--space", "smal"),
-        "unknown space 'smal': must be one of cifar32, imagenet224, copy, number, other, small, or a path "
-        "that ends in .yaml; did you mean 'small'?",
+        "unknown space 'smal': must be one of cifar32, imagenet224, photo128, copy, number, other, small, or "
+        "a path that ends in .yaml; did you mean 'small'?",
     ),
 }
 

@@ -35,7 +35,7 @@ from benchmarks.supernet.two_phase_runs import (
     scored_subnets,
 )
 from search_space.errors import H4HError
-from search_space.families import Family, family
+from search_space.families import BLOCK_FAMILIES, Family, family
 from search_space.space import load_space
 from supernet.gradient_conflict.measurement import ConflictReport, Cosines, PairKind
 from supernet.gradient_conflict.subnet_gradients import ParameterGroup
@@ -91,8 +91,8 @@ def test_settings_differ_in_what_they_train(tmp_path: Path) -> None:
 @pytest.mark.parametrize("space", ["cifar32", two_phase_runs.SMALL_SPACE])
 def test_families_are_drawn_pure_and_in_full(space: str) -> None:
     groups = scored_subnets(load_space(space), 5)
-    assert list(groups) == ["largest", "smallest", "largest cnn", *Family]
-    for wanted in Family:
+    assert list(groups) == ["largest", "smallest", "largest cnn", *BLOCK_FAMILIES]
+    for wanted in BLOCK_FAMILIES:
         assert [family(subnet) for subnet in groups[wanted.value]] == [wanted] * 5
         assert len(set(groups[wanted.value])) == 5
     assert groups == scored_subnets(load_space(space), 5)
@@ -325,7 +325,7 @@ def test_a_run_is_trained_scored_and_kept(data: Path, tmp_path: Path) -> None:
     assert run.finished() is None
     found = execute(run)
     assert run.finished() == found
-    assert list(found.accuracy) == ["largest", "smallest", "largest cnn", *Family]
+    assert list(found.accuracy) == ["largest", "smallest", "largest cnn", *BLOCK_FAMILIES]
     assert set(found.conflict.cosines) == set(PairKind)
     log = [json.loads(line) for line in (run.folder / LOG).read_text().splitlines()]
     assert [record["epoch"] for record in log if "conflict" in record] == [2, 4]

@@ -189,7 +189,7 @@ def test_a_chip_file_names_its_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("npu", "message"),
     [
-        ("{table: nowhere.csv}", "cannot read the table of measured ops"),
+        ("{table: nowhere.csv}", "does not exist; name a CSV file of measurements"),
         ("{model: table}", "npu.table: must be the path of a CSV file"),
         ("{table: 3}", "npu.table: must be the path of a CSV file"),
         ("{model: vela, table: table.csv}", "npu.model: must be 'table', or absent, but got 'vela'"),
