@@ -180,7 +180,7 @@ def test_themes(browser: Chrome, pages: Callable[..., str]) -> None:
 def test_studies_over_each_other_and_a_hostile_name(browser: Chrome, pages: Callable[..., str]) -> None:
     open_page(browser, pages("a", HOSTILE))
     assert browser.find_element(By.TAG_NAME, "h1").text == f"a, {HOSTILE}"
-    assert script(browser, "document.scripts.length") == 5
+    assert script(browser, "document.scripts.length") == 6
     legend = script(browser, "document.querySelector('#views .legend').textContent")
     assert legend == f"a{HOSTILE}"
     check_quiet(browser)
