@@ -218,7 +218,7 @@ def test_as_many_processes_as_memory_is_there_for() -> None:
     assert most_processes(SPACE, "fp32", 2.99 * least) == 2
     assert most_processes(SPACE, "fp32", 1.0) == 1
     accuracy(memory=3.01 * least / 3)
-    assert most_processes(SPACE, "bf16", 6.01 * least) > 6 > most_processes(SPACE, "int8", 6.01 * least)
+    assert most_processes(SPACE, "bf16", 24.01 * least) > 24 > most_processes(SPACE, "int8", 24.01 * least)
 
 
 @pytest.mark.slow

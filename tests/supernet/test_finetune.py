@@ -41,8 +41,14 @@ ROOT = Path(finetune.__file__).parents[1]
         (("--subnet", "large", "--out", "o"), "written as integers joined by commas, but got 'large'"),
         (("--subnet", "1,2", "--out", "o"), "has 58 genes, but got 2"),
         (("--subnet", "max", "--out", "o", "--data", "nowhere"), "nowhere"),
-        (("--subnet", "max", "--out", "o", "--epochs", "-1"), "epochs must be at least 1, but got -1"),
-        (("--subnet", "max", "--out", "o", "--rate", "nan"), "rate must be above 0 and finite, but got nan"),
+        (
+            ("--subnet", "max", "--out", "o", "--epochs", "-1"),
+            "--epochs must be at least 0 and at most 10",
+        ),
+        (
+            ("--subnet", "max", "--out", "o", "--rate", "nan"),
+            "--rate must be above 0 and at most 1000",
+        ),
         (("--subnet", "max", "--out", "o", "--epochs", "x"), "invalid int value: 'x'"),
         (("--subnet", "max", "--out", "o", "--device", "gpu0"), "unknown device 'gpu0'"),
         (("--subnet", "max", "--out", "o", "--precision", "fp8"), "unknown precision 'fp8'"),

@@ -43,7 +43,10 @@ def test_bare_class_folders_become_splits_that_are_inspected(tmp_path: Path, cal
         (("--split", "0.1", "--group-by", "zzz"), "--group-by 'zzz' matches no name"),
         (("--flip", "0"), "--flip needs --sheet"),
         (("--split", "0.2", "--sheet", "x.jpg"), "--sheet must end in .png, .svg or .pdf, but got 'x.jpg'"),
-        (("--split", "0.2", "--sheet", "x.png", "--flip", "2"), "flip must be 0 to 1, but got 2"),
+        (
+            ("--split", "0.2", "--sheet", "x.png", "--flip", "2"),
+            "flip must be at least 0 and at most 1",
+        ),
         (("--split", "0.2", "--sheet", "x.png", "--recipe", "x"), "unknown recipe 'x'"),
         (("--split", "0.2", "--sheet", "no/x.png"), "the folder no does not exist"),
     ],

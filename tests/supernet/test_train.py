@@ -45,8 +45,8 @@ def test_training_can_start_from_shipped_weights_by_their_name() -> None:
     [
         (("--recipe", "two_fase"), "did you mean 'two_phase'?"),
         (("--recipe", "no.yaml"), "no.yaml: does not exist"),
-        (("--rate", "nan"), "phase 'cnn': rate must be above 0 and finite, but got nan"),
-        (("--rate=-1",), "phase 'cnn': rate must be above 0 and finite, but got -1.0"),
+        (("--rate", "nan"), "--rate must be above 0 and at most 1000, but got nan"),
+        (("--rate=-1",), "--rate must be above 0 and at most 1000, but got -1"),
         (("--epochs", "1,2,3"), "one for each phase (cnn, hybrid), but got 3"),
         (("--epochs", "1.5"), "must be numbers separated by commas"),
         (("--schedule", "linear"), "unknown schedule 'linear'"),
