@@ -23,6 +23,16 @@ class H4HError(Exception):
     """
 
 
+def closest_hint(got: str, known: Iterable[str]) -> str:
+    """End of a message that suggests the closest of `known`; empty if none is close.
+
+    Names are compared in lower case, so that CNN finds cnn.
+    """
+    by_lower_case = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(got.lower(), by_lower_case, n=1)
+    return f"; did you mean {by_lower_case[close[0]]!r}?" if close else ""
+
+
 class UnknownNameError(H4HError):
     """A name that is not among the known names.
 
@@ -36,11 +46,8 @@ class UnknownNameError(H4HError):
         self.kind = kind
         self.got = got
         self.known = tuple(known)
-        # Names are compared in lower case, so that CNN finds cnn.
-        by_lower_case = {name.lower(): name for name in self.known}
-        close = difflib.get_close_matches(got.lower(), by_lower_case, n=1)
-        hint = f"; did you mean {by_lower_case[close[0]]!r}?" if close else ""
-        super().__init__(f"unknown {kind} {got!r}: must be one of {', '.join(self.known)}{hint}")
+        allowed = f"{', '.join(self.known)}{closest_hint(got, self.known)}"
+        super().__init__(f"unknown {kind} {got!r}: must be one of {allowed}")
 
 
 class DocumentError(H4HError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import fields
-from difflib import get_close_matches
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
@@ -26,7 +25,7 @@ from mashumaro.exceptions import (
 )
 from mashumaro.types import SerializationStrategy
 
-from search_space.errors import DocumentError, H4HError, UnknownNameError
+from search_space.errors import DocumentError, H4HError, UnknownNameError, closest_hint
 from search_space.files.regular_file import file_problem
 
 
@@ -80,9 +79,7 @@ _DESCRIPTION = "description"
 def unknown_key(key: object, known: Iterable[str]) -> str:
     """Message about a key that is not among `known`, with the closest of them."""
     known = list(known)
-    close = get_close_matches(str(key), known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"unknown key {key!r}; the keys are {', '.join(known)}{hint}"
+    return f"unknown key {key!r}; the keys are {', '.join(known)}{closest_hint(str(key), known)}"
 
 
 def _keys(kind: type) -> list[str]:
