@@ -72,6 +72,12 @@ class AccuracyTable:
         return ", ".join(parts)
 
 
+def check_table_file(path: Path) -> None:
+    """Raises `TableError` if there is no regular file at `path`."""
+    if problem := file_problem(path):
+        raise TableError(f"--accuracy-table {path} {problem}; name a file of CSV or JSON lines")
+
+
 def read_table(path: Path, space: Space | None) -> AccuracyTable:
     """Reads an accuracy table.
 
@@ -83,8 +89,7 @@ def read_table(path: Path, space: Space | None) -> AccuracyTable:
         TableError: The file cannot be read; a title, a gene or a value is wrong; a network has two values; or
             there are fewer than `LEAST_NETWORKS` networks.
     """
-    if problem := file_problem(path):
-        raise TableError(f"--accuracy-table {path} {problem}; name a file of CSV or JSON lines")
+    check_table_file(path)
     titles, parts = read_records(path)
     columns = read_columns(titles, str(path))
     _check_kind(columns, space, str(path))

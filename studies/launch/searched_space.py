@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from objectives.tabled.accuracy_table import AccuracyTable, read_table
-from objectives.tabled.table_columns import TableError
+from objectives.tabled.accuracy_table import AccuracyTable, check_table_file, read_table
 from search_space.files.regular_file import file_problem
 from search_space.space import Space, load_space
 from studies.study.setting_field import SettingError
@@ -42,8 +41,7 @@ def searched_table(settings: StudySettings) -> AccuracyTable | None:
         return None
     space = None if settings.space_from_table else searched_networks(settings)
     path = Path(settings.accuracy_table)
-    if problem := file_problem(path):
-        raise TableError(f"--accuracy-table {path} {problem}; name a file of CSV or JSON lines")
+    check_table_file(path)
     state = path.stat()
     return _read_once(path, (state.st_mtime_ns, state.st_size), space)
 
