@@ -34,6 +34,7 @@ from supernet.images.labelled_images import LabelledImages, normalised
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import save_checkpoint
 from tests.command import Call, Command
+from tests.supernet.spaces import with_classes
 
 Batches = list[tuple[Tensor, Tensor]]
 
@@ -235,9 +236,7 @@ def test_command_takes_training_images(
     monkeypatch.setattr(cifar10, "SEARCH_IMAGES", 200)
     monkeypatch.setattr(cifar10, "load", lambda directory: (four_classes, four_classes))
     checkpoint = tmp_path / "checkpoint.safetensors"
-    data = small_space.to_dict()
-    data["head"]["classes"] = 10  # as CIFAR-10 has
-    save_checkpoint(checkpoint, Supernet(parse_document(Space, data, source="ten")))
+    save_checkpoint(checkpoint, Supernet(with_classes(small_space, 10)))  # as CIFAR-10 has
     folder = tmp_path / "data"
     (folder / cifar10.FOLDER).mkdir(parents=True)
     arguments = ("--checkpoint", str(checkpoint), "--data", str(folder), "--json", "--batches", "7")

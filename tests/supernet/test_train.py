@@ -28,6 +28,7 @@ from supernet.training.supernet_trainer import Trainer
 from tests.command import Call, Command
 from tests.command_words import replaced
 from tests.supernet.image_files import write_folder
+from tests.supernet.spaces import with_classes, write_space
 
 
 @pytest.fixture
@@ -87,9 +88,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def settings(data: Path, tmp_path: Path, small_space: Space) -> tuple[str, ...]:
     space = tmp_path / "space.yaml"
-    description = small_space.to_dict()
-    description["head"]["classes"] = 10
-    space.write_text(json.dumps(description))  # JSON is YAML
+    write_space(space, with_classes(small_space, 10))
     return (
         "--space",
         str(space),
@@ -221,9 +220,7 @@ def test_unreadable_images_are_left_out(small_space: Space, tmp_path: Path, call
         write_folder(tmp_path / "photos" / split, images=12, seed=seed)
     (tmp_path / "photos" / "train" / "cat" / "003.png").write_bytes(b"no picture")
     space = tmp_path / "space.yaml"
-    description = small_space.to_dict()
-    description["head"]["classes"] = 2
-    space.write_text(json.dumps(description))  # JSON is YAML
+    write_space(space, with_classes(small_space, 2))
     words = ("--space", str(space), "--data", str(tmp_path / "photos"), "--out", str(tmp_path / "out"))
     more = ("--recipe", "joint", "--epochs", "1", "--batch", "8", "--precision", "fp32", "--workers", "0")
     refused = call(*words, *more)

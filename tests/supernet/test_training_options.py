@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from search_space.space import Space, load_space
+from search_space.space import Space
 from supernet import finetune, teacher, train
 from supernet.checkpoints.image_input import LARGEST_WITHOUT_MARGIN
 from supernet.images import cifar10
@@ -26,6 +25,7 @@ from tests.command import Command
 from tests.command_words import replaced
 from tests.docs.option_tables import parser_of
 from tests.supernet.image_files import write_folder
+from tests.supernet.spaces import with_classes, write_space
 
 FOLDER, LARGE, SMALL = "photos", "large", "cifar"
 
@@ -101,12 +101,10 @@ def files(tmp_path_factory: pytest.TempPathFactory, small_space: Space) -> Path:
     (folder / SMALL / cifar10.FOLDER).mkdir(parents=True)
     (folder / LARGE).symlink_to(folder / FOLDER)
     for name, classes, side in ((FOLDER, 2, 16), (LARGE, 2, LARGEST_WITHOUT_MARGIN + 4), (SMALL, 10, 16)):
-        description = {**small_space.to_dict(), "resolution": [12, side]}
-        description["head"]["classes"] = classes
-        (folder / f"{name}.yaml").write_text(json.dumps(description))  # JSON is YAML.
+        space = with_classes(small_space, classes, resolution=[12, side])
+        write_space(folder / f"{name}.yaml", space)
         torch.manual_seed(0)
-        supernet = Supernet(load_space(str(folder / f"{name}.yaml")))
-        save_checkpoint(folder / f"{name}.safetensors", supernet)
+        save_checkpoint(folder / f"{name}.safetensors", Supernet(space))
     return folder
 
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from search_space.files.yaml_document import parse_document
 from search_space.space import Space
 from supernet.accuracy import one_subnet
 from supernet.checkpoints.header import CheckpointError
@@ -19,6 +18,7 @@ from supernet.network.batch_norm import by_batch
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import save_checkpoint
 from supernet.training.distillation import distil
+from tests.supernet.spaces import with_classes
 from tests.supernet.training.test_supernet_trainer import CPU, RECIPE, soft_labels, trained, trainer
 
 
@@ -105,9 +105,7 @@ def test_a_teacher_of_other_classes_is_refused(
     small_space: Space, four_classes: LabelledImages, tmp_path: Path
 ) -> None:
     path = tmp_path / "teacher.safetensors"
-    data = small_space.to_dict()
-    data["head"]["classes"] = 7
-    other = parse_document(Space, data, source="other")
+    other = with_classes(small_space, 7)
     save_checkpoint(path, trainer(other, four_classes).supernet)
     with pytest.raises(CheckpointError, match="tells 7 classes apart, but space 'small' has 4"):
         trainer(small_space, four_classes, teacher=path)
