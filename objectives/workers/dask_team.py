@@ -22,7 +22,7 @@ from objectives.workers.dask_connection import connected, lost, translated
 from objectives.workers.dask_workers import RESULT_S, SILENT_S, Member, Members
 from objectives.workers.handed_parts import Handed, HandedParts
 from objectives.workers.packed_objective import pack
-from objectives.workers.stall_limit import DEATHS, Pace
+from objectives.workers.stall_limit import DEATHS, StallLimit
 from objectives.workers.versions import WorkerError
 from search_space.arrays import Floats
 from search_space.subnet import Subnet
@@ -55,7 +55,7 @@ class DaskTeam:
         connect_s: Time limit for the scheduler's answer, in seconds.
         patience_s: Time that the cluster may be without workers, in seconds.
         silent_s: Seconds without a heartbeat after which a worker is no longer waited for.
-        pace: Time limits of parts.
+        stall_limit: Time limits of parts.
 
     Raises:
         WorkerError: No scheduler answers at `address`, no worker joins, or a present worker would give other
@@ -74,11 +74,11 @@ class DaskTeam:
         connect_s: float = CONNECT_S,
         patience_s: float = PATIENCE_S,
         silent_s: float = SILENT_S,
-        pace: Pace | None = None,
+        stall_limit: StallLimit | None = None,
     ) -> None:
         self._address = address
         self._patience_s = patience_s
-        self._pace = pace or Pace()
+        self._stall_limit = stall_limit or StallLimit()
         self._notify = notify
         self._again = 0
         self._parts: dict[distributed.Future[Any], tuple[Member, Handed, int]] = {}
@@ -116,7 +116,7 @@ class DaskTeam:
                 died or stalled over one part.
             Exception: The exception that the objective raised in a worker.
         """
-        batch = HandedParts([len(part) for part in parts], self._pace)
+        batch = HandedParts([len(part) for part in parts], self._stall_limit)
         values: dict[int, Floats] = {}
         # Parts of an earlier batch keep their worker busy, but nobody waits for them.
         earlier = set(self._parts)

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from objectives.workers.stall_limit import Pace
+from objectives.workers.stall_limit import StallLimit
 
 
 @dataclass(eq=False)
@@ -35,18 +35,18 @@ class HandedParts:
 
     Args:
         sizes: Number of subnets of each part.
-        pace: Pace of all workers; extended by finished parts.
+        stall_limit: Time limits, shared by all workers and extended by finished parts.
 
     Attributes:
         again: Number of times that a part was handed out again.
         deaths: Number of workers that died or stalled over each part.
     """
 
-    def __init__(self, sizes: Sequence[int], pace: Pace) -> None:
+    def __init__(self, sizes: Sequence[int], stall_limit: StallLimit) -> None:
         self.again = 0
         self.deaths: Counter[int] = Counter()
         self._sizes = sizes
-        self._pace = pace
+        self._stall_limit = stall_limit
         self._waiting = deque(range(len(sizes)))
         self._handed: list[Handed] = []
         self._done: set[int] = set()
@@ -70,7 +70,7 @@ class HandedParts:
         """Notes the first answer of a part."""
         self.drop(handed)
         if not handed.is_late:  # A worker that was stopped for an hour says nothing about the pace.
-            self._pace.add(now - handed.since, self._sizes[handed.part])
+            self._stall_limit.add(now - handed.since, self._sizes[handed.part])
         self._done.add(handed.part)
         if handed.part in self._waiting:
             self._waiting.remove(handed.part)
@@ -99,14 +99,14 @@ class HandedParts:
         return [
             each
             for each in self._handed
-            if not each.is_late and now - each.since > self._pace.limit_s(self._sizes[each.part])
+            if not each.is_late and now - each.since > self._stall_limit.limit_s(self._sizes[each.part])
         ]
 
     def _overdue(self, worker: str, now: float) -> int | None:
         """A part that another worker has had for long, and only that one."""
         copies = Counter(each.part for each in self._handed if not each.is_late)
         for each in sorted(self._handed, key=lambda each: each.since):
-            is_overdue = now - each.since > self._pace.copy_s(self._sizes[each.part])
+            is_overdue = now - each.since > self._stall_limit.copy_s(self._sizes[each.part])
             if (
                 is_overdue
                 and copies[each.part] == 1

@@ -26,7 +26,7 @@ from h4h_start import STOP_SIGNALS
 from objectives.objective import Objective
 from objectives.workers.packed_objective import Parcel, pack
 from objectives.workers.shared_block import SharedBlock
-from objectives.workers.stall_limit import DEATHS, LEAST_WAIT_S, PATIENCE, Pace
+from objectives.workers.stall_limit import DEATHS, LEAST_WAIT_S, PATIENCE, StallLimit
 from objectives.workers.versions import WorkerError
 from search_space.arrays import Floats
 from search_space.command.stop_signals import stopping
@@ -70,7 +70,7 @@ class LocalTeam:
         least_wait_s: float = LEAST_WAIT_S,
     ) -> None:
         self.size = size
-        self._pace = Pace(patience, least_wait_s)
+        self._stall_limit = StallLimit(patience, least_wait_s)
         self._parcel, pieces = pack(objective)
         self._block = SharedBlock(pieces)
         self._idle: list[_Worker] = []
@@ -135,7 +135,7 @@ class LocalTeam:
                 if isinstance(answer, BaseException):
                     raise answer
                 values[part] = answer
-                self._pace.add(waited[ready], len(parts[part]))
+                self._stall_limit.add(waited[ready], len(parts[part]))
         return [values[part] for part in range(len(parts))]
 
     def _stalled(
@@ -148,7 +148,7 @@ class LocalTeam:
         return {
             connection
             for connection, (_, part) in busy.items()
-            if waited[connection] > self._pace.limit_s(len(parts[part]))
+            if waited[connection] > self._stall_limit.limit_s(len(parts[part]))
         }
 
     def _bury(self, worker: _Worker, deaths: int, subnets: int) -> None:

@@ -1,4 +1,4 @@
-"""Pace of workers: seconds that parts take, and the time limits that follow."""
+"""Time limits of parts on workers, from the slowest pace so far."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ LEAST_COPY_S = 5.0
 """Seconds before an idle worker measures the same part in any case."""
 
 
-class Pace:
-    """The slowest pace so far, in seconds a subnet. Before any part is finished, no limit is known.
+class StallLimit:
+    """Time limits of parts, from the slowest pace so far. Before any part is finished, there is none.
 
     Args:
         patience: Times the slowest pace that a worker may take for a part.

@@ -100,7 +100,7 @@ def image_input(path: Path, header: Mapping[str, Any], *, size: int, classes: in
         classes: Number of classes of the network.
 
     Raises:
-        CheckpointError: A value is none of its kind, or this version cannot prepare images like that.
+        CheckpointError: A value has the wrong type, or this version cannot prepare images like that.
     """
     entries: dict[str, Any] = {"size": size, "resize": resized_side(size)}
     for key, names in (("input", _INPUT), ("training", _TRAINING)):

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from objectives.workers.dask_team import DaskTeam
-from objectives.workers.stall_limit import Pace
+from objectives.workers.stall_limit import StallLimit
 from objectives.workers.versions import WorkerError
 from search_space import complexity
 from search_space.arrays import Floats
@@ -64,7 +64,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 def test_a_stopped_worker_does_not_stall_a_study(cluster: DaskProcesses, tmp_path: Path) -> None:
     objective = Fragile(tmp_path, stalls=1)
-    team = DaskTeam(objective, cluster.address, silent_s=3, pace=Pace(least_wait_s=1000))
+    team = DaskTeam(objective, cluster.address, silent_s=3, stall_limit=StallLimit(least_wait_s=1000))
     start = time.monotonic()
     assert [values.tolist() for values in team.measure(PARTS)] == [[macs] for macs in MACS]
     assert time.monotonic() - start < 60
@@ -85,7 +85,7 @@ def test_a_stopped_worker_does_not_stall_a_study(cluster: DaskProcesses, tmp_pat
 def test_a_worker_that_is_late_is_overtaken_by_an_idle_one(cluster: DaskProcesses, tmp_path: Path) -> None:
     # No heartbeat stops here: the process sleeps, and only its part does not end.
     objective = Fragile(tmp_path, sleeps=1)
-    team = DaskTeam(objective, cluster.address, pace=Pace(patience=1000, least_wait_s=1))
+    team = DaskTeam(objective, cluster.address, stall_limit=StallLimit(patience=1000, least_wait_s=1))
     start = time.monotonic()
     assert [values.tolist() for values in team.measure(PARTS)] == [[macs] for macs in MACS]
     assert time.monotonic() - start < 30
