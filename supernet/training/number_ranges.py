@@ -71,6 +71,8 @@ PHASE_RANGES: dict[str, NumberRange] = {
     "rate": NumberRange(0, 1000, ("least",)),
     "random_subnets": NumberRange(0, 1000),
     "largest_every": NumberRange(1, 10**6),
+    "low_lr_factor": NumberRange(0, 1, ("least",)),
+    "vit_lr_factor": NumberRange(0, 1000, ("least",)),
 }
 """Numbers of a phase."""
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from search_space.subnet import BLOCKS
-from supernet.training.phases import FREEZE, LOW_RATE, LOW_RATE_FACTOR, Phase
+from supernet.training.phases import FREEZE, FREEZE_BLOCKS, LOW_RATE, Phase
 
 ADAMW, SGD = "adamw", "sgd"
 OPTIMIZERS = (ADAMW, SGD)
@@ -48,21 +48,30 @@ def make_optimizer(
     return torch.optim.AdamW(groups, lr=0.0, fused=named[0][1].device.type == "cuda")
 
 
-def enter_phase(optimizer: torch.optim.Optimizer, phase: Phase) -> None:
+def is_trained(name: str, parameter: nn.Parameter, phase: Phase) -> bool:
+    """Whether `phase` trains the parameter of this name."""
+    if is_vit(name):
+        return True
+    if phase.cnn == FREEZE_BLOCKS:
+        # What both kinds of block share, norms, head and classifier, follows the transformer blocks.
+        return parameter.ndim == 1 or name.startswith(("head.", "classifier."))
+    return phase.cnn != FREEZE
+
+
+def enter_phase(parameters: Iterable[tuple[str, nn.Parameter]], phase: Phase) -> None:
     """Freezes or unfreezes the CNN's weights for `phase`.
 
     A frozen weight has no gradient, so the optimiser skips it: neither moments nor weight decay change it.
     """
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            parameter.requires_grad_(group["vit"] or phase.cnn != FREEZE)
+    for name, parameter in parameters:
+        parameter.requires_grad_(is_trained(name, parameter, phase))
 
 
 def set_rate(optimizer: torch.optim.Optimizer, phase: Phase, rate: float) -> None:
-    """Sets the rate of a step: `rate` for transformer blocks, and for the CNN as `phase` treats it."""
+    """Sets the rates of a step: `rate` times the factor of `phase` for each kind of weight."""
+    cnn_factor = phase.low_lr_factor if phase.cnn == LOW_RATE else 1.0
     for group in optimizer.param_groups:
-        is_low = phase.cnn == LOW_RATE and not group["vit"]
-        group["lr"] = rate * LOW_RATE_FACTOR if is_low else rate
+        group["lr"] = rate * (phase.vit_lr_factor if group["vit"] else cnn_factor)
 
 
 def rates(optimizer: torch.optim.Optimizer, phase: Phase) -> dict[str, float]:

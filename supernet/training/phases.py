@@ -47,11 +47,8 @@ def known_choices() -> tuple[str, ...]:
     return tuple(dict.fromkeys([*CHOICES, *names]))
 
 
-TRAIN, LOW_RATE, FREEZE = "train", "low_lr", "freeze"
-CNN_MODES = (TRAIN, LOW_RATE, FREEZE)
-
-LOW_RATE_FACTOR = 0.1
-"""Rate of the CNN's weights under `low_lr`, as a share of the phase's rate."""
+TRAIN, LOW_RATE, FREEZE_BLOCKS, FREEZE = "train", "low_lr", "freeze_blocks", "freeze"
+CNN_MODES = (TRAIN, LOW_RATE, FREEZE_BLOCKS, FREEZE)
 
 COSINE, CONSTANT = "cosine", "constant"
 SCHEDULES = (COSINE, CONSTANT)
@@ -78,7 +75,9 @@ class Phase(Document):
         random_subnets: Number of random subnets per step, in addition to the largest and the smallest.
         vit: Whether transformer blocks are trained. Without them, they are removed from every subnet.
         cnn: Treatment of the weights of networks without transformer blocks: ``train`` (at the phase's rate),
-            ``low_lr`` (a tenth of it), ``freeze`` (they keep every bit).
+            ``low_lr`` (at `low_lr_factor` times it), ``freeze_blocks`` (the kernels of stem, down-sampling
+            and convolution blocks keep every bit; norms, head and classifier are trained), ``freeze`` (all
+            keep every bit).
         elastic: Kinds of choice that are free (of `CHOICES`). The others stay at their largest option, and
             the kind of down-sampling at that of the largest network. None: all are free.
         sampling: How random subnets are drawn: ``uniform`` over genes; ``family``, each family equally often;
@@ -86,6 +85,8 @@ class Phase(Document):
             the most promising of a few (`supernet.training.step_subnets`).
         largest_every: Steps from one training of the largest subnet to the next. In between, stored soft
             labels or the running average of the weights give the targets.
+        low_lr_factor: Rate of the CNN's weights under ``cnn: low_lr``, as a share of `rate`.
+        vit_lr_factor: Rate of the weights of transformer blocks, as a multiple of `rate`.
     """
 
     name: str
@@ -97,6 +98,8 @@ class Phase(Document):
     elastic: tuple[str, ...] | None = None
     sampling: str = UNIFORM
     largest_every: int = 1
+    low_lr_factor: float = 0.1
+    vit_lr_factor: float = 1.0
 
     def check(self) -> None:
         """Raises a `DocumentError` that names the phase, the field, its value and the allowed values."""

@@ -114,13 +114,15 @@ class Recipe(Document):
         random_subnets: Sequence[int] = (),
         largest_every: Sequence[int] = (),
         sampling: Sequence[str] = (),
+        low_lr_factor: Sequence[float] = (),
+        vit_lr_factor: Sequence[float] = (),
         cnn: str | None = None,
     ) -> Recipe:
         """The recipe with changed phases.
 
         Args:
-            epochs, rate, random_subnets, largest_every, sampling: One value per phase, or one for all; empty
-                keeps the values of the recipe.
+            epochs, rate, random_subnets, largest_every, sampling, low_lr_factor, vit_lr_factor: One value per
+                phase, or one for all; empty keeps the values of the recipe.
             cnn: Treatment of the CNN's weights in the last phase.
 
         Raises:
@@ -133,6 +135,8 @@ class Recipe(Document):
             "random_subnets": random_subnets,
             "largest_every": largest_every,
             "sampling": sampling,
+            "low_lr_factor": low_lr_factor,
+            "vit_lr_factor": vit_lr_factor,
         }
         for name, values in given.items():
             if values and len(values) not in (1, len(self.phases)):

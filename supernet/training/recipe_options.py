@@ -130,6 +130,18 @@ def add_phase_settings(add: Callable[..., Any]) -> None:
         help="steps per training of the largest subnet; soft labels or the running average teach in between",
     )
     add("--cnn", choices=CNN_MODES, help="training of the CNN's weights in the last phase")
+    add(
+        "--low-lr-factor",
+        type=_list_of(float),
+        metavar="FLOAT",
+        help="rate of the CNN's weights under cnn: low_lr, as a share of the rate",
+    )
+    add(
+        "--vit-lr-factor",
+        type=_list_of(float),
+        metavar="FLOAT",
+        help="rate of the weights of ViT blocks, as a multiple of the rate",
+    )
 
 
 def recipe_with(name: str, values: Mapping[str, Any]) -> Recipe:
@@ -149,6 +161,8 @@ def recipe_with(name: str, values: Mapping[str, Any]) -> Recipe:
         random_subnets=values["random_subnets"] or (),
         largest_every=values["largest_every"] or (),
         sampling=values["sampling"] or (),
+        low_lr_factor=values["low_lr_factor"] or (),
+        vit_lr_factor=values["vit_lr_factor"] or (),
         cnn=values["cnn"],
     )
 

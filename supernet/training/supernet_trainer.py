@@ -168,7 +168,7 @@ class Trainer:
 
     @property
     def rate(self) -> float:
-        """Learning rate of the next step, before `cnn: low_lr` lowers the CNN's; 0 after the end."""
+        """Learning rate of the next step, before the factors of the phase; 0 after the end."""
         if self.is_finished:
             return 0.0
         phase, epoch = phase_at(self.recipe.phases, self.epochs_done)
@@ -203,7 +203,7 @@ class Trainer:
             H4HError: An image cannot be read.
         """
         phase = self.phase
-        enter_phase(self.optimizer, phase)
+        enter_phase(self.supernet.named_parameters(), phase)
         self.supernet.train()
         unseen: list[Tensor] = []
         every = CHECK_STEPS.get(self.device.type, LARGEST_CHECK_STEPS)

@@ -69,6 +69,8 @@ EFFECTS = {
     "--sampling": Effect("family"),
     "--largest-every": Effect("2", ("--ema", "0.5")),
     "--cnn": Effect("low_lr"),
+    "--low-lr-factor": Effect("0.5", ("--cnn", "low_lr")),
+    "--vit-lr-factor": Effect("3"),
 }
 """By option of `supernet.train`; `supernet.finetune` and `supernet.teacher` have some of them."""
 SHORT = ("--epochs", "1", "--batch", "8", "--precision", "fp32", "--seed", "0")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -47,9 +50,19 @@ def test_what_a_cnn_uses_is_no_transformer_weight(small_space: Space) -> None:
     }
 
 
+CNN_KERNELS = ("stem.", ".mbconv.", ".patch_merging.", ".conv_blocks.")
+
+
+def is_cnn_kernel(name: str) -> bool:
+    return name.endswith(".weight") and "norm" not in name and any(part in name for part in CNN_KERNELS)
+
+
 @pytest.mark.parametrize("kind", ["adamw", "sgd"])
-def test_a_frozen_cnn_keeps_every_bit_whatever_the_moments_and_the_decay(
-    kind: str, small_space: Space
+@pytest.mark.parametrize(
+    ("cnn", "is_frozen"), [("freeze", lambda name: not is_vit(name)), ("freeze_blocks", is_cnn_kernel)]
+)
+def test_frozen_weights_keep_every_bit_whatever_the_moments_and_the_decay(
+    cnn: str, is_frozen: Callable[[str], bool], kind: str, small_space: Space
 ) -> None:
     supernet = Supernet(small_space)
     optimizer_ = optimizer(supernet, kind)
@@ -57,33 +70,35 @@ def test_a_frozen_cnn_keeps_every_bit_whatever_the_moments_and_the_decay(
     images = torch.randn(4, 3, 16, 16)
 
     def step(phase: Phase) -> None:
-        enter_phase(optimizer_, phase)
+        enter_phase(supernet.named_parameters(), phase)
         set_rate(optimizer_, phase, 0.01)
         optimizer_.zero_grad(set_to_none=True)
         torch.autograd.backward(supernet(images, subnet).square().mean())
         optimizer_.step()
 
+    initial = {name: value.clone() for name, value in supernet.named_parameters()}
     step(PHASE)  # moments are there now
-    before = {name: value.clone() for name, value in supernet.state_dict().items()}
-    step(Phase("hybrid", 1, 0.01, 0, cnn="freeze"))
-    for name, value in supernet.state_dict().items():
-        if not is_vit(name):
-            assert torch.equal(value, before[name]), name
-    assert any(not torch.equal(value, before[name]) for name, value in supernet.state_dict().items())
+    before = {name: value.clone() for name, value in supernet.named_parameters()}
+    trained = {name for name, value in before.items() if not torch.equal(value, initial[name])}
+    step(Phase("hybrid", 1, 0.01, 0, cnn=cnn))
+    assert any(map(is_frozen, trained))
+    for name, parameter in supernet.named_parameters():
+        assert torch.equal(parameter, before[name]) == (is_frozen(name) or name not in trained), name
     step(PHASE)
     assert not torch.equal(supernet.stem.weight, before["stem.weight"])
 
 
 def test_rates_of_each_mode(small_space: Space) -> None:
     optimizer_ = optimizer(Supernet(small_space))
-    for cnn, expected in (
-        ("train", {"cnn": 0.01, "vit": 0.01}),
-        ("low_lr", {"cnn": pytest.approx(0.001), "vit": 0.01}),
-        ("freeze", {"vit": 0.01}),
+    for settings, expected in (
+        ({"cnn": "train"}, {"cnn": 0.01, "vit": 0.01}),
+        ({"cnn": "low_lr"}, {"cnn": pytest.approx(0.001), "vit": 0.01}),
+        ({"cnn": "low_lr", "low_lr_factor": 0.5}, {"cnn": pytest.approx(0.005), "vit": 0.01}),
+        ({"low_lr_factor": 0.5, "vit_lr_factor": 4.0}, {"cnn": 0.01, "vit": pytest.approx(0.04)}),
+        ({"cnn": "freeze_blocks"}, {"cnn": 0.01, "vit": 0.01}),
+        ({"cnn": "freeze"}, {"vit": 0.01}),
+        ({"vit": False}, {"cnn": 0.01}),
     ):
-        phase = Phase("hybrid", 1, 0.01, 0, cnn=cnn)
+        phase = replace(PHASE, **settings)
         set_rate(optimizer_, phase, 0.01)
         assert rates(optimizer_, phase) == expected
-    phase = Phase("cnn", 1, 0.01, 0, vit=False)
-    set_rate(optimizer_, phase, 0.01)
-    assert rates(optimizer_, phase) == {"cnn": 0.01}

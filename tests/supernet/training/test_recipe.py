@@ -74,6 +74,8 @@ GOOD = "phases: [{name: a, epochs: 1, rate: 0.1, random_subnets: 1}]\n"
         (GOOD.replace("}", ", sampling: pareto, elastic: [kernel]}"), "the phase has elastic choices"),
         (GOOD.replace("}", ", sampling: pareto, vit: false}"), "the phase has vit: false"),
         (GOOD.replace("}", ", largest_every: 0}"), "largest_every must be at least 1 and at most 1000000"),
+        (GOOD.replace("}", ", low_lr_factor: 1.5}"), "low_lr_factor must be above 0 and at most 1, but got"),
+        (GOOD.replace("}", ", vit_lr_factor: 0}"), "vit_lr_factor must be above 0 and at most 1000, but got"),
         (GOOD.replace("}", ", elastic: [kernels]}"), "did you mean 'kernel'?"),
         (GOOD.replace("}]", "}, {name: a, epochs: 1, rate: 1, random_subnets: 0}]"), "different names"),
         (GOOD + "schedule: step\n", "unknown schedule 'step': must be one of cosine, constant"),
