@@ -2,9 +2,10 @@
 
     python -m benchmarks.supernet.two_phase --budget small --data data [--out docs] [--json]
 
-Trains one search space by `joint`, by `two_phase` with each treatment of the CNN in its second phase, by
-`progressive`, and as a pure CNN supernet, all on the same number of images and over several seeds. Then it
-compares accuracy and gradient conflict. `--out docs` writes `two-phase.md` and its figures there.
+Trains one search space in each way of `two_phase_settings`, over several seeds: by `joint` in three lengths,
+by `two_phase` with each treatment of the CNN in its second phase, by `progressive`, and as a pure CNN
+supernet. Then it compares accuracy at equal work, and gradient conflict. `--out docs` writes `two-phase.md`
+and its figures there.
 
 Finished runs are stored under `--runs` and never repeated. Rerun the command to resume a run that was
 interrupted or killed. The command is the same for every budget and device.
@@ -19,8 +20,10 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from benchmarks.supernet.two_phase_equal_work import equal_work_table
 from benchmarks.supernet.two_phase_report import figures, markdown, result_tables, settings_table
-from benchmarks.supernet.two_phase_runs import BUDGETS, execute_all, plan
+from benchmarks.supernet.two_phase_runs import execute_all, plan
+from benchmarks.supernet.two_phase_settings import BUDGETS
 from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.files.figure_file import save_figure
@@ -77,7 +80,7 @@ def main() -> None:
     progress = Console(stderr=True, highlight=False)
     results = execute_all(runs, arguments.jobs, progress.print)
     recipes = {run.setting: run.recipe for run in runs}
-    tables = [settings_table(recipes), *result_tables(results)]
+    tables = [settings_table(recipes), equal_work_table(results), *result_tables(results)]
     if arguments.out is not None:
         logs: dict[str, list[Path]] = {}
         for run in runs:
@@ -89,7 +92,8 @@ def main() -> None:
             tables,
             command=f"python -m benchmarks.supernet.two_phase --budget {arguments.budget}",
             about=f"{budget.about} Space `{runs[0].space.name}`; {budget.epochs} passes over the training "
-            f"images of {data.name}; {budget.seeds} seeds; top-1 on {budget.search_images:,} held-out images",
+            f"images of {data.name}; {budget.seeds} seeds ({budget.main_seeds} in the primary comparison); "
+            f"top-1 on {budget.search_images:,} held-out images",
             machine=machine(device),
             figures=list(drawn),
         )

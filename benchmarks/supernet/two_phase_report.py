@@ -15,6 +15,7 @@ from rich import box
 from rich.table import Table
 from scipy.stats import kendalltau, t
 
+from benchmarks.supernet.two_phase_settings import BASELINE, PURE_CNN
 from search_space.command.wide_table import print_wide
 from search_space.families import Family
 from search_space.files.yaml_document import Document
@@ -24,8 +25,6 @@ from supernet.gradient_conflict.subnet_gradients import ParameterGroup
 from supernet.training.recipe import Recipe
 
 CONFIDENCE = 0.95
-BASELINE = "joint"
-PURE_CNN = "cnn"
 
 GROUPS = (ParameterGroup.CONV, ParameterGroup.NORM, ParameterGroup.ATTENTION, ParameterGroup.MLP)
 """Groups of parameters in the table of conflict."""
@@ -41,6 +40,7 @@ class RunResult(Document):
         accuracy: Top-1 in % of each scored subnet, by the name of its group; the same subnets in all runs.
         conflict: Gradient conflict of the trained weights.
         seconds: Time of training and evaluation in the last process that worked on it.
+        cpu_seconds: CPU time of the training.
     """
 
     setting: str
@@ -48,6 +48,7 @@ class RunResult(Document):
     accuracy: dict[str, list[float]]
     conflict: ConflictReport
     seconds: float
+    cpu_seconds: float
 
 
 @dataclass(frozen=True)
@@ -122,19 +123,24 @@ def settings_table(recipes: Mapping[str, Recipe]) -> ReportTable:
     ]
     return ReportTable(
         "Settings",
-        "All settings show the same number of images. A step trains the largest, the smallest and random "
-        "subnets on the same images. Recipes differ in the number of random subnets, so the work per image "
-        "differs.",
+        "A step trains the largest, the smallest and random subnets on the same images. Recipes differ in "
+        "the number of random subnets, so the work per image differs. `joint` is trained in three lengths.",
         ("setting", "epochs by phase", "epochs", "maximum of subnets per image"),
         tuple(rows),
     )
 
 
-def result_tables(results: Sequence[RunResult]) -> list[ReportTable]:
-    """Accuracy, its difference to the baseline, CNNs in both supernets, conflict."""
+def grouped(results: Sequence[RunResult]) -> dict[str, dict[int, RunResult]]:
+    """Results by setting and seed."""
     by_setting: dict[str, dict[int, RunResult]] = {}
     for result in results:
         by_setting.setdefault(result.setting, {})[result.seed] = result
+    return by_setting
+
+
+def result_tables(results: Sequence[RunResult]) -> list[ReportTable]:
+    """Accuracy, its difference to the baseline, CNNs in both supernets, conflict."""
+    by_setting = grouped(results)
     return [
         accuracy_table(by_setting),
         difference_table(by_setting),
@@ -204,7 +210,7 @@ def difference_table(by_setting: BySetting) -> ReportTable:
         if setting == BASELINE:
             continue
         differences = [group_difference(runs, by_setting[BASELINE], group) for group in columns]
-        rows.append((setting, *("" if each is None else _starred(each) for each in differences)))
+        rows.append((setting, *("" if each is None else starred(each) for each in differences)))
     return ReportTable(
         f"Accuracy against {BASELINE}",
         "Difference in points, compared seed by seed, with its 95 % confidence interval; * where that "
@@ -214,7 +220,8 @@ def difference_table(by_setting: BySetting) -> ReportTable:
     )
 
 
-def _starred(difference: Estimate) -> str:
+def starred(difference: Estimate) -> str:
+    """A difference with its interval, and * if that excludes 0."""
     return difference.text(1, signed=True) + (" *" if difference.excludes_zero else "")
 
 
@@ -236,7 +243,7 @@ def cnn_table(by_setting: BySetting) -> ReportTable:
         assert difference is not None
         better = np.mean([np.mean(first > second) for first, second in pairs])
         tau = np.mean([kendalltau(first, second).statistic for first, second in pairs])
-        cells = (inside.text(1), outside.text(1), _starred(difference), f"{100 * better:.0f} %", f"{tau:.2f}")
+        cells = (inside.text(1), outside.text(1), starred(difference), f"{100 * better:.0f} %", f"{tau:.2f}")
         rows.append((setting, *cells))
     return ReportTable(
         "The same CNN subnets in the hybrid and in the pure CNN supernet",
@@ -324,9 +331,7 @@ def _of_trained_weights(measurements: Sequence[Measurement], setting: str) -> Se
 
 def accuracy_figure(results: Sequence[RunResult]) -> Figure:
     """Accuracy of each group of subnets, a colour for each setting; bars are 95 % confidence intervals."""
-    by_setting: dict[str, dict[int, RunResult]] = {}
-    for result in results:
-        by_setting.setdefault(result.setting, {})[result.seed] = result
+    by_setting = grouped(results)
     columns = _columns(by_setting)
     figure = Figure(figsize=(11, 5), layout="constrained")
     panel = figure.subplots()

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.supernet.two_phase_report import PURE_CNN, RunResult
+from benchmarks.supernet.two_phase_report import RunResult
+from benchmarks.supernet.two_phase_settings import SETTINGS, Budget, recipe_of
 from search_space.block_options import PATCH_MERGING
 from search_space.errors import H4HError
 from search_space.families import BLOCK_FAMILIES, Family, family, without_vit
@@ -35,9 +36,8 @@ from supernet.images.labelled_images import LabelledImages, normalised
 from supernet.network.number_formats import resolve_device
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint
-from supernet.training.phases import CNN_MODES
-from supernet.training.recipe import Recipe, load_recipe
-from supernet.training.run_folder import CHECKPOINT
+from supernet.training.recipe import Recipe
+from supernet.training.run_folder import CHECKPOINT, LOG
 
 RESULT = "result.json"
 LOCK = "lock"
@@ -46,92 +46,6 @@ SUBNETS_SEED = 0
 CONFLICT_IMAGES = 128
 CONFLICT_SUBNETS = 8
 """Images per batch, and subnets of each kind, in the final measurement of conflict."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Amount of training and measurement.
-
-    Attributes:
-        space: Search space: a name or a file.
-        seeds: Number of seeds, from 0; each trains every setting once.
-        epochs: Epochs of each training over all its phases; equal epochs mean equally many images.
-        subnets: Random subnets scored per family.
-        search_images: Images that score a subnet, held out of training.
-        calibration_images: Training images that record its batch-norm statistics; conflict after training is
-            measured on them, too.
-        conflict_epochs: Epochs between two measurements of conflict during training.
-        about: Text beside the figures.
-    """
-
-    space: str
-    seeds: int
-    epochs: int
-    subnets: int
-    search_images: int
-    calibration_images: int
-    conflict_epochs: int
-    about: str
-
-
-SMALL_SPACE = str(Path(__file__).with_name("two_phase_small.yaml"))
-
-BUDGETS = {
-    "smoke": Budget(
-        space=SMALL_SPACE,
-        seeds=2,
-        epochs=4,
-        subnets=2,
-        search_images=20,
-        calibration_images=64,
-        conflict_epochs=2,
-        about="A trial of the command. Its figures say nothing.",
-    ),
-    "small": Budget(
-        space=SMALL_SPACE,
-        seeds=3,
-        epochs=8,
-        subnets=50,
-        search_images=1000,
-        calibration_images=512,
-        conflict_epochs=1,
-        about="A small space at low resolution and a short training, chosen so that two CPU cores finish all "
-        "of it within about an hour. Differences after a full training may be others.",
-    ),
-    "full": Budget(
-        space="cifar32",
-        seeds=3,
-        epochs=110,
-        subnets=50,
-        search_images=5000,
-        calibration_images=1024,
-        conflict_epochs=5,
-        about="The whole space `cifar32`, twice as long as the recipes.",
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One way of training.
-
-    Attributes:
-        recipe: Name of a recipe.
-        cnn: Treatment of the CNN's weights in the last phase; None: as in the recipe.
-        has_hybrids: Whether transformer blocks are trained at all.
-    """
-
-    recipe: str
-    cnn: str | None = None
-    has_hybrids: bool = True
-
-
-SETTINGS = {
-    "joint": Setting("joint"),
-    **{f"two_phase-{mode}": Setting("two_phase", mode) for mode in CNN_MODES},
-    "progressive": Setting("progressive"),
-    PURE_CNN: Setting("cnn", has_hybrids=False),
-}
 
 
 @dataclass(frozen=True)
@@ -163,7 +77,8 @@ class Run:
     @property
     def identity(self) -> dict[str, Any]:
         """Everything that decides the result, as plain data."""
-        budget = {key: value for key, value in asdict(self.budget).items() if key not in ("about", "seeds")}
+        amount = asdict(self.budget)
+        budget = {key: value for key, value in amount.items() if key not in ("about", "seeds", "main_seeds")}
         return {
             "setting": self.setting,
             "seed": self.seed,
@@ -179,10 +94,8 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        """Recipe of the setting with the epochs of the budget."""
-        setting = SETTINGS[self.setting]
-        recipe = load_recipe(setting.recipe)
-        return recipe.with_phases(epochs=scaled_epochs(recipe, self.budget.epochs), cnn=setting.cnn)
+        """Recipe of the setting, as long as the budget allows it."""
+        return recipe_of(self.setting, self.budget.epochs)
 
     def finished(self) -> RunResult | None:
         """Result of an earlier command, if it finished.
@@ -218,8 +131,7 @@ class Run:
         command += ["--seed", str(self.seed), "--device", self.device]
         command += ["--conflict-every", str(self.budget.conflict_epochs)]
         command += ["--dataset", self.dataset] if self.dataset else []
-        command += ["--cnn", setting.cnn] if setting.cnn else []
-        train(command, self.threads, lock)
+        train([*command, *setting.options], self.threads, lock)
 
 
 @contextmanager
@@ -263,25 +175,6 @@ def train(arguments: list[str], threads: int, lock: int) -> None:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("error: ")
         raise H4HError(f"training failed with exit code {done.returncode}: {last}")
-
-
-def scaled_epochs(recipe: Recipe, total: int) -> list[int]:
-    """Epochs of each phase in the proportions of the recipe: at least 1 each, `total` together.
-
-    Raises:
-        H4HError: There are more phases than epochs.
-    """
-    if total < len(recipe.phases):
-        raise H4HError(f"epochs must be at least {len(recipe.phases)}, one for each phase, but got {total}")
-    shares = [phase.epochs * total / recipe.epochs for phase in recipe.phases]
-    epochs = [max(1, int(share)) for share in shares]
-    while sum(epochs) != total:
-        step = 1 if sum(epochs) < total else -1
-        # The phase that is furthest from its share gets or gives the next epoch.
-        changeable = [number for number, count in enumerate(epochs) if count + step >= 1]
-        chosen = max(changeable, key=lambda number: step * (shares[number] - epochs[number]))
-        epochs[chosen] += step
-    return epochs
 
 
 # --- what is scored ------------------------------------------------------------------------------
@@ -359,11 +252,19 @@ def execute(run: Run) -> RunResult:
     with locked(run.folder) as lock:
         run.train(lock)
         accuracy, conflict = evaluate(run)
-        result = RunResult(run.setting, run.seed, accuracy, conflict, time.perf_counter() - start)
+        cpu_seconds = training_seconds(run.folder / LOG)
+        result = RunResult(
+            run.setting, run.seed, accuracy, conflict, time.perf_counter() - start, cpu_seconds
+        )
         record = {"run": run.identity, "result": result.to_dict()}
         with whole_file(run.folder / RESULT) as temporary:
             temporary.write_text(json.dumps(record, indent=1) + "\n")
     return result
+
+
+def training_seconds(log: Path) -> float:
+    """CPU time of a training from its log. What a killed process did after its last epoch is not in it."""
+    return sum(json.loads(line)["cpu_seconds"] for line in log.read_text().splitlines())
 
 
 def evaluate(run: Run) -> tuple[dict[str, list[float]], ConflictReport]:
@@ -419,6 +320,7 @@ def plan(
     """All runs of a budget, seed by seed, so that an interrupted ablation can be compared."""
     return [
         Run(setting, seed, budget, data, dataset, content, runs / f"{setting}-{seed}", device, threads)
-        for seed in range(budget.seeds)
+        for seed in range(max(budget.seeds, budget.main_seeds))
         for setting in SETTINGS
+        if seed < (budget.main_seeds if SETTINGS[setting].is_main else budget.seeds)
     ]

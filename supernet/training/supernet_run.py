@@ -153,6 +153,7 @@ class SupernetRun:
         trainer = self._trainer
         number, phase, first_step = trainer.epochs_done + 1, trainer.phase.name, trainer.steps_done
         start = saved = time.perf_counter()
+        cpu_start = time.process_time()
 
         def on_check(result: EpochResult) -> None:
             nonlocal saved
@@ -180,6 +181,7 @@ class SupernetRun:
             "train_accuracy": {kind: score["accuracy"] for kind, score in scores.items()},
             "rate": result.rates,
             "seconds": time.perf_counter() - start,
+            "cpu_seconds": time.process_time() - cpu_start,
         }
 
     def _check_weights(self, epoch: int) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+from collections import Counter
 from functools import partial
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from benchmarks.supernet import two_phase, two_phase_runs
+from benchmarks.supernet.two_phase_equal_work import at_equal_work, equal_work_table
 from benchmarks.supernet.two_phase_report import (
     Estimate,
     RunResult,
@@ -23,17 +25,8 @@ from benchmarks.supernet.two_phase_report import (
     group_difference,
     result_tables,
 )
-from benchmarks.supernet.two_phase_runs import (
-    BUDGETS,
-    RESULT,
-    SETTINGS,
-    execute,
-    family_subnets,
-    locked,
-    plan,
-    scaled_epochs,
-    scored_subnets,
-)
+from benchmarks.supernet.two_phase_runs import RESULT, execute, family_subnets, locked, plan, scored_subnets
+from benchmarks.supernet.two_phase_settings import BUDGETS, SETTINGS, SMALL_SPACE, scaled_epochs
 from search_space.errors import H4HError
 from search_space.families import BLOCK_FAMILIES, Family, family
 from search_space.space import load_space
@@ -69,7 +62,7 @@ def test_budgets_are_sound(tmp_path: Path) -> None:
         for run in plan(
             budget, data=tmp_path, dataset=None, content="", runs=tmp_path, device="cpu", threads=1
         ):
-            assert run.recipe.epochs == budget.epochs
+            assert run.recipe.epochs == round(SETTINGS[run.setting].share * budget.epochs)
     assert all(BUDGETS[name].seeds >= 3 for name in ("small", "full"))
     assert all(BUDGETS[name].subnets == 50 for name in ("small", "full"))
 
@@ -79,16 +72,30 @@ def test_settings_differ_in_what_they_train(tmp_path: Path) -> None:
         BUDGETS["smoke"], data=tmp_path, dataset=None, content="", runs=tmp_path, device="cpu", threads=1
     )
     last = {run.setting: run.recipe.phases[-1] for run in runs}
-    assert [last[f"two_phase-{mode}"].cnn for mode in ("train", "low_lr", "freeze")] == [
-        "train",
-        "low_lr",
-        "freeze",
-    ]
+    modes = ("train", "low_lr", "freeze_blocks", "freeze")
+    assert [last[f"two_phase-{mode}"].cnn for mode in modes] == list(modes)
+    assert last["two_phase-vit-rate-3"].vit_lr_factor == 3
+    assert (last["joint-family"].sampling, last["two_phase-family"].sampling) == ("family", "family")
     assert not last["cnn"].vit
     assert len({json.dumps(run.identity) for run in runs}) == len(runs) == 2 * len(SETTINGS)
 
 
-@pytest.mark.parametrize("space", ["cifar32", two_phase_runs.SMALL_SPACE])
+def test_only_the_primary_comparison_has_all_seeds(tmp_path: Path) -> None:
+    runs = plan(
+        BUDGETS["small"], data=tmp_path, dataset=None, content="", runs=tmp_path, device="cpu", threads=1
+    )
+    seeds = Counter(run.setting for run in runs)
+    main = {"joint", "joint-seven-eighths", "joint-six-eighths", "two_phase-train"}
+    assert seeds == {setting: 5 if setting in main else 3 for setting in SETTINGS}
+    work = {
+        run.setting: sum(phase.epochs * (2 + phase.random_subnets) for phase in run.recipe.phases)
+        for run in runs
+    }
+    # The same number of subnets for each image as two_phase has.
+    assert work["joint-seven-eighths"] == work["two_phase-train"] == 28
+
+
+@pytest.mark.parametrize("space", ["cifar32", SMALL_SPACE])
 def test_families_are_drawn_pure_and_in_full(space: str) -> None:
     groups = scored_subnets(load_space(space), 5)
     assert list(groups) == ["largest", "smallest", "largest cnn", *BLOCK_FAMILIES]
@@ -140,8 +147,8 @@ def conflict(mean: float) -> ConflictReport:
     )
 
 
-def result(setting: str, seed: int, accuracy: dict[str, list[float]]) -> RunResult:
-    return RunResult(setting, seed, accuracy, conflict(0.5), 1.0)
+def result(setting: str, seed: int, accuracy: dict[str, list[float]], cpu_seconds: float = 60.0) -> RunResult:
+    return RunResult(setting, seed, accuracy, conflict(0.5), 1.0, cpu_seconds)
 
 
 def test_differences_are_paired_by_seed() -> None:
@@ -151,6 +158,31 @@ def test_differences_are_paired_by_seed() -> None:
     found = group_difference(first, second, "largest")
     assert found == Estimate(1.0, 0.0)
     assert group_difference(first, second, "vit") is None
+
+
+def balanced(setting: str, seed: int, accuracy: float, cpu_seconds: float) -> RunResult:
+    """A run whose families lie around `accuracy`; one of them has more subnets than the others."""
+    offsets = dict(zip(BLOCK_FAMILIES, (-3.0, -1.0, 1.0, 3.0), strict=True))
+    values = {family.value: [accuracy + offset] for family, offset in offsets.items()}
+    values[BLOCK_FAMILIES[0].value] *= 5
+    return result(setting, seed, values, cpu_seconds)
+
+
+def test_joint_is_compared_at_the_cpu_time_of_the_other_setting() -> None:
+    joint = [balanced("joint", 0, 50.0, 800.0), balanced("joint-six-eighths", 0, 44.0, 600.0)]
+    # A quarter of the way from 600 to 800 seconds.
+    assert at_equal_work(balanced("other", 0, 47.0, 650.0), joint) == pytest.approx(45.5)
+    assert at_equal_work(balanced("other", 0, 47.0, 599.0), joint) is None
+    assert at_equal_work(balanced("other", 0, 47.0, 801.0), joint) is None
+    other = [balanced("two_phase-train", seed, 47.0 + seed, 650.0) for seed in (0, 1)]
+    second = [balanced(run.setting, 1, 60.0, run.cpu_seconds) for run in joint]
+    pure = [result("cnn", seed, {"cnn": [40.0]}) for seed in (0, 1)]
+    table = equal_work_table([*joint, *second, *other, *pure])
+    rows = {row[0]: row[1:] for row in table.rows}
+    # +1.5 and -12: mean -5.25, standard error 6.75, t of one degree of freedom 12.706.
+    assert rows["two_phase-train"] == ("47.5 ± 6.4", "10.8 ± 0.0", "-5.2 ± 85.8", "2")
+    assert rows["joint"][2:] == ("", "")
+    assert "cnn" not in rows
 
 
 def test_tables_say_what_the_runs_found() -> None:
@@ -191,24 +223,30 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+FEW = ("joint", "joint-six-eighths", "two_phase-train", "two_phase-freeze_blocks", "cnn")
+"""Settings that the test of the command trains."""
+
+
 @pytest.fixture
-def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def trainings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Untrained weights and a made-up log in place of training; lists the folders that were trained."""
     folders: list[str] = []
-    seeded = Lock()  # Jobs are threads here, and torch's seed is that of the process.
+    weights = tmp_path_factory.mktemp("weights")
+    for seed in (0, 1):  # Here, since jobs are threads and share torch's generator.
+        torch.manual_seed(seed)
+        save_checkpoint(weights / str(seed), Supernet(load_space(SMALL_SPACE)))
 
     def train(arguments: list[str], threads: int, lock: int) -> None:
         values = dict(zip(arguments[::2], arguments[1::2], strict=True))
         out = Path(values["--out"])
         folders.append(out.name)
-        with seeded:
-            torch.manual_seed(int(values["--seed"]))
-            save_checkpoint(out / CHECKPOINT, Supernet(load_space(values["--space"])))
+        shutil.copy(weights / values["--seed"], out / CHECKPOINT)
         records = [
             {
                 "epoch": epoch,
                 "phase": "joint",
                 "train_accuracy": {"largest": 50.0, "smallest": 40.0},
+                "cpu_seconds": 30.0,
                 "conflict": conflict(0.1 * epoch).to_dict(),
             }
             for epoch in (2, 4)
@@ -217,6 +255,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(two_phase_runs, "train", train)
     monkeypatch.setattr(two_phase_runs, "CONFLICT_SUBNETS", 2)
+    monkeypatch.setattr(two_phase_runs, "SETTINGS", {name: SETTINGS[name] for name in FEW})
     return folders
 
 
@@ -235,9 +274,10 @@ def test_command_writes_its_page_and_repeats_nothing(
     given = (*settings, "--data", str(data))
     code, text, error = call(*given, "--out", str(docs))
     assert code == 0, error
-    names = [f"{setting}-{seed}" for seed in (0, 1) for setting in SETTINGS]
+    names = [f"{setting}-{seed}" for seed in (0, 1) for setting in FEW]
     assert sorted(trainings) == sorted(names)
     assert "Accuracy against joint" in text
+    assert "Primary measure, at equal work" in text
     assert sorted(path.name for path in docs.iterdir()) == [
         "two-phase-accuracy.svg",
         "two-phase-conflict.svg",
@@ -255,7 +295,7 @@ def test_command_writes_its_page_and_repeats_nothing(
     code, again, error = call(*given)
     assert code == 0
     assert trainings == ["joint-1"]
-    assert "11 of 12 runs are finished already" in error
+    assert "9 of 10 runs are finished already" in error
     assert again == text
 
     record = json.loads(call(*given, "--json")[1])
