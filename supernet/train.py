@@ -110,6 +110,12 @@ def make_parser() -> Parser:
         help="write the numbers of the log to this folder for TensorBoard; needs the package tensorboard",
     )
 
+    machine.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="measure a few steps of each phase, print speed, time to the end and memory, and write nothing",
+    )
+
     phases = parser.add_argument_group("phases of the recipe (one value, or one per phase: 25,30)")
     add_phase_settings(phases.add_argument)
     settings = parser.add_argument_group(
@@ -153,6 +159,7 @@ def main() -> None:
             save_every=arguments.save_every,
             conflict_every=arguments.conflict_every,
             tensorboard=arguments.tensorboard,
+            dry_run=arguments.dry_run,
         )
     except OtherTrainingError as error:
         weights = arguments.out / CHECKPOINT

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
 from search_space.files.event_file import EventFile
 from search_space.space import load_space
@@ -18,6 +19,7 @@ from supernet.images.inspection import check_readable, inspected, summary
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import emulation_warning, resolve_device
 from supernet.training.distributed import joined_world, reported_once
+from supernet.training.dry_run import measured_phases, speed_summary, speed_table
 from supernet.training.phases import TRAIN
 from supernet.training.recipe import Recipe
 from supernet.training.recipe_options import recipe_with
@@ -47,6 +49,7 @@ def train_supernet(
     save_every: float,
     conflict_every: int,
     tensorboard: Path | None,
+    dry_run: bool = False,
 ) -> Path | None:
     """Trains a supernet, or resumes its training from the state in `out`. Shows the progress on stdout.
 
@@ -68,9 +71,10 @@ def train_supernet(
         save_every: Minutes between two states within an epoch.
         conflict_every: Epochs between two measurements of gradient conflict; 0 for none.
         tensorboard: Folder of event files for TensorBoard; None for none.
+        dry_run: Whether to measure a few steps of each phase and write nothing.
 
     Returns:
-        The checkpoint; None in processes of torchrun that write none.
+        The checkpoint; None for a dry run, and in processes of torchrun that write none.
 
     Raises:
         H4HError: Input is wrong or does not fit, or the loss is not finite.
@@ -100,13 +104,14 @@ def train_supernet(
             compiled=compiled,
             workers=workers,
         )
-        events = None if tensorboard is None else EventFile(tensorboard)
+        score = SearchScore.of(data_set, split, own_device)
+        events = None if tensorboard is None or dry_run else EventFile(tensorboard)
         run = SupernetRun(
             trainer,
             out,
             data=recorded,
             image_input=data_set.trained_by(settings.flip, settings.class_weights),
-            score=SearchScore.of(data_set, split, own_device),
+            score=score,
             save_every=save_every,
             conflict_every=conflict_every,
             events=events,
@@ -115,6 +120,12 @@ def train_supernet(
         run.resume()
         if warning := emulation_warning(trainer.recipe.precision, own_device):
             console.print(warning, soft_wrap=True)
+        if dry_run:
+            speeds = measured_phases(trainer, score)
+            if world.rank == 0:
+                print_wide(speed_table(speeds))
+            console.print(speed_summary(speeds, own_device), soft_wrap=True)
+            return None
         with events or nullcontext():
             run.train()
     return out / CHECKPOINT if world.rank == 0 else None

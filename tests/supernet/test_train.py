@@ -215,6 +215,24 @@ def test_output_into_a_pipe_has_plain_lines_within_an_epoch(
         assert (out / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 
 
+def test_a_dry_run_names_speed_time_and_memory_and_writes_nothing(
+    settings: tuple[str, ...], tmp_path: Path, call: Call
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    code, text, _ = call(*settings, "--out", str(tmp_path / "out"), "--dry-run")
+    assert code == 0
+    assert [line.split()[:2] for line in text.splitlines() if line.split()[:1] in (["cnn"], ["hybrid"])] == [
+        ["cnn", "1"],
+        ["hybrid", "1"],
+    ]
+    last = text.splitlines()[-1]
+    assert re.fullmatch(
+        r"time to the end at this speed: \d:\d\d:\d\d; peak memory of this process: .*; nothing was written",
+        last,
+    )
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_unreadable_images_are_left_out(small_space: Space, tmp_path: Path, call: Call) -> None:
     for seed, split in enumerate(("train", "val")):
         write_folder(tmp_path / "photos" / split, images=12, seed=seed)
