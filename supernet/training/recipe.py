@@ -20,6 +20,9 @@ from supernet.training.number_ranges import SETTING_RANGES
 from supernet.training.optimizer import ADAMW, OPTIMIZERS
 from supernet.training.phases import COSINE, SCHEDULES, Phase
 
+GLOBAL, LOCAL = "global", "local"
+BATCH_NORMS = (GLOBAL, LOCAL)
+
 
 @dataclass(frozen=True)
 class Recipe(Document):
@@ -55,6 +58,8 @@ class Recipe(Document):
             ``squash`` (other proportions).
         class_weights: Weights of the classes in the loss against labels: ``none``, or ``balanced`` (inverse
             to the number of their images).
+        batch_norm: Images whose statistics batch norm uses with several processes: ``global`` (those of all
+            processes) or ``local`` (those of each process, without communication).
     """
 
     phases: tuple[Phase, ...]
@@ -82,6 +87,7 @@ class Recipe(Document):
     flip: float = 0.5
     fit: str = CROP
     class_weights: str = NONE
+    batch_norm: str = GLOBAL
 
     def __post_init__(self) -> None:
         if not self.phases:
@@ -182,6 +188,7 @@ NAMES: dict[str, Sequence[str]] = {
     "conflict": CONFLICTS,
     "fit": FITS,
     "class_weights": CLASS_WEIGHTS,
+    "batch_norm": BATCH_NORMS,
 }
 
 _BUILT_IN = resources.files("supernet") / "recipes"

@@ -43,6 +43,7 @@ HELP = {
     "cutmix": "alpha of cutmix; 0 disables it",
     "flip": "share of the images that are mirrored left to right; 0 where left and right differ",
     "fit": "how images from folders become squares: crop cuts off, pad adds black margins, squash distorts",
+    "batch_norm": "images of batch norm with several processes: those of all of them, or of each alone",
     "class_weights": "weights of the classes in the loss against labels; balanced: inverse to their images",
 }
 """Help text of each setting."""

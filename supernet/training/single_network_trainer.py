@@ -35,7 +35,7 @@ from supernet.training.soft_labels import SoftLabels, check_targets
 
 PHASE = "fine-tuning"
 
-NOT_USED = ("accumulate", "distillation", "conflict", "drop_path", "ema", "fit")
+NOT_USED = ("accumulate", "distillation", "conflict", "drop_path", "ema", "fit", "batch_norm")
 """Settings of a recipe that only apply to supernets or to large trainings, or that the supernet decides."""
 
 

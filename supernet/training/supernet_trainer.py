@@ -44,7 +44,7 @@ from supernet.training.initial_weights import initial_supernet, load_teacher_sup
 from supernet.training.learning_rate import learning_rate
 from supernet.training.optimizer import enter_phase, make_optimizer, rates, set_rate
 from supernet.training.phases import KINDS, LARGEST, PARETO, RANDOM, Phase, phase_at
-from supernet.training.recipe import Recipe, default_settings, flat_settings
+from supernet.training.recipe import GLOBAL, Recipe, default_settings, flat_settings
 from supernet.training.soft_labels import SoftLabels, check_targets
 from supernet.training.step_subnets import LossEstimate, sandwich
 from supernet.training.wrapped_supernet import StepNetwork
@@ -147,7 +147,8 @@ class Trainer:
             self._network = DistributedDataParallel(self._network, find_unused_parameters=True)
             # The warning is about 1x1 kernels, whose strides have no meaning.
             warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-            self._normalise = by_global_batch
+            if recipe.batch_norm == GLOBAL:
+                self._normalise = by_global_batch
         self._mixing = mixing(recipe, space.head.classes)
         self._totals = torch.zeros(len(KINDS), 3, dtype=torch.float64)
         weights = class_weights(recipe.class_weights, images.labels, space.head.classes)

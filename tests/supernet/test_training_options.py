@@ -81,7 +81,8 @@ WRITTEN = {
     "supernet.finetune": "network.safetensors",
     "supernet.teacher": "teacher.safetensors",
 }
-KEYS = {field.name for kind in (Recipe, Phase) for field in fields(kind)}
+KEYS = {field.name for kind in (Recipe, Phase) for field in fields(kind)} - {"batch_norm"}
+"""All but that of several processes, whose effect is tested in `test_distributed.py`."""
 
 
 def options(command: str) -> list[str]:

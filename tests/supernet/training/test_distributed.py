@@ -22,7 +22,9 @@ from search_space.files.yaml_document import parse_document
 from search_space.space import Space
 from supernet.training.distributed import joined_world
 from supernet.images.labelled_images import LabelledImages
+from supernet.train import make_parser
 from supernet.training.recipe import load_recipe
+from supernet.training.recipe_options import recipe_with
 from supernet.training.supernet_trainer import Trainer
 
 torch.set_num_threads(1)
@@ -39,6 +41,10 @@ recipes = {
     "sgd": replace(recipe, optimizer="sgd", conflict="project", ema=0.5).with_phases(cnn="freeze"),
 }
 with joined_world(torch.device("cpu")) as (world, device):
+    # Each process normalises its own images as accumulation does the parts of a batch.
+    words = ["--out", "none", "--optimizer", "sgd", "--batch-norm", "local", "--epochs", "2"]
+    words += ["--accumulate", str(2 // world.size), "--rate", "1e-3", "--batch", "32", "--precision", "fp32"]
+    recipes["local"] = recipe_with("two_phase", vars(make_parser().parse_args(words)))
     for name, recipe in recipes.items():
         trainer = Trainer(space=space, images=images, recipe=recipe, device=device, world=world)
         losses = []
@@ -107,7 +113,7 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path, small_text: st
     for processes, out in enumerate(outs, start=1):
         out.mkdir()
         run(script, processes, str(out), small_text)
-    for name in ("adamw", "sgd"):
+    for name in ("adamw", "sgd", "local"):
         one, two = (json.loads((out / f"{name}.json").read_text()) for out in outs)
         assert len(one) == 4
         for epoch_of_one, epoch_of_two in zip(one, two, strict=True):
@@ -117,9 +123,9 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path, small_text: st
                 assert epoch_of_two[kind][1] == pytest.approx(accuracy, abs=2)
         states = [load_file(out / f"{name}.safetensors") for out in outs]
         assert states[0].keys() == states[1].keys()  # what no subnet used has no moments in either
-    for key, value in states[0].items():
-        if key.startswith(("weight.", "average.")):
-            torch.testing.assert_close(states[1][key], value, rtol=1e-4, atol=1e-5)
+        for key, value in states[0].items():
+            if name != "adamw" and key.startswith(("weight.", "average.")):
+                torch.testing.assert_close(states[1][key], value, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -97,6 +97,7 @@ GOOD = "phases: [{name: a, epochs: 1, rate: 0.1, random_subnets: 1}]\n"
         (GOOD + "flip: .nan\n", "flip must be at least 0 and at most 1, but got nan"),
         (GOOD + "fit: stretch\n", "unknown fit 'stretch': must be one of crop, pad, squash"),
         (GOOD + "class_weights: yes\n", "class_weights"),
+        (GOOD + "batch_norm: synced\n", "unknown batch_norm 'synced': must be one of global, local"),
         (GOOD + "mirror: true\n", "unknown key 'mirror'"),
     ],
 )  # fmt: skip
