@@ -15,6 +15,7 @@ from pathlib import Path
 
 from search_space.command.command_line import Parser, check_least, run_command
 from search_space.errors import H4HError
+from search_space.files.writable_folder import folder_problem
 from studies.analysis.validation_plan import plan_validation
 from studies.storage.named_study import add_database, located
 from supernet.images.folder_layouts import add_data
@@ -52,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_least(options, id=0)
     if options.out.exists():
         raise H4HError(f"--out {options.out} exists: name another folder, or remove it")
+    if problem := folder_problem(options.out):
+        raise H4HError(f"--out {options.out}: {problem}; name another folder")
     database, name = located(options.study, options.db)
     plan = plan_validation(
         database,

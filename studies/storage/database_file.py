@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from search_space.errors import H4HError
 from search_space.files.regular_file import file_problem
 from search_space.files.whole_file import whole_file
+from search_space.files.writable_folder import folder_problem
 from studies.storage.database_lock import lock_holder, user
 from studies.storage.log_files import has_log, is_sound_alone, log_files, remove_logs
 from studies.storage.row_digest import DigestError
@@ -56,9 +57,10 @@ def check_writable(path: Path) -> None:
     if not path.parent.is_dir():
         raise StoreError(f"database {given}: the folder {given.parent} does not exist")
     # SQLite writes its log next to the file, so the folder has to be writable in either case.
-    for needed in (path.parent, path):
-        if needed.exists() and not os.access(needed, os.W_OK, effective_ids=_HAS_EFFECTIVE_IDS):
-            raise StoreError(f"database {path}: {needed} cannot be written")
+    if problem := folder_problem(path.parent):
+        raise StoreError(f"database {path}: {problem}; name a file in another folder")
+    if path.exists() and not os.access(path, os.W_OK, effective_ids=_HAS_EFFECTIVE_IDS):
+        raise StoreError(f"database {path}: it cannot be written; change its permissions, or copy it")
     if path.exists():
         check_single_name(path)
 

@@ -27,7 +27,7 @@ from supernet.network.checkpoint_networks import CheckpointNetworks, load_networ
 from supernet.network.extraction import extract, folded, load_extracted, save_extracted
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import resolve_device, resolve_precision
-from supernet.training.run_folder import STATE
+from supernet.training.run_folder import STATE, check_run_folder
 from supernet.training.single_network_run import (
     accuracies,
     accuracies_text,
@@ -87,8 +87,7 @@ def fine_tune_subnet(
         H4HError: Input is wrong or does not fit, or the loss is not finite.
     """
     state = out / STATE
-    if out.exists() and not out.is_dir():
-        raise H4HError(f"--out must be a folder, but {out} is a file")
+    check_run_folder(out)
     if epochs == 0 and state.exists():
         raise H4HError(
             f"--epochs 0 would replace the network that was trained in {out}: choose another --out"

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from search_space.errors import H4HError
 from search_space.files.whole_file import whole_file
+from search_space.files.writable_folder import folder_problem
 
 STATE = "state.safetensors"
 
@@ -15,6 +17,16 @@ CHECKPOINT = "checkpoint.safetensors"
 
 
 LOG = "log.jsonl"
+
+
+def check_run_folder(out: Path) -> None:
+    """Checks that a run can write into the folder `out`, which need not exist; leaves nothing behind.
+
+    Raises:
+        H4HError: It cannot be created or written.
+    """
+    if problem := folder_problem(out):
+        raise H4HError(f"--out {out}: {problem}; name another folder")
 
 
 def append_epoch(path: Path, record: dict[str, Any]) -> None:

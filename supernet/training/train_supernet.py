@@ -21,7 +21,7 @@ from supernet.training.distributed import joined_world, reported_once
 from supernet.training.phases import TRAIN
 from supernet.training.recipe import Recipe
 from supernet.training.recipe_options import recipe_with
-from supernet.training.run_folder import CHECKPOINT
+from supernet.training.run_folder import CHECKPOINT, check_run_folder
 from supernet.training.search_score import SearchScore
 from supernet.training.soft_labels import fitting_soft_labels
 from supernet.training.supernet_run import SupernetRun
@@ -76,6 +76,7 @@ def train_supernet(
         H4HError: Input is wrong or does not fit, or the loss is not finite.
         SystemExit: Likewise, in processes of torchrun that do not report the error.
     """
+    check_run_folder(out)
     keep_freed_memory()
     with joined_world(resolve_device(device)) as (world, own_device), reported_once(world):
         settings = recipe_with(recipe, overrides)

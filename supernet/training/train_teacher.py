@@ -18,7 +18,7 @@ from supernet.images.labelled_images import Images, loaded, normalised
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import resolve_device, resolve_precision
 from supernet.network.teacher_network import LEAST_SIDE, TeacherNetwork, save_teacher, whitening_kernels
-from supernet.training.run_folder import STATE
+from supernet.training.run_folder import STATE, check_run_folder
 from supernet.training.single_network_run import accuracies, accuracies_text, class_figures, train_to_the_end
 from supernet.training.single_network_trainer import FineTuning, make_recipe
 
@@ -63,8 +63,7 @@ def train_teacher(
     Raises:
         H4HError: Input is wrong or does not fit, or the loss is not finite.
     """
-    if out.exists() and not out.is_dir():
-        raise H4HError(f"--out must be a folder, but {out} is a file")
+    check_run_folder(out)
     keep_freed_memory()
     used_device = resolve_device(device)
     recipe = make_recipe(epochs=epochs, rate=rate, **settings)

@@ -181,7 +181,7 @@ def test_out_must_be_a_folder(images: LabelledImages, call: Call) -> None:
     Path("file").write_text("mine")
     code, _, error = call("--subnet", "min", "--out", "file")
     assert code == 2
-    assert "--out must be a folder, but file is a file" in error
+    assert "--out file: file is not a folder; name another folder" in error
     assert Path("file").read_text() == "mine"
 
 

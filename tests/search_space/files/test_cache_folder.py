@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import pytest
 
+from search_space.files import writable_folder
 from search_space.files.cache_folder import VARIABLE, CacheError, cache_folder, make_private, private_file
 
 
@@ -56,6 +61,17 @@ def test_something_else_in_place_of_a_file_is_refused(make: str, tmp_path: Path)
         private_file(tmp_path / "table")
 
 
+def refuse(closed: Path) -> Callable[..., IO[bytes]]:
+    """A function that makes a temporary file, except in `closed`."""
+
+    def made(*, dir: Path) -> IO[bytes]:
+        if dir == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", str(dir))
+        return TemporaryFile(dir=dir)
+
+    return made
+
+
 def test_a_user_without_a_writable_home_gets_a_folder_of_the_process(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -66,7 +82,7 @@ def test_a_user_without_a_writable_home_gets_a_folder_of_the_process(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "read-only" / "cache"))
     (tmp_path / "read-only").mkdir()
     # Root may write anywhere, so the answer of the system is replaced.
-    monkeypatch.setattr(os, "access", lambda place, _: place != tmp_path / "read-only")
+    monkeypatch.setattr(writable_folder, "TemporaryFile", refuse(tmp_path / "read-only"))
     folder = cache_folder()
     assert folder.is_dir()
     assert tmp_path not in folder.parents
