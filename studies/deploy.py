@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from search_space.command.command_line import Parser, check_least, run_command
+from search_space.command.printed_command import local_command
 from search_space.errors import H4HError
 from search_space.files.writable_folder import folder_problem
 from studies.analysis.validation_plan import plan_validation
@@ -66,9 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     chosen = next((one for one, _ in plan.chosen if one.index == options.id), None)
     if chosen is None:
+        command = local_command("studies.show", ["--db", str(database.absolute()), "--study", name])
         raise H4HError(
             f"study {name!r} has no network {options.id} with a measured accuracy: see the ids with "
-            f"`python -m studies.show --db {database} --study {name}`"
+            f"`{command}`"
         )
     # Importing torch takes seconds, and most errors can be reported without it.
     from studies.deployment.deploy_network import deployment, write

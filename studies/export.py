@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -121,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise H4HError(f"--out {options.out} cannot be written ({error.strerror})") from error
     print(f"{len(evaluations)} evaluations of study {study.name!r}: {options.out}")
     if options.format == "optuna":
-        print(f"next: optuna-dashboard sqlite:///{options.out}")
+        print(f"next: optuna-dashboard {shlex.quote(f'sqlite:///{options.out.absolute()}')}")
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from objectives.registry import declarations
 from search_space.command.command_line import Parser, run_command
+from search_space.command.printed_command import command_text, local
 from search_space.command.wide_table import print_wide
 from studies.analysis.pick_rules import KNEE, Pick, given_up, pick
-from studies.presentation.next_commands import FINE_TUNE, absolute_files, command_text, next_commands
+from studies.presentation.next_commands import FINE_TUNE, absolute_files, next_commands
 from studies.presentation.plain_records import evaluation_record
 from studies.presentation.text_table import front_table, scope_lines
 from studies.storage.named_study import add_database, located, read_study
@@ -105,7 +106,7 @@ def _commands(study: Study, choice: Pick, database: Path) -> dict[str, str]:
         words = [study.name, "--db", str(database.absolute()), "--id", str(choice.chosen.index)]
         words += ["--out", f"runs/{study.name}-{choice.chosen.index}-deployed"]
         commands["deploy"] = command_text("studies.deploy", words)
-    return commands
+    return {title: local(command) for title, command in commands.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -11,11 +11,11 @@ epochs of the last phase to continue a finished training (`supernet.training.con
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 
 from search_space.command.command_line import Parser, check_least, run_command
+from search_space.command.printed_command import local_command
 from search_space.files.event_file import OPTION, check_event_folder
 from supernet.checkpoints import locate_checkpoint
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data, refuse_wrong_data
@@ -160,10 +160,10 @@ def main() -> None:
         raise way_on(error, parser, out=arguments.out, weights=weights, start=start) from error
     if checkpoint is None:
         return
-    words = ["--checkpoint", str(checkpoint), "--data", str(arguments.data)]
-    given = shlex.join([*words, *(["--dataset", arguments.dataset] if arguments.dataset else [])])
+    words = ["--checkpoint", str(checkpoint.absolute()), "--data", str(arguments.data.absolute())]
+    words += ["--dataset", arguments.dataset] if arguments.dataset else []
     print(f"checkpoint: {checkpoint}")
-    print(f"next: python -m supernet.evaluate {given}\n      python -m studies.run {given}")
+    print(f"next: {local_command('supernet.evaluate', words)}\n      {local_command('studies.run', words)}")
 
 
 if __name__ == "__main__":

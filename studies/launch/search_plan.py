@@ -21,7 +21,13 @@ from studies.study.setting_field import SettingError
 from studies.study.settings import StudySettings
 from studies.study.study import Study
 from studies.study.value_window import ValueWindow, parse_window
-from studies.study.warm_start_sources import CARRIED, WARM_START, stored_sources, takes_all
+from studies.study.warm_start_sources import (
+    CARRIED,
+    WARM_START,
+    are_same_sources,
+    stored_sources,
+    takes_all,
+)
 
 
 @dataclass(frozen=True)
@@ -140,9 +146,10 @@ def check_warm_start(
     named = _named(settings, space)
     if not settings.warm_start:
         return None
-    if stored is not None and (stored_sources(stored.settings), takes_all(stored.settings)) == (
-        settings.warm_start,
-        settings.warm_start_all,
+    if (
+        stored is not None
+        and are_same_sources(stored_sources(stored.settings), settings.warm_start)
+        and takes_all(stored.settings) == settings.warm_start_all
     ):
         return WarmStart(stored.fingerprint[WARM_START], tuple(map(parse, stored.settings[CARRIED])))
     return warm_start(

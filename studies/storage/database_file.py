@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from search_space.command.printed_command import local_command
 from search_space.errors import H4HError
 from search_space.files.regular_file import file_problem
 from search_space.files.whole_file import whole_file
@@ -197,7 +198,7 @@ def translated(path: Path) -> Iterator[None]:
         raise damaged(
             path,
             f"is damaged ({error}); it was left as it is: restore a backup, and see what else is affected "
-            f"with `python -m studies.verify {path}`",
+            f"with `{local_command('studies.verify', [str(path.absolute())])}`",
         ) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise damaged(path, f"is damaged (a row cannot be read: {error})") from error

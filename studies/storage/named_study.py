@@ -42,6 +42,12 @@ def located(text: str, database: Path) -> tuple[Path, str]:
     return database, text
 
 
+def absolute_source(text: str, database: Path) -> str:
+    """`text` with an absolute path if it refers to another database than `database`."""
+    path, name = located(text, database)
+    return text if name == text else f"{path.absolute()}:{name}"
+
+
 def add_database(add: Callable[..., object]) -> None:
     """Adds the option ``--db`` by the `add_argument` of a parser or group."""
     add(
