@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -120,12 +120,17 @@ def check_search(
         population=settings.population,
         seed=settings.seed,
         rules=StopRules(**settings.stop_rules()),
-        preferences=tuple(parse_preference(text, objectives, own_units) for text in settings.prefer),
+        preferences=_distinct(parse_preference(text, objectives, own_units) for text in settings.prefer),
         named=_named(settings, space),
         warm=warm,
         scale=settings.scale or LOG,
         window=None if settings.between is None else parse_window(settings.between, objectives, own_units),
     )
+
+
+def _distinct(preferences: Iterable[Preference]) -> tuple[Preference, ...]:
+    """The preferences in order; one that is given twice is one preference."""
+    return tuple({str(preference): preference for preference in preferences}.values())
 
 
 def check_warm_start(
