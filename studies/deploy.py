@@ -18,7 +18,7 @@ from search_space.command.printed_command import local_command
 from search_space.errors import H4HError
 from search_space.files.writable_folder import folder_problem
 from studies.analysis.validation_plan import plan_validation
-from studies.storage.named_study import add_database, located
+from studies.storage.named_study import add_database, add_study, located
 from supernet.images.folder_layouts import add_data
 
 
@@ -29,7 +29,7 @@ def parser() -> Parser:
         description="Write the files of one network of a study for its chip, after checking each of them.",
     )
     add = result.add_argument
-    add("study", metavar="STUDY", help="name of the study, or OTHER.db:NAME")
+    add_study(result, "study with the network")
     add_database(add)
     add("--id", type=int, required=True, metavar="N", help="id of the network, as studies.show prints it")
     add("--out", type=Path, required=True, metavar="DIR", help="folder to create")

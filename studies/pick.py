@@ -19,7 +19,7 @@ from studies.analysis.pick_rules import KNEE, Pick, given_up, pick
 from studies.presentation.next_commands import FINE_TUNE, absolute_files, next_commands
 from studies.presentation.plain_records import evaluation_record
 from studies.presentation.text_table import front_table, scope_lines
-from studies.storage.named_study import add_database, located, read_study
+from studies.storage.named_study import add_database, add_study, located, read_study
 from studies.study.constraint import Constraint, parse_constraint
 from studies.study.study import Study
 
@@ -41,7 +41,7 @@ def parser() -> Parser:
         description="Pick one subnet from the front of a study, and say why.",
     )
     add = result.add_argument
-    add("study", metavar="STUDY", help="name of the study, or OTHER.db:NAME")
+    add_study(result, "study to pick from")
     add_database(add)
     for name, constraint in limit_options().items():
         which = "most" if "<" in constraint else "least"
