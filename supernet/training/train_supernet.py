@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from search_space.errors import H4HError
-from search_space.files.event_file import EventFile
 from search_space.space import load_space
 from supernet.images.data_sets import open_data
 from supernet.images.folder_layouts import recognised
@@ -18,6 +16,7 @@ from supernet.images.inspection import check_readable, inspected, summary
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import emulation_warning, resolve_device
 from supernet.training.distributed import joined_world, reported_once
+from supernet.training.epoch_log import EpochLog
 from supernet.training.phases import TRAIN
 from supernet.training.recipe import Recipe
 from supernet.training.recipe_options import recipe_with
@@ -101,7 +100,7 @@ def train_supernet(
             compiled=compiled,
             workers=workers,
         )
-        events = None if tensorboard is None else EventFile(tensorboard)
+        log = EpochLog(out, tensorboard)
         run = SupernetRun(
             trainer,
             out,
@@ -110,13 +109,13 @@ def train_supernet(
             score=SearchScore.of(data_set, split, own_device),
             save_every=save_every,
             conflict_every=conflict_every,
-            events=events,
+            log=log,
             console=console,
         )
         run.resume()
         if warning := emulation_warning(trainer.recipe.precision, own_device):
             console.print(warning, soft_wrap=True)
-        with events or nullcontext():
+        with log:
             run.train()
     return out / CHECKPOINT if world.rank == 0 else None
 
