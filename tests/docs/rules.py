@@ -167,6 +167,7 @@ LEFT_OUT = {
     "pip install uv": "needs the network",
     "uv run": "says how commands begin",
     "uv run python -m tests.docs.option_tables": "writes to the pages; test_reference.py compares them",
+    "uv run python -m tests.without_posix": "runs the suite; test_without_posix.py tests what it takes away",
     "pip install .": "needs the network",
     "pip install ai-edge-litert": "needs the network",
     "pip install onnx onnxruntime onnxscript": "needs the network",

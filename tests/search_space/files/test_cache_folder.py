@@ -13,6 +13,7 @@ from search_space.files import writable_folder
 from search_space.files.cache_folder import VARIABLE, CacheError, cache_folder, make_private, private_file
 
 
+@pytest.mark.posix
 def test_variable_of_ours_then_the_systems_then_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
@@ -36,6 +37,7 @@ def test_folder_and_files_are_private(tmp_path: Path) -> None:
     assert (folder / "old").read_text() == "kept"
 
 
+@pytest.mark.posix
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give files away")
 def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
     os.chown(tmp_path, 65534, 65534)
@@ -43,6 +45,7 @@ def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
         make_private(tmp_path)
 
 
+@pytest.mark.posix
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give files away")
 def test_a_file_of_another_user_is_refused_and_stays(tmp_path: Path) -> None:
     file = tmp_path / "table"
