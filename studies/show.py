@@ -24,9 +24,9 @@ from studies.analysis.outside_bounds import outside_bounds
 from studies.analysis.unmeasured_ops import coverage_line
 from studies.analysis.why_not import why_not, why_not_lines, why_not_record
 from studies.presentation.paper_table import TABLES
+from studies.presentation.paper_text import paper_text
 from studies.presentation.plain_records import study_record, summary_record
-from studies.presentation.settings_paragraph import settings_paragraph
-from studies.presentation.text_table import front_columns, front_table, scope_lines
+from studies.presentation.text_table import front_table, scope_lines
 from studies.storage.named_study import add_database, add_study, located
 from studies.storage.store import Store, open_store
 from studies.study.evaluation import Evaluation
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         study, evaluations = _read(store, name)
         reports = store.reports(study.name)
     if options.format:
-        _print_for_paper(study, evaluations, options.format, is_complete=options.evaluations)
+        print(paper_text(study, evaluations, options.format, is_complete=options.evaluations))
         return
     beside = beside_rows(study, study.front(evaluations), files)
     if options.json:
@@ -103,22 +103,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         _print_study(study, evaluations, reports, is_complete=options.evaluations)
         print_beside(study, beside)
-
-
-def _print_for_paper(
-    study: Study, evaluations: Sequence[Evaluation], form: str, *, is_complete: bool
-) -> None:
-    table, escaped = TABLES[form]
-    front = study.front(evaluations)
-    if is_complete:
-        columns = front_columns(study, evaluations)
-    else:
-        certainty = front_certainty(study, evaluations, front)
-        more = {} if certainty is None else certainty.columns()
-        columns = front_columns(study, front, study.contributions(front), more)
-    print(table(columns))
-    print()
-    print(escaped(settings_paragraph(study, evaluations)))
 
 
 def _print_ties(study: Study, certainty: FrontCertainty) -> None:

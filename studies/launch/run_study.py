@@ -15,6 +15,7 @@ from studies.launch.plan import check
 from studies.launch.plan_objects import Notify
 from studies.launch.run_or_resume import OnProgress, run_or_resume
 from studies.presentation.notebook_table import front_html
+from studies.presentation.paper_text import paper_text
 from studies.presentation.plain_records import rows
 from studies.storage.store import open_store
 from studies.study.evaluation import Evaluation
@@ -41,6 +42,8 @@ class LoadedStudy:
         True
         >>> sorted(study.importances())
         ['lat', 'macs']
+        >>> print(study.paper_text("markdown"))
+        | id | macs | lat ms | ...
         >>> study.resume(generations=3)
         <study 'cifar32-macs-lat-s0': 18 evaluations of macs, lat over space cifar32, front of ...>
 
@@ -96,6 +99,14 @@ class LoadedStudy:
         """
         found = gene_shares(self.study, self.measured)
         return {} if found is None else found.by_objective()
+
+    def paper_text(self, form: str) -> str:
+        """The front as a table for a paper, and the settings as a paragraph to quote.
+
+        Args:
+            form: ``latex`` or ``markdown``.
+        """
+        return paper_text(self.study, self.measured, form)
 
     def to_frame(self) -> DataFrame:
         """The records of `evaluations` as a pandas data frame.
