@@ -21,10 +21,10 @@ from studies.analysis.beside_table import beside_record, print_beside
 from studies.analysis.equal_members import ties_line
 from studies.analysis.front_certainty import FrontCertainty, front_certainty, tie_lines
 from studies.analysis.outside_bounds import outside_bounds
+from studies.analysis.paper_text import paper_text
 from studies.analysis.unmeasured_ops import coverage_line
 from studies.analysis.why_not import why_not, why_not_lines, why_not_record
 from studies.presentation.paper_table import TABLES
-from studies.presentation.paper_text import paper_text
 from studies.presentation.plain_records import study_record, summary_record
 from studies.presentation.text_table import front_table, scope_lines
 from studies.storage.named_study import add_database, add_study, located

@@ -11,11 +11,11 @@ from objectives.registry import known_objectives
 from search_space.errors import H4HError
 from search_space.files.own_code import is_reference
 from studies.analysis.gene_shares import gene_shares
+from studies.analysis.paper_text import paper_text
 from studies.launch.plan import check
 from studies.launch.plan_objects import Notify
 from studies.launch.run_or_resume import OnProgress, run_or_resume
 from studies.presentation.notebook_table import front_html
-from studies.presentation.paper_text import paper_text
 from studies.presentation.plain_records import rows
 from studies.storage.store import open_store
 from studies.study.evaluation import Evaluation
