@@ -73,8 +73,8 @@ def _check_folder(option: str, given: Path, folder: Path) -> None:
     if not folder.is_dir():
         problem = "is a file" if folder.exists() else "does not exist; make it first"
         raise H4HError(f"{option} {given}: the folder {folder} {problem}")
-    if problem := folder_problem(folder):
-        raise H4HError(f"{option} {given}: {problem}; name another one")
+    if reason := folder_problem(folder):
+        raise H4HError(f"{option} {given}: {reason}; name another one")
 
 
 def read(names: Sequence[str], database: Path) -> list[Reported]:

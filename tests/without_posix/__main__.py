@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = [[name] for name in options.files] or [*files_by_folder().values()]
     runs = [[*CHOSEN]] if options.chosen else given
     command = [sys.executable, "-m", "pytest", "-q", "-m", "not slow and not posix"]
-    failed = []
+    failed: list[str] = []
     for names in runs:
         print(f"== {' '.join(names)}", flush=True)
         # 5: the file holds slow tests only.
