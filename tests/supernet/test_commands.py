@@ -34,7 +34,7 @@ MAINS = {"data": data.main, "evaluate": evaluate.main, "train": train.main}
         (
             "train",
             ("--out", "o", "--data", "nowhere"),
-            "run `python -m supernet.data cifar10 --data nowhere`",
+            "/nowhere` for CIFAR-10",
         ),
         ("train", ("--out", "o", "--device", "gpu0"), "unknown device 'gpu0'"),
         ("train", ("--out", "o", "--precision", "fp8"), "unknown precision 'fp8'"),
