@@ -36,11 +36,13 @@ if TYPE_CHECKING:
         Store,
         Study,
         StudySettings,
+        backup_studies,
         compare_studies,
         known_samplers,
         load_study,
         merge_studies,
         open_store,
+        rename_study,
         run_study,
     )
     from supernet import Supernet, extract, known_checkpoints
@@ -66,6 +68,7 @@ __all__ = [
     "StudySettings",
     "Subnet",
     "Supernet",
+    "backup_studies",
     "compare_studies",
     "extract",
     "known_checkpoints",
@@ -79,6 +82,7 @@ __all__ = [
     "load_supernet",
     "merge_studies",
     "open_store",
+    "rename_study",
     "run_study",
 ]
 
@@ -113,11 +117,13 @@ __getattr__, __dir__ = lazy_names(
                 "Store",
                 "Study",
                 "StudySettings",
+                "backup_studies",
                 "compare_studies",
                 "known_samplers",
                 "load_study",
                 "merge_studies",
                 "open_store",
+                "rename_study",
                 "run_study",
             ),
             "studies",

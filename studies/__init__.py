@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from studies.launch.compare_studies import compare_studies
+    from studies.launch.copied_studies import backup_studies, rename_study
     from studies.launch.merge_studies import merge_studies
     from studies.launch.run_study import LoadedStudy, load_study, run_study
     from studies.samplers.registry import known_samplers
@@ -33,11 +34,13 @@ __all__ = [
     "Store",
     "Study",
     "StudySettings",
+    "backup_studies",
     "compare_studies",
     "known_samplers",
     "load_study",
     "merge_studies",
     "open_store",
+    "rename_study",
     "run_study",
 ]
 
@@ -52,11 +55,13 @@ __getattr__, __dir__ = lazy_names(
         "Store": "studies.storage.store",
         "Study": "studies.study.study",
         "StudySettings": "studies.study.settings",
+        "backup_studies": "studies.launch.copied_studies",
         "compare_studies": "studies.launch.compare_studies",
         "known_samplers": "studies.samplers.registry",
         "load_study": "studies.launch.run_study",
         "merge_studies": "studies.launch.merge_studies",
         "open_store": "studies.storage.store",
+        "rename_study": "studies.launch.copied_studies",
         "run_study": "studies.launch.run_study",
     },
 )

@@ -14,9 +14,11 @@ from functools import partial
 from pathlib import Path
 
 from search_space.command.command_line import Parser, check_least, run_command
+from search_space.command.printed_command import local_command
 from search_space.errors import H4HError
+from search_space.files.writable_folder import folder_problem
 from studies.analysis.validation_plan import plan_validation
-from studies.storage.named_study import add_database, located
+from studies.storage.named_study import add_database, add_study, located
 from supernet.images.folder_layouts import add_data
 
 
@@ -27,7 +29,7 @@ def parser() -> Parser:
         description="Write the files of one network of a study for its chip, after checking each of them.",
     )
     add = result.add_argument
-    add("study", metavar="STUDY", help="name of the study, or OTHER.db:NAME")
+    add_study(result, "study with the network")
     add_database(add)
     add("--id", type=int, required=True, metavar="N", help="id of the network, as studies.show prints it")
     add("--out", type=Path, required=True, metavar="DIR", help="folder to create")
@@ -52,6 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_least(options, id=0)
     if options.out.exists():
         raise H4HError(f"--out {options.out} exists: name another folder, or remove it")
+    if problem := folder_problem(options.out):
+        raise H4HError(f"--out {options.out}: {problem}; name another folder")
     database, name = located(options.study, options.db)
     plan = plan_validation(
         database,
@@ -63,9 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     chosen = next((one for one, _ in plan.chosen if one.index == options.id), None)
     if chosen is None:
+        command = local_command("studies.show", ["--db", str(database.absolute()), "--study", name])
         raise H4HError(
             f"study {name!r} has no network {options.id} with a measured accuracy: see the ids with "
-            f"`python -m studies.show --db {database} --study {name}`"
+            f"`{command}`"
         )
     # Importing torch takes seconds, and most errors can be reported without it.
     from studies.deployment.deploy_network import deployment, write

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -24,7 +25,7 @@ from search_space.errors import H4HError
 from search_space.files.csv_cell import safe_cells
 from search_space.files.whole_file import whole_file
 from studies.presentation.plain_records import rows
-from studies.storage.named_study import add_database, read_study
+from studies.storage.named_study import add_database, add_study, read_study
 from studies.study.evaluation import Evaluation
 from studies.study.study import Study
 
@@ -61,7 +62,7 @@ def parser() -> Parser:
     """The command line of this module."""
     result = Parser(prog="python -m studies.export", description="Export a study for other tools.")
     add = result.add_argument
-    add("study", metavar="STUDY", help="name of the study, or OTHER.db:NAME")
+    add_study(result, "study to export")
     add_database(add)
     add(
         "--format",
@@ -121,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise H4HError(f"--out {options.out} cannot be written ({error.strerror})") from error
     print(f"{len(evaluations)} evaluations of study {study.name!r}: {options.out}")
     if options.format == "optuna":
-        print(f"next: optuna-dashboard sqlite:///{options.out}")
+        print(f"next: optuna-dashboard {shlex.quote(f'sqlite:///{options.out.absolute()}')}")
 
 
 if __name__ == "__main__":

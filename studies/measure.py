@@ -1,6 +1,6 @@
 """List the ops whose measurement would make a study's latencies most certain, as a table to fill in.
 
-python -m studies.measure --study NAME --out todo.csv [--device cim] [--tflite DIR]
+python -m studies.measure NAME --out todo.csv [--device cim] [--tflite DIR]
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from search_space.files.whole_file import whole_file
 from search_space.space import load_space
 from search_space.subnet import Subnet
 from studies.analysis.unmeasured_ops import DEVICES, UnmeasuredOp, coverage, csv_text, front_models
-from studies.storage.named_study import add_database, read_study
+from studies.storage.named_study import add_database, add_study, read_study
 
 DEFAULT_OPS = 50
 RANDOM_NETWORKS = 200
@@ -33,7 +33,7 @@ def parser() -> Parser:
     )
     add = result.add_argument
     which = result.add_mutually_exclusive_group(required=True)
-    which.add_argument("--study", metavar="NAME", help="study whose front is to be measured")
+    add_study(which, "study whose front is to be measured")
     which.add_argument(
         "--space",
         metavar="SPACE",

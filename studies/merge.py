@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search_space.command.command_line import Parser, run_command
-from studies.presentation.next_commands import command_text
+from search_space.command.printed_command import local_command
 from studies.storage.copied_study import store_new
 from studies.storage.named_study import add_database, located
 from studies.storage.store import open_store
@@ -49,8 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(line)
     print("next:")
     database = str(options.db.absolute())
-    print(f"  show the front  {command_text('studies.show', ['--db', database, '--study', options.into])}")
-    print(f"  pick a network  {command_text('studies.pick', ['--db', database, options.into])}")
+    print(f"  show the front  {local_command('studies.show', ['--db', database, '--study', options.into])}")
+    print(f"  pick a network  {local_command('studies.pick', ['--db', database, options.into])}")
 
 
 def summary(merged: Merged, runs: Sequence[Run]) -> list[str]:

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from objectives.registry import declarations
 from search_space.command.command_line import Parser, run_command
+from search_space.command.printed_command import command_text, local
 from search_space.command.wide_table import print_wide
 from studies.analysis.pick_rules import KNEE, Pick, given_up, pick
-from studies.presentation.next_commands import FINE_TUNE, absolute_files, command_text, next_commands
+from studies.presentation.next_commands import FINE_TUNE, absolute_files, next_commands
 from studies.presentation.plain_records import evaluation_record
 from studies.presentation.text_table import front_table, scope_lines
-from studies.storage.named_study import add_database, located, read_study
+from studies.storage.named_study import add_database, add_study, located, read_study
 from studies.study.constraint import Constraint, parse_constraint
 from studies.study.study import Study
 
@@ -40,7 +41,7 @@ def parser() -> Parser:
         description="Pick one subnet from the front of a study, and say why.",
     )
     add = result.add_argument
-    add("study", metavar="STUDY", help="name of the study, or OTHER.db:NAME")
+    add_study(result, "study to pick from")
     add_database(add)
     for name, constraint in limit_options().items():
         which = "most" if "<" in constraint else "least"
@@ -105,7 +106,7 @@ def _commands(study: Study, choice: Pick, database: Path) -> dict[str, str]:
         words = [study.name, "--db", str(database.absolute()), "--id", str(choice.chosen.index)]
         words += ["--out", f"runs/{study.name}-{choice.chosen.index}-deployed"]
         commands["deploy"] = command_text("studies.deploy", words)
-    return commands
+    return {title: local(command) for title, command in commands.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

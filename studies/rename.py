@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from search_space.command.command_line import Parser, run_command
-from studies.presentation.next_commands import command_text
+from search_space.command.printed_command import local_command
 from studies.storage.copied_study import rename_study
 from studies.storage.named_study import add_database
 from studies.storage.store import open_store
@@ -54,7 +54,7 @@ def drop_command(database: Path, others: Sequence[str]) -> str:
     words = [str(path), str(path.with_name(f"{path.stem}-copy{path.suffix}"))]
     for name in others:
         words += ["--study", name]
-    return command_text("studies.backup", words)
+    return local_command("studies.backup", words)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ python -m studies.report --db studies.db first --by-class validated.json --out r
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
 from search_space.files.regular_file import output_problem
 from search_space.files.whole_file import whole_file
+from search_space.files.writable_folder import folder_problem
 from studies.analysis.beside import HELP, METAVAR, OPTION, read_beside
 from studies.analysis.contenders import Contender
 from studies.analysis.gene_shares import gene_shares
@@ -73,8 +73,8 @@ def _check_folder(option: str, given: Path, folder: Path) -> None:
     if not folder.is_dir():
         problem = "is a file" if folder.exists() else "does not exist; make it first"
         raise H4HError(f"{option} {given}: the folder {folder} {problem}")
-    if not os.access(folder, os.W_OK):
-        raise H4HError(f"{option} {given}: the folder {folder} cannot be written")
+    if reason := folder_problem(folder):
+        raise H4HError(f"{option} {given}: {reason}; name another one")
 
 
 def read(names: Sequence[str], database: Path) -> list[Reported]:

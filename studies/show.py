@@ -1,7 +1,7 @@
 """Show the studies of a database, the Pareto front of one study, or all of its evaluations.
 
-python -m studies.show --db studies.db [--study NAME [--evaluations] [--beside FILE.tflite]] [--json]
-python -m studies.show --db studies.db --study NAME --format latex
+python -m studies.show --db studies.db [NAME [--evaluations] [--beside FILE.tflite]] [--json]
+python -m studies.show --db studies.db NAME --format latex
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from studies.analysis.beside_table import beside_record, print_beside
 from studies.analysis.equal_members import ties_line
 from studies.analysis.front_certainty import FrontCertainty, front_certainty, tie_lines
 from studies.analysis.outside_bounds import outside_bounds
+from studies.analysis.paper_text import paper_text
 from studies.analysis.unmeasured_ops import coverage_line
 from studies.analysis.why_not import why_not, why_not_lines, why_not_record
 from studies.presentation.paper_table import TABLES
 from studies.presentation.plain_records import study_record, summary_record
-from studies.presentation.settings_paragraph import settings_paragraph
-from studies.presentation.text_table import front_columns, front_table, scope_lines
-from studies.storage.named_study import add_database
+from studies.presentation.text_table import front_table, scope_lines
+from studies.storage.named_study import add_database, add_study, located
 from studies.storage.store import Store, open_store
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport, summary
@@ -44,11 +44,11 @@ def parser() -> Parser:
     )
     add = result.add_argument
     add_database(add)
-    add("--study", metavar="NAME", help="study to show (default: list all studies)")
+    add_study(result, "study to show instead of a list of all", required=False)
     add(
         "--evaluations",
         action="store_true",
-        help="with --study: show all evaluations in order instead of the front",
+        help="with a study: show all evaluations in order instead of the front",
     )
     add(OPTION, action="append", default=[], metavar=METAVAR, help=HELP)
     form = result.add_mutually_exclusive_group()
@@ -56,7 +56,7 @@ def parser() -> Parser:
     form.add_argument(
         "--format",
         choices=tuple(TABLES),
-        help="with --study: print the table for a paper, and the settings as a paragraph to quote",
+        help="with a study: print the table for a paper, and the settings as a paragraph to quote",
     )
     return result
 
@@ -69,26 +69,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     options = parser().parse_args(arguments)
     if options.evaluations and options.study is None:
-        parser().error("--evaluations needs --study NAME")
+        parser().error("--evaluations needs the name of a study")
     if options.beside and options.study is None:
-        parser().error(f"{OPTION} needs --study NAME")
+        parser().error(f"{OPTION} needs the name of a study")
     if options.format and options.study is None:
-        parser().error("--format needs --study NAME")
+        parser().error("--format needs the name of a study")
     if options.format and options.beside:
         parser().error(f"--format prints one table: leave out {OPTION}")
     files = read_beside(options.beside)
-    with open_store(options.db) as store:
-        if options.study is None:
+    database, name = (options.db, None) if options.study is None else located(options.study, options.db)
+    with open_store(database) as store:
+        if name is None:
             rows = [(study, store.evaluations(study.name)) for study in store.studies()]
             if options.json:
                 _print_json({"studies": [summary_record(study, evaluations) for study, evaluations in rows]})
             else:
                 _print_studies(rows, options.db)
             return
-        study, evaluations = _read(store, options.study)
+        study, evaluations = _read(store, name)
         reports = store.reports(study.name)
     if options.format:
-        _print_for_paper(study, evaluations, options.format, is_complete=options.evaluations)
+        print(paper_text(study, evaluations, options.format, is_complete=options.evaluations))
         return
     beside = beside_rows(study, study.front(evaluations), files)
     if options.json:
@@ -102,22 +103,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         _print_study(study, evaluations, reports, is_complete=options.evaluations)
         print_beside(study, beside)
-
-
-def _print_for_paper(
-    study: Study, evaluations: Sequence[Evaluation], form: str, *, is_complete: bool
-) -> None:
-    table, escaped = TABLES[form]
-    front = study.front(evaluations)
-    if is_complete:
-        columns = front_columns(study, evaluations)
-    else:
-        certainty = front_certainty(study, evaluations, front)
-        more = {} if certainty is None else certainty.columns()
-        columns = front_columns(study, front, study.contributions(front), more)
-    print(table(columns))
-    print()
-    print(escaped(settings_paragraph(study, evaluations)))
 
 
 def _print_ties(study: Study, certainty: FrontCertainty) -> None:

@@ -1,8 +1,8 @@
 """Score the front of a study on images that the search never saw: the test split, or unused search images.
 
-    python -m studies.validate --study NAME --data DIR
-    python -m studies.validate --study NAME --confirm 2000
-    python -m studies.validate --study NAME --compile
+    python -m studies.validate NAME --data DIR
+    python -m studies.validate NAME --confirm 2000
+    python -m studies.validate NAME --compile
 
 Networks, weights and number format are those of the study. A search selects the networks that are best on its
 own images, so their accuracies are too high on average. Accuracies on other images are not.
@@ -37,7 +37,7 @@ from studies.analysis.held_out_scores import (
 from studies.analysis.validation_plan import ACCURACY, ValidationPlan, plan_validation
 from studies.presentation.plain_records import evaluation_record
 from studies.presentation.text_table import front_table, scope_lines
-from studies.storage.named_study import add_database
+from studies.storage.named_study import add_database, add_study, located
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data
 
 
@@ -49,7 +49,7 @@ def parser() -> Parser:
     )
     add = result.add_argument
     add_database(add)
-    add("--study", metavar="NAME", required=True, help="study whose front is scored")
+    add_study(result, "study whose front is scored")
     add_data(add, otherwise=f"the study's --data, else {DEFAULT_DATA}")
     add(
         "--checkpoint",
@@ -289,8 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.compile and options.confirm is not None:
         parser().error("--compile scores no images: leave out --confirm")
     plan = plan_validation(
-        options.db,
-        options.study,
+        *located(options.study, options.db),
         checkpoint=options.checkpoint,
         data=options.data,
         dataset=options.dataset,

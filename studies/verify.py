@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from search_space.command.command_line import Parser, run_command
+from search_space.command.printed_command import local_command
 from search_space.errors import H4HError
 from studies.analysis.recomputed import recomputed
 from studies.storage.store import Store, open_store
@@ -52,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     if store.is_earlier:
         lacking = "" if store.has_digests else "no digests, since "
-        print(f"{lacking}an earlier version wrote it: python -m studies.migrate {options.database}")
+        command = local_command("studies.migrate", [str(options.database.absolute())])
+        print(f"{lacking}an earlier version wrote it: {command}")
 
 
 def _verify(store: Store, study: Study, digests_only: bool) -> bool:

@@ -5,8 +5,9 @@
 
 `--subnet` is `max`, `min`, or a genotype: gene indices separated by commas. A checkpoint that holds one
 network is trained further, without `--subnet`. The result is `OUT/network.safetensors`
-(`supernet.network.extraction`), written after every epoch, and `OUT/result.json`. Rerun the command to resume
-after the last finished epoch. With `--epochs 0`, the subnet is extracted and not trained.
+(`supernet.network.extraction`), written after every epoch, and `OUT/result.json`. `OUT/log.jsonl` gets a line
+after every epoch. Rerun the command to resume after the last finished epoch. With `--epochs 0`, the subnet is
+extracted and not trained.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from supernet.accuracy.split_accuracies import SPLITS
 from supernet.checkpoints import add_checkpoint
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data
 from supernet.training.continuation import way_on
+from supernet.training.epoch_log import add_tensorboard, check_tensorboard
 from supernet.training.exact_state import OtherTrainingError
 from supernet.training.fine_tune_subnet import INHERITED, NETWORK, fine_tune_subnet
 from supernet.training.number_ranges import PHASE_RANGES, refuse_wrong_numbers
@@ -88,6 +90,7 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--rate", type=float, default=1e-3, metavar="FLOAT", help="peak learning rate (default: %(default)s)"
     )
+    add_tensorboard(parser.add_argument)
     add_settings(parser.add_argument, PLAIN_SETTINGS, HELP, dict.fromkeys(INHERITED))
     return parser
 
@@ -95,6 +98,7 @@ def make_parser() -> Parser:
 def main() -> None:
     parser = make_parser()
     arguments = parser.parse_args()
+    check_tensorboard(arguments)
     check_least(arguments, workers=0)
     refuse_wrong_numbers(sys.argv[1:], epochs=replace(PHASE_RANGES["epochs"], least=0))
     try:
@@ -122,6 +126,7 @@ def _network(arguments: Namespace) -> Path:
         fold_batch_norm=arguments.fold_batch_norm,
         device=arguments.device,
         workers=reading_processes(arguments.workers),
+        tensorboard=arguments.tensorboard,
         # Not by rich, which would break a long line.
         say=partial(print, flush=True),
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from search_space.command.command_line import Parser, check_least, run_command
 from search_space.errors import H4HError
+from search_space.files.writable_folder import folder_problem
 from search_space.space import load_space
 from supernet.checkpoints.header import CheckpointError
 from supernet.checkpoints.image_input import image_input
@@ -94,6 +95,8 @@ def main() -> None:
     check_least(arguments, views=1, top=1, seed=0, split_seed=0, workers=0)
     if arguments.out.is_dir():
         raise H4HError(f"--out must be a file, but {arguments.out} is a folder")
+    if problem := folder_problem(arguments.out.parent):
+        raise H4HError(f"--out {arguments.out}: {problem}; name a file in another folder")
     keep_freed_memory()
     device = resolve_device(arguments.device)
     precision = resolve_precision(arguments.precision, device)

@@ -5,7 +5,8 @@
 
 The teacher (`supernet.network.teacher_network`) is trained on the images that train supernets. It never sees
 the search split or the test images; both are scored at the end. The result is `OUT/teacher.safetensors`,
-written after every epoch, and `OUT/result.json`. Rerun the command to resume after the last finished epoch.
+written after every epoch, and `OUT/result.json`. `OUT/log.jsonl` gets a line after every epoch. Rerun the
+command to resume after the last finished epoch.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from search_space.command.command_line import Parser, check_least, run_command
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data
 from supernet.training.continuation import way_on
+from supernet.training.epoch_log import add_tensorboard, check_tensorboard
 from supernet.training.exact_state import OtherTrainingError
 from supernet.training.number_ranges import refuse_wrong_numbers
 from supernet.training.recipe_options import HELP, SETTINGS, add_settings, reading_processes
@@ -67,6 +69,7 @@ def make_parser() -> Parser:
         "seed": "random seed of weights, image order and augmentation",
         "label_smoothing": "label smoothing of the targets",
     }
+    add_tensorboard(parser.add_argument)
     add_settings(parser.add_argument, TEACHER_SETTINGS, HELP | texts, DEFAULTS)
     return parser
 
@@ -74,6 +77,7 @@ def make_parser() -> Parser:
 def main() -> None:
     parser = make_parser()
     arguments = parser.parse_args()
+    check_tensorboard(arguments)
     check_least(arguments, workers=0, split_seed=0)
     refuse_wrong_numbers(sys.argv[1:])
     try:
@@ -88,6 +92,7 @@ def main() -> None:
             settings={field.name: getattr(arguments, field.name) for field in TEACHER_SETTINGS},
             device=arguments.device,
             workers=reading_processes(arguments.workers),
+            tensorboard=arguments.tensorboard,
             say=print,
         )
     except OtherTrainingError as error:

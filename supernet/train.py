@@ -11,14 +11,14 @@ epochs of the last phase to continue a finished training (`supernet.training.con
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 
 from search_space.command.command_line import Parser, check_least, run_command
-from search_space.files.event_file import OPTION, check_event_folder
+from search_space.command.printed_command import local_command
 from supernet.checkpoints import locate_checkpoint
 from supernet.images.folder_layouts import DEFAULT_DATA, add_data, refuse_wrong_data
+from supernet.training.epoch_log import add_tensorboard, check_tensorboard
 from supernet.training.number_ranges import refuse_wrong_numbers
 
 
@@ -103,12 +103,7 @@ def make_parser() -> Parser:
         help="epochs between two measurements of gradient conflict in the log; 0 disables them (default: 0)",
     )
 
-    machine.add_argument(
-        OPTION,
-        type=Path,
-        metavar="DIR",
-        help="write the numbers of the log to this folder for TensorBoard; needs the package tensorboard",
-    )
+    add_tensorboard(machine.add_argument)
 
     machine.add_argument(
         "--dry-run",
@@ -138,8 +133,7 @@ def main() -> None:
     parser = make_parser()
     arguments = parser.parse_args()
     check_least(arguments, save_every=0, split_seed=0, conflict_every=0, workers=0, skip_unreadable=0)
-    if arguments.tensorboard is not None:
-        check_event_folder(arguments.tensorboard)
+    check_tensorboard(arguments)
     try:
         checkpoint = train_supernet(
             arguments.out,
@@ -167,10 +161,10 @@ def main() -> None:
         raise way_on(error, parser, out=arguments.out, weights=weights, start=start) from error
     if checkpoint is None:
         return
-    words = ["--checkpoint", str(checkpoint), "--data", str(arguments.data)]
-    given = shlex.join([*words, *(["--dataset", arguments.dataset] if arguments.dataset else [])])
+    words = ["--checkpoint", str(checkpoint.absolute()), "--data", str(arguments.data.absolute())]
+    words += ["--dataset", arguments.dataset] if arguments.dataset else []
     print(f"checkpoint: {checkpoint}")
-    print(f"next: python -m supernet.evaluate {given}\n      python -m studies.run {given}")
+    print(f"next: {local_command('supernet.evaluate', words)}\n      {local_command('studies.run', words)}")
 
 
 if __name__ == "__main__":

@@ -62,6 +62,10 @@ class Parser(ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Prints the error in one line and exits with 2."""
+        unknown = message.partition("unrecognized arguments: ")[2].split()
+        for action in self._get_positional_actions():
+            if (option := f"--{action.metavar or action.dest}".lower()) in unknown:
+                message = f"{action.metavar or action.dest} is given without an option: leave out {option}"
         self.exit(2, f"error: {_shortened(message)} (try: {self.prog} --help)\n")
 
 

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from search_space.errors import H4HError
 from search_space.files.regular_file import output_problem
+from search_space.files.writable_folder import folder_problem
 
 VARIABLE = "H4H_CACHE"
 
@@ -27,13 +28,7 @@ def cache_folder() -> Path:
         folder = (Path(base) if base else Path.home() / ".cache") / "h4h-nas"
     except RuntimeError:  # A user id without an entry in the list of users, as in containers.
         return _temporary_folder()
-    return folder if _is_writable(folder) else _temporary_folder()
-
-
-def _is_writable(folder: Path) -> bool:
-    """Whether `folder` can be written, or created where it does not exist yet."""
-    nearest = next(place for place in (folder, *folder.parents) if place.exists())
-    return os.access(nearest, os.W_OK | os.X_OK)
+    return folder if folder_problem(folder) is None else _temporary_folder()
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from search_space.errors import H4HError
+from search_space.files.writable_folder import folder_problem
 
 PACKAGE = "tensorboard"
 OPTION = "--tensorboard"
@@ -22,18 +22,15 @@ class EventFileError(H4HError):
 
 
 def check_event_folder(folder: Path) -> None:
-    """Checks that event files can be written into `folder`; writes nothing.
+    """Checks that event files can be written into `folder`; leaves nothing behind.
 
     Raises:
         EventFileError: The package is not installed, or `folder` can be neither created nor written to.
     """
     if find_spec(PACKAGE) is None:
         raise EventFileError(f"{OPTION} needs the package {PACKAGE}: pip install {PACKAGE}")
-    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not nearest.is_dir():
-        raise EventFileError(f"{OPTION} {folder}: {nearest} is not a folder")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise EventFileError(f"{OPTION} {folder}: {nearest} cannot be written")
+    if problem := folder_problem(folder):
+        raise EventFileError(f"{OPTION} {folder}: {problem}; name another folder")
 
 
 def scalars(record: Mapping[str, Any]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from search_space.errors import H4HError
 from search_space.files.regular_file import output_problem
 from search_space.files.whole_file import whole_file
+from search_space.files.writable_folder import folder_problem
 
 if TYPE_CHECKING:  # matplotlib takes a second to import, and few commands draw
     from matplotlib.figure import Figure
@@ -33,6 +34,8 @@ def check_figure_path(path: Path, *, option: str = "--plot") -> None:
         raise H4HError(f"{option} {path}: the folder {path.parent} does not exist; create it first")
     if problem := output_problem(path):
         raise H4HError(f"{option} {path} {problem}; name another file")
+    if problem := folder_problem(path.parent):
+        raise H4HError(f"{option} {path}: {problem}; name a file in another folder")
 
 
 def save_figure(figure: Figure, path: Path, *, option: str = "--plot") -> None:

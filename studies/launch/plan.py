@@ -145,9 +145,12 @@ def check(
     quantities = {*names, *map(limited_quantity, settings.constraints)}
     computed = quantities - set(known.tabled)
     chips = _chips(settings, computed, known.depending_on_chip)
+    # A limit that is given twice is one limit.
     constraints = tuple(
-        parse_constraint(text, known.own_units, chip_bounds=chip_bounds(chips.file))
-        for text in settings.constraints
+        dict.fromkeys(
+            parse_constraint(text, known.own_units, chip_bounds=chip_bounds(chips.file))
+            for text in settings.constraints
+        )
     )
     added: tuple[Constraint, ...] = ()
     if computed & set(known.depending_on_chip):
@@ -172,6 +175,7 @@ def check(
     if stored is not None:
         check_resumable(stored.study)
         check_sampler_rules(stored.study)
+        constraints = _in_order(constraints, stored.study.constraints)
     settings = replace(settings, scale=settings.scale or (LOG if stored is None else stored.study.scale))
     earlier = None if stored is None else stored.study
     warm = check_warm_start(settings, database, space=space, stored=earlier)
@@ -214,6 +218,12 @@ def study_name(settings: StudySettings, space: Space, names: Sequence[str]) -> s
     if settings.study is not None:
         return settings.study
     return f"{space.name}-{'-'.join(names)}-s{settings.seed}"
+
+
+def _in_order(constraints: tuple[Constraint, ...], stored: Sequence[str]) -> tuple[Constraint, ...]:
+    """The limits in the order of a stored study, if they are the same: their order decides no result."""
+    by_text = {str(limit): limit for limit in constraints}
+    return tuple(by_text[text] for text in stored) if by_text.keys() == set(stored) else constraints
 
 
 def _check_racing(

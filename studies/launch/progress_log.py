@@ -12,6 +12,7 @@ from types import TracebackType
 
 from search_space.errors import H4HError
 from search_space.files.regular_file import output_problem
+from search_space.files.writable_folder import folder_problem
 from studies.search.search_loop import Progress
 
 OPTION = "--log-json"
@@ -28,9 +29,12 @@ def check_log(path: Path) -> None:
     # Lines may go to a device such as /dev/stderr. Opening a FIFO would wait for its reader.
     if (problem := output_problem(path)) and not path.is_char_device():
         raise LogError(f"{OPTION} {path} {problem}; name a file")
-    needed = path if path.exists() else path.parent
-    if not os.access(needed, os.W_OK):
-        raise LogError(f"{OPTION} {path}: {needed} cannot be written")
+    if path.exists():
+        problem = None if os.access(path, os.W_OK) else "cannot be written"
+    else:
+        problem = folder_problem(path.parent)
+    if problem:
+        raise LogError(f"{OPTION} {path}: {problem}; name another file")
 
 
 def progress_record(study: str, progress: Progress) -> dict[str, object]:

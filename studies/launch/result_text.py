@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from objectives.hardware.chip import Chip
+from search_space.command.printed_command import command_text, local
 from search_space.command.wide_table import print_wide
+from search_space.files.own_code import is_reference
 from studies.analysis.equal_members import ties_line
 from studies.analysis.outside_bounds import outside_bounds
 from studies.analysis.why_not import why_not, why_not_lines
@@ -17,7 +19,6 @@ from studies.presentation.next_commands import (
     NO_LOGS,
     absolute_files,
     absolute_logs,
-    command_text,
     mapping_of,
     profile_command,
     space_name,
@@ -25,6 +26,7 @@ from studies.presentation.next_commands import (
 )
 from studies.presentation.text_table import front_table, scope_lines
 from studies.search.search_loop import EXHAUSTED, Progress
+from studies.storage.named_study import absolute_source
 from studies.storage.store import open_store
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport, summary
@@ -46,7 +48,7 @@ def print_result(
         last: The last progress of its search.
         logs: File or folder of each log, by option.
     """
-    settings = replace(settings, **absolute_files(vars(settings)))
+    settings = _absolute(settings, database)
     study = replace(study, settings={**study.settings, **absolute_files(study.settings)})
     database, logs = database.absolute(), absolute_logs(logs)
     with open_store(database) as store:
@@ -75,11 +77,11 @@ def print_result(
     elif (tied := ties_line(study, front)) is not None:
         print(f"note: {tied}")
     if len(front) > SHOWN_ROWS:
-        print(f"... {len(front) - SHOWN_ROWS} more: {show_command(study.name, database)}")
+        print(f"... {len(front) - SHOWN_ROWS} more: {local(show_command(study.name, database))}")
     print()
     print("next:")
     for title, command in following(settings, database, study, front, last, logs).items():
-        print(f"  {title:<37} {command}", flush=True)
+        print(f"  {title:<37} {local(command, own_code=_has_own_code(settings))}", flush=True)
 
 
 def _print_end(
@@ -140,8 +142,20 @@ def print_interrupted(settings: StudySettings, database: Path, logs: Mapping[str
         with open_store(database) as store:
             count = store.count(settings.study)
     print(f"\nstopped: {count} evaluations are stored in {database}; to resume:")
-    settings = replace(settings, **absolute_files(vars(settings)))
-    print(f"  {study_command(settings, database.absolute(), absolute_logs(logs))}", flush=True)
+    command = study_command(_absolute(settings, database), database.absolute(), absolute_logs(logs))
+    print(f"  {local(command, own_code=_has_own_code(settings))}", flush=True)
+
+
+def _absolute(settings: StudySettings, database: Path) -> StudySettings:
+    """The settings with absolute paths, so that a printed command runs from any folder."""
+    sources = tuple(absolute_source(source, database) for source in settings.warm_start)
+    certificates = tuple(str(Path(file).absolute()) for file in settings.dask_tls)
+    files = absolute_files(vars(settings))
+    return replace(settings, **files, warm_start=sources, dask_tls=certificates)
+
+
+def _has_own_code(settings: StudySettings) -> bool:
+    return any(map(is_reference, (*settings.objectives, settings.sampler)))
 
 
 def predicting(settings: StudySettings) -> StudySettings:

@@ -11,6 +11,7 @@ from objectives.registry import known_objectives
 from search_space.errors import H4HError
 from search_space.files.own_code import is_reference
 from studies.analysis.gene_shares import gene_shares
+from studies.analysis.paper_text import paper_text
 from studies.launch.plan import check
 from studies.launch.plan_objects import Notify
 from studies.launch.run_or_resume import OnProgress, run_or_resume
@@ -41,6 +42,8 @@ class LoadedStudy:
         True
         >>> sorted(study.importances())
         ['lat', 'macs']
+        >>> print(study.paper_text("markdown"))
+        | id | macs | lat ms | ...
         >>> study.resume(generations=3)
         <study 'cifar32-macs-lat-s0': 18 evaluations of macs, lat over space cifar32, front of ...>
 
@@ -96,6 +99,14 @@ class LoadedStudy:
         """
         found = gene_shares(self.study, self.measured)
         return {} if found is None else found.by_objective()
+
+    def paper_text(self, form: str) -> str:
+        """The front as a table for a paper, and the settings as a paragraph to quote.
+
+        Args:
+            form: ``latex`` or ``markdown``.
+        """
+        return paper_text(self.study, self.measured, form)
 
     def to_frame(self) -> DataFrame:
         """The records of `evaluations` as a pandas data frame.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -21,7 +21,13 @@ from studies.study.setting_field import SettingError
 from studies.study.settings import StudySettings
 from studies.study.study import Study
 from studies.study.value_window import ValueWindow, parse_window
-from studies.study.warm_start_sources import CARRIED, WARM_START, stored_sources, takes_all
+from studies.study.warm_start_sources import (
+    CARRIED,
+    WARM_START,
+    are_same_sources,
+    stored_sources,
+    takes_all,
+)
 
 
 @dataclass(frozen=True)
@@ -114,12 +120,17 @@ def check_search(
         population=settings.population,
         seed=settings.seed,
         rules=StopRules(**settings.stop_rules()),
-        preferences=tuple(parse_preference(text, objectives, own_units) for text in settings.prefer),
+        preferences=_distinct(parse_preference(text, objectives, own_units) for text in settings.prefer),
         named=_named(settings, space),
         warm=warm,
         scale=settings.scale or LOG,
         window=None if settings.between is None else parse_window(settings.between, objectives, own_units),
     )
+
+
+def _distinct(preferences: Iterable[Preference]) -> tuple[Preference, ...]:
+    """The preferences in order; one that is given twice is one preference."""
+    return tuple({str(preference): preference for preference in preferences}.values())
 
 
 def check_warm_start(
@@ -140,9 +151,10 @@ def check_warm_start(
     named = _named(settings, space)
     if not settings.warm_start:
         return None
-    if stored is not None and (stored_sources(stored.settings), takes_all(stored.settings)) == (
-        settings.warm_start,
-        settings.warm_start_all,
+    if (
+        stored is not None
+        and are_same_sources(stored_sources(stored.settings), settings.warm_start)
+        and takes_all(stored.settings) == settings.warm_start_all
     ):
         return WarmStart(stored.fingerprint[WARM_START], tuple(map(parse, stored.settings[CARRIED])))
     return warm_start(

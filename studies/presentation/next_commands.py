@@ -1,10 +1,11 @@
-"""Next commands: what to type after a run or a pick, quoted for a shell."""
+"""Next commands: what to type after a run or a pick, quoted for a shell.
+
+Reports show them as they are; terminals show them by `search_space.command.printed_command.local`.
+"""
 
 from __future__ import annotations
 
-import os
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from typing import Any
 
 from objectives.hardware import MAPPINGS
 from objectives.hardware.npu_model import NPU_MODELS
+from search_space.command.printed_command import command_text
 from search_space.genotype import Genotype, to_text
 from search_space.space import is_built_in
 from studies.design_space.chip_choices import MAPPING
@@ -28,13 +30,6 @@ FINE_TUNE = "fine-tune"
 NO_LOGS: Mapping[str, Path] = MappingProxyType({})
 _FILES = ("space", "hardware", "accuracy_table", "checkpoint", "data")
 """Settings that name files or folders, or may."""
-
-
-def command_text(module: str, words: Sequence[str]) -> str:
-    """``python -m module words``, quoted for a shell."""
-    # `uv run` sets a variable in the environment. Outside of it, the packages are not found.
-    python = "uv run python" if "UV" in os.environ else "python"
-    return f"{python} -m {module} {shlex.join(words)}"
 
 
 def absolute_logs(logs: Mapping[str, Path]) -> dict[str, Path]:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from search_space.command.printed_command import local_command
 from search_space.errors import H4HError
 from search_space.files.regular_file import file_problem
 from search_space.files.whole_file import whole_file
+from search_space.files.writable_folder import folder_problem
 from studies.storage.database_lock import lock_holder, user
 from studies.storage.log_files import has_log, is_sound_alone, log_files, remove_logs
 from studies.storage.row_digest import DigestError
@@ -56,9 +58,10 @@ def check_writable(path: Path) -> None:
     if not path.parent.is_dir():
         raise StoreError(f"database {given}: the folder {given.parent} does not exist")
     # SQLite writes its log next to the file, so the folder has to be writable in either case.
-    for needed in (path.parent, path):
-        if needed.exists() and not os.access(needed, os.W_OK, effective_ids=_HAS_EFFECTIVE_IDS):
-            raise StoreError(f"database {path}: {needed} cannot be written")
+    if problem := folder_problem(path.parent):
+        raise StoreError(f"database {path}: {problem}; name a file in another folder")
+    if path.exists() and not os.access(path, os.W_OK, effective_ids=_HAS_EFFECTIVE_IDS):
+        raise StoreError(f"database {path}: it cannot be written; change its permissions, or copy it")
     if path.exists():
         check_single_name(path)
 
@@ -195,7 +198,7 @@ def translated(path: Path) -> Iterator[None]:
         raise damaged(
             path,
             f"is damaged ({error}); it was left as it is: restore a backup, and see what else is affected "
-            f"with `python -m studies.verify {path}`",
+            f"with `{local_command('studies.verify', [str(path.absolute())])}`",
         ) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise damaged(path, f"is damaged (a row cannot be read: {error})") from error

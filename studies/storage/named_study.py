@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import SUPPRESS, ArgumentParser, _MutuallyExclusiveGroup
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,30 @@ def located(text: str, database: Path) -> tuple[Path, str]:
         if character == ":" and (other := Path(text[:place])).exists():
             return located(text[place + 1 :], other)
     return database, text
+
+
+def absolute_source(text: str, database: Path) -> str:
+    """`text` with an absolute path if it refers to another database than `database`."""
+    path, name = located(text, database)
+    return text if name == text else f"{path.absolute()}:{name}"
+
+
+def add_study(
+    group: ArgumentParser | _MutuallyExclusiveGroup, purpose: str, *, required: bool = True
+) -> None:
+    """Adds the name of one study, in either form: ``STUDY`` or ``--study STUDY``.
+
+    Args:
+        group: Parser, or a group of it whose members exclude each other.
+        purpose: What the study is for, for the help.
+        required: Whether the parser demands a name; a group of its own decides itself.
+    """
+    if isinstance(group, ArgumentParser):
+        group = group.add_mutually_exclusive_group(required=required)
+    text = f"{purpose}: its name, or OTHER.db:NAME"
+    # Without a default, a name that is not given leaves the option's value alone.
+    group.add_argument("study", nargs="?", default=SUPPRESS, metavar="STUDY", help=text)
+    group.add_argument("--study", metavar="STUDY", help="the same as an option")
 
 
 def add_database(add: Callable[..., object]) -> None:

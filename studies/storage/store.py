@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from search_space.command.printed_command import local_command
 from search_space.errors import UnknownNameError
 from studies.storage import stored_rows
 from studies.storage.checked_rows import CheckedRows
@@ -302,7 +303,8 @@ class Store:
         if table != "study" and self._last.get((study_id, table), before) != before:
             raise StoreError(
                 f"database {self.path}: another process wrote to study {study_id} or changed its rows; end "
-                f"it, check the file with `python -m studies.verify {self.path}`, and repeat the command"
+                f"it, check the file with `{local_command('studies.verify', [str(self.path.absolute())])}`, "
+                f"and repeat the command"
             )
         digests = list(map(digest, rows))
         self._connection.executemany(
@@ -374,7 +376,8 @@ def open_store(path: str | Path, *, writable: bool = False) -> Store:
             if writable and version != SCHEMA_VERSION:
                 raise StoreError(
                     f"database {path} was written by an earlier version, which stored less about each row: "
-                    f"convert it with `python -m studies.migrate {path}`, then repeat the command"
+                    f"convert it with `{local_command('studies.migrate', [str(path.absolute())])}`, then "
+                    f"repeat the command"
                 )
             if writable and has_log(resolved(path)):
                 # SQLite merges a log into the file, also one that an earlier file of this name left there.

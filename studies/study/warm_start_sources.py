@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from studies.study.setting_field import SettingError
@@ -17,6 +18,23 @@ def stored_sources(settings: Mapping[str, Any]) -> tuple[str, ...]:
     """Sources among the stored settings of a study; earlier databases hold one text, or None."""
     stored = settings.get("warm_start") or ()
     return (stored,) if isinstance(stored, str) else tuple(stored)
+
+
+def are_same_sources(stored: Sequence[str], given: Sequence[str]) -> bool:
+    """Whether sources are the stored ones; their files may be relative to a folder on one side.
+
+    Example:
+        >>> are_same_sources(["old.db:a", "b"], ["/home/me/old.db:a", "b"])
+        True
+        >>> are_same_sources(["old.db:a"], ["/home/me/new.db:a"])
+        False
+    """
+    return len(stored) == len(given) and all(map(_is_same, stored, given))
+
+
+def _is_same(one: str, other: str) -> bool:
+    shorter, longer = sorted((Path(one).parts, Path(other).parts), key=len)
+    return longer[len(longer) - len(shorter) :] == shorter
 
 
 def takes_all(settings: Mapping[str, Any]) -> bool:

@@ -26,7 +26,7 @@ import torch
 from PIL import Image
 
 from supernet.checkpoints.image_input import CIFAR10_CLASSES
-from supernet.images.folder_layouts import CIFAR10_BATCHES, CIFAR10_PICKLES, DatasetError
+from supernet.images.folder_layouts import CIFAR10_BATCHES, CIFAR10_PICKLES, DatasetError, download_command
 from supernet.images.labelled_images import LabelledImages
 from supernet.images.search_split import Split
 
@@ -77,7 +77,7 @@ def load(directory: Path) -> tuple[LabelledImages, LabelledImages]:
     if missing:
         raise DatasetError(
             f"no CIFAR-10 in {directory} ({missing[0]} is missing): "
-            f"run `python -m supernet.data cifar10 --data {directory}`"
+            f"run `{download_command('cifar10', directory)}`"
         )
     batches = [_checked_batch(folder / name) for name in CHECKSUMS]
     return _images(b"".join(batches[:-1])), _images(batches[-1])
@@ -91,7 +91,7 @@ def _from_pickles(directory: Path) -> tuple[LabelledImages, LabelledImages]:
     except RuntimeError as error:
         raise DatasetError(
             f"{directory / CIFAR10_PICKLES} is incomplete or damaged (md5 sums): delete it and run "
-            f"`python -m supernet.data cifar10 --data {directory}`"
+            f"`{download_command('cifar10', directory)}`"
         ) from error
     return channel_first(train.data, train.targets), channel_first(test.data, test.targets)
 
@@ -106,7 +106,7 @@ def _checked_batch(path: Path) -> bytes:
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != CHECKSUMS[path.name]:
         raise DatasetError(
             f"{path} is not the official batch (md5 sum differs): "
-            f"delete it and run `python -m supernet.data cifar10`"
+            f"delete it and run `{download_command('cifar10', path.parent.parent)}`"
         )
     return content
 

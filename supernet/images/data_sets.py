@@ -24,7 +24,7 @@ from supernet.checkpoints.image_input import CROP, ImageInput, resized_side, sto
 from supernet.images import cifar10
 from supernet.images.class_folders import missing_classes, test_pictures, train_folder
 from supernet.images.evaluation_pack import CALIBRATED_ON, VAL_IMAGES, EvaluationPack, chosen_count, digest
-from supernet.images.folder_layouts import DatasetError, recognised
+from supernet.images.folder_layouts import DatasetError, download_command, recognised
 from supernet.images.image_folder import Listing, list_folder
 from supernet.images.labelled_images import Images, LabelledImages, check_classes, loaded
 from supernet.images.search_split import Split, cut, recorded_seed
@@ -255,7 +255,7 @@ def _fashion_mnist(directory: Path) -> ImageData:
 def _damaged(title: str, name: str, directory: Path) -> DatasetError:
     return DatasetError(
         f"{title} in {directory} is incomplete or damaged: delete it and run "
-        f"`python -m supernet.data {name} --data {directory}`"
+        f"`{download_command(name, directory)}`"
     )
 
 

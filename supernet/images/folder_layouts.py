@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from search_space.command.printed_command import local_command
 from search_space.errors import H4HError
 
 CIFAR10_BATCHES = "cifar-10-batches-bin"
@@ -107,6 +108,11 @@ def _is_folder_of_folders(directory: Path) -> bool:
     return directory.is_dir() and sum(path.is_dir() for path in directory.iterdir()) > 1
 
 
+def download_command(name: str, directory: Path) -> str:
+    """The command that downloads a data set into `directory`."""
+    return local_command("supernet.data", [name, "--data", str(directory.absolute())])
+
+
 def recognised(directory: Path, name: str | None = None) -> str:
     """Name of the data set in `directory`.
 
@@ -136,12 +142,13 @@ def recognised(directory: Path, name: str | None = None) -> str:
     missing = f"no {name}" if name else "no data set"
     remedy = {
         "folder": f"put the images of each class into {directory}/{TRAIN_NAMES[0]}/CLASS",
-        None: f"run `python -m supernet.data cifar10 --data {directory}` for CIFAR-10 (or cifar100, "
+        None: f"run `{download_command('cifar10', directory)}` for CIFAR-10 (or cifar100, "
         f"fashion-mnist), or put your own images into {directory}/{TRAIN_NAMES[0]}/CLASS",
-    }.get(name, f"run `python -m supernet.data {name} --data {directory}`")
+    }.get(name, f"run `{download_command(str(name), directory)}`")
     if name in ("folder", None) and _is_folder_of_folders(directory):
+        command = local_command("supernet.inspect", ["--data", str(directory.absolute()), "--split", "0.2"])
         remedy = (
-            f"if its folders are classes, run `python -m supernet.inspect --data {directory} --split 0.2`, "
+            f"if its folders are classes, run `{command}`, "
             f"which makes {TRAIN_NAMES[0]}/ and {TEST_NAMES[0]}/ of them; else {remedy}"
         )
     where = "holds" if directory.is_dir() else "is no folder and holds"

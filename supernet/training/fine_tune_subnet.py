@@ -27,7 +27,8 @@ from supernet.network.checkpoint_networks import CheckpointNetworks, load_networ
 from supernet.network.extraction import extract, folded, load_extracted, save_extracted
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import resolve_device, resolve_precision
-from supernet.training.run_folder import STATE
+from supernet.training.epoch_log import EpochLog
+from supernet.training.run_folder import STATE, check_run_folder
 from supernet.training.single_network_run import (
     accuracies,
     accuracies_text,
@@ -60,6 +61,7 @@ def fine_tune_subnet(
     fold_batch_norm: bool,
     device: str,
     workers: int,
+    tensorboard: Path | None = None,
     say: Callable[[str], None],
 ) -> Path:
     """Extracts a subnet and trains it, or resumes its training from the state in `out`.
@@ -78,6 +80,7 @@ def fine_tune_subnet(
         fold_batch_norm: Whether to fold batch norm into the weights of the written network.
         device: ``auto``, ``cpu`` or ``cuda``.
         workers: Number of processes that read image files.
+        tensorboard: Folder of event files for TensorBoard; None for none.
         say: Receives each line of the report.
 
     Returns:
@@ -87,8 +90,7 @@ def fine_tune_subnet(
         H4HError: Input is wrong or does not fit, or the loss is not finite.
     """
     state = out / STATE
-    if out.exists() and not out.is_dir():
-        raise H4HError(f"--out must be a folder, but {out} is a file")
+    check_run_folder(out)
     if epochs == 0 and state.exists():
         raise H4HError(
             f"--epochs 0 would replace the network that was trained in {out}: choose another --out"
@@ -157,7 +159,8 @@ def fine_tune_subnet(
     if tuning is not None:
         search = data_set.train.subset(parts.search)
         console = Console(highlight=False, markup=False, emoji=False)
-        train_to_the_end(tuning, state, save_network, console, search)
+        with EpochLog(out, tensorboard) as log:
+            train_to_the_end(tuning, state, save_network, console, search, log)
         after = class_figures(network, evaluated, used_device)
         say(f"after:  {accuracies_text(after)}")
     show_by_class(after, data_set.class_names, say)

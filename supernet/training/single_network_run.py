@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -19,18 +20,33 @@ from supernet.network.number_formats import emulation_warning
 from supernet.network.plain_network import PlainNetwork
 from supernet.network.teacher_network import TeacherNetwork
 from supernet.training.continuation import added_epochs
+from supernet.training.epoch_log import EpochLog
 from supernet.training.epoch_progress import epoch_progress
 from supernet.training.epoch_result import check_weights
+from supernet.training.optimizer import rates
 from supernet.training.recipe_options import SETTINGS
 from supernet.training.search_score import MOST_SCORED
-from supernet.training.single_network_trainer import NOT_USED, FineTuning, network_figures, network_top1
+from supernet.training.single_network_trainer import (
+    NOT_USED,
+    EpochScore,
+    FineTuning,
+    network_figures,
+    network_top1,
+)
 
+KIND = "network"
+"""Key of the log for the one network of a training."""
 PLAIN_SETTINGS = tuple(field for field in SETTINGS if field.name not in NOT_USED)
 """Recipe settings of a single network."""
 
 
 def train_to_the_end(
-    tuning: FineTuning, state: Path, save_network: Callable[[], None], console: Console, search: Images
+    tuning: FineTuning,
+    state: Path,
+    save_network: Callable[[], None],
+    console: Console,
+    search: Images,
+    log: EpochLog,
 ) -> None:
     """Trains all remaining epochs: progress of the current epoch, and a line for each finished one.
 
@@ -40,6 +56,7 @@ def train_to_the_end(
         save_network: Writes the network; called after every epoch, before the state is written.
         console: Output of the progress.
         search: Search images, which score each epoch and do not affect the training.
+        log: Receives a record for each epoch.
 
     Raises:
         OtherTrainingError: The state belongs to another training.
@@ -63,11 +80,12 @@ def train_to_the_end(
                 score = tuning.train_epoch(show)
                 seconds = time.perf_counter() - start
                 check_weights(tuning.network, tuning.epochs_done)
-                # The state last: a kill before it repeats the epoch and writes the same files again.
-                save_network()
-                tuning.save(state)
                 batches = one_subnet.stream(scored, precision="fp32", device=tuning.device)
                 accuracy = network_top1(tuning.network, batches)
+                # The state last: a kill before it repeats the epoch and writes the same files again.
+                log.add(_record(tuning, score, accuracy, seconds))
+                save_network()
+                tuning.save(state)
             console.print(
                 f"{name}: loss {score.loss:.3f}, train top-1 {score.accuracy:.1f} %, search top-1 "
                 f"{accuracy:.1f} %, {seconds:.0f} s",
@@ -76,6 +94,20 @@ def train_to_the_end(
     except KeyboardInterrupt:
         console.print(f"stopped after {tuning.epochs_done} finished epochs; rerun the command to resume")
         raise
+
+
+def _record(tuning: FineTuning, score: EpochScore, accuracy: float, seconds: float) -> dict[str, Any]:
+    """The line of the log of an epoch, with the keys of a supernet's training."""
+    (phase,) = tuning.recipe.phases
+    return {
+        "epoch": tuning.epochs_done,
+        "phase": phase.name,
+        "loss": {KIND: score.loss},
+        "train_accuracy": {KIND: score.accuracy},
+        "rate": rates(tuning.optimizer, phase),
+        "seconds": seconds,
+        "search_accuracy": {KIND: accuracy},
+    }
 
 
 def class_figures(

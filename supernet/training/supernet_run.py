@@ -12,15 +12,15 @@ from rich.console import Console
 
 from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
-from search_space.files.event_file import EventFile, scalars
 from supernet.checkpoints.image_input import ImageInput
 from supernet.network.supernet_file import save_checkpoint
 from supernet.training.continuation import added_epochs
+from supernet.training.epoch_log import EpochLog
 from supernet.training.epoch_progress import Show, epoch_progress
 from supernet.training.epoch_result import DivergedError, EpochResult, check_weights
 from supernet.training.initial_weights import transfer_table
 from supernet.training.phases import Phase
-from supernet.training.run_folder import CHECKPOINT, LOG, STATE, append_epoch
+from supernet.training.run_folder import CHECKPOINT, STATE
 from supernet.training.search_score import SearchScore
 from supernet.training.supernet_trainer import Trainer
 
@@ -36,7 +36,7 @@ class SupernetRun:
         score: Images that score each epoch.
         save_every: Minutes between two states within an epoch.
         conflict_every: Epochs between two measurements of gradient conflict; 0 for none.
-        events: Receives the log for TensorBoard; None for none.
+        log: Receives a record for each epoch.
         console: Output of the progress.
     """
 
@@ -50,7 +50,7 @@ class SupernetRun:
         score: SearchScore,
         save_every: float,
         conflict_every: int,
-        events: EventFile | None,
+        log: EpochLog,
         console: Console,
     ) -> None:
         self._trainer = trainer
@@ -61,7 +61,7 @@ class SupernetRun:
         self._score = score
         self._save_every = save_every
         self._conflict_every = conflict_every
-        self._events = events
+        self._log = log
         self._console = console
 
     def resume(self) -> None:
@@ -125,9 +125,7 @@ class SupernetRun:
                     if self._conflict_every and record["epoch"] % self._conflict_every == 0:
                         record["conflict"] = trainer.measure_conflict().to_dict()
                     # The state last: a kill before it repeats the epoch and writes the same files again.
-                    append_epoch(self._folder / LOG, record)
-                    if self._events is not None:
-                        self._events.add(record["epoch"], _curves(record))
+                    self._log.add(record)
                     checkpoint = self._folder / CHECKPOINT
                     save_checkpoint(checkpoint, trainer.result, self._data, self._image_input)
                     trainer.save(self._state)
@@ -197,11 +195,6 @@ class SupernetRun:
             other = " with another --out" if self._state.exists() else ""
             return f"; no epoch is finished, so start again{other}"
         return f" and continue from the last good checkpoint: --from {checkpoint} with another --out"
-
-
-def _curves(record: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of an epoch's line of the log."""
-    return {name: value for name, value in scalars(record).items() if name != "epoch"}
 
 
 def _in_words(accuracies: Mapping[str, float]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from rich.console import Console
 
 from search_space.command.wide_table import print_wide
 from search_space.errors import H4HError
-from search_space.files.event_file import EventFile
 from search_space.space import load_space
 from supernet.images.data_sets import open_data
 from supernet.images.folder_layouts import recognised
@@ -20,10 +18,11 @@ from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import emulation_warning, resolve_device
 from supernet.training.distributed import joined_world, reported_once
 from supernet.training.dry_run import measured_phases, speed_summary, speed_table
+from supernet.training.epoch_log import EpochLog
 from supernet.training.phases import TRAIN
 from supernet.training.recipe import Recipe
 from supernet.training.recipe_options import recipe_with
-from supernet.training.run_folder import CHECKPOINT
+from supernet.training.run_folder import CHECKPOINT, check_run_folder
 from supernet.training.search_score import SearchScore
 from supernet.training.soft_labels import fitting_soft_labels
 from supernet.training.supernet_run import SupernetRun
@@ -80,6 +79,7 @@ def train_supernet(
         H4HError: Input is wrong or does not fit, or the loss is not finite.
         SystemExit: Likewise, in processes of torchrun that do not report the error.
     """
+    check_run_folder(out)
     keep_freed_memory()
     with joined_world(resolve_device(device)) as (world, own_device), reported_once(world):
         settings = recipe_with(recipe, overrides)
@@ -105,7 +105,7 @@ def train_supernet(
             workers=workers,
         )
         score = SearchScore.of(data_set, split, own_device)
-        events = None if tensorboard is None or dry_run else EventFile(tensorboard)
+        log = EpochLog(out, None if dry_run else tensorboard)
         run = SupernetRun(
             trainer,
             out,
@@ -114,7 +114,7 @@ def train_supernet(
             score=score,
             save_every=save_every,
             conflict_every=conflict_every,
-            events=events,
+            log=log,
             console=console,
         )
         run.resume()
@@ -126,7 +126,7 @@ def train_supernet(
                 print_wide(speed_table(speeds))
             console.print(speed_summary(speeds, own_device), soft_wrap=True)
             return None
-        with events or nullcontext():
+        with log:
             run.train()
     return out / CHECKPOINT if world.rank == 0 else None
 

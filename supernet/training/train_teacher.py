@@ -18,7 +18,8 @@ from supernet.images.labelled_images import Images, loaded, normalised
 from supernet.network.freed_memory import keep_freed_memory
 from supernet.network.number_formats import resolve_device, resolve_precision
 from supernet.network.teacher_network import LEAST_SIDE, TeacherNetwork, save_teacher, whitening_kernels
-from supernet.training.run_folder import STATE
+from supernet.training.epoch_log import EpochLog
+from supernet.training.run_folder import STATE, check_run_folder
 from supernet.training.single_network_run import accuracies, accuracies_text, class_figures, train_to_the_end
 from supernet.training.single_network_trainer import FineTuning, make_recipe
 
@@ -40,6 +41,7 @@ def train_teacher(
     settings: Mapping[str, Any],
     device: str,
     workers: int,
+    tensorboard: Path | None = None,
     say: Callable[[str], None],
 ) -> Path:
     """Trains a teacher, or resumes its training from the state in `out`.
@@ -55,6 +57,7 @@ def train_teacher(
         settings: Recipe settings by name.
         device: ``auto``, ``cpu`` or ``cuda``.
         workers: Number of processes that read image files.
+        tensorboard: Folder of event files for TensorBoard; None for none.
         say: Receives each line of the report.
 
     Returns:
@@ -63,8 +66,7 @@ def train_teacher(
     Raises:
         H4HError: Input is wrong or does not fit, or the loss is not finite.
     """
-    if out.exists() and not out.is_dir():
-        raise H4HError(f"--out must be a folder, but {out} is a file")
+    check_run_folder(out)
     keep_freed_memory()
     used_device = resolve_device(device)
     recipe = make_recipe(epochs=epochs, rate=rate, **settings)
@@ -92,21 +94,14 @@ def train_teacher(
     )
     search = data_set.train.subset(split.search)
     path = out / TEACHER
-    train_to_the_end(
-        tuning,
-        out / STATE,
-        lambda: save_teacher(
-            path,
-            network,
-            {
-                "data": recorded,
-                "recipe": recipe.to_dict(),
-                **data_set.trained_by(recipe.flip, recipe.class_weights).to_header(),
-            },
-        ),
-        Console(highlight=False, markup=False, emoji=False),
-        search,
-    )
+
+    def save_network() -> None:
+        header = data_set.trained_by(recipe.flip, recipe.class_weights).to_header()
+        save_teacher(path, network, {"data": recorded, "recipe": recipe.to_dict(), **header})
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    with EpochLog(out, tensorboard) as log:
+        train_to_the_end(tuning, out / STATE, save_network, console, search, log)
     evaluated: dict[str, Images] = {"search": search, "test": data_set.read_test()}
     figures = class_figures(network, evaluated, used_device)
     with whole_file(out / RESULT) as temporary:

@@ -167,7 +167,10 @@ LEFT_OUT = {
     "pip install uv": "needs the network",
     "uv run": "says how commands begin",
     "uv run python -m tests.docs.option_tables": "writes to the pages; test_reference.py compares them",
+    "python -m tests.without_posix": "runs the suite; test_without_posix.py tests what it takes away",
+    "uv run python -m tests.without_posix": "runs the suite; test_without_posix.py tests what it takes away",
     "pip install .": "needs the network",
+    "uv pip install --torch-backend cpu .": "needs the network",
     "pip install ai-edge-litert": "needs the network",
     "pip install onnx onnxruntime onnxscript": "needs the network",
     "python -m studies.run --dask tls://10.0.0.1:8786 --dask-tls ca.pem cert.pem key.pem": (

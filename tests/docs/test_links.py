@@ -99,7 +99,8 @@ def options_of_the_project() -> frozenset[str]:
             options |= set(re.findall(r"\"(--[a-z][a-z-]*)\"", source.read_text(encoding="utf-8")))
     for program in (dask_scheduler.main, dask_worker.main):
         options |= {option for each in program.params for option in [*each.opts, *each.secondary_opts]}
-    return options | {"--help", "--nproc-per-node", "--check", "--durations"}
+    # Of other programs, and of `tests.without_posix`.
+    return options | {"--help", "--nproc-per-node", "--check", "--durations", "--torch-backend", "--chosen"}
 
 
 @pytest.mark.parametrize("name", PAGES)

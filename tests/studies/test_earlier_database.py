@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from search_space.command.printed_command import local_command
 from studies.migrate import main as migrate
 from studies.run import main as run
 from studies.show import main as show
@@ -75,7 +76,7 @@ def test_an_earlier_study_resumes_to_the_same_table(study: str, database: Path, 
     content = database.read_bytes()
     refused = command(run, *words)
     assert refused.code == 2
-    assert f"convert it with `python -m studies.migrate {database}`" in refused.err
+    assert f"convert it with `{local_command('studies.migrate', [str(database)])}`" in refused.err
     assert database.read_bytes() == content
     converted = command(migrate, str(database))
     assert converted.code == 0, converted.err
@@ -98,7 +99,7 @@ def test_a_study_with_digests_resumes_to_the_same_table(tmp_path: Path, command:
     assert "convert it with" in command(run, *words).err
     checked = command(verify, str(database))
     assert checked.code == 0, checked.err
-    assert f"an earlier version wrote it: python -m studies.migrate {database}" in checked.out
+    assert f"an earlier version wrote it: {local_command('studies.migrate', [str(database)])}" in checked.out
     assert "no digests" not in checked.out
     with open_store(database) as store:
         assert [count for _, count in store.software("nsga2")] == [24]

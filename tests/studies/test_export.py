@@ -16,12 +16,12 @@ import numpy as np
 import optuna
 import pandas
 import pytest
-from optuna_dashboard._serializer import serialize_frozen_trial
+from optuna_dashboard._serializer import serialize_study_detail
 
 from search_space.command.command_line import run_command
 from search_space.genotype import parse
 from search_space.space import Space
-from studies import export
+from studies import export, show
 from studies.storage.store import create_store
 from studies.study.evaluation import Evaluation
 from studies.study.study import Study
@@ -100,18 +100,33 @@ def test_optuna_reads_the_same(database: Path, tiny: Space) -> None:
     assert found.metric_names == ["acc [%]", "lat [ms]"]
 
 
-def test_the_dashboard_and_optuna_4_read_the_same_constraints(database: Path) -> None:
+def shown_front(database: Path, capsys: pytest.CaptureFixture[str]) -> list[int]:
+    """Ids of the front, as `studies.show` has them."""
+    capsys.readouterr()
+    show.main(["first", "--db", str(database), "--json"])
+    return sorted(member["id"] for member in json.loads(capsys.readouterr().out)["front"])
+
+
+def test_best_trials_are_the_front_in_optuna_and_in_the_dashboards_serializer(
+    database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = exported(database, "optuna", "optuna.db")
+    front = shown_front(database, capsys)
     found = optuna.load_study(study_name="first", storage=f"sqlite:///{path}")
-    shown = [serialize_frozen_trial(0, trial, {})["constraints"] for trial in found.trials]
-    assert shown == [[-0.875], [-0.75], [-0.625], [0.125], [0.0625]]
-    # Optuna 4 decides what is feasible by the same list.
-    best = sorted(trial.user_attrs["id"] for trial in found.best_trials)
-    assert best == [row for row, amounts in enumerate(shown) if amounts[0] <= 0 and row != 2]
+    assert sorted(trial.user_attrs["id"] for trial in found.best_trials) == front == [0, 1]
+    (stored,) = optuna.storages.get_storage(f"sqlite:///{path}").get_all_studies()
+    detail = serialize_study_detail(stored, found.best_trials, found.trials, [], [], [], False, {}, [])
+    assert sorted(trial["number"] for trial in detail["best_trials"]) == front
+    amounts = [trial["constraints"] for trial in detail["trials"]]
+    assert amounts == [[-0.875], [-0.75], [-0.625], [0.125], [0.0625]]
+    # The dashboard's server draws its Pareto front so: infeasible, other and best trials.
+    traces = json.loads(optuna.visualization.plot_pareto_front(found).to_json())["data"]
+    drawn = [[json.loads(text.replace("<br>", ""))["number"] for text in trace["text"]] for trace in traces]
+    assert [sorted(numbers) for numbers in (drawn[0], drawn[-1])] == [[3], front]
 
 
 @pytest.mark.skipif(OLDEST not in os.environ, reason=f"{OLDEST} does not name a Python with Optuna 4.0")
-def test_the_oldest_optuna_finds_the_same_front(database: Path) -> None:
+def test_the_oldest_optuna_finds_the_same_front(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = exported(database, "optuna", "optuna.db")
     code = (
         "import optuna, sys\n"
@@ -120,7 +135,7 @@ def test_the_oldest_optuna_finds_the_same_front(database: Path) -> None:
     )
     command = [os.environ[OLDEST], "-W", "ignore", "-c", code, f"sqlite:///{path}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=database.parent)
-    assert done.stdout.strip() == "4.0.0 ['acc [%]', 'lat [ms]'] [0, 1]"
+    assert done.stdout.strip() == f"4.0.0 ['acc [%]', 'lat [ms]'] {shown_front(database, capsys)}"
 
 
 @pytest.mark.slow

@@ -57,7 +57,8 @@ def test_from_images_to_a_front(
     call(train.main, monkeypatch, *given, *settings)
     own = ("--checkpoint", "out/checkpoint.safetensors", "--data", "pets")
     out = capsys.readouterr().out
-    assert f"python -m studies.run {' '.join(own)}" in out
+    weights, data = Path(own[1]).absolute(), Path("pets").absolute()
+    assert f"python -m studies.run --checkpoint {weights} --data {data}" in out
     assert read_header(Path(own[1]))["data"]["split_seed"] == "5"
 
     call(evaluate.main, monkeypatch, *own, "--random", "1")

@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from search_space.command.command_line import run_command
-from studies import show
+from studies import deploy, export, measure, pick, show, validate
 from studies.storage.store import create_store, open_store
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import GenerationReport
@@ -52,6 +53,22 @@ def fails(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     return error
+
+
+@pytest.mark.parametrize("command", [show, pick, export, validate, measure, deploy])
+def test_a_study_is_named_in_either_form(command: ModuleType) -> None:
+    more = {export: ["--format", "csv", "--out", "-"], measure: ["--out", "x"]}
+    more[deploy] = ["--out", "x", "--id", "0"]
+    for words in (["mine"], ["--study", "mine"], ["--study=mine"]):
+        assert command.parser().parse_args([*words, *more.get(command, [])]).study == "mine"
+    for words in (["mine", "--study", "mine"], ["mine", "yours"], *([] if command is show else [[]])):
+        with pytest.raises(SystemExit):
+            command.parser().parse_args([*words, *more.get(command, [])])
+
+
+def test_a_study_of_another_database_is_shown(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    show.main([f"{database}:first"])
+    assert capsys.readouterr().out == shown(capsys, database, "--study", "first")
 
 
 def test_json_tells_bounds(
@@ -139,7 +156,7 @@ def test_values_outside_the_bounds_of_the_hypervolume_get_a_note(
 
 def test_bad_input_is_one_line(database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean 'first'" in fails(capsys, "--db", str(database), "--study", "frist")
-    assert "--study" in fails(capsys, "--db", str(database), "--evaluations")
+    assert "--evaluations needs the name of a study" in fails(capsys, "--db", str(database), "--evaluations")
     assert "does not exist" in fails(capsys, "--db", str(tmp_path / "none.db"))
     assert [path.name for path in tmp_path.iterdir()] == ["studies.db"]
 
@@ -184,6 +201,8 @@ def test_a_table_for_a_paper(report_database: Path, capsys: pytest.CaptureFixtur
         capsys, report_database, "--study", "objectives3", "--evaluations", "--format", "markdown"
     )
     assert len([line for line in markdown.splitlines() if line.startswith("| ")]) == 2 + 12
-    assert "--format needs --study" in fails(capsys, "--db", str(report_database), "--format", "latex")
+    assert "--format needs the name of a study" in fails(
+        capsys, "--db", str(report_database), "--format", "latex"
+    )
     both = ("--db", str(report_database), "--study", "one", "--format", "latex", "--json")
     assert "not allowed with argument" in fails(capsys, *both)

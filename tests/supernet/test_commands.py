@@ -18,7 +18,8 @@ from supernet.images import cifar10
 from supernet.images.labelled_images import LabelledImages
 from supernet.network import number_formats
 from supernet.network.supernet_file import load_checkpoint
-from supernet.training.run_folder import CHECKPOINT, LOG, append_epoch
+from supernet.training.epoch_log import append_epoch
+from supernet.training.run_folder import CHECKPOINT, LOG
 from tests.command import Command
 from tests.search_space.files.test_event_file import curves
 
@@ -33,7 +34,7 @@ MAINS = {"data": data.main, "evaluate": evaluate.main, "train": train.main}
         (
             "train",
             ("--out", "o", "--data", "nowhere"),
-            "run `python -m supernet.data cifar10 --data nowhere`",
+            "/nowhere` for CIFAR-10",
         ),
         ("train", ("--out", "o", "--device", "gpu0"), "unknown device 'gpu0'"),
         ("train", ("--out", "o", "--precision", "fp8"), "unknown precision 'fp8'"),

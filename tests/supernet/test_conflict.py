@@ -262,7 +262,7 @@ def test_command_takes_training_images(
         (("--checkpoint", "none.safetensors"), "none.safetensors does not exist"),
         (("--checkpoint", "text.safetensors"), "is damaged or no safetensors file"),
         (("--device", "gpu0"), "unknown device 'gpu0'"),
-        (("--data", "nowhere"), "python -m supernet.data cifar10 --data nowhere"),
+        (("--data", "nowhere"), "/nowhere` for CIFAR-10"),
         (("--plot", "figure.jpg"), "--plot must end in .png, .svg or .pdf"),
         (("--plot", "none/figure.png"), "the folder none does not exist"),
         (("--images", "many"), "invalid int value: 'many'"),

@@ -25,8 +25,9 @@ from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import save_checkpoint
 from supernet.training import single_network_trainer as fine_tuning
 from supernet.training.fine_tune_subnet import NETWORK, RESULT
-from supernet.training.run_folder import STATE
+from supernet.training.run_folder import LOG, STATE
 from tests.command import Call, Command
+from tests.search_space.files.test_event_file import curves
 from tests.supernet.image_files import pass_as_trained_on, write_folder
 
 ROOT = Path(finetune.__file__).parents[1]
@@ -90,7 +91,7 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabelledImages:
 def test_train_go_on_and_load(images: LabelledImages, tmp_path: Path, call: Call) -> None:
     out = tmp_path / "run"
     settings = ("--subnet", "min", "--out", str(out), "--batch", "32", "--precision", "fp32")
-    code, text, _ = call(*settings, "--epochs", "2")
+    code, text, _ = call(*settings, "--epochs", "2", "--tensorboard", str(tmp_path / "curves"))
     assert code == 0
     assert "before: search top-1" in text
     assert "after:  search top-1" in text
@@ -100,6 +101,17 @@ def test_train_go_on_and_load(images: LabelledImages, tmp_path: Path, call: Call
     assert record["genotype"] == ",".join(map(str, space.smallest()))
     content = (out / NETWORK).read_bytes()
     assert load_extracted(out / NETWORK).subnet == space.decode(space.smallest())
+    log = [json.loads(line) for line in (out / LOG).read_text().splitlines()]
+    assert [(entry["epoch"], entry["phase"]) for entry in log] == [(1, "fine-tuning"), (2, "fine-tuning")]
+    loss, top1 = log[1]["loss"]["network"], log[1]["train_accuracy"]["network"]
+    assert f"loss {loss:.3f}, train top-1 {top1:.1f} %" in text
+    assert f"search top-1 {log[0]['search_accuracy']['network']:.1f} %" in text
+    shown = curves(tmp_path / "curves")
+    for name in ("loss", "train_accuracy", "search_accuracy"):
+        values = [entry[name]["network"] for entry in log]
+        assert [step for step, _ in shown[f"{name}/network"]] == [1, 2]
+        assert [value for _, value in shown[f"{name}/network"]] == pytest.approx(values)
+    assert {"rate/cnn", "seconds"} <= {*shown}
 
     code, text, _ = call(*settings, "--epochs", "2")
     assert code == 0
@@ -181,7 +193,7 @@ def test_out_must_be_a_folder(images: LabelledImages, call: Call) -> None:
     Path("file").write_text("mine")
     code, _, error = call("--subnet", "min", "--out", "file")
     assert code == 2
-    assert "--out must be a folder, but file is a file" in error
+    assert "--out file: file is not a folder; name another folder" in error
     assert Path("file").read_text() == "mine"
 
 

@@ -17,9 +17,11 @@ from supernet.network.teacher_network import load_teacher
 from supernet.training.fine_tune_subnet import NETWORK
 from supernet.training.labelling import augmented_view
 from supernet.training.recipe import load_recipe
+from supernet.training.run_folder import LOG
 from supernet.training.soft_labels import load_soft_labels
 from tests.command import Call, Command
 from tests.command_words import replaced
+from tests.search_space.files.test_event_file import curves
 from tests.supernet.image_files import pass_as_trained_on
 
 SMALL = ("--batch", "16", "--precision", "fp32", "--workers", "0")
@@ -48,7 +50,7 @@ def commands(command: Command) -> dict[str, Call]:
 def test_from_teacher_to_taught_supernet(
     images: LabelledImages, commands: dict[str, Call], tmp_path: Path
 ) -> None:
-    settings = ("--out", "t", "--epochs", "2", *SMALL)
+    settings = ("--out", "t", "--epochs", "2", "--tensorboard", "curves", *SMALL)
     code, text, _ = commands["teacher"](*settings)
     assert code == 0
     assert "search top-1" in text
@@ -58,6 +60,10 @@ def test_from_teacher_to_taught_supernet(
     assert network.classes == 10
     assert header["data"]["split_counts"] == "64 for training, 16 for search"
     assert set(json.loads((tmp_path / "t" / "result.json").read_text())["accuracy"]) == {"search", "test"}
+    log = [json.loads(line) for line in (tmp_path / "t" / LOG).read_text().splitlines()]
+    assert [entry["epoch"] for entry in log] == [1, 2]
+    shown = curves(tmp_path / "curves")["loss/network"]
+    assert [value for _, value in shown] == pytest.approx([entry["loss"]["network"] for entry in log])
     content = path.read_bytes()
     code, text, _ = commands["teacher"](*settings)
     assert code == 0

@@ -135,6 +135,18 @@ def test_an_option_given_twice_is_refused_unless_it_may_be_repeated(
     assert capsys.readouterr().err == line
 
 
+def test_a_positional_argument_given_as_an_option_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = Parser(prog="command")
+    parser.add_argument("names", nargs="+", metavar="STUDY")
+    for words, line in (
+        (["a", "--study", "b"], "STUDY is given without an option: leave out --study"),
+        (["a", "--studio", "b"], "unrecognized arguments: --studio b"),
+    ):
+        with pytest.raises(SystemExit):
+            parser.parse_args(words)
+        assert capsys.readouterr().err == f"error: {line} (try: command --help)\n"
+
+
 def test_an_empty_path_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     parser = Parser(prog="command")
     parser.add_argument_group("group").add_argument("--out", type=Path)

@@ -61,3 +61,9 @@ def test_without_the_package_the_remedy_is_named(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(event_file, "PACKAGE", "tensorbored")
     with pytest.raises(EventFileError, match="needs the package tensorbored: pip install tensorbored"):
         check_event_folder(tmp_path)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="a folder that nobody can write, root included")
+def test_a_folder_that_only_looks_writable_is_refused() -> None:
+    with pytest.raises(EventFileError, match=r"--tensorboard /proc/x: no file can be made in /proc \("):
+        check_event_folder(Path("/proc/x"))

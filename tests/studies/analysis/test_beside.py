@@ -182,7 +182,7 @@ def _texts(figure: Figure) -> list[str]:
 @pytest.mark.parametrize(
     ("main", "arguments", "message"),
     [
-        (show.main, ["--beside", "x.tflite"], "--beside needs --study NAME"),
+        (show.main, ["--beside", "x.tflite"], "--beside needs the name of a study"),
         (show.main, ["--study", "a", "--beside", "x.tflite"], "x.tflite: does not exist"),
         (compare.main, ["a", "one", "--csv", "--beside", "{file}"], "without --csv"),
         (report.main, ["a", "--out", "r.html", "--beside", "x.tflite"], "x.tflite: does not exist"),

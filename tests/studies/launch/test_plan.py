@@ -101,9 +101,27 @@ def test_preferences_are_part_of_the_study() -> None:
     arguments = [*QUICK[:-1], "rnsga2", "--study", "s", "--generations", "1"]
     run.main([*arguments, "--prefer", "lat=500us,params=100k"])
     run.main([*arguments, "--prefer", "params=100000, lat=0.5ms"])
+    run.main([*arguments, *("--prefer", "params=100000, lat=0.5ms") * 2])
     assert "preferences lat=0.5ms,params=100000 -> lat=0.25ms" in fails(
         [*arguments, "--prefer", "lat=0.25ms"]
     )
+
+
+def test_the_same_limits_are_the_same_study() -> None:
+    arguments = [*QUICK[:-1], "random", "--study", "s", "--generations", "1"]
+    family, lat, count = (
+        ("--constraint", "family=cnn"),
+        ("--constraint", "lat<=2ms"),
+        ("--constraint", "vit_blocks>=0"),
+    )
+    run.main([*arguments, *family, *lat, *family])
+    stored = load_study("studies.db", "s").study
+    assert stored.constraints == ("family=cnn", "lat<=2ms")
+    for same in ((*family, *lat), (*lat, *family), ("--constraint", "lat<=2000us", *lat, *family)):
+        run.main([*arguments, *same])
+    assert load_study("studies.db", "s").study == stored
+    for other in (family, (*family, *lat, *count)):
+        assert "constraints family=cnn, lat<=2ms -> " in fails([*arguments, *other])
 
 
 def test_costs_have_a_logarithmic_scale_unless_the_study_has_another() -> None:

@@ -81,6 +81,7 @@ def test_a_symbolic_link_shows_what_a_run_has_stored_so_far(
             assert reader.evaluations(study.name) == [evaluation(0, 50.0, 1.0)]
 
 
+@pytest.mark.posix
 @pytest.mark.skipif(not database_lock.LOCKS.exists(), reason="the system does not tell who has a file open")
 def test_a_hard_link_made_during_a_run_is_named_as_such(path: Path, study: Study, evaluation: Make) -> None:
     with create_store(path) as store:

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.without_posix.__main__ import environment
+
+ROOT = Path(__file__).parents[2]
 TAKEN_AWAY = """
 import builtins, io, os, signal, sys
 
@@ -138,6 +140,36 @@ def test_workers_share_a_block_without_descriptors(tmp_path: Path) -> None:
     )
     assert process.returncode == 0, process.stderr
     assert process.stdout == "BLOCKS 1\nVALUES [[1.0, 2.0], [4999.0], [3.0]]\nLEFT []\n"
+
+
+IN_A_RUN = """
+ours, theirs = {"__name__": "studies.made"}, {"__name__": "torch.made"}
+exec("import fcntl, os", theirs)
+print(hasattr(theirs["os"], "fork"))
+exec("import os, signal", ours)
+print(hasattr(ours["os"], "fork"), hasattr(ours["signal"], "SIGHUP"), hasattr(ours["os"], "fsync"))
+for text in (
+    "import fcntl",
+    "from os import geteuid",
+    "open('/proc/self/stat')",
+    "import pathlib; pathlib.Path.home()",
+):
+    try:
+        exec(text, ours)
+    except Exception as error:
+        print(type(error).__name__)
+"""
+
+
+def test_a_run_of_tests_takes_it_away_from_our_packages_alone() -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", IN_A_RUN], env=environment(), capture_output=True, text=True, timeout=280
+    )
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.splitlines() == [
+        *("True", "False False True"),
+        *("ModuleNotFoundError", "ImportError", "FileNotFoundError", "RuntimeError"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["fcntl", "pwd", "resource", "termios"])
