@@ -1,0 +1,165 @@
+"""A mutation run: which mutants, in which order, and what the tests say of each."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.mutation.forked_tests import NO_TESTS, Limits, Outcome, Task, run_tasks
+from tests.mutation.mutant import Mutant, Position, mutant_at, positions
+from tests.mutation.mutant_lists import NearestTests
+from tests.mutation.session import Session, Verdict, digest_of
+
+FIRST_LIMITS = Limits(cpu_seconds=120, seconds=600)
+"""Limits of tests that were never timed."""
+ATTEMPTS = 20
+"""Draws for one mutant; a draw that changes nothing that runs is repeated."""
+
+
+class BrokenTestsError(Exception):
+    """Tests that fail on the unchanged file."""
+
+
+@dataclass
+class Run:
+    """Shared state of one run."""
+
+    root: Path
+    folders: list[Path]
+    session: Session
+    nearest: dict[str, NearestTests]
+    end: float
+    """Time by `time.monotonic` after which no further tests start."""
+    is_baseline_known: bool
+    """Whether the tests have just passed on the unchanged files."""
+    sources: dict[str, str] = field(default_factory=dict)
+
+    def source(self, file: str) -> str:
+        if file not in self.sources:
+            self.sources[file] = (self.root / file).read_text(encoding="utf-8")
+        return self.sources[file]
+
+    def tests_digest(self, file: str) -> str:
+        return digest_of(self.root / test for test in self.nearest[file].tests)
+
+    def has_time(self) -> bool:
+        return time.monotonic() < self.end
+
+
+def draw(run: Run, files: list[str], count: int, seed: str) -> Iterator[Mutant]:
+    """Up to `count` different mutants: a file by its length, then a place in it, both at random.
+
+    The same seed gives the same mutants as long as the files stay as they are.
+    """
+    generator = random.Random(seed)
+    lengths = [run.source(file).count("\n") for file in files]
+    places: dict[str, list[Position]] = {}
+    drawn: set[Mutant] = set()
+    for _ in range(count * ATTEMPTS):
+        if len(drawn) == count:
+            return
+        file = generator.choices(files, lengths)[0]
+        if file not in places:
+            places[file] = positions(file, run.source(file))
+        if not places[file]:
+            continue
+        mutant = mutant_at(generator.choice(places[file]), run.source(file))
+        if mutant is not None and mutant not in drawn:
+            drawn.add(mutant)
+            yield mutant
+
+
+def check_baselines(run: Run, mutants: list[Mutant]) -> None:
+    """Runs the nearest tests of files that mutants change, and stores the time they take.
+
+    Raises:
+        BrokenTestsError: Tests fail on the unchanged files.
+    """
+    files = {mutant.file for mutant in mutants}
+    untimed = [file for file in sorted(files) if run.session.baseline(file, run.tests_digest(file)) is None]
+    tasks = (Task(file, file, None, run.nearest[file].tests, FIRST_LIMITS) for file in untimed)
+    for task, outcome in run_tasks(tasks, run.folders):
+        if outcome.exit_code != 0:
+            raise BrokenTestsError(
+                f"tests of {task.file} must pass on the unchanged file, but ended with {outcome.exit_code}: "
+                f"mend them, or name others in tests/mutation/nearest_tests.yaml\n{outcome.output}"
+            )
+        run.session.store_baseline(task.file, outcome.cpu_seconds, run.tests_digest(task.file))
+        print(f"unchanged {task.file}: {outcome.cpu_seconds:.1f} s", flush=True)
+
+
+def judge(run: Run, mutants: list[Mutant]) -> Iterator[tuple[Mutant, Verdict]]:
+    """Verdicts, stored ones first. Stops when the time is over."""
+    by_name = {mutant.key: mutant for mutant in mutants}
+    pending = []
+    for mutant in mutants:
+        verdict = run.session.verdict(mutant, run.tests_digest(mutant.file))
+        if verdict is None:
+            pending.append(mutant)
+        else:
+            yield mutant, verdict
+
+    def tasks() -> Iterator[Task]:
+        for mutant in pending:
+            if not run.has_time():
+                return
+            text = mutant.apply(run.source(mutant.file))
+            assert text is not None
+            yield Task(
+                mutant.key, mutant.file, text, run.nearest[mutant.file].tests, _limits(run, mutant.file)
+            )
+
+    for task, outcome in run_tasks(tasks(), run.folders):
+        mutant = by_name[task.name]
+        verdict = Verdict(outcome.exit_code != 0, killer(outcome), run.tests_digest(mutant.file))
+        run.session.store(mutant, verdict)
+        yield mutant, verdict
+
+
+def judge_listed(run: Run, mutants: dict[Mutant, str]) -> Iterator[tuple[Mutant, Verdict]]:
+    """Verdicts of mutants that a named test killed: by that test, or by the nearest ones if it does not."""
+    by_name = {mutant.key: mutant for mutant in mutants}
+    again: list[Mutant] = []
+
+    def task(mutant: Mutant, tests: tuple[str, ...]) -> Task:
+        text = mutant.apply(run.source(mutant.file))
+        assert text is not None
+        return Task(mutant.key, mutant.file, text, tests, FIRST_LIMITS)
+
+    def tasks() -> Iterator[Task]:
+        for mutant, test in mutants.items():
+            if not run.has_time():
+                return
+            yield task(mutant, (test,) if "::" in test else run.nearest[mutant.file].tests)
+
+    for done, outcome in run_tasks(tasks(), run.folders):
+        mutant = by_name[done.name]
+        if "::" in mutants[mutant] and outcome.exit_code in (0, 4, NO_TESTS):
+            again.append(mutant)
+        else:
+            yield mutant, Verdict(outcome.exit_code != 0, killer(outcome), "")
+    repeated = (task(mutant, run.nearest[mutant.file].tests) for mutant in again)
+    for done, outcome in run_tasks(repeated, run.folders):
+        yield by_name[done.name], Verdict(outcome.exit_code != 0, killer(outcome), "")
+
+
+def killer(outcome: Outcome) -> str:
+    """The test that failed, without its parameters."""
+    if outcome.exit_code is None:
+        return "limit or crash"
+    found = re.search(r"^(?:FAILED|ERROR) (\S+?\.py(?:::[\w:]+)?)", outcome.output, re.MULTILINE)
+    if found is not None:
+        return found[1]
+    return "" if outcome.exit_code == 0 else "collection"
+
+
+def _limits(run: Run, file: str) -> Limits:
+    baseline = run.session.baseline(file, run.tests_digest(file))
+    if baseline is None:
+        return FIRST_LIMITS
+    cpu_seconds = int(20 + 3 * baseline)
+    return Limits(cpu_seconds, 8.0 * cpu_seconds)
