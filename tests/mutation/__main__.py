@@ -19,7 +19,15 @@ from pathlib import Path
 from tests.mutation.forked_tests import import_libraries, repository_copies
 from tests.mutation.mutant import Mutant
 from tests.mutation.mutant_lists import equivalent_mutants, killed_mutants, nearest_tests, write_killed
-from tests.mutation.mutation_run import BrokenTestsError, Run, check_baselines, draw, judge, judge_listed
+from tests.mutation.mutation_run import (
+    BrokenTestsError,
+    Run,
+    Snapshot,
+    check_baselines,
+    draw,
+    judge,
+    judge_listed,
+)
 from tests.mutation.session import Session, Verdict
 from tests.mutation.table import description, table
 
@@ -85,9 +93,10 @@ def main() -> None:
     files = chosen_files(options.files, list(nearest))
     if options.sample <= 0 and not options.listed:
         parser().error("nothing to do: give --sample N, --listed, or both")
+    snapshot = Snapshot.of(ROOT, nearest)
     import_libraries()
     with closing(Session(options.state)) as session, repository_copies(ROOT, options.processes) as folders:
-        run = Run(ROOT, folders, session, nearest, math.inf, options.skip_baseline)
+        run = Run(snapshot, folders, session, nearest, options.skip_baseline)
         revived = 0
         if options.listed:
             run.end = started + options.seconds * (LISTED_SHARE if options.sample else 1.0)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutation.forked_tests import NO_TESTS, Limits, Outcome, Task, run_tasks
@@ -24,27 +25,41 @@ class BrokenTestsError(Exception):
     """Tests that fail on the unchanged file."""
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """Mutated files and digests of their tests at the start of a run; both may change while it goes on."""
+
+    sources: dict[str, str]
+    digests: dict[str, str]
+    state: str
+    """Digest of all mutated files and their tests."""
+
+    @classmethod
+    def of(cls, root: Path, nearest: dict[str, NearestTests]) -> Snapshot:
+        sources = {file: (root / file).read_text(encoding="utf-8") for file in nearest}
+        digests = {file: digest_of(root / test for test in tests.tests) for file, tests in nearest.items()}
+        paths = dict.fromkeys(path for file, tests in nearest.items() for path in (file, *tests.tests))
+        return cls(sources, digests, digest_of(root / path for path in paths))
+
+
 @dataclass
 class Run:
-    """Shared state of one run."""
+    """What the steps of one run share."""
 
-    root: Path
+    snapshot: Snapshot
     folders: list[Path]
     session: Session
     nearest: dict[str, NearestTests]
-    end: float
-    """Time by `time.monotonic` after which no further tests start."""
     is_baseline_known: bool
     """Whether the tests have just passed on the unchanged files."""
-    sources: dict[str, str] = field(default_factory=dict)
+    end: float = math.inf
+    """Time by `time.monotonic` after which no further tests start."""
 
     def source(self, file: str) -> str:
-        if file not in self.sources:
-            self.sources[file] = (self.root / file).read_text(encoding="utf-8")
-        return self.sources[file]
+        return self.snapshot.sources[file]
 
     def tests_digest(self, file: str) -> str:
-        return digest_of(self.root / test for test in self.nearest[file].tests)
+        return self.snapshot.digests[file]
 
     def has_time(self) -> bool:
         return time.monotonic() < self.end
@@ -74,22 +89,22 @@ def draw(run: Run, files: list[str], count: int, seed: str) -> Iterator[Mutant]:
 
 
 def check_baselines(run: Run, mutants: list[Mutant]) -> None:
-    """Runs the nearest tests of files that mutants change, and stores the time they take.
+    """Runs the nearest tests of the mutants' files on unchanged files, and stores the time of each.
 
     Raises:
-        BrokenTestsError: Tests fail on the unchanged files.
+        BrokenTestsError: Tests fail on unchanged files.
     """
-    files = {mutant.file for mutant in mutants}
-    untimed = [file for file in sorted(files) if run.session.baseline(file, run.tests_digest(file)) is None]
-    tasks = (Task(file, file, None, run.nearest[file].tests, FIRST_LIMITS) for file in untimed)
+    tests = dict.fromkeys(test for mutant in mutants for test in run.nearest[mutant.file].tests)
+    untimed = [test for test in tests if run.session.baseline(test, run.snapshot.state) is None]
+    tasks = (Task(test, test, None, (test,), FIRST_LIMITS) for test in untimed)
     for task, outcome in run_tasks(tasks, run.folders):
-        if outcome.exit_code != 0:
+        if outcome.exit_code not in (0, NO_TESTS):  # All tests of a file may be slow.
             raise BrokenTestsError(
-                f"tests of {task.file} must pass on the unchanged file, but ended with {outcome.exit_code}: "
-                f"mend them, or name others in tests/mutation/nearest_tests.yaml\n{outcome.output}"
+                f"{task.name} must pass on unchanged files, but ended with {outcome.exit_code}: mend it, or name "
+                f"another test in tests/mutation/nearest_tests.yaml\n{outcome.output}"
             )
-        run.session.store_baseline(task.file, outcome.cpu_seconds, run.tests_digest(task.file))
-        print(f"unchanged {task.file}: {outcome.cpu_seconds:.1f} s", flush=True)
+        run.session.store_baseline(task.name, outcome.cpu_seconds, run.snapshot.state)
+        print(f"unchanged, {task.name}: {outcome.cpu_seconds:.1f} s", flush=True)
 
 
 def judge(run: Run, mutants: list[Mutant]) -> Iterator[tuple[Mutant, Verdict]]:
@@ -158,8 +173,10 @@ def killer(outcome: Outcome) -> str:
 
 
 def _limits(run: Run, file: str) -> Limits:
-    baseline = run.session.baseline(file, run.tests_digest(file))
-    if baseline is None:
+    """Three times what the tests take on unchanged files, and time to start."""
+    baselines = [run.session.baseline(test, run.snapshot.state) for test in run.nearest[file].tests]
+    timed = [baseline for baseline in baselines if baseline is not None]
+    if len(timed) < len(baselines):
         return FIRST_LIMITS
-    cpu_seconds = int(20 + 3 * baseline)
+    cpu_seconds = int(20 + 3 * sum(timed))
     return Limits(cpu_seconds, 8.0 * cpu_seconds)
