@@ -13,6 +13,7 @@ import math
 import random
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -131,15 +132,16 @@ def check_listed(run: Run, files: list[str], seed: str) -> int:
 def judge_sample(run: Run, files: list[str], count: int, seed: str) -> dict[Mutant, Verdict]:
     """Prints the table of a random sample and its survivors."""
     equivalent = equivalent_mutants()
-    mutants = list(draw(run, files, count, seed))
+    mutants: Iterable[Mutant] = draw(run, files, count, seed)
     if not run.is_baseline_known:
+        mutants = list(mutants)
         check_baselines(run, mutants)
     verdicts = {}
     for mutant, verdict in judge(run, mutants):
         verdicts[mutant] = verdict
         if not verdict.is_killed and mutant not in equivalent:
-            print(f"{len(verdicts)}/{len(mutants)} survives: {description(mutant)}", flush=True)
-    print(f"\nsample of {len(mutants)} with seed {seed}: {len(verdicts)} run\n")
+            print(f"{len(verdicts)}/{count} survives: {description(mutant)}", flush=True)
+    print(f"\n{len(verdicts)} of a sample of {count}, seed {seed}:\n")
     print(table(verdicts, run.nearest, equivalent))
     return verdicts
 

@@ -6,7 +6,7 @@ import math
 import random
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,39 +100,37 @@ def check_baselines(run: Run, mutants: list[Mutant]) -> None:
     for task, outcome in run_tasks(tasks, run.folders):
         if outcome.exit_code not in (0, NO_TESTS):  # All tests of a file may be slow.
             raise BrokenTestsError(
-                f"{task.name} must pass on unchanged files, but ended with {outcome.exit_code}: mend it, or name "
-                f"another test in tests/mutation/nearest_tests.yaml\n{outcome.output}"
+                f"{task.name} must pass on unchanged files, but ended with {outcome.exit_code}: mend it, "
+                f"or name another test in tests/mutation/nearest_tests.yaml\n{outcome.output}"
             )
         run.session.store_baseline(task.name, outcome.cpu_seconds, run.snapshot.state)
         print(f"unchanged, {task.name}: {outcome.cpu_seconds:.1f} s", flush=True)
 
 
-def judge(run: Run, mutants: list[Mutant]) -> Iterator[tuple[Mutant, Verdict]]:
-    """Verdicts, stored ones first. Stops when the time is over."""
-    by_name = {mutant.key: mutant for mutant in mutants}
-    pending = []
-    for mutant in mutants:
-        verdict = run.session.verdict(mutant, run.tests_digest(mutant.file))
-        if verdict is None:
-            pending.append(mutant)
-        else:
-            yield mutant, verdict
+def judge(run: Run, mutants: Iterable[Mutant]) -> Iterator[tuple[Mutant, Verdict]]:
+    """Verdicts as they come, stored ones at once. Takes mutants as needed, and stops when the time is over."""
+    running: dict[str, Mutant] = {}
+    stored: list[tuple[Mutant, Verdict]] = []
 
     def tasks() -> Iterator[Task]:
-        for mutant in pending:
-            if not run.has_time():
+        for mutant in mutants:
+            verdict = run.session.verdict(mutant, run.tests_digest(mutant.file))
+            if verdict is not None:
+                stored.append((mutant, verdict))
+            elif run.has_time():
+                running[mutant.key] = mutant
+                yield _task(run, mutant, run.nearest[mutant.file].tests)
+            else:
                 return
-            text = mutant.apply(run.source(mutant.file))
-            assert text is not None
-            yield Task(
-                mutant.key, mutant.file, text, run.nearest[mutant.file].tests, _limits(run, mutant.file)
-            )
 
     for task, outcome in run_tasks(tasks(), run.folders):
-        mutant = by_name[task.name]
+        mutant = running.pop(task.name)
         verdict = Verdict(outcome.exit_code != 0, killer(outcome), run.tests_digest(mutant.file))
         run.session.store(mutant, verdict)
+        yield from stored
+        stored.clear()
         yield mutant, verdict
+    yield from stored
 
 
 def judge_listed(run: Run, mutants: dict[Mutant, str]) -> Iterator[tuple[Mutant, Verdict]]:
@@ -140,16 +138,11 @@ def judge_listed(run: Run, mutants: dict[Mutant, str]) -> Iterator[tuple[Mutant,
     by_name = {mutant.key: mutant for mutant in mutants}
     again: list[Mutant] = []
 
-    def task(mutant: Mutant, tests: tuple[str, ...]) -> Task:
-        text = mutant.apply(run.source(mutant.file))
-        assert text is not None
-        return Task(mutant.key, mutant.file, text, tests, FIRST_LIMITS)
-
     def tasks() -> Iterator[Task]:
         for mutant, test in mutants.items():
             if not run.has_time():
                 return
-            yield task(mutant, (test,) if "::" in test else run.nearest[mutant.file].tests)
+            yield _task(run, mutant, (test,) if "::" in test else run.nearest[mutant.file].tests)
 
     for done, outcome in run_tasks(tasks(), run.folders):
         mutant = by_name[done.name]
@@ -157,9 +150,15 @@ def judge_listed(run: Run, mutants: dict[Mutant, str]) -> Iterator[tuple[Mutant,
             again.append(mutant)
         else:
             yield mutant, Verdict(outcome.exit_code != 0, killer(outcome), "")
-    repeated = (task(mutant, run.nearest[mutant.file].tests) for mutant in again)
+    repeated = (_task(run, mutant, run.nearest[mutant.file].tests) for mutant in again)
     for done, outcome in run_tasks(repeated, run.folders):
         yield by_name[done.name], Verdict(outcome.exit_code != 0, killer(outcome), "")
+
+
+def _task(run: Run, mutant: Mutant, tests: tuple[str, ...]) -> Task:
+    text = mutant.apply(run.source(mutant.file))
+    assert text is not None, mutant
+    return Task(mutant.key, mutant.file, text, tests, _limits(run, mutant.file))
 
 
 def killer(outcome: Outcome) -> str:
