@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -90,7 +91,9 @@ def positions(file: str, source: str) -> list[Position]:
 def mutant_at(position: Position, source: str) -> Mutant | None:
     """The mutant of a place, or None if it changes nothing that runs, such as an annotation."""
     operator = operators()[position.operator]
-    mutated = mutate_code(source, operator, position.occurrence)
+    mutated = None
+    with suppress(AttributeError):  # Cosmic Ray cannot replace an exception that is named `module.Error`.
+        mutated = mutate_code(source, operator, position.occurrence)
     if mutated is None or not _differ(source, mutated):
         return None
     old, new = source.split("\n"), mutated.split("\n")

@@ -108,7 +108,7 @@ def check_baselines(run: Run, mutants: list[Mutant]) -> None:
 
 
 def judge(run: Run, mutants: Iterable[Mutant]) -> Iterator[tuple[Mutant, Verdict]]:
-    """Verdicts as they come, stored ones at once. Takes mutants as needed, and stops when the time is over."""
+    """Verdicts as they come. Takes mutants as needed, and stops when the time is over."""
     running: dict[str, Mutant] = {}
     stored: list[tuple[Mutant, Verdict]] = []
 
