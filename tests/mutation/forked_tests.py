@@ -166,6 +166,8 @@ def _run_in_fork(place: _Place, task: Task) -> None:
         log = os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(log, 1)
         os.dup2(log, 2)
+        # The parent's streams may be files of a pytest that runs it.
+        sys.stdout = sys.stderr = os.fdopen(1, "w", closefd=False)
         resource.setrlimit(resource.RLIMIT_CPU, (task.limits.cpu_seconds, task.limits.cpu_seconds + 5))
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         root = Path(__file__).parents[2]

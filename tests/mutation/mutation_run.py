@@ -31,15 +31,16 @@ class Snapshot:
 
     sources: dict[str, str]
     digests: dict[str, str]
-    state: str
-    """Digest of all mutated files and their tests."""
+    baselines: dict[str, str]
+    """Digest of each test file together with all mutated files."""
 
     @classmethod
     def of(cls, root: Path, nearest: dict[str, NearestTests]) -> Snapshot:
         sources = {file: (root / file).read_text(encoding="utf-8") for file in nearest}
-        digests = {file: digest_of(root / test for test in tests.tests) for file, tests in nearest.items()}
-        paths = dict.fromkeys(path for file, tests in nearest.items() for path in (file, *tests.tests))
-        return cls(sources, digests, digest_of(root / path for path in paths))
+        digests = {file: digest_of(root / test for test in each.tests) for file, each in nearest.items()}
+        paths = [root / file for file in nearest]
+        tests = dict.fromkeys(test for each in nearest.values() for test in each.tests)
+        return cls(sources, digests, {test: digest_of([root / test, *paths]) for test in tests})
 
 
 @dataclass
@@ -95,7 +96,7 @@ def check_baselines(run: Run, mutants: list[Mutant]) -> None:
         BrokenTestsError: Tests fail on unchanged files.
     """
     tests = dict.fromkeys(test for mutant in mutants for test in run.nearest[mutant.file].tests)
-    untimed = [test for test in tests if run.session.baseline(test, run.snapshot.state) is None]
+    untimed = [test for test in tests if run.session.baseline(test, run.snapshot.baselines[test]) is None]
     tasks = (Task(test, test, None, (test,), FIRST_LIMITS) for test in untimed)
     for task, outcome in run_tasks(tasks, run.folders):
         if outcome.exit_code not in (0, NO_TESTS):  # All tests of a file may be slow.
@@ -103,7 +104,7 @@ def check_baselines(run: Run, mutants: list[Mutant]) -> None:
                 f"{task.name} must pass on unchanged files, but ended with {outcome.exit_code}: mend it, "
                 f"or name another test in tests/mutation/nearest_tests.yaml\n{outcome.output}"
             )
-        run.session.store_baseline(task.name, outcome.cpu_seconds, run.snapshot.state)
+        run.session.store_baseline(task.name, outcome.cpu_seconds, run.snapshot.baselines[task.name])
         print(f"unchanged, {task.name}: {outcome.cpu_seconds:.1f} s", flush=True)
 
 
@@ -173,7 +174,7 @@ def killer(outcome: Outcome) -> str:
 
 def _limits(run: Run, file: str) -> Limits:
     """Three times what the tests take on unchanged files, and time to start."""
-    baselines = [run.session.baseline(test, run.snapshot.state) for test in run.nearest[file].tests]
+    baselines = [run.session.baseline(test, run.snapshot.baselines[test]) for test in run.nearest[file].tests]
     timed = [baseline for baseline in baselines if baseline is not None]
     if len(timed) < len(baselines):
         return FIRST_LIMITS

@@ -43,9 +43,9 @@ class Session:
         """The stored verdict. A survivor's is void once its tests have changed."""
         return self._verdict(mutant.key, tests_digest)
 
-    def baseline(self, test: str, state: str) -> float | None:
-        """Seconds of CPU that a test file took on unchanged files in this state."""
-        verdict = self._verdict(f"baseline {test}", state)
+    def baseline(self, test: str, digest: str) -> float | None:
+        """Seconds of CPU that a test file took on unchanged files of this digest."""
+        verdict = self._verdict(f"baseline {test}", digest)
         return None if verdict is None else float(verdict.test)
 
     def store(self, mutant: Mutant, verdict: Verdict) -> None:
@@ -53,8 +53,8 @@ class Session:
             mutant.key, mutant.file, mutant.definition, f"- {mutant.before}\n+ {mutant.after}", verdict
         )
 
-    def store_baseline(self, test: str, cpu_seconds: float, state: str) -> None:
-        self._store(f"baseline {test}", test, "", "", Verdict(False, str(cpu_seconds), state))
+    def store_baseline(self, test: str, cpu_seconds: float, digest: str) -> None:
+        self._store(f"baseline {test}", test, "", "", Verdict(False, str(cpu_seconds), digest))
 
     def _verdict(self, key: str, tests_digest: str) -> Verdict | None:
         result = self._results.get(key)
