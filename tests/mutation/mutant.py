@@ -7,6 +7,7 @@ import difflib
 import hashlib
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from cosmic_ray.ast import ast_nodes, get_ast
@@ -122,6 +123,7 @@ def _differ(source: str, mutated: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=256)
 def _running_part(source: str) -> str:
     tree = ast.parse(source)
     for node in ast.walk(tree):
@@ -136,6 +138,7 @@ def _running_part(source: str) -> str:
     return ast.dump(tree)
 
 
+@lru_cache(maxsize=256)
 def _definitions(source: str) -> list[tuple[str, int, int]]:
     """Name, first line and line after the last of every definition, outer ones first. Lines count from 0."""
 

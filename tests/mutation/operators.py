@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from cosmic_ray.operators.operator import Example, Operator
@@ -138,6 +139,7 @@ def _is_call(trailer: Any) -> bool:
 OWN = (ChangeSmallNumber, DoubleNumber, ExchangeFunction, RemoveStatement)
 
 
+@cache
 def operators() -> dict[str, Operator]:
     """All operators by name, in a fixed order."""
     chosen = {name: get_operator(f"core/{name}")() for name in CHOSEN}
