@@ -29,7 +29,7 @@ class NearestTests:
     group: str
     """Part of the project, such as "cost model"."""
     tests: tuple[str, ...]
-    """Test files that run in seconds and use the file most directly."""
+    """Test files, or single tests `FILE::TEST`, that run in seconds and use the file most directly."""
 
 
 def nearest_tests(path: Path = NEAREST) -> dict[str, NearestTests]:
@@ -40,6 +40,11 @@ def nearest_tests(path: Path = NEAREST) -> dict[str, NearestTests]:
         for group, files in groups.items()
         for file, tests in files.items()
     }
+
+
+def file_of(test: str) -> str:
+    """The file of a test that may be named `FILE::TEST`."""
+    return test.partition("::")[0]
 
 
 def killed_mutants(path: Path = KILLED) -> dict[Mutant, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.mutation.forked_tests import NO_TESTS, Limits, Outcome, Task, run_tasks
 from tests.mutation.mutant import Mutant, Position, mutant_at, positions
-from tests.mutation.mutant_lists import NearestTests
+from tests.mutation.mutant_lists import NearestTests, file_of
 from tests.mutation.session import Session, Verdict, digest_of
 
 FIRST_LIMITS = Limits(cpu_seconds=120, seconds=600)
@@ -37,10 +37,12 @@ class Snapshot:
     @classmethod
     def of(cls, root: Path, nearest: dict[str, NearestTests]) -> Snapshot:
         sources = {file: (root / file).read_text(encoding="utf-8") for file in nearest}
-        digests = {file: digest_of(root / test for test in each.tests) for file, each in nearest.items()}
+        digests = {
+            file: digest_of(root / file_of(test) for test in each.tests) for file, each in nearest.items()
+        }
         paths = [root / file for file in nearest]
         tests = dict.fromkeys(test for each in nearest.values() for test in each.tests)
-        return cls(sources, digests, {test: digest_of([root / test, *paths]) for test in tests})
+        return cls(sources, digests, {test: digest_of([root / file_of(test), *paths]) for test in tests})
 
 
 @dataclass

@@ -8,6 +8,7 @@ from tests.mutation.mutant import Mutant
 from tests.mutation.mutant_lists import (
     KILLED,
     equivalent_mutants,
+    file_of,
     killed_mutants,
     nearest_tests,
     write_killed,
@@ -36,7 +37,7 @@ def test_every_file_of_the_named_parts_is_mutated() -> None:
 
 def test_named_files_and_tests_exist() -> None:
     nearest = nearest_tests()
-    named = {path for file, tests in nearest.items() for path in (file, *tests.tests)}
+    named = {path for file, tests in nearest.items() for path in (file, *map(file_of, tests.tests))}
     assert {path for path in named if not (ROOT / path).is_file()} == set()
     assert all(tests.tests for tests in nearest.values())
 
