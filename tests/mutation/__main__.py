@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import math
 import random
+import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -165,6 +166,8 @@ def add_killed(verdicts: dict[Mutant, Verdict], most: int) -> None:
 
 
 if __name__ == "__main__":
+    # A stop removes the copies and ends the tests that run.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         main()
     except BrokenTestsError as error:

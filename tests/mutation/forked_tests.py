@@ -98,6 +98,8 @@ class _Place:
 
 
 def import_libraries() -> None:
+    """Imports what forks share, with one thread each, since they run side by side."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     for name in LIBRARIES:
         importlib.import_module(name)
 
@@ -163,6 +165,7 @@ def _run_in_fork(place: _Place, task: Task) -> None:
     code = 1
     try:
         os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         log = os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(log, 1)
         os.dup2(log, 2)

@@ -15,7 +15,7 @@ from tests.mutation.mutant import Mutant, Position, mutant_at, positions
 from tests.mutation.mutant_lists import NearestTests, file_of
 from tests.mutation.session import Session, Verdict, digest_of
 
-FIRST_LIMITS = Limits(cpu_seconds=120, seconds=600)
+FIRST_LIMITS = Limits(cpu_seconds=60, seconds=600)
 """Limits of tests that were never timed."""
 ATTEMPTS = 20
 """Draws for one mutant; a draw that changes nothing that runs is repeated."""
