@@ -167,7 +167,7 @@ LEFT_OUT = {
     "pip install uv": "needs the network",
     "uv run": "says how commands begin",
     "uv run python -m tests.docs.option_tables": "writes to the pages; test_reference.py compares them",
-    "uv run python -m tests.mutation --sample 600 --seed 1": "takes hours; test_mutation_run.py runs a tiny one",
+    "uv run python -m tests.mutation --sample 600 --seed 1": "hours; test_mutation_run.py runs a tiny one",
     "uv run python -m tests.mutation --listed": "takes minutes; .ci/run does it",
     "pip install .": "needs the network",
     "pip install ai-edge-litert": "needs the network",
