@@ -21,17 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-LIBRARIES = ("pytest", "hypothesis", "_hypothesis_pytestplugin", "pytest_timeout", "xdist.plugin")
-LIBRARIES += (
-    "numpy",
-    "scipy.stats",
-    "torch",
-    "torchvision",
-    "pymoo.core.algorithm",
-    "optuna",
-    "rich.console",
+LIBRARIES = (
+    *("pytest", "hypothesis", "_hypothesis_pytestplugin", "pytest_timeout", "xdist.plugin"),
+    *("numpy", "scipy.stats", "torch", "torchvision", "pymoo.core.algorithm", "optuna", "rich.console"),
+    *("yaml", "safetensors.torch", "mashumaro.codecs.basic", "moocore", "pandas", "distributed"),
 )
-LIBRARIES += ("yaml", "safetensors.torch", "mashumaro.codecs.basic", "moocore", "pandas", "distributed")
 """What a fork need not import again."""
 
 MEMORY = 8 * 2**30

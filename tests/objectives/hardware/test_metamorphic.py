@@ -77,6 +77,7 @@ def test_permuted_macros_at_equal_hops_cost_the_same(
 ) -> None:
     # 1, 2, 4 or 8 macros are in use. The first two mirror each other, as NPU and SRAM stand between them.
     assert SOC.noc is not None
+    assert SOC.noc.npu is not None
     tiles = [SOC.noc.macros[place] for place in (*first, *second, *third)]
     permuted = CostModel(with_macros_at(tiles, SOC.noc.npu, SOC.noc.sram)).network(network(seed))
     expected = CostModel(SOC).network(network(seed))
@@ -93,6 +94,7 @@ def test_floor_plan_may_be_moved_and_mirrored(seed: int, right: int, up: int, is
         return (4 - tile[0] if is_mirrored else tile[0]) + right, tile[1] + up
 
     noc = SOC.noc
+    assert noc.npu is not None
     soc = with_macros_at([moved(tile) for tile in noc.macros], moved(noc.npu), moved(noc.sram))
     ops = network(seed)
     assert CostModel(soc).network(ops).latency_ms == CostModel(SOC).network(ops).latency_ms
@@ -111,6 +113,7 @@ def test_more_of_any_resource_never_costs_time(seed: int, resource: tuple[str, s
 def test_farther_macros_cost_more() -> None:
     # The relations above would hold of a model without any network.
     assert SOC.noc is not None
+    assert SOC.noc.npu is not None
     far = [(x + 20, y) for x, y in SOC.noc.macros]
     ops = network(0)
     assert (

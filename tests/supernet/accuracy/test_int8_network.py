@@ -116,6 +116,6 @@ def test_neither_batch_nor_order_of_images_changes_a_bit_in_integers(subnet: Sub
     whole = computed(subnet, images, integers)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(2))
     assert torch.equal(computed(subnet, images[order], integers), whole[order])
-    parts_of_it = [computed(subnet, part, integers) for part in images.split([1, 2, 3])]
+    parts_of_it = [computed(subnet, part, integers) for part in (images[:1], images[1:3], images[3:])]
     assert torch.equal(torch.cat(parts_of_it), whole)
-    assert len(whole.unique(dim=0)) > 1
+    assert not torch.equal(whole[0], whole[1])

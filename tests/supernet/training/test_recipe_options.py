@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,11 @@ def recipe_of(*words: str) -> Recipe:
     return recipe_with("two_phase", vars(parser.parse_args(words)))
 
 
+def changed(part: Any, values: dict[str, Any]) -> Any:
+    """A recipe or a phase with other values."""
+    return replace(part, **values)
+
+
 def phase_values(name: str, recipe: Recipe) -> list[object]:
     return [getattr(phase, name) for phase in recipe.phases]
 
@@ -47,9 +53,9 @@ def test_without_options_the_recipe_stays() -> None:
         (("--class-weights", "balanced"), "class_weights", "balanced"),
     ],
 )
-def test_setting_takes_the_place_of_the_recipe_s(words: tuple[str, str], setting: str, value: object) -> None:
+def test_setting_takes_the_place_of_the_recipe_s(words: tuple[str, str], setting: str, value: Any) -> None:
     assert getattr(RECIPE, setting) != value
-    assert recipe_of(*words) == replace(RECIPE, **{setting: value})
+    assert recipe_of(*words) == changed(RECIPE, {setting: value})
 
 
 @pytest.mark.parametrize(
@@ -64,12 +70,12 @@ def test_setting_takes_the_place_of_the_recipe_s(words: tuple[str, str], setting
     ],
 )
 def test_setting_of_the_phases_changes_nothing_else(
-    words: tuple[str, str], name: str, values: list[object]
+    words: tuple[str, str], name: str, values: list[Any]
 ) -> None:
     recipe = recipe_of(*words)
     assert phase_values(name, recipe) == values != phase_values(name, RECIPE)
     others: list[Phase] = [
-        replace(phase, **{name: value}) for phase, value in zip(RECIPE.phases, values, strict=True)
+        changed(phase, {name: value}) for phase, value in zip(RECIPE.phases, values, strict=True)
     ]
     assert recipe == replace(RECIPE, phases=tuple(others))
 
