@@ -13,8 +13,8 @@ from search_space.command.command_line import Parser
 from tests.docs.option_tables import COMMANDS, parser_of
 
 TESTS = Path(__file__).parent
-NOT_TESTS = ("docs", "test_options.py")
-"""Pages name every option, which is not a test of it."""
+NOT_TESTS = ("docs", "mutation", "test_options.py")
+"""Pages name every option, which is not a test of it; the mutation run has options of its own."""
 
 
 @cache

@@ -284,7 +284,7 @@ def _overhead(supernet: Supernet, dtype: torch.dtype) -> float:
     return OVERHEAD + (WIDENED_OVERHEAD if is_widened(dtype, supernet.classifier.weight.device) else 0.0)
 
 
-def full_sharing(supernet: Supernet, dtype: torch.dtype, *, in_integers: bool = False) -> float:
+def full_sharing(supernet: Supernet, dtype: torch.dtype, *, in_integers: bool) -> float:
     """Bytes with which any subnets share as much as possible: every map along the largest one is maps."""
     maps = sum(part.output for part in _largest(supernet, dtype, in_integers)) * BATCH * dtype.itemsize
     return least_memory(supernet, dtype, in_integers=in_integers) + 2 * maps

@@ -169,6 +169,8 @@ LEFT_OUT = {
     "uv run python -m tests.docs.option_tables": "writes to the pages; test_reference.py compares them",
     "python -m tests.without_posix": "runs the suite; test_without_posix.py tests what it takes away",
     "uv run python -m tests.without_posix": "runs the suite; test_without_posix.py tests what it takes away",
+    "uv run python -m tests.mutation --sample 600 --seed 1": "hours; test_mutation_run.py runs a tiny one",
+    "uv run python -m tests.mutation --listed": "takes minutes; .ci/run does it",
     "pip install .": "needs the network",
     "uv pip install --torch-backend cpu .": "needs the network",
     "pip install ai-edge-litert": "needs the network",

@@ -94,7 +94,7 @@ def resolves(dotted: str) -> bool:
 def options_of_the_project() -> frozenset[str]:
     """Options of all commands, of Dask's, and those that the sources of benchmarks and figures state."""
     options = frozenset[str]().union(*map(options_of, COMMANDS))
-    for folder in ("benchmarks", "supernet/gradient_conflict"):
+    for folder in ("benchmarks", "supernet/gradient_conflict", "tests/mutation"):
         for source in sorted(Path(ROOT / folder).rglob("*.py")):
             options |= set(re.findall(r"\"(--[a-z][a-z-]*)\"", source.read_text(encoding="utf-8")))
     for program in (dask_scheduler.main, dask_worker.main):

@@ -69,6 +69,28 @@ def with_batch_norm(subnet: Subnet) -> Subnet:
     )
 
 
+def test_bytes_that_are_held_beside_the_operands() -> None:
+    # Maps of convolutions take bricks of 16 channels, so that 24 take 32; those of tokens take what they are.
+    vit = ViTBlock(width=40, heads=3, head_dim=12, mlp_ratio=2)
+    patches = PatchMerging(in_width=24, width=40, stride=2)
+    stage = Stage(downsampling=patches, conv_blocks=(), vit_blocks=(vit,))
+    subnet = replace(MIXED, stages=(MIXED.stages[0], stage), head=Head(in_width=40, width=128, classes=10))
+    assert subnet.sides == (16, 8, 4)
+    held = {step.name: step.held_bytes for step in workload(subnet) if step.held_bytes}
+    residual, values = 16 * 40, 16 * 3 * 12
+    assert held == {
+        "stage1.conv1.depthwise": 8 * 8 * 32,
+        "stage1.conv1.project": 8 * 8 * 32,
+        "stage2.vit1.qkv": residual,
+        "stage2.vit1.scores": residual,
+        "stage2.vit1.softmax": residual + values,
+        "stage2.vit1.attend": residual,
+        "stage2.vit1.projection": residual,
+        "stage2.vit1.fc1": residual,
+        "stage2.vit1.fc2": residual,
+    }
+
+
 def test_batch_norm_of_a_transformer_block_is_no_op() -> None:
     layer, batch = workload(MIXED), workload(with_batch_norm(MIXED))
     left = [(step.name, step.op) for step in layer if step.op.kind != "norm"]

@@ -104,10 +104,10 @@ def test_a_chip_file_may_state_less_power_between_frames() -> None:
 def test_power_lies_between_sleep_and_work(fps: float) -> None:
     soc, latency, energy = load_soc("u55-256-cim8"), np.array([4.0]), np.array([0.02])  # 5 mW
     (power,) = average_mw(soc, latency, energy, fps)
-    if fps <= 250:
-        assert sleep_mw(soc) - 1e-9 <= power <= 5 + 1e-9
-    else:
-        assert power == pytest.approx(0.02 * fps)
+    assert 0 < sleep_mw(soc) < 5
+    # What is left of each second is slept; at 250 images of 4 ms nothing is.
+    asleep = max(1 - 0.004 * fps, 0)
+    assert power == pytest.approx(0.02 * fps + asleep * sleep_mw(soc))
 
 
 def test_objective_at_a_rate() -> None:

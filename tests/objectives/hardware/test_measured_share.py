@@ -50,7 +50,8 @@ def test_measured_ops_have_their_cycles_and_say_so(chip: str) -> None:
     named = dict(zip((step.name for step in steps), origins[NPU_CYCLES].of_ops, strict=True))
     assert named["stem"] is named["stage1.downsampling.depthwise"] is Origin.MEASURED
     assert named["head.pool"] is Origin.MODELLED
-    assert named["stage2.downsampling"] in (Origin.INTERPOLATED, Origin.EXTRAPOLATED)
+    # It reads more channels than the one convolution that was measured.
+    assert named["stage2.downsampling"] is Origin.EXTRAPOLATED
     shares = origins[NPU_CYCLES].shares
     assert sum(shares.values()) == pytest.approx(1)
     total = sum(each.npu_cycles for each in cost.ops)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,11 @@ from scipy import linalg
 
 from search_space.space import load_space
 from studies.design_space.design_space import DesignSpace
+from studies.samplers import gaussian_process
 from studies.samplers.gaussian_process import (
     MOST_LEARNED,
+    NUGGETS,
+    SQUARED_LENGTHS,
     GaussianProcess,
     backward,
     cholesky,
@@ -95,6 +100,41 @@ def test_posterior_is_the_textbook_formula() -> None:
     left = between[2] + process.nugget * np.eye(5) - between[1] @ inverse @ between[1].T
     assert_allclose(covariance, process.variance * left, atol=1e-9)
     assert_allclose(process.forecast(steps(GRID, asked)), mean, rtol=1e-12)
+
+
+def likelihood(squared_length: float, nugget: float, gaps: np.ndarray, values: np.ndarray) -> float:
+    """Marginal log-likelihood (Rasmussen & Williams, equation 5.8) at the best variance, up to a constant."""
+    scaled = np.sqrt(3 * gaps / squared_length)
+    covariance = (1 + scaled) * np.exp(-scaled) + nugget * np.eye(len(gaps))
+    centred = values - values.mean()
+    variance = centred @ np.linalg.solve(covariance, centred) / len(gaps)
+    return float(-0.5 * len(gaps) * np.log(variance) - 0.5 * np.linalg.slogdet(covariance)[1])
+
+
+@pytest.mark.parametrize("own", [0.0, 0.3, 3.0])
+def test_length_and_nugget_maximise_the_likelihood_on_the_grid(own: float) -> None:
+    genotypes = rows(CIFAR, 40)
+    values = smooth(genotypes, own)
+    known = steps(CIFAR, genotypes)
+    gaps = distances(known, known)
+    every = {pair: likelihood(*pair, gaps, values) for pair in product(SQUARED_LENGTHS, NUGGETS)}
+    process = GaussianProcess.fit(known, values)
+    assert (process.squared_length, process.nugget) == max(every, key=lambda pair: every[pair])
+    # A later fit moves one place at most: from the corner, to the best of four.
+    corner = replace(process, squared_length=SQUARED_LENGTHS[-1], nugget=NUGGETS[-1])
+    near = {pair: value for pair, value in every.items() if pair[0] >= 3000 and pair[1] >= 0.1}
+    assert len(near) == 4
+    again = GaussianProcess.fit(known, values, corner)
+    assert (again.squared_length, again.nugget) == max(near, key=lambda pair: near[pair])
+
+
+def test_many_networks_are_learned_from_every_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gaussian_process, "MOST_COMPARED", 15)
+    genotypes = rows(CIFAR, 30)
+    known, values = steps(CIFAR, genotypes), smooth(genotypes, 0.3)
+    half, whole = GaussianProcess.fit(known[::2], values[::2]), GaussianProcess.fit(known, values)
+    assert (whole.squared_length, whole.nugget) == (half.squared_length, half.nugget)
+    assert len(whole.known) == 30
 
 
 def test_samples_have_the_mean_and_the_covariance_of_the_posterior() -> None:

@@ -181,3 +181,18 @@ def test_wrong_frame_rates(text: str, message: str) -> None:
         parse_constraint(text)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@given(
+    quantity=st.sampled_from(sorted(known_units())),
+    bound=st.floats(1e-3, 1e6),
+    data=st.data(),
+)
+def test_unit_of_a_limit_decides_nothing(quantity: str, bound: float, data: st.DataObject) -> None:
+    units = known_units()[quantity]
+    unit = data.draw(st.sampled_from(sorted(units)))
+    base = parse_constraint(f"{quantity}<=1{unit}").unit
+    one = parse_constraint(f"{quantity}<={bound!r}{base}")
+    other = parse_constraint(f"{quantity}<={bound / units[unit]!r}{unit}")
+    assert (other.quantity, other.operator, other.unit) == (one.quantity, one.operator, one.unit)
+    assert other.bound == pytest.approx(one.bound, rel=1e-12)

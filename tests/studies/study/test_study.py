@@ -2,9 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from studies.study.evaluation import Evaluation
 from studies.study.study import Study
@@ -75,3 +78,21 @@ def test_a_logarithmic_scale_counts_ratios(study: Study, evaluation: Callable[..
     assert study.hypervolume(rows) == pytest.approx(0.25)
     assert study.contributions(rows) == pytest.approx([0.25, 0])
     assert study.spread(rows, 1) == [0]
+
+
+values = st.tuples(st.sampled_from([50.0, 60.0, 70.0, 80.0]), st.sampled_from([1.0, 2.0, 4.0, 9.0]))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=st.lists(values, max_size=12), random=st.randoms(use_true_random=False))
+def test_order_of_rows_decides_neither_front_nor_hypervolume(
+    study: Study,
+    evaluation: Callable[..., Evaluation],
+    values: list[tuple[float, float]],
+    random: Random,
+) -> None:
+    # The accuracy of a network beyond the limit of 8 ms is not measured.
+    rows = [evaluation(index, acc if lat <= 8 else None, lat) for index, (acc, lat) in enumerate(values)]
+    shuffled = random.sample(rows, len(rows))
+    assert {one.index for one in study.front(shuffled)} == {one.index for one in study.front(rows)}
+    assert study.hypervolume(shuffled) == pytest.approx(study.hypervolume(rows), rel=1e-12)

@@ -104,3 +104,18 @@ def test_tensors_that_are_constant() -> None:
 
 def test_without_ranges_there_are_no_grids() -> None:
     assert isinstance(Observed(Folded({})).result(), Integers)
+
+
+@pytest.mark.parametrize("subnet", of_each_family()[:2], ids=str)
+@torch.inference_mode()
+def test_neither_batch_nor_order_of_images_changes_a_bit_in_integers(subnet: Subnet) -> None:
+    images = IMAGES[:6]
+    observed = Observed(folded(subnet, images))
+    computed(subnet, images, observed)
+    integers = observed.result()
+    whole = computed(subnet, images, integers)
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(2))
+    assert torch.equal(computed(subnet, images[order], integers), whole[order])
+    parts_of_it = [computed(subnet, part, integers) for part in (images[:1], images[1:3], images[3:])]
+    assert torch.equal(torch.cat(parts_of_it), whole)
+    assert not torch.equal(whole[0], whole[1])

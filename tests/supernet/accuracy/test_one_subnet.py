@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,3 +64,20 @@ def test_scores_that_are_not_finite_name_the_subnet(supernet: Supernet, four_cla
         supernet.classifier.bias[0] = math.nan
     with pytest.raises(H4HError, match=r"subnet 12px stem8 .* not finite"):
         one_subnet.top1(supernet, subnet, prepared, statistics)
+
+
+def test_neither_batch_nor_order_of_images_moves_more_than_one_image(
+    supernet: Supernet, four_classes: LabelledImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subnet = supernet.space.decode(supernet.space.largest())
+    images = four_classes[:60]
+    order = torch.randperm(60, generator=torch.Generator().manual_seed(0))
+    shuffled = replace(images, pixels=images.pixels[order], labels=images.labels[order])
+
+    def accuracy(images: LabelledImages, size: int) -> float:
+        monkeypatch.setattr(images_module, "BATCH", size)
+        prepared = one_subnet.prepare(images, precision="fp32", device=CPU)
+        statistics = one_subnet.record_statistics(supernet, subnet, prepared)
+        return one_subnet.top1(supernet, subnet, prepared, statistics)
+
+    assert accuracy(shuffled, 7) == pytest.approx(accuracy(images, 60), abs=100 / 60 + 1e-9)

@@ -70,6 +70,15 @@ def test_equal_distributions_cost_nothing() -> None:
     assert gradient.tolist() == pytest.approx([0, 0], abs=1e-6)
 
 
+def test_each_kind_of_distillation_has_its_own_loss() -> None:
+    p, q = [0.2, 0.8], [0.6, 0.4]
+    logits, teacher = torch.tensor([q]).log(), torch.tensor([p])
+    # alpha = -1 as above; KL plus the entropy of p, which is the cross-entropy
+    assert distil("alpha", logits, teacher).item() == pytest.approx(0.5, rel=1e-5)
+    expected = -0.2 * math.log(0.6) - 0.8 * math.log(0.4)
+    assert distil("kl", logits, teacher).item() == pytest.approx(expected, rel=1e-5)
+
+
 def test_every_image_takes_its_own_alpha() -> None:
     p = torch.tensor([[0.5, 0.5], [0.2, 0.8]])
     q = torch.tensor([[0.8, 0.2], [0.6, 0.4]])

@@ -6,9 +6,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
-from supernet.training.gradient_projection import project
+from supernet.training.gradient_projection import project, project_gradients, take_gradients
 
 
 def projected(g_m: list[float], g_s: list[float]) -> Tensor:
@@ -23,6 +23,11 @@ def test_gradients_that_agree_are_summed() -> None:
 def test_what_opposes_the_others_is_taken_from_the_largest() -> None:
     # a = 2 / 4 = 1/2, so 1.5 * (2, 0) + (-1, 3)
     assert projected([-1.0, 3.0], [2.0, 0.0]).tolist() == pytest.approx([2.0, 3.0], rel=1e-6)
+
+
+def test_share_is_relative_to_the_whole_norm_of_the_others() -> None:
+    # a = 5 / (4 + 1), so 2 * (2, 1) + (-3, 1)
+    assert projected([-3.0, 1.0], [2.0, 1.0]).tolist() == pytest.approx([1.0, 3.0], rel=1e-5)
 
 
 def test_the_share_is_at_most_two() -> None:
@@ -41,6 +46,24 @@ def test_each_tensor_is_projected_alone() -> None:
     # a = 1/2 for the first, 0 for the second
     assert first.item() == pytest.approx(2.0)
     assert second.item() == 3.0
+
+
+def test_gradients_of_a_network_are_projected_by_name() -> None:
+    network = nn.ParameterDict(
+        {name: nn.Parameter(torch.zeros(2)) for name in ("both", "largest", "others", "none")}
+    )
+    network["both"].grad = torch.tensor([-3.0, 1.0])
+    network["largest"].grad = torch.tensor([5.0, 6.0])
+    of_largest = take_gradients(network)
+    assert all(parameter.grad is None for parameter in network.parameters())
+    network["both"].grad = torch.tensor([2.0, 1.0])
+    network["others"].grad = torch.tensor([7.0, 8.0])
+    project_gradients(network, of_largest)
+    gradients = {name: parameter.grad for name, parameter in network.items()}
+    assert gradients.pop("none") is None
+    expected = {"both": [1.0, 3.0], "largest": [5.0, 6.0], "others": [7.0, 8.0]}
+    for name, values in expected.items():
+        assert gradients[name].tolist() == pytest.approx(values, rel=1e-5)
 
 
 VECTORS = st.lists(st.floats(-10, 10, width=32), min_size=4, max_size=4)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objectives.hardware import CostModel, load_soc
+from objectives.hardware import CostModel, Op, load_soc
 from objectives.hardware.mapping.capacity import Options, hull, within
-from objectives.hardware.mapping.segment import (
-    Point,
-)
+from objectives.hardware.mapping.mapper import Mapper
+from objectives.hardware.mapping.segment import Point, all_points
 from objectives.hardware.mapping.split_choice import (
     LATENCY,
 )
+from objectives.hardware.mapping.split_costs import macro_options
 from objectives.hardware_objectives import network_totals
 from search_space.space import load_space
+from tests.objectives.hardware.mapping.networks import TILES, changed, steps_of
 
 
 def point(cycles: int, size: int) -> Point:
@@ -60,6 +62,33 @@ def test_against_an_exact_knapsack(options: list[list[Point]], budget: int) -> N
     assert got - best <= max(points[0].cycles - min(one.cycles for one in points) for points in options)
     if sum(min(points, key=lambda one: one.key).weight_bytes for points in options) <= budget:
         assert got == best
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((4, 8, 16, 64, 3), (16, 4, 64, 40, 1)),
+        ((16, 8, 48, 64, 1), (8, 4, 48, 64, 1)),
+        ((8, 4, 64, 16, 3), (4, 4, 48, 16, 3)),
+    ],
+)
+def test_best_number_of_macros_on_a_full_chip(
+    first: tuple[int, int, int, int, int], second: tuple[int, int, int, int, int]
+) -> None:
+    # One tile a macro. Between two layers that go anywhere, an addition only the NPU runs.
+    soc = changed(TILES, "cim", capacity=4)
+    ops = [Op("conv2d", *first), Op("add", 8, 8, 16, 16), Op("conv2d", *second)]
+    least: list[tuple[float, float]] = []
+    unlimited: list[tuple[float, float]] = []
+    for choice, macros in enumerate(macro_options(soc)):
+        points = [all_points(steps.of_macros(choice)) or [] for steps in steps_of(ops, soc)]
+        sums = [tuple(map(sum, zip(*(one.key for one in each), strict=True))) for each in product(*points)]
+        unlimited.append(min((cycles, energy) for cycles, energy, _ in sums))
+        least.append(min((cycles, energy) for cycles, energy, size in sums if size <= 4096 * macros))
+    found = Mapper(soc).find(ops)
+    assert (found.cycles, found.energy_pj) == min(least)
+    # The number of macros that is best without a limit is not the best within it.
+    assert least.index(min(least)) == found.choice != unlimited.index(min(unlimited))
 
 
 def test_how_far_from_the_exact_knapsack() -> None:
