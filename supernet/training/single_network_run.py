@@ -66,7 +66,9 @@ def train_to_the_end(
                 # The state last: a kill before it repeats the epoch and writes the same files again.
                 save_network()
                 tuning.save(state)
-                batches = one_subnet.stream(scored, precision="fp32", device=tuning.device)
+                batches = one_subnet.stream(
+                    scored, precision="fp32", device=tuning.device, scale=tuning.network.pixel_scale
+                )
                 accuracy = network_top1(tuning.network, batches)
             console.print(
                 f"{name}: loss {score.loss:.3f}, train top-1 {score.accuracy:.1f} %, search top-1 "
@@ -92,7 +94,9 @@ def class_figures(
         H4HError: A class score is not finite.
     """
     return {
-        name: network_figures(network, one_subnet.stream(part, precision="fp32", device=device))
+        name: network_figures(
+            network, one_subnet.stream(part, precision="fp32", device=device, scale=network.pixel_scale)
+        )
         for name, part in images.items()
     }
 
