@@ -12,6 +12,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from search_space.errors import H4HError
 from supernet.checkpoints.header import FORMAT, NETWORK_FORMAT, CheckpointError, read_header, stored_space
 
 MEAN = (0.49139968, 0.48215841, 0.44653091)
@@ -208,6 +209,14 @@ def _check(path: Path, found: ImageInput) -> None:
                 f"checkpoint {path}: {name} of its image input must be {allowed} for this version, but got "
                 f"{getattr(found, name)!r:.60}"
             )
+
+
+def check_scale(scale: PixelScale) -> None:
+    """Raises `H4HError` unless mean and deviation are three numbers each, and the deviations above 0."""
+    for name, values, above_zero in (("mean", scale.mean, False), ("deviation", scale.deviation, True)):
+        if not _is_triple(values, above_zero=above_zero):
+            kind = "three numbers above 0" if above_zero else "three numbers"
+            raise H4HError(f"{name} must be {kind}, one for each channel, but got {values!r:.60}")
 
 
 def _is_count(value: object) -> bool:

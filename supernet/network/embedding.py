@@ -56,7 +56,7 @@ def embedded(network: PlainNetwork) -> tuple[Supernet, Recorded]:
     )
     supernet.to(next(network.parameters()).device).eval()
     values = network.state_dict()
-    norms = _OwnStatistics()
+    norms = OwnStatistics()
     for name, slice_ in subnet_tensors(supernet, network.subnet, norms):
         slice_.copy_(values[name] if name in values else _without_effect(name, values))
     _set_attention(supernet, network.subnet, values)
@@ -113,7 +113,7 @@ def _block_options(kind: str, blocks: Sequence[Block]) -> BlockOptions:
     return OPTIONS[kind](**values)
 
 
-class _OwnStatistics(Norms):
+class OwnStatistics(Norms):
     """Tensors of batch norm whose statistics are to be filled, and kept for each layer."""
 
     def __init__(self) -> None:

@@ -18,8 +18,8 @@ from torch.fx import Node
 
 from search_space.errors import H4HError
 
-IMAGES = 2
-"""Number of images of a trace."""
+IMAGES = 8
+"""Number of random images that the model is traced and compared on."""
 
 
 class ModelError(H4HError):
@@ -152,13 +152,13 @@ def trace(model: nn.Module, side: int) -> ModelGraph:
         except Exception as error:  # A model of any kind may raise any error.
             text = " ".join(str(error).split()) or type(error).__name__
             raise ModelError(
-                f"the model cannot be traced on images (2, 3, {side}, {side}): {text:.200}; it must take "
+                f"the model cannot be traced on images (n, 3, {side}, {side}): {text:.200}; it must take "
                 f"images alone, without branches that depend on values"
             ) from error
     if not isinstance(scores, Tensor) or scores.ndim != 2 or len(scores) != IMAGES:
         got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         raise ModelError(
-            f"the model must return class scores (n, classes), but for 2 images it returns {got}: give a "
+            f"the model must return class scores (n, classes), but for {IMAGES} images it returns {got}: give a "
             f"model with its classifier"
         )
     return _Reader(module).graph()

@@ -177,7 +177,7 @@ def _block(steps: _Steps, width: int, source: Node) -> _Block:
         if rest or expansion < 2:
             raise _misfit(
                 layer,
-                f"it must expand by a whole number of at least 2, but makes {layer.width} of {width} channels",
+                f"it must expand by a whole number of at least 2, but {width} become {layer.width} channels",
             )
         layers["expand"] = layer
         layer = _convolution(steps.take(), "a block")
