@@ -36,6 +36,9 @@ class PixelScale:
 CIFAR10_SCALE = PixelScale(MEAN, DEVIATION)
 """Pixel scale of all networks that are trained here from random weights."""
 
+IMAGENET_SCALE = PixelScale((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Pixel scale of most networks of torchvision and timm that were trained on ImageNet."""
+
 CHANNELS = "rgb"
 SCALE = 255.0
 

@@ -43,9 +43,9 @@ def filled_supernet(
 def sorted_tensors(model: ReadModel) -> dict[str, Tensor]:
     """Weights of `model` with the hidden channels of each block by importance, the most important first.
 
-    A smaller expansion uses the leading hidden channels. The importance of a channel is the sum of the absolute
-    weights that read it in the projection, as in once-for-all (ICLR 2020). The order changes nothing in the
-    model but the rounding of sums.
+    A smaller expansion uses the leading hidden channels. The importance of a channel is the sum of the
+    absolute weights that read it in the projection, as in once-for-all (ICLR 2020). The order changes
+    nothing but the rounding of sums.
     """
     tensors = dict(model.tensors)
     for number, stage in enumerate(model.subnet.stages):

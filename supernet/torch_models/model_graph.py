@@ -158,8 +158,8 @@ def trace(model: nn.Module, side: int) -> ModelGraph:
     if not isinstance(scores, Tensor) or scores.ndim != 2 or len(scores) != IMAGES:
         got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         raise ModelError(
-            f"the model must return class scores (n, classes), but for {IMAGES} images it returns {got}: give a "
-            f"model with its classifier"
+            f"the model must return class scores (n, classes), but for {IMAGES} images it returns {got}: "
+            f"give a model with its classifier"
         )
     return _Reader(module).graph()
 

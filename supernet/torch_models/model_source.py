@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from search_space.errors import H4HError, UnknownNameError
+from search_space.errors import H4HError, closest_hint
 from search_space.files.own_code import failure_text, import_object
 from search_space.files.regular_file import file_problem
 
@@ -30,7 +30,7 @@ def load_model(source: str, weights: Path | None, options: Mapping[str, Any]) ->
     """A model with its weights, on the CPU.
 
     Args:
-        source: ``torchvision:NAME``, ``timm:NAME``, or ``module:function`` of a function that returns the model.
+        source: ``torchvision:NAME``, ``timm:NAME``, or ``module:function`` of a function that returns one.
         weights: File of the weights; may be None for a function, whose model may have them already.
         options: Arguments of the model, such as ``width_mult``.
 
@@ -123,10 +123,12 @@ def _of_library(library: str, name: str, options: Mapping[str, Any]) -> nn.Modul
 
         known, make = tuple(models.list_models(module=models)), models.get_model
     if name not in known:
-        raise UnknownNameError(f"model of {library}", name, known)
-    return _built(
-        f"{library}:{name}", make, {"weights": None} | options if library == TORCHVISION else options, name
-    )
+        raise H4HError(
+            f"{library} has no model {name!r}; choose one of {library}'s list_models()"
+            f"{closest_hint(name, known)}"
+        )
+    untrained = {"weights": None} if library == TORCHVISION else {}
+    return _built(f"{library}:{name}", make, untrained | dict(options), name)
 
 
 def _built(source: str, make: Any, options: Mapping[str, Any], *arguments: str) -> nn.Module:
@@ -152,7 +154,7 @@ def _fill(model: nn.Module, tensors: Mapping[str, Tensor], path: str, source: st
         if names:
             more = f" and {len(names) - 1} more" if len(names) > 1 else ""
             raise H4HError(
-                f"weights {path} do not fit {source}: they {problem} {names[0]}{more}; check the model and its "
-                f"--option"
+                f"weights {path} do not fit {source}: they {problem} {names[0]}{more}; check the model and "
+                f"its --option"
             )
     model.load_state_dict(dict(tensors), strict=False)

@@ -1,6 +1,6 @@
 """Search space around one network: smaller options of depth, expansion, kernel, width and resolution.
 
-The largest subnet is the network. The options are a start; a user edits them in the space file before training.
+The largest subnet is the network. The options are a start: a user edits the space file before training.
 """
 
 from __future__ import annotations

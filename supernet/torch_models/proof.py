@@ -57,7 +57,7 @@ class Proof:
     Attributes:
         images: Number of images.
         spread: Standard deviation of a class score over images, as root mean square over classes.
-        gaps: Differences of the stem, of each block and of the class scores, before hidden channels are sorted.
+        gaps: Differences of the stem, of each block and of the class scores, before channels are sorted.
         is_equal: Whether the class scores are equal to the bit, before hidden channels are sorted.
         sorted_gap: Difference of the class scores after hidden channels are sorted.
     """
@@ -73,8 +73,8 @@ class Proof:
         blocks = sum(gap.largest == 0 for gap in self.gaps[:-1])
         return (
             f"largest subnet and model on {self.images} random images: class scores {equal}, {blocks} of "
-            f"{len(self.gaps) - 1} blocks equal to the bit; after sorting {self.sorted_gap.relative:.1e} of the "
-            f"spread"
+            f"{len(self.gaps) - 1} blocks equal to the bit; after sorting {self.sorted_gap.relative:.1e} of "
+            f"the spread"
         )
 
 
@@ -108,8 +108,8 @@ def prove(
         spread = _spread(scores)
         if not torch.isfinite(scores).all() or spread <= LEAST_SPREAD * float(scores.abs().max()):
             raise ModelError(
-                "the class scores of the model are not finite, or nearly the same for all images, so that they "
-                "prove nothing: give a trained model, and the mean and deviation of its training"
+                "the class scores of the model are not finite, or nearly the same for all images, so that "
+                "they prove nothing: give a trained model, and the mean and deviation of its training"
             )
         expected = _outputs(graph, read, images)
         found = _subnet_outputs(unsorted, read.subnet, images)
@@ -122,8 +122,8 @@ def prove(
         if not gap.relative <= TOLERANCE:
             raise ModelError(
                 f"{gap.layer}: the largest subnet differs from the model by {gap.relative:.2g} of the spread "
-                f"over images, but rounding explains {TOLERANCE:g} at most: the model computes something that "
-                f"was not read"
+                f"over images, but rounding explains {TOLERANCE:g} at most: the model computes something "
+                f"that was not read"
             )
     return Proof(len(images), spread, tuple(gaps), torch.equal(found[-1], scores), after)
 
