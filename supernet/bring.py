@@ -157,8 +157,8 @@ def _extent(space: Space) -> str:
         complexity.macs(space.decode(genotype)) for genotype in (space.largest(), space.smallest())
     )
     return (
-        f"space {space.name}: {len(space.genes)} genes, {space.cardinality:.1e} networks of {smallest / 1e6:.4g} "
-        f"to {largest / 1e6:.4g} million multiply-accumulates"
+        f"space {space.name}: {len(space.genes)} genes, {space.cardinality:.1e} networks of "
+        f"{smallest / 1e6:.4g} to {largest / 1e6:.4g} million multiply-accumulates"
     )
 
 

@@ -41,8 +41,8 @@ class Worth:
         return (
             f"top-1 on {self.images} search images: largest {self.own_statistics:.1f} % with the model's "
             f"batch-norm statistics, {self.recorded_statistics:.1f} % with recorded ones; "
-            f"{len(self.unsorted)} random subnets before training {np.mean(self.unsorted):.1f} %, with sorted channels "
-            f"{np.mean(self.by_importance):.1f} % (better in {better})"
+            f"{len(self.unsorted)} random subnets before training {np.mean(self.unsorted):.1f} %, "
+            f"with sorted channels {np.mean(self.by_importance):.1f} % (better in {better})"
         )
 
 
