@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         open_store,
         run_study,
     )
-    from supernet import Supernet, extract, known_checkpoints
+    from supernet import Supernet, extract, from_torch, known_checkpoints
     from supernet import load as load_supernet
 
 __all__ = [
@@ -68,6 +68,7 @@ __all__ = [
     "Supernet",
     "compare_studies",
     "extract",
+    "from_torch",
     "known_checkpoints",
     "known_objectives",
     "known_samplers",
@@ -86,7 +87,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         **dict.fromkeys(("H4HError", "Space", "Subnet", "known_spaces", "load_space"), "search_space"),
-        **dict.fromkeys(("Supernet", "extract", "known_checkpoints"), "supernet"),
+        **dict.fromkeys(("Supernet", "extract", "from_torch", "known_checkpoints"), "supernet"),
         "load_supernet": "supernet:load",
         **dict.fromkeys(
             (

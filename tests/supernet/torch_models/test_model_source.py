@@ -79,7 +79,7 @@ def test_files_without_weights(tmp_path: Path, content: Any, message: str) -> No
 
 
 def test_absent_and_damaged_files(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
-    with pytest.raises(H4HError, match="does not exist; name a file of torch.save or safetensors"):
+    with pytest.raises(H4HError, match=r"does not exist; name a file of torch.save or safetensors"):
         read_weights(tmp_path / "absent.pth")
     (tmp_path / "w.safetensors").write_bytes(b"12345678")
     with pytest.raises(H4HError, match="damaged or no file"):
@@ -87,7 +87,7 @@ def test_absent_and_damaged_files(tmp_path: Path, state: dict[str, torch.Tensor]
     torch.save(state, tmp_path / "w.pth")
     whole = (tmp_path / "w.pth").read_bytes()
     (tmp_path / "w.pth").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(H4HError, match="damaged|no file of tensors"):
+    with pytest.raises(H4HError, match=r"damaged|no file of tensors"):
         read_weights(tmp_path / "w.pth")
 
 
