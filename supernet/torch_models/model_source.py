@@ -47,7 +47,7 @@ def load_model(source: str, weights: Path | None, options: Mapping[str, Any]) ->
                 f"torch.save(model.state_dict(), 'w.pth')"
             )
         classes = {} if "num_classes" in options else {"num_classes": _classes(tensors, weights)}
-        model = _of_library(library, name, {**classes, **options})
+        model = library_model(library, name, {**classes, **options})
     else:
         function = import_object(source, kind="model")
         if not callable(function):
@@ -114,7 +114,12 @@ def _classes(tensors: Mapping[str, Tensor], path: Path) -> int:
     return len(matrices[-1])
 
 
-def _of_library(library: str, name: str, options: Mapping[str, Any]) -> nn.Module:
+def library_model(library: str, name: str, options: Mapping[str, Any]) -> nn.Module:
+    """A model of torchvision or timm with random weights.
+
+    Raises:
+        H4HError: The library or the model is not there, or the model has no such argument.
+    """
     if library == TIMM:
         try:
             import timm

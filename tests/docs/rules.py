@@ -66,6 +66,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "benchmarks.hardware.npu_model_error": ("--networks", "1"),
     "benchmarks.hardware.npu_shapes": ("--ops", "2"),
     "benchmarks.supernet.oracle_speed": ("--quick",),
+    "benchmarks.supernet.torch_models": ("--models", "resnet18"),
     "benchmarks.supernet.precision_loss": ("--subnets", "4"),
     "benchmarks.search.cost_estimates": (
         *("--space", "tiny.yaml", "--capacity", "0.5", "--networks", "24", "--learned", "12"),
