@@ -40,7 +40,9 @@ class PreparedImages:
         return sum(len(labels) for _, labels in self.batches)
 
 
-def prepare(images: Images, *, precision: str, device: torch.device, scale: PixelScale) -> PreparedImages:
+def prepare(
+    images: Images, *, precision: str, device: torch.device, scale: PixelScale = CIFAR10_SCALE
+) -> PreparedImages:
     """Normalises `images` once for many evaluations, by the `scale` of the networks' pixels.
 
     Raises:

@@ -348,9 +348,10 @@ def _arguments(node: Node) -> dict[str, Any]:
     return dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
 
 
-def _pair(value: Any) -> list[int] | str:
+def _pair(value: Any) -> list[Any]:
+    """A number for both sides, as torch stores it: one, or two; a word such as ``same`` stays alone."""
     if isinstance(value, str):
-        return value
+        return [value]
     numbers = [value] if isinstance(value, int) else list(value)
     return numbers * 2 if len(numbers) == 1 else numbers
 

@@ -246,7 +246,7 @@ def _stages(blocks: list[_Block]) -> list[list[_Block]]:
 
 
 def _stage_layers(stages: list[list[_Block]]) -> dict[str, ConvNorm]:
-    layers = {}
+    layers: dict[str, ConvNorm] = {}
     for number, stage in enumerate(stages):
         for place, block in enumerate(stage):
             name = "downsampling" if place == 0 else f"conv_blocks.{place - 1}"

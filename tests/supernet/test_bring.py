@@ -47,7 +47,7 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
     for _ in range(15):
         optimizer.zero_grad()
-        F.cross_entropy(model(batch), labels).backward()
+        torch.autograd.backward(F.cross_entropy(model(batch), labels))
         optimizer.step()
     model.eval()
     assert (model(batch).argmax(1) == labels).float().mean() > 0.6

@@ -100,7 +100,8 @@ class Plain(nn.Module):
     @staticmethod
     def _layer(layer: nn.Sequential, x: Tensor, width: int) -> Tensor:
         """Convolution and batch norm by the statistics of the batch, over leading channels."""
-        conv, norm = layer[0], layer[1]
+        conv: Any = layer[0]
+        norm: Any = layer[1]
         depthwise = conv.groups > 1
         weight = conv.weight[:width] if depthwise else conv.weight[:width, : x.shape[1]]
         groups = width if depthwise else 1

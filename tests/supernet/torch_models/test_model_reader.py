@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -69,75 +70,75 @@ def test_order_is_that_of_the_computation() -> None:
     )
 
 
-def _dilated(model: nn.Module) -> None:
+def _dilated(model: Any) -> None:
     conv = model.features[4].conv[1][0]
     conv.dilation, conv.padding = (2, 2), (2, 2)
 
 
-def _padded(model: nn.Module) -> None:
+def _padded(model: Any) -> None:
     model.features[4].conv[1][0].padding = (0, 0)
 
 
-def _epsilon(model: nn.Module) -> None:
+def _epsilon(model: Any) -> None:
     model.features[5].conv[0][1].eps = 1e-3
 
 
-def _activation(model: nn.Module) -> None:
+def _activation(model: Any) -> None:
     model.features[5].conv[0][2] = nn.ReLU()
 
 
-def _limit(model: nn.Module) -> None:
+def _limit(model: Any) -> None:
     model.features[5].conv[0][2] = nn.Hardtanh(0, 4)
 
 
-def _silent(model: nn.Module) -> None:
+def _silent(model: Any) -> None:
     model.features[5].conv[1][2] = nn.Identity()
 
 
-def _no_residual(model: nn.Module) -> None:
+def _no_residual(model: Any) -> None:
     model.features[6].use_res_connect = False
 
 
-def _scaled(model: nn.Module) -> None:
+def _scaled(model: Any) -> None:
     scale = nn.Linear(10, 10)
     model.classifier.append(scale)
 
 
-def _multiplied(model: nn.Module) -> None:
+def _multiplied(model: Any) -> None:
     model.classifier.append(Doubled())
 
 
-def _biased(model: nn.Module) -> None:
+def _biased(model: Any) -> None:
     conv = model.features[4].conv[0][0]
     conv.bias = nn.Parameter(torch.zeros(conv.out_channels))
 
 
-def _computed(model: nn.Module) -> None:
+def _computed(model: Any) -> None:
     nn.utils.parametrizations.weight_norm(model.features[4].conv[0][0])
 
 
-def _no_classifier(model: nn.Module) -> None:
+def _no_classifier(model: Any) -> None:
     model.classifier = nn.Identity()
 
 
-def _map(model: nn.Module) -> None:
-    model.forward = model.features.forward  # type: ignore[method-assign]
+def _map(model: Any) -> None:
+    model.forward = model.features.forward
 
 
-def _own_statistics(model: nn.Module) -> None:
+def _own_statistics(model: Any) -> None:
     norm = model.features[4].conv[0][1]
     norm.running_mean = norm.running_var = None
 
 
-def _branching(model: nn.Module) -> None:
+def _branching(model: Any) -> None:
     model.features.insert(1, Branching())
 
 
-def _double(model: nn.Module) -> None:
+def _double(model: Any) -> None:
     model.double()
 
 
-def _meta(model: nn.Module) -> None:
+def _meta(model: Any) -> None:
     model.classifier.to("meta")
 
 
@@ -182,7 +183,7 @@ class Branching(nn.Module):
         (_meta, "classifier.1.weight is on meta, but must be on the CPU: call model.cpu() first"),
     ],
 )
-def test_refusals_name_a_layer(change: Callable[[nn.Module], None], message: str) -> None:
+def test_refusals_name_a_layer(change: Callable[[Any], None], message: str) -> None:
     model = untrained()
     change(model)
     assert message in refusal(model)
