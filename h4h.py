@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         rename_study,
         run_study,
     )
-    from supernet import Supernet, extract, known_checkpoints
+    from supernet import Supernet, extract, from_torch, known_checkpoints
     from supernet import load as load_supernet
 
 __all__ = [
@@ -71,6 +71,7 @@ __all__ = [
     "backup_studies",
     "compare_studies",
     "extract",
+    "from_torch",
     "known_checkpoints",
     "known_objectives",
     "known_samplers",
@@ -90,7 +91,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         **dict.fromkeys(("H4HError", "Space", "Subnet", "known_spaces", "load_space"), "search_space"),
-        **dict.fromkeys(("Supernet", "extract", "known_checkpoints"), "supernet"),
+        **dict.fromkeys(("Supernet", "extract", "from_torch", "known_checkpoints"), "supernet"),
         "load_supernet": "supernet:load",
         **dict.fromkeys(
             (

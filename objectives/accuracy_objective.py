@@ -132,9 +132,9 @@ class Accuracy:
             if memory < needed
             else ""
         )
-        self._search = oracle.prepare(pack.search[:val_images], precision=precision, device=device)
-        self._calibration = oracle.prepare(
-            pack.calibration[:calibration_images], precision=precision, device=device
+        self._search, self._calibration = (
+            oracle.prepare(images, precision=precision, device=device, scale=self._supernet.pixel_scale)
+            for images in (pack.search[:val_images], pack.calibration[:calibration_images])
         )
         self._memory = MemoryBudget(memory)
         self._needed = needed

@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     from supernet.accuracy.load_and_extract import load_supernet as load
     from supernet.checkpoints import known_checkpoints
     from supernet.network.supernet import Supernet
+    from supernet.torch_models.brought_model import from_torch
 
-__all__ = ["Supernet", "extract", "known_checkpoints", "load"]
+__all__ = ["Supernet", "extract", "from_torch", "known_checkpoints", "load"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Supernet": "supernet.network.supernet",
         "extract": "supernet.accuracy.load_and_extract",
+        "from_torch": "supernet.torch_models.brought_model",
         "known_checkpoints": "supernet.checkpoints",
         "load": "supernet.accuracy.load_and_extract:load_supernet",
     },

@@ -168,7 +168,10 @@ def _measure(arguments: Namespace) -> None:
     rng = np.random.default_rng(arguments.seed)
     order = torch.from_numpy(rng.permutation(len(images))[:count])
     parts = (loaded(images.subset(part)) for part in torch.split(order, arguments.images))
-    batches = ((normalised(part.pixels.to(device), torch.float32), part.labels.to(device)) for part in parts)
+    batches = (
+        (normalised(part.pixels.to(device), torch.float32, supernet.pixel_scale), part.labels.to(device))
+        for part in parts
+    )
     shown = tracked(batches, "batches", arguments.batches, Console(stderr=True))
     report = measure(supernet, shown, rng=rng, subnets=arguments.subnets, sampling=arguments.sampling)
     if arguments.plot is not None:

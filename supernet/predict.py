@@ -104,7 +104,9 @@ def _chosen(
     space = networks.supernet.space
     subnet = space.decode(space.parse(text))
     parts = chosen_images(data, data_set, (), space, networks.path)
-    calibration = one_subnet.prepare(parts.calibration, precision="fp32", device=device)
+    calibration = one_subnet.prepare(
+        parts.calibration, precision="fp32", device=device, scale=networks.supernet.pixel_scale
+    )
     return subnet, one_subnet.record_statistics(networks.supernet, subnet, calibration)
 
 

@@ -137,8 +137,10 @@ def main() -> None:
     options = parser.parse_args()
     check_least(options, networks=1, images=1)
     supernet, pack, cpu = load(SPACE), load_pack(built_in_pack()), torch.device("cpu")
-    calibration = prepare(pack.calibration[:CALIBRATED_ON], precision="fp32", device=cpu)
-    images = prepare(pack.search[: options.images], precision="fp32", device=cpu)
+    calibration = prepare(
+        pack.calibration[:CALIBRATED_ON], precision="fp32", device=cpu, scale=supernet.pixel_scale
+    )
+    images = prepare(pack.search[: options.images], precision="fp32", device=cpu, scale=supernet.pixel_scale)
     rows = {
         NAMES[kind]: [
             figures(supernet, subnet, calibration, images, delegates=options.delegates)

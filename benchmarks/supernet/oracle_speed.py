@@ -65,9 +65,10 @@ from search_space.subnet import Subnet
 from supernet.accuracy.memory_budget import DEFAULT_MEMORY
 from supernet.accuracy.prefix_tree import grow
 from supernet.checkpoints import built_in_checkpoint
+from supernet.checkpoints.header import EPSILON
+from supernet.checkpoints.image_input import CIFAR10_SCALE
 from supernet.images.evaluation_pack import built_in_pack, load_pack
 from supernet.images.labelled_images import BATCH, normalised
-from supernet.network.batch_norm import EPSILON
 from supernet.network.freed_memory import return_freed_memory
 from supernet.network.number_formats import is_emulated
 from supernet.network.subnet_parts import parts
@@ -134,7 +135,7 @@ class Naive:
 
     @staticmethod
     def _batches(pixels: Tensor) -> Sequence[Tensor]:
-        return torch.split(normalised(pixels, torch.float32).contiguous(), BATCH)
+        return torch.split(normalised(pixels, torch.float32, CIFAR10_SCALE).contiguous(), BATCH)
 
     @torch.no_grad()
     def __call__(self, subnets: Sequence[Subnet]) -> Floats:

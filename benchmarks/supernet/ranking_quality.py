@@ -191,7 +191,9 @@ def main() -> None:
     split = data.split_like(read_header(checkpoint).get("data"))
     images = data.train.subset(split.train[: budget.images])
     search, calibration = (
-        oracle.prepare(data.train.subset(indices), precision="fp32", device=device)
+        oracle.prepare(
+            data.train.subset(indices), precision="fp32", device=device, scale=supernet.pixel_scale
+        )
         for indices in (split.search[: budget.search_images], split.train[: cifar10.CALIBRATION_IMAGES])
     )
     torch.manual_seed(options.seed)

@@ -218,8 +218,8 @@ def accuracies(
     supernet: Supernet, groups: Mapping[str, Iterable[Subnet]], images: EvaluationPack, device: torch.device
 ) -> dict[str, list[float]]:
     """Top-1 in % of every subnet, in the order of `groups`."""
-    recorded = oracle.prepare(images.calibration, precision="fp32", device=device)
-    scored = oracle.prepare(images.search, precision="fp32", device=device)
+    recorded = oracle.prepare(images.calibration, precision="fp32", device=device, scale=supernet.pixel_scale)
+    scored = oracle.prepare(images.search, precision="fp32", device=device, scale=supernet.pixel_scale)
     return {
         name: [
             oracle.top1(supernet, subnet, scored, oracle.record_statistics(supernet, subnet, recorded))
@@ -234,7 +234,10 @@ def final_conflict(supernet: Supernet, images: LabelledImages, device: torch.dev
     parts = [images[start : start + CONFLICT_IMAGES] for start in range(0, len(images), CONFLICT_IMAGES)]
     return measure(
         supernet,
-        [(normalised(part.pixels.to(device), torch.float32), part.labels.to(device)) for part in parts],
+        [
+            (normalised(part.pixels.to(device), torch.float32, supernet.pixel_scale), part.labels.to(device))
+            for part in parts
+        ],
         rng=np.random.default_rng(SUBNETS_SEED),
         subnets=CONFLICT_SUBNETS,
     )

@@ -147,11 +147,13 @@ def score_front(plan: ValidationPlan, console: Console) -> FrontScores:
         calibrated = shared_oracle.calibrate(
             supernet,
             [plan.space.decode(genotype) for genotype in networks],
-            oracle.prepare(calibration_images, precision=precision, device=device),
+            oracle.prepare(
+                calibration_images, precision=precision, device=device, scale=supernet.pixel_scale
+            ),
             memory=MemoryBudget(plan.memory),
             in_integers=precision == INT8,
         )
-    batches = oracle.stream(test, precision=precision, device=device)
+    batches = oracle.stream(test, precision=precision, device=device, scale=supernet.pixel_scale)
     count = -(-len(test) // BATCH)
     shown = tracked(batches, f"batches of {BATCH} images", count, console)
     parts = [calibrated.classify(pixels).cpu().numpy().astype(np.int32) for pixels, _ in shown]

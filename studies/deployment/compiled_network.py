@@ -121,8 +121,13 @@ def compiled_front(plan: ValidationPlan, console: Console) -> CompiledFront:
     study = plan.study
     soc = cost_model(study).soc
     check_checkpoint(plan)
-    calibration = prepare(search_images(plan).calibration, precision="fp32", device=torch.device("cpu"))
     supernet = load_checkpoint(plan.checkpoint, plan.space).eval()
+    calibration = prepare(
+        search_images(plan).calibration,
+        precision="fp32",
+        device=torch.device("cpu"),
+        scale=supernet.pixel_scale,
+    )
 
     def compiled(subnet: Subnet) -> CompiledNetwork:
         graph, scores = network_graph(subnet, deployed(supernet, subnet, calibration))

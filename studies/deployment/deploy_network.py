@@ -132,8 +132,8 @@ def deployment(
     test = test_images(plan) if scores_test else None
     supernet = load_checkpoint(plan.checkpoint, plan.space).eval()
     cpu = torch.device("cpu")
-    calibration = prepare(pack.calibration, precision="fp32", device=cpu)
-    checked = prepare(pack.search[:CHECKED_IMAGES], precision="fp32", device=cpu)
+    calibration = prepare(pack.calibration, precision="fp32", device=cpu, scale=supernet.pixel_scale)
+    checked = prepare(pack.search[:CHECKED_IMAGES], precision="fp32", device=cpu, scale=supernet.pixel_scale)
     notes: list[str] = []
     notify("network.tflite: weights and grids from the calibration images")
     integers = deployed(supernet, subnet, calibration)
@@ -219,7 +219,9 @@ def _checked_onnx(
 def _test_right(network: PlainNetwork, integers: DeployedSubnet, test: Images) -> dict[str, int]:
     """Number of test images that the network classifies right, by number format."""
     right = {"float32": 0, "int8": 0}
-    for batch, labels in stream(test, precision="fp32", device=torch.device("cpu")):
+    for batch, labels in stream(
+        test, precision="fp32", device=torch.device("cpu"), scale=network.pixel_scale
+    ):
         scores = {
             "float32": network(resized(batch, network.subnet.resolution)),
             "int8": integers.logits(batch),

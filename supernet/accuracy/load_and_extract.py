@@ -62,5 +62,6 @@ def extract(supernet: Supernet, subnet: Subnet, images: Images | None = None) ->
         images = pack.calibration[:CALIBRATED_ON]
     device = next(supernet.parameters()).device
     supernet.space.encode(subnet)
-    statistics = record_statistics(supernet, subnet, prepare(images, precision="fp32", device=device))
+    calibration = prepare(images, precision="fp32", device=device, scale=supernet.pixel_scale)
+    statistics = record_statistics(supernet, subnet, calibration)
     return extraction.extract(supernet, subnet, statistics).eval()

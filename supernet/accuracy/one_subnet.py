@@ -14,6 +14,7 @@ from torch import Tensor
 
 from search_space.errors import H4HError
 from search_space.subnet import Subnet
+from supernet.checkpoints.image_input import CIFAR10_SCALE, PixelScale
 from supernet.images.labelled_images import Images, normalised
 from supernet.network.batch_norm import Recorded, Recording
 from supernet.network.number_formats import SCORED_IN
@@ -39,23 +40,27 @@ class PreparedImages:
         return sum(len(labels) for _, labels in self.batches)
 
 
-def prepare(images: Images, *, precision: str, device: torch.device) -> PreparedImages:
-    """Normalises `images` once for many evaluations.
+def prepare(
+    images: Images, *, precision: str, device: torch.device, scale: PixelScale = CIFAR10_SCALE
+) -> PreparedImages:
+    """Normalises `images` once for many evaluations, by the `scale` of the networks' pixels.
 
     Raises:
         DatasetError: An image cannot be read.
     """
-    return PreparedImages(tuple(stream(images, precision=precision, device=device)))
+    return PreparedImages(tuple(stream(images, precision=precision, device=device, scale=scale)))
 
 
-def stream(images: Images, *, precision: str, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+def stream(
+    images: Images, *, precision: str, device: torch.device, scale: PixelScale = CIFAR10_SCALE
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Yields the batches of `prepare` one by one, for more images than memory holds.
 
     Raises:
         DatasetError: An image cannot be read.
     """
     for part in images.evaluated():
-        yield normalised(part.pixels.to(device), SCORED_IN[precision]), part.labels.to(device)
+        yield normalised(part.pixels.to(device), SCORED_IN[precision], scale), part.labels.to(device)
 
 
 @torch.inference_mode()

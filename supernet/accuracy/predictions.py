@@ -72,7 +72,9 @@ def predictions(
     for start in range(0, len(paths), BATCH):
         part = paths[start : start + BATCH]
         pixels = torch.stack([prepared_picture(path, images) for path in part])
-        logits = supernet(normalised(pixels.to(device), torch.float32), subnet, statistics)
+        logits = supernet(
+            normalised(pixels.to(device), torch.float32, images.pixel_scale), subnet, statistics
+        )
         if not torch.isfinite(logits).all():
             raise H4HError(f"subnet {subnet} gives class scores that are not finite")
         shares, classes = logits.softmax(1).topk(min(top, logits.shape[1]), dim=1)

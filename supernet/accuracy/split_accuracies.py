@@ -166,7 +166,9 @@ def class_figures(
     """
     show = console.is_terminal
     with console.status("batch-norm statistics") if show else nullcontext():
-        calibration = one_subnet.prepare(images.calibration, precision=precision, device=device)
+        calibration = one_subnet.prepare(
+            images.calibration, precision=precision, device=device, scale=supernet.pixel_scale
+        )
         calibrated = many_subnets.calibrate(
             supernet, subnets, calibration, in_integers=precision == INT8, statistics=statistics
         )
@@ -180,7 +182,7 @@ def class_figures(
             name: np.zeros((len(subnets), classes, classes), np.int64) for name in calibrated_by_precision
         }
         # Images outside, subnets inside: a large test split is decoded once and never loaded as a whole.
-        batches = one_subnet.stream(of_split, precision=precision, device=device)
+        batches = one_subnet.stream(of_split, precision=precision, device=device, scale=supernet.pixel_scale)
         count = -(-len(of_split) // BATCH)
         for pixels, labels in tracked(batches, f"batches of the {split} split", count, console):
             for name, ready in calibrated_by_precision.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +113,25 @@ def check_trained_on_pack(path: Path) -> None:
             f"{record.get('split_seed')}) than those of the evaluation pack in the repository: pass "
             f"the data set as --data DIR"
         )
+
+
+EPSILON = 1e-5
+"""Constant that batch norm adds to the variance, unless a checkpoint records another."""
+
+
+def stored_epsilon(path: Path, header: Mapping[str, Any]) -> float:
+    """The constant of batch norm in the header of the checkpoint at `path`.
+
+    Raises:
+        CheckpointError: It is no number above 0 and below 1.
+    """
+    epsilon = header.get("epsilon", EPSILON)
+    if not isinstance(epsilon, float) or not 0 < epsilon < 1:
+        raise CheckpointError(
+            f"checkpoint {path}: epsilon of its batch norm must be above 0 and below 1, but got "
+            f"{epsilon!r:.60}"
+        )
+    return epsilon
 
 
 FIXED = "fixed"

@@ -7,15 +7,37 @@ A header of before has neither key; `image_input` then returns what the code of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from search_space.errors import H4HError
 from supernet.checkpoints.header import FORMAT, NETWORK_FORMAT, CheckpointError, read_header, stored_space
 
 MEAN = (0.49139968, 0.48215841, 0.44653091)
 DEVIATION = (0.24703223, 0.24348513, 0.26158784)
 """Mean and standard deviation of CIFAR-10's training pixels, in units of 255, per channel."""
+
+
+@dataclass(frozen=True)
+class PixelScale:
+    """Normalisation of pixels: a byte becomes (byte / 255 - `mean`) / `deviation`, channel by channel.
+
+    Attributes:
+        mean: Mean of each channel, in units of 255.
+        deviation: Standard deviation of each channel, in units of 255.
+    """
+
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+
+
+CIFAR10_SCALE = PixelScale(MEAN, DEVIATION)
+"""Pixel scale of all networks that are trained here from random weights."""
+
+IMAGENET_SCALE = PixelScale((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Pixel scale of most networks of torchvision and timm that were trained on ImageNet."""
 
 CHANNELS = "rgb"
 SCALE = 255.0
@@ -75,6 +97,15 @@ class ImageInput:
     deviation: tuple[float, float, float] = DEVIATION
     flip: float = 0.5
     class_weights: str = NONE
+
+    @property
+    def pixel_scale(self) -> PixelScale:
+        """Normalisation of the pixels."""
+        return PixelScale(self.mean, self.deviation)
+
+    def scaled(self, scale: PixelScale) -> ImageInput:
+        """This input with another normalisation of the pixels."""
+        return replace(self, mean=scale.mean, deviation=scale.deviation)
 
     def to_header(self) -> dict[str, Any]:
         """Entries of the header of a file: ``input``, ``training``, and ``class_names`` if there are any."""
@@ -171,8 +202,8 @@ def _check(path: Path, found: ImageInput) -> None:
         ("fit", found.fit in FITS, f"one of {', '.join(FITS)}"),
         ("channels", found.channels == CHANNELS, CHANNELS),
         ("scale", found.scale == SCALE, f"{SCALE:g}"),
-        ("mean", found.mean == MEAN, f"{MEAN}"),
-        ("deviation", found.deviation == DEVIATION, f"{DEVIATION}"),
+        ("mean", _is_triple(found.mean), "three numbers"),
+        ("deviation", _is_triple(found.deviation, above_zero=True), "three numbers above 0"),
         ("flip", _is_share(found.flip), "0 to 1"),
         ("class_weights", found.class_weights in CLASS_WEIGHTS, f"one of {', '.join(CLASS_WEIGHTS)}"),
     ):
@@ -183,8 +214,25 @@ def _check(path: Path, found: ImageInput) -> None:
             )
 
 
+def check_scale(scale: PixelScale) -> None:
+    """Raises `H4HError` unless mean and deviation are three numbers each, and the deviations above 0."""
+    for name, values, above_zero in (("mean", scale.mean, False), ("deviation", scale.deviation, True)):
+        if not _is_triple(values, above_zero=above_zero):
+            kind = "three numbers above 0" if above_zero else "three numbers"
+            raise H4HError(f"{name} must be {kind}, one for each channel, but got {values!r:.60}")
+
+
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_triple(values: object, *, above_zero: bool = False) -> bool:
+    return (
+        isinstance(values, tuple)
+        and len(values) == len(MEAN)
+        and all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+        and all(isfinite(value) and (value > 0 or not above_zero) for value in values)
+    )
 
 
 def _is_share(value: object) -> bool:

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 
 from search_space.errors import H4HError
 from search_space.space import Space
-from supernet.checkpoints.image_input import DEVIATION, MEAN, SCALE
+from supernet.checkpoints.image_input import CIFAR10_SCALE, SCALE, PixelScale
 
 BATCH = 256
 """Batch size of evaluations."""
@@ -121,10 +121,10 @@ def check_images(images: Tensor) -> None:
         raise H4HError(f"images must have shape (n, 3, s, s), but got {tuple(images.shape)}")
 
 
-def normalised(pixels: Tensor, dtype: torch.dtype) -> Tensor:
-    """Network input: uint8 ``(n, 3, h, w)`` -> same shape in `dtype`, channels_last, normalised."""
-    mean = torch.tensor(MEAN, device=pixels.device).view(1, 3, 1, 1)
-    deviation = torch.tensor(DEVIATION, device=pixels.device).view(1, 3, 1, 1)
+def normalised(pixels: Tensor, dtype: torch.dtype, scale: PixelScale = CIFAR10_SCALE) -> Tensor:
+    """Network input by `scale`: uint8 ``(n, 3, h, w)`` -> same shape in `dtype`, channels_last."""
+    mean = torch.tensor(scale.mean, device=pixels.device).view(1, 3, 1, 1)
+    deviation = torch.tensor(scale.deviation, device=pixels.device).view(1, 3, 1, 1)
     scaled = (pixels.float() / SCALE - mean) / deviation
     return scaled.to(dtype).contiguous(memory_format=torch.channels_last)
 

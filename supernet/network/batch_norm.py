@@ -15,19 +15,28 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from search_space.errors import H4HError
+from supernet.checkpoints.header import EPSILON
 
-EPSILON = 1e-5
+
+class Site(nn.Module):
+    """A batch-norm layer of a supernet, to which statistics belong.
+
+    Attributes:
+        epsilon: Constant that is added to the variance.
+    """
+
+    epsilon: float = EPSILON
 
 
 class Normalisation(Protocol):
     """Normalises `x`, ``(n, c, h, w)``, for the batch-norm layer `site` with the given scale and shift."""
 
-    def __call__(self, site: nn.Module, x: Tensor, weight: Tensor, bias: Tensor, /) -> Tensor: ...
+    def __call__(self, site: Site, x: Tensor, weight: Tensor, bias: Tensor, /) -> Tensor: ...
 
 
-def by_batch(_site: nn.Module, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def by_batch(site: Site, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Normalises by the statistics of the batch."""
-    return F.batch_norm(x, None, None, weight, bias, training=True, eps=EPSILON)
+    return F.batch_norm(x, None, None, weight, bias, training=True, eps=site.epsilon)
 
 
 class Recording:
@@ -38,11 +47,11 @@ class Recording:
     """
 
     def __init__(self) -> None:
-        self._images: dict[nn.Module, int] = {}
-        self._means: dict[nn.Module, Tensor] = {}
-        self._variances: dict[nn.Module, Tensor] = {}
+        self._images: dict[Site, int] = {}
+        self._means: dict[Site, Tensor] = {}
+        self._variances: dict[Site, Tensor] = {}
 
-    def __call__(self, site: nn.Module, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def __call__(self, site: Site, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         if x.numel() == x.shape[1]:
             raise H4HError(
                 "batch-norm statistics need more than one value of a channel, but a batch of calibration "
@@ -52,7 +61,7 @@ class Recording:
         # With momentum 1, torch's fused kernel returns the statistics of this batch.
         mean = torch.zeros(x.shape[1], device=x.device)
         variance = torch.ones(x.shape[1], device=x.device)
-        out = F.batch_norm(x, mean, variance, weight, bias, training=True, momentum=1.0, eps=EPSILON)
+        out = F.batch_norm(x, mean, variance, weight, bias, training=True, momentum=1.0, eps=site.epsilon)
         images = self._images.get(site, 0) + len(x)
         share = len(x) / images
         self._images[site] = images
@@ -71,12 +80,12 @@ class Recorded:
         statistics: Mean and variance, each ``(c,)``, of every batch-norm layer the subnet passes.
     """
 
-    def __init__(self, statistics: dict[nn.Module, tuple[Tensor, Tensor]]) -> None:
+    def __init__(self, statistics: dict[Site, tuple[Tensor, Tensor]]) -> None:
         self.statistics = statistics
 
-    def __call__(self, site: nn.Module, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def __call__(self, site: Site, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         mean, variance = self.statistics[site]
-        return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=EPSILON)
+        return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=site.epsilon)
 
 
 class Folded(Recorded):
@@ -88,12 +97,12 @@ class Folded(Recorded):
     often.
     """
 
-    def __init__(self, statistics: dict[nn.Module, tuple[Tensor, Tensor]]) -> None:
+    def __init__(self, statistics: dict[Site, tuple[Tensor, Tensor]]) -> None:
         super().__init__(statistics)
-        self._folded: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+        self._folded: dict[Site, tuple[Tensor, Tensor]] = {}
 
     def folded(
-        self, site: nn.Module, kernel: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype
+        self, site: Site, kernel: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype
     ) -> tuple[Tensor, Tensor]:
         """Kernel and bias of the convolution before `site`, computed once.
 
@@ -106,13 +115,13 @@ class Folded(Recorded):
         """
         if site not in self._folded:
             mean, variance = self.statistics[site]
-            scale = weight * torch.rsqrt(variance + EPSILON)
+            scale = weight * torch.rsqrt(variance + site.epsilon)
             scaled = kernel * scale.view(-1, 1, 1, 1)
             self._folded[site] = scaled.to(dtype), (bias - mean * scale).to(dtype)
         return self._folded[site]
 
     def folded_behind(
-        self, site: nn.Module, norm: tuple[Tensor, Tensor], linear: tuple[Tensor, Tensor], dtype: torch.dtype
+        self, site: Site, norm: tuple[Tensor, Tensor], linear: tuple[Tensor, Tensor], dtype: torch.dtype
     ) -> tuple[Tensor, Tensor]:
         """Weight and bias of the linear layer behind `site`, computed once.
 
@@ -125,7 +134,7 @@ class Folded(Recorded):
         if site not in self._folded:
             mean, variance = self.statistics[site]
             (scale, shift), (weight, bias) = norm, linear
-            scale = scale * torch.rsqrt(variance + EPSILON)
+            scale = scale * torch.rsqrt(variance + site.epsilon)
             self._folded[site] = (
                 (weight * scale).to(dtype),
                 (bias + weight @ (shift - mean * scale)).to(dtype),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from supernet.network.batch_norm import Folded, Normalisation
+from supernet.network.batch_norm import Folded, Normalisation, Site
 from supernet.network.cpu_kernels import convolution_relu6, depthwise
 from supernet.network.number_formats import is_widened
 
@@ -92,7 +92,7 @@ class ElasticDepthwise(nn.Module):
         return depthwise(x, weight, self.stride, bias)
 
 
-class ElasticBatchNorm(nn.Module):
+class ElasticBatchNorm(Site):
     """Batch norm over the leading channels, without statistics of its own (see `normalisation`)."""
 
     def __init__(self, width: int) -> None:

@@ -30,7 +30,8 @@ from search_space.block_options import (
 )
 from search_space.space import Space
 from search_space.subnet import CONV, VIT, Block, MBConv, Stage, Subnet, ViTBlock, block_kinds
-from supernet.network.batch_norm import EPSILON, Recorded
+from supernet.checkpoints.header import EPSILON
+from supernet.network.batch_norm import Recorded
 from supernet.network.blocks import ElasticViTBlock
 from supernet.network.elastic_layers import ElasticBatchNorm, leading
 from supernet.network.elastic_stage import ElasticStage
@@ -47,9 +48,15 @@ def embedded(network: PlainNetwork) -> tuple[Supernet, Recorded]:
     Args:
         network: The network; with folded batch norm, the statistics are those of a batch norm without effect.
     """
-    supernet = Supernet(space_of(network.subnet)).to(next(network.parameters()).device).eval()
+    supernet = Supernet(
+        space_of(network.subnet),
+        # Without batch norm in the network, that of the supernet has no effect for this value.
+        epsilon=EPSILON if network.folded else network.epsilon,
+        pixel_scale=network.pixel_scale,
+    )
+    supernet.to(next(network.parameters()).device).eval()
     values = network.state_dict()
-    norms = _OwnStatistics()
+    norms = OwnStatistics()
     for name, slice_ in subnet_tensors(supernet, network.subnet, norms):
         slice_.copy_(values[name] if name in values else _without_effect(name, values))
     _set_attention(supernet, network.subnet, values)
@@ -106,7 +113,7 @@ def _block_options(kind: str, blocks: Sequence[Block]) -> BlockOptions:
     return OPTIONS[kind](**values)
 
 
-class _OwnStatistics(Norms):
+class OwnStatistics(Norms):
     """Tensors of batch norm whose statistics are to be filled, and kept for each layer."""
 
     def __init__(self) -> None:

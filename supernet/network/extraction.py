@@ -21,10 +21,16 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from search_space.errors import DocumentError
 from search_space.space import Space
 from search_space.subnet import Stage, Subnet
-from supernet.checkpoints.header import NETWORK_FORMAT, CheckpointError
-from supernet.checkpoints.image_input import ImageInput, image_input, resized_side
+from supernet.checkpoints.header import EPSILON, NETWORK_FORMAT, CheckpointError, stored_epsilon
+from supernet.checkpoints.image_input import (
+    CIFAR10_SCALE,
+    ImageInput,
+    PixelScale,
+    image_input,
+    resized_side,
+)
 from supernet.checkpoints.tensor_file import read_tensors, write_tensors
-from supernet.network.batch_norm import EPSILON, Recorded
+from supernet.network.batch_norm import Recorded
 from supernet.network.elastic_layers import leading
 from supernet.network.elastic_stage import ElasticStage
 from supernet.network.extracted_tensors import Norms, Slices, linear_slices, prefixed
@@ -59,7 +65,9 @@ def extract(supernet: Supernet, subnet: Subnet, statistics: Recorded | None = No
     tensors = {
         name: value.detach().clone() for name, value in subnet_tensors(supernet, subnet, Norms(statistics))
     }
-    return _filled(subnet, tensors, is_folded=False)
+    return filled(
+        subnet, tensors, is_folded=False, epsilon=supernet.epsilon, pixel_scale=supernet.pixel_scale
+    )
 
 
 def folded(network: PlainNetwork) -> PlainNetwork:
@@ -78,20 +86,35 @@ def folded(network: PlainNetwork) -> PlainNetwork:
         block, _, kind = norm.rpartition(".")
         if kind in _LINEAR_BEHIND:
             linear = f"{block}.{_LINEAR_BEHIND[kind]}"
-            weight, factor = tensors[f"{linear}.weight"], scale * torch.rsqrt(variance + EPSILON)
+            weight, factor = tensors[f"{linear}.weight"], scale * torch.rsqrt(variance + network.epsilon)
             tensors[f"{linear}.weight"] = weight * factor
             tensors[f"{linear}.bias"] += weight @ (shift - mean * factor)
             continue
         weight, bias = fuse_conv_bn_weights(
-            tensors[f"{block}.conv.weight"], None, mean, variance, EPSILON, scale, shift
+            tensors[f"{block}.conv.weight"], None, mean, variance, network.epsilon, scale, shift
         )
         tensors[f"{block}.conv.weight"], tensors[f"{block}.conv.bias"] = weight.detach(), bias.detach()
-    return _filled(network.subnet, tensors, is_folded=True).train(network.training)
+    copy = filled(
+        network.subnet,
+        tensors,
+        is_folded=True,
+        epsilon=network.epsilon,
+        pixel_scale=network.pixel_scale,
+    )
+    return copy.train(network.training)
 
 
-def _filled(subnet: Subnet, tensors: dict[str, Tensor], *, is_folded: bool) -> PlainNetwork:
+def filled(
+    subnet: Subnet,
+    tensors: Mapping[str, Tensor],
+    *,
+    is_folded: bool,
+    epsilon: float = EPSILON,
+    pixel_scale: PixelScale = CIFAR10_SCALE,
+) -> PlainNetwork:
+    """The network that `subnet` describes, with `tensors` by their names as its weights and statistics."""
     with torch.device("meta"):  # shapes only
-        network = PlainNetwork(subnet, folded=is_folded)
+        network = PlainNetwork(subnet, folded=is_folded, epsilon=epsilon, pixel_scale=pixel_scale)
     network.load_state_dict(tensors, assign=True)
     return network
 
@@ -157,14 +180,14 @@ def save_extracted(
             largest resolution of `space` (of the network without a space), without names.
     """
     side = max(space.resolution) if isinstance(space, Space) else network.subnet.resolution
-    images = images or ImageInput(side, resized_side(side))
+    images = (images or ImageInput(side, resized_side(side))).scaled(network.pixel_scale)
     header: dict[str, Any] = {
         "format": FORMAT,
         "space": {"name": space.name, "digest": space.digest} if isinstance(space, Space) else dict(space),
         "subnet": network.subnet.to_json(),
         "classes": network.subnet.head.classes,
         "batch_norm": "folded" if network.folded else "separate",
-        "epsilon": EPSILON,
+        "epsilon": network.epsilon,
         **images.to_header(),
     }
     if data is not None:
@@ -185,11 +208,17 @@ def load_extracted(path: Path) -> PlainNetwork:
     tensors, header = read_tensors(path, FORMAT)
     try:
         subnet = Subnet.from_json(header["subnet"])
-        network = _filled(subnet, tensors, is_folded=header["batch_norm"] == "folded")
+        images = image_input(path, header, size=subnet.resolution, classes=subnet.head.classes)
+        network = filled(
+            subnet,
+            tensors,
+            is_folded=header["batch_norm"] == "folded",
+            epsilon=stored_epsilon(path, header),
+            pixel_scale=images.pixel_scale,
+        )
     except (KeyError, TypeError, ValueError, RuntimeError, DocumentError) as error:
         raise CheckpointError(f"checkpoint {path} does not fit the subnet in its header ({error})") from error
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise CheckpointError(f"checkpoint {path}: {name} holds values that are not finite")
-    image_input(path, header, size=subnet.resolution, classes=subnet.head.classes)
     return network.eval()

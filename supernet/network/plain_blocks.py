@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from search_space.subnet import LAYER_NORM, MBConv, PatchMerging, ViTBlock
-from supernet.network.batch_norm import EPSILON
+from supernet.checkpoints.header import EPSILON
 
 
 def conv_norm(

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from search_space.subnet import BLOCKS, Stage, Subnet, block_kinds
+from supernet.checkpoints.header import EPSILON
+from supernet.checkpoints.image_input import CIFAR10_SCALE, PixelScale
 from supernet.images.labelled_images import check_images, resized
 from supernet.network.blocks import ELASTIC_BLOCKS
 from supernet.network.cpu_kernels import attention, depthwise
@@ -67,10 +69,21 @@ class PlainNetwork(nn.Module):
         subnet: Description of the network.
         folded: Whether convolutions and linear layers hold the adjacent batch norm, as a bias and scaled
             weights.
+        epsilon: Constant that batch norm adds to the variance.
+        pixel_scale: Normalisation of the pixels of its images.
     """
 
-    def __init__(self, subnet: Subnet, *, folded: bool = False) -> None:
+    def __init__(
+        self,
+        subnet: Subnet,
+        *,
+        folded: bool = False,
+        epsilon: float = EPSILON,
+        pixel_scale: PixelScale = CIFAR10_SCALE,
+    ) -> None:
         super().__init__()
+        self.epsilon = epsilon
+        self.pixel_scale = pixel_scale
         self.subnet = subnet
         self.folded = folded
         stem, head, sides = subnet.stem, subnet.head, subnet.sides
@@ -83,6 +96,9 @@ class PlainNetwork(nn.Module):
         )
         self.head = conv_norm(head.in_width, head.width, folded=folded)
         self.classifier = nn.Linear(head.width, head.classes)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+                module.eps = epsilon
 
     @property
     def classes(self) -> int:

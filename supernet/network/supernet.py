@@ -7,8 +7,10 @@ from torch.nn import functional as F
 
 from search_space.space import Space
 from search_space.subnet import Head, Stem, Subnet, downsampled
+from supernet.checkpoints.header import EPSILON
+from supernet.checkpoints.image_input import CIFAR10_SCALE, PixelScale
 from supernet.images.labelled_images import check_images, resized
-from supernet.network.batch_norm import Normalisation, by_batch
+from supernet.network.batch_norm import Normalisation, Site, by_batch
 from supernet.network.elastic_layers import (
     ElasticBatchNorm,
     ElasticConv2d,
@@ -34,11 +36,17 @@ class Supernet(nn.Module):
 
     Args:
         space: Search space of its subnets.
+        epsilon: Constant that batch norm adds to the variance.
+        pixel_scale: Normalisation of the pixels of its images.
     """
 
-    def __init__(self, space: Space) -> None:
+    def __init__(
+        self, space: Space, *, epsilon: float = EPSILON, pixel_scale: PixelScale = CIFAR10_SCALE
+    ) -> None:
         super().__init__()
         self.space = space
+        self.epsilon = epsilon
+        self.pixel_scale = pixel_scale
         width = max(space.stem.width)
         side = downsampled(max(space.resolution), space.stem.stride)
         self.stem = ElasticConv2d(3, width, kernel=3, stride=space.stem.stride)
@@ -51,6 +59,9 @@ class Supernet(nn.Module):
         self.head = ElasticConv2d(width, space.head.width)
         self.head_norm = ElasticBatchNorm(space.head.width)
         self.classifier = ElasticLinear(space.head.width, space.head.classes)
+        for module in self.modules():
+            if isinstance(module, Site):
+                module.epsilon = epsilon
 
     def forward(
         self,

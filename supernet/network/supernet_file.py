@@ -13,11 +13,11 @@ from supernet.checkpoints.header import (
     FORMAT,
     CheckpointError,
     check_space,
+    stored_epsilon,
     stored_space,
 )
 from supernet.checkpoints.image_input import ImageInput, resized_side, supernet_image_input
 from supernet.checkpoints.tensor_file import read_tensors, write_tensors
-from supernet.network.batch_norm import EPSILON
 from supernet.network.supernet import Supernet
 
 
@@ -35,15 +35,15 @@ def save_checkpoint(
         data: Training data, as `supernet.images.data_sets.ImageData.recorded` describes it. A search on the
             same images then uses the same search split.
         images: How its images are prepared, and the names of its classes; by default as squares of the
-            largest resolution of its space, without names.
+            largest resolution of its space, without names. The supernet decides the normalisation of pixels.
     """
     side = max(supernet.space.resolution)
-    images = images or ImageInput(side, resized_side(side))
+    images = (images or ImageInput(side, resized_side(side))).scaled(supernet.pixel_scale)
     tensors = {name: tensor.to(torch.float16) for name, tensor in supernet.state_dict().items()}
     header: dict[str, Any] = {
         "format": FORMAT,
         "space": supernet.space.to_dict(),
-        "epsilon": EPSILON,
+        "epsilon": supernet.epsilon,
         **images.to_header(),
     }
     if data is not None:
@@ -62,12 +62,12 @@ def load_checkpoint(path: Path, space: Space | None = None) -> Supernet:
         CheckpointError: The file is absent or damaged, holds values that are not finite, or has another
             space.
     """
-    tensors, _ = read_tensors(path, FORMAT)
+    tensors, header = read_tensors(path, FORMAT)
     stored = stored_space(path)
-    supernet_image_input(path)
+    images = supernet_image_input(path)
     if space is not None:
         check_space(path, stored, space)
-    supernet = Supernet(stored)
+    supernet = Supernet(stored, epsilon=stored_epsilon(path, header), pixel_scale=images.pixel_scale)
     try:
         supernet.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     except RuntimeError as error:

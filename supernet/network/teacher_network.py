@@ -8,13 +8,14 @@ and is never trained, convolutions start as partial identities, and the last sco
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from supernet.checkpoints.header import CheckpointError
+from supernet.checkpoints.image_input import CIFAR10_SCALE, PixelScale
 from supernet.checkpoints.tensor_file import read_tensors, write_tensors
 from supernet.images.labelled_images import check_images
 from supernet.network.dense_convolution import DenseConvolution
@@ -44,6 +45,7 @@ class TeacherNetwork(nn.Module):
     """
 
     whitening: Tensor
+    pixel_scale: ClassVar[PixelScale] = CIFAR10_SCALE
 
     def __init__(self, classes: int, whitening: Tensor) -> None:
         super().__init__()

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, distributed
 
 from search_space.errors import H4HError
-from supernet.network.batch_norm import EPSILON
+from supernet.network.batch_norm import Site
 
 
 @dataclass(frozen=True)
@@ -77,18 +77,18 @@ def reported_once(world: World) -> Iterator[None]:
         raise SystemExit(2) from None
 
 
-def by_global_batch(_site: nn.Module, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def by_global_batch(site: Site, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Batch norm with the statistics of the batches of all processes, which must have equal sizes.
 
     torch's SyncBatchNorm is a module with its own statistics, and it only runs on GPUs.
     """
-    out: Tensor = _GlobalBatchNorm.apply(x, weight, bias)
+    out: Tensor = _GlobalBatchNorm.apply(x, weight, bias, site.epsilon)
     return out
 
 
 class _GlobalBatchNorm(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
         variance, mean = torch.var_mean(x.float(), (0, 2, 3), correction=0)
         local = torch.stack((mean, variance))
         parts = [torch.empty_like(local) for _ in range(distributed.get_world_size())]
@@ -98,12 +98,13 @@ class _GlobalBatchNorm(torch.autograd.Function):
         # Variance within the processes and between them.
         variance = variances.mean(0) + means.var(0, correction=0)
         ctx.save_for_backward(x, weight, mean, variance)
-        return torch.nn.functional.batch_norm(x, mean, variance, weight, bias, training=False, eps=EPSILON)
+        ctx.epsilon = epsilon
+        return torch.nn.functional.batch_norm(x, mean, variance, weight, bias, training=False, eps=epsilon)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         x, weight, mean, variance = ctx.saved_tensors
-        scale = torch.rsqrt(variance + EPSILON)
+        scale = torch.rsqrt(variance + ctx.epsilon)
         grad32 = grad.float()
         standard = (x.float() - mean.view(1, -1, 1, 1)) * scale.view(1, -1, 1, 1)
         grad_bias = grad32.sum((0, 2, 3))
@@ -114,4 +115,4 @@ class _GlobalBatchNorm(torch.autograd.Function):
         means /= distributed.get_world_size() * (x.numel() // x.shape[1])
         mean_grad, mean_product = (value.view(1, -1, 1, 1) for value in means)
         grad_x = (grad32 - mean_grad - standard * mean_product) * (weight * scale).view(1, -1, 1, 1)
-        return grad_x.to(x.dtype), grad_weight, grad_bias
+        return grad_x.to(x.dtype), grad_weight, grad_bias, None

@@ -129,6 +129,7 @@ def fine_tune_subnet(
             data_set.train.subset(parts.train[: cifar10.CALIBRATION_IMAGES]),
             precision="fp32",
             device=used_device,
+            scale=supernet.pixel_scale,
         )
         network = extract(supernet, decoded, one_subnet.record_statistics(supernet, decoded, calibration))
     tuning = None

@@ -69,7 +69,7 @@ def probabilities(
     """
     dtype = PRECISIONS[precision]
     with torch.autocast(device.type, dtype, enabled=dtype is not torch.float32):
-        images = normalised(pixels.to(device), dtype)
+        images = normalised(pixels.to(device), dtype, teacher.pixel_scale)
         scores = torch.stack(
             [teacher(each) for each in ((images, images.flip(3)) if mirrored else (images,))]
         )

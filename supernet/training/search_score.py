@@ -55,13 +55,17 @@ class SearchScore:
             H4HError: A class score is not finite; names the subnet.
         """
         ends = sandwich(space, replace(phase, random_subnets=0), np.random.default_rng(0))
-        calibration = one_subnet.prepare(self.calibration, precision="fp32", device=self.device)
+        calibration = one_subnet.prepare(
+            self.calibration, precision="fp32", device=self.device, scale=supernet.pixel_scale
+        )
         result = {}
         for kind, subnet in ends:
             statistics = one_subnet.record_statistics(supernet, subnet, calibration)
             right = sum(
                 one_subnet.right(supernet, subnet, batch, labels, statistics)
-                for batch, labels in one_subnet.stream(self.search, precision="fp32", device=self.device)
+                for batch, labels in one_subnet.stream(
+                    self.search, precision="fp32", device=self.device, scale=supernet.pixel_scale
+                )
             )
             result[kind] = 100 * right / len(self.search)
         return result

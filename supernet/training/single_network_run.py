@@ -80,7 +80,9 @@ def train_to_the_end(
                 score = tuning.train_epoch(show)
                 seconds = time.perf_counter() - start
                 check_weights(tuning.network, tuning.epochs_done)
-                batches = one_subnet.stream(scored, precision="fp32", device=tuning.device)
+                batches = one_subnet.stream(
+                    scored, precision="fp32", device=tuning.device, scale=tuning.network.pixel_scale
+                )
                 accuracy = network_top1(tuning.network, batches)
                 # The state last: a kill before it repeats the epoch and writes the same files again.
                 log.add(_record(tuning, score, accuracy, seconds))
@@ -124,7 +126,9 @@ def class_figures(
         H4HError: A class score is not finite.
     """
     return {
-        name: network_figures(network, one_subnet.stream(part, precision="fp32", device=device))
+        name: network_figures(
+            network, one_subnet.stream(part, precision="fp32", device=device, scale=network.pixel_scale)
+        )
         for name, part in images.items()
     }
 

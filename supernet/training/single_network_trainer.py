@@ -159,7 +159,7 @@ class FineTuning:
     def _step(self, pixels: Tensor, labels: Tensor, *, number: int) -> tuple[float, int]:
         """Loss in nats, and number of correctly classified images."""
         dtype = PRECISIONS[self.recipe.precision]
-        images, targets = normalised(pixels, dtype), labels
+        images, targets = normalised(pixels, dtype, self.network.pixel_scale), labels
         if self._mixing is not None:
             images, targets = self._mixing(images, targets)
             images = images.contiguous(memory_format=torch.channels_last)

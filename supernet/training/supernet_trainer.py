@@ -119,7 +119,7 @@ class Trainer:
         self._images = images
         self._teacher = None if teacher is None else load_teacher_supernet(teacher, space).to(device)
         torch.manual_seed(recipe.seed)
-        self.supernet, self.taken = initial_supernet(space, start)
+        self.supernet, self.taken = initial_supernet(space, start, self._teacher)
         self.supernet.to(device)
         self._sources = {
             "start": None if start is None else file_digest(start),
@@ -311,7 +311,8 @@ class Trainer:
 
     def _prepared(self, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Network input and targets: class numbers, or ``(n, classes)`` with mixing or a teacher."""
-        images, targets = normalised(pixels, PRECISIONS[self.recipe.precision]), labels
+        images = normalised(pixels, PRECISIONS[self.recipe.precision], self.supernet.pixel_scale)
+        targets = labels
         if self._mixing is not None:
             images, targets = self._mixing(images, targets)
             images = images.contiguous(memory_format=torch.channels_last)
@@ -376,10 +377,11 @@ class Trainer:
         order = torch.from_numpy(rng.permutation(len(self._images))[: CONFLICT_BATCHES * size])
         images = loaded(self._images.subset(order))
         batches = zip(torch.split(images.pixels, size), torch.split(images.labels, size), strict=True)
+        scale = self.supernet.pixel_scale
         return measure(
             self.supernet,
             (
-                (normalised(pixels.to(self.device), torch.float32), labels.to(self.device))
+                (normalised(pixels.to(self.device), torch.float32, scale), labels.to(self.device))
                 for pixels, labels in batches
             ),
             rng=rng,

@@ -13,6 +13,7 @@ from rich.console import Console
 from search_space.errors import H4HError
 from search_space.files.whole_file import whole_file
 from search_space.space import load_space
+from supernet.checkpoints.image_input import CIFAR10_SCALE
 from supernet.images.data_sets import open_data
 from supernet.images.labelled_images import Images, loaded, normalised
 from supernet.network.freed_memory import keep_freed_memory
@@ -83,7 +84,9 @@ def train_teacher(
             f"images must have sides of at least {LEAST_SIDE} pixels for the teacher network, "
             f"but those of {data} have {whitened_by.shape[-1]}"
         )
-    network = TeacherNetwork(data_set.classes, whitening_kernels(normalised(whitened_by, torch.float32)))
+    network = TeacherNetwork(
+        data_set.classes, whitening_kernels(normalised(whitened_by, torch.float32, CIFAR10_SCALE))
+    )
     tuning = FineTuning(
         network=network,
         images=images,

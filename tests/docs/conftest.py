@@ -50,6 +50,7 @@ from tests.supernet.image_files import (
     write_fashion_mnist,
     write_folder,
 )
+from tests.supernet.torch_models.trained_models import mobile
 
 USUAL = ("acc", "lat", "energy")
 PACK_IMAGES = 128
@@ -156,6 +157,12 @@ def _write_weights(folder: Path) -> None:
     for name in ("net", "pet"):
         (folder / "runs" / name).mkdir()
         save_extracted(folder / "runs" / name / "network.safetensors", network, space=tiny.space)
+    for name in ("brought", "brought-trained"):
+        (folder / "runs" / name).mkdir()
+        shutil.copy(folder / "tiny.yaml", folder / "runs" / name / "space.yaml")
+        save_checkpoint(folder / "runs" / name / "checkpoint.safetensors", tiny)
+    model = mobile(width_mult=1.0, inverted_residual_setting=[[1, 16, 1, 1], [3, 24, 2, 2]])
+    torch.save(model.state_dict(), folder / "w.pth")
     Image.new("RGB", (40, 30)).save(folder / "photo.jpg")
     _write_teacher(folder)
     write_log(folder / "runs" / "measured", {1: 0.5, 2: 0.25, 3: 0.125})

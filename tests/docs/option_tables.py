@@ -36,6 +36,7 @@ COMMANDS = (
     "supernet.evaluate",
     "supernet.finetune",
     "supernet.predict",
+    "supernet.bring",
     "supernet.conflict",
     "studies.run",
     "studies.show",

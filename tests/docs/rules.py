@@ -37,6 +37,11 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "supernet.teacher": ("--epochs", "1", "--batch", "16", "--workers", "1"),
     "supernet.label": ("--views", "1", "--workers", "1"),
     "supernet.predict": (),
+    # The shape of the weights that conftest.py makes.
+    "supernet.bring": (
+        *("--side", "32", "--out", "runs/new"),
+        *("--option", "inverted_residual_setting=[[1, 16, 1, 1], [3, 24, 2, 2]]"),
+    ),
     "supernet.conflict": ("--batches", "2", "--images", "8", "--subnets", "2"),
     "studies.run": ("--population", "4", "--generations", "1", "--val-images", "4"),
     "studies.show": (),
@@ -61,6 +66,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "benchmarks.hardware.npu_model_error": ("--networks", "1"),
     "benchmarks.hardware.npu_shapes": ("--ops", "2"),
     "benchmarks.supernet.oracle_speed": ("--quick",),
+    "benchmarks.supernet.torch_models": ("--models", "resnet18"),
     "benchmarks.supernet.precision_loss": ("--subnets", "4"),
     "benchmarks.search.cost_estimates": (
         *("--space", "tiny.yaml", "--capacity", "0.5", "--networks", "24", "--learned", "12"),
@@ -186,6 +192,7 @@ SLOW = (
     "torchrun",
     "mypy",
     "supernet.finetune",
+    "supernet.bring",
     "supernet.teacher",
     "supernet.train",
     "studies.report",

@@ -16,6 +16,7 @@ import torch
 
 from search_space.space import Space, load_space
 from supernet import finetune
+from supernet.checkpoints.image_input import PixelScale
 from supernet.checkpoints.tensor_file import read_tensors
 from supernet.images import cifar10
 from supernet.images.labelled_images import LabelledImages, normalised
@@ -174,10 +175,10 @@ def test_a_lost_loss_keeps_the_last_good_network(
 ) -> None:
     batches = 0
 
-    def spoiled(pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    def spoiled(pixels: torch.Tensor, dtype: torch.dtype, scale: PixelScale) -> torch.Tensor:
         nonlocal batches
         batches += 1
-        return normalised(pixels, dtype) * (torch.nan if batches > 5 else 1)  # 4 batches an epoch
+        return normalised(pixels, dtype, scale) * (torch.nan if batches > 5 else 1)  # 4 batches an epoch
 
     monkeypatch.setattr(fine_tuning, "normalised", spoiled)
     settings = ("--subnet", "min", "--batch", "16", "--out", "run", "--precision", "fp32")

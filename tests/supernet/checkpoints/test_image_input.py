@@ -63,7 +63,9 @@ def test_a_later_version_may_add_keys() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"input": {"mean": [0.5, 0.5, 0.5]}}, "mean of its image input must be"),
+        ({"input": {"mean": [0.5, 0.5]}}, "mean of its image input must be three numbers"),
+        ({"input": {"mean": [0.5, 0.5, None]}}, "mean of its image input must be three numbers"),
+        ({"input": {"deviation": [0.5, 0.5, 0]}}, "deviation of its image input must be three numbers above"),
         ({"input": {"channels": "bgr"}}, "channels of its image input must be rgb"),
         ({"input": {"fit": "stretch"}}, "fit of its image input must be one of crop, pad, squash"),
         (

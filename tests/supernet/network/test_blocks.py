@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from search_space.families import without_vit
 from search_space.space import Space
 from search_space.subnet import Subnet, ViTBlock
-from supernet.network.batch_norm import EPSILON, Folded, Recorded, Recording, by_batch
+from supernet.checkpoints.header import EPSILON
+from supernet.network.batch_norm import Folded, Recorded, Recording, by_batch
 from supernet.network.blocks import ElasticViTBlock
 from supernet.network.elastic_layers import ElasticTokenBatchNorm
 from supernet.network.supernet import Supernet

@@ -20,9 +20,9 @@ from search_space.families import without_vit
 from search_space.space import Space, load_space
 from search_space.subnet import Subnet
 from supernet.accuracy import one_subnet
-from supernet.checkpoints.header import HEADER, CheckpointError
+from supernet.checkpoints.header import EPSILON, HEADER, CheckpointError
 from supernet.checkpoints.tensor_file import read_tensors, write_tensors
-from supernet.network.batch_norm import EPSILON, Recorded
+from supernet.network.batch_norm import Recorded
 from supernet.network.extraction import FORMAT, extract, folded, load_extracted, save_extracted
 from supernet.network.plain_network import PlainNetwork
 from supernet.network.supernet import Supernet

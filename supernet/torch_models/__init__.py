@@ -1,0 +1,1 @@
+"""Trained torch models of other projects as search spaces with weights."""
