@@ -56,16 +56,21 @@ def fronts(
         For each task cycles, energy and bytes of its mappings (h, 3), from the best by `first` to the best by
         `second`, both strictly monotone; (0, 3) where no mapping leads from start to end.
     """
+    result: list[Floats] = [np.zeros((0, 3))] * len(tasks)
+    for indices in _stackable(tasks):
+        stack = _Stack([tasks[index] for index in indices])
+        for index, front in zip(indices, stack.fronts(first, second, tolerance), strict=True):
+            result[index] = front
+    return result
+
+
+def _stackable(tasks: Sequence[FrontTask]) -> Iterator[list[int]]:
+    """Indices of tasks that one stack can hold with little padding."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for index, task in enumerate(tasks):
         groups.setdefault(_pattern(task), []).append(index)
-    result: list[Floats] = [np.zeros((0, 3))] * len(tasks)
     for group in groups.values():
-        for indices in _of_similar_size(group, [task.steps for task in tasks]):
-            stack = _Stack([tasks[index] for index in indices])
-            for index, front in zip(indices, stack.fronts(first, second, tolerance), strict=True):
-                result[index] = front
-    return result
+        yield from _of_similar_size(group, [task.steps for task in tasks])
 
 
 def _of_similar_size(indices: Sequence[int], steps: Sequence[Steps]) -> Iterator[list[int]]:
