@@ -1,33 +1,15 @@
-"""Cycles and energy of networks whose weights exceed the capacity of the macros, for whole populations.
-
-`Mapper.find` and `capacity.within` map such networks one by one. Here the same steps are taken for all
-networks of a population at once, on fronts of their segments (`segment_fronts.py`): the mapping without the
-limit for each number of macros, from the best on; where it does not fit, the lowest price per byte at which
-it does; then the best gains per byte that still fit. Totals are equal, number by number.
-"""
+"""Cycles and energy of populations of networks whose weights exceed the capacity of the macros."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
-
-from objectives.hardware.mapping.capacity import Options
-from objectives.hardware.mapping.mapper import CRITERIA, Mapper
-from objectives.hardware.mapping.placement import FORBIDDEN
-from objectives.hardware.mapping.segment import Point
-from objectives.hardware.mapping.split_choice import LATENCY
-from objectives.hardware.mapping.split_costs import macro_options
+from objectives.hardware.mapping.capacity_mapping import CapacityMapping
+from objectives.hardware.mapping.mapper import Mapper
 from objectives.population.cost_lookup import PopulationCosts
 from objectives.population.network_segments import NetworkSegments
-from objectives.population.piece_costs import CYCLES, ENERGY_PJ, WEIGHT_BYTES, PieceCosts
-from objectives.population.segment_fronts import SegmentFronts
-from search_space.arrays import Booleans, Floats, Genotypes, Integers
+from objectives.population.piece_costs import CYCLES, ENERGY_PJ, PieceCosts
+from search_space.arrays import Floats, Genotypes
 from search_space.space import Space
 
-_CHUNK = 1 << 8
-"""Networks that are mapped at once; their numbers fit the processor's cache."""
 _STEP_ROWS = 1 << 12
 """Most combinations of genes of runs of steps that are tabulated: few, since mapping takes longer."""
 
@@ -42,15 +24,9 @@ class CapacityTotals:
     """
 
     def __init__(self, space: Space, mapper: Mapper, pieces: PieceCosts) -> None:
-        assert mapper.soc.cim is not None
         self._free = PopulationCosts(space, mapper, pieces, all_choices=True, most_step_rows=_STEP_ROWS)
-        self._segments = NetworkSegments(space, mapper.soc)
-        self._fronts = SegmentFronts(mapper)
-        first = CYCLES if CRITERIA[mapper.name][0] == LATENCY else ENERGY_PJ
-        self._order = (first, CYCLES + ENERGY_PJ - first)
-        options = macro_options(mapper.soc)
-        self._budgets = [mapper.soc.cim.macro_capacity_bytes * count for count in options]
-        self._options = [_SegmentOptions(first) for _ in options]
+        self._mapping = CapacityMapping(mapper)
+        self._segments = NetworkSegments(space, mapper.soc, self._mapping.catalogue)
 
     def __call__(self, genotypes: Genotypes) -> tuple[Floats, Floats]:
         """Cycles and energy in pJ, each (n,).
@@ -61,198 +37,5 @@ class CapacityTotals:
         Raises:
             GenotypeError: A row is not a genotype of the space.
         """
-        free = self._free.each(genotypes)
-        first, second = self._order
-        order = np.lexsort((free[..., second], free[..., first]), axis=1)
-        numbers = self._segments(genotypes)
-        best = np.full((len(genotypes), 3), np.inf)
-        for rank in range(order.shape[1]):
-            # A mapping without the capacity limit is a lower bound of one within it.
-            costs = free[np.arange(len(free)), order[:, rank]]
-            may_win = self._is_less(costs, best) & (costs[:, first] < FORBIDDEN)
-            for choice, budget in enumerate(self._budgets):
-                rows = np.flatnonzero(may_win & (order[:, rank] == choice))
-                own = costs[rows]
-                is_over = own[:, WEIGHT_BYTES] > budget
-                own[is_over] = self._within(numbers[rows[is_over]], choice)
-                is_better = self._is_less(own, best[rows])
-                best[rows[is_better]] = own[is_better]
-        return best[:, CYCLES], best[:, ENERGY_PJ]
-
-    def _is_less(self, costs: Floats, others: Floats) -> Booleans:
-        """Whether costs (n, 3) are less than others: by the criterion, then by its tie breaker."""
-        first, second = self._order
-        is_equal = costs[:, first] == others[:, first]
-        return (costs[:, first] < others[:, first]) | is_equal & (costs[:, second] < others[:, second])
-
-    def _within(self, numbers: Integers, choice: int) -> Floats:
-        """Costs (n, 3) of networks of segments (n, s) within the capacity of one number of macros."""
-        options = self._options[choice]
-        new = options.missing(numbers)
-        if len(new):
-            segments = [self._segments.segments[number] for number in new]
-            options.add(new, self._fronts.options(segments, choice))
-        parts = [np.zeros((0, 3))]
-        for start in range(0, len(numbers), _CHUNK):
-            parts.append(options.within(numbers[start : start + _CHUNK], self._budgets[choice]))
-        return np.concatenate(parts)
-
-
-@dataclass(frozen=True)
-class _Flat:
-    """Options of all segments, one after the other; attributes of `Options`, and where those of each begin.
-
-    Attributes:
-        points: Cycles, energy and bytes of all mappings (p, 3).
-        first_point: Index of the first mapping of each segment, and the end (s + 1,).
-        best: Index of the cheapest mapping of each segment (s,).
-        hull: Mapping after each move along a hull (q,).
-        prices: Price of each move (q,).
-        saved: Bytes that each move saves (q,).
-        first_move: Index of the first move of each segment, and the end (s + 1,).
-    """
-
-    points: Floats
-    first_point: Integers
-    best: Integers
-    hull: Integers
-    prices: Floats
-    saved: Floats
-    first_move: Integers
-
-
-class _SegmentOptions:
-    """Mappings of segments for one number of macros, by the numbers of the segments.
-
-    Args:
-        criterion: `CYCLES` or `ENERGY_PJ`, which the mapping minimises.
-    """
-
-    def __init__(self, criterion: int) -> None:
-        self._criterion = criterion
-        self._each = [Options.of([Point(0.0, 0.0, 0.0, ())], LATENCY)]  # no segment
-        self._place_by_number = np.zeros(1, dtype=np.int64)
-        self._flat: _Flat | None = None
-
-    def missing(self, numbers: Integers) -> Integers:
-        """Segments among `numbers` without options; 0 stands for none."""
-        distinct = np.unique(numbers)
-        distinct = distinct[distinct > 0]
-        most = int(distinct.max(initial=0))
-        if most >= len(self._place_by_number):
-            more = np.full(most + 1 - len(self._place_by_number), -1)
-            self._place_by_number = np.concatenate([self._place_by_number, more])
-        return distinct[self._place_by_number[distinct] < 0]
-
-    def add(self, numbers: Integers, each: Sequence[Options]) -> None:
-        """Options of further segments."""
-        self._place_by_number[numbers] = np.arange(len(self._each), len(self._each) + len(each))
-        self._each += each
-        self._flat = None
-
-    def within(self, numbers: Integers, budget: float) -> Floats:
-        """Costs (n, 3) of networks of segments (n, s) together within `budget` bytes."""
-        flat = self._flattened()
-        places, constant = self._with_a_choice(numbers, flat)
-        now = self._cheapest_that_fits(places, flat, budget)
-        return constant + flat.points[self._repaired(places, now, flat, budget)].sum(axis=1)
-
-    def _cheapest_that_fits(self, places: Integers, flat: _Flat, budget: float) -> Integers:
-        """Mapping of each segment (n, t) at the lowest price per byte at which all fit; see `capacity`."""
-        moves, owner = _concatenated(places, flat.first_move)
-        exists = moves >= 0
-        order = np.argsort(np.where(exists, flat.prices[moves], np.inf), axis=1, kind="stable")
-        saved = np.take_along_axis(np.where(exists, flat.saved[moves], 0.0), order, axis=1)
-        now = flat.best[places]
-        used = np.cumsum(np.insert(-saved, 0, flat.points[now, WEIGHT_BYTES].sum(axis=1), axis=1), axis=1)
-        count = (used <= budget).argmax(axis=1)
-        is_taken = np.zeros(order.shape, dtype=bool)
-        np.put_along_axis(is_taken, order, np.arange(order.shape[1]) < count[:, None], axis=1)
-        # Moves of a segment follow its hull, so the last one that is taken decides.
-        row, move = np.nonzero(is_taken)
-        now[row, owner[row, move]] = flat.hull[moves[row, move]]
-        return now
-
-    def _repaired(self, places: Integers, now: Integers, flat: _Flat, budget: float) -> Integers:
-        """`now` after the rest of the budget went to the best gains per byte."""
-        points, owner = _concatenated(places, flat.first_point)
-        cost = np.where(points >= 0, flat.points[points, self._criterion], np.inf)
-        size = flat.points[points, WEIGHT_BYTES]
-        own_cost, own_size = (
-            np.take_along_axis(flat.points[now, number], owner, axis=1)
-            for number in (self._criterion, WEIGHT_BYTES)
-        )
-        rest = budget - flat.points[now, WEIGHT_BYTES].sum(axis=1)
-        rows = np.arange(len(places))
-        while True:
-            more, gain = size - own_size, own_cost - cost
-            can = (gain > 0) & (more <= rest[:, None])
-            goes_on = can.any(axis=1)
-            if not goes_on.any():
-                return now
-            if not goes_on.all():
-                rows, rest = rows[goes_on], rest[goes_on]
-                points, owner, cost, size, own_cost, own_size, more, gain, can = (
-                    part[goes_on]
-                    for part in (points, owner, cost, size, own_cost, own_size, more, gain, can)
-                )
-            rate = np.where(can, gain / np.where(more > 0, more, 1.0), -np.inf)
-            best = np.where(can & (more <= 0), np.inf, rate).argmax(axis=1)
-            each = np.arange(len(rows))
-            segment = owner[each, best]
-            now[rows, segment] = points[each, best]
-            rest = rest - more[each, best]
-            is_own = owner == segment[:, None]
-            own_cost = np.where(is_own, cost[each, best][:, None], own_cost)
-            own_size = np.where(is_own, size[each, best][:, None], own_size)
-
-    def _flattened(self) -> _Flat:
-        if self._flat is None:
-            each = self._each
-            first_point = np.cumsum([0, *(len(one.points) for one in each)])
-            self._flat = _Flat(
-                np.array([point.key for one in each for point in one.points]),
-                first_point,
-                np.array([start + one.hull[0] for start, one in zip(first_point, each, strict=False)]),
-                np.concatenate(
-                    [start + one.hull[1:] for start, one in zip(first_point, each, strict=False)]
-                ),
-                np.concatenate([one.prices for one in each]),
-                np.concatenate([one.saved for one in each]),
-                np.cumsum([0, *(len(one.prices) for one in each)]),
-            )
-        return self._flat
-
-    def _with_a_choice(self, numbers: Integers, flat: _Flat) -> tuple[Integers, Floats]:
-        """Places in `flat` of the segments with several mappings (n, t), 0 for none; costs of the others."""
-        places = self._place_by_number[numbers]
-        has_choice = np.diff(flat.first_point)[places] > 1
-        constant = np.where(has_choice[..., None], 0.0, flat.points[flat.best[places]]).sum(axis=1)
-        order = np.argsort(~has_choice, axis=1, kind="stable")[:, : int(has_choice.sum(axis=1).max(initial=0))]
-        taken = np.take_along_axis(has_choice, order, axis=1)
-        return np.where(taken, np.take_along_axis(places, order, axis=1), 0), constant
-
-
-def _concatenated(places: Integers, first: Integers) -> tuple[Integers, Integers]:
-    """Items of all segments of each network, one after the other.
-
-    Args:
-        places: Segments of each network (n, t).
-        first: Index of the first item of each segment, and the end (s + 1,).
-
-    Returns:
-        Indices of the items (n, l), -1 behind the last, and the column of `places` that each belongs to.
-    """
-    counts = np.diff(first)[places]
-    ends = counts.cumsum(axis=1)
-    length = int(ends[:, -1].max(initial=0)) if places.shape[1] else 0
-    items = np.full((len(places), length), -1)
-    owner = np.zeros((len(places), length), dtype=np.int64)
-    repeats = counts.ravel()
-    total = int(repeats.sum())
-    within = np.arange(total) - np.repeat(repeats.cumsum() - repeats, repeats)
-    row, column = (np.repeat(index.ravel(), repeats) for index in np.indices(places.shape))
-    target = (ends - counts)[row, column] + within
-    items[row, target] = first[places][row, column] + within
-    owner[row, target] = column
-    return items, owner
+        costs = self._mapping(self._free.each(genotypes), self._segments(genotypes))
+        return costs[:, CYCLES], costs[:, ENERGY_PJ]

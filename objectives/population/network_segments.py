@@ -1,4 +1,4 @@
-"""Segments of the networks of a population: numbers into a catalogue of all segments seen so far.
+"""Segments of the networks of a population, as numbers of a catalogue.
 
 A network is a sequence of pieces (`pieces.py`). Only down-sampling steps may end without an op of the NPU, so
 only runs of steps share a segment with what follows. Such a run is cut into segments together with the first
@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from objectives.hardware.mapping.segment import OpContext, op_contexts, split_points
+from objectives.hardware.mapping.capacity_mapping import SegmentCatalogue
+from objectives.hardware.mapping.segment import op_contexts, split_points
 from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC
 from objectives.population.gene_table import Columns, GeneColumns, GeneTable
@@ -82,14 +83,12 @@ class NetworkSegments:
     Args:
         space: The search space of the genotypes.
         soc: The chip, which decides where networks are cut.
-
-    Attributes:
-        segments: The catalogue: contexts of the ops of each segment. The first is empty.
+        catalogue: Where to number the segments.
     """
 
-    def __init__(self, space: Space, soc: SoC) -> None:
-        self.segments: list[tuple[OpContext, ...]] = [()]
+    def __init__(self, space: Space, soc: SoC, catalogue: SegmentCatalogue) -> None:
         self._soc = soc
+        self._catalogue = catalogue
         self._columns = GeneColumns(space)
         pieces = SpacePieces(space)
         self._is_empty = pieces.is_empty
@@ -108,7 +107,6 @@ class NetworkSegments:
         self._parts: list[_Part] = []
         self._number_by_part: dict[_Part, int] = {}
         self._number_by_row: dict[_PlacedPiece, dict[int, int]] = {}
-        self._number_by_segment: dict[tuple[OpContext, ...], int] = {(): 0}
         self._row_by_run: dict[tuple[int, ...], int] = {}
         self._runs: list[tuple[int, ...]] = [()]
 
@@ -184,14 +182,10 @@ class NetworkSegments:
             again[-1:] = [part.reads_again] if again else []
             again += part.are_read_again
         read_again = frozenset(index for index, is_read in enumerate(again) if is_read)
-        numbers = []
-        for start, stop, stays in split_points(ops, read_again, self._soc):
-            segment = tuple(op_contexts(ops[start:stop], stays))
-            number = self._number_by_segment.setdefault(segment, len(self.segments))
-            if number == len(self.segments):
-                self.segments.append(segment)
-            numbers.append(number)
-        return tuple(numbers)
+        return tuple(
+            self._catalogue.number(tuple(op_contexts(ops[start:stop], stays)))
+            for start, stop, stays in split_points(ops, read_again, self._soc)
+        )
 
 
 def _taken_first(numbers: Sequence[Integers], count: int) -> Integers:

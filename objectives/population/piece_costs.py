@@ -185,7 +185,7 @@ class _Tabulation:
         self._pieces = pieces
         self._mappers = mappers
         self._mapper = mappers[0]
-        self._ops = OpSteps(mappers[0])
+        self._ops = OpSteps(mappers[0].splits, mappers[0].soc)
         self._segments: dict[_SegmentKey, list[Floats]] = {}
 
     def by_beginning(self, piece: Piece) -> list[GeneTable]:
