@@ -14,7 +14,7 @@ _STEP_ROWS = 1 << 12
 """Most combinations of genes of runs of steps that are tabulated: few, since mapping takes longer."""
 
 
-class CapacityTotals:
+class SegmentTotals:
     """Costs of populations in the best mapping within the capacity of the macros.
 
     Args:
