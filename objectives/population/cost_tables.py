@@ -28,7 +28,7 @@ from objectives.hardware.mapping.mapper import Mapper
 from objectives.hardware_objectives import network_totals
 from objectives.population.cost_lookup import PopulationCosts
 from objectives.population.piece_costs import PieceCosts
-from objectives.population.segment_totals import SegmentTotals
+from objectives.population.segment_totals import CapacityTotals, ProductTotals
 from objectives.population.size_tables import SPILT, SizeTables
 from search_space.arrays import Booleans, Floats, Genotypes
 from search_space.errors import H4HError
@@ -151,25 +151,36 @@ class SpaceTables:
             CapacityError: A network is forced onto macros that cannot hold its weights.
         """
         latency_ms, energy_mj, fits = self._looked_up(genotypes)
-        is_left = ~fits
-        if is_left.any():
-            latency_ms[is_left], energy_mj[is_left] = self._mapped(genotypes[is_left])
+        for totals in (self._by_segments, self._one_by_one):
+            is_left = ~fits
+            if not is_left.any():
+                break
+            latency_ms[is_left], energy_mj[is_left], fits[is_left] = totals(genotypes[is_left])
         return latency_ms, energy_mj
 
-    def _mapped(self, genotypes: Genotypes) -> tuple[Floats, Floats]:
-        """Latency in ms and energy in mJ, each (n,), of networks for which the tables do not suffice."""
+    def _by_segments(self, genotypes: Genotypes) -> tuple[Floats, Floats, Booleans]:
+        """Latency in ms, energy in mJ, and whether these are the network's own, each (n,)."""
         if self._segment_totals is None:
-            subnets = [self.space.decode(genotype.tolist()) for genotype in genotypes]
-            return network_totals(self.model, subnets)
-        return self._in_units(genotypes, *self._segment_totals(genotypes))
+            none = np.zeros(len(genotypes))
+            return none, none, none > 0
+        cycles, energy_pj, fits = self._segment_totals(genotypes)
+        return *self._in_units(genotypes, cycles, energy_pj), fits
+
+    def _one_by_one(self, genotypes: Genotypes) -> tuple[Floats, Floats, Booleans]:
+        """The same by the cost model."""
+        subnets = [self.space.decode(genotype.tolist()) for genotype in genotypes]
+        return *network_totals(self.model, subnets), np.ones(len(genotypes), dtype=bool)
 
     @cached_property
-    def _segment_totals(self) -> SegmentTotals | None:
+    def _segment_totals(self) -> CapacityTotals | ProductTotals | None:
         """Totals by fronts of segments; None where every network is forced onto one device."""
-        if self.model.mapper.name not in SUMS:
+        mapper = self.model.mapper
+        if mapper.name == "edp":
+            return ProductTotals(self.space, mapper)
+        if mapper.name not in SUMS:
             return None
         (lookup,) = self._lookups
-        return SegmentTotals(self.space, self.model.mapper, lookup.pieces)
+        return CapacityTotals(self.space, mapper, lookup.pieces)
 
     def _in_units(
         self, genotypes: Genotypes, cycles: Floats, energy_pj: Floats

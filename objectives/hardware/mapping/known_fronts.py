@@ -8,6 +8,7 @@ from typing import NamedTuple
 from objectives.hardware.mapping.capacity import Options
 from objectives.hardware.mapping.corners import Corner
 from objectives.hardware.mapping.segment import OpContext
+from search_space.arrays import Floats
 
 Contexts = tuple[OpContext, ...]
 """A segment or a part of one: its ops in their contexts."""
@@ -29,9 +30,11 @@ class KnownFronts:
     Attributes:
         parts: Corners of the front of each part.
         units: Largest power of two that divides the bytes of every way of a part.
-        options: Mappings of each segment for a number of macros.
+        options: Mappings of each segment for a number of macros that trade the cost to minimise for bytes.
+        hulls: The same that trade latency for energy: cycles, energy and bytes (h, 3).
     """
 
     parts: dict[PartKey, list[Corner]] = field(default_factory=dict)
     units: dict[Contexts, int] = field(default_factory=dict)
     options: dict[tuple[Contexts, int], Options] = field(default_factory=dict)
+    hulls: dict[tuple[Contexts, int], Floats] = field(default_factory=dict)

@@ -190,15 +190,14 @@ class Mapper:
             read_again: Argument `read_again` of `find` for each.
         """
         self.learn(op for ops in networks for op in ops)
-        keys = [
-            [
-                (tuple(ops[start:stop]), stays)
-                for start, stop, stays in split_points(ops, frozenset(again), self.soc)
-            ]
-            for ops, again in zip(networks, read_again, strict=True)
-        ]
+        keys = [self.cut(*network) for network in zip(networks, read_again, strict=True)]
         self._solve({key: None for own in keys for key in own if key not in self._segments})
         return [tuple(self._segments[key] for key in own) for own in keys]
+
+    def cut(self, ops: Sequence[Op], read_again: Collection[int]) -> list[SegmentKey]:
+        """Keys of the segments of a network in order; arguments as for `find`."""
+        cuts = split_points(ops, frozenset(read_again), self.soc)
+        return [(tuple(ops[start:stop]), stays) for start, stop, stays in cuts]
 
     def _solve(self, keys: Iterable[SegmentKey]) -> None:
         """Best mappings of new segments."""

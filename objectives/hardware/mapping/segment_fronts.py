@@ -47,9 +47,13 @@ class SegmentFronts:
 
     def hulls(self, segments: Sequence[Contexts], choice: int) -> list[Floats]:
         """Mappings of each segment between the fastest and the most frugal: cycles, energy, bytes (h, 3)."""
-        steps = self._steps(segments)
-        tasks = [FrontTask(steps.joined(segment).of_macros(choice)) for segment in segments]
-        return fronts(tasks, LATENCY, ENERGY)
+        known = self._known.hulls
+        new = [segment for segment in dict.fromkeys(segments) if (segment, choice) not in known]
+        steps = self._steps(new)
+        tasks = [FrontTask(steps.joined(segment).of_macros(choice)) for segment in new]
+        for segment, front in zip(new, fronts(tasks, LATENCY, ENERGY), strict=True):
+            known[segment, choice] = front
+        return [known[segment, choice] for segment in segments]
 
     def options(self, segments: Sequence[Contexts], choice: int) -> list[Options]:
         """Mappings of each segment that trade the cost to minimise for bytes, as `Mapper` finds them."""

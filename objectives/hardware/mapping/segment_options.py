@@ -46,6 +46,32 @@ class _Flat:
     first_move: Integers
 
 
+class SegmentPlaces:
+    """Places in a table of segments, by the numbers of the segments. Number 0 stands for none, at place 0."""
+
+    def __init__(self) -> None:
+        self._place_by_number = np.zeros(1, dtype=np.int64)
+        self._count = 1
+
+    def __getitem__(self, numbers: Integers) -> Integers:
+        """Places of segments that were added, in the shape of `numbers`."""
+        places: Integers = self._place_by_number[numbers]
+        return places
+
+    def missing(self, numbers: Integers) -> Integers:
+        """Distinct segments among `numbers` without a place."""
+        distinct = np.unique(numbers)
+        lacking = int(distinct.max(initial=0)) + 1 - len(self._place_by_number)
+        if lacking > 0:
+            self._place_by_number = np.append(self._place_by_number, np.full(lacking, -1))
+        return distinct[self._place_by_number[distinct] < 0]
+
+    def add(self, numbers: Integers) -> None:
+        """Gives the next places to segments that are missing."""
+        self._place_by_number[numbers] = np.arange(self._count, self._count + len(numbers))
+        self._count += len(numbers)
+
+
 class SegmentOptions:
     """Mappings of segments for one number of macros, by the numbers of the segments.
 
@@ -56,22 +82,16 @@ class SegmentOptions:
     def __init__(self, criterion: int) -> None:
         self._criterion = criterion
         self._each = [Options.of([Point(0.0, 0.0, 0.0, ())], LATENCY)]  # no segment
-        self._place_by_number = np.zeros(1, dtype=np.int64)
+        self._places = SegmentPlaces()
         self._flat: _Flat | None = None
 
     def missing(self, numbers: Integers) -> Integers:
-        """Segments among `numbers` without options; 0 stands for none."""
-        distinct = np.unique(numbers)
-        distinct = distinct[distinct > 0]
-        most = int(distinct.max(initial=0))
-        if most >= len(self._place_by_number):
-            more = np.full(most + 1 - len(self._place_by_number), -1)
-            self._place_by_number = np.concatenate([self._place_by_number, more])
-        return distinct[self._place_by_number[distinct] < 0]
+        """Segments among `numbers` without options."""
+        return self._places.missing(numbers)
 
     def add(self, numbers: Integers, each: Sequence[Options]) -> None:
         """Options of further segments."""
-        self._place_by_number[numbers] = np.arange(len(self._each), len(self._each) + len(each))
+        self._places.add(numbers)
         self._each += each
         self._flat = None
 
@@ -90,7 +110,7 @@ class SegmentOptions:
 
     def _cheapest_that_fits(self, places: Integers, flat: _Flat, budget: float) -> Integers:
         """Mapping of each segment (n, t) at the lowest price per byte at which all fit; see `capacity`."""
-        moves, owner = _concatenated(places, flat.first_move)
+        moves, owner = concatenated(places, flat.first_move)
         exists = moves >= 0
         order = np.argsort(np.where(exists, flat.prices[moves], np.inf), axis=1, kind="stable")
         saved = np.take_along_axis(np.where(exists, flat.saved[moves], 0.0), order, axis=1)
@@ -106,7 +126,7 @@ class SegmentOptions:
 
     def _repaired(self, places: Integers, now: Integers, flat: _Flat, budget: float) -> Integers:
         """`now` after the rest of the budget went to the best gains per byte."""
-        points, owner = _concatenated(places, flat.first_point)
+        points, owner = concatenated(places, flat.first_point)
         cost = np.where(points >= 0, flat.points[points, self._criterion], np.inf)
         size = flat.points[points, WEIGHT_BYTES]
         own_cost, own_size = (
@@ -156,7 +176,7 @@ class SegmentOptions:
 
     def _with_a_choice(self, numbers: Integers, flat: _Flat) -> tuple[Integers, Floats]:
         """Places in `flat` of the segments with several mappings (n, t), 0 for none; costs of the others."""
-        places = self._place_by_number[numbers]
+        places = self._places[numbers]
         has_choice = np.diff(flat.first_point)[places] > 1
         constant = np.where(has_choice[..., None], 0.0, flat.points[flat.best[places]]).sum(axis=1)
         order = np.argsort(~has_choice, axis=1, kind="stable")[:, : int(has_choice.sum(axis=1).max(initial=0))]
@@ -164,7 +184,7 @@ class SegmentOptions:
         return np.where(taken, np.take_along_axis(places, order, axis=1), 0), constant
 
 
-def _concatenated(places: Integers, first: Integers) -> tuple[Integers, Integers]:
+def concatenated(places: Integers, first: Integers) -> tuple[Integers, Integers]:
     """Items of all segments of each network, one after the other.
 
     Args:
