@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,22 @@ def assert_equal_to_the_cost_model(space: Space, hardware: str, mapping: str, co
 )
 def test_chains_of_steps(chained: Space, hardware: str, mapping: str) -> None:
     assert_equal_to_the_cost_model(chained, hardware, mapping, 20 if mapping == "edp" else 120)
+
+
+@pytest.mark.parametrize("mapping", ["latency", "energy", "edp"])
+def test_chains_of_steps_above_the_capacity(chained: Space, mapping: str) -> None:
+    soc = load_soc("u55-256-cim8")
+    assert soc.cim is not None
+    capacity = replace(soc.cim.capacity, value=0.5, low=0.5)
+    model = CostModel(replace(soc, cim=replace(soc.cim, capacity=capacity)), mapping)
+    tables = SpaceTables.cached(chained, model)
+    rows = population(chained, 4 if mapping == "edp" else 12)
+    assert tables.suffice(rows).mean() < 0.5
+    expected = one_by_one(model, [chained.decode(row.tolist()) for row in rows])
+    for _ in range(2):  # with new segments, then with known ones
+        latency, energy = tables.totals(rows)
+        assert latency.tolist() == expected[0].tolist()
+        assert energy.tolist() == expected[1].tolist()
 
 
 @pytest.mark.parametrize(
