@@ -14,8 +14,8 @@
 
 The first three cost subnets above the capacity of the macros as if they fitted; `fitting` is the share of
 the others. The next two are measured on `--fronts` subnets not seen before, after as many others; figures
-with `_first` are those of the others, with `_again` those of the same subnets again. `squeezed` is 0 where all
-subnets fit. `product` leaves out subnets that the cost model maps one by one.
+with `_first` are those of the others, with `_again` those of the same subnets again. `squeezed` is 0 where
+all subnets fit. `product` leaves out subnets that the cost model maps one by one.
 `mapped_speedup` is `mapped_per_s` divided by the rate of the cost model that costs `--checked` subnets one by
 one and has seen none of them. Both are measured in this run, and their totals must be equal.
 """
@@ -70,7 +70,11 @@ def fronts_per_s(name: str, space: Space, tables: SpaceTables, rows: Genotypes) 
         H4HError: Tables and mapper disagree.
     """
     half = len(rows) // 2
-    parts = {f"{name}_first_per_s": rows[:half], f"{name}_per_s": rows[half:], f"{name}_again_per_s": rows[half:]}
+    parts = {
+        f"{name}_first_per_s": rows[:half],
+        f"{name}_per_s": rows[half:],
+        f"{name}_again_per_s": rows[half:],
+    }
     if not half:
         return dict.fromkeys(parts, 0.0)
     rates = {key: len(part) / seconds(lambda part=part: tables.totals(part)) for key, part in parts.items()}  # type: ignore[misc]

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
 
-import numpy as np
-
 from objectives.hardware.mapping.mapped_costs import MappedCosts
 from objectives.hardware.mapping.mapper import KnownCosts, Mapper, Mapping, Segment
 from objectives.hardware.mapping.placement import STAY

@@ -182,9 +182,7 @@ class SpaceTables:
         (lookup,) = self._lookups
         return CapacityTotals(self.space, mapper, lookup.pieces)
 
-    def _in_units(
-        self, genotypes: Genotypes, cycles: Floats, energy_pj: Floats
-    ) -> tuple[Floats, Floats]:
+    def _in_units(self, genotypes: Genotypes, cycles: Floats, energy_pj: Floats) -> tuple[Floats, Floats]:
         """Latency in ms and energy in mJ, spilt activations included."""
         latency_ms, energy_mj = cycles / self.model.soc.cycles_per_ms, energy_pj / PJ_PER_MJ
         if self._sizes is None or self.model.spill is None:

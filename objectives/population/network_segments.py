@@ -67,9 +67,7 @@ class _PlacedPiece:
     def part(self, row: int) -> _Part:
         """The piece of one row."""
         steps = workload(self._pieces.network(self._piece, row))
-        indices = [
-            index for index, step in enumerate(steps) if step.name.startswith(self._piece.step_names)
-        ]
+        indices = [index for index, step in enumerate(steps) if step.name.startswith(self._piece.step_names)]
         return _Part(
             tuple(steps[index].op for index in indices),
             tuple(steps[index].is_read_again for index in indices),

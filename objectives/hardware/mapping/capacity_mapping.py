@@ -85,7 +85,8 @@ class CapacityMapping:
         """Whether costs (n, 3) are less than others: by the criterion, then by its tie breaker."""
         first, second = self._order
         is_equal = costs[:, first] == others[:, first]
-        return (costs[:, first] < others[:, first]) | is_equal & (costs[:, second] < others[:, second])
+        is_less: Booleans = costs[:, first] < others[:, first]
+        return is_less | is_equal & (costs[:, second] < others[:, second])
 
     def _within(self, numbers: Integers, choice: int) -> Floats:
         """Costs (n, 3) of networks within the capacity of one number of macros."""

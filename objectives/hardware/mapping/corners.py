@@ -17,7 +17,7 @@ class Corner(NamedTuple):
 
 
 def minkowski_sum(first: Sequence[Corner], second: Sequence[Corner]) -> list[Corner]:
-    """Sums of two fronts, each from its cheapest mapping to the one with the fewest bytes, along their hull."""
+    """Sums of two fronts along their hull; fronts go from the cheapest mapping to the fewest bytes."""
     one = other = 0
     here = [Corner(*map(sum, zip(first[0], second[0], strict=True)))]
     while one < len(first) - 1 or other < len(second) - 1:

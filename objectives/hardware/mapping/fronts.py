@@ -149,7 +149,8 @@ class _Stack:
 
     @cached_property
     def _most_rows(self) -> int:
-        return max(1, _MOST_NUMBERS // max(array[0].size for array in self._steps.cycles))
+        largest = max(array[0].size for array in self._steps.cycles)
+        return max(1, _MOST_NUMBERS // int(largest))
 
     def fronts(self, first: Weights, second: Weights, tolerance: float) -> list[Floats]:
         """The fronts of all tasks; arguments as for `fronts`."""
@@ -163,22 +164,21 @@ class _Stack:
         tasks, left, right = tasks[has_end], starts[has_end], ends[has_end]
         while True:
             rise, fall = right[:, one] - left[:, one], left[:, other] - right[:, other]
-            is_open = (rise > 0) & (fall > 0)
-            tasks, left, right, rise, fall = (
-                part[is_open] for part in (tasks, left, right, rise, fall)
-            )
-            if not len(tasks):
+            is_open = np.flatnonzero((rise > 0) & (fall > 0))
+            if not len(is_open):
                 break
-            weights = [np.zeros(0)] * 3
-            for number in range(3):
-                weights[number] = fall * first[number] + rise * second[number]
+            tasks, left, right = tasks[is_open], left[is_open], right[is_open]
+            rise, fall = rise[is_open], fall[is_open]
+            weights = [fall * first[number] + rise * second[number] for number in range(3)]
             middle = self._solve(tasks, (weights[0], weights[1], weights[2]), first)
             level = left[:, one] * fall + left[:, other] * rise
-            below = middle[:, one] * fall + middle[:, other] * rise < level * (1 - tolerance)
-            tasks, left, middle, right = (part[below] for part in (tasks, left, middle, right))
+            middle_level = middle[:, one] * fall + middle[:, other] * rise
+            below = np.flatnonzero(middle_level < level * (1 - tolerance))
+            tasks, middle = tasks[below], middle[below]
             points.append((tasks, middle))
+            left = np.concatenate([left[below], middle])
+            right = np.concatenate([middle, right[below]])
             tasks = np.concatenate([tasks, tasks])
-            left, right = np.concatenate([left, middle]), np.concatenate([middle, right])
         owner = np.concatenate([part for part, _ in points])
         values = np.concatenate([part for _, part in points])
         order = np.lexsort((values[:, one], owner))
@@ -187,7 +187,7 @@ class _Stack:
         return [front if is_there else front[:0] for front, is_there in zip(each, exist, strict=True)]
 
     def _solve(self, tasks: Integers, weights: Criterion, tie_breaker: Weights) -> Floats:
-        """Cycles, energy and bytes (n, 3) of the best mapping of `tasks` (n,) by weights, each one or (n,)."""
+        """Cycles, energy and bytes (n, 3) of the best mapping of `tasks` (n,); weights are numbers or (n,)."""
         parts = [np.zeros((0, 3))]
         for start in range(0, len(tasks), self._most_rows):
             rows = slice(start, start + self._most_rows)
@@ -205,9 +205,7 @@ class _Stack:
         rows = [total[:, 0, -IN_SRAM:] for total in sums]
         if self._ends is None:
             flat = tuple(weight if isinstance(weight, float) else weight[..., 0, 0] for weight in weights)
-            key = sum(
-                (row * weight for row, weight in zip(rows, flat, strict=True)), np.zeros_like(rows[0])
-            )
+            key = sum((row * weight for row, weight in zip(rows, flat, strict=True)), np.zeros_like(rows[0]))
             ends = lexicographic([key, weighted(rows, tie_breaker), *rows])
         else:
             ends = self._ends[tasks]
@@ -219,9 +217,7 @@ def _padded_last(last: Integers, width: int) -> Integers:
     return np.concatenate([last[:-1], np.full(width - len(last), filler), last[-1:]])
 
 
-def _padded(
-    each: Sequence[tuple[Floats, ...]], shapes: Sequence[tuple[int, int]]
-) -> tuple[Floats, ...]:
+def _padded(each: Sequence[tuple[Floats, ...]], shapes: Sequence[tuple[int, int]]) -> tuple[Floats, ...]:
     """Costs of each op, segment after segment: (n, p, k, 1 or 2).
 
     Ways are added before the last split and before the placements in SRAM.

@@ -1,7 +1,7 @@
 """Costs of many networks in the mappings with the smallest products of energy and latency.
 
-`mapper.least_product` walks the hull of one network edge by edge. Here the hulls of all networks are walked at
-once, on hulls of their segments (`segment_fronts.py`). Costs are equal, number by number.
+`mapper.least_product` walks the hull of one network edge by edge. Here the hulls of all networks are walked
+at once, on hulls of their segments (`segment_fronts.py`). Costs are equal, number by number.
 """
 
 from __future__ import annotations

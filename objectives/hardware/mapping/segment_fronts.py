@@ -1,4 +1,4 @@
-"""Fronts of segments, merged from the fronts of their parts: what a mapping costs for which bytes in the macros.
+"""Fronts of segments, merged from the fronts of their parts: least cost against bytes in the macros.
 
 A segment falls into parts where its map has to be in SRAM, such as between a down-sampling step and the first
 block behind it. The same parts occur in many segments. The front of a segment is the convex hull of the sums
@@ -30,7 +30,6 @@ from search_space.arrays import Floats
 _COST_UNIT = 1.0 / 1024.0
 _LARGEST_EXACT = 2.0**52
 """Largest number of units in a sum of costs times bytes; half of what a float holds exactly."""
-
 
 
 class SegmentFronts:

@@ -106,7 +106,8 @@ class SegmentOptions:
         flat = self._flattened()
         places, constant = self._with_a_choice(numbers, flat)
         now = self._cheapest_that_fits(places, flat, budget)
-        return constant + flat.points[self._repaired(places, now, flat, budget)].sum(axis=1)
+        costs: Floats = constant + flat.points[self._repaired(places, now, flat, budget)].sum(axis=1)
+        return costs
 
     def _cheapest_that_fits(self, places: Integers, flat: _Flat, budget: float) -> Integers:
         """Mapping of each segment (n, t) at the lowest price per byte at which all fit; see `capacity`."""
@@ -144,8 +145,7 @@ class SegmentOptions:
             if not goes_on.all():
                 rows, rest = rows[goes_on], rest[goes_on]
                 points, owner, cost, size, own_cost, own_size, more, gain, can = (
-                    part[goes_on]
-                    for part in (points, owner, cost, size, own_cost, own_size, more, gain, can)
+                    part[goes_on] for part in (points, owner, cost, size, own_cost, own_size, more, gain, can)
                 )
             rate = np.where(can, gain / np.where(more > 0, more, 1.0), -np.inf)
             best = np.where(can & (more <= 0), np.inf, rate).argmax(axis=1)
@@ -165,9 +165,7 @@ class SegmentOptions:
                 np.array([point.key for one in each for point in one.points]),
                 first_point,
                 np.array([start + one.hull[0] for start, one in zip(first_point, each, strict=False)]),
-                np.concatenate(
-                    [start + one.hull[1:] for start, one in zip(first_point, each, strict=False)]
-                ),
+                np.concatenate([start + one.hull[1:] for start, one in zip(first_point, each, strict=False)]),
                 np.concatenate([one.prices for one in each]),
                 np.concatenate([one.saved for one in each]),
                 np.cumsum([0, *(len(one.prices) for one in each)]),
@@ -179,7 +177,9 @@ class SegmentOptions:
         places = self._places[numbers]
         has_choice = np.diff(flat.first_point)[places] > 1
         constant = np.where(has_choice[..., None], 0.0, flat.points[flat.best[places]]).sum(axis=1)
-        order = np.argsort(~has_choice, axis=1, kind="stable")[:, : int(has_choice.sum(axis=1).max(initial=0))]
+        order = np.argsort(~has_choice, axis=1, kind="stable")[
+            :, : int(has_choice.sum(axis=1).max(initial=0))
+        ]
         taken = np.take_along_axis(has_choice, order, axis=1)
         return np.where(taken, np.take_along_axis(places, order, axis=1), 0), constant
 

@@ -88,7 +88,11 @@ def test_hull_holds_what_no_mixture_beats(corners: list[Corner]) -> None:
 
 
 def test_corners_that_lie_on_the_chord_but_for_rounding_are_left_out() -> None:
-    near = [Corner(1e9, 2048.0, 0.0), Corner(1e9 + 1000.0 - 1 / 1024, 1024.0, 0.0), Corner(1e9 + 2000, 0.0, 0.0)]
+    near = [
+        Corner(1e9, 2048.0, 0.0),
+        Corner(1e9 + 1000.0 - 1 / 1024, 1024.0, 0.0),
+        Corner(1e9 + 2000, 0.0, 0.0),
+    ]
     assert pruned(near, tolerance=0.0) == near
     assert pruned(near) == [near[0], near[2]]
     far = [near[0], near[1]._replace(cost=1e9 + 900.0), near[2]]

@@ -87,8 +87,8 @@ def test_products_are_least_as_for_one_network(
     rows, table = padded(networks), _SegmentHulls()
     new = table.places.missing(rows)
     table.add(new, [np.array([one.key for one in each[number - 1]]) for number in new])
-    for costs, own in zip(table.least_product(rows), networks, strict=True):
-        taken = least_product([each[number - 1] for number in own])
+    for costs, network_segments in zip(table.least_product(rows), networks, strict=True):
+        taken = least_product([each[number - 1] for number in network_segments])
         assert costs.tolist() == [sum(values) for values in zip(*(one.key for one in taken), strict=True)]
 
 
