@@ -187,7 +187,7 @@ class _Stack:
         return [front if is_there else front[:0] for front, is_there in zip(each, exist, strict=True)]
 
     def _solve(self, tasks: Integers, weights: Criterion, tie_breaker: Weights) -> Floats:
-        """Cycles, energy and bytes (n, 3) of the best mapping of `tasks` (n,); weights are numbers or (n,)."""
+        """Cycles, energy and bytes (n, 3) of the best mappings of `tasks` (n,); weights are one or (n,)."""
         parts = [np.zeros((0, 3))]
         for start in range(0, len(tasks), self._most_rows):
             rows = slice(start, start + self._most_rows)
