@@ -85,8 +85,9 @@ class CapacityMapping:
         """Whether costs (n, 3) are less than others: by the criterion, then by its tie breaker."""
         first, second = self._order
         is_equal = costs[:, first] == others[:, first]
-        is_less: Booleans = costs[:, first] < others[:, first]
-        return is_less | is_equal & (costs[:, second] < others[:, second])
+        is_less: Booleans = is_equal & (costs[:, second] < others[:, second])
+        is_less |= costs[:, first] < others[:, first]
+        return is_less
 
     def _within(self, numbers: Integers, choice: int) -> Floats:
         """Costs (n, 3) of networks within the capacity of one number of macros."""
