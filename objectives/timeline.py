@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import LogFormatter
 
 from objectives.hardware import CostModel, NetworkCost, OpCost, SoC
 from objectives.roofline import Roofline, rooflines, utilisation
@@ -90,6 +91,9 @@ def draw_roofline(axis: Axes, line: Roofline) -> None:
         axis.scatter(x, [point.rate for point in points], s=18, label=kind, alpha=0.8)
     axis.set_xscale("log")
     axis.set_yscale("log")
+    for ticks in (axis.xaxis, axis.yaxis):  # 40, not 4 x 10^1
+        ticks.set_major_formatter(LogFormatter())
+        ticks.set_minor_formatter(LogFormatter())
     axis.set_title(f"{line.device}: {line.peak:g} MAC/cycle, {line.memory} {line.bandwidth:g} B/cycle")
     axis.set_xlabel(f"MAC per byte over the {line.memory}")
     axis.set_ylabel("MAC per cycle")

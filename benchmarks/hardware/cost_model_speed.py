@@ -7,10 +7,15 @@
 | `mapped_per_s` | subnets costed from tables, each in its fastest mapping | 1,000,000 |
 | `frugal_per_s` | the same in its most frugal mapping | 1,000,000 |
 | `given_per_s` | the same with a fixed mapping: all on the NPU | 2,000,000 |
+| `squeezed_per_s` | subnets above the capacity of the macros, in their fastest mapping within it | 5,000 |
+| `product_per_s` | subnets in the mapping with the smallest product of energy and latency | 5,000 |
 | `tables_s_analytic` | time to make the tables of both mappings: costs of all pieces of the space | 2 |
 | `table_s_vela` | one of them with Arm's compiler and no ops compiled yet; 0 if left out | 60 |
 
-Subnets above the capacity of the macros are costed as if they fitted; `fitting` is the share of the others.
+The first three cost subnets above the capacity of the macros as if they fitted; `fitting` is the share of
+the others. The next two are measured on `--fronts` subnets not seen before, after as many others; figures
+with `_first` are those of the others, with `_again` those of the same subnets again. `squeezed` is 0 where
+all subnets fit. `product` leaves out subnets that the cost model maps one by one.
 `mapped_speedup` is `mapped_per_s` divided by the rate of the cost model that costs `--checked` subnets one by
 one and has seen none of them. Both are measured in this run, and their totals must be equal.
 """
@@ -31,9 +36,11 @@ from rich.console import Console
 from rich.table import Table
 
 from objectives.hardware import CostModel, load_soc
+from objectives.hardware.cost_model import PJ_PER_MJ
 from objectives.hardware.soc import SoC
 from objectives.hardware_objectives import network_totals
 from objectives.population.cost_tables import SpaceTables
+from objectives.workload import ops_of, read_again, workload
 from search_space.arrays import Genotypes
 from search_space.command.command_line import Parser, run_command
 from search_space.errors import H4HError
@@ -56,8 +63,33 @@ def seconds(run: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
+def fronts_per_s(name: str, space: Space, tables: SpaceTables, rows: Genotypes) -> dict[str, float]:
+    """Rates at which `tables` cost subnets that need fronts of segments; zero without subnets.
+
+    Raises:
+        H4HError: Tables and mapper disagree.
+    """
+    half = len(rows) // 2
+    parts = {
+        f"{name}_first_per_s": rows[:half],
+        f"{name}_per_s": rows[half:],
+        f"{name}_again_per_s": rows[half:],
+    }
+    if not half:
+        return dict.fromkeys(parts, 0.0)
+    rates = {key: len(part) / seconds(lambda part=part: tables.totals(part)) for key, part in parts.items()}  # type: ignore[misc]
+    mapper = CostModel(tables.model.soc, tables.model.mapper.name).mapper
+    steps = workload(space.decode(rows[0].tolist()))
+    mapping = mapper.find(ops_of(steps), read_again(steps))
+    latency_ms, energy_mj = (float(total[0]) for total in tables.totals(rows[:1]))
+    model = tables.model
+    if (latency_ms, energy_mj) != (mapping.cycles / model.soc.cycles_per_ms, mapping.energy_pj / PJ_PER_MJ):
+        raise H4HError("fronts and mapper disagree: one of them is wrong")
+    return rates
+
+
 def measure(
-    space: Space, soc: SoC, *, count: int, checked: int, seed: int, with_vela: bool
+    space: Space, soc: SoC, *, count: int, checked: int, fronts: int, seed: int, with_vela: bool
 ) -> dict[str, Any]:
     """All figures; rates are medians over `ROUNDS` rounds.
 
@@ -80,13 +112,19 @@ def measure(
     few = rows[:checked]
     subnets = [space.decode(row.tolist()) for row in few]
     start = time.process_time()
-    one_by_one = network_totals(CostModel(soc), subnets)
+    unseen = CostModel(soc)
+    one_by_one = np.concatenate([network_totals(unseen, [subnet]) for subnet in subnets], axis=1)
     rate = len(few) / (time.process_time() - start)
     if not np.array_equal(one_by_one, both[0].totals(few)):
         raise H4HError("tables and cost model disagree: one of them is wrong")
     result["one_by_one_per_s"] = rate
     result["mapped_speedup"] = result["mapped_per_s"] / rate
     result["latency_correlation"] = float(np.corrcoef(one_by_one[0], both[0].estimates(few)[0])[0, 1])
+
+    result |= fronts_per_s("squeezed", space, both[0], rows[~both[0].suffice(rows)][: 2 * fronts])
+    product = SpaceTables.cached(space, CostModel(soc, "edp"))
+    fits = rows[both[0].suffice(rows) & both[1].suffice(rows)]
+    result |= fronts_per_s("product", space, product, fits[: 2 * fronts] if soc.cim else rows[:0])
 
     result["table_s_vela"] = 0.0
     if with_vela:
@@ -108,6 +146,9 @@ def main() -> None:
     parser.add_argument("--hardware", default="u55-256-cim8")
     parser.add_argument("--subnets", type=int, default=100_000)
     parser.add_argument("--checked", type=int, default=500, help="subnets costed one by one (default: 500)")
+    parser.add_argument(
+        "--fronts", type=int, default=200, help="subnets that are mapped on fronts of segments (default: 200)"
+    )
     parser.add_argument("--without-vela", action="store_true", help="leave out the compiler")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
@@ -118,6 +159,7 @@ def main() -> None:
         load_soc(options.hardware),
         count=options.subnets,
         checked=options.checked,
+        fronts=options.fronts,
         seed=options.seed,
         with_vela=not options.without_vela,
     )

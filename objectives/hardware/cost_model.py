@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
 
-import numpy as np
-
+from objectives.hardware.mapping.mapped_costs import MappedCosts
 from objectives.hardware.mapping.mapper import KnownCosts, Mapper, Mapping, Segment
 from objectives.hardware.mapping.placement import STAY
 from objectives.hardware.mapping.segment import (
@@ -184,6 +183,7 @@ class CostModel:
         self.spill = Spill.of(soc) if spill else None
         self.npu_model = create_npu_model(npu_model, soc.npu, soc.measured_npu)
         self.mapper = Mapper(soc, mapping, self.npu_model, known)
+        self._mapped = MappedCosts(self.mapper)
         self._breakdowns: dict[
             tuple[tuple[Op, ...], tuple[bool, ...], tuple[Way, ...], int], list[OpCost]
         ] = {}
@@ -252,13 +252,9 @@ class CostModel:
         Returns:
             Latency in ms (n,) and energy in mJ (n,).
         """
-        self.mapper.learn(op for ops in networks for op in ops)
         indices = read_again if read_again is not None else [()] * len(networks)
-        pairs = [
-            self._totals(self.mapper.find(ops, again)) for ops, again in zip(networks, indices, strict=True)
-        ]
-        table = np.array(pairs, dtype=np.float64).reshape(len(pairs), 2)
-        return table[:, 0], table[:, 1]
+        costs = self._mapped(networks, indices)
+        return costs[:, 0] / self.soc.cycles_per_ms, costs[:, 1] / PJ_PER_MJ
 
     def _totals(self, mapping: Mapping) -> tuple[float, float]:
         return mapping.cycles / self.soc.cycles_per_ms, mapping.energy_pj / PJ_PER_MJ

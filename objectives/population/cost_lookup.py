@@ -8,6 +8,8 @@ macros that is best for it. Numbers of macros that are best for no network are l
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from objectives.hardware.mapping.mapper import CRITERIA, Mapper
@@ -19,7 +21,7 @@ from objectives.hardware.mapping.split_costs import macro_options
 from objectives.population.gene_table import GeneColumns, GeneTable, merged, without_idle_genes
 from objectives.population.piece_costs import CYCLES, ENERGY_PJ, WEIGHT_BYTES, PieceCosts
 from objectives.population.step_genes import StepGenes
-from objectives.population.step_runs import StepRuns
+from objectives.population.step_runs import MOST_ROWS, StepRuns
 from search_space.arrays import Booleans, Floats, Genotypes, Integers
 from search_space.space import Space
 
@@ -36,17 +38,28 @@ class PopulationCosts:
         space: The search space of the genotypes.
         mapper: SoC and mapping; the mapping minimises a sum.
         pieces: Costs of all pieces of `space` under that mapping.
+        all_choices: Keep weight bytes and every number of macros, for `each`.
+        most_step_rows: As `step_runs.MOST_ROWS`.
     """
 
-    def __init__(self, space: Space, mapper: Mapper, pieces: PieceCosts) -> None:
+    def __init__(
+        self,
+        space: Space,
+        mapper: Mapper,
+        pieces: PieceCosts,
+        *,
+        all_choices: bool = False,
+        most_step_rows: int = MOST_ROWS,
+    ) -> None:
         capacity = mapper.soc.cim.macro_capacity_bytes if mapper.soc.cim is not None else 0.0
         # The criterion to minimise comes first, then the tie breakers.
         self._criteria = [CYCLES, ENERGY_PJ]
         if CRITERIA[mapper.name][0] == ENERGY:
             self._criteria.reverse()
-        choices = _useful_choices(pieces, self._criteria)
-        self._budgets = capacity * np.array(macro_options(mapper.soc), dtype=np.float64)[choices]
-        if (_most_bytes(pieces)[choices] > self._budgets).any():
+        options = macro_options(mapper.soc)
+        choices = list(range(len(options))) if all_choices else _useful_choices(pieces, self._criteria)
+        self._budgets = capacity * np.array(options, dtype=np.float64)[choices]
+        if all_choices or (_most_bytes(pieces)[choices] > self._budgets).any():
             self._criteria.append(WEIGHT_BYTES)
         self._shape = (len(self._criteria), len(choices))
 
@@ -71,7 +84,7 @@ class PopulationCosts:
             derived = few.derived
         self._columns = GeneColumns(space, derived)
         if not pieces.has_one_ending:
-            self._runs = StepRuns(self._columns, few.steps, few.begins, few.is_empty)
+            self._runs = StepRuns(self._columns, few.steps, few.begins, few.is_empty, most_step_rows)
         self._sums = [
             (table.genes, np.ascontiguousarray(table.values.reshape(table.rows, -1)))
             for table in merged(sums, _MOST_ROWS)
@@ -86,8 +99,26 @@ class PopulationCosts:
         Raises:
             GenotypeError: A row is not a genotype of the space.
         """
+        best = np.empty((3, len(genotypes)))
+        for rows, total in self._totals(genotypes):
+            best[:, rows] = self._best(total)
+        return best[0], best[1], best[2] > 0
+
+    def each(self, genotypes: Genotypes) -> Floats:
+        """Cycles, energy in pJ and weight bytes for every number of macros (n, m, 3).
+
+        Only where `all_choices` were kept.
+        """
+        criteria, choices = self._shape
+        result = np.empty((len(genotypes), choices, criteria))
+        for rows, total in self._totals(genotypes):
+            result[rows] = np.moveaxis(total.reshape(-1, criteria, choices), 1, 2)
+        order = [self._criteria.index(number) for number in (CYCLES, ENERGY_PJ, WEIGHT_BYTES)]
+        return result[..., order]
+
+    def _totals(self, genotypes: Genotypes) -> Iterator[tuple[slice | Integers, Floats]]:
+        """Costs (k, c * m) of some networks after others; later ones replace earlier ones."""
         count, width = len(genotypes), self._shape[0] * self._shape[1]
-        best = np.empty((3, count))
         left: list[Integers] = []
         left_sums: list[Floats] = []
         buffer = np.empty((min(count, _CHUNK), width))
@@ -102,15 +133,13 @@ class PopulationCosts:
                 rest = self._runs.add(total, columns, buffer[:size])
                 left.append(rest + start)
                 left_sums.append(total[rest])
-            best[:, start : start + size] = self._best(total)
+            yield slice(start, start + size), total
         # Few networks: together they take fewer steps.
         rest, sums = np.concatenate([[], *left]).astype(np.int64), np.concatenate([buffer[:0], *left_sums])
         for start in range(0, len(rest), _CHUNK):
             rows = rest[start : start + _CHUNK]
             assert self._runs is not None
-            total = sums[start : start + _CHUNK] + self._runs.untabulated(self._columns(genotypes[rows]))
-            best[:, rows] = self._best(total)
-        return best[0], best[1], best[2] > 0
+            yield rows, sums[start : start + _CHUNK] + self._runs.untabulated(self._columns(genotypes[rows]))
 
     def _best(self, total: Floats) -> Floats:
         """Cycles, energy and whether the weights fit (3, n), each with the best number of macros.

@@ -4,10 +4,11 @@ The pieces of a search space are costed once (`piece_costs.py`, cached on disk) 
 of a population at once (`cost_lookup.py`). All numbers are multiples of 1/1024 cycle or pJ, so the totals are
 exactly those of `CostModel.totals`.
 
-The `CostModel` itself costs two kinds of networks one by one: those whose weights exceed the capacity of the
-macros in the best mapping without that limit, and all networks under the mapping `edp`, because a product of
-energy and latency is not a sum over pieces. For both kinds `SpaceTables.estimates` come close. They ignore
-the capacity, or take the better of the fastest and the most frugal mapping.
+Two kinds of networks need more than sums: those whose weights exceed the capacity of the macros in the best
+mapping without that limit, and all networks under the mapping `edp`, because a product of energy and latency
+is not a sum over pieces. Both are mapped on fronts of their segments (`segment_totals.py`), each front found
+once. `SpaceTables.estimates` come close without them. They ignore the capacity, or take the better of the
+fastest and the most frugal mapping.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -25,6 +28,7 @@ from objectives.hardware.mapping.mapper import Mapper
 from objectives.hardware_objectives import network_totals
 from objectives.population.cost_lookup import PopulationCosts
 from objectives.population.piece_costs import PieceCosts
+from objectives.population.segment_totals import CapacityTotals, ProductTotals
 from objectives.population.size_tables import SPILT, SizeTables
 from search_space.arrays import Booleans, Floats, Genotypes
 from search_space.errors import H4HError
@@ -42,27 +46,41 @@ class SpaceTablesError(H4HError):
     """The cached tables cannot be written."""
 
 
+@dataclass(frozen=True)
+class Lookup:
+    """Tables under one mapping that minimises a sum.
+
+    Attributes:
+        pieces: Costs of all pieces of the space.
+        costs: Costs of populations from them.
+    """
+
+    pieces: PieceCosts
+    costs: PopulationCosts
+
+    @classmethod
+    def of(cls, space: Space, mapper: Mapper, pieces: PieceCosts) -> Self:
+        """Tables of populations from those of `pieces`."""
+        return cls(pieces, PopulationCosts(space, mapper, pieces))
+
+
 class SpaceTables:
     """Latency and energy of populations of one search space on one SoC.
 
     Args:
         space: The search space of the genotypes.
         model: SoC, mapping and model of the NPU.
-        populations: Costs of populations under each of `tabulated_mappings`; computed by default.
+        lookups: Tables of each of `tabulated_mappings`; computed by default.
     """
 
-    def __init__(
-        self, space: Space, model: CostModel, populations: Sequence[PopulationCosts] | None = None
-    ) -> None:
+    def __init__(self, space: Space, model: CostModel, lookups: Sequence[Lookup] | None = None) -> None:
         self.space = space
         self.model = model
-        if populations is None:
+        if lookups is None:
             mappers = _mappers(model)
             each = PieceCosts.of_each(space, mappers)
-            populations = [
-                PopulationCosts(space, mapper, pieces) for mapper, pieces in zip(mappers, each, strict=True)
-            ]
-        self._populations = populations
+            lookups = [Lookup.of(space, mapper, pieces) for mapper, pieces in zip(mappers, each, strict=True)]
+        self._lookups = lookups
         self._sizes = None if model.spill is None else SizeTables(space, model.spill.sram_bytes)
 
     @classmethod
@@ -90,7 +108,7 @@ class SpaceTables:
         mappers_by_model = [
             {_file_name(space, model, one): one for one in _mappers(model)} for model in models
         ]
-        populations: dict[str, PopulationCosts] = {}
+        lookups: dict[str, Lookup] = {}
         missing: dict[tuple[str, ...], dict[str, Mapper]] = {}
         for model, mappers in zip(models, mappers_by_model, strict=True):
             for name, mapper in mappers.items():
@@ -99,19 +117,19 @@ class SpaceTables:
                 except (OSError, ValueError):
                     missing.setdefault(_shared_splits(model, mapper), {})[name] = mapper
                 else:
-                    populations[name] = PopulationCosts(space, mapper, pieces)
+                    lookups[name] = Lookup.of(space, mapper, pieces)
         for absent in missing.values():
             each = PieceCosts.of_each(space, list(absent.values()))
             for (name, mapper), pieces in zip(absent.items(), each, strict=True):
                 _save(pieces, folder / name)
-                populations[name] = PopulationCosts(space, mapper, pieces)
+                lookups[name] = Lookup.of(space, mapper, pieces)
         return [
-            cls(space, model, [populations[name] for name in mappers])
+            cls(space, model, [lookups[name] for name in mappers])
             for model, mappers in zip(models, mappers_by_model, strict=True)
         ]
 
     def suffice(self, genotypes: Genotypes) -> Booleans:
-        """Whether the tables alone can cost each network (n,); the cost model is much slower."""
+        """Whether sums over pieces alone cost each network (n,); fronts of segments are slower."""
         return self._looked_up(genotypes)[2]
 
     def estimates(self, genotypes: Genotypes) -> tuple[Floats, Floats]:
@@ -133,15 +151,47 @@ class SpaceTables:
             CapacityError: A network is forced onto macros that cannot hold its weights.
         """
         latency_ms, energy_mj, fits = self._looked_up(genotypes)
-        is_left = ~fits
-        if is_left.any():
-            subnets = [self.space.decode(genotype.tolist()) for genotype in genotypes[is_left]]
-            latency_ms[is_left], energy_mj[is_left] = network_totals(self.model, subnets)
+        for totals in (self._by_segments, self._one_by_one):
+            is_left = ~fits
+            if not is_left.any():
+                break
+            latency_ms[is_left], energy_mj[is_left], fits[is_left] = totals(genotypes[is_left])
         return latency_ms, energy_mj
+
+    def _by_segments(self, genotypes: Genotypes) -> tuple[Floats, Floats, Booleans]:
+        """Latency in ms, energy in mJ, and whether these are the network's own, each (n,)."""
+        if self._segment_totals is None:
+            none = np.zeros(len(genotypes))
+            return none, none, none > 0
+        cycles, energy_pj, fits = self._segment_totals(genotypes)
+        return *self._in_units(genotypes, cycles, energy_pj), fits
+
+    def _one_by_one(self, genotypes: Genotypes) -> tuple[Floats, Floats, Booleans]:
+        """The same by the cost model."""
+        subnets = [self.space.decode(genotype.tolist()) for genotype in genotypes]
+        return *network_totals(self.model, subnets), np.ones(len(genotypes), dtype=bool)
+
+    @cached_property
+    def _segment_totals(self) -> CapacityTotals | ProductTotals | None:
+        """Totals by fronts of segments; None where every network is forced onto one device."""
+        mapper = self.model.mapper
+        if mapper.name == "edp":
+            return ProductTotals(self.space, mapper)
+        if mapper.name not in SUMS:
+            return None
+        (lookup,) = self._lookups
+        return CapacityTotals(self.space, mapper, lookup.pieces)
+
+    def _in_units(self, genotypes: Genotypes, cycles: Floats, energy_pj: Floats) -> tuple[Floats, Floats]:
+        """Latency in ms and energy in mJ, spilt activations included."""
+        latency_ms, energy_mj = cycles / self.model.soc.cycles_per_ms, energy_pj / PJ_PER_MJ
+        if self._sizes is None or self.model.spill is None:
+            return latency_ms, energy_mj
+        return self.model.spill.added(latency_ms, energy_mj, self._sizes(genotypes)[SPILT])
 
     def _looked_up(self, genotypes: Genotypes) -> tuple[Floats, Floats, Booleans]:
         """Latency in ms, energy in mJ, and whether these are the network's own, each (n,)."""
-        first, *others = (population(genotypes) for population in self._populations)
+        first, *others = (lookup.costs(genotypes) for lookup in self._lookups)
         cycles, energy_pj, fits = first
         for other_cycles, other_pj, _ in others:
             is_better = other_cycles * other_pj < cycles * energy_pj
@@ -151,11 +201,7 @@ class SpaceTables:
             )
         if others:
             fits = np.zeros(len(genotypes), dtype=bool)
-        latency_ms, energy_mj = cycles / self.model.soc.cycles_per_ms, energy_pj / PJ_PER_MJ
-        if self._sizes is not None and self.model.spill is not None:
-            spilt = self._sizes(genotypes)[SPILT]
-            latency_ms, energy_mj = self.model.spill.added(latency_ms, energy_mj, spilt)
-        return latency_ms, energy_mj, fits
+        return *self._in_units(genotypes, cycles, energy_pj), fits
 
 
 def tabulated_mappings(mapping: str) -> tuple[str, ...]:

@@ -21,9 +21,9 @@ import numpy as np
 
 from objectives.hardware.mapping.hand_over import IN_SRAM
 from objectives.hardware.mapping.mapper import CRITERIA, Mapper
-from objectives.hardware.mapping.placement import FORBIDDEN, hands_over, op_costs
+from objectives.hardware.mapping.op_steps import OpSteps
+from objectives.hardware.mapping.placement import FORBIDDEN, hands_over
 from objectives.hardware.mapping.segment import (
-    OpContext,
     Steps,
     op_contexts,
     run,
@@ -185,7 +185,7 @@ class _Tabulation:
         self._pieces = pieces
         self._mappers = mappers
         self._mapper = mappers[0]
-        self._ops: dict[OpContext, Steps] = {}
+        self._ops = OpSteps(mappers[0].splits, mappers[0].soc)
         self._segments: dict[_SegmentKey, list[Floats]] = {}
 
     def by_beginning(self, piece: Piece) -> list[GeneTable]:
@@ -291,7 +291,7 @@ class _Tabulation:
             if key not in self._segments:
                 ops, stays, before, from_anywhere = key
                 contexts = op_contexts(ops, stays, before=before)
-                steps = Steps.joined([self._op(context) for context in contexts])
+                steps = self._ops.joined(contexts)
                 groups.setdefault((from_anywhere, steps.shape), {})[key] = steps
         for (from_anywhere, _), group in groups.items():
             stacked = Steps.stacked(list(group.values()))
@@ -300,20 +300,6 @@ class _Tabulation:
                 sums, _ = run(stacked, *CRITERIA[mapper.name], from_anywhere=from_anywhere)
                 each.append(np.split(np.stack(sums)[..., ::-1, ::-1], len(group), axis=1))
             self._segments.update(zip(group, map(list, zip(*each, strict=True)), strict=True))
-
-    def _op(self, context: OpContext) -> Steps:
-        """Costs of all ways of one op."""
-        if context not in self._ops:
-            splits = self._mapper.splits(context.op)
-            costs = op_costs(
-                None if context.previous is None else self._mapper.splits(context.previous),
-                splits,
-                self._mapper.soc,
-                value_bytes=context.value_bytes,
-                may_stay=context.may_stay,
-            )
-            self._ops[context] = Steps.of([costs], [splits], [context.may_stay])
-        return self._ops[context]
 
 
 def _cheapest(matrix: Floats, mapper: Mapper) -> Floats:

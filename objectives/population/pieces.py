@@ -100,17 +100,21 @@ class SpacePieces:
 
     def networks(self, piece: Piece) -> list[Subnet]:
         """One network with `piece` for every combination of the options of its genes, in row-major order."""
-        networks = []
-        for choice in np.ndindex(*self._cardinalities(piece)):
-            genotype = [0] * len(self._genes)
-            for name, value in (*piece.fixed.items(), *zip(piece.genes, choice, strict=True)):
-                genotype[self._genes[name][0]] = value
-            networks.append(self.space.decode(genotype))
-        return networks
+        return [self._network(piece, choice) for choice in np.ndindex(*self.cardinalities(piece))]
+
+    def network(self, piece: Piece, row: int) -> Subnet:
+        """The network at index `row` of `networks(piece)`."""
+        return self._network(piece, np.unravel_index(row, self.cardinalities(piece)))
+
+    def _network(self, piece: Piece, choice: Sequence[Any]) -> Subnet:
+        genotype = [0] * len(self._genes)
+        for name, value in (*piece.fixed.items(), *zip(piece.genes, choice, strict=True)):
+            genotype[self._genes[name][0]] = int(value)
+        return self.space.decode(genotype)
 
     def table(self, piece: Piece, values: Sequence[np.ndarray[Any, Any]]) -> GeneTable:
         """The values of `networks(piece)`, each of the same shape, as a function of the genes of `piece`."""
-        stacked = np.stack(values).reshape(*self._cardinalities(piece), *values[0].shape)
+        stacked = np.stack(values).reshape(*self.cardinalities(piece), *values[0].shape)
         return GeneTable(self.indices(piece.genes), stacked)
 
     def at_positions(self, piece: Piece, table: GeneTable) -> Iterator[GeneTable]:
@@ -190,5 +194,6 @@ class SpacePieces:
         """Positions of genes in the genotype."""
         return tuple(self._genes[name][0] for name in names)
 
-    def _cardinalities(self, piece: Piece) -> tuple[int, ...]:
+    def cardinalities(self, piece: Piece) -> tuple[int, ...]:
+        """Number of options of each gene of `piece`."""
         return tuple(self._genes[name][1].cardinality for name in piece.genes)

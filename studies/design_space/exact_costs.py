@@ -32,8 +32,8 @@ class ExactQuantities:
     Four kinds of quantities are known: sizes, distances to a family, functions of latency and energy
     (`TotalsObjective`), and functions of the chip alone. The third kind needs tables that cover nearly all of
     `TRIED` random networks and the extremes, over all chips. With the mapping `edp`, or if many networks
-    exceed the macros' capacity, they do not, and give estimates only. The cost model takes up to a second for
-    a network that it does not cover, too long for a hundred thousand networks, so `estimate` never uses it.
+    exceed the macros' capacity, they do not, and give estimates only. Networks that they do not cover are
+    mapped on fronts of segments, too slow for a hundred thousand networks, so `estimate` never does that.
 
     Args:
         space: The designs.

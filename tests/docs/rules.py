@@ -58,7 +58,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "studies.measure": ("--out", "todo.csv", "--ops", "3"),
     "benchmarks.paper": (*SMALL_COMPARISON, "--out", "paper.md"),
     "benchmarks.hardware.calibration": SMALL_COMPARISON,
-    "benchmarks.hardware.cost_model_speed": ("--space", "tiny.yaml", "--subnets", "50"),
+    "benchmarks.hardware.cost_model_speed": ("--space", "tiny.yaml", "--subnets", "50", "--fronts", "2"),
     "benchmarks.hardware.macro_check": (),
     "benchmarks.hardware.memory_fit": ("--networks", "6", "--compiled", "2"),
     "benchmarks.hardware.npu_generations": ("--networks", "1"),

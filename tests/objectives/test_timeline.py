@@ -8,7 +8,7 @@ import pytest
 
 from objectives.hardware import CostModel, load_soc
 from objectives.profile import main
-from objectives.timeline import LANES, bars
+from objectives.timeline import LANES, bars, figure_of
 from objectives.workload import ops_of, read_again, workload
 from search_space.space import load_space
 
@@ -34,3 +34,21 @@ def test_bars_lie_within_their_op_and_carry_its_cycles() -> None:
         busy = {lane: sum(length for other, _, length in drawn if other == lane) for lane in LANES}
         assert busy["NPU"] == op.npu_cycles + op.tail_cycles
         assert (busy["macros"], busy["NoC"]) == (op.cim_cycles, op.transfer_cycles)
+
+
+def test_ticks_of_rooflines_are_plain_numbers() -> None:
+    steps = workload(SPACE.decode(SPACE.smallest()))
+    costs = CostModel(load_soc("u55-256-cim8"))
+    figure = figure_of(steps, costs.network(ops_of(steps), read_again(steps)), costs)
+    logarithmic = [axis for axis in figure.axes if axis.get_xscale() == "log"]
+    figure.canvas.draw()
+    assert logarithmic
+    for axis in logarithmic:
+        labels = [
+            label.get_text()
+            for ticks in (axis.xaxis, axis.yaxis)
+            for label in (*ticks.get_majorticklabels(), *ticks.get_minorticklabels())
+            if label.get_text()
+        ]
+        assert labels
+        assert all(float(label) > 0 for label in labels)

@@ -14,13 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from objectives.hardware.mapping.capacity import Options, within
+from objectives.hardware.mapping.known_fronts import KnownFronts
+from objectives.hardware.mapping.op_steps import OpSteps
 from objectives.hardware.mapping.placement import FORBIDDEN
 from objectives.hardware.mapping.segment import (
     Point,
     Steps,
     all_points,
+    op_contexts,
     segment_costs,
     solve,
     split_points,
@@ -50,6 +54,10 @@ CRITERIA: dict[str, tuple[Weights, Weights]] = {
 
 class CapacityError(H4HError):
     """The weights of a network exceed the capacity of the macros that it is forced onto."""
+
+
+SegmentKey = tuple[tuple[Op, ...], tuple[bool, ...]]
+"""Ops of a segment, and for each whether its output may stay at the macros."""
 
 
 @dataclass
@@ -115,10 +123,12 @@ class KnownCosts:
     Attributes:
         splits: Costs of the splits of each op.
         segments: Segments by their ops and whether the output of each may stay at the macros.
+        fronts: What segments and their parts cost for which bytes in the macros.
     """
 
     splits: dict[Op, SplitCosts] = field(default_factory=dict)
-    segments: dict[tuple[tuple[Op, ...], tuple[bool, ...]], Segment] = field(default_factory=dict)
+    segments: dict[SegmentKey, Segment] = field(default_factory=dict)
+    fronts: KnownFronts = field(default_factory=KnownFronts)
 
 
 class Mapper:
@@ -152,8 +162,8 @@ class Mapper:
         self.soc = soc
         self.name = mapping
         self._npu_model = npu_model
-        known = KnownCosts() if known is None else known
-        self._splits, self._segments = known.splits, known.segments
+        self.known = KnownCosts() if known is None else known
+        self._splits, self._segments = self.known.splits, self.known.segments
 
     def learn(self, ops: Iterable[Op]) -> None:
         """Computes the splits of the ops not seen before, together."""
@@ -167,9 +177,41 @@ class Mapper:
 
     def segments(self, ops: Sequence[Op], read_again: Collection[int] = ()) -> tuple[Segment, ...]:
         """Segments of a network, each with its best mappings."""
-        self.learn(ops)
+        (segments,) = self.segments_of_each([ops], [read_again])
+        return segments
+
+    def segments_of_each(
+        self, networks: Sequence[Sequence[Op]], read_again: Sequence[Collection[int]]
+    ) -> list[tuple[Segment, ...]]:
+        """Segments of many networks; those with equal steps are solved together.
+
+        Args:
+            networks: Ops of each network in order.
+            read_again: Argument `read_again` of `find` for each.
+        """
+        self.learn(op for ops in networks for op in ops)
+        keys = [self.cut(*network) for network in zip(networks, read_again, strict=True)]
+        self._solve({key: None for own in keys for key in own if key not in self._segments})
+        return [tuple(self._segments[key] for key in own) for own in keys]
+
+    def cut(self, ops: Sequence[Op], read_again: Collection[int]) -> list[SegmentKey]:
+        """Keys of the segments of a network in order; arguments as for `find`."""
         cuts = split_points(ops, frozenset(read_again), self.soc)
-        return tuple(self._segment(tuple(ops[start:stop]), stays) for start, stop, stays in cuts)
+        return [(tuple(ops[start:stop]), stays) for start, stop, stays in cuts]
+
+    def _solve(self, keys: Iterable[SegmentKey]) -> None:
+        """Best mappings of new segments."""
+        op_steps = OpSteps(self.splits, self.soc)
+        groups: dict[Any, dict[SegmentKey, Steps]] = {}
+        for key in keys:
+            steps = op_steps.joined(op_contexts(*key))
+            groups.setdefault(steps.shape, {})[key] = steps
+        choices = len(macro_options(self.soc))
+        for group in groups.values():
+            points = solve(Steps.stacked(list(group.values())), *CRITERIA[self.name])
+            for index, (ops, stays) in enumerate(group):
+                own = points[index * choices : (index + 1) * choices]
+                self._segments[ops, stays] = Segment(ops, stays, own)
 
     def find(self, ops: Sequence[Op], read_again: Collection[int] = ()) -> Mapping:
         """The best mapping of a network.
@@ -220,13 +262,6 @@ class Mapper:
         """Bytes for weights in the macros in use."""
         capacity = self.soc.cim.macro_capacity_bytes if self.soc.cim is not None else 0.0
         return capacity * macro_options(self.soc)[choice]
-
-    def _segment(self, ops: tuple[Op, ...], stays: tuple[bool, ...]) -> Segment:
-        known = self._segments.get((ops, stays))
-        if known is None:
-            known = Segment(ops, stays, solve(self._steps(ops, stays), *CRITERIA[self.name]))
-            self._segments[ops, stays] = known
-        return known
 
     def _steps(self, ops: tuple[Op, ...], stays: tuple[bool, ...]) -> Steps:
         splits = [self._splits[op] for op in ops]

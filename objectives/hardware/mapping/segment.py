@@ -27,6 +27,7 @@ from objectives.hardware.mapping.placement import (
 from objectives.hardware.mapping.split_choice import (
     LATENCY,
     Choices,
+    Criterion,
     StepChoice,
     Way,
     Weights,
@@ -37,6 +38,9 @@ from objectives.hardware.mapping.split_costs import SplitCosts, channels_of, lea
 from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC
 from search_space.arrays import Booleans, Floats, Integers
+
+TOLERANCE = 1e-12
+"""Depth below a chord of the hull, relative to it, at which a mapping counts as on the chord."""
 
 
 @dataclass(frozen=True)
@@ -241,6 +245,10 @@ class Steps:
         """For one number of macros; m = 1."""
         return self._changed(lambda part: tuple(array[index : index + 1] for array in part))
 
+    def of_rows(self, rows: Integers) -> Steps:
+        """For rows along the number of macros."""
+        return self._changed(lambda part: tuple(array[rows] for array in part))
+
     def _changed(self, change: Callable[[tuple[Floats, ...]], tuple[Floats, ...]]) -> Steps:
         """With every criterion changed in the same way."""
         return replace(
@@ -265,8 +273,7 @@ def solve(steps: Steps, weights: Weights, tie_breaker: Weights = LATENCY) -> lis
     """
     sums, choices = run(steps, weights, tie_breaker)
     rows = [total[:, 0, -IN_SRAM:] for total in sums]
-    keys = [weighted(rows, criterion) for criterion in (weights, tie_breaker) if sum(criterion) > 0]
-    ends = lexicographic([*keys, *rows])
+    ends = lexicographic([weighted(rows, weights), weighted(rows, tie_breaker), *rows])
     points = []
     for macros, end in enumerate(ends.tolist()):
         placement, ways = sums[0].shape[2] - IN_SRAM + end, []
@@ -291,7 +298,14 @@ def run(
     count, placements = len(steps.cycles[0]), steps.inputs
     begin = np.where(np.eye(placements, dtype=bool), 0.0, FORBIDDEN)  # (starts, p)
     begin = begin if from_anywhere else begin[-1:]
-    sums = [np.broadcast_to(begin, (count, *begin.shape)) for _ in range(3)]
+    return run_from(np.broadcast_to(begin, (count, *begin.shape)), steps, weights, tie_breaker)
+
+
+def run_from(
+    begin: Floats, steps: Steps, weights: Criterion, tie_breaker: Weights
+) -> tuple[list[Floats], list[Choices]]:
+    """`run` from costs of the placements of the input, (m, starts, p); weights may differ along m."""
+    sums = [begin] * 3
     choices: list[Choices] = []
     for *costs, stays, last, matching in zip(
         steps.cycles,
@@ -330,7 +344,7 @@ def supported(steps: Steps, first: Weights, second: Weights) -> list[Point]:
         (middle,) = solve(steps, (weights[0], weights[1], weights[2]), first)
         level = left.value(first) * fall + left.value(second) * rise
         middle_level = middle.value(first) * fall + middle.value(second) * rise
-        if middle_level >= level * (1 - 1e-12):
+        if middle_level >= level * (1 - TOLERANCE):
             return
         yield from between(left, middle)
         yield middle

@@ -19,6 +19,9 @@ from search_space.arrays import Floats, Integers
 Weights = tuple[float, float, float]
 """Weights of cycles, of energy in pJ, of weight bytes in all macros together."""
 
+Criterion = tuple[float | Floats, float | Floats, float | Floats]
+"""The same, as numbers or as arrays (m, 1, 1, 1) with weights of their own for each row of a stack."""
+
 LATENCY: Weights = (1.0, 0.0, 0.0)
 ENERGY: Weights = (0.0, 1.0, 0.0)
 CAPACITY: Weights = (0.0, 0.0, 1.0)
@@ -83,14 +86,16 @@ class StepChoice:
     Attributes:
         sums: Cycles, energy and bytes up to each placement of the input, each (m, s, p, 1 or k).
         costs: Cycles, energy and bytes of the op, each (m, p, k, 1 or 2).
-        keys: Criterion to minimise, then the tie breaker, as weights.
+        weights: Criterion to minimise.
+        tie_breaker: Criterion that decides between equals.
         stays: Number of placements of the input at the macros.
         matching: As in `OpCosts`.
     """
 
     sums: Sequence[Floats]
     costs: Sequence[Floats]
-    keys: tuple[Weights, ...]
+    weights: Criterion
+    tie_breaker: Weights
     stays: int
     matching: Integers | None
 
@@ -100,19 +105,18 @@ class StepChoice:
         sums: Sequence[Floats],
         costs: Sequence[Floats],
         matching: Integers | None,
-        weights: Weights,
+        weights: Criterion,
         tie_breaker: Weights,
     ) -> StepChoice:
         """A step behind `sums`, each (m, s, placements of the input)."""
-        keys = tuple(criterion for criterion in (weights, tie_breaker) if sum(criterion) > 0)
         stays = sums[0].shape[2] - IN_SRAM
         if matching is None:
-            return cls([total[..., None] for total in sums], costs, keys, stays, None)
+            return cls([total[..., None] for total in sums], costs, weights, tie_breaker, stays, None)
         spread = []
         for total in sums:
             in_sram = np.broadcast_to(total[:, :, stays:, None], (*total.shape[:2], IN_SRAM, len(matching)))
             spread.append(np.concatenate([total[:, :, None, matching], in_sram], axis=2))
-        return cls(spread, costs, keys, stays, matching)
+        return cls(spread, costs, weights, tie_breaker, stays, matching)
 
     def best(self, last: Integers, *, stays: bool) -> tuple[list[Floats], Choices]:
         """The best ways to each placement of the output.
@@ -124,7 +128,7 @@ class StepChoice:
         Returns:
             Cycles, energy and bytes up to each placement of the output, each (m, s, q), and the choices.
         """
-        key = self._total(self.keys[0], BACK)
+        key = self._total(self.weights, BACK)
         parts = [
             self._to_sram(key, np.flatnonzero(last == device)) for device in (MACROS_ONLY, BOTH, NPU_ONLY)
         ]
@@ -134,15 +138,16 @@ class StepChoice:
         choices = [vars(part[1]).values() for part in parts]
         return values, Choices(*(np.concatenate(column, axis=2) for column in zip(*choices, strict=True)))
 
-    def _total(self, weights: Weights, mode: int) -> Floats:
+    def _total(self, weights: Criterion, mode: int) -> Floats:
         """A weighted sum of the criteria (m, s, p, k)."""
         totals = {
             number: self.sums[number] + self.costs[number][:, None, ..., mode]
             for number, weight in enumerate(weights)
-            if weight != 0
+            if not (isinstance(weight, float) and weight == 0)
         }
         numbers = list(totals)
-        if len(numbers) == 1 and weights[numbers[0]] == 1:
+        only = weights[numbers[0]]
+        if len(numbers) == 1 and isinstance(only, float) and only == 1:
             return totals[numbers[0]]
         first, *others = (total * weights[number] for number, total in totals.items())
         return sum(others, first)
@@ -172,7 +177,7 @@ class StepChoice:
 
         The macros' share of the output stays with them, so the split is the placement of the output.
         """
-        key = self._total(self.keys[0], STAY)[..., :-1]
+        key = self._total(self.weights, STAY)[..., :-1]
         count, starts, placements, splits = key.shape
         rows = key.swapaxes(2, 3).reshape(-1, placements)
 
@@ -186,7 +191,7 @@ class StepChoice:
         return self._chosen(index, np.broadcast_to(np.arange(splits), index.shape), STAY)
 
     def _later_keys(self, rows: list[Floats]) -> list[Floats]:
-        return [*(weighted(rows, criterion) for criterion in self.keys[1:]), *rows]
+        return [weighted(rows, self.tie_breaker), *rows]
 
     def _chosen(self, entry: Integers, split: Integers, mode: int) -> tuple[list[Floats], Choices]:
         """Costs of the chosen entries of p and splits, each (m, s, q), and the choices themselves."""
