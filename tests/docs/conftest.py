@@ -23,6 +23,7 @@ from benchmarks.search import accuracy_table
 from search_space.command.command_line import Parser
 from search_space.space import load_space
 from studies import run
+from studies.report_page import figures
 from studies.storage.store import create_store, open_store
 from supernet.accuracy.class_figures import ClassFigures
 from supernet.checkpoints import built_in_checkpoint
@@ -61,7 +62,8 @@ Call = Callable[[str, Sequence[str]], str]
 
 @pytest.fixture(scope="module")
 def patches() -> Iterator[pytest.MonkeyPatch]:
-    """Small data sets, a small evaluation pack and few assumed numbers, while the tests of a module run."""
+    """Small data sets, a small evaluation pack, few assumed numbers and one kind of file for plots, while the
+    tests of a module run."""
     load = evaluation_pack.load_pack
 
     def few_images(folder: Any) -> EvaluationPack:
@@ -69,8 +71,11 @@ def patches() -> Iterator[pytest.MonkeyPatch]:
         return replace(pack, search=pack.search[:PACK_IMAGES], calibration=pack.calibration[:64])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation_pack, "load_pack", few_images)
+        for module in list(sys.modules.values()):  # Those imported before have the function by its name.
+            if getattr(module, "__dict__", {}).get("load_pack") is load:
+                patch.setattr(module, "load_pack", few_images)
         try_few_ends(patch)
+        patch.setattr(figures, "FORMATS", (".svg",))
         patch.setattr(accuracy_table, "MEMBERS", 1)
         patch.setattr(accuracy_table, "EPOCHS", 20)
         pass_as_trained_on(patch)

@@ -59,6 +59,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "benchmarks.hardware.npu_generations": ("--networks", "1"),
     "benchmarks.hardware.npu_memory": ("--networks", "2"),
     "benchmarks.hardware.npu_model_error": ("--networks", "1"),
+    "benchmarks.hardware.npu_model_error --files": ("--networks", "0"),
     "benchmarks.hardware.npu_shapes": ("--ops", "2"),
     "benchmarks.supernet.oracle_speed": ("--quick",),
     "benchmarks.supernet.precision_loss": ("--subnets", "4"),
@@ -90,7 +91,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
         *("--epochs", "1", "--batch", "16", "--workers", "1"),
     ),
 }
-"""Options appended to a command, by module of `python -m` or by program."""
+"""Options appended to a command, by module of `python -m` or by program; one with its first option goes first."""
 
 PARSED_ONLY = {
     "studies.deploy": "the first ONNX file of a process takes 15 s; test_deploy.py does it",

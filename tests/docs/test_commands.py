@@ -65,7 +65,7 @@ def runnable(command: str, page_name: str = "") -> Iterator[list[str]]:
             program = program[1:]
         if not program or (program[0] not in rules.LIMITS and program[0] not in rules.PARSED_ONLY):
             raise RuleError(f"no rule for {' '.join(words)!r}: see tests/docs/rules.py")
-        limits = rules.LIMITS.get(program[0], ())
+        limits = rules.LIMITS.get(" ".join(program[:2]), rules.LIMITS.get(program[0], ()))
         yield [program[0], *replaced(substituted(program[1:], page_name), limits)]
 
 
