@@ -91,7 +91,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
         *("--epochs", "1", "--batch", "16", "--workers", "1"),
     ),
 }
-"""Options appended to a command, by module of `python -m` or by program; one with its first option goes first."""
+"""Options appended to a command, by program or module of `python -m`, with its first option or without."""
 
 PARSED_ONLY = {
     "studies.deploy": "the first ONNX file of a process takes 15 s; test_deploy.py does it",

@@ -31,7 +31,7 @@ from studies.storage.store import open_store
 from studies.study.evaluation import Evaluation
 from studies.study.settings import PREFERRING
 from studies.study.study import Study
-from tests.studies.killed_run import killed, rows
+from tests.studies.killed_run import killed, rows, run_anew
 from tests.studies.killed_run import run as run_apart
 from tests.studies.quality import Quality
 
@@ -188,7 +188,7 @@ def test_every_sampler_goes_on_exactly(search: Callable[..., None], quality: Qua
 def test_killed_at_random_moments_gives_the_same_table(tmp_path: Path, tiny_path: Path, name: str) -> None:
     arguments = ["--space", str(tiny_path), *SEARCH, "--objectives", "quality,lat,area", "--sampler", name]
     arguments += ["--generations", "6"]
-    run_apart(tmp_path, *arguments, "--db", "whole.db")
+    run_anew(tmp_path, *arguments, "--db", "whole.db")
     whole, broken = tmp_path / "whole.db", tmp_path / "broken.db"
     rng = random.Random(name)
     for _ in range(3):

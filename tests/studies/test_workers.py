@@ -6,8 +6,6 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -17,27 +15,22 @@ import distributed
 import pytest
 
 from studies.storage.store import open_store
+from tests.warm_process import ROOT, WarmProcess
 
-ROOT = Path(__file__).parents[2]
 OBJECTIVES = ("--objectives", "quality,params", "--constraint", "macs<=18M", "--study", "mine")
 SIZE = ("--population", "8", "--generations", "4", "--sampler", "nsga2")
 
 
-def start(folder: Path, workers: object, *arguments: str, seconds: float = 0.01) -> subprocess.Popen[str]:
+def start(folder: Path, workers: object, *arguments: str, seconds: float = 0.01) -> WarmProcess:
     """`studies.run` whose `quality` is measured by workers, in a session of its own."""
-    return subprocess.Popen(
+    return WarmProcess(
         [
-            *(sys.executable, "-m", "tests.studies.spread_run", str(seconds), str(workers)),
+            *("-m", "tests.studies.spread_run", str(seconds), str(workers)),
             *(*OBJECTIVES, *SIZE, *arguments),
         ],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},  # Limits of the CPU hold for workers, too.
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # Whatever the shell that started the tests does, Ctrl-C is not ignored here.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        folder=folder,
+        environment={**os.environ, "PYTHONPATH": str(ROOT)},  # Limits of the CPU hold for workers, too.
+        is_apart=True,
     )
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +26,7 @@ from supernet.training.optimizer import is_vit
 from supernet.training.recipe import Recipe, load_recipe
 from supernet.training.soft_labels import SoftLabelHeader, SoftLabels, augmentation, pixel_digest
 from supernet.training.supernet_trainer import Trainer
+from tests.warm_process import WarmProcess
 
 CPU = torch.device("cpu")
 RECIPE = replace(load_recipe("two_phase"), batch=32, precision="fp32").with_phases(epochs=[1], rate=[5e-3])
@@ -396,9 +395,8 @@ print("done", flush=True)
 
 @pytest.mark.slow
 def test_killed_training_ends_with_the_bits_of_one_never_disturbed(tmp_path: Path, small_text: str) -> None:
-    def start(state: Path) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", SCRIPT, str(state), small_text]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    def start(state: Path) -> WarmProcess:
+        return WarmProcess(["-c", SCRIPT, str(state), small_text], environment=os.environ)
 
     undisturbed = start(tmp_path / "undisturbed")
     assert undisturbed.communicate()[0].endswith("done\n")
@@ -406,7 +404,6 @@ def test_killed_training_ends_with_the_bits_of_one_never_disturbed(tmp_path: Pat
     kills = 0
     for delay in (0.1, 0.5, 1.5):
         process = start(state)
-        assert process.stdout is not None
         process.stdout.readline()  # imports are over
         time.sleep(delay)
         if process.poll() is None:
