@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import runpy
 import shutil
 import sys
@@ -38,6 +39,7 @@ from supernet.network.supernet_file import save_checkpoint
 from supernet.network.teacher_network import TeacherNetwork, save_teacher, whitening_kernels
 from supernet.training.recipe import load_recipe
 from supernet.training.soft_labels import SoftLabelHeader, augmentation, pixel_digest, save_soft_labels
+from tests import warm_workers
 from tests.docs.pages import PAGES, page
 from tests.docs.rules import IN_ORDER
 from tests.objectives.tflite_network.files import LAYERS, write
@@ -62,8 +64,11 @@ Call = Callable[[str, Sequence[str]], str]
 
 @pytest.fixture(scope="module")
 def patches() -> Iterator[pytest.MonkeyPatch]:
-    """Small data sets, a small evaluation pack, few assumed numbers and one kind of file for plots, while the
-    tests of a module run."""
+    """Makes commands quick while the tests of a module run.
+
+    They get a small evaluation pack and few assumed numbers, write one kind of file for plots, and their
+    workers start at once.
+    """
     load = evaluation_pack.load_pack
 
     def few_images(folder: Any) -> EvaluationPack:
@@ -76,6 +81,7 @@ def patches() -> Iterator[pytest.MonkeyPatch]:
                 patch.setattr(module, "load_pack", few_images)
         try_few_ends(patch)
         patch.setattr(figures, "FORMATS", (".svg",))
+        patch.setattr(multiprocessing, "get_context", lambda _: warm_workers.started())
         patch.setattr(accuracy_table, "MEMBERS", 1)
         patch.setattr(accuracy_table, "EPOCHS", 20)
         pass_as_trained_on(patch)
@@ -110,7 +116,7 @@ def _write_images(folder: Path, patches: pytest.MonkeyPatch) -> None:
     for split in ("train", "val"):
         write_folder(downloads / split, classes=("n01440764",), images=1)
     torch.save(({"n01440764": ("tench",)}, ["n01440764"]), downloads / "meta.bin")
-    for name, split_images in (("pets", 6), ("tiny", 8)):
+    for name, split_images in (("pets", 3), ("tiny", 8)):
         classes = [f"class{number:02}" for number in range(37 if name == "pets" else 10)]
         for seed, split in enumerate(("train", "val")):
             write_folder(

@@ -55,7 +55,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "benchmarks.hardware.calibration": SMALL_COMPARISON,
     "benchmarks.hardware.cost_model_speed": ("--space", "tiny.yaml", "--subnets", "50"),
     "benchmarks.hardware.macro_check": (),
-    "benchmarks.hardware.memory_fit": ("--networks", "6", "--compiled", "2"),
+    "benchmarks.hardware.memory_fit": ("--networks", "4", "--compiled", "2"),
     "benchmarks.hardware.npu_generations": ("--networks", "1"),
     "benchmarks.hardware.npu_memory": ("--networks", "2"),
     "benchmarks.hardware.npu_model_error": ("--networks", "1"),

@@ -16,6 +16,7 @@ import pytest
 
 from studies.storage.store import open_store
 from tests.warm_process import ROOT, WarmProcess
+from tests.warm_workers import local_cluster
 
 OBJECTIVES = ("--objectives", "quality,params", "--constraint", "macs<=18M", "--study", "mine")
 SIZE = ("--population", "8", "--generations", "4", "--sampler", "nsga2")
@@ -111,9 +112,7 @@ def test_any_number_of_workers_gives_the_same_table(
 def test_a_dask_cluster_that_loses_workers_gives_the_same_table(
     tmp_path: Path, whole: list[tuple[object, ...]]
 ) -> None:
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-    ) as cluster:
+    with local_cluster(2) as cluster:
         process = start(tmp_path, cluster.scheduler_address, seconds=0.1)
         with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
             workers = client.run(os.getpid)
