@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from tests.cpu_path import AVX2, ROOT, environment, needs_two_paths, output_of
+from tests.cpu_path import AVX2, environment, needs_two_paths, output_of
 from tests.supernet.counts_run import IMAGES
+from tests.warm_process import ROOT
 
 MOST_IMAGES = 3
 """Of `IMAGES`: by how many right answers a subnet's counts may differ between the paths, as sums round."""

@@ -25,6 +25,7 @@ from search_space.command.command_line import Parser
 from search_space.space import load_space
 from studies import run
 from studies.report_page import figures
+from studies.samplers import virtual_search
 from studies.storage.store import create_store, open_store
 from supernet.accuracy.class_figures import ClassFigures
 from supernet.checkpoints import built_in_checkpoint
@@ -66,8 +67,8 @@ Call = Callable[[str, Sequence[str]], str]
 def patches() -> Iterator[pytest.MonkeyPatch]:
     """Makes commands quick while the tests of a module run.
 
-    They get a small evaluation pack and few assumed numbers, write one kind of file for plots, and their
-    workers start at once.
+    They get a small evaluation pack and few assumed numbers, predict few candidates, write one kind of file
+    for plots, and their workers start at once.
     """
     load = evaluation_pack.load_pack
 
@@ -82,6 +83,7 @@ def patches() -> Iterator[pytest.MonkeyPatch]:
         try_few_ends(patch)
         patch.setattr(figures, "FORMATS", (".svg",))
         patch.setattr(multiprocessing, "get_context", lambda _: warm_workers.started())
+        patch.setattr(virtual_search, "CANDIDATES", 3000)
         patch.setattr(accuracy_table, "MEMBERS", 1)
         patch.setattr(accuracy_table, "EPOCHS", 20)
         pass_as_trained_on(patch)

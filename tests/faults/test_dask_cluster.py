@@ -25,9 +25,9 @@ from search_space.arrays import Floats
 from search_space.errors import H4HWarning
 from search_space.space import load_space
 from search_space.subnet import Subnet
-from tests.dask_processes import ROOT, DaskProcesses, certificates
+from tests.dask_processes import DaskProcesses, certificates
 from tests.objectives.workers.fragile import Fragile
-from tests.warm_process import WarmProcess
+from tests.warm_process import ROOT, WarmProcess
 
 pytestmark = pytest.mark.slow
 

@@ -25,6 +25,7 @@ from studies.analysis.assumed_numbers import cost_model
 from studies.design_space.chip_choices import parse_hardware
 from studies.design_space.design_space import DesignSpace
 from studies.report_page.report_data import report_record
+from studies.samplers import virtual_search
 from studies.samplers.registry import known_samplers
 from studies.search.evaluator import Evaluator
 from studies.storage.store import open_store
@@ -42,8 +43,9 @@ SEARCH = ("--search-hardware", CHOICES)
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Each test in an empty folder of its own."""
+    """Each test in an empty folder of its own, with few predicted candidates."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(virtual_search, "CANDIDATES", 3000)
     return tmp_path
 
 
