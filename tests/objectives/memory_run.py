@@ -22,20 +22,18 @@ from supernet.network.freed_memory import return_freed_memory
 SPACE = load_space("cifar32")
 OFFSPRING = Path("benchmarks/supernet/mid_search.txt").read_text().splitlines()[-5:]
 SUBNETS = [SPACE.decode(one) for one in (SPACE.largest(), *map(parse, OFFSPRING))]
-FEW = 3
+FEW = 4
 """Subnets that are measured, the largest among them."""
-IMAGES = 256
-"""Images of two batches."""
 PACK = load_pack(built_in_pack())
 
 
-def accuracy(precision: str, memory: float, images: int = IMAGES) -> Accuracy:
+def accuracy(precision: str, memory: float) -> Accuracy:
     return Accuracy(
         checkpoint=built_in_checkpoint("cifar32"),
         space=SPACE,
         pack=PACK,
-        val_images=images,
-        calibration_images=images,
+        val_images=256,
+        calibration_images=256,
         precision=precision,
         memory=memory,
     )
@@ -52,8 +50,8 @@ def main() -> None:
     for argument in sys.argv[1:]:
         precision, memory = argument.split("=")
         if os.fork() == 0:
-            accuracy(precision, float(memory), IMAGES // 2)(SUBNETS[1:3])
             objective = accuracy(precision, float(memory))
+            objective(SUBNETS[1:3])
             return_freed_memory()
             before = resident("VmRSS")
             Path("/proc/self/clear_refs").write_text("5")
