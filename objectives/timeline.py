@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import LogFormatter
+from typing import TYPE_CHECKING, Any
 
 from objectives.hardware import CostModel, NetworkCost, OpCost, SoC
 from objectives.roofline import Roofline, rooflines, utilisation
 from objectives.workload import Step, ops_of
+
+if TYPE_CHECKING:  # matplotlib takes a second to import, and reports without figures need only the bars
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 
 def figure_of(steps: Sequence[Step], cost: NetworkCost, costs: CostModel) -> Figure:
@@ -22,6 +22,8 @@ def figure_of(steps: Sequence[Step], cost: NetworkCost, costs: CostModel) -> Fig
         cost: Its cost by `costs`.
         costs: Model of the SoC.
     """
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(14, 12), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=(3, 2))  # an array, which the stubs do not say
     above, below = parts
@@ -81,6 +83,8 @@ def timeline(figure: SubFigure, steps: Sequence[Step], cost: NetworkCost, soc: S
 
 def draw_roofline(axis: Axes, line: Roofline) -> None:
     """Ops under the roof of a device, by kind. Ops without transfers lie at the right end."""
+    from matplotlib.ticker import LogFormatter
+
     reached = [point.intensity for point in line.points if point.bytes_moved]
     ridge = line.peak / line.bandwidth
     low, high = min([ridge, *reached]) / 2, max([ridge, *reached]) * 4

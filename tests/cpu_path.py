@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from supernet.network.number_formats import is_bf16_native
+from tests.warm_process import ROOT, completed
 
 AVX2 = {
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -22,7 +22,6 @@ AVX2 = {
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
     "OPENBLAS_CORETYPE": "Haswell",
 }
-ROOT = Path(__file__).parents[1]
 
 needs_two_paths = pytest.mark.skipif(
     not is_bf16_native(torch.device("cpu")),
@@ -38,6 +37,10 @@ def environment(limits: dict[str, str]) -> dict[str, str]:
 
 def output_of(module: str, *arguments: str, limits: dict[str, str]) -> str:
     """What `python -m module` prints under `limits`."""
+    if not limits:  # Nothing that must be read while packages are imported.
+        done = completed(["-m", module, *arguments], folder=ROOT, environment=os.environ)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
     command = [sys.executable, "-W", "ignore", "-m", module, *arguments]
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment(limits)

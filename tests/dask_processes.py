@@ -12,7 +12,7 @@ from pathlib import Path
 
 import distributed
 
-ROOT = Path(__file__).parents[1]
+from tests.warm_process import ROOT, WarmProcess
 
 
 class DaskProcesses:
@@ -26,7 +26,7 @@ class DaskProcesses:
     def __init__(self, folder: Path, *options: str) -> None:
         file = folder / "scheduler.json"
         words = ["--port", "0", "--no-dashboard", "--no-jupyter", "--host", "127.0.0.1"]
-        self._all: list[subprocess.Popen[bytes]] = []
+        self._all: list[subprocess.Popen[bytes] | WarmProcess] = []
         self.scheduler = self._start(
             "distributed.cli.dask_scheduler", *words, "--scheduler-file", str(file), *options
         )
@@ -44,16 +44,18 @@ class DaskProcesses:
             process.kill()
             process.communicate()
 
-    def worker(self, *options: str, path: Path = ROOT, **environment: str) -> subprocess.Popen[bytes]:
+    def worker(self, *options: str, path: Path = ROOT, is_warm: bool = True, **environment: str) -> None:
         """Starts a worker of one process and one thread.
 
         Args:
             *options: Further options of `dask worker`.
             path: Folder of the packages.
+            is_warm: Whether it is a fork of a process that has imported what a worker needs.
             **environment: Further variables.
         """
         words = [self.address, "--no-nanny", "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1"]
-        return self._start("distributed.cli.dask_worker", *words, *options, path=path, **environment)
+        module = "distributed.cli.dask_worker"
+        self._start(module, *words, *options, path=path, is_warm=is_warm, **environment)
 
     def wait_for(self, workers: int, security: distributed.Security | None = None) -> None:
         """Waits until the cluster has so many workers."""
@@ -61,16 +63,27 @@ class DaskProcesses:
             client.wait_for_workers(workers, timeout=120)
 
     def _start(
-        self, module: str, *words: str, path: Path = ROOT, **environment: str
-    ) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, *words],
-            env={**os.environ, "PYTHONPATH": str(path), **environment},
-            cwd=path,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self, module: str, *words: str, path: Path = ROOT, is_warm: bool = True, **environment: str
+    ) -> WarmProcess | subprocess.Popen[bytes]:
+        variables = {**os.environ, "PYTHONPATH": str(path), **environment}
+        process: WarmProcess | subprocess.Popen[bytes]
+        if is_warm:
+            process = WarmProcess(
+                ["-m", module, *words],
+                folder=path,
+                environment=variables,
+                is_apart=True,
+                is_silent=True,
+            )
+        else:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, *words],
+                env=variables,
+                cwd=path,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
         self._all.append(process)
         return process
 

@@ -8,51 +8,47 @@ import sys
 
 import pytest
 
-from tests.cpu_path import AVX2, ROOT, environment, needs_two_paths, output_of
+from tests.cpu_path import AVX2, environment, needs_two_paths, output_of
 from tests.supernet.counts_run import IMAGES
+from tests.warm_process import ROOT
 
 MOST_IMAGES = 3
 """Of `IMAGES`: by how many right answers a subnet's counts may differ between the paths, as sums round."""
 
-PARTS = {
-    "memory": [
-        "tests/objectives/test_accuracy_objective.py",
-        "tests/supernet/accuracy/test_memory_budget.py",
-        "-k",
-        "memory or batch",
-    ],
-    "oracle, int8, racing and fingerprint": [
-        "tests/supernet/accuracy/test_one_subnet.py",
-        "tests/supernet/accuracy/test_many_subnets.py",
-        "tests/supernet/accuracy/test_int8_network.py",
-        "tests/supernet/accuracy/test_int8_grids.py",
-        "tests/supernet/network/test_cpu_kernels.py",
-        "tests/supernet/network/test_elastic_layers.py",
-        "tests/supernet/network/test_number_formats.py",
-        "tests/studies/search/test_accuracy_bound.py",
-        "tests/studies/search/test_racing.py",
-        "tests/studies/study/test_fingerprint.py",
-        "tests/studies/samplers/test_gaussian_process.py",
-        "tests/studies/samplers/test_expected_gain.py",
-    ],
-    "training step": [
-        "tests/supernet/training/test_supernet_trainer.py",
-        "tests/supernet/training/test_single_network_trainer.py",
-        "-k",
-        "network or learned or same_bits or finite",
-    ],
-}
+FILES = (
+    "tests/objectives/test_accuracy_objective.py",
+    "tests/studies/samplers/test_expected_gain.py",
+    "tests/studies/samplers/test_gaussian_process.py",
+    "tests/studies/search/test_accuracy_bound.py",
+    "tests/studies/search/test_racing.py",
+    "tests/studies/study/test_fingerprint.py",
+    "tests/supernet/accuracy/test_int8_grids.py",
+    "tests/supernet/accuracy/test_int8_network.py",
+    "tests/supernet/accuracy/test_many_subnets.py",
+    "tests/supernet/accuracy/test_memory_budget.py",
+    "tests/supernet/accuracy/test_one_subnet.py",
+    "tests/supernet/network/test_cpu_kernels.py",
+    "tests/supernet/network/test_elastic_layers.py",
+    "tests/supernet/network/test_number_formats.py",
+    "tests/supernet/training/test_single_network_trainer.py",
+    "tests/supernet/training/test_supernet_trainer.py",
+)
 """What is run under the limits: what the kernels of a CPU decide, or what decides with them."""
+TESTS = (
+    "not (test_accuracy_objective or test_supernet_trainer) "
+    "or memory or batch or learned or same_bits or finite"
+)
+"""Which of their tests: those of two files whose names say one of these words, and all others."""
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @needs_two_paths
-@pytest.mark.parametrize("part", PARTS)
-def test_it_passes_without_avx512(part: str) -> None:
+def test_it_passes_without_avx512() -> None:
+    # In one process, since each takes seconds to import what it needs.
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
     done = subprocess.run(
-        [*command, "-o", "addopts=--import-mode=importlib --strict-markers", *PARTS[part]],
+        [*command, "-o", "addopts=--import-mode=importlib --strict-markers", *FILES, "-k", TESTS],
         capture_output=True,
         text=True,
         check=False,

@@ -52,6 +52,8 @@ class Document(DataClassDictMixin):
     class Config(BaseConfig):
         """mashumaro's settings."""
 
+        lazy_compilation = True  # A class that no file needs costs nothing.
+
         forbid_extra_keys = True
         serialization_strategy = MappingProxyType(
             {

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from search_space.arrays import Floats
 from search_space.errors import H4HError, UnknownNameError
@@ -50,13 +49,24 @@ class Pick:
     near: tuple[tuple[Evaluation, float], ...] = ()
 
 
+def average_ranks(values: Floats) -> Floats:
+    """Ranks (n,) from 1; equal values share the mean of theirs.
+
+    As `scipy.stats.rankdata`, whose import takes longer than most commands.
+    """
+    ordered = np.sort(values)
+    less, not_more = (np.searchsorted(ordered, values, side=side) for side in ("left", "right"))
+    ranks: Floats = (less + not_more + 1) / 2
+    return ranks
+
+
 def shared_weights(points: Floats) -> Floats:
     """Weights (m,) of objectives by their losses (n, m): those that rise and fall together share one weight.
 
     An objective's weight is 1 over the sum of its positive rank correlations (Spearman) with all objectives,
     itself included. Two equal rankings get 1/2 each, unrelated or opposed ones 1 each.
     """
-    ranks = stats.rankdata(points, axis=0)
+    ranks = np.column_stack([average_ranks(column) for column in points.T])
     centred = ranks - ranks.mean(axis=0)
     lengths = np.sqrt((centred**2).sum(axis=0))
     lengths[lengths == 0] = 1.0  # An objective that is the same everywhere is related to none.

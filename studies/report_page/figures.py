@@ -76,6 +76,7 @@ def save_figures(record: ReportRecord, folder: Path) -> list[str]:
                 continue
             for ending in FORMATS:
                 _save(figure, folder / f"{name}{ending}")
+                figure.set_layout_engine(None)  # Drawn once: the other files have the same places for less.
             names.append(name)
     return names
 

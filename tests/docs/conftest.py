@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import runpy
 import shutil
 import sys
@@ -23,6 +24,8 @@ from benchmarks.search import accuracy_table
 from search_space.command.command_line import Parser
 from search_space.space import load_space
 from studies import run
+from studies.report_page import figures
+from studies.samplers import virtual_search
 from studies.storage.store import create_store, open_store
 from supernet.accuracy.class_figures import ClassFigures
 from supernet.checkpoints import built_in_checkpoint
@@ -37,6 +40,7 @@ from supernet.network.supernet_file import save_checkpoint
 from supernet.network.teacher_network import TeacherNetwork, save_teacher, whitening_kernels
 from supernet.training.recipe import load_recipe
 from supernet.training.soft_labels import SoftLabelHeader, augmentation, pixel_digest, save_soft_labels
+from tests import warm_workers
 from tests.docs.pages import PAGES, page
 from tests.docs.rules import IN_ORDER
 from tests.objectives.tflite_network.files import LAYERS, write
@@ -62,7 +66,11 @@ Call = Callable[[str, Sequence[str]], str]
 
 @pytest.fixture(scope="module")
 def patches() -> Iterator[pytest.MonkeyPatch]:
-    """Small data sets, a small evaluation pack and few assumed numbers, while the tests of a module run."""
+    """Makes commands quick while the tests of a module run.
+
+    They get a small evaluation pack and few assumed numbers, predict few candidates, write one kind of file
+    for plots, and their workers start at once.
+    """
     load = evaluation_pack.load_pack
 
     def few_images(folder: Any) -> EvaluationPack:
@@ -70,8 +78,13 @@ def patches() -> Iterator[pytest.MonkeyPatch]:
         return replace(pack, search=pack.search[:PACK_IMAGES], calibration=pack.calibration[:64])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation_pack, "load_pack", few_images)
+        for module in list(sys.modules.values()):  # Those imported before have the function by its name.
+            if getattr(module, "__dict__", {}).get("load_pack") is load:
+                patch.setattr(module, "load_pack", few_images)
         try_few_ends(patch)
+        patch.setattr(figures, "FORMATS", (".svg",))
+        patch.setattr(multiprocessing, "get_context", lambda _: warm_workers.started())
+        patch.setattr(virtual_search, "CANDIDATES", 3000)
         patch.setattr(accuracy_table, "MEMBERS", 1)
         patch.setattr(accuracy_table, "EPOCHS", 20)
         pass_as_trained_on(patch)
@@ -106,7 +119,7 @@ def _write_images(folder: Path, patches: pytest.MonkeyPatch) -> None:
     for split in ("train", "val"):
         write_folder(downloads / split, classes=("n01440764",), images=1)
     torch.save(({"n01440764": ("tench",)}, ["n01440764"]), downloads / "meta.bin")
-    for name, split_images in (("pets", 6), ("tiny", 8)):
+    for name, split_images in (("pets", 3), ("tiny", 8)):
         classes = [f"class{number:02}" for number in range(37 if name == "pets" else 10)]
         for seed, split in enumerate(("train", "val")):
             write_folder(

@@ -60,10 +60,11 @@ LIMITS: dict[str, tuple[str, ...]] = {
     "benchmarks.hardware.calibration": SMALL_COMPARISON,
     "benchmarks.hardware.cost_model_speed": ("--space", "tiny.yaml", "--subnets", "50", "--fronts", "2"),
     "benchmarks.hardware.macro_check": (),
-    "benchmarks.hardware.memory_fit": ("--networks", "6", "--compiled", "2"),
+    "benchmarks.hardware.memory_fit": ("--networks", "4", "--compiled", "2"),
     "benchmarks.hardware.npu_generations": ("--networks", "1"),
     "benchmarks.hardware.npu_memory": ("--networks", "2"),
     "benchmarks.hardware.npu_model_error": ("--networks", "1"),
+    "benchmarks.hardware.npu_model_error --files": ("--networks", "0"),
     "benchmarks.hardware.npu_shapes": ("--ops", "2"),
     "benchmarks.supernet.oracle_speed": ("--quick",),
     "benchmarks.supernet.torch_models": ("--models", "resnet18"),
@@ -96,7 +97,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
         *("--epochs", "1", "--batch", "16", "--workers", "1"),
     ),
 }
-"""Options appended to a command, by module of `python -m` or by program."""
+"""Options appended to a command, by program or module of `python -m`, with its first option or without."""
 
 PARSED_ONLY = {
     "studies.deploy": "the first ONNX file of a process takes 15 s; test_deploy.py does it",

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.command_words import replaced
 from tests.docs import rules
 from tests.docs.conftest import Call
 from tests.docs.pages import PAGES, ROOT, page, parts, variants
+from tests.warm_workers import local_cluster
 
 PLACEHOLDER = re.compile(r"[A-Z][A-Z_]*(\.\.\.)?|<\w+>|\.\.\.")
 
@@ -65,7 +67,7 @@ def runnable(command: str, page_name: str = "") -> Iterator[list[str]]:
             program = program[1:]
         if not program or (program[0] not in rules.LIMITS and program[0] not in rules.PARSED_ONLY):
             raise RuleError(f"no rule for {' '.join(words)!r}: see tests/docs/rules.py")
-        limits = rules.LIMITS.get(program[0], ())
+        limits = rules.LIMITS.get(" ".join(program[:2]), rules.LIMITS.get(program[0], ()))
         yield [program[0], *replaced(substituted(program[1:], page_name), limits)]
 
 
@@ -99,7 +101,7 @@ def test_command_runs(
         if "." in module:
             call(module, arguments)
         else:
-            _run_program(module, arguments, folder)
+            _run_program(module, tuple(arguments), folder if module == "torchrun" else ROOT)
 
 
 def test_the_chips_that_tests_leave_out_are_those_of_the_page() -> None:
@@ -116,9 +118,10 @@ def test_the_chips_that_tests_leave_out_are_those_of_the_page() -> None:
     )
 
 
-def _run_program(program: str, arguments: Sequence[str], folder: Path) -> None:
+@cache
+def _run_program(program: str, arguments: Sequence[str], where: Path) -> None:
+    """Runs it, once for pages that say the same."""
     module = {"torchrun": "torch.distributed.run"}.get(program, program)
-    where = folder if program == "torchrun" else ROOT
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=where,
@@ -137,9 +140,5 @@ def _environment() -> dict[str, str]:
 @pytest.fixture
 def dask_address() -> Iterator[str]:
     """Scheduler address of a Dask cluster with one worker on this machine."""
-    import distributed
-
-    with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
-    ) as cluster:
+    with local_cluster(1) as cluster:
         yield str(cluster.scheduler_address)

@@ -25,8 +25,9 @@ from search_space.arrays import Floats
 from search_space.errors import H4HWarning
 from search_space.space import load_space
 from search_space.subnet import Subnet
-from tests.dask_processes import ROOT, DaskProcesses, certificates
+from tests.dask_processes import DaskProcesses, certificates
 from tests.objectives.workers.fragile import Fragile
+from tests.warm_process import ROOT, WarmProcess
 
 pytestmark = pytest.mark.slow
 
@@ -100,6 +101,7 @@ from pathlib import Path
 from objectives.workers.dask_team import DaskTeam
 from search_space.space import load_space
 from tests.objectives.workers.fragile import Fragile
+from tests.warm_process import WarmProcess
 space = load_space("cifar32")
 team = DaskTeam(Fragile(Path(sys.argv[2])), sys.argv[1])
 team.measure([[space.decode(space.smallest())]])
@@ -149,8 +151,8 @@ def test_workers_that_join_with_other_code_or_values_get_no_parts(
 
     objective = Deviating(tmp_path)
     team = DaskTeam(objective, cluster.address, probe=SUBNETS[:1])
-    cluster.worker(path=other)
-    cluster.worker(ATEN_CPU_CAPABILITY="default")
+    cluster.worker(path=other, is_warm=False)
+    cluster.worker(is_warm=False, ATEN_CPU_CAPABILITY="default")
     cluster.worker(DEVIATES="1")
     cluster.wait_for(5)
     messages: list[str] = []
@@ -187,7 +189,9 @@ def test_a_worker_with_too_little_memory_is_refused_with_both_numbers(
     tmp_path: Path, limit: str, message: str
 ) -> None:
     with DaskProcesses(tmp_path) as processes:
-        processes.worker("--memory-limit", limit, "--preload", "objectives.workers.preload")
+        # An interpreter of its own, since its memory is looked at.
+        preload = ("--preload", "objectives.workers.preload")
+        processes.worker("--memory-limit", limit, *preload, is_warm=False)
         with pytest.raises(WorkerError, match=message):
             DaskTeam(Fragile(tmp_path), processes.address, memory=1e9)
 
@@ -195,9 +199,9 @@ def test_a_worker_with_too_little_memory_is_refused_with_both_numbers(
 def test_a_lost_scheduler_ends_in_one_line_and_the_command_that_goes_on(tmp_path: Path) -> None:
     with DaskProcesses(tmp_path) as processes:
         processes.worker()
-        run = subprocess.Popen(
+        run = WarmProcess(
             [
-                *(sys.executable, "-m", "tests.studies.spread_run", "0.1", processes.address),
+                *("-m", "tests.studies.spread_run", "0.1", processes.address),
                 *(
                     "--objectives",
                     "quality,params",
@@ -209,13 +213,9 @@ def test_a_lost_scheduler_ends_in_one_line_and_the_command_that_goes_on(tmp_path
                     "9",
                 ),
             ],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},  # Limits of the CPU hold for workers, too.
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            folder=tmp_path,
+            environment={**os.environ, "PYTHONPATH": str(ROOT)},  # Limits of the CPU hold for workers, too.
         )
-        assert run.stdout is not None
         while "front" not in (line := run.stdout.readline()):
             assert line, run.communicate()
         processes.scheduler.kill()

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from studies.samplers.registry import known_samplers
 from tests.faults.killed_forks import GENERATIONS, KILLS, MOST_GENERATIONS, POPULATION
-
-ROOT = Path(__file__).parents[2]
+from tests.warm_process import ROOT, completed
 
 
 def test_there_are_a_hundred_kills() -> None:
@@ -23,17 +20,10 @@ def test_there_are_a_hundred_kills() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("sampler", known_samplers())
 def test_ten_kills_change_nothing(tmp_path: Path, sampler: str) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "tests.faults.killed_forks", sampler, str(tmp_path)],
-        env={
-            "PYTHONPATH": str(ROOT),
-            "PATH": "/usr/bin:/bin",
-            "OMP_NUM_THREADS": "1",
-            "H4H_CACHE": str(tmp_path),
-        },
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+    ended = completed(
+        ["-m", "tests.faults.killed_forks", sampler, str(tmp_path)],
+        folder=ROOT,
+        environment={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "H4H_CACHE": str(tmp_path)},
     )
     assert (ended.returncode, ended.stderr) == (0, "")
     kills, rows = map(int, ended.stdout.split())

@@ -24,13 +24,14 @@ OFFSPRING = Path("benchmarks/supernet/mid_search.txt").read_text().splitlines()[
 SUBNETS = [SPACE.decode(one) for one in (SPACE.largest(), *map(parse, OFFSPRING))]
 FEW = 4
 """Subnets that are measured, the largest among them."""
+PACK = load_pack(built_in_pack())
 
 
 def accuracy(precision: str, memory: float) -> Accuracy:
     return Accuracy(
         checkpoint=built_in_checkpoint("cifar32"),
         space=SPACE,
-        pack=load_pack(built_in_pack()),
+        pack=PACK,
         val_images=256,
         calibration_images=256,
         precision=precision,

@@ -9,33 +9,21 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from search_space.files.cache_folder import VARIABLE
 from studies.storage.store import open_store
+from tests.warm_process import ROOT, WarmProcess
 
-ROOT = Path(__file__).parents[2]
 DEFAULTS = {"--objectives": "quality,params,lat", "--constraint": "macs<=18M", "--population": "6"}
 """Options of a run, unless it is given them; constraints add up."""
 
 
-def start(folder: Path, *arguments: str, out: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+def start(folder: Path, *arguments: str) -> WarmProcess:
     """`studies.run` in another process, with an objective that takes some milliseconds."""
-    defaults = [
-        word
-        for option in DEFAULTS.items()
-        if option[0] == "--constraint" or option[0] not in arguments
-        for word in option
-    ]
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.studies.slow_run", "0.01", *defaults, *arguments],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", VARIABLE: os.environ[VARIABLE]},
-        stdout=out,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return WarmProcess(_words(arguments), folder=folder, environment=_environment())
 
 
 def run(folder: Path, *arguments: str) -> None:
@@ -43,6 +31,29 @@ def run(folder: Path, *arguments: str) -> None:
     process = start(folder, *arguments)
     _, error = process.communicate()
     assert (process.returncode, error) == (0, "")
+
+
+def run_anew(folder: Path, *arguments: str) -> None:
+    """The same in a new interpreter, whose sets have another order than those of `run`."""
+    command = [sys.executable, *_words(arguments)]
+    done = subprocess.run(
+        command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def _words(arguments: Sequence[str]) -> list[str]:
+    defaults = [
+        word
+        for option in DEFAULTS.items()
+        if option[0] == "--constraint" or option[0] not in arguments
+        for word in option
+    ]
+    return ["-m", "tests.studies.slow_run", "0.01", *defaults, *arguments]
+
+
+def _environment() -> dict[str, str]:
+    return {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", VARIABLE: os.environ[VARIABLE]}
 
 
 def rows(path: Path, table: str = "evaluation") -> list[tuple[object, ...]]:

@@ -23,7 +23,8 @@ from studies.show import main as show
 from studies.storage.store import open_store
 from studies.validate import main as validate
 from tests.command import Command
-from tests.studies.killed_run import ROOT, rows
+from tests.studies.killed_run import rows
+from tests.warm_process import ROOT
 
 DATA = os.environ.get("H4H_TEST_DATA")
 OBJECTIVES = ("--objectives", "acc,macs,params", "--population", "8", "--generations", "5")

@@ -25,13 +25,14 @@ from studies.analysis.assumed_numbers import cost_model
 from studies.design_space.chip_choices import parse_hardware
 from studies.design_space.design_space import DesignSpace
 from studies.report_page.report_data import report_record
+from studies.samplers import virtual_search
 from studies.samplers.registry import known_samplers
 from studies.search.evaluator import Evaluator
 from studies.storage.store import open_store
 from studies.study.evaluation import Evaluation
 from studies.study.settings import PREFERRING
 from studies.study.study import Study
-from tests.studies.killed_run import killed, rows
+from tests.studies.killed_run import killed, rows, run_anew
 from tests.studies.killed_run import run as run_apart
 from tests.studies.quality import Quality
 
@@ -42,8 +43,9 @@ SEARCH = ("--search-hardware", CHOICES)
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Each test in an empty folder of its own."""
+    """Each test in an empty folder of its own, with few predicted candidates."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(virtual_search, "CANDIDATES", 3000)
     return tmp_path
 
 
@@ -188,7 +190,7 @@ def test_every_sampler_goes_on_exactly(search: Callable[..., None], quality: Qua
 def test_killed_at_random_moments_gives_the_same_table(tmp_path: Path, tiny_path: Path, name: str) -> None:
     arguments = ["--space", str(tiny_path), *SEARCH, "--objectives", "quality,lat,area", "--sampler", name]
     arguments += ["--generations", "6"]
-    run_apart(tmp_path, *arguments, "--db", "whole.db")
+    run_anew(tmp_path, *arguments, "--db", "whole.db")
     whole, broken = tmp_path / "whole.db", tmp_path / "broken.db"
     rng = random.Random(name)
     for _ in range(3):

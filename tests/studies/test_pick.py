@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import rankdata
 
 from search_space.command.command_line import run_command
 from search_space.errors import UnknownNameError
 from search_space.space import Space
 from studies import pick as command
-from studies.analysis.pick_rules import PickError, knee, knee_sums, pick, shared_weights
+from studies.analysis.pick_rules import PickError, average_ranks, knee, knee_sums, pick, shared_weights
 from studies.presentation.next_commands import next_commands
 from studies.storage.store import create_store, open_store
 from studies.study.constraint import parse_constraint
@@ -37,6 +40,11 @@ def test_knee_in_closed_form() -> None:
     assert knee(points * [100, 0.01] + [7, -3]) == 1  # whatever the scale and the origin
     assert knee(np.array([[3.0, 4.0]])) == 0
     assert knee(np.array([[3.0, 4.0], [3.0, 1.0]])) == 1  # an objective that is the same everywhere
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=20))
+def test_equal_values_share_the_mean_of_their_ranks(values: list[int]) -> None:
+    assert average_ranks(np.array(values, dtype=np.float64)).tolist() == rankdata(values).tolist()
 
 
 def test_correlated_objectives_share_one_weight() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from studies.storage.store import open_store
-from tests.studies.killed_run import count, killed, rows, run
+from tests.studies.killed_run import count, killed, rows, run, run_anew
 
 KILLS = 1
 KINDS = ("nsga2", "surrogate", "optuna-tpe", "local")
@@ -54,7 +54,7 @@ def test_killed_at_random_moments_gives_the_same_table(
     arguments += ["--generations", "6", "--warm-start", "first.db:first"]
     shutil.copy(short, tmp_path / "first.db")
     whole, broken = tmp_path / "whole.db", tmp_path / "broken.db"
-    run(tmp_path, *arguments, "--db", "whole.db")
+    run_anew(tmp_path, *arguments, "--db", "whole.db")
     assert len(rows(whole)) == 36
 
     rng = random.Random(name)
@@ -72,7 +72,7 @@ def test_killed_at_random_moments_gives_the_same_table(
 @pytest.mark.slow
 def test_killed_while_subnets_race_gives_the_same_table(tmp_path: Path) -> None:
     arguments = ("--objectives", "acc,params", "--population", "12", "--generations", "4", "--racing")
-    run(tmp_path, *arguments, "--db", "whole.db")
+    run_anew(tmp_path, *arguments, "--db", "whole.db")
     broken = tmp_path / "broken.db"
     rng = random.Random(0)
     for _ in range(4):

@@ -18,8 +18,8 @@ from search_space.command.command_line import run_command
 from search_space.subnet import Subnet
 from studies import run
 from studies.storage.store import open_store
+from tests.warm_process import ROOT, WarmProcess
 
-ROOT = Path(__file__).parents[2]
 QUICK = ("--objectives", "macs,params", "--population", "6")
 
 
@@ -44,16 +44,10 @@ def count(path: Path) -> int:
         return sum(store.count(study.name) for study in store.studies())
 
 
-def start(*arguments: str, seconds: float = 0.01) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.studies.slow_run", str(seconds), *arguments]
-    return subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-        # Whatever the shell that started the tests does, Ctrl-C is not ignored here.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+def start(*arguments: str, seconds: float = 0.01) -> WarmProcess:
+    return WarmProcess(
+        ["-m", "tests.studies.slow_run", str(seconds), *arguments],
+        environment={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
     )
 
 
@@ -371,7 +365,7 @@ SLOW = (
 )
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_for(condition: Callable[[], bool], process: WarmProcess) -> None:
     while process.poll() is None and not condition():
         time.sleep(0.002)
 

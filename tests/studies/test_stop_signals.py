@@ -22,7 +22,7 @@ def test_a_run_ends_after_the_group_at_hand_and_says_how_to_go_on(
     number: signal.Signals, tmp_path: Path
 ) -> None:
     words = ("--generations", "400", "--study", "mine")
-    process = killed_run.start(tmp_path, *words, out=subprocess.PIPE)
+    process = killed_run.start(tmp_path, *words)
     while killed_run.count(tmp_path / "studies.db") == 0:
         assert process.poll() is None
         time.sleep(0.02)

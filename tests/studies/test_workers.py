@@ -6,8 +6,6 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -17,27 +15,23 @@ import distributed
 import pytest
 
 from studies.storage.store import open_store
+from tests.warm_process import ROOT, WarmProcess
+from tests.warm_workers import local_cluster
 
-ROOT = Path(__file__).parents[2]
 OBJECTIVES = ("--objectives", "quality,params", "--constraint", "macs<=18M", "--study", "mine")
 SIZE = ("--population", "8", "--generations", "4", "--sampler", "nsga2")
 
 
-def start(folder: Path, workers: object, *arguments: str, seconds: float = 0.01) -> subprocess.Popen[str]:
+def start(folder: Path, workers: object, *arguments: str, seconds: float = 0.01) -> WarmProcess:
     """`studies.run` whose `quality` is measured by workers, in a session of its own."""
-    return subprocess.Popen(
+    return WarmProcess(
         [
-            *(sys.executable, "-m", "tests.studies.spread_run", str(seconds), str(workers)),
+            *("-m", "tests.studies.spread_run", str(seconds), str(workers)),
             *(*OBJECTIVES, *SIZE, *arguments),
         ],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},  # Limits of the CPU hold for workers, too.
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # Whatever the shell that started the tests does, Ctrl-C is not ignored here.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        folder=folder,
+        environment={**os.environ, "PYTHONPATH": str(ROOT)},  # Limits of the CPU hold for workers, too.
+        is_apart=True,
     )
 
 
@@ -118,9 +112,7 @@ def test_any_number_of_workers_gives_the_same_table(
 def test_a_dask_cluster_that_loses_workers_gives_the_same_table(
     tmp_path: Path, whole: list[tuple[object, ...]]
 ) -> None:
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
-    ) as cluster:
+    with local_cluster(2) as cluster:
         process = start(tmp_path, cluster.scheduler_address, seconds=0.1)
         with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
             workers = client.run(os.getpid)

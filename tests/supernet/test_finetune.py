@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -30,8 +28,7 @@ from supernet.training.run_folder import LOG, STATE
 from tests.command import Call, Command
 from tests.search_space.files.test_event_file import curves
 from tests.supernet.image_files import pass_as_trained_on, write_folder
-
-ROOT = Path(finetune.__file__).parents[1]
+from tests.warm_process import ROOT, WarmProcess
 
 
 @pytest.mark.parametrize(
@@ -256,10 +253,10 @@ def test_killed_fine_tuning_ends_with_the_bits_of_one_never_disturbed(tmp_path: 
 
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
 
-    def start(out: str) -> subprocess.Popen[str]:
+    def start(out: str) -> WarmProcess:
         settings = ["--checkpoint", str(checkpoint), "--subnet", "min", "--epochs", "4", "--batch", "64"]
-        command = [sys.executable, "-c", SCRIPT, *settings, "--out", str(tmp_path / out)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment)
+        words = ["-c", SCRIPT, *settings, "--out", str(tmp_path / out)]
+        return WarmProcess(words, folder=tmp_path, environment=environment)
 
     assert "after:" in start("undisturbed").communicate()[0]
     state = tmp_path / "killed" / STATE

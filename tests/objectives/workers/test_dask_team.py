@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import distributed
 import numpy as np
@@ -18,6 +17,7 @@ from search_space import complexity
 from search_space.errors import H4HError
 from search_space.space import load_space
 from tests.objectives.workers.fragile import Fragile
+from tests.warm_workers import local_cluster
 
 pytestmark = pytest.mark.slow
 
@@ -27,13 +27,9 @@ SUBNETS = [SPACE.decode(SPACE.sample(RNG)) for _ in range(7)]
 MACS = [complexity.macs(subnet) for subnet in SUBNETS]
 
 
-def cluster_of_two() -> Any:
-    return distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0")
-
-
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with cluster_of_two() as cluster:
+    with local_cluster(2) as cluster:
         yield str(cluster.scheduler_address)
 
 
@@ -62,7 +58,7 @@ def test_what_killed_workers_had_is_measured_by_others(address: str, tmp_path: P
 
 def test_subnets_that_kill_every_worker_are_given_up(tmp_path: Path) -> None:
     # In a cluster of its own: on a busy machine Dask may not replace so many workers, and stay without any.
-    with cluster_of_two() as cluster:
+    with local_cluster(2) as cluster:
         team = DaskTeam(Fragile(tmp_path, deaths=1000), str(cluster.scheduler_address))
         with pytest.raises(
             WorkerError, match=r"died or stalled while they measured the same subnets.*--memory"

@@ -18,6 +18,7 @@ from studies import load_study, run
 from studies.analysis.assumed_numbers import cost_model
 from studies.launch.plan import check
 from studies.presentation.next_commands import mapping_of
+from studies.samplers import virtual_search
 from studies.samplers.registry import known_samplers
 from studies.storage.store import open_store
 from studies.study.settings import PREFERRING, StudySettings
@@ -27,8 +28,9 @@ QUICK = ("--objectives", "params,lat", "--population", "6", "--sampler", "nsga2"
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Each test in an empty folder of its own."""
+    """Each test in an empty folder of its own, with few predicted candidates."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(virtual_search, "CANDIDATES", 3000)
     return tmp_path
 
 

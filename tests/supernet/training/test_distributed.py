@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+import socket
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from supernet.training.distributed import World
+from tests.warm_process import ROOT, WarmProcess
 
 TRAINING = """
 import json, sys, torch
@@ -32,7 +32,7 @@ out = Path(sys.argv[1])
 space = parse_document(Space, json.loads(sys.argv[2]), source="small")
 generator = torch.Generator().manual_seed(0)
 images = LabelledImages(
-    torch.randint(0, 255, (128, 3, 16, 16), generator=generator, dtype=torch.uint8), torch.arange(128) % 4
+    torch.randint(0, 255, (64, 3, 16, 16), generator=generator, dtype=torch.uint8), torch.arange(64) % 4
 )
 recipe = replace(load_recipe("two_phase"), batch=32, accumulate=2, precision="fp32")
 recipe = recipe.with_phases(epochs=[2], rate=[1e-3])
@@ -97,11 +97,24 @@ with joined_world(torch.device("cpu")) as (world, _):
 
 
 def run(script: Path, processes: int, *arguments: str) -> None:
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command = [sys.executable, *(launcher if processes > 1 else []), str(script), *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr
+    """The script in processes as torchrun starts them, which the tests of the documentation run."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    own = {"PYTHONPATH": str(ROOT), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    started = [
+        WarmProcess(
+            [str(script), *arguments],
+            environment={
+                **os.environ,
+                **own,
+                **{"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)},
+            },
+        )
+        for rank in range(processes)
+    ]
+    for process in started:
+        _, error = process.communicate()
+        assert process.returncode == 0, error
 
 
 @pytest.mark.slow
