@@ -267,7 +267,7 @@ def execute(run: Run) -> RunResult:
 
 def training_seconds(log: Path) -> float:
     """CPU time of a training from its log. What a killed process did after its last epoch is not in it."""
-    return sum(json.loads(line)["cpu_seconds"] for line in log.read_text().splitlines())
+    return sum(float(json.loads(line)["cpu_seconds"]) for line in log.read_text().splitlines())
 
 
 def evaluate(run: Run) -> tuple[dict[str, list[float]], ConflictReport]:

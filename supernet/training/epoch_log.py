@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -66,8 +66,12 @@ class EpochLog:
         """
         append_epoch(self._path, record)
         if self._events is not None:
-            curves = {name: value for name, value in scalars(record).items() if name != "epoch"}
-            self._events.add(record["epoch"], curves)
+            self._events.add(record["epoch"], curves(record))
+
+
+def curves(record: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of an epoch's record, without the number of the epoch."""
+    return {name: value for name, value in scalars(record).items() if name != "epoch"}
 
 
 def append_epoch(path: Path, record: dict[str, Any]) -> None:
