@@ -19,7 +19,7 @@ FILES = (
     "tests/objectives/test_accuracy_objective.py",
     "tests/studies/samplers/test_expected_gain.py",
     "tests/studies/samplers/test_gaussian_process.py",
-    "tests/studies/search/test_accuracy_bound.py",
+    "tests/studies/search/test_racing_bound.py",
     "tests/studies/search/test_racing.py",
     "tests/studies/study/test_fingerprint.py",
     "tests/supernet/accuracy/test_int8_grids.py",

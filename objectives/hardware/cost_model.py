@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
 
+from objectives.hardware.mapping.device_choice import (
+    Way,
+)
 from objectives.hardware.mapping.mapped_costs import MappedCosts
 from objectives.hardware.mapping.mapper import KnownCosts, Mapper, Mapping, Segment
 from objectives.hardware.mapping.placement import STAY
-from objectives.hardware.mapping.segment import (
+from objectives.hardware.mapping.segment_solver import (
     Point,
     npu_heads,
     segment_costs,
-)
-from objectives.hardware.mapping.split_choice import (
-    Way,
 )
 from objectives.hardware.mapping.split_costs import SplitCosts, channels_of, macro_options
 from objectives.hardware.npu_model import NPU_MODELS, create_npu_model

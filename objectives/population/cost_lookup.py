@@ -12,11 +12,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from objectives.hardware.mapping.mapper import CRITERIA, Mapper
-from objectives.hardware.mapping.placement import FORBIDDEN
-from objectives.hardware.mapping.split_choice import (
+from objectives.hardware.mapping.device_choice import (
     ENERGY,
 )
+from objectives.hardware.mapping.mapper import CRITERIA, Mapper
+from objectives.hardware.mapping.placement import FORBIDDEN
 from objectives.hardware.mapping.split_costs import macro_options
 from objectives.population.gene_table import GeneColumns, GeneTable, merged, without_idle_genes
 from objectives.population.piece_costs import CYCLES, ENERGY_PJ, WEIGHT_BYTES, PieceCosts

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from objectives.hardware.mapping.capacity_mapping import SegmentCatalogue
-from objectives.hardware.mapping.segment import op_contexts, split_points
+from objectives.hardware.mapping.segment_solver import op_contexts, split_points
 from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC
 from objectives.population.gene_table import Columns, GeneColumns, GeneTable

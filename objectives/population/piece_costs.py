@@ -19,19 +19,19 @@ from typing import Any, Self
 
 import numpy as np
 
+from objectives.hardware.mapping.device_choice import (
+    ENERGY,
+    lexicographic,
+)
 from objectives.hardware.mapping.hand_over import IN_SRAM
 from objectives.hardware.mapping.mapper import CRITERIA, Mapper
 from objectives.hardware.mapping.op_steps import OpSteps
 from objectives.hardware.mapping.placement import FORBIDDEN, hands_over
-from objectives.hardware.mapping.segment import (
+from objectives.hardware.mapping.segment_solver import (
     Steps,
     op_contexts,
     run,
     split_points,
-)
-from objectives.hardware.mapping.split_choice import (
-    ENERGY,
-    lexicographic,
 )
 from objectives.hardware.mapping.split_costs import channel_options
 from objectives.hardware.op import Op

@@ -10,7 +10,7 @@ before that heat. Heats are cut by position, so decisions depend on the order of
 timing, and a killed study resumes to the same table.
 
 Source: Maron & Moore, "Hoeffding races: accelerating model selection search", NIPS 1993. The bound is that of
-`accuracy_bound.py`.
+`racing_bound.py`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from search_space.arrays import Booleans, Floats
 from search_space.errors import H4HError
 from search_space.genotype import Genotype
 from studies.design_space.design_space import DesignSpace
-from studies.search.accuracy_bound import is_rejected, upper_bound
 from studies.search.candidate import Candidate
+from studies.search.racing_bound import is_rejected, upper_bound
 from studies.study.constraint import Constraint
 from studies.study.evaluation import Evaluation
 

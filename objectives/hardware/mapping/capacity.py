@@ -14,11 +14,11 @@ from typing import Self
 
 import numpy as np
 
-from objectives.hardware.mapping.segment import (
-    Point,
-)
-from objectives.hardware.mapping.split_choice import (
+from objectives.hardware.mapping.device_choice import (
     Weights,
+)
+from objectives.hardware.mapping.segment_solver import (
+    Point,
 )
 from search_space.arrays import Floats, Integers
 

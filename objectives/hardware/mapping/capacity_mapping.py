@@ -12,9 +12,9 @@ import numpy as np
 
 from objectives.hardware.mapping.mapper import CRITERIA, Mapper
 from objectives.hardware.mapping.placement import FORBIDDEN
-from objectives.hardware.mapping.segment import OpContext
 from objectives.hardware.mapping.segment_fronts import SegmentFronts
 from objectives.hardware.mapping.segment_options import WEIGHT_BYTES, SegmentOptions
+from objectives.hardware.mapping.segment_solver import OpContext
 from objectives.hardware.mapping.split_costs import macro_options
 from search_space.arrays import Booleans, Floats, Integers
 

@@ -1,11 +1,11 @@
-"""Fronts as lists of corners: sums, hulls, and the corners that `segment.supported` keeps."""
+"""Fronts as lists of corners: sums, hulls, and the corners that `segment_solver.supported` keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from objectives.hardware.mapping.segment import TOLERANCE
+from objectives.hardware.mapping.segment_solver import TOLERANCE
 
 
 class Corner(NamedTuple):
@@ -46,7 +46,7 @@ def lower_hull(corners: Sequence[Corner]) -> list[Corner]:
 
 
 def pruned(front: Sequence[Corner], tolerance: float = TOLERANCE) -> list[Corner]:
-    """The corners of a hull that `segment.supported` keeps: those clearly below the chord between others."""
+    """The corners that `segment_solver.supported` keeps: those clearly below the chord between others."""
     if len(front) < 3:
         return list(front)
 

@@ -1,8 +1,8 @@
 """Fronts of many segments at once: mappings on the lower convex hull of two criteria.
 
-`segment.supported` finds the front of one segment. Here segments with equal steps are stacked, padded with
-impossible ways to one shape, and every row of the stack is solved for a price of its own. The arithmetic is
-the same, number by number, so the fronts are equal as well.
+`segment_solver.supported` finds the front of one segment. Here segments with equal steps are stacked, padded
+with impossible ways to one shape, and every row of the stack is solved for a price of its own. The arithmetic
+is the same, number by number, so the fronts are equal as well.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from objectives.hardware.mapping.device_choice import Criterion, Weights, lexicographic, weighted
 from objectives.hardware.mapping.hand_over import BOTH, IN_SRAM, MACROS_ONLY, NPU_ONLY
 from objectives.hardware.mapping.placement import FORBIDDEN
-from objectives.hardware.mapping.segment import TOLERANCE, Steps, run_from
-from objectives.hardware.mapping.split_choice import Criterion, Weights, lexicographic, weighted
+from objectives.hardware.mapping.segment_solver import TOLERANCE, Steps, run_from
 from search_space.arrays import Floats, Integers
 
 _MOST_NUMBERS = 1 << 16

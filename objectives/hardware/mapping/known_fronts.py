@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from objectives.hardware.mapping.capacity import Options
 from objectives.hardware.mapping.corners import Corner
-from objectives.hardware.mapping.segment import OpContext
+from objectives.hardware.mapping.segment_solver import OpContext
 from search_space.arrays import Floats
 
 Contexts = tuple[OpContext, ...]

@@ -9,7 +9,7 @@ import numpy as np
 from objectives.hardware.mapping.capacity_mapping import CapacityMapping, SegmentCatalogue
 from objectives.hardware.mapping.mapper import Mapper, SegmentKey
 from objectives.hardware.mapping.product_mapping import ProductMapping
-from objectives.hardware.mapping.segment import op_contexts
+from objectives.hardware.mapping.segment_solver import op_contexts
 from objectives.hardware.mapping.split_costs import macro_options
 from objectives.hardware.op import Op
 from search_space.arrays import Floats, Integers

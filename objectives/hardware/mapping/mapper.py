@@ -1,7 +1,7 @@
 """The best mapping of a whole network: a split and a placement of the output for every op.
 
-Ops that only the NPU runs cut a network into segments (`segment.py`). Its optimum is the sum of theirs, for
-each number of macros in use; the best number wins. Where the weights exceed the capacity of these macros,
+Ops that only the NPU runs cut a network into segments (`segment_solver.py`). Its optimum is the sum of theirs,
+for each number of macros in use; the best number wins. Where the weights exceed the capacity of these macros,
 `capacity.py` decides which segments give way. Weights take tiles or words of any macro in use: layers go
 round the macros in turn, each op spread over as many as it has channels or tiles.
 
@@ -17,10 +17,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from objectives.hardware.mapping.capacity import Options, within
+from objectives.hardware.mapping.device_choice import (
+    CAPACITY,
+    ENERGY,
+    LATENCY,
+    Weights,
+)
 from objectives.hardware.mapping.known_fronts import KnownFronts
 from objectives.hardware.mapping.op_steps import OpSteps
 from objectives.hardware.mapping.placement import FORBIDDEN
-from objectives.hardware.mapping.segment import (
+from objectives.hardware.mapping.segment_solver import (
     Point,
     Steps,
     all_points,
@@ -29,12 +35,6 @@ from objectives.hardware.mapping.segment import (
     solve,
     split_points,
     supported,
-)
-from objectives.hardware.mapping.split_choice import (
-    CAPACITY,
-    ENERGY,
-    LATENCY,
-    Weights,
 )
 from objectives.hardware.mapping.split_costs import MAPPINGS, SplitCosts, macro_options, split_costs
 from objectives.hardware.npu_model import NpuModel

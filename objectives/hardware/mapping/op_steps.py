@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from objectives.hardware.mapping.placement import op_costs
-from objectives.hardware.mapping.segment import OpContext, Steps
+from objectives.hardware.mapping.segment_solver import OpContext, Steps
 from objectives.hardware.mapping.split_costs import SplitCosts
 from objectives.hardware.op import Op
 from objectives.hardware.soc import SoC

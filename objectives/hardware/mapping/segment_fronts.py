@@ -17,14 +17,14 @@ import numpy as np
 
 from objectives.hardware.mapping.capacity import Options
 from objectives.hardware.mapping.corners import Corner, lower_hull, minkowski_sum, pruned
+from objectives.hardware.mapping.device_choice import CAPACITY, ENERGY, LATENCY
 from objectives.hardware.mapping.fronts import FrontTask, fronts
 from objectives.hardware.mapping.hand_over import NPU_ONLY, last_devices
 from objectives.hardware.mapping.known_fronts import Contexts, PartKey
 from objectives.hardware.mapping.mapper import CRITERIA, Mapper
 from objectives.hardware.mapping.op_steps import OpSteps
 from objectives.hardware.mapping.placement import FORBIDDEN
-from objectives.hardware.mapping.segment import Point, Steps, all_points
-from objectives.hardware.mapping.split_choice import CAPACITY, ENERGY, LATENCY
+from objectives.hardware.mapping.segment_solver import Point, Steps, all_points
 from search_space.arrays import Floats
 
 _COST_UNIT = 1.0 / 1024.0

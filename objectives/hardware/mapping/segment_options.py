@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from objectives.hardware.mapping.capacity import Options
-from objectives.hardware.mapping.segment import Point
-from objectives.hardware.mapping.split_choice import LATENCY
+from objectives.hardware.mapping.device_choice import LATENCY
+from objectives.hardware.mapping.segment_solver import Point
 from search_space.arrays import Floats, Integers
 
 WEIGHT_BYTES = 2

@@ -7,7 +7,7 @@ import pytest
 
 from objectives.hardware import load_soc
 from objectives.hardware.mapping.capacity_mapping import SegmentCatalogue
-from objectives.hardware.mapping.segment import op_contexts, split_points
+from objectives.hardware.mapping.segment_solver import op_contexts, split_points
 from objectives.population.network_segments import NetworkSegments
 from objectives.workload import ops_of, read_again, workload
 from search_space.genotype import GenotypeError

@@ -25,7 +25,7 @@ from studies.samplers.gaussian_process import (
     covariances,
     distances,
 )
-from studies.search.accuracy_bound import _logarithms, is_rejected, upper_bound
+from studies.search.racing_bound import _logarithms, is_rejected, upper_bound
 from tests.studies.samplers.grid import Measured, run, sampler_of, study_of
 
 SPACE = load_space("cifar32")

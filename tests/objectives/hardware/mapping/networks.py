@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from objectives.hardware import CostModel, Op, OpCost, SoC, load_soc
 from objectives.hardware.cost_model import _op_cost
+from objectives.hardware.mapping.device_choice import Way
 from objectives.hardware.mapping.hand_over import IN_SRAM
 from objectives.hardware.mapping.placement import FORBIDDEN, op_costs
-from objectives.hardware.mapping.segment import (
+from objectives.hardware.mapping.segment_solver import (
     Steps,
     segment_costs,
     split_points,
 )
-from objectives.hardware.mapping.split_choice import Way
 from objectives.hardware.mapping.split_costs import split_costs
 from search_space.arrays import Floats, Integers
 

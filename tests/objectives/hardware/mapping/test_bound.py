@@ -6,8 +6,8 @@ import pytest
 
 from objectives.hardware import CostModel, Op, SoC
 from objectives.hardware.cost_model import _op_cost
+from objectives.hardware.mapping.device_choice import Way
 from objectives.hardware.mapping.placement import op_costs
-from objectives.hardware.mapping.split_choice import Way
 from objectives.hardware.mapping.split_costs import split_costs
 from tests.objectives.hardware.mapping.networks import NPU_ONLY, SOC, alone, changed
 

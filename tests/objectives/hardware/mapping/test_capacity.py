@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from objectives.hardware import CostModel, Op, load_soc
 from objectives.hardware.mapping.capacity import Options, hull, within
-from objectives.hardware.mapping.mapper import Mapper
-from objectives.hardware.mapping.segment import Point, all_points
-from objectives.hardware.mapping.split_choice import (
+from objectives.hardware.mapping.device_choice import (
     LATENCY,
 )
+from objectives.hardware.mapping.mapper import Mapper
+from objectives.hardware.mapping.segment_solver import Point, all_points
 from objectives.hardware.mapping.split_costs import macro_options
 from objectives.workload import ops_of, read_again, workload
 from search_space.space import load_space

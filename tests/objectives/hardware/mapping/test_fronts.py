@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from objectives.hardware import Op
 from objectives.hardware.mapping.corners import Corner, lower_hull, minkowski_sum, pruned
+from objectives.hardware.mapping.device_choice import CAPACITY, ENERGY, LATENCY, Weights
 from objectives.hardware.mapping.fronts import FrontTask, fronts
 from objectives.hardware.mapping.mapper import CRITERIA, Mapper
-from objectives.hardware.mapping.segment import op_contexts, supported
 from objectives.hardware.mapping.segment_fronts import SegmentFronts
-from objectives.hardware.mapping.split_choice import CAPACITY, ENERGY, LATENCY, Weights
+from objectives.hardware.mapping.segment_solver import op_contexts, supported
 from tests.objectives.hardware.mapping.networks import SOC, TILES, attention, mbconv, steps_of
 
 STEP = Op("conv2d", 8, 8, 16, 24, 2, 2)

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from objectives.hardware import Op, SoC
 from objectives.hardware.mapping.capacity import Options, within
+from objectives.hardware.mapping.device_choice import LATENCY
 from objectives.hardware.mapping.mapped_costs import MappedCosts
 from objectives.hardware.mapping.mapper import CapacityError, Mapper, least_product
 from objectives.hardware.mapping.product_mapping import _SegmentHulls
-from objectives.hardware.mapping.segment import Point
 from objectives.hardware.mapping.segment_options import SegmentOptions
-from objectives.hardware.mapping.split_choice import LATENCY
+from objectives.hardware.mapping.segment_solver import Point
 from tests.objectives.hardware.mapping.networks import SOC, attention, mbconv
 
 

@@ -14,7 +14,7 @@ from objectives.hardware import CostModel, Op, SoC, variant
 from objectives.hardware.mapping.hand_over import IN_SRAM
 from objectives.hardware.mapping.mapper import CapacityError, Mapper
 from objectives.hardware.mapping.placement import FORBIDDEN, STAY, op_costs
-from objectives.hardware.mapping.segment import (
+from objectives.hardware.mapping.segment_solver import (
     Steps,
     all_points,
     solve,

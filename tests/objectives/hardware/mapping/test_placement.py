@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from objectives.hardware import CostModel, Op, SoC
 from objectives.hardware.mapping.hand_over import last_devices
 from objectives.hardware.mapping.placement import STAY, OpCosts
-from objectives.hardware.mapping.segment import (
+from objectives.hardware.mapping.segment_solver import (
     segment_costs,
     split_points,
 )

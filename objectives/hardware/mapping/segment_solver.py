@@ -15,16 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from objectives.hardware.mapping.hand_over import IN_SRAM, NPU_ONLY, last_devices
-from objectives.hardware.mapping.placement import (
-    BACK,
-    FORBIDDEN,
-    OpCosts,
-    hands_over,
-    is_projection,
-    op_costs,
-)
-from objectives.hardware.mapping.split_choice import (
+from objectives.hardware.mapping.device_choice import (
     LATENCY,
     Choices,
     Criterion,
@@ -33,6 +24,15 @@ from objectives.hardware.mapping.split_choice import (
     Weights,
     lexicographic,
     weighted,
+)
+from objectives.hardware.mapping.hand_over import IN_SRAM, NPU_ONLY, last_devices
+from objectives.hardware.mapping.placement import (
+    BACK,
+    FORBIDDEN,
+    OpCosts,
+    hands_over,
+    is_projection,
+    op_costs,
 )
 from objectives.hardware.mapping.split_costs import SplitCosts, channels_of, leaves_npu
 from objectives.hardware.op import Op

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_space.arrays import Booleans, Floats
-from studies.search.accuracy_bound import is_rejected, upper_bound
+from studies.search.racing_bound import is_rejected, upper_bound
 
 IMAGES = 300
 
