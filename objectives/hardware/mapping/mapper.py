@@ -1,7 +1,7 @@
 """The best mapping of a whole network: a split and a placement of the output for every op.
 
-Ops that only the NPU runs cut a network into segments (`segment_solver.py`). Its optimum is the sum of theirs,
-for each number of macros in use; the best number wins. Where the weights exceed the capacity of these macros,
+Ops that only the NPU runs cut a network into segments (`segment_solver.py`). Its optimum is the sum of
+theirs, for each number of macros in use; the best number wins. Where the weights exceed the capacity of these macros,
 `capacity.py` decides which segments give way. Weights take tiles or words of any macro in use: layers go
 round the macros in turn, each op spread over as many as it has channels or tiles.
 
