@@ -1,9 +1,9 @@
 """The best mapping of a whole network: a split and a placement of the output for every op.
 
 Ops that only the NPU runs cut a network into segments (`segment_solver.py`). Its optimum is the sum of
-theirs, for each number of macros in use; the best number wins. Where the weights exceed the capacity of these macros,
-`capacity.py` decides which segments give way. Weights take tiles or words of any macro in use: layers go
-round the macros in turn, each op spread over as many as it has channels or tiles.
+theirs, for each number of macros in use; the best number wins. Where the weights exceed the capacity of these
+macros, `capacity.py` decides which segments give way. Weights take tiles or words of any macro in use: layers
+go round the macros in turn, each op spread over as many as it has channels or tiles.
 
 The product of energy and latency is not a sum. Its minimum lies on the lower convex hull of (latency, energy)
 of the network, and `least_product` walks that hull edge by edge through the hulls of the segments. This is
