@@ -155,6 +155,7 @@ def introduction(plan: Plan) -> list[str]:
         lines.append(f"hypervolume within {plan.search.window}, costs on a {plan.search.scale} scale")
     if plan.table is not None:
         lines.append(plan.table.summary())
+    lines += plan.shares
     lines += [limit_text(limit, plan.chips.file, plan.networks) for limit in plan.added]
     if plan.search.warm is not None:
         warm = plan.search.warm
