@@ -92,5 +92,5 @@ def test_a_tiny_share_is_none() -> None:
 
 @pytest.mark.parametrize("parse", [parse_constraint, parse_any_constraint])
 def test_a_share_without_a_space_is_refused(parse: type) -> None:
-    with pytest.raises(ConstraintError, match="only studies.run takes a share"):
+    with pytest.raises(ConstraintError, match=r"only studies\.run takes a share"):
         parse("macs<=60%")
