@@ -8,6 +8,7 @@ from pathlib import Path
 
 from objectives.hardware import MAPPINGS, load_soc
 from objectives.hardware.chip import Chip
+from objectives.networks_on_chip import memory_bounds
 from objectives.objective import Declaration
 from objectives.own_objective import OwnObjective
 from objectives.registry import is_registered, registered_objectives
@@ -24,7 +25,7 @@ from studies.design_space.chip_choices import (
 )
 from studies.design_space.design_space import DesignSpace
 from studies.design_space.listed_networks import ListedNetworks
-from studies.launch.chip_limits import chip_bounds, default_limits, frame_limits
+from studies.launch.chip_limits import default_limits, frame_limits
 from studies.launch.largest_network import LargestNetwork
 from studies.launch.limit_range import check_family, check_possible
 from studies.launch.named_objectives import objectives_of
@@ -150,7 +151,7 @@ def check(
     chips = _chips(settings, computed, known.depending_on_chip)
     largest = LargestNetwork(networks, chips, {*known.own, *known.tabled})
     limit_by_text = {
-        text: parse_constraint(text, known.own_units, chip_bounds=chip_bounds(chips.file), largest=largest)
+        text: parse_constraint(text, known.own_units, chip_bounds=memory_bounds(chips.file), largest=largest)
         for text in settings.constraints
     }
     shares = tuple(

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from objectives.hardware.parts.cim import InArray
 from studies.launch.chip_limits import limit_text
+from studies.launch.forecast import forecast
 from studies.launch.late_costs import late_costs
-from studies.launch.limit_range import limit_notes
 from studies.launch.new_study import make_fingerprint, make_software, make_study
 from studies.launch.plan import Plan
 from studies.launch.plan_objects import (
@@ -75,7 +75,7 @@ def search_with(
     software = make_software(plan, objectives)
     accepted: list[str] = []
     if plan.stored is None:
-        for line in limit_notes(plan.constraints, [*objectives.goals, *objectives.limited], plan.space):
+        for line in forecast(plan, objectives):
             notify(line)
         study = make_study(plan, objectives)
     else:
