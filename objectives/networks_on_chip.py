@@ -16,7 +16,7 @@ from objectives.three_networks import (
     spread_lines,
     three_networks,
 )
-from search_space.files.yaml_document import DocumentError
+from search_space.errors import DocumentError
 from search_space.space import Space
 from search_space.subnet import Subnet
 
@@ -84,7 +84,7 @@ def networks_on_chip(space: Space, soc: SoC) -> dict[str, Any]:
             for spread in spreads
         },
         "memories": {
-            name: {"bound": bound, "holds": by_name[name].holders(lambda value, bound=bound: value <= bound)}
+            name: {"bound": bound, "holds": by_name[name].within(bound)}
             for name, bound in memory_bounds(soc).items()
         },
     }
@@ -97,6 +97,6 @@ def networks_text(space: Space, soc: SoC) -> Iterator[str]:
     yield from spread_lines(spreads)
     by_name = {spread.name: spread for spread in spreads}
     for name, bound in memory_bounds(soc).items():
-        holders = by_name[name].holders(lambda value, bound=bound: value <= bound)
+        holders = by_name[name].within(bound)
         held = f"{holders_text(holders)} it" if holders else "none of the three networks holds it"
         yield f"limit {name}<=chip ({bound:,.0f} bytes of {_MEMORIES[name]}): {held}"

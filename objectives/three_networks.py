@@ -45,6 +45,10 @@ class Spread:
         smallest, _, largest = self.values
         return largest / smallest if smallest else None
 
+    def within(self, most: float) -> list[str]:
+        """Names of the networks whose value is at most `most`."""
+        return self.holders(lambda value: value <= most)
+
     def holders(self, holds: Callable[[float], bool]) -> list[str]:
         """Names of the networks whose value satisfies a condition."""
         return [name for name, value in zip(NETWORKS, self.values, strict=True) if holds(value)]
@@ -63,7 +67,7 @@ def holders_text(holders: Sequence[str]) -> str:
 
 def spread_lines(spreads: Iterable[Spread]) -> list[str]:
     """Lines of a table with one row for each quantity."""
-    rows = [("", *NETWORKS, _RATIO)]
+    rows: list[tuple[str, ...]] = [("", *NETWORKS, _RATIO)]
     for spread in spreads:
         name = spread.name if spread.unit in _PLAIN else f"{spread.name} {spread.unit}"
         ratio = "-" if spread.ratio is None else f"{spread.ratio:.3g}x"

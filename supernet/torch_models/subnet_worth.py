@@ -12,7 +12,7 @@ from search_space.genotype import Genotype
 from supernet.accuracy import one_subnet
 from supernet.checkpoints.image_input import PixelScale
 from supernet.images.labelled_images import Images
-from supernet.network.batch_norm import Recorded
+from supernet.network.batch_norm import Recorded, Site
 from supernet.network.supernet import Supernet
 from supernet.network.supernet_file import load_checkpoint
 from supernet.torch_models.brought_model import BroughtModel
@@ -133,4 +133,10 @@ def _of_copy(statistics: Recorded, supernet: Supernet, copy: Supernet) -> Record
     """The statistics of the layers of a supernet for those of another one of the same space."""
     layers = zip(supernet.modules(), copy.modules(), strict=True)
     known = statistics.statistics
-    return Recorded({other: known[layer] for layer, other in layers if layer in known})
+    return Recorded(
+        {
+            other: known[layer]
+            for layer, other in layers
+            if isinstance(layer, Site) and isinstance(other, Site) and layer in known
+        }
+    )
