@@ -41,9 +41,9 @@ def make_chip(options: Namespace) -> None:
     if missing:
         given = [_flag(name) for name in INI_OPTIONS if name not in missing]
         raise VelaIniError(f"{', '.join(given)} needs {' and '.join(map(_flag, missing))} as well")
-    if options.macros is not None or options.units is not None or options.json:
+    if options.macros is not None or options.units is not None or options.space is not None or options.json:
         raise VelaIniError(
-            "--from-vela-ini takes no --macros, --units or --json; give them with the new chip"
+            "--from-vela-ini takes no --macros, --units, --space or --json; give them with the new chip"
         )
     out: Path = options.out
     if out.suffix not in (".yaml", ".yml"):

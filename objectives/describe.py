@@ -1,6 +1,9 @@
 """Command that prints a SoC: every number with unit, range and source, and the floor plan.
 
+With a search space, it prints what the smallest, the middle and the largest network cost on the SoC instead.
+
 python -m objectives.describe --hardware u55-256-cim8 [--macros N] [--units M] [--json]
+python -m objectives.describe --space cifar32 --hardware u55-256-cim8 [--macros N] [--units M] [--json]
 python -m objectives.describe --from-vela-ini FILE --system-config NAME --memory-mode NAME --out chip.yaml
 """
 
@@ -20,7 +23,9 @@ from objectives.hardware.measurements.measured_costs import MeasuredCosts
 from objectives.hardware.measurements.measured_ops import MeasuredOps
 from objectives.hardware.npu_model import MeasuredNpu, create_npu_model
 from objectives.hardware.parts.floor_plan import drawing
+from objectives.networks_on_chip import networks_on_chip, networks_text
 from search_space.command.command_line import Parser, run_command
+from search_space.space import load_space
 
 
 def describe(soc: SoC) -> dict[str, Any]:
@@ -97,12 +102,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command.
 
     Raises:
-        H4HError: Unknown hardware, or an impossible variant.
+        H4HError: Unknown hardware or search space, or an impossible variant.
     """
     parser = Parser(
-        prog="python -m objectives.describe", description="Print all numbers of a SoC and its floor plan."
+        prog="python -m objectives.describe",
+        description="Print all numbers of a SoC and its floor plan, or what networks cost on it.",
     )
     add_hardware_options(parser)
+    parser.add_argument(
+        "--space",
+        help="name or YAML file of a search space; prints the costs of its smallest, middle and largest "
+        "network on the SoC instead of the numbers of the SoC",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     add_ini_options(parser)
     options = parser.parse_args(arguments)
@@ -110,6 +121,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         make_chip(options)
         return
     soc = variant(load_soc(options.hardware), macros=options.macros, units=options.units)
+    if options.space is not None:
+        space = load_space(options.space)
+        print(
+            json.dumps(networks_on_chip(space, soc), indent=2)
+            if options.json
+            else "\n".join(networks_text(space, soc))
+        )
+        return
     if options.json:
         print(json.dumps(describe(soc), indent=2))
         return

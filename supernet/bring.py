@@ -4,7 +4,8 @@
 
 The model must be a chain of a 3x3 stem, inverted bottlenecks with ReLU6, a 1x1 head and a linear classifier.
 Before anything is written, the largest subnet is compared with the model, block by block. With `--data`, the
-command also scores subnets before training. It writes `OUT/space.yaml` and `OUT/checkpoint.safetensors`.
+command also scores subnets before training, and the written file. It writes `OUT/space.yaml` and
+`OUT/checkpoint.safetensors`.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from search_space.space import Space
 from supernet.checkpoints.image_input import CIFAR10_SCALE, IMAGENET_SCALE, PixelScale
 from supernet.images.data_sets import ImageData, open_data
 from supernet.images.folder_layouts import add_data
-from supernet.torch_models.brought_model import CHECKPOINT, SPACE, BroughtModel, from_torch
+from supernet.torch_models.brought_model import CHECKPOINT, SPACE, from_torch
 from supernet.torch_models.model_source import load_model
-from supernet.torch_models.subnet_worth import worth
+from supernet.torch_models.subnet_worth import Scorer
 
 SCALES = {"imagenet": IMAGENET_SCALE, "cifar10": CIFAR10_SCALE}
 """Pixel scales by name."""
@@ -96,11 +97,15 @@ def main() -> None:
     print(space.decode(space.largest()))
     print(mine.proof)
     print(_extent(space))
-    data = None
+    data, scorer = None, None
     if arguments.data is not None:
         data = open_data(arguments.data, arguments.dataset, space)
-        _show_worth(mine, data)
-    mine.save(arguments.out, data.class_names if data is not None else ())
+        scorer = _scorer(data, scale)
+        print(scorer.worth(mine))
+    checkpoint = mine.save(arguments.out, data.class_names if data is not None else ())
+    if scorer is not None:
+        print(scorer.file_worth(checkpoint, mine))
+        print("note: the model may have been trained on some of these images")
     print(f"space:      {arguments.out / SPACE}")
     print(f"checkpoint: {arguments.out / CHECKPOINT}")
     _show_next(arguments)
@@ -162,13 +167,12 @@ def _extent(space: Space) -> str:
     )
 
 
-def _show_worth(mine: BroughtModel, data: ImageData) -> None:
+def _scorer(data: ImageData, scale: PixelScale) -> Scorer:
     split = data.split()
     search, calibration = (
         data.train.subset(indices) for indices in (split.search[:SCORED], split.train[:CALIBRATED_ON])
     )
-    print(worth(mine, search, calibration))
-    print("note: the model may have been trained on some of these images")
+    return Scorer(search, calibration, scale)
 
 
 def _show_next(arguments: Namespace) -> None:

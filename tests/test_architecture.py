@@ -68,6 +68,7 @@ LAYERS = {
             *("timeline", "hardware.chip_options", "population", "workers", "registry", "tabled"),
             *("tflite_network", "chip_from_ini", "deployment"),
         ),
+        ("three_networks", "networks_on_chip"),
         ("profile", "describe"),
     ),
     "studies": (

@@ -10,23 +10,13 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from objectives.hardware import SoC
+from objectives.networks_on_chip import memory_bounds
 from objectives.population.size_tables import PEAK, SizeTables
 from search_space.space import Space
 from studies.study.constraint import Constraint
 
 _NAMES = {PEAK: "SRAM", "params": "weight store"}
 _UNITS = {PEAK: "B", "params": ""}
-
-
-def chip_bounds(soc: SoC) -> dict[str, float]:
-    """Most that fits the memories of `soc`, by quantity: bytes of activations, and weights of one byte each.
-
-    The store holds the weights of a whole network, because those in macros are written from it.
-    """
-    bounds = {PEAK: soc.memory.sram_bytes}
-    if soc.has_npu and soc.memory.weight_store is not None:
-        bounds["params"] = soc.memory.weight_store.capacity_bytes
-    return bounds
 
 
 def default_limits(
@@ -43,7 +33,7 @@ def default_limits(
     most = most_sizes(networks)
     return tuple(
         Constraint(name, "<=", bound, _UNITS[name])
-        for name, bound in chip_bounds(soc).items()
+        for name, bound in memory_bounds(soc).items()
         if most[name] > bound and not (is_spilt and name == PEAK) and not _is_implied(name, bound, given)
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from objectives.objective import Objective
+from objectives.three_networks import Spread, holders_text
 from search_space.families import Family
 from search_space.space import Space
 from search_space.subnet_sampling import has_family
@@ -53,35 +54,51 @@ def check_family(constraints: Sequence[Constraint], space: Space) -> None:
             )
 
 
-def limit_notes(
-    constraints: Sequence[Constraint], objectives: Sequence[Objective], space: DesignSpace
+def limit_lines(
+    constraints: Sequence[Constraint],
+    objectives: Sequence[Objective],
+    space: DesignSpace,
+    spreads: Sequence[Spread],
 ) -> list[str]:
-    """One line for each limit outside the range from the smallest to the largest network.
+    """One line for each limit on a quantity: whether networks can hold it, as far as is known.
 
-    Only quantities that follow size and are quick to compute have such a range.
+    A family needs no line, since a family without networks is refused.
 
     Args:
         constraints: The limits.
         objectives: Objectives of the study, and those that only a limit needs.
         space: The design space.
+        spreads: Values of the smallest, middle and largest network; empty if these are not known.
     """
-    ranged = {
-        objective.name: objective
-        for objective in objectives
-        if objective.follows_size and not objective.is_expensive
-    }
-    notes = []
+    by_name = {objective.name: objective for objective in objectives}
+    spread_by_name = {spread.name: spread for spread in spreads}
+    lines = []
     for limit in constraints:
-        if limit.quantity not in ranged:
-            continue
-        least, most = objective_range(ranged[limit.quantity], space)
-        ends = (("smallest", least), ("largest", most))
-        is_upper = limit.operator == "<="
-        (easy, easiest), (hard, hardest) = ends if is_upper else ends[::-1]
-        if limit.violation(easiest) > 0:
-            effect = "probably none satisfies it"
-            notes.append(f"limit {limit}: the {easy} network has {limit.amount_text(easiest)}; {effect}")
-        elif limit.violation(hardest) <= 0:
-            effect = "it probably excludes none"
-            notes.append(f"limit {limit}: the {hard} network has {limit.amount_text(hardest)}; {effect}")
-    return notes
+        objective, spread = by_name.get(limit.quantity), spread_by_name.get(limit.quantity)
+        text = None
+        if objective is not None and objective.follows_size and not objective.is_expensive:
+            text = _outside(limit, *objective_range(objective, space))
+        if text is None and spread is not None:
+            text = _held(limit, spread)
+        if text is None and objective is not None and objective.is_expensive:
+            text = "not known before networks are measured"
+        if text is not None:
+            lines.append(f"limit {limit}: {text}")
+    return lines
+
+
+def _outside(limit: Constraint, least: float, most: float) -> str | None:
+    """Statement on a limit outside the range from the smallest to the largest network; None inside."""
+    ends = (("smallest", least), ("largest", most))
+    is_upper = limit.operator == "<="
+    (easy, easiest), (hard, hardest) = ends if is_upper else ends[::-1]
+    if limit.violation(easiest) > 0:
+        return f"the {easy} network has {limit.amount_text(easiest)}; probably none satisfies it"
+    if limit.violation(hardest) <= 0:
+        return f"the {hard} network has {limit.amount_text(hardest)}; it probably excludes none"
+    return None
+
+
+def _held(limit: Constraint, spread: Spread) -> str:
+    holders = spread.holders(lambda value: limit.violation(value) <= 0)
+    return f"{holders_text(holders)} it" if holders else "none of the three networks holds it; others may"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from objectives.hardware import MAPPINGS, load_soc
 from objectives.hardware.chip import Chip
+from objectives.networks_on_chip import memory_bounds
 from objectives.objective import Declaration
 from objectives.own_objective import OwnObjective
 from objectives.registry import is_registered, registered_objectives
@@ -24,7 +25,8 @@ from studies.design_space.chip_choices import (
 )
 from studies.design_space.design_space import DesignSpace
 from studies.design_space.listed_networks import ListedNetworks
-from studies.launch.chip_limits import chip_bounds, default_limits, frame_limits
+from studies.launch.chip_limits import default_limits, frame_limits
+from studies.launch.largest_network import LargestNetwork
 from studies.launch.limit_range import check_family, check_possible
 from studies.launch.named_objectives import objectives_of
 from studies.launch.sampler_choice import chosen_sampler
@@ -34,7 +36,7 @@ from studies.samplers.own_sampler import own_sampler
 from studies.search.racing import check_racing
 from studies.storage.database_file import check_writable
 from studies.storage.store import open_store
-from studies.study.constraint import Constraint, limited_quantity, parse_constraint
+from studies.study.constraint import Constraint, is_share, limited_quantity, parse_constraint
 from studies.study.cost_scale import LOG
 from studies.study.merged_study import check_resumable
 from studies.study.sampler_rules import check_sampler_rules
@@ -76,6 +78,7 @@ class Plan:
         chips: The chip, or the chips that the study searches.
         constraints: The limits, those of the chip's memories included.
         added: The limits among them that nobody asked for.
+        shares: Lines that say the numbers behind limits that were given as shares of the largest network.
         checkpoint: File of the supernet; None if the study does not measure accuracy.
         search: Sampler, first generation and stop rules.
         stored: The study as stored already; None for a new study.
@@ -90,6 +93,7 @@ class Plan:
     chips: Chips
     constraints: tuple[Constraint, ...]
     added: tuple[Constraint, ...]
+    shares: tuple[str, ...]
     checkpoint: Path | None
     search: SearchPlan
     stored: StoredStudy | None
@@ -145,13 +149,16 @@ def check(
     quantities = {*names, *map(limited_quantity, settings.constraints)}
     computed = quantities - set(known.tabled)
     chips = _chips(settings, computed, known.depending_on_chip)
-    # A limit that is given twice is one limit.
-    constraints = tuple(
-        dict.fromkeys(
-            parse_constraint(text, known.own_units, chip_bounds=chip_bounds(chips.file))
-            for text in settings.constraints
-        )
+    largest = LargestNetwork(networks, chips, {*known.own, *known.tabled})
+    limit_by_text = {
+        text: parse_constraint(text, known.own_units, chip_bounds=memory_bounds(chips.file), largest=largest)
+        for text in settings.constraints
+    }
+    shares = tuple(
+        largest.line(text, limit) for text, limit in limit_by_text.items() if is_share(text, known.own_units)
     )
+    # A limit that is given twice is one limit.
+    constraints = tuple(dict.fromkeys(limit_by_text.values()))
     added: tuple[Constraint, ...] = ()
     if computed & set(known.depending_on_chip):
         added = default_limits(chips.file, networks, constraints, is_spilt=settings.spill)
@@ -195,7 +202,19 @@ def check(
         warm=warm,
     )
     return Plan(
-        settings, database, names, own, table, space, chips, constraints, added, checkpoint, search, stored
+        settings,
+        database,
+        names,
+        own,
+        table,
+        space,
+        chips,
+        constraints,
+        added,
+        shares,
+        checkpoint,
+        search,
+        stored,
     )
 
 

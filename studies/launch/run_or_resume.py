@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from objectives.hardware.parts.cim import InArray
 from studies.launch.chip_limits import limit_text
+from studies.launch.forecast import forecast
 from studies.launch.late_costs import late_costs
-from studies.launch.limit_range import limit_notes
 from studies.launch.new_study import make_fingerprint, make_software, make_study
 from studies.launch.plan import Plan
 from studies.launch.plan_objects import (
@@ -75,7 +75,7 @@ def search_with(
     software = make_software(plan, objectives)
     accepted: list[str] = []
     if plan.stored is None:
-        for line in limit_notes(plan.constraints, [*objectives.goals, *objectives.limited], plan.space):
+        for line in forecast(plan, objectives):
             notify(line)
         study = make_study(plan, objectives)
     else:
@@ -155,6 +155,7 @@ def introduction(plan: Plan) -> list[str]:
         lines.append(f"hypervolume within {plan.search.window}, costs on a {plan.search.scale} scale")
     if plan.table is not None:
         lines.append(plan.table.summary())
+    lines += plan.shares
     lines += [limit_text(limit, plan.chips.file, plan.networks) for limit in plan.added]
     if plan.search.warm is not None:
         warm = plan.search.warm

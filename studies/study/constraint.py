@@ -1,14 +1,19 @@
 """Constraints: limits on the cost of a subnet, written with their unit (``lat<=2ms``).
 
+A limit may also be a share of the largest network of the space (``macs<=60%``, ``lat<=0.5x``). Reading it
+gives the number, so a study stores and compares numbers only.
+
 A subnet that violates a constraint is infeasible. Its expensive objectives are not measured, and samplers
 rank it behind every feasible subnet (feasibility first, Deb 2000).
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from types import MappingProxyType
 
 import numpy as np
@@ -17,7 +22,7 @@ from search_space.arrays import Floats
 from search_space.errors import H4HError, UnknownNameError
 from search_space.families import Family
 from search_space.family_distance import FAMILY
-from studies.study.quantity_units import AMOUNT, in_base_unit, known_units
+from studies.study.quantity_units import AMOUNT, QuantityError, Units, in_base_unit, is_count, known_units
 
 OPERATORS = ("<=", ">=")
 
@@ -36,6 +41,13 @@ CHIP_LIMIT = "sram<=chip"
 """Text of the constraint that a network's activations fit the SRAM of the study's chip."""
 CHIP_LIMITS = {CHIP_LIMIT: ("sram", "B"), "params<=chip": ("params", "")}
 """Texts of the constraints by the chip's memories, with quantity and unit; a weight takes one byte."""
+
+SHARE_UNITS = {"%": Decimal("0.01"), "x": Decimal(1)}
+"""Units of a share of the largest network, as factors. A quantity that has such a unit itself keeps it."""
+
+LargestValue = Callable[[str], float]
+"""Gives the value of the largest network for the name of a quantity, in its base unit. It raises an
+`H4HError` if there is no such value."""
 
 
 class ConstraintError(H4HError):
@@ -110,17 +122,20 @@ def parse_constraint(
     own_units: Mapping[str, str] = MappingProxyType({}),
     *,
     chip_bounds: Mapping[str, float] = MappingProxyType({}),
+    largest: LargestValue | None = None,
 ) -> Constraint:
     """Reads one constraint such as ``"lat<=2ms"``.
 
     Args:
         text: A quantity, an operator, a number and its unit, for power with a frame rate if wanted
-            (``power<=20mW@30fps``); a family of networks (``family=cnn-then-vit``); or one of `CHIP_LIMITS`.
+            (``power<=20mW@30fps``); a share of the largest network (``macs<=60%``, ``lat<=0.5x``); a family
+            of networks (``family=cnn-then-vit``); or one of `CHIP_LIMITS`.
         own_units: Units of user-defined objectives, by name.
         chip_bounds: Bounds by the chip's memories, by quantity; without one, its text is refused.
+        largest: Values of the largest network; without them, a share is refused.
 
     Raises:
-        ConstraintError: The syntax is wrong, or the limit is negative.
+        ConstraintError: The syntax is wrong, the limit is negative, or it is a share without `largest`.
         QuantityError: The unit does not fit the quantity, or the limit is not finite.
         UnknownNameError: The quantity is neither built in nor in `own_units`, or there is no such family.
     """
@@ -132,13 +147,62 @@ def parse_constraint(
     match = _match(text)
     source = f"constraint {text!r}"
     quantities = known_units(own_units)
-    bound, base = in_base_unit(
-        match["quantity"], match["number"], match["unit"], source=source, quantities=quantities
-    )
+    rate = _rate(match, source)
+    if _is_share(match, quantities):
+        bound, base = _shared_bound(match, source, quantities, largest)
+    else:
+        bound, base = in_base_unit(
+            match["quantity"], match["number"], match["unit"], source=source, quantities=quantities
+        )
     if bound < 0:
         raise ConstraintError(f"{source}: the limit must not be negative")
-    rate = _rate(match, source)
     return Constraint(match["quantity"] + rate, match["operator"], bound, base)
+
+
+def is_share(text: str, own_units: Mapping[str, str] = MappingProxyType({})) -> bool:
+    """Whether a text limits a quantity to a share of the largest network.
+
+    Args:
+        text: As `parse_constraint` reads it.
+        own_units: Units of user-defined objectives, by name.
+    """
+    match = _SYNTAX.fullmatch(text)
+    return match is not None and _is_share(match, known_units(own_units))
+
+
+def _is_share(match: re.Match[str], quantities: Mapping[str, Units]) -> bool:
+    units = quantities.get(match["quantity"])
+    return units is not None and match["unit"] in SHARE_UNITS and match["unit"] not in units
+
+
+def _shared_bound(
+    match: re.Match[str], source: str, quantities: Mapping[str, Units], largest: LargestValue | None
+) -> tuple[float, str]:
+    """A share of the largest network as a number in the base unit of the quantity, and that unit.
+
+    Shares are decimals, so that ``60%`` and ``0.6x`` are the same limit. A count is rounded to the last whole
+    number that holds the limit.
+
+    Raises:
+        ConstraintError: `largest` is None.
+        QuantityError: The share is not finite.
+        H4HError: `largest` has no such value.
+    """
+    quantity = match["quantity"]
+    base = next(name for name, factor in quantities[quantity].items() if factor == 1.0)
+    number, _ = in_base_unit(quantity, match["number"], base, source=source, quantities=quantities)
+    if largest is None:
+        raise ConstraintError(
+            f"{source}: only studies.run takes a share of the largest network; write the limit with its unit"
+        )
+    share = Decimal(match["number"]) * SHARE_UNITS[match["unit"]] if number else Decimal(0)
+    bound = share * Decimal(largest(quantity))
+    if is_count(quantity, quantities):
+        rounding = ROUND_FLOOR if match["operator"] == "<=" else ROUND_CEILING
+        bound = bound.to_integral_value(rounding)
+    if math.isinf(float(bound)):
+        raise QuantityError(f"{source}: the limit is not a finite number")
+    return float(bound), base
 
 
 def _rate(match: re.Match[str], source: str) -> str:
@@ -162,10 +226,14 @@ def _rate(match: re.Match[str], source: str) -> str:
     return f"@{rate:.12g}fps"
 
 
-def parse_any_constraint(text: str) -> Constraint:
+def parse_any_constraint(text: str, *, largest: LargestValue | None = None) -> Constraint:
     """Reads a constraint on any quantity. One that is not built in has the unit of the text.
 
     So constraints of stored studies, and on objectives that do not exist yet, can be read as well.
+
+    Args:
+        text: As `parse_constraint` reads it.
+        largest: Values of the largest network; without them, a share is refused.
 
     Raises:
         H4HError: As for `parse_constraint`.
@@ -174,17 +242,20 @@ def parse_any_constraint(text: str) -> Constraint:
         return parse_constraint(text)
     match = _match(text)
     is_built_in = match["quantity"] in known_units()
-    return parse_constraint(text, {} if is_built_in else {match["quantity"]: match["unit"]})
+    own_units = {} if is_built_in else {match["quantity"]: match["unit"]}
+    return parse_constraint(text, own_units, largest=largest)
 
 
 def limited_quantity(text: str) -> str:
-    """Name of the quantity that a constraint limits, without frame rate and before its chip is known.
+    """Name of the quantity that a constraint limits, without frame rate, before chip and space are known.
 
     Raises:
         H4HError: As for `parse_constraint`.
     """
     known = CHIP_LIMITS.get("".join(text.split()))
-    return parse_any_constraint(text).quantity.partition("@")[0] if known is None else known[0]
+    if known is not None:
+        return known[0]
+    return parse_any_constraint(text, largest=lambda _: 1.0).quantity.partition("@")[0]
 
 
 def _family(text: str) -> str | None:
@@ -207,7 +278,8 @@ def _match(text: str) -> re.Match[str]:
     if match is None:
         raise ConstraintError(
             f"constraint {text!r}: must be a quantity, {' or '.join(OPERATORS)}, a number and its unit, "
-            f"such as 'lat<=2ms' or 'vit_blocks>=1', 'family=cnn', or {' or '.join(CHIP_LIMITS)} "
+            f"such as 'lat<=2ms', 'vit_blocks>=1' or 'macs<=60%', 'family=cnn', or "
+            f"{' or '.join(CHIP_LIMITS)} "
             f"(quantities: {', '.join(known_units())})"
         )
     return match

@@ -58,6 +58,11 @@ def units_beside(unit: str) -> Units:
     return {unit: 1.0}
 
 
+def is_count(quantity: str, quantities: Mapping[str, Units]) -> bool:
+    """Whether the values of a quantity are whole numbers: bytes, multiply-accumulates, parameters, blocks."""
+    return any(quantities[quantity] is units for units in (*_COUNTED.values(), _BLOCKS))
+
+
 def in_base_unit(
     quantity: str, number: str, unit: str, *, source: str, quantities: Mapping[str, Units]
 ) -> tuple[float, str]:

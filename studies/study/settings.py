@@ -140,8 +140,9 @@ class StudySettings:
     )
     constraints: tuple[str, ...] = setting(
         (),
-        "limit with its unit, such as 'lat<=2ms', 'power<=20mW@30fps' or 'vit_blocks>=1'; or 'family=cnn' "
-        "for one family of networks, 'sram<=chip' for the SRAM of the chip; may be repeated",
+        "limit with its unit, such as 'lat<=2ms', 'power<=20mW@30fps' or 'vit_blocks>=1'; 'macs<=60%' or "
+        "'lat<=0.5x' for a share of the largest network; 'family=cnn' for one family of networks; "
+        "'sram<=chip' for the SRAM of the chip; may be repeated",
         group=WHAT,
         metavar="LIMIT",
         option="constraint",

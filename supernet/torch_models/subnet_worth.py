@@ -1,16 +1,20 @@
-"""Accuracy of a brought model's subnets before any training, with and without sorted channels."""
+"""Accuracy of a brought model's subnets before any training, and of the file that holds it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from search_space.genotype import Genotype
 from supernet.accuracy import one_subnet
+from supernet.checkpoints.image_input import PixelScale
 from supernet.images.labelled_images import Images
-from supernet.network.batch_norm import Recorded
+from supernet.network.batch_norm import Recorded, Site
 from supernet.network.supernet import Supernet
+from supernet.network.supernet_file import load_checkpoint
 from supernet.torch_models.brought_model import BroughtModel
 
 SUBNETS = 8
@@ -46,36 +50,93 @@ class Worth:
         )
 
 
-def worth(mine: BroughtModel, search: Images, calibration: Images) -> Worth:
-    """Accuracies of the largest subnet and of random subnets, on the CPU in float32.
+@dataclass(frozen=True)
+class FileWorth:
+    """Top-1 accuracies in % of the largest subnet as a checkpoint holds it.
+
+    Attributes:
+        images: Number of images that are classified.
+        own_statistics: With the model's own batch-norm statistics.
+        recorded_statistics: With statistics recorded on calibration images.
+    """
+
+    images: int
+    own_statistics: float
+    recorded_statistics: float
+
+    def __str__(self) -> str:
+        return (
+            f"top-1 of the written float16 file on {self.images} search images: largest "
+            f"{self.own_statistics:.1f} % with the model's batch-norm statistics, "
+            f"{self.recorded_statistics:.1f} % with recorded ones"
+        )
+
+
+class Scorer:
+    """Top-1 accuracies of subnets on given images, on the CPU in float32.
 
     Args:
-        mine: The brought model.
         search: Images that are classified.
-        calibration: Images whose batch-norm statistics the subnets get.
+        calibration: Images whose batch-norm statistics subnets get.
+        scale: Normalisation of the pixels.
+
+    Attributes:
+        images: Number of images that are classified.
 
     Raises:
         DatasetError: An image cannot be read.
     """
-    scored, recorded = (
-        one_subnet.prepare(
-            images, precision="fp32", device=torch.device("cpu"), scale=mine.supernet.pixel_scale
+
+    def __init__(self, search: Images, calibration: Images, scale: PixelScale) -> None:
+        self._scored, self._recorded = (
+            one_subnet.prepare(images, precision="fp32", device=torch.device("cpu"), scale=scale)
+            for images in (search, calibration)
         )
-        for images in (search, calibration)
-    )
-    space = mine.space
-    rng = np.random.default_rng(SUBNETS_SEED)
-    genotypes = [space.sample(rng) for _ in range(SUBNETS)]
+        self.images = len(self._scored)
 
-    def top1(supernet: Supernet, genotype: tuple[int, ...], statistics: Recorded | None = None) -> float:
-        subnet = space.decode(genotype)
-        statistics = statistics or one_subnet.record_statistics(supernet, subnet, recorded)
-        return one_subnet.top1(supernet, subnet, scored, statistics)
+    def top1(self, supernet: Supernet, genotype: Genotype, statistics: Recorded | None = None) -> float:
+        """Top-1 accuracy in % of one subnet, by default with recorded statistics."""
+        subnet = supernet.space.decode(genotype)
+        statistics = statistics or one_subnet.record_statistics(supernet, subnet, self._recorded)
+        return one_subnet.top1(supernet, subnet, self._scored, statistics)
 
-    return Worth(
-        len(scored),
-        top1(mine.supernet, space.largest(), mine.statistics),
-        top1(mine.supernet, space.largest()),
-        tuple(top1(mine.unsorted[0], genotype) for genotype in genotypes),
-        tuple(top1(mine.supernet, genotype) for genotype in genotypes),
+    def worth(self, mine: BroughtModel) -> Worth:
+        """Accuracies of the largest subnet of a brought model and of random ones, before training."""
+        space = mine.space
+        rng = np.random.default_rng(SUBNETS_SEED)
+        genotypes = [space.sample(rng) for _ in range(SUBNETS)]
+        return Worth(
+            self.images,
+            self.top1(mine.supernet, space.largest(), mine.statistics),
+            self.top1(mine.supernet, space.largest()),
+            tuple(self.top1(mine.unsorted[0], genotype) for genotype in genotypes),
+            tuple(self.top1(mine.supernet, genotype) for genotype in genotypes),
+        )
+
+    def file_worth(self, checkpoint: Path, mine: BroughtModel) -> FileWorth:
+        """Accuracies of the largest subnet of a brought model with the weights of its file.
+
+        Args:
+            checkpoint: As `BroughtModel.save` wrote it.
+            mine: The brought model, for its own batch-norm statistics, which the file lacks.
+
+        Raises:
+            CheckpointError: The file cannot be read.
+        """
+        supernet = load_checkpoint(checkpoint)
+        largest = supernet.space.largest()
+        own = self.top1(supernet, largest, _of_copy(mine.statistics, mine.supernet, supernet))
+        return FileWorth(self.images, own, self.top1(supernet, largest))
+
+
+def _of_copy(statistics: Recorded, supernet: Supernet, copy: Supernet) -> Recorded:
+    """The statistics of the layers of a supernet for those of another one of the same space."""
+    layers = zip(supernet.modules(), copy.modules(), strict=True)
+    known = statistics.statistics
+    return Recorded(
+        {
+            other: known[layer]
+            for layer, other in layers
+            if isinstance(layer, Site) and isinstance(other, Site) and layer in known
+        }
     )

@@ -7,6 +7,7 @@ import pytest
 
 from objectives.describe import main
 from objectives.hardware import known_socs, load_soc
+from objectives.hardware.chip import Chip
 from search_space.errors import H4HError
 
 
@@ -51,3 +52,20 @@ def test_bus_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_variant_that_cannot_be() -> None:
     with pytest.raises(H4HError, match="no macros"):
         main(["--hardware", "u55-128", "--macros", "3"])
+
+
+def test_networks_of_a_space_instead_of_the_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--space", "cifar32", "--hardware", "u55-128"])
+    text = capsys.readouterr().out
+    assert text.startswith("networks of cifar32 on u55-128:\n")
+    assert "floor plan" not in text
+    main(["--space", "cifar32", "--hardware", "u55-256-cim8", "--macros", "2", "--json"])
+    record = json.loads(capsys.readouterr().out)
+    assert record["hardware"] == load_soc("u55-256-cim8").variant(Chip(macros=2)).name
+    assert record["quantities"]["lat"]["smallest"] < record["quantities"]["lat"]["largest"]
+
+
+def test_a_new_chip_file_takes_no_space() -> None:
+    ini = ["--from-vela-ini", "vela.ini", "--system-config", "a", "--memory-mode", "b", "--out", "chip.yaml"]
+    with pytest.raises(H4HError, match="takes no --macros, --units, --space or --json"):
+        main([*ini, "--space", "cifar32"])

@@ -67,7 +67,7 @@ def test_first_run_prints_progress_front_and_next_commands(capsys: pytest.Captur
     out = capsys.readouterr().out
     lines = out.splitlines()
     assert "cifar32-macs-params-s0" in lines[0]
-    assert [line.split()[0] for line in lines[1:4]] == ["6/18", "12/18", "18/18"]
+    assert [line.split()[0] for line in lines[5:8]] == ["6/18", "12/18", "18/18"]
     assert "Pareto front" in out
     for command in ("studies.run", "studies.show", "objectives.profile"):
         assert f"python -m {command}" in out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +26,7 @@ MODEL = (
     *("torchvision:mobilenet_v2", "--weights", "w.pth", "--side", "32"),
     *("--option", "width_mult=0.35", "--option", f"inverted_residual_setting={BLOCKS}"),
 )
+TOP1 = ("top-1 on ", "top-1 of the written float16 file on ")
 
 
 @pytest.fixture
@@ -65,10 +67,15 @@ def folder(trained_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_from_a_trained_model_to_a_front_and_a_network(folder: Path, call: Call, command: Command) -> None:
     code, out, err = call(*MODEL, "--data", "pets", "--dataset", "folder", "--out", "mine")
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, ""), err
     assert "32px stem16 | 8:mb3x1 | 8:mb3x3 mb3x3 | 16:mb3x6 mb3x6 mb3x6" in out
     assert "class scores equal to the bit, 7 of 7 blocks equal to the bit" in out
     assert "8 random subnets before training" in out
+    lines = out.splitlines()
+    before, written = (next(line for line in lines if line.startswith(start)) for start in TOP1)
+    # float16 keeps the accuracy of such a small network within an image or two of 16.
+    figures = [[float(text) for text in re.findall(r"([\d.]+) %", line)[:2]] for line in (before, written)]
+    assert figures[0] == pytest.approx(figures[1], abs=13)
     assert "the model may have been trained on some of these images" in out
     space = load_space("mine/space.yaml")
     assert (space.name, space.head.classes) == ("mine", 4)

@@ -5,11 +5,13 @@ import pytest
 from objectives.hardware import load_soc
 from objectives.objective import Objective
 from objectives.registry import ObjectiveContext, create_objectives
+from objectives.three_networks import Spread
 from search_space.space import Space
 from studies.design_space.design_space import DesignSpace
-from studies.launch.limit_range import check_possible, limit_notes
+from studies.launch.limit_range import check_possible, limit_lines
 from studies.search.objective_range import objective_range
 from studies.study.constraint import Constraint, ConstraintError, parse_constraint
+from tests.studies.quality import Quality
 
 
 def limits(*texts: str) -> list[Constraint]:
@@ -41,15 +43,34 @@ def counts() -> list[Objective]:
     return list(create_objectives(["macs", "params"], ObjectiveContext(load_soc("u55-128"))))
 
 
-def test_limits_outside_the_range_of_the_space_get_a_note(tiny: Space, counts: list[Objective]) -> None:
+def test_limits_outside_the_range_of_the_space_say_so(tiny: Space, counts: list[Objective]) -> None:
     space = DesignSpace(tiny)
     least, most = map(int, objective_range(counts[0], space))
-    assert limit_notes(limits(f"macs<={least}", f"macs>={most}", "vit_blocks>=1"), counts, space) == []
-    assert limit_notes(limits(f"macs<={least - 1}", f"macs<={most}"), counts, space) == [
+    assert limit_lines(limits(f"macs<={least}", f"macs>={most}", "vit_blocks>=1"), counts, space, []) == []
+    assert limit_lines(limits(f"macs<={least - 1}", f"macs<={most}"), counts, space, []) == [
         f"limit macs<={least - 1}: the smallest network has {least:,}; probably none satisfies it",
         f"limit macs<={most}: the largest network has {most:,}; it probably excludes none",
     ]
-    assert limit_notes(limits(f"macs>={most + 1}", f"macs>={least}"), counts, space) == [
+    assert limit_lines(limits(f"macs>={most + 1}", f"macs>={least}"), counts, space, []) == [
         f"limit macs>={most + 1}: the largest network has {most:,}; probably none satisfies it",
         f"limit macs>={least}: the smallest network has {least:,}; it probably excludes none",
     ]
+
+
+def test_limits_inside_the_range_name_the_networks_that_hold_them(
+    tiny: Space, counts: list[Objective]
+) -> None:
+    space = DesignSpace(tiny)
+    least, most = map(int, objective_range(counts[0], space))
+    spread = Spread("macs", "MACs", (least, (least + most) / 2, most))
+    assert limit_lines(limits(f"macs<={most - 1}", f"macs>={most}"), counts, space, [spread]) == [
+        f"limit macs<={most - 1}: the smallest and middle networks hold it",
+        f"limit macs>={most}: the largest network holds it",
+    ]
+
+
+def test_limits_on_expensive_objectives_are_unknown(tiny: Space) -> None:
+    quality = Quality()
+    lines = limit_lines([Constraint("quality", ">=", 1.0, "%")], [quality], DesignSpace(tiny), [])
+    assert lines == ["limit quality>=1%: not known before networks are measured"]
+    assert quality.measured == []

@@ -55,9 +55,12 @@ def test_a_run_prints_nothing_and_tells_what_a_command_prints(capsys: pytest.Cap
     study = run_study(SETTINGS, database="studies.db", on_notice=notices.append)
     run_study(SETTINGS, database="studies.db", on_notice=notices.append)
     assert capsys.readouterr() == ("", "")
-    assert notices == [
+    assert notices[1] == "networks of cifar32 on u55-256-cim8:"
+    assert notices[5].split()[:2] == ["vit_blocks", "0"]
+    assert [notices[0], *notices[6:]] == [
         "study 'mine' in studies.db: macs, lat over space cifar32, nsga2, 6 subnets per generation, until 3 "
         "generations",
+        "limit vit_blocks>=2: the middle and largest networks hold it",
         "study 'mine' in studies.db: macs, lat over space cifar32, nsga2, 6 subnets per generation, until 3 "
         "generations",
         "resuming after 18 evaluations",
