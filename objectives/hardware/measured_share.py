@@ -103,8 +103,8 @@ def unused_rows_notes(soc: SoC) -> list[str]:
     macros, units = layouts[-1]
     changes = f" --macros {macros}" * (macros not in options) + f" --units {units}" * (units != soc.units)
     return [
-        f"note: {len(unused)} of {len(table.rows)} ops in cim.table were measured with {text}; {soc.name} uses "
-        f"{', '.join(map(str, options))} of {soc.units}, so they only scale other ops of their kind; "
+        f"note: {len(unused)} of {len(table.rows)} ops in cim.table were measured with {text}; {soc.name} "
+        f"uses {', '.join(map(str, options))} of {soc.units}, so they only scale other ops of their kind; "
         f"try{changes}"
     ]
 
