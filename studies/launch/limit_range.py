@@ -54,7 +54,10 @@ def check_family(constraints: Sequence[Constraint], space: Space) -> None:
 
 
 def limit_notes(
-    constraints: Sequence[Constraint], objectives: Sequence[Objective], space: DesignSpace
+    constraints: Sequence[Constraint],
+    objectives: Sequence[Objective],
+    space: DesignSpace,
+    added: Sequence[Constraint] = (),
 ) -> list[str]:
     """One line for each limit outside the range from the smallest to the largest network.
 
@@ -64,6 +67,7 @@ def limit_notes(
         constraints: The limits.
         objectives: Objectives of the study, and those that only a limit needs.
         space: The design space.
+        added: Those of `constraints` that the user did not state. They may well exclude none.
     """
     ranged = {
         objective.name: objective
@@ -80,8 +84,12 @@ def limit_notes(
         (easy, easiest), (hard, hardest) = ends if is_upper else ends[::-1]
         if limit.violation(easiest) > 0:
             effect = "probably none satisfies it"
-            notes.append(f"limit {limit}: the {easy} network has {limit.amount_text(easiest)}; {effect}")
-        elif limit.violation(hardest) <= 0:
+            notes.append(
+                f"limit {limit.short_text}: the {easy} network has {limit.amount_text(easiest)}; {effect}"
+            )
+        elif limit.violation(hardest) <= 0 and limit not in added:
             effect = "it probably excludes none"
-            notes.append(f"limit {limit}: the {hard} network has {limit.amount_text(hardest)}; {effect}")
+            notes.append(
+                f"limit {limit.short_text}: the {hard} network has {limit.amount_text(hardest)}; {effect}"
+            )
     return notes

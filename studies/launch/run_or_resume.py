@@ -76,7 +76,8 @@ def search_with(
     software = make_software(plan, objectives)
     accepted: list[str] = []
     if plan.stored is None:
-        for line in limit_notes(plan.constraints, [*objectives.goals, *objectives.limited], plan.space):
+        ranged = [*objectives.goals, *objectives.limited]
+        for line in limit_notes(plan.constraints, ranged, plan.space, plan.added):
             notify(line)
         study = make_study(plan, objectives)
     else:

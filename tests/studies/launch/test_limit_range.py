@@ -49,6 +49,9 @@ def test_limits_outside_the_range_of_the_space_get_a_note(tiny: Space, counts: l
         f"limit macs<={least - 1}: the smallest network has {least:,}; probably none satisfies it",
         f"limit macs<={most}: the largest network has {most:,}; it probably excludes none",
     ]
+    stated = limits(f"macs<={most}")
+    assert limit_notes(stated, counts, space, stated) == []
+    assert len(limit_notes(limits(f"macs<={least - 1}"), counts, space, limits(f"macs<={least - 1}"))) == 1
     assert limit_notes(limits(f"macs>={most + 1}", f"macs>={least}"), counts, space) == [
         f"limit macs>={most + 1}: the largest network has {most:,}; probably none satisfies it",
         f"limit macs>={least}: the smallest network has {least:,}; it probably excludes none",
