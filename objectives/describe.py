@@ -19,6 +19,7 @@ from typing import Any
 from objectives.chip_from_ini import INI_OPTIONS, add_ini_options, make_chip
 from objectives.hardware import SoC, load_soc, variant
 from objectives.hardware.chip_options import add_hardware_options
+from objectives.hardware.measured_share import unused_rows_notes
 from objectives.hardware.measurements.measured_costs import MeasuredCosts
 from objectives.hardware.measurements.measured_ops import MeasuredOps
 from objectives.hardware.npu_model import MeasuredNpu, create_npu_model
@@ -81,6 +82,7 @@ def measured_text(soc: SoC) -> Iterator[str]:
         )
     if soc.measured_cim is not None and soc.measured_macros is not None:
         yield from _table_text("cim", soc.measured_cim, soc.measured_macros.costs)
+        yield from unused_rows_notes(soc)
 
 
 def _table_text(device: str, table: MeasuredOps, costs: Mapping[str, MeasuredCosts]) -> Iterator[str]:

@@ -23,7 +23,13 @@ from objectives.hardware import MAPPINGS, CostModel, NetworkCost, SoC, load_soc,
 from objectives.hardware.chip_options import add_hardware_options
 from objectives.hardware.cost_model import COST_SCOPE
 from objectives.hardware.frame_rate import MS_PER_S, Throughput, average_mw, sleep_mw, throughput
-from objectives.hardware.measured_share import ORIGIN_NAMES, Origins, measured_origins, shares_text
+from objectives.hardware.measured_share import (
+    ORIGIN_NAMES,
+    Origins,
+    measured_origins,
+    shares_text,
+    unused_rows_notes,
+)
 from objectives.hardware.npu_model import known_npu_models
 from objectives.hardware.vela_compiler.vela import VelaError
 from objectives.hardware_objectives import mapped_totals
@@ -138,6 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print("\n".join(tflite_lines(network, costs)))
     for name, measured in origins.items():
         print(f"{name}: {shares_text(measured.shares) or 'no op on the device'}")
+    for line in unused_rows_notes(soc):
+        print(line)
 
 
 def _tflite_network(path: Path, soc: SoC) -> TfliteNetwork:

@@ -53,13 +53,13 @@ def timeline(figure: SubFigure, steps: Sequence[Step], cost: NetworkCost, soc: S
         time_axis.broken_barh(intervals[lane], (row - 0.4, 0.8), facecolors=COLOURS[lane])
     time_axis.set_yticks(range(len(LANES)), LANES)
     time_axis.invert_yaxis()
-    time_axis.set_title(f"{soc.name}: {cost.latency_ms:.3f} ms, {cost.energy_mj * 1e3:.1f} uJ")
+    time_axis.set_title(f"{soc.name}: {cost.latency_ms:.4g} ms, {cost.energy_mj * 1e3:.4g} uJ")
     for device, shares in utilisation(ops_of(steps), cost, soc).items():
         edges = [*starts, starts[-1] + lengths[-1]]
-        use_axis.stairs(shares, edges, fill=True, alpha=0.6, color=COLOURS[device], label=device)
+        use_axis.stairs(shares, edges, color=COLOURS[device], label=device, linewidth=1)
     use_axis.set_ylabel("multipliers busy, %")
     use_axis.set_ylim(0, 100)
-    use_axis.legend(loc="upper right")
+    use_axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderaxespad=0)
     bottom = [0.0] * len(cost.ops)
     for part, colour in PARTS.items():
         heights = [getattr(op, f"{part}_pj") / 1e3 for op in cost.ops]
@@ -68,17 +68,36 @@ def timeline(figure: SubFigure, steps: Sequence[Step], cost: NetworkCost, soc: S
     energy_axis.set_xlabel("time, us; the width of an op is its duration")
     energy_axis.set_ylabel("energy of the op, nJ")
     figure.legend(*energy_axis.get_legend_handles_labels(), loc="outside lower center", ncols=len(PARTS))
-    longest = sorted(range(len(lengths)), key=lambda index: -lengths[index])[:12]
-    for index in longest:
-        energy_axis.annotate(
-            steps[index].name,
-            (starts[index] + lengths[index] / 2, bottom[index]),
-            rotation=60,
-            fontsize=7,
-            xytext=(0, 2),
+    name_longest(energy_axis, [step.name for step in steps], starts, lengths, bottom)
+
+
+def name_longest(
+    axis: Axes,
+    names: Sequence[str],
+    starts: Sequence[float],
+    lengths: Sequence[float],
+    heights: Sequence[float],
+) -> None:
+    """Names of the longest ops above all bars, with a line to each; names that would overlap are left out."""
+    total, top = starts[-1] + lengths[-1], max(heights)
+    named: dict[int, float] = {}
+    for index in sorted(range(len(names)), key=lambda index: -lengths[index])[:MOST_NAMES]:
+        centre = starts[index] + lengths[index] / 2
+        if all(abs(centre - other) >= LEAST_GAP * total for other in named.values()):
+            named[index] = centre
+    for index, centre in named.items():
+        axis.plot([centre, centre], [heights[index], 1.03 * top], color="0.6", linewidth=0.5)
+        axis.annotate(
+            names[index],
+            (centre, 1.03 * top),
+            xytext=(-2, 0),
             textcoords="offset points",
+            rotation=60,
+            rotation_mode="anchor",
+            fontsize=7,
         )
-    energy_axis.margins(y=0.55)
+    room = NAME_SHARE * max(len(names[index]) for index in named)
+    axis.set_ylim(0, 1.05 * top / (1 - min(room, 0.75)))
 
 
 def draw_roofline(axis: Axes, line: Roofline) -> None:
@@ -139,6 +158,13 @@ PARTS = {
 
 COLOURS = {"NPU": "#4477aa", "NoC": "#ccbb44", "macros": "#228833"}
 """Colour of each row."""
+
+MOST_NAMES = 12
+"""Number of ops that are named at most."""
+LEAST_GAP = 0.015
+"""Least distance of two names, as a share of the time axis."""
+NAME_SHARE = 0.0215
+"""Height of one slanted letter, as a share of the energy axis."""
 
 Bar = tuple[str, float, float]
 """Lane, start and length; both in cycles."""

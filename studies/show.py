@@ -159,7 +159,8 @@ def _print_study(
     if study.constraints:
         feasible = sum(evaluation.is_feasible for evaluation in evaluations)
         verb = "satisfies" if feasible == 1 else "satisfy"
-        print(f"{feasible} of {len(evaluations)} subnets {verb} {', '.join(study.constraints)}")
+        limits = ", ".join(limit.short_text for limit in study.limits)
+        print(f"{feasible} of {len(evaluations)} subnets {verb} {limits}")
     if (answer := why_not(study, evaluations)) is not None:
         print("\n".join(why_not_lines(answer)))
     for line in summary(reports):

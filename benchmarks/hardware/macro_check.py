@@ -43,7 +43,7 @@ LAYERS = (
 PUBLISHED = (
     ("MRAM near-memory macro with adder tree (X. Yang et al., 2025)", "6.164", ""),
     ("Siracusa, 16 nm, engine at 4 MB of MRAM (arXiv 2312.14750)", "8.84 peak", "21.8 per 128 KiB"),
-    ("64 kb digital STT-MRAM in-array macro, 40 nm (s41928-025-01479-y)", "28.1", ""),
+    ("64 kb digital STT-MRAM in-array macro, 40 nm (Nat. Electron. s41928-025-01479-y)", "28.1", ""),
     ("2 Mb STT-MRAM in-array macro, 28 nm (ISSCC 2023 33.4)", "22.4-41.5", ""),
     ("4 Mb STT-MRAM near-memory macro, 22 nm (ISSCC 2022, quoted elsewhere)", "25.1-55.1", ""),
     ("8 Mb STT-MRAM near-memory macro, 22 nm (ISSCC 2023 33.1)", "46.4-160.1", ""),
@@ -111,7 +111,7 @@ def main() -> None:
     if options.json:
         print(json.dumps(figures, indent=2))
         return
-    table = Table(title="one macro at 8 bit", title_justify="left")
+    table = Table(title="one macro at 8 bit, two operations a multiply-accumulate", title_justify="left")
     for column in ("macro", "layer"):
         table.add_column(column)
     for column in ("TOPS/W", "GOP/s"):
@@ -122,7 +122,7 @@ def main() -> None:
     for name, tops, gops in PUBLISHED:
         table.add_row(name, "as published", tops, gops)
     print_wide(table)
-    table = Table(title="loop nest beside ZigZag's mapping", title_justify="left")
+    table = Table(title="reads and inputs of the loop nest beside ZigZag's mapping", title_justify="left")
     for column in ("positions", "products", "channels", "pJ", "pJ of ZigZag", "cycles", "cycles of ZigZag"):
         table.add_column(column, justify="right")
     for record in figures["zigzag"]:

@@ -186,11 +186,16 @@ def main() -> None:
         print(json.dumps(figures, indent=2))
         return
     rows = [
-        [name, *(f"{100 * one[key]:.1f}" for key in ("sram", "store", "either")), f"{one['largest_kib']:.1f}"]
+        [
+            name,
+            *(f"{100 * one[key]:.1f}" for key in ("sram", "store", "either")),
+            f"{one['largest_kib']:,.1f}",
+        ]
         for name, one in figures["shares"].items()
     ]
-    header = "space|above SRAM, %|above store, %|either, %|largest peak, KiB"
-    print_wide(_table(f"random networks that exceed the memories of {CHIP}", header, rows))
+    header = "space|above SRAM, %|above weight store, %|either, %|largest peak of SRAM, KiB"
+    title = f"share of {options.networks:,} random networks that exceed the memories of {CHIP}"
+    print_wide(_table(title, header, rows))
     rows = [
         [
             name,
@@ -200,17 +205,26 @@ def main() -> None:
         ]
         for name, one in figures["stores"].items()
     ]
-    print_wide(_table("cycles against the compiler", "chip|networks|mean error, %|worst, %|Spearman", rows))
+    print_wide(
+        _table(
+            "cycles by the closed form against the compiler",
+            "chip|networks|mean error, %|worst, %|Spearman",
+            rows,
+        )
+    )
     rows = [
         [
-            f"{one['side']} x {one['side']}, {one['inner']} channels",
-            *(f"{one[key]:g}" for key in ("peak_kib", "bandwidth")),
+            f"{one['side']} x {one['side']}, {one['inner']}",
+            f"{one['peak_kib']:,.0f}",
+            f"{one['bandwidth']:g}",
             *(f"{one[key] / 1e3:,.0f}" for key in ("cycles", "compiler", "model")),
         ]
         for one in figures["chains"]
     ]
-    header = "chain|peak, KiB|DRAM, B/cycle|kcycles in SRAM|spilling adds: compiler|model"
-    print_wide(_table("spilling, thousands of cycles", header, rows))
+    header = (
+        "map, inner channels|peak, KiB|DRAM, B/cycle|all in SRAM|spilling adds: compiler|spilling adds: model"
+    )
+    print_wide(_table("thousands of cycles of three layers with 1 MiB of SRAM", header, rows))
 
 
 if __name__ == "__main__":

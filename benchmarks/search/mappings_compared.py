@@ -34,6 +34,13 @@ SPACE, HARDWARE = "cifar32", "u55-256-cim8"
 GENE, ALL = "gene", "all"
 VARIANTS = (*SEARCHED_MAPPINGS, GENE, ALL)
 """One mapping; a gene for the mapping; each network with all mappings, which is what `studies.run` does."""
+TEXTS = {
+    "latency": "fastest mapping only",
+    "energy": "most frugal mapping only",
+    GENE: "a gene for the mapping",
+    ALL: "each network with both mappings",
+}
+"""Variants in words."""
 LEAST_SHARE = 0.5
 """Ideal of the logarithmic box: this share of the smallest network's cost."""
 
@@ -121,6 +128,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise H4HError("--seeds must be at least 2 and --networks at least 1")
     bench = Bench.of(SPACE, HARDWARE)
     accuracy = fit_stand_in(bench.space.networks, AccuracyTable.load()).accuracy
+    if not options.json:
+        print(
+            f"{SPACE} on {HARDWARE}, {options.sampler}: mean and standard deviation of the hypervolume over "
+            f"{options.seeds} searches of {options.networks} measured networks",
+            flush=True,
+        )
+        print(f"{'':<32}{'linear costs':>20}{'logarithmic costs':>20}", flush=True)
     records = []
     for variant in VARIANTS:
         space, exact = space_of(variant, bench)
@@ -141,13 +155,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ]
         )
         (linear, log), (linear_sd, log_sd) = found.mean(axis=0), found.std(axis=0, ddof=1)
-        records.append({"variant": variant, "hypervolume": linear, "logarithmic": log})
+        records.append(
+            {
+                "variant": variant,
+                **{"hypervolume": linear, "hypervolume_sd": linear_sd},
+                **{"logarithmic": log, "logarithmic_sd": log_sd},
+            }
+        )
         if not options.json:
-            print(
-                f"{variant:<8} hypervolume {linear:.4f} +- {linear_sd:.4f}, "
-                f"logarithmic costs {log:.4f} +- {log_sd:.4f}",
-                flush=True,
-            )
+            texts = (f"{mean:.4f} +- {sd:.4f}" for mean, sd in ((linear, linear_sd), (log, log_sd)))
+            print(f"{TEXTS[variant]:<32}" + "".join(f"{text:>20}" for text in texts), flush=True)
     if options.json:
         print(json.dumps(records))
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from objectives.hardware.cost_model import CostModel, OpCost
-from objectives.hardware.mapping.split_costs import part_of
+from objectives.hardware.mapping.split_costs import macro_options, part_of
 from objectives.hardware.measurements.measured_costs import MeasuredCosts, Origin
 from objectives.hardware.npu_model import MeasuredNpu
 from objectives.hardware.op import Op, OpArrays
+from objectives.hardware.soc import SoC
 from search_space.arrays import Floats
 
 ORIGIN_NAMES = {
@@ -86,6 +87,30 @@ def measured_origins(model: CostModel, ops: Sequence[Op], costs: Sequence[OpCost
         if soc.measured_macros.energy is not None:
             origins[CIM_ENERGY] = _origins(soc.measured_macros.energy, parts, macros, units, used)
     return origins
+
+
+def unused_rows_notes(soc: SoC) -> list[str]:
+    """One line if rows of `cim.table` have numbers of macros or units that no network uses on `soc`."""
+    table = soc.measured_cim
+    if table is None or soc.cim is None:
+        return []
+    options = macro_options(soc)
+    unused = [row for row in table.rows if row.macros not in options or row.units != soc.units]
+    if not unused:
+        return []
+    layouts = sorted({(row.macros, row.units) for row in unused})
+    text = ", ".join(_layout_text(*layout) for layout in layouts)
+    macros, units = layouts[-1]
+    changes = f" --macros {macros}" * (macros not in options) + f" --units {units}" * (units != soc.units)
+    return [
+        f"note: {len(unused)} of {len(table.rows)} ops in cim.table were measured with {text}; {soc.name} "
+        f"uses {', '.join(map(str, options))} of {soc.units}, so they only scale other ops of their kind; "
+        f"try{changes}"
+    ]
+
+
+def _layout_text(macros: int, units: int) -> str:
+    return f"{macros} macro{'s' * (macros != 1)} of {units} unit{'s' * (units != 1)}"
 
 
 def _origins(

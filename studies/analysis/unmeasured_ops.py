@@ -147,13 +147,12 @@ def coverage_line(study: Study, front: Sequence[Evaluation]) -> str:
         covered = {device: coverage(*models, device) for device, is_known in tables.items() if is_known}
     except H4HError as error:
         return f"how much of the front's latency was measured is unknown: {error}"
-    measured = " and ".join(
-        f"{each.measured:.0%} measured {DEVICES[device]} time" for device, each in covered.items()
+    shares = ", ".join(
+        f"{each.measured:.0%} by measured ops on the {DEVICES[device]} ({len(each.unmeasured)} ops there are "
+        f"not measured)"
+        for device, each in covered.items()
     )
-    rest = " and ".join(
-        f"{len(each.unmeasured)} of the {DEVICES[device]}" for device, each in covered.items()
-    )
-    return f"the front's latency has {measured}; studies.measure lists the other ops, {rest}"
+    return f"latency of the front: {shares}; studies.measure lists those ops"
 
 
 def csv_text(ops: Sequence[UnmeasuredOp], files: Sequence[str] | None = None) -> str:

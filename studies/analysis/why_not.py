@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class Relaxation:
 
     Attributes:
         evaluation: The network.
-        limits: The limits that it breaks, each with the bound that it needs.
+        limits: The limits that it breaks, each with the bound that it needs, in four digits.
     """
 
     evaluation: Evaluation
@@ -88,15 +89,15 @@ def why_not_lines(answer: WhyNot) -> list[str]:
     for reach in answer.reaches:
         limit = reach.limit
         if reach.reached is None:
-            lines.append(f"  {limit}: measured for no network, because all break another limit")
+            lines.append(f"  {limit.short_text}: measured for no network, because all break another limit")
             continue
         holds = f"{reach.satisfied} of {reach.measured} networks satisfy it"
         best = f"nearest value {limit.amount_text(reach.reached)}"
         if reach.gap:
             best += f", short by {limit.amount_text(reach.gap)}"
-        lines.append(f"  {limit}: {holds}, {best}")
+        lines.append(f"  {limit.short_text}: {holds}, {best}")
     if len(answer.reaches) > 1:
-        lines.append(f"  {answer.binding.limit} binds first")
+        lines.append(f"  {answer.binding.limit.short_text} binds first")
     if answer.nearest is not None:
         relaxed = " and ".join(map(str, answer.nearest.limits))
         lines.append(f"  nearest network: id {answer.nearest.evaluation.index}; {relaxed} would admit it")
@@ -142,7 +143,16 @@ def _nearest(study: Study, evaluations: Sequence[Evaluation]) -> Relaxation | No
     nearest = complete[int(np.argmin(worst))]
     values = dict(zip(study.limits, nearest.limited, strict=True))
     limits = tuple(
-        Constraint(limit.quantity, limit.operator, float(values[limit] or 0.0), limit.unit)
+        Constraint(
+            limit.quantity, limit.operator, _rounded(float(values[limit] or 0.0), limit.operator), limit.unit
+        )
         for limit in study.broken(nearest)
     )
     return Relaxation(nearest, limits)
+
+
+def _rounded(bound: float, operator: str) -> float:
+    """`bound` with four significant digits, rounded so that the limit admits no less."""
+    exact = Decimal(repr(bound))
+    step = Decimal(1).scaleb(exact.adjusted() - 3)
+    return float(exact.quantize(step, rounding=ROUND_CEILING if operator == "<=" else ROUND_FLOOR))

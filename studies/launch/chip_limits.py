@@ -48,15 +48,18 @@ def frame_limits(given: Sequence[Constraint]) -> tuple[Constraint, ...]:
 def limit_text(limit: Constraint, soc: SoC, networks: Space) -> str:
     """One line about a limit that was added."""
     if limit.quantity not in _NAMES:
-        return f"limit {limit}: an inference must end before the next frame of the limited frame rate"
+        return (
+            f"limit {limit.short_text}: an inference must end before the next frame of the limited frame rate"
+        )
     most = most_sizes(networks)[limit.quantity]
     if limit.quantity == PEAK:
-        sizes = f"{limit.bound / 1024:g} KiB; networks of {networks.name} need up to {most / 1024:g} KiB"
+        sizes = f"{limit.bound / 1024:,g} KiB; networks of {networks.name} need up to {most / 1024:,g} KiB"
         remedy = "--spill costs the others instead of excluding them"
     else:
-        sizes = f"{limit.bound / 1024:g} KiB; networks of {networks.name} have up to {most / 1024:,.0f} KiB"
+        sizes = f"{limit.bound / 1024:,g} KiB; networks of {networks.name} have up to {most / 1024:,.0f} KiB"
         remedy = "a chip with a larger store admits more"
-    return f"limit {limit}: the {_NAMES[limit.quantity]} of {soc.name} has {sizes}; {remedy}"
+    memory = f"the {_NAMES[limit.quantity]} of {soc.name}"
+    return f"limit {limit} ({limit.quantity}<=chip): {memory} has {sizes}; {remedy}"
 
 
 def _is_implied(name: str, bound: float, given: Sequence[Constraint]) -> bool:

@@ -40,7 +40,7 @@ def forecast(plan: Plan, objectives: Objectives) -> list[str]:
         depends_on_chip = any("chip" in each.depends_on for each in measured)
         chip = f" on {plan.chips.greatest.soc.name}" if depends_on_chip else ""
         lines = [f"networks of {plan.networks.name}{chip}:", *spread_lines(spreads)]
-    return lines + limit_lines(plan.constraints, measured, plan.space, spreads)
+    return lines + limit_lines(plan.constraints, measured, plan.space, spreads, plan.added)
 
 
 def _spreads(

@@ -59,6 +59,7 @@ def limit_lines(
     objectives: Sequence[Objective],
     space: DesignSpace,
     spreads: Sequence[Spread],
+    added: Sequence[Constraint] = (),
 ) -> list[str]:
     """One line for each limit on a quantity: whether networks can hold it, as far as is known.
 
@@ -69,6 +70,7 @@ def limit_lines(
         objectives: Objectives of the study, and those that only a limit needs.
         space: The design space.
         spreads: Values of the smallest, middle and largest network; empty if these are not known.
+        added: Those of `constraints` that the user did not state. They may well exclude none.
     """
     by_name = {objective.name: objective for objective in objectives}
     spread_by_name = {spread.name: spread for spread in spreads}
@@ -77,13 +79,16 @@ def limit_lines(
         objective, spread = by_name.get(limit.quantity), spread_by_name.get(limit.quantity)
         text = None
         if objective is not None and objective.follows_size and not objective.is_expensive:
-            text = _outside(limit, *objective_range(objective, space))
+            least, most = objective_range(objective, space)
+            if limit in added and limit.violation(least) <= 0 and limit.violation(most) <= 0:
+                continue
+            text = _outside(limit, least, most)
         if text is None and spread is not None:
             text = _held(limit, spread)
         if text is None and objective is not None and objective.is_expensive:
             text = "not known before networks are measured"
         if text is not None:
-            lines.append(f"limit {limit}: {text}")
+            lines.append(f"limit {limit.short_text}: {text}")
     return lines
 
 

@@ -69,8 +69,9 @@ def print_result(
         print(f"note: {line}")
     infeasible = sum(not evaluation.is_feasible for evaluation in evaluations)
     if infeasible:
+        limits = [limit.short_text for limit in study.limits]
         verb = "violates" if infeasible == 1 else "violate"
-        print(f"{infeasible} of {len(evaluations)} subnets {verb} {' or '.join(study.constraints)}")
+        print(f"{infeasible} of {len(evaluations)} subnets {verb} {' or '.join(limits)}")
     if (answer := why_not(study, evaluations)) is not None:
         print("\n".join(why_not_lines(answer)))
         print("relax a limit, or continue with more generations")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
+from objectives.hardware.measured_share import unused_rows_notes
 from objectives.hardware.parts.cim import InArray
 from studies.launch.chip_limits import limit_text
 from studies.launch.forecast import forecast
@@ -151,6 +152,7 @@ def introduction(plan: Plan) -> list[str]:
             f"note: {ACCURACY} counts no noise of in-array macros; if those of {soc.name} are analog, "
             f"networks may rank otherwise on the chip"
         )
+    lines += unused_rows_notes(soc)
     if plan.search.window is not None:
         lines.append(f"hypervolume within {plan.search.window}, costs on a {plan.search.scale} scale")
     if plan.table is not None:

@@ -57,13 +57,21 @@ function number(value, unit = "") {
   return Math.abs(value) >= 1e-4 || value === 0 ? String(+value.toPrecision(4)) : value.toExponential(3);
 }
 
+/* A logarithmic axis with whole labels at 1, 2 and 5 of each decade, or only at 1. Plotly would write the digits alone. */
+function logarithmic(isCrowded = isNarrow()) {
+  const tickvals = [];
+  for (let decade = -9; decade <= 12; decade++)
+    for (const digit of isCrowded ? [1] : [1, 2, 5]) tickvals.push(Number(`${digit}e${decade}`));
+  return { type: "log", tickvals, ticktext: tickvals.map((value) => (value < 1e4 ? String(value) : count(value).replace(/\.0+/, ""))), minor: { dtick: "D1" } };
+}
+
 const isCounted = (name) => name === "macs" || name === "params";
 const withUnit = (goal, value) =>
   number(value, goal.unit) + (isCounted(goal.name) || value === null ? "" : ` ${goal.unit}`);
 
-/* Whether the axis of a quantity is logarithmic: all values positive, the largest over 30 times the smallest. */
-function isWide(name) {
-  if (name === null || name === RATIO || goalOf(name).unit === "%") return false;
+/* The largest over the smallest value of a quantity; 1 where not all values are positive, and for shares. */
+function spreadOf(name) {
+  if (name === null || name === RATIO || goalOf(name).unit === "%") return 1;
   let [low, high] = [Infinity, -Infinity];
   for (const study of report.studies)
     for (const value of quantity(study, name) ?? []) {
@@ -71,14 +79,17 @@ function isWide(name) {
       low = Math.min(low, value);
       high = Math.max(high, value);
     }
-  return low > 0 && high > 30 * low;
+  return low > 0 ? high / low : 1;
 }
+
+/* Whether the axis of a quantity is logarithmic. */
+const isWide = (name) => spreadOf(name) > 30;
 
 /* The axis of a quantity in a plot. */
 function axisOf(name) {
   const isLog = isWide(name);
   const text = name === null ? "evaluation" : name === RATIO ? "ViT blocks per 10 conv blocks" : axisName(name);
-  return { title: { text }, ...(isLog ? { type: "log", dtick: isNarrow() ? 1 : "D2", minor: { dtick: "D1" } } : {}) };
+  return { title: { text }, ...(isLog ? logarithmic(isNarrow() || spreadOf(name) > 300) : {}) };
 }
 
 function goalOf(name) {

@@ -84,11 +84,11 @@ const roofs = { node: byId("rooflines"), isDrawn: false, onClick: null, make() {
     traces.push({ ...axis, type: "scatter", mode: "lines", x: [low, ridge, high], y: [line.bandwidth * low, line.peak, line.peak], line: { color: colour("text"), width: 1.5 }, hoverinfo: "skip" });
     traces.push({
       ...axis, type: "scatter", mode: "markers", x: reached.map((value) => value ?? high), y: line.macs.map((macs, op) => macs / line.cycles[op]),
-      marker: { color: place ? LANE_COLOURS[2] : LANE_COLOURS[0], size: 7, opacity: 0.75 }, text: line.op.map((op) => `${plain(ops.name[op])}<br>${ops.kind[op]} ${plain(ops.shape[op])}`),
+      marker: { color: LANE_COLOURS[line.device === "NPU" ? 0 : 2], size: 7, opacity: 0.75 }, text: line.op.map((op) => `${plain(ops.name[op])}<br>${ops.kind[op]} ${plain(ops.shape[op])}`),
       hovertemplate: "%{text}<br>%{x:.3g} MAC per byte, %{y:.3g} MAC per cycle<extra></extra>",
     });
-    axes[`xaxis${end}`] = { type: "log", domain: [place * width + (place ? 0.06 : 0), (place + 1) * width], anchor: `y${end}`, title: { text: `MAC per byte over the ${line.memory}` } };
-    axes[`yaxis${end}`] = { type: "log", anchor: `x${end}`, title: { text: "MAC per cycle" } };
+    axes[`xaxis${end}`] = { ...logarithmic(), domain: [place * width + (place ? 0.06 : 0), (place + 1) * width], anchor: `y${end}`, title: { text: `MAC per byte over the ${line.memory}` } };
+    axes[`yaxis${end}`] = { ...logarithmic(), anchor: `x${end}`, title: { text: "MAC per cycle" } };
     annotations.push({ text: plain(`${line.device}: ${number(line.peak)} MAC/cycle, ${line.memory} ${number(line.bandwidth)} B/cycle`), showarrow: false, xref: `x${end} domain`, yref: "paper", x: 0, y: 1, xanchor: "left", yanchor: "bottom" });
   });
   return { data: traces, layout: baseLayout({ ...axes, annotations, margin: { l: 8, r: 16, t: 34, b: 8 } }) };

@@ -52,7 +52,7 @@ function drawViews() {
     node.replaceWith(element("p", {}, "The plot in three dimensions needs WebGL, which this browser does not support."));
     return;
   }
-  const axis = (name) => ({ title: { text: axisName(name) }, ...(isWide(name) ? { type: "log", nticks: 4 } : { nticks: 5 }), gridcolor: colour("line"), backgroundcolor: colour("panel"), color: colour("text") });
+  const axis = (name) => ({ title: { text: axisName(name) }, ...(isWide(name) ? logarithmic(true) : { nticks: 5 }), gridcolor: colour("line"), backgroundcolor: colour("panel"), color: colour("text") });
   solid = node; // drawn last: WebGL takes half a second to start
   linked.push(addPlot(node, `Scatter plot in three dimensions: ${report.solid.join(", ")}.`, () => ({
     data: cloud([report.solid[1], report.solid[2], report.solid[0]]),

@@ -191,7 +191,8 @@ def _study(
         )
     if not front:
         notes.append(
-            f"{contender.name}: no subnet satisfies {' and '.join(study.constraints)}; the front is empty"
+            f"{contender.name}: no subnet satisfies "
+            f"{' and '.join(limit.short_text for limit in study.limits)}; the front is empty"
         )
     notes += hardware_notes
     if measured := coverage_line(study, front):

@@ -80,6 +80,14 @@ class Constraint:
         return f"{quantity}{self.operator}{bound}{self.unit}{at}{rate}"
 
     @property
+    def short_text(self) -> str:
+        """The text with at most six digits, for messages that nobody reads back."""
+        if self.family is not None or self.bound.is_integer():
+            return str(self)
+        quantity, at, rate = self.quantity.partition("@")
+        return f"{quantity}{self.operator}{self.bound:.6g}{self.unit}{at}{rate}"
+
+    @property
     def family(self) -> Family | None:
         """Family of networks that the limit admits; None for a limit on a quantity."""
         return Family(self.quantity.removeprefix(FAMILY)) if self.quantity.startswith(FAMILY) else None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from objectives.hardware import CostModel, load_soc
 from objectives.profile import main
-from objectives.timeline import LANES, bars, figure_of
+from objectives.timeline import LANES, LEAST_GAP, MOST_NAMES, bars, figure_of, name_longest
 from objectives.workload import ops_of, read_again, workload
 from search_space.space import load_space
 
@@ -52,3 +54,20 @@ def test_ticks_of_rooflines_are_plain_numbers() -> None:
         ]
         assert labels
         assert all(float(label) > 0 for label in labels)
+
+
+def test_names_of_ops_stand_above_all_bars_and_apart() -> None:
+    axis = Figure().subplots()
+    names = [f"op{index}" for index in range(30)]
+    lengths = [20.0, *[1.0] * 28, 30.0]  # 78 in all, so names of neighbours that last 1 touch each other
+    starts = [0.0, *(20.0 + index for index in range(28)), 48.0]
+    heights = [5.0, *[1.0] * 28, 2.0]
+    name_longest(axis, names, starts, lengths, heights)
+    texts = axis.texts
+    assert [text.get_text() for text in texts[:2]] == ["op29", "op0"]
+    assert 2 < len(texts) <= MOST_NAMES
+    places = sorted(text.xy for text in texts)  # type: ignore[attr-defined]
+    assert all(height > max(heights) for _, height in places)
+    gaps = [right - left for (left, _), (right, _) in pairwise(places)]
+    assert min(gaps) >= LEAST_GAP * 78
+    assert axis.get_ylim()[1] > max(height for _, height in places)

@@ -118,6 +118,15 @@ def test_click_shows_that_subnet(browser: Chrome, pages: Callable[..., str]) -> 
     assert browser.find_element(By.ID, "diagram").get_attribute("innerHTML") != diagram
     assert button.get_attribute("aria-pressed") == "true"
     assert len(browser.find_elements(By.CSS_SELECTOR, "#gantt .bars .point")) > 5
+    for axis in ("xtick", "ytick"):
+        labels = script(
+            browser,
+            f"[...document.querySelectorAll('#rooflines .{axis} text')].map((tick) => tick.textContent)",
+        )
+        # Plotly alone would write the digit 2 for 20 and for 200, so labels would not ascend.
+        numbers = [float(label) for label in labels]
+        assert len(numbers) > 1
+        assert numbers == sorted(set(numbers))
     check_quiet(browser)
 
 

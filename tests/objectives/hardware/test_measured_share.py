@@ -8,7 +8,7 @@ import pytest
 
 from objectives import profile
 from objectives.describe import main as describe
-from objectives.hardware import CostModel, load_soc
+from objectives.hardware import CostModel, load_soc, variant
 from objectives.hardware.measured_share import (
     CIM_CYCLES,
     CIM_ENERGY,
@@ -17,6 +17,7 @@ from objectives.hardware.measured_share import (
     measured_origins,
     shares_by_origin,
     shares_text,
+    unused_rows_notes,
 )
 from objectives.hardware.measurements.measured_costs import Origin
 from objectives.hardware.op import Op, OpArrays
@@ -160,3 +161,38 @@ def test_the_energy_of_the_npu_follows_its_table(tmp_path: Path) -> None:
     assert measured.noc_pj == pytest.approx(3 * cost.noc_pj, abs=0.01)
     assert (measured.static_pj, measured.cycles) == (cost.static_pj, cost.cycles)
     assert list(measured_origins(model, [op], [measured])) == [NPU_CYCLES, NPU_ENERGY]
+
+
+@pytest.mark.parametrize(
+    ("rows", "macros", "expected"),
+    [
+        (("8,1", "4,1"), 8, None),
+        (("8,1", "16,1"), 8, ("1 of 2", "16 macros of 1 unit", "1, 2, 4, 8 of 1", " --macros 16")),
+        (("8,1", "8,4"), 8, ("1 of 2", "8 macros of 4 units", "1, 2, 4, 8 of 1", " --units 4")),
+        (("8,1", "16,1"), 16, None),
+        (("3,1", "1,2"), 2, ("2 of 2", "1 macro of 2 units, 3 macros of 1 unit", "1, 2 of 1", " --macros 3")),
+    ],
+)
+def test_macros_that_the_chip_does_not_use_are_noted(
+    tmp_path: Path, rows: tuple[str, ...], macros: int, expected: tuple[str, ...] | None
+) -> None:
+    lines = [f"linear,1,1,256,{10 + number},{row},50" for number, row in enumerate(rows)]
+    header = "kind,height,width,in_channels,out_channels,macros,units,cycles"
+    (tmp_path / "cim.csv").write_text("\n".join([header, *lines]))
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: u55-256-cim8\nname: mine\ndescription: own\ncim: {table: cim.csv}\n")
+    soc = variant(load_soc(str(path)), macros=macros)
+    notes = unused_rows_notes(soc)
+    if expected is None:
+        assert notes == []
+        return
+    share, layouts, uses, changes = expected
+    assert notes == [
+        f"note: {share} ops in cim.table were measured with {layouts}; {soc.name} uses {uses}, so they only "
+        f"scale other ops of their kind; try{changes}"
+    ]
+
+
+def test_a_chip_without_a_table_of_macros_has_no_note(chip: str) -> None:
+    assert unused_rows_notes(load_soc(chip)) == []
+    assert unused_rows_notes(load_soc("u55-256-cim8")) == []

@@ -67,6 +67,13 @@ def test_the_u85_costs_what_the_compiler_says_of_each_op() -> None:
     assert 0 < utilisation(OPS, cost, soc)["NPU"][2] < 100
 
 
+def test_weights_bound_a_wide_layer_of_few_positions_on_the_u85() -> None:
+    # 80 x 256 weights for 9 positions: 720 cycles of products, some 5,100 to read the weights at 4 B/cycle.
+    ops = [Op("conv2d", 3, 3, 80, 256), Op("conv2d", 24, 24, 3, 16, kernel=3)]
+    cost = CostModel(load_soc("u85-256"), npu_model="vela").network(ops)
+    assert [op.bound for op in cost.ops] == ["memory", "compute"]
+
+
 @pytest.mark.usefixtures("own_cache")
 def test_products_of_activations_are_native_on_the_u85_alone() -> None:
     # The Ethos-U55 and U65 multiply and add column by column.

@@ -78,3 +78,29 @@ def test_there_is_nothing_to_explain(study: Study, limited: Study, evaluation: M
     assert why_not(study, [evaluation(0, 50.0, 1.0)]) is None  # A feasible network.
     assert why_not(limited, []) is None
     assert why_not(replace(study, constraints=()), [evaluation(0, 50.0, 9.0)]) is None
+
+
+@pytest.mark.parametrize(
+    ("lat", "text"),
+    [(2.7199482731897815, "lat<=2.72ms"), (10.00001, "lat<=10.01ms"), (12345.6, "lat<=12350ms")],
+)
+def test_a_limit_that_would_admit_a_network_has_four_digits_and_admits_it(
+    study: Study, evaluation: Make, lat: float, text: str
+) -> None:
+    row = replace(evaluation(0, 50.0, 1.0), values=(None, lat), limited=(lat,), is_feasible=False)
+    answer = why_not(replace(study, constraints=("lat<=0.1ms",)), [row])
+    assert answer is not None
+    assert answer.nearest is not None
+    (limit,) = answer.nearest.limits
+    assert str(limit) == text
+    assert limit.violation(lat) <= 0
+
+
+def test_a_lower_limit_is_rounded_down(study: Study, evaluation: Make) -> None:
+    row = replace(
+        evaluation(0, 71.23456, 1.0), values=(71.23456, 1.0), limited=(71.23456,), is_feasible=False
+    )
+    answer = why_not(replace(study, constraints=("acc>=90%",)), [row])
+    assert answer is not None
+    assert answer.nearest is not None
+    assert list(map(str, answer.nearest.limits)) == ["acc>=71.23%"]

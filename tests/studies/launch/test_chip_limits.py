@@ -37,10 +37,10 @@ def test_networks_of_the_large_space_may_exceed_both_memories() -> None:
     assert limits(found) == [SRAM, STORE]
     lines = introduction(found)
     assert lines[1:] == [
-        f"limit {SRAM}: the SRAM of u55-256-cim8 has 1024 KiB; networks of imagenet224 need up to 2205 KiB; "
-        f"--spill costs the others instead of excluding them",
-        f"limit {STORE}: the weight store of u55-256-cim8 has 4096 KiB; networks of imagenet224 have up to "
-        f"9,045 KiB; a chip with a larger store admits more",
+        f"limit {SRAM} (sram<=chip): the SRAM of u55-256-cim8 has 1,024 KiB; networks of imagenet224 need up "
+        f"to 2,205 KiB; --spill costs the others instead of excluding them",
+        f"limit {STORE} (params<=chip): the weight store of u55-256-cim8 has 4,096 KiB; networks of "
+        f"imagenet224 have up to 9,045 KiB; a chip with a larger store admits more",
     ]
 
 
@@ -120,3 +120,9 @@ def test_a_frame_rate_limits_the_latency_as_well() -> None:
     assert found.limited == ("power@50fps", "power@10fps")
     assert [each.name for each in make_objectives(found, print).limited] == list(found.limited)
     assert limits(plan(space="cifar32", constraints=(rated, "lat<=5ms"))) == [rated, "lat<=5ms"]
+
+
+def test_a_frame_time_is_short_in_messages_and_exact_in_the_study() -> None:
+    found = plan(space="cifar32", constraints=("power<=20mW@30fps",))
+    assert limits(found)[1] == f"lat<={1000 / 30!r}ms"
+    assert introduction(found)[1].startswith("limit lat<=33.3333ms: an inference must end")

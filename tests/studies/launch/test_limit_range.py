@@ -51,6 +51,10 @@ def test_limits_outside_the_range_of_the_space_say_so(tiny: Space, counts: list[
         f"limit macs<={least - 1}: the smallest network has {least:,}; probably none satisfies it",
         f"limit macs<={most}: the largest network has {most:,}; it probably excludes none",
     ]
+    stated = limits(f"macs<={most}")
+    assert limit_lines(stated, counts, space, [], stated) == []
+    tight = limits(f"macs<={least - 1}")
+    assert len(limit_lines(tight, counts, space, [], tight)) == 1
     assert limit_lines(limits(f"macs>={most + 1}", f"macs>={least}"), counts, space, []) == [
         f"limit macs>={most + 1}: the largest network has {most:,}; probably none satisfies it",
         f"limit macs>={least}: the smallest network has {least:,}; it probably excludes none",
