@@ -31,10 +31,10 @@ class DaskProcesses:
             "distributed.cli.dask_scheduler", *words, "--scheduler-file", str(file), *options
         )
         deadline = time.monotonic() + 60
-        while not file.exists():
+        while not (written := file.read_text() if file.exists() else "").endswith("}"):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        self.address = str(json.loads(file.read_text())["address"])
+        self.address = str(json.loads(written)["address"])
 
     def __enter__(self) -> DaskProcesses:
         return self

@@ -15,6 +15,7 @@ import pytest
 
 from search_space.arrays import Floats
 from search_space.command.command_line import run_command
+from search_space.command.printed_command import local_command
 from search_space.subnet import Subnet
 from studies import run
 from studies.storage.store import open_store
@@ -412,9 +413,10 @@ def test_ctrl_c_keeps_what_is_finished_and_prints_how_to_go_on(folder: Path) -> 
     kept = count(folder / "s.db")
     assert 8 <= kept < 24
     assert f"{kept} evaluations are stored" in out
-    command = shlex.split(out.splitlines()[-1])
-    assert command[:3] == ["python", "-m", "studies.run"]
-    resumed = start(*command[3:])
+    line = out.splitlines()[-1].strip()
+    command = shlex.split(line)[3:]
+    assert line == local_command("studies.run", command)
+    resumed = start(*command)
     out, error = resumed.communicate()
     assert (resumed.returncode, error) == (0, "")
     assert re.search(f"resuming after {kept} evaluations", out)

@@ -184,7 +184,8 @@ def test_a_lost_loss_keeps_the_last_good_network(
     assert "infinite or NaN in epoch 2, step 2 (the result of the 1 epochs before it is kept)" in error
     kept = load_extracted(Path("run", NETWORK))
     assert all(value.isfinite().all() for value in kept.state_dict().values())
-    assert {path.name for path in Path("run").iterdir()} == {NETWORK, STATE}
+    assert {path.name for path in Path("run").iterdir()} == {NETWORK, STATE, LOG}
+    assert [json.loads(line)["epoch"] for line in Path("run", LOG).read_text().splitlines()] == [1]
 
 
 def test_out_must_be_a_folder(images: LabelledImages, call: Call) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from search_space.command.printed_command import local_command
 from supernet import inspect
 from tests.command import Call, Command
 from tests.supernet.image_files import write_folder
@@ -35,7 +36,7 @@ def test_bare_class_folders_become_splits_that_are_inspected(tmp_path: Path, cal
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "holds no data set: if its folders are classes, run `python -m supernet.inspect"),
+        ((), f"holds no data set: if its folders are classes, run `{local_command('supernet.inspect', ())}"),
         (("--split", "1"), "--split must be above 0 and below 1, but got 1"),
         (("--split", "nan"), "--split must be above 0 and below 1, but got nan"),
         (("--group-by", "x"), "--group-by needs --split"),

@@ -208,7 +208,7 @@ def test_one_network_is_trained_further(network: Path, command: Command) -> None
         *("--checkpoint", "small.safetensors", "--subnet", "max", *words, "--out", "net", "--seed", "3"),
     )
     assert ended.code == 2
-    assert f"--seed 3 --checkpoint {network} --out net-2`" in ended.err
+    assert f"--seed 3 --checkpoint {network.absolute()} --out {Path('net-2').absolute()}`" in ended.err
     assert "--subnet" not in ended.err
 
 

@@ -36,11 +36,11 @@ def test_of_several_one_must_be_named(tmp_path: Path) -> None:
 
 
 def test_none_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=rf"no data set: run `python .* --data {tmp_path}` for CIFAR"):
+    with pytest.raises(DatasetError, match=rf"no data set: run `.*python -m .* --data {tmp_path}` for CIFAR"):
         recognised(tmp_path)
     with pytest.raises(DatasetError, match=f"put your own images into {tmp_path}/train/CLASS"):
         recognised(tmp_path)
-    with pytest.raises(DatasetError, match=r"holds no cifar100: run `python -m supernet\.data cifar100"):
+    with pytest.raises(DatasetError, match=r"holds no cifar100: run `.*python -m supernet\.data cifar100"):
         recognised(tmp_path, "cifar100")
     with pytest.raises(DatasetError, match=r"holds no folder: put the images"):
         recognised(tmp_path, "folder")
