@@ -130,12 +130,16 @@ class Space(Document):
 
     def active_rows(self, genotypes: Genotypes) -> Booleans:
         """`active` for genotypes (n, genes), which are not checked: shape (n, genes)."""
-        active = np.ones(genotypes.shape, dtype=np.bool_)
+        # Genes as rows, which lie together in memory.
+        active = np.ones(genotypes.shape[::-1], dtype=np.bool_)
         for switch in self._switches:
+            values = genotypes[:, switch.gene]
             for option, inactive in enumerate(switch.inactive):
                 if inactive:
-                    active[:, inactive] &= (genotypes[:, switch.gene] != option)[:, None]
-        return active
+                    has_genes = values != option
+                    for gene in inactive:
+                        active[gene] &= has_genes
+        return np.ascontiguousarray(active.T)
 
     @cached_property
     def _switches(self) -> tuple[Switch, ...]:

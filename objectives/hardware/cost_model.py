@@ -13,11 +13,13 @@ from typing import Any, Self
 from objectives.hardware.mapping.device_choice import (
     Way,
 )
-from objectives.hardware.mapping.mapped_costs import MappedCosts
+from objectives.hardware.mapping.mapped_costs import SUMS, MappedCosts
 from objectives.hardware.mapping.mapper import KnownCosts, Mapper, Mapping, Segment
 from objectives.hardware.mapping.placement import STAY
 from objectives.hardware.mapping.segment_solver import (
+    OpContext,
     Point,
+    Steps,
     npu_heads,
     segment_costs,
 )
@@ -276,8 +278,17 @@ class CostModel:
 @lru_cache(maxsize=8)
 def _known_costs(digest: str, mapping: str) -> KnownCosts:
     """What the shared models of a chip remember; only the chips that were used last are kept."""
-    del digest, mapping
-    return KnownCosts()
+    if mapping not in SUMS:
+        return KnownCosts()
+    splits, steps = _known_ops(digest)
+    return KnownCosts(splits, steps)
+
+
+@lru_cache(maxsize=8)
+def _known_ops(digest: str) -> tuple[dict[Op, SplitCosts], dict[OpContext, Steps]]:
+    """Splits and steps of ops under the mappings of `SUMS`, which choose among the same."""
+    del digest
+    return {}, {}
 
 
 def _op_cost(splits: SplitCosts, way: Way, numbers: dict[str, Any], choice: int, macros: int) -> OpCost:

@@ -82,6 +82,7 @@ class StepRuns:
         self._is_empty = [(table.genes[0], table.values) for table in is_empty]
         self._width = prod(steps[0].value_shape[2:])
         self._steps, self._begins = steps, begins
+        self._flat_steps, self._flat_begins = list(map(_flat, steps)), list(map(_flat, begins))
         self._genes: list[dict[int, tuple[int, ...]]] = []
         self._offsets: list[dict[int, int]] = []
         self._tables: list[Floats] = []
@@ -185,12 +186,11 @@ class StepRuns:
     def untabulated(self, columns: Columns) -> Floats:
         """Costs (n, c * m) of all runs of networks (genes, n), without the tables of runs."""
         count = columns.shape[1]
-        begins = [*(self._flat(table) for table in self._begins), None]
         shape = self._steps[0].value_shape[2:]
         total = np.zeros((count, *shape))
         opened = np.zeros((count, 1, *shape))
-        for index, (step, begin) in enumerate(zip(self._steps, begins, strict=True)):
-            costs = self._flat(step)[self._columns.rows(columns, step.genes)]  # (n, p, q, c, m)
+        for index, (step, begin) in enumerate(zip(self._flat_steps, [*self._flat_begins, None], strict=True)):
+            costs = step[self._columns.rows(columns, self._steps[index].genes)]  # (n, p, q, c, m)
             places = min(opened.shape[1], costs.shape[1])
             opened = _least_along(opened[:, :places, None] + costs[:, :places])
             if begin is None:
@@ -205,21 +205,32 @@ class StepRuns:
             opened[ends, 0] = 0.0
         raise AssertionError("the head ends the last run")
 
-    def _flat(self, table: GeneTable) -> Floats:
-        return table.values.reshape(table.rows, *table.value_shape)
-
 
 def _from_sram(step: GeneTable) -> GeneTable:
     """Costs (q, c, m) where the input is in SRAM and the NPU worked before."""
     return GeneTable(step.genes, step.values[(slice(None),) * len(step.genes) + (0,)])
 
 
+def _flat(table: GeneTable) -> Floats:
+    """Values (rows, ...) of a table, one row for each combination of its genes."""
+    return table.values.reshape(table.rows, *table.value_shape)
+
+
 def _least_along(sums: Floats) -> Floats:
     """`least` of arrays (n, p, ..., c, m) along p, in few steps: quicker where they are small."""
-    is_best = np.ones((1, 1), dtype=bool)
-    for criterion in range(sums.shape[-2]):
-        key = np.where(is_best, sums[..., criterion, :], np.inf)
+    best = sums[:, 0]
+    if sums.shape[1] == 1:
+        return best
+    last = sums.shape[-2] - 1
+    is_best: Booleans | None = None
+    for criterion in range(last):
+        key = sums[..., criterion, :]
+        if is_best is not None:
+            key = np.where(is_best, key, np.inf)
         is_best = key == key.min(axis=1, keepdims=True)
-    index = is_best.argmax(axis=1)[:, None, ..., None, :]
-    best: Floats = np.take_along_axis(sums, index, axis=1)[:, 0]
+    key = sums[..., last, :]
+    index = (key if is_best is None else np.where(is_best, key, np.inf)).argmin(axis=1)[..., None, :]
+    best = best.copy()
+    for place in range(1, sums.shape[1]):
+        np.copyto(best, sums[:, place], where=index == place)
     return best

@@ -226,14 +226,22 @@ class DesignSpace:
 
     def rows_by_chip(self, designs: Genotypes) -> dict[Chip, NDArray[np.intp]]:
         """Rows of designs (n, genes) by chip, in order of the chips' genes."""
-        different, places = np.unique(designs[:, len(self.networks.genes) :], axis=0, return_inverse=True)
-        numbers_by_chip: dict[Chip, list[int]] = {}
-        for number, genes in enumerate(different.tolist()):
-            numbers_by_chip.setdefault(self.chips.decode(genes), []).append(number)
-        return {
-            chip: np.flatnonzero(np.isin(places.reshape(-1), numbers))
-            for chip, numbers in numbers_by_chip.items()
-        }
+        rows_by_chip: dict[Chip, list[NDArray[np.intp]]] = {}
+        for genes, rows in _rows_by_value(designs[:, len(self.networks.genes) :]):
+            rows_by_chip.setdefault(self.chips.decode(genes), []).append(rows)
+        return {chip: np.sort(np.concatenate(parts)) for chip, parts in rows_by_chip.items()}
+
+
+def _rows_by_value(genes: Genotypes) -> Iterator[tuple[list[int], NDArray[np.intp]]]:
+    """Distinct rows of genes (n, k), ascending, and where each stands. Quicker than sorting whole rows."""
+    # Gene by gene the rows get numbers in ascending order.
+    numbers = np.zeros(len(genes), dtype=np.intp)
+    for column in genes.T:
+        values, places = np.unique(column, return_inverse=True)
+        numbers = numbers * len(values) + places.reshape(-1)
+    for number in np.unique(numbers).tolist():
+        rows = np.flatnonzero(numbers == number)
+        yield genes[rows[0]].tolist(), rows
 
 
 def read_design_space(definition: Mapping[str, Any], *, source: str) -> DesignSpace:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,10 +43,16 @@ _GRAIN = 2.0**-30
 def steps(space: DesignSpace, genotypes: Genotypes) -> Steps:
     """Steps of canonical genotypes (n, genes), written as ones and zeros, shape (n, p)."""
     counts = np.where(space.active_rows(genotypes), genotypes + 1, 0)
-    columns = [
-        counts[:, [index]] >= np.arange(1, gene.cardinality + 1) for index, gene in enumerate(space.genes)
-    ]
-    return np.concatenate(columns, axis=1).astype(np.float32)
+    genes, options = _columns(tuple(gene.cardinality for gene in space.genes))
+    return (counts.take(genes, axis=1) >= options).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _columns(cardinalities: tuple[int, ...]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Gene and option, from 1, of each column of `steps`."""
+    genes = np.repeat(np.arange(len(cardinalities)), cardinalities)
+    options = [np.arange(1, cardinality + 1) for cardinality in cardinalities]
+    return genes, np.concatenate(options)
 
 
 def distances(first: Steps, second: Steps) -> NDArray[np.int32]:

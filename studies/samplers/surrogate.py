@@ -43,7 +43,7 @@ from studies.samplers.gaussian_process import GaussianProcess, Steps, steps
 from studies.samplers.genetic import GeneticSampler
 from studies.samplers.operators import genotype_of
 from studies.samplers.sampler import Sampler, SamplerContext
-from studies.samplers.virtual_search import Predict, Predicted, listed_search, virtual_search
+from studies.samplers.virtual_search import Predict, Predicted, listed_search, row_names, virtual_search
 from studies.study.cost_scale import LINEAR, logarithmic
 from studies.study.evaluation import Evaluation
 from studies.study.prediction_quality import EXACT, PLAIN, RANDOM, SURROGATE, GenerationReport, kendall
@@ -83,6 +83,7 @@ class SurrogateSampler(GeneticSampler):
         self._evaluations: list[Evaluation] = []
         self._processes: dict[str, GaussianProcess] = {}
         self._measured: dict[str, dict[Genotype, float]] = {name: {} for name in self._predicted}
+        self._measured_by_row: dict[str, dict[bytes, float]] = {name: {} for name in self._predicted}
         self._pairs: dict[str, list[tuple[float, float]]] = {name: [] for name in self._predicted}
         # A box on a logarithmic scale needs no second aim.
         self._scales = self._study.cost_scales if self._study.scale == LINEAR else {}
@@ -123,6 +124,7 @@ class SurrogateSampler(GeneticSampler):
             if len(measured) >= LEAST_MEASURED:
                 genes = np.array(list(measured), dtype=np.int64)
                 values = np.array(list(measured.values()), dtype=np.float64)
+                self._measured_by_row[name] = dict(zip(row_names(genes), values.tolist(), strict=True))
                 factors = values / self._estimate(name, genes)
                 self._processes[name] = GaussianProcess.fit(
                     self._steps(name, genes), factors, self._processes.get(name)
@@ -276,10 +278,11 @@ class SurrogateSampler(GeneticSampler):
     def _score(self, genes: Genotypes) -> tuple[Floats, Floats]:
         values = {} if self._exact is None else dict(self._exact.estimate(genes))
         for name in self._predicted:
-            subjects, places = self._subjects(name, genes)
+            # Designs of one network are predicted twice, which is quicker than finding them.
+            subjects = genes[:, : len(self._space_of(name).genes)]
             factors = self._processes[name].forecast(self._steps(name, subjects))
             forecast = factors * values[name] if name in self._estimated else factors
-            values[name] = self._known(name, subjects, forecast)[places]
+            values[name] = self._known(name, subjects, forecast)
         return self._scaled(values), self._violations(values)
 
     def _samples(self, candidates: Predicted, rng: np.random.Generator) -> Floats:
@@ -311,10 +314,10 @@ class SurrogateSampler(GeneticSampler):
     def _known(self, name: str, subjects: Genotypes, values: Floats) -> Floats:
         """Predicted values (..., n), replaced by measured ones if known from another chip."""
         if self._space_of(name) is not self._space:
-            for place, row in enumerate(subjects):
-                measured = self._measured[name].get(genotype_of(row))
-                if measured is not None:
-                    values[..., place] = measured
+            known = self._measured_by_row[name]
+            for place, row in enumerate(row_names(subjects)):
+                if row in known:
+                    values[..., place] = known[row]
         return values
 
     @property

@@ -72,11 +72,18 @@ def random_rows(space: DesignSpace, count: int, rng: np.random.Generator) -> Gen
     return canonical_rows(space, rng.integers(0, cardinalities, (count, len(cardinalities))))
 
 
+def row_names(genotypes: Genotypes) -> list[bytes]:
+    """A name for each row of genotypes (n, genes): rows are equal if and only if their names are."""
+    packed = np.ascontiguousarray(genotypes, dtype=np.int64)
+    names: list[bytes] = packed.view(f"V{8 * packed.shape[1]}")[:, 0].tolist()
+    return names
+
+
 def different(genotypes: Genotypes) -> NDArray[np.intp]:
     """Rows of genotypes (n, genes) that no earlier row equals, in ascending order."""
-    packed = np.ascontiguousarray(genotypes.astype(np.uint8))
-    names = packed.view([("", f"V{packed.shape[1]}")])[:, 0]
-    return np.sort(np.unique(names, return_index=True)[1])
+    # The earliest of equal rows is set last, and remains.
+    first = dict(zip(reversed(row_names(genotypes)), range(len(genotypes) - 1, -1, -1), strict=True))
+    return np.sort(np.fromiter(first.values(), dtype=np.intp, count=len(first)))
 
 
 def virtual_search(

@@ -27,6 +27,7 @@ from objectives.hardware.mapping.known_fronts import KnownFronts
 from objectives.hardware.mapping.op_steps import OpSteps
 from objectives.hardware.mapping.placement import FORBIDDEN
 from objectives.hardware.mapping.segment_solver import (
+    OpContext,
     Point,
     Steps,
     all_points,
@@ -122,11 +123,13 @@ class KnownCosts:
 
     Attributes:
         splits: Costs of the splits of each op.
+        steps: Each op in its context as a step of dynamic programming.
         segments: Segments by their ops and whether the output of each may stay at the macros.
         fronts: What segments and their parts cost for which bytes in the macros.
     """
 
     splits: dict[Op, SplitCosts] = field(default_factory=dict)
+    steps: dict[OpContext, Steps] = field(default_factory=dict)
     segments: dict[SegmentKey, Segment] = field(default_factory=dict)
     fronts: KnownFronts = field(default_factory=KnownFronts)
 
@@ -164,6 +167,7 @@ class Mapper:
         self._npu_model = npu_model
         self.known = KnownCosts() if known is None else known
         self._splits, self._segments = self.known.splits, self.known.segments
+        self._op_steps = OpSteps(self.splits, soc, self.known.steps)
 
     def learn(self, ops: Iterable[Op]) -> None:
         """Computes the splits of the ops not seen before, together."""
@@ -201,10 +205,9 @@ class Mapper:
 
     def _solve(self, keys: Iterable[SegmentKey]) -> None:
         """Best mappings of new segments."""
-        op_steps = OpSteps(self.splits, self.soc)
         groups: dict[Any, dict[SegmentKey, Steps]] = {}
         for key in keys:
-            steps = op_steps.joined(op_contexts(*key))
+            steps = self._op_steps.joined(op_contexts(*key))
             groups.setdefault(steps.shape, {})[key] = steps
         choices = len(macro_options(self.soc))
         for group in groups.values():

@@ -17,11 +17,14 @@ class OpSteps:
     Args:
         splits: Gives the costs of the splits of an op.
         soc: The chip.
+        known: Steps that were computed before for the same splits and chip; extended. None by default.
     """
 
-    def __init__(self, splits: Callable[[Op], SplitCosts], soc: SoC) -> None:
+    def __init__(
+        self, splits: Callable[[Op], SplitCosts], soc: SoC, known: dict[OpContext, Steps] | None = None
+    ) -> None:
         self._splits, self._soc = splits, soc
-        self._steps_by_context: dict[OpContext, Steps] = {}
+        self._steps_by_context = {} if known is None else known
 
     def joined(self, contexts: Sequence[OpContext]) -> Steps:
         """One segment of the ops `contexts`, in order."""

@@ -82,8 +82,13 @@ def test_shared_models_of_equal_chips_cost_an_op_once(monkeypatch: pytest.Monkey
     monkeypatch.setattr(mapper, "split_costs", counted)
     assert CostModel.shared(replace(soc, name="renamed")).network(OPS) == first
     assert costed == []
-    # A chip, a mapping or a model of its own shares nothing.
-    for model in (CostModel.shared(SOC, "npu"), CostModel.shared(soc, "energy"), CostModel(soc)):
+    # Both mappings choose among the same splits, but not the same ways.
+    frugal = CostModel.shared(soc, "energy").network(OPS)
+    assert costed == []
+    assert frugal == CostModel(soc, "energy").network(OPS)
+    costed.clear()
+    # A chip, one device alone, or a model of its own shares nothing.
+    for model in (CostModel.shared(SOC, "npu"), CostModel.shared(soc, "cim"), CostModel(soc)):
         model.network(OPS)
         assert set(costed) == set(OPS)
         costed.clear()

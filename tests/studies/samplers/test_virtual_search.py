@@ -8,7 +8,7 @@ import pytest
 from search_space.arrays import Floats, Genotypes
 from studies.design_space.design_space import DesignSpace
 from studies.samplers import virtual_search
-from studies.samplers.virtual_search import canonical_rows, different, random_rows
+from studies.samplers.virtual_search import canonical_rows, different, random_rows, row_names
 from studies.study.pareto_front import nondominated
 from tests.studies.samplers.grid import CHOICES, GRID, sizes
 
@@ -72,3 +72,9 @@ def test_rows_are_canonical_as_single_genotypes_are(cifar32: DesignSpace) -> Non
 def test_different_keeps_the_first_of_equal_rows() -> None:
     rows = np.array([[3, 1], [0, 2], [3, 1], [0, 1], [0, 2]])
     assert different(rows).tolist() == [0, 1, 3]
+
+
+def test_genes_of_many_options_are_told_apart() -> None:
+    rows = np.array([[0, 1], [256, 1], [0, 257]])
+    assert different(rows).tolist() == [0, 1, 2]
+    assert len(set(row_names(rows))) == 3
