@@ -99,14 +99,14 @@ class HandedParts:
         return [
             each
             for each in self._handed
-            if not each.is_late and now - each.since > self._stall_limit.limit_s(self._sizes[each.part])
+            if not each.is_late and self._stall_limit.is_stalled(now - each.since, self._sizes[each.part])
         ]
 
     def _overdue(self, worker: str, now: float) -> int | None:
         """A part that another worker has had for long, and only that one."""
         copies = Counter(each.part for each in self._handed if not each.is_late)
         for each in sorted(self._handed, key=lambda each: each.since):
-            is_overdue = now - each.since > self._stall_limit.copy_s(self._sizes[each.part])
+            is_overdue = self._stall_limit.is_overdue(now - each.since, self._sizes[each.part])
             if (
                 is_overdue
                 and copies[each.part] == 1

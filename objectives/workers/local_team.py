@@ -148,7 +148,7 @@ class LocalTeam:
         return {
             connection
             for connection, (_, part) in busy.items()
-            if waited[connection] > self._stall_limit.limit_s(len(parts[part]))
+            if self._stall_limit.is_stalled(waited[connection], len(parts[part]))
         }
 
     def _bury(self, worker: _Worker, deaths: int, subnets: int) -> None:

@@ -33,6 +33,14 @@ class StallLimit:
         """Takes a finished part into account."""
         self._slowest = max(self._slowest or 0.0, seconds / max(subnets, 1))
 
+    def is_stalled(self, seconds: float, subnets: int) -> bool:
+        """Whether a worker that has measured a part of this size for `seconds` counts as stalled."""
+        return seconds > self.limit_s(subnets)
+
+    def is_overdue(self, seconds: float, subnets: int) -> bool:
+        """Whether an idle worker should measure the same part as well."""
+        return seconds > self.copy_s(subnets)
+
     def limit_s(self, subnets: int) -> float:
         """Seconds after which a worker with a part of this size counts as stalled."""
         return self._after(self._patience, self._least_wait_s, subnets)
