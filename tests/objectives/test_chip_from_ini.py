@@ -122,7 +122,7 @@ def test_base_of_another_folder(ini: Path, tmp_path: Path, monkeypatch: pytest.M
         ({"out": Path("chip.txt")}, "--out must end in .yaml"),
         ({"out": Path("missing/chip.yaml")}, "cannot be written (No such file or directory)"),
         ({"hardware": "u55"}, "unknown hardware 'u55'"),
-        ({"macros": "2"}, "takes no --macros, --units or --json"),
+        ({"macros": "2"}, "takes no --macros, --units, --space or --json"),
         ({"file": Path("missing.ini")}, "--from-vela-ini missing.ini does not exist"),
         ({"file": Path()}, "is not a regular file but a folder"),
         (
