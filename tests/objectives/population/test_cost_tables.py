@@ -231,6 +231,7 @@ def test_something_else_in_place_of_a_table_is_named_at_once(
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give files away")
+@pytest.mark.posix
 def test_tables_of_another_user_are_not_read(chained: Space, tmp_path: Path) -> None:
     model = CostModel(load_soc("u55-128"))
     SpaceTables.cached(chained, model, tmp_path)
