@@ -161,6 +161,7 @@ def unprivileged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
         shutil.rmtree(own)
 
 
+@pytest.mark.posix  # Elsewhere the database itself finds out, and says so in its own words.
 @pytest.mark.parametrize("name", [".", "studies.db"])
 def test_read_only_file_or_folder(
     unprivileged: Path, whole: list[tuple[object, ...]], capsys: pytest.CaptureFixture[str], name: str
@@ -184,6 +185,7 @@ def test_read_only_file_or_folder(
     assert rows("studies.db") == whole
 
 
+@pytest.mark.posix
 def test_locked_by_another_program_names_it(
     whole: list[tuple[object, ...]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
