@@ -125,6 +125,7 @@ def test_damaged_cache_is_made_again(folder: Path, keep: int) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give files away")
+@pytest.mark.posix
 def test_images_that_another_user_cached_are_refused(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
