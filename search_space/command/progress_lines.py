@@ -46,6 +46,11 @@ class ProgressLines:
         self._thread.join()
 
 
+def duration_text(seconds: float) -> str:
+    """A duration such as ``1:02:03``, or ``2 days, 1:02:03``."""
+    return str(timedelta(seconds=round(seconds)))
+
+
 class Pace:
     """Speed of steps of equal length, and the time that others will take.
 
@@ -68,7 +73,7 @@ class Pace:
         if self.done == self._first:
             return "unknown"
         seconds = (self._last - self._start) / (self.done - self._first) * steps
-        return str(timedelta(seconds=round(seconds)))
+        return duration_text(seconds)
 
 
 def tracked(items: Iterable[T], description: str, total: int, console: Console) -> Iterator[T]:

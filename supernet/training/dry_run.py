@@ -6,13 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 import torch
 from rich import box
 from rich.table import Table
 
 from search_space.command.byte_count import bytes_text
+from search_space.command.progress_lines import duration_text
 from supernet.training.epoch_result import EpochResult
 from supernet.training.phases import Phase
 from supernet.training.search_score import SearchScore
@@ -132,11 +132,6 @@ def speed_table(speeds: Sequence[PhaseSpeed]) -> Table:
             duration_text(speed.left_s),
         )
     return table
-
-
-def duration_text(seconds: float) -> str:
-    """A duration such as ``1:02:03``, or ``2 days, 1:02:03``."""
-    return str(timedelta(seconds=round(seconds)))
 
 
 def speed_summary(speeds: Sequence[PhaseSpeed], device: torch.device) -> str:

@@ -163,7 +163,7 @@ def _definition_at(source: str, line: int) -> str:
 
 
 def _lines_of(source: str, definition: str) -> tuple[int, int]:
-    """First line and line after the last of a definition; no lines if there is none of this name."""
+    """First line and line after the last of a definition; no lines if the file has no such definition."""
     if not definition:
         return 0, source.count("\n") + 1
     places = [(first, after) for name, first, after in _definitions(source) if name == definition]

@@ -21,7 +21,7 @@ FOLDERS = (
 )
 """Folders whose files are all mutated, and the files of `search_space/` itself."""
 NOT_MUTATED = ("objectives/hardware/vela_compiler/", "search_space/arrays.py")
-"""Whoever runs Vela runs it on Arm's compiler, which takes minutes; and names of types."""
+"""Code that calls Arm's compiler, which takes minutes, and names of types."""
 
 
 def test_every_file_of_the_named_parts_is_mutated() -> None:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from search_space.command.progress_lines import duration_text
 from search_space.space import Space
 from supernet.images.labelled_images import LabelledImages
 from supernet.training.dry_run import (
     PhaseSpeed,
-    duration_text,
     measured_phases,
     peak_memory,
     speed_summary,
